@@ -1,0 +1,54 @@
+"""torch's own FLOP counter, applied to the recorded ops.
+
+FlopCounterMode looks each op up in `torch.utils.flop_counter.flop_registry` and sums what the entries say about the
+argument shapes. The same entries are asked here about each recorded op, so that every count has a row; a test holds
+the sum to FlopCounterMode's own total. Its unit is the FLOP, two for a multiply-accumulate.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import flop_registry
+
+from cnninspect.counters.base import Count, counter
+from cnninspect.quantities import macs_from_flops
+from cnninspect.trace.records import Op, TensorRef, Trace
+
+
+@counter("torch")
+def torch_macs(trace: Trace) -> list[Count]:
+    """MACs of each call's own ops, by torch's registry of FLOP formulas."""
+    return [_count([trace.ops[index] for index in call.ops]) for call in trace.calls]
+
+
+def _count(ops: list[Op]) -> Count:
+    total, missed = 0, []
+    for op in ops:
+        formula = _formula(op.packet)
+        if formula is None:
+            missed.append(op.packet)
+        else:
+            outputs = tuple(_stand_in(ref) for ref in op.outputs)
+            out = outputs[0] if len(outputs) == 1 else outputs
+            total += macs_from_flops(formula(*_stand_in(op.args), **_stand_in(dict(op.kwargs)), out_val=out))
+    return Count(total, tuple(dict.fromkeys(missed)))
+
+
+@cache
+def _formula(packet: str) -> Any:
+    namespace, _, name = packet.partition(".")
+    return flop_registry.get(getattr(getattr(torch.ops, namespace, None), name, None))
+
+
+def _stand_in(value: Any) -> Any:
+    """A meta tensor for each TensorRef: the registry's formulas look only at shapes."""
+    if isinstance(value, TensorRef):
+        return torch.empty(value.shape, device="meta")
+    if isinstance(value, (tuple, list)):
+        return type(value)(_stand_in(item) for item in value)
+    if isinstance(value, dict):
+        return {name: _stand_in(item) for name, item in value.items()}
+    return value

@@ -1,0 +1,53 @@
+"""Layers that declare one thing and do another: a Conv2d subclass that changes the stride in its forward."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from cnninspect.formulas.base import FUNCTIONS, MODULES, NoFormula, Use
+from cnninspect.trace.records import Call, TensorRef, Trace
+
+
+def contradictions(call: Call, trace: Trace) -> dict[str, tuple[Any, Any]]:
+    """Hyper-parameters that a subclass of a known layer declares, and the other values its own forward uses.
+
+    Looks at the functional calls of the layer's family that this call makes with the module's own weight; with a
+    weight that is computed, at the only such call. Empty if `call` is no such subclass or keeps its word.
+    """
+    if call.base is None:
+        return {}
+    formula = MODULES[call.base]
+    uses = [use for use in _functional_uses(call, trace) if use[0] is formula]
+    own = [use for _, use in uses if _own_weight(use, call)]
+    used = own or ([use for _, use in uses] if len(uses) == 1 else [])
+    found: dict[str, tuple[Any, Any]] = {}
+    for use in used:
+        for name, value in use.hyper.items():
+            declared = call.hyperparameters.get(name)
+            if declared is not None and _as_tuple(declared) != _as_tuple(value, like=declared):
+                found[name] = (declared, value)
+    return found
+
+
+def _functional_uses(call: Call, trace: Trace) -> Iterator[tuple[Any, Use]]:
+    for index in trace.children.get(call.index, []):
+        child = trace.calls[index]
+        if child.functional and child.kind in FUNCTIONS:
+            formula, adapter = FUNCTIONS[child.kind]
+            try:
+                yield formula, adapter(*child.args, **child.kwargs)
+            except NoFormula:
+                continue
+
+
+def _own_weight(use: Use, call: Call) -> bool:
+    weight = use.state.get("weight")
+    prefix = f"{call.path}." if call.path else ""
+    return isinstance(weight, TensorRef) and weight.state == f"{prefix}weight"
+
+
+def _as_tuple(value: Any, like: Any = None) -> tuple[Any, ...]:
+    length = len(like) if isinstance(like, (tuple, list)) else 1
+    items = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    return items * length if len(items) == 1 else items

@@ -1,0 +1,167 @@
+"""Evaluate formulas over a trace: for every call the output shapes, parameters and MACs that it should have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from cnninspect.formulas.base import FUNCTIONS, MODULES, OPS, Formula, NoFormula, Use, broadcast, numel
+from cnninspect.quantities import Shape, Status, total_status
+from cnninspect.trace.records import Call, Op, State, TensorRef, Trace
+
+Shapes = tuple[Shape | None, ...]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The analytic numbers of one call; None where no formula answers.
+
+    `status` qualifies `macs`: with a part unknown, `macs` is the sum of the known parts and a lower bound.
+    `missing` names the ATen ops or functions without a formula. `computes` is False if the call only moves data.
+    """
+
+    shapes: Shapes = ()
+    params: int | None = 0
+    macs: int | None = 0
+    status: Status = Status.EXACT
+    missing: tuple[str, ...] = ()
+    computes: bool = True
+    formula: str | None = None
+
+
+def evaluate(trace: Trace) -> list[Estimate]:
+    """One Estimate per call of the trace, in its order."""
+    estimates: list[Estimate | None] = [None] * len(trace.calls)
+    predicted: dict[int, Shape | None] = {ref.value: ref.shape for ref in trace.inputs.values()}
+    for call in trace.calls:
+        if call.layer is not None or call.functional:
+            estimate = _leaf(call, trace)
+            for ref, shape in zip(call.outputs, estimate.shapes, strict=False):
+                predicted[ref.value] = shape
+            estimates[call.index] = estimate
+    for call in reversed(trace.calls):
+        if estimates[call.index] is None:
+            children = [estimates[child] for child in trace.children.get(call.index, [])]
+            estimates[call.index] = _container(call, [child for child in children if child is not None], predicted)
+    return [estimate for estimate in estimates if estimate is not None]
+
+
+def _leaf(call: Call, trace: Trace) -> Estimate:
+    """A known layer or a functional call: by its own formula, or else by the ATen ops it ran."""
+    try:
+        if call.layer is not None:
+            formula = MODULES[call.layer]
+            return _by_formula(call, formula, module_use(call, formula), trace)
+        if call.kind in FUNCTIONS:
+            formula, adapter = FUNCTIONS[call.kind]
+            use = replace(adapter(*call.args, **call.kwargs), training=call.training, kind=call.kind)
+            return _by_formula(call, formula, use, trace)
+    except NoFormula:
+        pass
+    return _by_ops(call, trace)
+
+
+def module_use(call: Call, formula: Formula) -> Use:
+    """The Use of a module call: hyper-parameters and parameters from the module, shapes from the call."""
+    use = Use(tuple(ref.shape for ref in call.inputs), call.hyperparameters, call.state, call.training, call.kind)
+    return formula.bind(use, *call.args, **call.kwargs) if formula.bind is not None else use
+
+
+def _by_formula(call: Call, formula: Formula, use: Use, trace: Trace) -> Estimate:
+    return Estimate(
+        shapes=formula.output(use),
+        params=_fresh_params(call, formula, use, trace),
+        macs=formula.macs(use),
+        computes=formula.computes,
+        formula=formula.name,
+    )
+
+
+def _fresh_params(call: Call, formula: Formula, use: Use, trace: Trace) -> int | None:
+    """The closed form of every parameter that this call is the first to use."""
+    counts = formula.params(use)
+    total = 0
+    for role, held in use.state.items():
+        if held is None or not held.fresh:
+            continue
+        if role not in counts:
+            return None
+        total += counts[role]
+    if call.functional:
+        known = {held.value for held in use.state.values() if isinstance(held, TensorRef)}
+        others = _params_read(tuple(ref for ref in call.inputs if ref.value not in known), trace)
+        return None if others is None else total + others
+    return total
+
+
+def _params_read(refs: tuple[TensorRef, ...], trace: Trace) -> int | None:
+    """Parameters read as they are by an op without parameters of its own (a scale, a token, a position table).
+
+    The declared shape counts when the whole parameter is read, the part's shape when a part is; a part of which
+    some was read before has no closed form.
+    """
+    total = 0
+    for ref in refs:
+        if not ref.fresh:
+            continue
+        declared = trace.parameters[ref.state or ""]
+        part = min(numel(ref.shape), numel(declared.shape))
+        if ref.fresh < part:
+            return None
+        total += part
+    return total
+
+
+def _by_ops(call: Call, trace: Trace) -> Estimate:
+    """A call without a formula of its own: the rules of the ATen ops it ran."""
+    shapes: dict[int, Shape | None] = {ref.value: ref.shape for ref in call.inputs}
+    macs, missing, computes = 0, [], False
+    for op in (trace.ops[index] for index in call.ops):
+        computes = computes or not op.is_view
+        try:
+            predicted, count = op_estimate(op)
+        except NoFormula:
+            missing.append(op.packet)
+            predicted, count = (), 0
+        macs += count
+        for position, ref in enumerate(op.outputs):
+            shapes[ref.value] = predicted[position] if position < len(predicted) else None
+    return Estimate(
+        shapes=tuple(shapes.get(ref.value) for ref in call.outputs),
+        params=_params_read(tuple(call.inputs), trace) if call.functional else _declared(call),
+        macs=macs if macs or not missing else None,
+        status=Status.EXACT if not missing else (Status.LOWER_BOUND if macs else Status.UNKNOWN),
+        missing=tuple(missing),
+        computes=computes,
+    )
+
+
+def _declared(call: Call) -> int:
+    return sum(numel(state.shape) for state in call.state.values() if state.fresh)
+
+
+def op_estimate(op: Op) -> tuple[tuple[Shape, ...], int]:
+    """Output shapes and MACs of one ATen op by its rule; NoFormula if it has none."""
+    rule = OPS.get(op.packet)
+    if rule is not None:
+        macs = rule.macs(*op.args, **op.kwargs) if rule.macs is not None else 0
+        return rule.output(*op.args, **op.kwargs), macs
+    if op.pointwise:
+        return (broadcast(*(ref.shape for ref in op.inputs)),) * len(op.outputs), 0
+    raise NoFormula(op.packet)
+
+
+def _container(call: Call, children: list[Estimate], predicted: dict[int, Shape | None]) -> Estimate:
+    """The sums over what it called; its output is what one of them put out."""
+    macs = [child.macs for child in children if child.macs is not None]
+    status = total_status([child.status for child in children])
+    unknown = [child for child in children if child.params is None]
+    return Estimate(
+        shapes=tuple(predicted.get(ref.value) for ref in call.outputs),
+        params=None if unknown else sum(child.params or 0 for child in children),
+        macs=sum(macs),
+        status=status,
+        missing=tuple(name for child in children for name in child.missing),
+    )
+
+
+__all__ = ["Estimate", "State", "evaluate", "module_use", "op_estimate"]

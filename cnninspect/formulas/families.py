@@ -1,0 +1,16 @@
+"""The files of formulas, one per family of layers; importing one registers what it knows."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+FAMILIES = (
+    "convolution",
+    "linear",
+)
+
+
+def load() -> None:
+    """Register every family's formulas."""
+    for name in FAMILIES:
+        import_module(f"cnninspect.formulas.{name}")

@@ -1,0 +1,96 @@
+"""What a number is: its value, unit, status and verdict; and the one MAC/FLOP conversion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+Shape = tuple[int, ...]
+
+FLOPS_PER_MAC = 2
+"""A multiply-accumulate is one multiplication and one addition."""
+
+
+class Status(str, Enum):
+    """How sure a value is."""
+
+    EXACT = "exact"
+    LOWER_BOUND = "lower_bound"
+    UPPER_BOUND = "upper_bound"
+    UNKNOWN = "unknown"
+
+
+class Verdict(str, Enum):
+    """What comparing the analytic with the measured value found."""
+
+    MATCH = "match"
+    DIFFER = "differ"
+    NOT_COUNTED = "not_counted"
+    UNKNOWN = "unknown"
+    NOT_RUN = "not_run"
+
+
+class Unit(str, Enum):
+    """The units of the report."""
+
+    MACS = "macs"
+    FLOPS = "flops"
+    PARAMS = "params"
+    ELEMENTS = "elements"
+    BYTES = "bytes"
+    SHAPE = "shape"
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One number of the report, obtained twice.
+
+    `value` is what the table shows. `analytic` comes from a formula and `measured` maps the name of a counter to
+    what it found; a side that has no answer is None or absent, never 0.
+    """
+
+    value: Any
+    unit: Unit
+    status: Status = Status.EXACT
+    analytic: Any = None
+    measured: Mapping[str, Any] = field(default_factory=dict)
+    verdict: Verdict = Verdict.NOT_RUN
+
+
+def flops_from_macs(macs: int) -> int:
+    """FLOPs of `macs` multiply-accumulates."""
+    return FLOPS_PER_MAC * macs
+
+
+def macs_from_flops(flops: int) -> int:
+    """Multiply-accumulates in `flops` FLOPs of multiply-accumulate work (always even)."""
+    return flops // FLOPS_PER_MAC
+
+
+def in_flops(macs: Quantity) -> Quantity:
+    """The same count of multiply-accumulate work, in FLOPs."""
+
+    def convert(value: int | None) -> int | None:
+        return None if value is None else flops_from_macs(value)
+
+    return Quantity(
+        convert(macs.value),
+        Unit.FLOPS,
+        macs.status,
+        convert(macs.analytic),
+        {name: convert(value) for name, value in macs.measured.items()},
+        macs.verdict,
+    )
+
+
+def total_status(statuses: list[Status]) -> Status:
+    """The status of a sum: an unknown or incomplete part leaves a lower bound."""
+    if all(status is Status.EXACT for status in statuses):
+        return Status.EXACT
+    if all(status in (Status.EXACT, Status.UPPER_BOUND) for status in statuses):
+        return Status.UPPER_BOUND
+    if any(status is Status.UPPER_BOUND for status in statuses):
+        return Status.UNKNOWN
+    return Status.LOWER_BOUND

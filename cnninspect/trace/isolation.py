@@ -1,0 +1,67 @@
+"""Leave no mark: run a model under switches that show all its work, and restore everything afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+
+@contextmanager
+def isolated(model: nn.Module | None, training: bool) -> Iterator[None]:
+    """Run without gradients, in the wanted mode, and restore training flags, buffers, RNG and switches.
+
+    Fused fast paths (encoder layer, attention, oneDNN and cuDNN recurrent nets) hide their work from every counter
+    that watches ATen ops; they are switched off for the run.
+    """
+    with ExitStack() as stack:
+        cuda = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+        stack.enter_context(torch.random.fork_rng(devices=cuda))
+        stack.enter_context(torch.no_grad())
+        stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        stack.enter_context(_switched_off(torch.backends.mkldnn))
+        stack.enter_context(_switched_off(torch.backends.cudnn))
+        stack.enter_context(_encoder_fast_path_off())
+        if model is not None:
+            stack.enter_context(_mode(model, training))
+        yield
+
+
+@contextmanager
+def _switched_off(backend: Any) -> Iterator[None]:
+    """Set only `enabled`: the backends' own `flags()` also touch switches that warn on machines without a GPU."""
+    enabled = backend.enabled
+    backend.enabled = False
+    try:
+        yield
+    finally:
+        backend.enabled = enabled
+
+
+@contextmanager
+def _encoder_fast_path_off() -> Iterator[None]:
+    enabled = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(enabled)
+
+
+@contextmanager
+def _mode(model: nn.Module, training: bool) -> Iterator[None]:
+    """Put every submodule in the wanted mode; give back each one's own flag, and the buffers that training changes."""
+    flags = [(module, module.training) for module in model.modules()]
+    saved = [(buffer, buffer.clone()) for buffer in model.buffers() if training and not buffer.is_meta]
+    try:
+        model.train(training)
+        yield
+    finally:
+        for module, flag in flags:
+            module.training = flag
+        for buffer, content in saved:
+            buffer.copy_(content)

@@ -1,0 +1,54 @@
+"""The public name of a torch function, as a user would write it: `F.relu`, `torch.cat`, `Tensor.add_`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+Function = Callable[..., Any]
+
+_NAMESPACES = (
+    ("F", F),
+    ("torch", torch),
+    ("torch.fft", torch.fft),
+    ("torch.linalg", torch.linalg),
+    ("torch.special", torch.special),
+)
+
+SHAPE_QUERIES = frozenset(
+    f"Tensor.{name}"
+    for name in (
+        "shape device dtype is_cuda is_meta is_cpu is_mps is_mkldnn is_quantized is_sparse is_sparse_csr is_nested is_leaf "
+        "is_xla is_xpu is_ipu is_vulkan is_maia is_mtia layout ndim names requires_grad requires_grad_ grad grad_fn "
+        "output_nr _version _base _backward_hooks "
+        "itemsize nbytes size dim stride numel nelement ndimension element_size storage_offset is_contiguous is_complex "
+        "is_floating_point is_inference is_neg is_conj is_signed untyped_storage storage data_ptr has_names get_device "
+        "__len__ __repr__ __hash__ __format__ __dir__ __class__ __bool__ __float__ __int__ __index__ item tolist"
+    ).split()
+) | {"torch.is_tensor", "torch.is_floating_point", "torch.is_complex", "torch.numel", "torch.is_storage"}
+"""Functions that answer a question about a tensor; they make no row."""
+
+
+@cache
+def public_name(function: Function) -> str:
+    """The name under which users know `function`; module functionals win over `torch.` over methods."""
+    name = getattr(function, "__name__", "") or type(function).__name__
+    if name == "__get__":
+        return f"Tensor.{getattr(getattr(function, '__self__', None), '__name__', name)}"
+    if name == "__set__":
+        return f"Tensor.{getattr(getattr(function, '__self__', None), '__name__', name)} ="
+    if (getattr(function, "__module__", "") or "").startswith("torch.nn.functional"):
+        return f"F.{name}"
+    for prefix, namespace in _NAMESPACES:
+        if getattr(namespace, name, None) is function:
+            return f"{prefix}.{name}"
+    if getattr(torch.Tensor, name, None) == function:
+        return f"Tensor.{name}"
+    owner = getattr(function, "__module__", None)
+    if owner is None or name.startswith("_"):
+        return f"Tensor.{name}" if owner in (None, "torch._tensor") else str(function)
+    return f"{owner}.{name}"

@@ -1,0 +1,361 @@
+"""Run a model once and write down what happened, on three levels at once.
+
+- module calls: a global forward pre-hook opens a call and a wrapper around each instance's `forward` closes it, so a
+  `.forward()` called directly is seen as well;
+- functional calls: a TorchFunctionMode sees the outermost torch function that the model's own code calls;
+- ATen ops: a TorchDispatchMode sees every op that executes, whatever Python or C++ code called it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from cnninspect.trace.encode import encode, live_tensors
+from cnninspect.trace.isolation import isolated
+from cnninspect.trace.names import SHAPE_QUERIES, public_name
+from cnninspect.trace.records import Call, Layer, Op, TensorRef, Trace
+from cnninspect.trace.schemas import schema_of
+from cnninspect.trace.values import Values
+
+
+LayerOf = Callable[[nn.Module], Layer]
+
+
+class ForwardFailed(Exception):
+    """The model's forward raised; `call` is the innermost call that was open, with its inputs."""
+
+    def __init__(self, call: Call | None, cause: BaseException):
+        super().__init__(str(cause))
+        self.call = call
+        self.cause = cause
+
+
+def record(
+    model: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    layer_of: LayerOf,
+    *,
+    device: str,
+    training: bool = False,
+) -> Trace:
+    """The trace of one forward pass of `model(*args, **kwargs)`.
+
+    `model` is a module or a plain function of tensors. `layer_of` says for which modules a formula is known; what
+    such a layer does inside is recorded as ops, not as calls. Raises ForwardFailed when the forward raises.
+    """
+    module = model if isinstance(model, nn.Module) else None
+    with isolated(module, training):
+        recorder = Recorder(module, layer_of)
+        inputs = recorder.name_inputs(args, kwargs)
+        try:
+            with recorder.attached():
+                output = model(*args, **kwargs) if module is not None else recorder.run_function(model, args, kwargs)
+        except Exception as error:
+            raise ForwardFailed(recorder.failed_in, error) from error
+        return recorder.finish(inputs, output, device, training)
+
+
+class Recorder:
+    """Collects calls and ops while attached; knows which call is open."""
+
+    def __init__(self, model: nn.Module | None, layer_of: LayerOf):
+        self.model = model
+        self.layer_of = layer_of
+        self.values = Values(model)
+        self.calls: list[Call] = []
+        self.ops: list[Op] = []
+        self.failed_in: Call | None = None
+        self._stack: list[Call] = []
+        self._paths = {id(m): path for path, m in model.named_modules()} if model is not None else {}
+        self._uses: Counter[tuple[str, str | None]] = Counter()
+        self._layers: dict[int, Layer] = {}
+        self._wrapped: list[tuple[nn.Module, Any]] = []
+        self._paused = False
+
+    # -- attaching ---------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def attached(self) -> Iterator[None]:
+        """Watch everything that runs inside; undo every hook and wrapper on the way out."""
+        handles = [
+            register_module_forward_pre_hook(self._before_module),
+            register_module_forward_hook(self._after_module),
+        ]
+        try:
+            if self.model is not None:
+                for module in self.model.modules():
+                    self._wrap_forward(module)
+            with _DispatchWatch(self), _FunctionWatch(self):
+                yield
+        finally:
+            for handle in handles:
+                handle.remove()
+            for module, original in self._wrapped:
+                if original is None:
+                    module.__dict__.pop("forward", None)
+                else:
+                    module.__dict__["forward"] = original
+
+    def _wrap_forward(self, module: nn.Module) -> None:
+        if isinstance(module, torch.jit.ScriptModule):
+            return
+        inner = module.forward
+
+        def forward(*args: Any, **kwargs: Any) -> Any:
+            if self._hidden():
+                return inner(*args, **kwargs)
+            call = self.open_module(module, args, kwargs)
+            try:
+                output = inner(*args, **kwargs)
+            except BaseException:
+                self._abandon(call)
+                raise
+            self.close(call, output)
+            return output
+
+        self._layers[id(module)] = self.layer_of(module)
+        self._wrapped.append((module, module.__dict__.get("forward")))
+        module.__dict__["forward"] = forward
+
+    def _before_module(self, module: nn.Module, args: Any) -> None:
+        """Give modules made during the forward a wrapper too; script modules, which take none, open here."""
+        if isinstance(module, torch.jit.ScriptModule):
+            if not self._hidden():
+                self.open_module(module, args, {})
+        elif not any(known is module for known, _ in self._wrapped) and id(module) not in self._paths:
+            self._wrap_forward(module)
+
+    def _after_module(self, module: nn.Module, args: Any, output: Any) -> None:
+        if isinstance(module, torch.jit.ScriptModule) and self._stack and self._stack[-1].path == self._path(module):
+            self.close(self._stack[-1], output)
+
+    # -- calls -------------------------------------------------------------------------------------------------
+
+    def open_module(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
+        """Open the row of one module call, with its hyper-parameters and, for a known layer, its parameters."""
+        with self.paused():
+            # Declared hyper-parameters are those from before the run, whatever a forward does to them.
+            layer = self._layers.get(id(module)) or self.layer_of(module)
+            path = self._path(module)
+            call = self._open(path, type(module).__name__, args, kwargs, functional=False)
+            call.layer, call.base = layer.name, layer.base
+            call.hyperparameters = layer.hyperparameters
+            call.training = module.training
+            if layer.name is not None:
+                call.state = self.values.owned(module.named_parameters(remove_duplicate=False))
+            return call
+
+    def open_function(self, kind: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
+        """Open the row of one functional call, under the path of the module whose forward makes it."""
+        with self.paused():
+            path = self._stack[-1].path if self._stack else ""
+            call = self._open(path, kind, args, kwargs, functional=True)
+            call.training = self.calls[call.parent].training if call.parent is not None else False
+            return call
+
+    def _open(self, path: str, kind: str, args: Any, kwargs: Any, *, functional: bool) -> Call:
+        key = (path, kind if functional else None)
+        parent = self._stack[-1].index if self._stack else None
+        call = Call(len(self.calls), path, self._uses[key], kind, parent, functional)
+        self._uses[key] += 1
+        call.args = tuple(encode(tuple(args), self.values.ref))
+        call.kwargs = encode(dict(kwargs), self.values.ref)
+        self.calls.append(call)
+        self._stack.append(call)
+        return call
+
+    def close(self, call: Call, output: Any) -> None:
+        """Close a call with its output."""
+        with self.paused():
+            call.outputs = tuple(self.values.ref(tensor) for tensor in live_tensors(output))
+            while self._stack and self._stack.pop() is not call:
+                pass
+
+    def _abandon(self, call: Call) -> None:
+        if self.failed_in is None:
+            self.failed_in = self._stack[-1] if self._stack else call
+        while self._stack and self._stack.pop() is not call:
+            pass
+
+    def _forget(self, call: Call) -> None:
+        """Take back the newest call: it was only a question about a tensor."""
+        self._stack.pop()
+        self.calls.pop()
+        self._uses[(call.path, call.kind)] -= 1
+
+    def _hidden(self) -> bool:
+        """Whether what happens now lies inside a known layer or a torch function, and so makes no row."""
+        return self._paused or bool(self._stack and (self._stack[-1].layer is not None or self._stack[-1].functional))
+
+    def _path(self, module: nn.Module) -> str:
+        path = self._paths.get(id(module))
+        if path is None:
+            parent = self._stack[-1].path if self._stack else ""
+            path = self._paths[id(module)] = f"{parent}.({type(module).__name__})".lstrip(".")
+        return path
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Record nothing: what runs now is the recorder's own bookkeeping."""
+        before, self._paused = self._paused, True
+        try:
+            yield
+        finally:
+            self._paused = before
+
+    # -- functions and ops -------------------------------------------------------------------------------------
+
+    def run_function(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Run a plain function as the root of the trace."""
+        call = self._open("", getattr(function, "__name__", type(function).__name__), args, kwargs, functional=False)
+        try:
+            output = function(*args, **kwargs)
+        except BaseException:
+            self._abandon(call)
+            raise
+        self.close(call, output)
+        return output
+
+    def on_function(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Run one torch function called by the model's own code, as a row if it handles tensors."""
+        if self._hidden() or not self._stack:
+            return function(*args, **kwargs)
+        kind = public_name(function)
+        if kind in SHAPE_QUERIES:
+            return function(*args, **kwargs)
+        call = self.open_function(kind, args, kwargs)
+        try:
+            output = function(*args, **kwargs)
+        except BaseException:
+            self._abandon(call)
+            raise
+        self.close(call, output)
+        if not call.outputs and not call.ops:
+            self.calls.pop()
+            self._uses[(call.path, call.kind)] -= 1
+        else:
+            self._claim(call, args, kwargs)
+        return output
+
+    def _claim(self, call: Call, args: Any, kwargs: Any) -> None:
+        """Count the parameters that a computing call is the first to read; a view of one reads nothing yet."""
+        if all(self.ops[index].is_view for index in call.ops):
+            return
+        with self.paused():
+
+            def refer(tensor: torch.Tensor) -> TensorRef:
+                ref = self.values.ref(tensor)
+                return ref if ref.state is None else replace(ref, fresh=self.values.claim(tensor))
+
+            if any(ref.state is not None for ref in call.inputs):
+                call.args, call.kwargs = tuple(encode(tuple(args), refer)), encode(dict(kwargs), refer)
+
+    def on_op(self, op: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Run one ATen op and write it down."""
+        if self._paused:
+            return op(*args, **kwargs)
+        schema = schema_of(op)
+        if schema.is_query:
+            return op(*args, **kwargs)
+        orphan = not self._stack or (self._stack[-1].layer is None and not self._stack[-1].functional)
+        if orphan:
+            call = self.open_function(schema.name.rsplit(".", 1)[0], args, kwargs)
+        before_args = tuple(encode(tuple(args), self.values.ref))
+        before_kwargs = encode(dict(kwargs), self.values.ref)
+        output = op(*args, **kwargs)
+        outputs, writes = schema.results(self.values, args, kwargs, output)
+        record_ = Op(
+            len(self.ops), schema.name, before_args, before_kwargs, outputs, self._stack[-1].index, writes,
+            schema.pointwise, schema.is_view,
+        )  # fmt: skip
+        self._stack[-1].ops.append(record_.index)
+        self.ops.append(record_)
+        if orphan:
+            self.close(call, output)
+            self._claim(call, args, kwargs)
+        return output
+
+    # -- the result --------------------------------------------------------------------------------------------
+
+    def name_inputs(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, TensorRef]:
+        """The input tensors by position or keyword: "0", "1", "mask"; nested ones as "0.1" or "0.image"."""
+        named: dict[str, TensorRef] = {}
+
+        def visit(name: str, value: Any) -> None:
+            if isinstance(value, torch.Tensor):
+                named[name] = self.values.new(value, None)
+            elif isinstance(value, Mapping):
+                for key, item in value.items():
+                    visit(f"{name}.{key}".lstrip("."), item)
+            elif isinstance(value, (tuple, list)):
+                for index, item in enumerate(value):
+                    visit(f"{name}.{index}".lstrip("."), item)
+
+        visit("", args)
+        visit("", kwargs)
+        return named
+
+    def finish(self, inputs: dict[str, TensorRef], output: Any, device: str, training: bool) -> Trace:
+        """The finished trace."""
+        ran = {call.path for call in self.calls}
+        outputs = tuple(self.values.ref(tensor) for tensor in live_tensors(output))
+        trace = Trace(self.calls, self.ops, inputs, outputs, device, training)
+        trace.parameters, trace.buffers = self.values.parameters, self.values.buffers
+        trace.unread = self.values.unclaimed()
+        trace.never_ran = self._never_ran(ran)
+        for call in self.calls:
+            if call.parent is not None:
+                trace.children.setdefault(call.parent, []).append(call.index)
+        return trace
+
+    def _never_ran(self, ran: set[str]) -> list[str]:
+        """The outermost modules of which no part ran, apart from those inside a layer that was recorded whole."""
+        if self.model is None:
+            return []
+        whole = {call.path for call in self.calls if call.layer is not None}
+        idle: list[str] = []
+        for path, module in self.model.named_modules():
+            parents = [path[:i] for i, letter in enumerate(path) if letter == "."]
+            inside = any(parent in whole for parent in parents) or ("" in whole and path)
+            alive = path in ran or any(other.startswith(f"{path}.") for other in ran)
+            is_container = not list(module.children()) and not list(module.parameters(recurse=False)) and isinstance(
+                module, (nn.ModuleList, nn.ModuleDict, nn.Sequential)
+            )  # fmt: skip
+            if not (alive or inside or is_container or any(parent in idle for parent in parents)):
+                idle.append(path)
+        return idle
+
+
+class _FunctionWatch(TorchFunctionMode):
+    def __init__(self, recorder: Recorder):
+        super().__init__()
+        self.recorder = recorder
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return self.recorder.on_function(func, args, kwargs or {})
+
+
+class _DispatchWatch(TorchDispatchMode):
+    def __init__(self, recorder: Recorder):
+        super().__init__()
+        self.recorder = recorder
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if schema_of(func).composite:
+            with self:
+                result = func.decompose(*args, **kwargs)
+            if result is not NotImplemented:
+                return result
+        return self.recorder.on_op(func, args, kwargs)

@@ -1,0 +1,154 @@
+"""The trace: one forward pass written down as plain data.
+
+Three nested levels: a `Call` is one use of a module or one call of a torch function made by the model's own code;
+an `Op` is one ATen operation that ran, owned by the innermost call that was open. Nothing here holds a tensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from cnninspect.quantities import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class TensorRef:
+    """One tensor as it was seen at one moment.
+
+    `value` numbers the values of the run: an in-place op gives its tensor a new one. `storage` numbers alias sets:
+    views share it. `state` names the parameter or buffer whose storage this is. `fresh` is how many elements of a
+    parameter this use is the first to read (0 for everything that is not a parameter).
+    """
+
+    value: int
+    shape: Shape
+    dtype: str
+    storage: int
+    state: str | None = None
+    fresh: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A parameter or buffer that a module call owns; `fresh` as in TensorRef, `trainable` as requires_grad."""
+
+    name: str
+    shape: Shape
+    dtype: str
+    fresh: int
+    trainable: bool
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What a catalogue of formulas knows about a module.
+
+    `name` is the layer whose formula holds for it, None when there is none; `base` is the layer it subclasses with
+    a forward of its own. `hyperparameters` are read from the module before it runs.
+    """
+
+    name: str | None = None
+    base: str | None = None
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Op:
+    """One ATen op that ran. `name` is e.g. `aten.convolution.default`; arguments hold TensorRefs for tensors.
+
+    `writes` lists the values it overwrote in place; the new contents are among `outputs`.
+    """
+
+    index: int
+    name: str
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    outputs: tuple[TensorRef, ...]
+    call: int
+    writes: tuple[int, ...] = ()
+    pointwise: bool = False
+    is_view: bool = False
+
+    @property
+    def packet(self) -> str:
+        """The op's name without its overload: `aten.convolution`."""
+        return self.name.rsplit(".", 1)[0]
+
+    @property
+    def inputs(self) -> list[TensorRef]:
+        """Every tensor among the arguments, in order."""
+        return list(tensors((self.args, self.kwargs)))
+
+
+@dataclass(slots=True)
+class Call:
+    """One use of a module, or one torch function called by the model's code.
+
+    `path` is the module's path ("" for the root); a functional call carries the path of the module whose forward
+    makes it. `number` counts the uses of this module, or of this `kind` of function at this path. `layer` names the
+    kind whose formula holds for this module, or None: then the calls it makes are recorded below it. `base` names
+    the known layer that it subclasses with a forward of its own.
+    """
+
+    index: int
+    path: str
+    number: int
+    kind: str
+    parent: int | None
+    functional: bool
+    layer: str | None = None
+    base: str | None = None
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    outputs: tuple[TensorRef, ...] = ()
+    state: Mapping[str, State] = field(default_factory=dict)
+    training: bool = False
+    ops: list[int] = field(default_factory=list)
+    where: str | None = None
+
+    @property
+    def depth(self) -> int:
+        """Number of path components; a functional call lies one below its module."""
+        components = self.path.count(".") + 1 if self.path else 0
+        return components + 1 if self.functional else components
+
+    @property
+    def inputs(self) -> list[TensorRef]:
+        """Every tensor among the arguments, in order."""
+        return list(tensors((self.args, self.kwargs)))
+
+
+@dataclass(slots=True)
+class Trace:
+    """One forward pass: its calls and ops in the order they started, and what went in and came out."""
+
+    calls: list[Call]
+    ops: list[Op]
+    inputs: dict[str, TensorRef]
+    outputs: tuple[TensorRef, ...]
+    device: str
+    training: bool
+    parameters: dict[str, State] = field(default_factory=dict)
+    buffers: dict[str, State] = field(default_factory=dict)
+    unread: dict[str, int] = field(default_factory=dict)
+    never_ran: list[str] = field(default_factory=list)
+    children: dict[int, list[int]] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The trace as plain lists and dictionaries."""
+        return asdict(self)
+
+
+def tensors(tree: Any) -> Iterator[TensorRef]:
+    """Every TensorRef in a tree of tuples, lists and dictionaries, depth first."""
+    if isinstance(tree, TensorRef):
+        yield tree
+    elif isinstance(tree, (tuple, list)):
+        for item in tree:
+            yield from tensors(item)
+    elif isinstance(tree, Mapping):
+        for item in tree.values():
+            yield from tensors(item)
