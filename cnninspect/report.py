@@ -1,0 +1,293 @@
+"""The report: rows and totals where analytic and measured numbers have met; plain data that round-trips through JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cnninspect.quantities import Quantity, Shape, Status, Unit, Verdict
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class ReceptiveField:
+    """A receptive field in input pixels, per axis of the input.
+
+    `size` entries are integers, or [min, max] where they depend on the output's position; `jump` entries are integers
+    or fractions written as strings. `size` is None where the local field itself is global. `cause` names what makes
+    the strict field global.
+    """
+
+    size: tuple[Any, ...] | None = None
+    jump: tuple[Any, ...] | None = None
+    padding: tuple[Any, ...] | None = None
+    status: Status = Status.UNKNOWN
+    cause: str | None = None
+    verdict: Verdict = Verdict.NOT_RUN
+
+    @property
+    def is_global(self) -> bool:
+        """Whether the local field itself covers every input position."""
+        return self.size is None and self.status is Status.EXACT
+
+    def to_dict(self) -> dict[str, Any]:
+        """The contract's RF object."""
+        return {
+            "size": _listed(self.size),
+            "jump": _listed(self.jump),
+            "padding": _listed(self.padding),
+            "status": self.status.value,
+            "global": None if self.cause is None else {"cause": self.cause},
+            "verdict": self.verdict.value,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ReceptiveField:
+        """The inverse of `to_dict`."""
+        cause = data["global"]["cause"] if data.get("global") else None
+        size, jump, padding = (_frozen(data.get(name)) for name in ("size", "jump", "padding"))
+        return cls(size, jump, padding, Status(data["status"]), cause, Verdict(data["verdict"]))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One use of a layer, or one functional call.
+
+    Rows are identified by (path, kind, call). `leaf` rows have no rows below them: their numbers add up to the totals.
+    `parent` is the position of the row of the calling module among the rows, None for the root. `computes` is False
+    for rows that only move data. A number is None for a row without a tensor output.
+    """
+
+    path: str
+    call: int
+    kind: str
+    depth: int
+    leaf: bool
+    functional: bool
+    hyperparameters: Mapping[str, Any]
+    input_shapes: tuple[Shape, ...]
+    output_shape: Quantity | None
+    params: Quantity | None
+    macs: Quantity | None
+    flops: Quantity | None
+    neurons: Quantity | None
+    receptive_field: ReceptiveField | None
+    computes: bool = True
+    parent: int | None = None
+
+    @property
+    def label(self) -> str:
+        """How messages name the row: `conv1`, `conv1 call 2`, `layer1.0 F.relu`."""
+        name = " ".join(part for part in (self.path, self.kind if self.functional else "") if part) or f"({self.kind})"
+        return f"{name} call {self.call}" if self.call else name
+
+    @property
+    def quantities(self) -> dict[str, Quantity | ReceptiveField]:
+        """Every number of the row that is there, by its name in the JSON."""
+        named = {name: getattr(self, name) for name in ("output_shape", "params", "macs", "flops", "neurons", "receptive_field")}
+        return {name: quantity for name, quantity in named.items() if quantity is not None}
+
+    @property
+    def verdict(self) -> Verdict:
+        """The row's worst verdict; `not_run` parts do not count."""
+        from cnninspect.verdicts import worst
+
+        return worst(quantity.verdict for quantity in self.quantities.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The contract's row object."""
+        return {
+            "path": self.path,
+            "call": self.call,
+            "kind": self.kind,
+            "depth": self.depth,
+            "leaf": self.leaf,
+            "functional": self.functional,
+            "computes": self.computes,
+            "parent": self.parent,
+            "hyperparameters": {name: _plain(value) for name, value in self.hyperparameters.items()},
+            "input_shapes": [list(shape) for shape in self.input_shapes],
+            "output_shape": _optional(self.output_shape),
+            "params": _optional(self.params),
+            "macs": _optional(self.macs),
+            "flops": _optional(self.flops),
+            "neurons": _optional(self.neurons),
+            "receptive_field": None if self.receptive_field is None else self.receptive_field.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Row:
+        """The inverse of `to_dict`."""
+        numbers = {
+            name: None if data.get(name) is None else quantity_from_dict(data[name])
+            for name in ("output_shape", "params", "macs", "flops", "neurons")
+        }
+        field_ = data.get("receptive_field")
+        return cls(
+            **{name: data[name] for name in ("path", "call", "kind", "depth", "leaf", "functional", "hyperparameters")},
+            input_shapes=tuple(tuple(shape) for shape in data["input_shapes"]),
+            **numbers,
+            receptive_field=None if field_ is None else ReceptiveField.from_dict(field_),
+            computes=data.get("computes", True),
+            parent=data.get("parent"),
+        )
+
+
+@dataclass(frozen=True)
+class Uncounted:
+    """An op that a total misses: how often it ran, and in which rows."""
+
+    op: str
+    calls: int
+    rows: tuple[str, ...]
+    quantity: str = "macs"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that `compare` looked at."""
+
+    name: str
+    path: str
+    call: int
+    kind: str
+    expected: Any
+    found: Any
+    source: str
+    verdict: Verdict
+    hint: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The contract's check object."""
+        data = {name: _plain(getattr(self, name)) for name in self.__dataclass_fields__}
+        return {**data, "verdict": self.verdict.value}
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything a renderer needs: what was inspected, every row, the totals, and what is not known."""
+
+    command: str
+    tool: Mapping[str, Any]
+    target: Mapping[str, Any]
+    run: Mapping[str, Any]
+    totals: Mapping[str, Quantity | ReceptiveField]
+    rows: tuple[Row, ...]
+    uncounted: tuple[Uncounted, ...] = ()
+    notes: tuple[str, ...] = ()
+    verdict: Verdict = Verdict.NOT_RUN
+    checks: tuple[Check, ...] | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The contract's JSON document as plain data."""
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "command": self.command,
+            "tool": dict(self.tool),
+            "target": _plain(self.target),
+            "run": _plain(self.run),
+            "totals": {
+                name: total.to_dict() if isinstance(total, ReceptiveField) else quantity_to_dict(total)
+                for name, total in self.totals.items()
+            },
+            "rows": [row.to_dict() for row in self.rows],
+            "uncounted": [
+                {"op": item.op, "calls": item.calls, "rows": list(item.rows), "quantity": item.quantity}
+                for item in self.uncounted
+            ],
+            "notes": list(self.notes),
+            "verdict": self.verdict.value,
+        }
+        if self.checks is not None:
+            document["checks"] = [check.to_dict() for check in self.checks]
+        return document
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Report:
+        """The inverse of `to_dict`; ValueError for another schema version."""
+        if data.get("schema_version") != SCHEMA_VERSION:
+            raise ValueError(f"schema_version is {data.get('schema_version')!r}, this version reads {SCHEMA_VERSION}")
+        checks = data.get("checks")
+        return cls(
+            **{name: data[name] for name in ("command", "tool", "target", "run")},
+            totals={
+                name: ReceptiveField.from_dict(total) if "jump" in total else quantity_from_dict(total)
+                for name, total in data["totals"].items()
+            },
+            rows=tuple(Row.from_dict(row) for row in data["rows"]),
+            uncounted=tuple(
+                Uncounted(item["op"], item["calls"], tuple(item["rows"]), item["quantity"]) for item in data["uncounted"]
+            ),
+            notes=tuple(data["notes"]),
+            verdict=Verdict(data["verdict"]),
+            checks=None
+            if checks is None
+            else tuple(Check(**{**check, "verdict": Verdict(check["verdict"])}) for check in checks),
+        )
+
+    def total(self, name: str) -> Quantity:
+        """The total called `name` in the JSON, e.g. "macs"."""
+        found = self.totals[name]
+        assert isinstance(found, Quantity)
+        return found
+
+    def __str__(self) -> str:
+        from cnninspect.render import render_text
+
+        return render_text(self)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from cnninspect.render import render
+
+        return render(self, "html")
+
+
+def quantity_to_dict(quantity: Quantity) -> dict[str, Any]:
+    """The contract's Q object."""
+    return {
+        "value": _plain(quantity.value),
+        "unit": quantity.unit.value,
+        "status": quantity.status.value,
+        "analytic": _plain(quantity.analytic),
+        "measured": {name: _plain(value) for name, value in quantity.measured.items()},
+        "verdict": quantity.verdict.value,
+    }
+
+
+def quantity_from_dict(data: Mapping[str, Any]) -> Quantity:
+    """The inverse of `quantity_to_dict`."""
+    return Quantity(
+        _frozen(data["value"]),
+        Unit(data["unit"]),
+        Status(data["status"]),
+        _frozen(data["analytic"]),
+        {name: _frozen(value) for name, value in data["measured"].items()},
+        Verdict(data["verdict"]),
+    )
+
+
+def _optional(quantity: Quantity | None) -> dict[str, Any] | None:
+    return None if quantity is None else quantity_to_dict(quantity)
+
+
+def _listed(value: tuple[Any, ...] | None) -> list[Any] | None:
+    return None if value is None else [_plain(item) for item in value]
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, all the way down."""
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    return value
+
+
+def _frozen(value: Any) -> Any:
+    """Lists as tuples, all the way down."""
+    return tuple(_frozen(item) for item in value) if isinstance(value, (list, tuple)) else value
