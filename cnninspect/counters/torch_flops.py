@@ -13,15 +13,15 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import flop_registry
 
-from cnninspect.counters.base import Count, counter
+from cnninspect.counters.base import Count, Run, counter
 from cnninspect.quantities import macs_from_flops
-from cnninspect.trace.records import Op, TensorRef, Trace
+from cnninspect.trace.records import Op, TensorRef
 
 
 @counter("torch")
-def torch_macs(trace: Trace) -> list[Count]:
+def torch_macs(run: Run) -> list[Count]:
     """MACs of each call's own ops, by torch's registry of FLOP formulas."""
-    return [_count([trace.ops[index] for index in call.ops]) for call in trace.calls]
+    return [_count([run.trace.ops[index] for index in call.ops]) for call in run.trace.calls]
 
 
 def _count(ops: list[Op]) -> Count:
