@@ -9,24 +9,29 @@ from cnninspect.quantities import Shape
 from cnninspect.trace.records import TensorRef
 
 
+def _out(use: Use) -> Shape:
+    """(out_features,), or () for a raw weight without an output dimension."""
+    return () if use["out_features"] is None else (use["out_features"],)
+
+
 def linear_output(use: Use) -> tuple[Shape, ...]:
     """[*, out_features]: the last dimension is replaced, all others are positions."""
-    return ((*use.input[:-1], use["out_features"]),)
+    return ((*use.input[:-1], *_out(use)),)
 
 
 def linear_params(use: Use) -> dict[str, int]:
     """weight: out * in; bias: out."""
-    return {"weight": use["out_features"] * use["in_features"], "bias": use["out_features"]}
+    return {"weight": numel(_out(use)) * use["in_features"], "bias": numel(_out(use))}
 
 
 def linear_macs(use: Use) -> int:
     """positions * out * in; the bias is an addition, not a multiply-accumulate."""
-    return numel(use.input[:-1]) * use["out_features"] * use["in_features"]
+    return numel(use.input[:-1]) * numel(_out(use)) * use["in_features"]
 
 
 def _linear_call(input: TensorRef, weight: TensorRef, bias: TensorRef | None = None) -> Use:
-    # A one-dimensional weight is one output feature without a feature dimension; torch allows it.
-    out_features = weight.shape[0] if len(weight.shape) == 2 else 1
+    # A one-dimensional weight is one output feature, and the output then has no dimension for it.
+    out_features = weight.shape[0] if len(weight.shape) == 2 else None
     hyper = {"in_features": weight.shape[-1], "out_features": out_features}
     return Use((input.shape,), hyper, {"weight": weight, "bias": bias})
 
