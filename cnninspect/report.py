@@ -57,7 +57,8 @@ class Row:
 
     Rows are identified by (path, kind, call). `leaf` rows have no rows below them: their numbers add up to the totals.
     `parent` is the position of the row of the calling module among the rows, None for the root. `computes` is False
-    for rows that only move data. A number is None for a row without a tensor output.
+    for rows that only move data, `layer_like` for those that only move data and have no counterpart among torch's
+    layers (views, indexing): they are shown on request. A number is None for a row without a tensor output.
     """
 
     path: str
@@ -75,6 +76,7 @@ class Row:
     neurons: Quantity | None
     receptive_field: ReceptiveField | None
     computes: bool = True
+    layer_like: bool = True
     parent: int | None = None
 
     @property
@@ -106,6 +108,7 @@ class Row:
             "leaf": self.leaf,
             "functional": self.functional,
             "computes": self.computes,
+            "layer_like": self.layer_like,
             "parent": self.parent,
             "hyperparameters": {name: _plain(value) for name, value in self.hyperparameters.items()},
             "input_shapes": [list(shape) for shape in self.input_shapes],
@@ -131,6 +134,7 @@ class Row:
             **numbers,
             receptive_field=None if field_ is None else ReceptiveField.from_dict(field_),
             computes=data.get("computes", True),
+            layer_like=data.get("layer_like", True),
             parent=data.get("parent"),
         )
 

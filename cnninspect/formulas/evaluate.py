@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from cnninspect.formulas.base import FUNCTIONS, MODULES, OPS, Formula, NoFormula, Use, broadcast, numel
+from cnninspect.formulas.declared import contradictions
 from cnninspect.quantities import Shape, Status, total_status
-from cnninspect.trace.records import Call, Op, State, TensorRef, Trace
+from cnninspect.trace.records import Call, Op, TensorRef, Trace
 
 Shapes = tuple[Shape | None, ...]
 
@@ -41,7 +42,8 @@ def evaluate(trace: Trace) -> list[Estimate]:
     for call in reversed(trace.calls):
         if estimates[call.index] is None:
             children = [estimates[child] for child in trace.children.get(call.index, [])]
-            estimates[call.index] = _container(call, [child for child in children if child is not None], predicted)
+            whole = _container(call, [child for child in children if child is not None], predicted)
+            estimates[call.index] = _as_declared(call, trace, whole)
     return [estimate for estimate in estimates if estimate is not None]
 
 
@@ -150,6 +152,21 @@ def op_estimate(op: Op) -> tuple[tuple[Shape, ...], int]:
     raise NoFormula(op.packet)
 
 
+def _as_declared(call: Call, trace: Trace, whole: Estimate) -> Estimate:
+    """What a layer should be that declares one thing and does another: the numbers of its declaration."""
+    if not contradictions(call, trace):
+        return whole
+    formula = MODULES[call.base or ""]
+    use = module_use(call, formula)
+    return replace(whole, shapes=formula.output(use), macs=formula.macs(use), formula=formula.name)
+
+
+def multiplies(packet: str) -> bool:
+    """Whether an ATen op does multiply-accumulate work, or may do so because nothing is known about it."""
+    rule = OPS.get(packet)
+    return rule is None or rule.macs is not None
+
+
 def _container(call: Call, children: list[Estimate], predicted: dict[int, Shape | None]) -> Estimate:
     """The sums over what it called; its output is what one of them put out."""
     macs = [child.macs for child in children if child.macs is not None]
@@ -162,6 +179,3 @@ def _container(call: Call, children: list[Estimate], predicted: dict[int, Shape 
         status=status,
         missing=tuple(name for child in children for name in child.missing),
     )
-
-
-__all__ = ["Estimate", "State", "evaluate", "module_use", "op_estimate"]

@@ -1,0 +1,38 @@
+"""cnninspect: every number of a network, by formula and by measurement.
+
+    >>> from cnninspect import inspect_model
+    >>> report = inspect_model("resnet18")
+    >>> report.totals["macs"].value
+    1814073344
+
+Torch is imported when the first model is inspected, not with the package.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cnninspect.errors import CnninspectError
+from cnninspect.version import __version__
+
+if TYPE_CHECKING:
+    from cnninspect.pipeline import inspect_model
+    from cnninspect.report import Report
+
+__all__ = ["CnninspectError", "Report", "__version__", "inspect_model"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "inspect_model":
+        from cnninspect.pipeline import inspect_model
+
+        return inspect_model
+    if name == "Report":
+        from cnninspect.report import Report
+
+        return Report
+    raise AttributeError(f"module 'cnninspect' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

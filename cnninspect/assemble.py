@@ -1,0 +1,154 @@
+"""Join what the formulas say with what the counters found: one row per call, each number with its verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+
+from cnninspect.counters.base import Count
+from cnninspect.formulas.base import FUNCTIONS
+from cnninspect.formulas.evaluate import Estimate, multiplies
+from cnninspect.quantities import Quantity, Shape, Status, Unit, Verdict, in_flops, total_status
+from cnninspect.report import ReceptiveField, Row
+from cnninspect.trace.records import Call, Trace
+from cnninspect.verdicts import judge, worst
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Everything that is known about one run, before it is judged."""
+
+    trace: Trace
+    estimates: Sequence[Estimate]
+    counts: Mapping[str, Sequence[Count]]
+    fields: Sequence[ReceptiveField | None]
+    batch: int = 1
+
+    def is_leaf(self, call: Call) -> bool:
+        """Whether no row lies below this call."""
+        return call.index not in self.trace.children
+
+    @cached_property
+    def pointwise(self) -> set[str]:
+        """The ops of this run that torch tags as elementwise."""
+        return {op.packet for op in self.trace.ops if op.pointwise}
+
+    @cached_property
+    def leaves_below(self) -> dict[int, list[int]]:
+        """For every call the leaf calls at or below it, in order."""
+        found: dict[int, list[int]] = {call.index: [] for call in self.trace.calls}
+        for call in self.trace.calls:
+            if self.is_leaf(call):
+                above: int | None = call.index
+                while above is not None:
+                    found[above].append(call.index)
+                    above = self.trace.calls[above].parent
+        return found
+
+
+def rows(findings: Findings) -> tuple[Row, ...]:
+    """One row per call of the trace, in the order in which they started."""
+    return tuple(_row(call, findings) for call in findings.trace.calls)
+
+
+def _row(call: Call, findings: Findings) -> Row:
+    estimate = findings.estimates[call.index]
+    has_output = bool(call.outputs)
+    macs = macs_of(call, findings) if has_output else None
+    return Row(
+        path=call.path,
+        call=call.number,
+        kind=call.kind,
+        depth=call.depth,
+        leaf=findings.is_leaf(call),
+        functional=call.functional,
+        hyperparameters=call.hyperparameters,
+        input_shapes=tuple(ref.shape for ref in call.inputs),
+        output_shape=_shape(call, estimate) if has_output else None,
+        params=params_of(call, findings) if has_output else None,
+        macs=macs,
+        flops=None if macs is None else in_flops(macs),
+        neurons=neurons_of(call, findings) if has_output else None,
+        receptive_field=findings.fields[call.index] if has_output else None,
+        computes=estimate.computes,
+        layer_like=not call.functional or call.kind in FUNCTIONS or estimate.computes,
+        parent=call.parent,
+    )
+
+
+def _shape(call: Call, estimate: Estimate) -> Quantity:
+    measured = tuple(ref.shape for ref in call.outputs)
+    known = len(estimate.shapes) == len(measured) and None not in estimate.shapes
+    return judge(Unit.SHAPE, estimate.shapes if known else None, {"hooks": measured})
+
+
+def params_of(call: Call, findings: Findings) -> Quantity:
+    """Parameters at their first use: the closed forms against the elements of the storages that were read."""
+    measured = sum(first_read(findings.trace.calls[index]) for index in findings.leaves_below[call.index])
+    return judge(Unit.PARAMS, findings.estimates[call.index].params, {"storage": measured})
+
+
+def first_read(call: Call) -> int:
+    """Elements of parameters that a leaf call is the first to read."""
+    read_by_function = sum(ref.fresh for ref in call.inputs) if call.functional else 0
+    return read_by_function + sum(state.fresh for state in call.state.values())
+
+
+def macs_of(call: Call, findings: Findings) -> Quantity:
+    """The formula's multiply-accumulates against every counter's, of one leaf or of all leaves below a container."""
+    if findings.is_leaf(call):
+        return _leaf_macs(call, findings)
+    estimate = findings.estimates[call.index]
+    parts = [_leaf_macs(findings.trace.calls[index], findings) for index in findings.leaves_below[call.index]]
+    measured = sum_measured(parts)
+    whole = judge(Unit.MACS, estimate.macs, measured, status=estimate.status)
+    if call.base is not None and whole.verdict is Verdict.DIFFER:
+        return whole
+    verdict = worst(part.verdict for part in parts)
+    return Quantity(whole.value, Unit.MACS, estimate.status, estimate.macs, measured, verdict)
+
+
+def sum_measured(parts: Sequence[Quantity]) -> dict[str, int]:
+    """The sum of what each counter found; a counter that found nothing in any part is left out."""
+    names = dict.fromkeys(name for part in parts for name in part.measured)
+    return {name: sum(part.measured.get(name) or 0 for part in parts) for name in names}
+
+
+def _leaf_macs(call: Call, findings: Findings) -> Quantity:
+    estimate = findings.estimates[call.index]
+    measured = {name: counts[call.index].value for name, counts in findings.counts.items()}
+    uncovered = [
+        name
+        for name, counts in findings.counts.items()
+        if any(packet not in findings.pointwise and multiplies(packet) for packet in counts[call.index].missed)
+    ]
+    return judge(
+        Unit.MACS,
+        estimate.macs,
+        {name: value for name, value in measured.items() if value is not None},
+        status=estimate.status,
+        uncovered=uncovered,
+    )
+
+
+def neurons_of(call: Call, findings: Findings) -> Quantity:
+    """Output elements per sample of a leaf that computes, 0 for one that moves data; sums for containers."""
+    leaves = [index for index in findings.leaves_below[call.index] if findings.estimates[index].computes]
+    measured = sum(_elements([ref.shape for ref in findings.trace.calls[i].outputs], findings.batch) for i in leaves)
+    predicted = [findings.estimates[index].shapes for index in leaves]
+    if any(None in shapes for shapes in predicted):
+        return judge(Unit.ELEMENTS, None, {"hooks": measured})
+    analytic = sum(_elements([shape for shape in shapes if shape is not None], findings.batch) for shapes in predicted)
+    return judge(Unit.ELEMENTS, analytic, {"hooks": measured})
+
+
+def _elements(shapes: Sequence[Shape], batch: int) -> int:
+    """Elements per sample; a tensor whose size the batch does not divide is not made of samples."""
+    return sum(prod(shape) // batch if prod(shape) % batch == 0 else prod(shape) for shape in shapes)
+
+
+def sum_status(parts: Sequence[Quantity]) -> Status:
+    """The status of the sum of some rows' numbers."""
+    return total_status([part.status for part in parts])

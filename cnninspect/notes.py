@@ -1,0 +1,57 @@
+"""What a reader must know about the totals: ops no formula covers, counters that missed work, parts that never ran."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from cnninspect.assemble import Findings, macs_of
+from cnninspect.quantities import Verdict
+from cnninspect.report import Uncounted
+
+_LISTED = 3
+
+
+def uncounted(findings: Findings) -> tuple[Uncounted, ...]:
+    """The ops whose multiply-accumulates nobody counted, with their number of calls and rows."""
+    calls: dict[str, int] = {}
+    where: dict[str, list[str]] = {}
+    for call in findings.trace.calls:
+        if findings.is_leaf(call):
+            for op in findings.estimates[call.index].missing:
+                calls[op] = calls.get(op, 0) + 1
+                where.setdefault(op, []).append(call.path)
+    return tuple(Uncounted(op, number, tuple(dict.fromkeys(where[op]))) for op, number in calls.items())
+
+
+def notes_of(findings: Findings) -> Iterator[str]:
+    """One sentence for each thing that the numbers alone do not say."""
+    trace = findings.trace
+    if trace.never_ran:
+        yield f"{_count(trace.never_ran, 'module')} never ran: {_some(trace.never_ran)}."
+    idle = [name for name in trace.unread if not any(name.startswith(f"{path}.") for path in trace.never_ran)]
+    if idle:
+        yield f"{_count(idle, 'parameter')} not used in this pass: {_some(idle)}; totals.params counts them."
+    for item in uncounted(findings):
+        yield f"{item.op} ({item.calls} calls) has no formula: MACs are a lower bound."
+    yield from _not_counted(findings)
+
+
+def _not_counted(findings: Findings) -> Iterator[str]:
+    """Which counter has no formula for which op, on rows where that leaves the formula without a check."""
+    missed: dict[tuple[str, str], list[str]] = {}
+    for call in findings.trace.calls:
+        if findings.is_leaf(call) and macs_of(call, findings).verdict is Verdict.NOT_COUNTED:
+            for name, counts in findings.counts.items():
+                ops = [op for op in counts[call.index].missed if op not in findings.pointwise]
+                missed.setdefault((name, ", ".join(ops)), []).append(call.path)
+    for (name, ops), paths in missed.items():
+        yield f"{name} does not count {ops}: {_count(paths, 'row')} not compared ({_some(paths)})."
+
+
+def _count(items: Sequence[str], noun: str) -> str:
+    return f"{len(items)} {noun}{'s' if len(items) > 1 else ''}"
+
+
+def _some(items: Sequence[str]) -> str:
+    shown = ", ".join(item or "(root)" for item in items[:_LISTED])
+    return f"{shown} and {len(items) - _LISTED} more" if len(items) > _LISTED else shown

@@ -1,0 +1,169 @@
+"""The flow: target -> model -> trace -> { analytic | measured } -> report. The only file that knows every room."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from cnninspect.assemble import Findings, rows
+from cnninspect.counters import count
+from cnninspect.counters.base import Run
+from cnninspect.errors import RunError, UsageError
+from cnninspect.explain_failure import explain_failure, is_meta_limit
+from cnninspect.formulas.catalogue import layer_of
+from cnninspect.formulas.evaluate import evaluate
+from cnninspect.notes import notes_of, uncounted
+from cnninspect.report import ReceptiveField, Report
+from cnninspect.targets import InputOptions, Inputs, Target, make_inputs, resolve
+from cnninspect.totals import totals
+from cnninspect.trace.recorder import ForwardFailed, record
+from cnninspect.trace.records import Trace
+from cnninspect.verdicts import worst
+from cnninspect.version import __version__
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to build and run the target."""
+
+    inputs: InputOptions = field(default_factory=InputOptions)
+    device: str = "auto"
+    dtype: str | None = None
+    training: bool = False
+    progress: Progress = lambda step: None
+
+
+def inspect(target: Target, options: Options, command: str) -> Report:
+    """The report on a target: one forward pass, every number twice.
+
+    Raises UsageError, LoadError or RunError, each with a message for the user.
+    """
+    trace, run, inputs, notes = _run_on_cheapest(target, options)
+    options.progress("evaluating formulas")
+    findings = Findings(
+        trace, evaluate(trace), count(run), [ReceptiveField() for _ in trace.calls], batch_size(trace)
+    )  # fmt: skip
+    options.progress("joining")
+    table = rows(findings)
+    whole = totals(findings, ReceptiveField())
+    return Report(
+        command=command,
+        tool=_tool(),
+        target={"spec": target.spec, "provider": target.provider, "name": target.name, "arguments": dict(target.arguments)},
+        run={
+            "device": trace.device,
+            "dtype": options.dtype or _dtype_of(trace),
+            "training": options.training,
+            "inputs": list(inputs.described),
+        },
+        totals=whole,
+        rows=table,
+        uncounted=uncounted(findings),
+        notes=(*target.notes, *inputs.notes, *notes, *notes_of(findings)),
+        verdict=worst(row.verdict for row in table),
+    )
+
+
+def _run_on_cheapest(target: Target, options: Options) -> tuple[Trace, Run, Inputs, list[str]]:
+    """The run on the asked device; `auto` is meta, or the CPU for a model that needs values."""
+    if options.device != "auto":
+        return (*_run(target, options, _checked_device(options.device)), [])
+    try:
+        return (*_run(target, options, "meta"), [])
+    except ForwardOnMetaFailed as limit:
+        note = f"run on the CPU, because the model cannot run on meta: {limit}"
+        return (*_run(target, options, "cpu"), [note])
+
+
+class ForwardOnMetaFailed(Exception):
+    """The forward pass needs values that a meta tensor does not have."""
+
+
+def _run(target: Target, options: Options, device: str) -> tuple[Trace, Run, Inputs]:
+    options.progress(f"building {target.name} on {device}")
+    model = target.build(device, options.dtype)
+    inputs = make_inputs(target, model, options.inputs, device, options.dtype)
+    options.progress(f"running {target.name} on {device}")
+    try:
+        trace = record(model, inputs.args, inputs.kwargs, layer_of, device=device, training=options.training)
+    except ForwardFailed as failure:
+        if device == "meta" and options.device == "auto" and is_meta_limit(failure.cause):
+            raise ForwardOnMetaFailed(str(failure.cause).split("\n")[0]) from failure
+        raise RunError(explain_failure(failure, target, inputs)) from failure.cause
+    return trace, Run(trace, model, inputs.args, inputs.kwargs, device), inputs
+
+
+def _checked_device(name: str) -> str:
+    """A device that torch knows and this machine has; UsageError for a name torch does not know, RunError without it."""
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UsageError(f"no device is called {name!r}. Use auto, meta, cpu, cuda, cuda:N or mps.") from None
+    if device.type == "cuda" and not (torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()):
+        raise RunError(f"this torch ({torch.__version__}) sees no device {name}. Use --device cpu or --device meta.")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise RunError("this machine has no mps device. Use --device cpu or --device meta.")
+    if device.type not in ("meta", "cpu", "cuda", "mps"):
+        raise UsageError(f"device {name!r} is not supported. Use auto, meta, cpu, cuda, cuda:N or mps.")
+    return name
+
+
+def batch_size(trace: Trace) -> int:
+    """The first dimension of the first input; 1 for an input without dimensions."""
+    first = next(iter(trace.inputs.values()), None)
+    return first.shape[0] if first is not None and len(first.shape) > 1 else 1
+
+
+def _dtype_of(trace: Trace) -> str:
+    """The floating dtype that most of the parameters have, or else that of the first input."""
+    sizes: dict[str, int] = {}
+    for state in trace.parameters.values():
+        sizes[state.dtype] = sizes.get(state.dtype, 0) + state.fresh
+    first = next(iter(trace.inputs.values()), None)
+    return max(sizes, key=lambda name: sizes[name]) if sizes else first.dtype if first is not None else "float32"
+
+
+def _tool() -> dict[str, Any]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        fvcore = version("fvcore")
+    except PackageNotFoundError:
+        fvcore = None
+    return {
+        "name": "cnninspect",
+        "version": __version__,
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "fvcore": fvcore,
+    }
+
+
+def inspect_model(
+    target: Any,
+    input_shape: Sequence[int] | Sequence[Sequence[int]] | str | None = None,
+    *,
+    arguments: Mapping[str, Any] | None = None,
+    inputs: Sequence[str] = (),
+    inputs_from: str | Callable[[], Any] | None = None,
+    batch_size: int | None = None,
+    device: str = "auto",
+    dtype: str | None = None,
+    training: bool = False,
+    command: str = "summary",
+    progress: Progress = lambda step: None,
+) -> Report:
+    """The report on a model: a TARGET string as on the command line, a module, a class, a factory or a function.
+
+    `input_shape` is one shape ([N, C, H, W]) or a sequence of them; `inputs` takes the command line's form
+    (`"1x3x224x224"`, `"mask=1x77:int64"`). Raises CnninspectError with the command line's message.
+    """
+    chosen = InputOptions.of(input_shape, inputs, inputs_from, batch_size)
+    options = Options(chosen, device, dtype, training, progress)
+    return inspect(resolve(target, arguments or {}), options, command)

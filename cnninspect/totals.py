@@ -1,0 +1,84 @@
+"""The totals of a report: sums over leaf rows, each parameter storage once, and the memory figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+
+from cnninspect.assemble import Findings, macs_of, neurons_of
+from cnninspect.quantities import Quantity, Unit, in_flops
+from cnninspect.report import ReceptiveField
+from cnninspect.trace.records import Call, State, TensorRef
+from cnninspect.verdicts import judge
+
+ITEM_SIZES = {
+    "float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int64": 8, "int32": 4, "int16": 2, "int8": 1, "uint8": 1,
+    "bool": 1, "complex64": 8, "complex128": 16, "complex32": 4, "uint16": 2, "uint32": 4, "uint64": 8,
+}  # fmt: skip
+
+
+def totals(findings: Findings, field: ReceptiveField) -> dict[str, Quantity | ReceptiveField]:
+    """The contract's totals, and the Keras-style memory figures `input_bytes` and `total_bytes` beside them."""
+    trace = findings.trace
+    root = trace.calls[0]
+    macs = macs_of(root, findings)
+    params_bytes = _bytes_of_states(trace.parameters)
+    activations = _activation_bytes(findings)
+    inputs = sum(prod(ref.shape) * item_size(ref.dtype) for ref in trace.inputs.values())
+    total = (params_bytes.value or 0) + (activations.value or 0) + inputs
+    return {
+        "params": _all_params(findings),
+        "trainable_params": _declared({name: state for name, state in trace.parameters.items() if state.trainable}),
+        "buffers": _declared(trace.buffers, Unit.ELEMENTS),
+        "macs": macs,
+        "flops": in_flops(macs),
+        "neurons": neurons_of(root, findings),
+        "params_bytes": params_bytes,
+        "activation_bytes": activations,
+        "input_bytes": judge(Unit.BYTES, inputs, {"hooks": inputs}),
+        "total_bytes": judge(Unit.BYTES, total, {"storage": total}),
+        "receptive_field": field,
+    }
+
+
+def item_size(dtype: str) -> int:
+    """Bytes of one element of a dtype, by its name without `torch.`; other dtypes have one byte or less."""
+    return ITEM_SIZES.get(dtype, 1)
+
+
+def _all_params(findings: Findings) -> Quantity:
+    """Every parameter of the model once, used or not: the rows' closed forms and the declared shapes of the rest."""
+    trace = findings.trace
+    measured = sum(state.fresh for state in trace.parameters.values())
+    used = findings.estimates[0].params
+    idle = sum(trace.unread.values())
+    return judge(Unit.PARAMS, None if used is None else used + idle, {"storage": measured})
+
+
+def _declared(states: Mapping[str, State], unit: Unit = Unit.PARAMS) -> Quantity:
+    """Elements by declared shape against elements in storage."""
+    analytic = sum(prod(state.shape) for state in states.values())
+    return judge(unit, analytic, {"storage": sum(state.fresh for state in states.values())})
+
+
+def _bytes_of_states(states: Mapping[str, State]) -> Quantity:
+    analytic = sum(prod(state.shape) * item_size(state.dtype) for state in states.values())
+    return judge(Unit.BYTES, analytic, {"storage": sum(state.fresh * item_size(state.dtype) for state in states.values())})
+
+
+def _activation_bytes(findings: Findings) -> Quantity:
+    """Keras-style: the outputs of layers with parameters, twice (forward and backward pass)."""
+    calls = [call for call in findings.trace.calls if findings.is_leaf(call) and _has_params(call, findings)]
+    measured = 2 * sum(prod(ref.shape) * item_size(ref.dtype) for call in calls for ref in call.outputs)
+    analytic: int | None = 0
+    for call in calls:
+        for ref, shape in zip(call.outputs, findings.estimates[call.index].shapes, strict=False):
+            analytic = None if shape is None or analytic is None else analytic + prod(shape) * item_size(ref.dtype)
+    return judge(Unit.BYTES, None if analytic is None else 2 * analytic, {"hooks": measured})
+
+
+def _has_params(call: Call, findings: Findings) -> bool:
+    """Whether this leaf computes with parameters; a second use of a shared layer has outputs too."""
+    held: list[TensorRef] = call.inputs if call.functional else []
+    reads = any(ref.state in findings.trace.parameters for ref in held)
+    return bool(call.state) or (reads and findings.estimates[call.index].computes)
