@@ -13,21 +13,36 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 @contextmanager
 def isolated(model: nn.Module | None, training: bool) -> Iterator[None]:
-    """Run without gradients, in the wanted mode, and restore training flags, buffers, RNG and switches.
+    """Run without a trace left behind and with all work in sight: `restored` and `unfused` at once."""
+    with restored(model, training), unfused():
+        yield
 
-    Fused fast paths (encoder layer, attention, oneDNN and cuDNN recurrent nets) hide their work from every counter
-    that watches ATen ops; they are switched off for the run.
-    """
+
+@contextmanager
+def restored(model: nn.Module | None, training: bool) -> Iterator[None]:
+    """Run without gradients, in the wanted mode, and restore training flags, buffers and RNG."""
     with ExitStack() as stack:
         cuda = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
         stack.enter_context(torch.random.fork_rng(devices=cuda))
         stack.enter_context(torch.no_grad())
-        stack.enter_context(sdpa_kernel(SDPBackend.MATH))
-        stack.enter_context(_switched_off(torch.backends.mkldnn))
-        stack.enter_context(_switched_off(torch.backends.cudnn))
-        stack.enter_context(_encoder_fast_path_off())
         if model is not None:
             stack.enter_context(_mode(model, training))
+        yield
+
+
+@contextmanager
+def unfused() -> Iterator[None]:
+    """Switch off the fused paths (encoder layer, attention, oneDNN and cuDNN recurrent nets).
+
+    They hide their work from every counter that watches ATen ops.
+    """
+    backends = torch.backends
+    with (
+        sdpa_kernel(SDPBackend.MATH),
+        encoder_fast_path_off(),
+        _switched_off(backends.mkldnn),
+        _switched_off(backends.cudnn),
+    ):
         yield
 
 
@@ -43,7 +58,8 @@ def _switched_off(backend: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _encoder_fast_path_off() -> Iterator[None]:
+def encoder_fast_path_off() -> Iterator[None]:
+    """Make encoder layers and MultiheadAttention run op by op, also where nothing needs a gradient."""
     enabled = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
