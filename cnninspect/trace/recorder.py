@@ -133,7 +133,7 @@ class Recorder:
         if isinstance(module, torch.jit.ScriptModule):
             if not self._hidden():
                 self.open_module(module, args, {})
-        elif not any(known is module for known, _ in self._wrapped) and id(module) not in self._paths:
+        elif id(module) not in self._layers:
             self._wrap_forward(module)
 
     def _after_module(self, module: nn.Module, args: Any, output: Any) -> None:

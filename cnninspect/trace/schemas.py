@@ -75,7 +75,9 @@ def schema_of(op: Any) -> OpSchema:
     for result in schema.returns:
         info = result.alias_info
         mark = next((m for m in (info.before_set if info else ()) if m in marks), None)
-        aliases.append((*marks[mark], info.is_write) if mark is not None else None)
+        # The alias of a list of views (split, unbind) stands in the list's element type, which schemas do not expose.
+        view = (0, schema.arguments[0].name, False) if op.is_view else None
+        aliases.append((*marks[mark], info.is_write) if mark is not None else view)
         returned.add(mark)
     written = [
         (position, argument.name)
