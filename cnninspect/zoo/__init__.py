@@ -1,0 +1,55 @@
+"""The built-in networks: small ones to learn from and to check by hand. Importing this lists them without torch."""
+
+from __future__ import annotations
+
+from cnninspect.zoo.base import Deferred, Entry
+
+_Shape = tuple[int | str, ...]
+
+_TINY: _Shape = (1, "in_channels", 28, 28)
+_SMALL: _Shape = (1, "in_channels", 32, 32)
+_MEDIUM: _Shape = (1, "in_channels", 64, 64)
+_LARGE: _Shape = (1, "in_channels", 224, 224)
+_SIZED: _Shape = (1, "in_channels", "size", "size")
+_SIXTY_FOUR: _Shape = (64, "in_channels", "size", "size")
+_GREY: _Shape = (1, "NIC", 32, 32)
+_RGB: _Shape = (1, 3, 64, 64)
+_MOBILENET: _Shape = (1, "m", 14, 14)
+
+
+def _entry(name: str, where: str, shape: _Shape, description: str) -> Entry:
+    return Entry(name, Deferred(f"cnninspect.zoo.{where}"), (shape,), description)
+
+
+_NETWORKS = (
+    _entry("nethw", "nethw:NetHW", _SIZED, "three conv + pool stages and one linear layer"),
+    _entry("small-cnn", "small:SmallCNN", _SMALL, "three convolutions and two max pools"),
+    _entry("small-fcnn", "small:SmallFCNN", _SIZED, "the maps of small-cnn from fully connected layers"),
+    _entry("pool-upsample", "colourisation:PoolUpsample", _GREY, "autoencoder: max pools down, upsampling up"),
+    _entry("conv-transpose", "colourisation:ConvTranspose", _GREY, "autoencoder: strided convs down, transposed up"),
+    _entry("custom-alexnet", "alexnet:CustomAlexNet", _LARGE, "AlexNet with activations and pools as functions"),
+    _entry("ciresan", "ciresan:Ciresan", _TINY, "seven convolutions for MNIST"),
+    _entry("ciresan-residual", "ciresan:CiresanResidual", _TINY, "ciresan with three residual additions"),
+    _entry("three-layer-functional", "three_layer:functional", _SIXTY_FOUR, "three layers as a function of tensors"),
+    _entry("three-layer-module", "three_layer:ThreeLayer", _SIXTY_FOUR, "three layers as an nn.Module"),
+    _entry("three-layer-sequential", "three_layer:sequential", _SIXTY_FOUR, "three layers as an nn.Sequential"),
+    _entry("plain32", "cifar:plain32", _SMALL, "32 pre-activation layers without shortcuts"),
+    _entry("resnet32", "cifar:resnet32", _SMALL, "plain32 with shortcuts"),
+    _entry("resnet47", "cifar:resnet47", _SMALL, "47 layers in bottleneck blocks with shortcuts"),
+    _entry("upsample-nearest", "upsampling:nearest", _RGB, "nearest-neighbour upsampling"),
+    _entry("upsample-bilinear", "upsampling:bilinear", _RGB, "bilinear upsampling"),
+    _entry("upsample-bilinear-corners", "upsampling:bilinear_corners", _RGB, "bilinear upsampling, corners aligned"),
+    _entry("max-unpool", "upsampling:MaxUnpool", _RGB, "max pool, and its inverse from the indices"),
+    _entry("conv-transpose-4", "upsampling:transposed_4", (1, "channels", 64, 64), "4x4 kernel that doubles the map"),
+    _entry("conv-transpose-rect", "upsampling:transposed_rect", (1, "in_channels", 50, 100), "axes that differ"),
+    _entry("pixel-shuffle", "upsampling:pixel_shuffle", (1, 27, 64, 64), "channels become pixels"),
+    _entry("conv-regular", "separable:regular", _MOBILENET, "one convolution"),
+    _entry("conv-separable", "separable:separable", _MOBILENET, "depthwise and pointwise convolution in its place"),
+    _entry("conv-stack", "stack:ConvStack", (1, "channels", 32, 32), "two stacked 3x3 convolutions"),
+    _entry("conv-5x5", "stack:one_5x5", (1, "channels", 32, 32), "one 5x5 convolution"),
+    _entry("lenet5", "lenet:LeNet5", _SMALL, "LeNet-5 with average pools and a full C3"),
+    _entry("unet-small", "unet:UNetSmall", _MEDIUM, "U-Net: joins by concatenation"),
+)
+
+ENTRIES: dict[str, Entry] = {entry.name: entry for entry in _NETWORKS}
+"""Every network of the zoo by its name."""
