@@ -1,0 +1,63 @@
+"""The walls between the rooms, by walking the imports of the package."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cnninspect
+
+ROOT = Path(cnninspect.__file__).parent
+
+
+def imports_of(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def files(room: str) -> list[Path]:
+    found = sorted((ROOT / room).rglob("*.py"))
+    assert found, f"no files in {room}"
+    return found
+
+
+WALLS = [
+    # room, rooms it must not see, why
+    ("formulas", ("counters", "receptive", "render", "cli", "pipeline", "report"), "analytic never reads measured"),
+    ("receptive", ("counters", "formulas", "render", "cli", "pipeline"), "analytic never reads measured"),
+    ("counters", ("formulas", "receptive", "render", "cli", "pipeline"), "measured never imports a formula"),
+    ("trace", ("formulas", "receptive", "counters", "targets", "zoo", "render", "cli", "pipeline"), "knows no formula"),
+    ("targets", ("trace", "formulas", "receptive", "counters", "render", "cli", "pipeline"), "knows only models"),
+    ("zoo", ("targets.", "trace", "formulas", "receptive", "counters", "render", "cli", "pipeline"), "plain networks"),
+    ("render", ("trace", "formulas", "receptive", "counters", "targets", "zoo", "cli", "pipeline"), "sees the report"),
+]
+
+
+@pytest.mark.parametrize(("room", "forbidden"), [wall[:2] for wall in WALLS], ids=[wall[0] for wall in WALLS])
+def test_rooms_do_not_look_over_their_walls(room, forbidden):
+    seen = {
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in files(room)
+        for name in imports_of(path)
+        for other in forbidden
+        if name.startswith(f"cnninspect.{other}")
+    }
+    assert not seen
+
+
+def test_the_conversion_from_macs_to_flops_stands_in_one_place():
+    users = [path for path in ROOT.rglob("*.py") if "FLOPS_PER_MAC" in path.read_text()]
+    assert [path.name for path in users] == ["quantities.py"]
+
+
+@pytest.mark.parametrize("module", ["cnninspect", "cnninspect.cli.app", "cnninspect.targets.grammar"])
+def test_these_modules_do_not_import_torch(module):
+    code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

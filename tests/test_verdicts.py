@@ -1,0 +1,58 @@
+"""Where analytic meets measured: every combination and what is made of it."""
+
+import pytest
+
+from cnninspect.quantities import Status, Unit, Verdict, total_status
+from cnninspect.verdicts import judge, worst
+
+EXACT, LOWER, UPPER, UNKNOWN = Status.EXACT, Status.LOWER_BOUND, Status.UPPER_BOUND, Status.UNKNOWN
+
+JUDGED = [
+    # id, analytic, measured, uncovered, status -> verdict, value, status
+    ("both say the same", 6, {"a": 6, "b": 6}, (), EXACT, Verdict.MATCH, 6, EXACT),
+    ("one counter differs", 6, {"a": 6, "b": 7}, (), EXACT, Verdict.DIFFER, 6, EXACT),
+    ("a counter that covers nothing is not compared", 6, {"a": 6, "b": 0}, ("b",), EXACT, Verdict.MATCH, 6, EXACT),
+    ("no counter covers it", 6, {"a": 0}, ("a",), EXACT, Verdict.NOT_COUNTED, 6, EXACT),
+    ("zero is a number", 0, {"a": 0}, (), EXACT, Verdict.MATCH, 0, EXACT),
+    ("zero against something differs", 0, {"a": 4}, (), EXACT, Verdict.DIFFER, 0, EXACT),
+    ("no formula", None, {"a": 6}, (), EXACT, Verdict.UNKNOWN, 6, UNKNOWN),
+    ("no formula and no measurement", None, {}, (), EXACT, Verdict.UNKNOWN, None, UNKNOWN),
+    ("no measurement", 6, {}, (), EXACT, Verdict.UNKNOWN, 6, EXACT),
+    ("a lower bound proves nothing", 6, {"a": 6}, (), LOWER, Verdict.UNKNOWN, 6, LOWER),
+]
+
+
+@pytest.mark.parametrize(
+    ("analytic", "measured", "uncovered", "status", "verdict", "value", "kept"),
+    [row[1:] for row in JUDGED],
+    ids=[row[0] for row in JUDGED],
+)
+def test_judge(analytic, measured, uncovered, status, verdict, value, kept):
+    quantity = judge(Unit.MACS, analytic, measured, status=status, uncovered=uncovered)
+    assert (quantity.verdict, quantity.value, quantity.status) == (verdict, value, kept)
+
+
+def test_a_counter_that_does_not_cover_a_row_is_not_shown_as_zero():
+    assert judge(Unit.MACS, 6, {"a": 0}, uncovered=("a",)).measured == {}
+
+
+@pytest.mark.parametrize(
+    ("parts", "whole"),
+    [
+        ([EXACT, EXACT], EXACT),
+        ([EXACT, UNKNOWN], LOWER),
+        ([EXACT, LOWER], LOWER),
+        ([EXACT, UPPER], UPPER),
+        ([LOWER, UPPER], UNKNOWN),
+        ([], EXACT),
+    ],
+)
+def test_the_status_of_a_sum(parts, whole):
+    assert total_status(parts) is whole
+
+
+def test_the_worst_verdict_wins():
+    assert worst([Verdict.MATCH, Verdict.DIFFER, Verdict.UNKNOWN]) is Verdict.DIFFER
+    assert worst([Verdict.MATCH, Verdict.UNKNOWN, Verdict.NOT_COUNTED]) is Verdict.UNKNOWN
+    assert worst([Verdict.NOT_RUN, Verdict.MATCH]) is Verdict.MATCH
+    assert worst([]) is Verdict.NOT_RUN
