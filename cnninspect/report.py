@@ -151,7 +151,7 @@ class Uncounted:
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that `compare` looked at."""
+    """One thing that `compare` looked at; `counter` names what `found` the number, None where it was not counted."""
 
     name: str
     path: str
@@ -162,6 +162,7 @@ class Check:
     source: str
     verdict: Verdict
     hint: str | None = None
+    counter: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The contract's check object."""

@@ -1,0 +1,91 @@
+"""What `compare` decides: each formula against each measurement, and the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from cnninspect.quantities import Quantity, Status, Unit, Verdict
+from cnninspect.report import Check, ReceptiveField, Report, Row
+from cnninspect.verdicts import worst
+
+DISAGREEMENT = 1
+INCOMPLETE = 4
+TOTAL = "total"
+"""The path of a check of a total."""
+
+_SUMMED = {
+    "trainable_params": "params",
+    "params_bytes": "params",
+    "activation_bytes": "output_shape",
+    "total_bytes": "output_shape",
+}
+"""The number of the rows that a total is made of, where it has another name."""
+
+Number = Quantity | ReceptiveField
+Failure = tuple[str, Verdict]
+
+
+def check_formulas(report: Report) -> Report:
+    """The report with one check for every comparison of a formula with a counter, in rows and in totals."""
+    checks = tuple(_checks(report))
+    return replace(report, checks=checks, verdict=worst(check.verdict for check in checks))
+
+
+def exit_code(report: Report, *, strict: bool = False) -> int:
+    """0; 1 if a check failed; under `strict` also 1 if a row's numbers disagree and 4 if a number is incomplete."""
+    if any(check.verdict is Verdict.DIFFER for check in report.checks or ()):
+        return DISAGREEMENT
+    if strict and report.verdict is Verdict.DIFFER:
+        return DISAGREEMENT
+    return INCOMPLETE if strict and is_incomplete(report) else 0
+
+
+def is_incomplete(report: Report) -> bool:
+    """Whether a number of the report is a bound or unknown, or an op is not counted."""
+    numbers = [number for row in report.rows for number in row.quantities.values()]
+    return bool(report.uncounted) or any(_lacks(number) for number in (*report.totals.values(), *numbers))
+
+
+def _lacks(number: Number) -> bool:
+    if isinstance(number, ReceptiveField) and number.verdict is Verdict.NOT_RUN:
+        return False
+    return number.status is not Status.EXACT or number.verdict is Verdict.UNKNOWN
+
+
+def _checks(report: Report) -> Iterator[Check]:
+    """The checks of rows, then of totals; a sum that fails because one of its parts does is no finding of its own."""
+    failing = [_failing(row) for row in report.rows]
+    below: list[set[Failure]] = [set() for _ in report.rows]
+    for index in reversed(range(len(report.rows))):
+        parent = report.rows[index].parent
+        if parent is not None:
+            below[parent] |= failing[index] | below[index]
+    for index, row in enumerate(report.rows):
+        for name, quantity in _compared(row.quantities):
+            if (name, quantity.verdict) not in below[index]:
+                yield from _comparisons(name, quantity, row.path, row.call, row.kind)
+    anywhere = set().union(*failing)
+    for name, quantity in _compared(report.totals):
+        if (_SUMMED.get(name, name), quantity.verdict) not in anywhere:
+            yield from _comparisons(name, quantity, TOTAL, 0, "")
+
+
+def _failing(row: Row) -> set[Failure]:
+    bad = (Verdict.DIFFER, Verdict.UNKNOWN)
+    return {(name, quantity.verdict) for name, quantity in _compared(row.quantities) if quantity.verdict in bad}
+
+
+def _compared(numbers: Mapping[str, Number]) -> Iterator[tuple[str, Quantity]]:
+    """The numbers that have two sides; FLOPs are MACs in another unit and would be compared twice."""
+    for name, number in numbers.items():
+        if isinstance(number, Quantity) and number.unit is not Unit.FLOPS and number.verdict is not Verdict.NOT_RUN:
+            yield name, number
+
+
+def _comparisons(name: str, quantity: Quantity, path: str, call: int, kind: str) -> Iterator[Check]:
+    """One check per counter; a single one without `found` where no counter answers."""
+    for counter, found in quantity.measured.items() or ((None, None),):
+        agrees = quantity.verdict is Verdict.DIFFER and found == quantity.analytic
+        verdict = Verdict.MATCH if agrees else quantity.verdict
+        yield Check(name, path, call, kind, quantity.analytic, found, "formula", verdict, counter=counter)
