@@ -89,7 +89,8 @@ def schema_of(op: Any) -> OpSchema:
         name=name,
         pointwise=torch.Tag.pointwise in op.tags,
         is_view=op.is_view,
-        composite=op._can_decompose() and op.has_kernel_for_dispatch_key(torch._C.DispatchKey.CompositeImplicitAutograd),
+        # Some ops (nearest upsampling) have a kernel of their own and a decomposition in Python as well: those run whole.
+        composite=torch._C._dispatch_has_kernel_for_dispatch_key(op.name(), "CompositeImplicitAutograd"),
         is_query=name.rsplit(".", 1)[0] in _QUERIES,
         aliases=tuple(aliases),
         written=tuple(written),
