@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cnninspect.trace.records import Trace
@@ -25,15 +25,40 @@ class Count:
     """What one counter found for one call, in MACs, calls below it excluded.
 
     `value` sums the ops that the counter has a formula for; `missed` names those it has none for, in order of
-    first appearance. A value of None means that the counter could not attribute anything to this call.
+    first appearance. `by_op` splits `value` by the counter's own names of ops. A value of None means that the counter
+    could not attribute anything to this call.
     """
 
     value: int | None
     missed: tuple[str, ...] = ()
+    by_op: Mapping[str, int] = field(default_factory=dict)
 
 
 Measure = Callable[[Run], list[Count]]
 """One Count per call of the trace, in its order."""
+
+
+@dataclass(frozen=True)
+class Inexact:
+    """An op that a counter estimates: in words how, and the least and greatest ratio to the true count."""
+
+    words: str
+    least: float
+    greatest: float
+
+
+@dataclass(frozen=True)
+class Convention:
+    """How a counter counts, by its own names of ops.
+
+    `unit` says what a multiply-accumulate is for it. `other` names the class of work of every op that it counts though
+    it multiplies and accumulates nothing. `uncounted` is the sentence about an op without a formula.
+    """
+
+    unit: str = "counts a MAC as one MAC"
+    other: Mapping[str, str] = field(default_factory=dict)
+    inexact: Mapping[str, Inexact] = field(default_factory=dict)
+    uncounted: str = "{counter} does not count {work}"
 
 
 @dataclass(frozen=True)
@@ -43,18 +68,21 @@ class MacCounter:
     name: str
     measure: Measure
     needs_kernels: bool = False
+    convention: Convention = field(default_factory=Convention)
 
 
 COUNTERS: dict[str, MacCounter] = {}
 
 
-def counter(name: str, *, needs_kernels: bool = False) -> Callable[[Measure], Measure]:
+def counter(
+    name: str, *, needs_kernels: bool = False, convention: Convention | None = None
+) -> Callable[[Measure], Measure]:
     """Register a counter under the name it has in reports; entering a name twice is an error."""
 
     def enter(measure: Measure) -> Measure:
         if name in COUNTERS:
             raise ValueError(f"a counter called {name!r} exists already")
-        COUNTERS[name] = MacCounter(name, measure, needs_kernels)
+        COUNTERS[name] = MacCounter(name, measure, needs_kernels, convention or Convention())
         return measure
 
     return enter

@@ -7,25 +7,29 @@ the sum to FlopCounterMode's own total. Its unit is the FLOP, two for a multiply
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import cache
 from typing import Any
 
 import torch
 from torch.utils.flop_counter import flop_registry
 
-from cnninspect.counters.base import Count, Run, counter
+from cnninspect.counters.base import Convention, Count, Run, counter
 from cnninspect.quantities import macs_from_flops
 from cnninspect.trace.records import Op, TensorRef
 
+CONVENTION = Convention(unit="counts a MAC as two flops", uncounted="{counter}: {work} has no formula")
 
-@counter("torch")
+
+@counter("torch", convention=CONVENTION)
 def torch_macs(run: Run) -> list[Count]:
     """MACs of each call's own ops, by torch's registry of FLOP formulas."""
     return [_count([run.trace.ops[index] for index in call.ops]) for call in run.trace.calls]
 
 
 def _count(ops: list[Op]) -> Count:
-    total, missed = 0, []
+    by_op: Counter[str] = Counter()
+    missed = []
     for op in ops:
         formula = _formula(op.packet)
         if formula is None:
@@ -33,8 +37,9 @@ def _count(ops: list[Op]) -> Count:
         else:
             outputs = tuple(_stand_in(ref) for ref in op.outputs)
             out = outputs[0] if len(outputs) == 1 else outputs
-            total += macs_from_flops(formula(*_stand_in(op.args), **_stand_in(dict(op.kwargs)), out_val=out))
-    return Count(total, tuple(dict.fromkeys(missed)))
+            flops = formula(*_stand_in(op.args), **_stand_in(dict(op.kwargs)), out_val=out)
+            by_op[op.packet] += macs_from_flops(flops)
+    return Count(sum(by_op.values()), tuple(dict.fromkeys(missed)), by_op)
 
 
 @cache

@@ -1,0 +1,69 @@
+"""Why a counter and the formula differ on a row, in words, derived from which ops the counter covers and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from cnninspect.counters.base import COUNTERS, Convention, Count
+
+_BY_THEIR_NAME = (
+    "scaled_dot_product_attention", "baddbmm", "addbmm", "mv", "addmv", "dot", "vdot", "inner", "tensordot",
+    "linalg_multi_dot", "matmul with a broadcast first operand",
+)  # fmt: skip
+
+MULTIPLYING = {
+    **{name: name for name in _BY_THEIR_NAME},
+    **dict.fromkeys(("lstm", "lstm_cell"), "lstm"),
+    **dict.fromkeys(("gru", "gru_cell"), "gru"),
+    **dict.fromkeys(("rnn_tanh", "rnn_relu", "rnn_tanh_cell", "rnn_relu_cell"), "rnn"),
+    **dict.fromkeys(("mkldnn_rnn_layer", "_cudnn_rnn", "miopen_rnn"), "fused rnn"),
+    **dict.fromkeys(("bilinear", "_trilinear"), "bilinear"),
+    **dict.fromkeys(("_native_multi_head_attention", "_transformer_encoder_layer_fwd"), "fused encoder layer"),
+    "_scaled_dot_product_flash_attention_for_cpu": "fused attention on cpu",
+}
+"""Ops of torch that multiply and accumulate, among those that some counter has no formula for, with the name to say."""
+
+_FOREIGN = ("PythonOp", "CallFunction")
+"""Nodes of torch.jit that run code of the user's own."""
+
+Multiplies = Callable[[str], bool]
+
+
+def explain(name: str, count: Count, analytic: int, multiplies: Multiplies | None = None) -> str | None:
+    """The reason why counter `name` found something else than `analytic` MACs; None if no known reason explains it.
+
+    The reason must account for the difference: without the work that multiplies and accumulates nothing the count is
+    exact, or it falls short and an op that multiplies was missed, or it lies in the bounds of an estimate.
+    `multiplies` may name further ops, beyond those known here, that do multiply-accumulate work.
+    """
+    if count.value is None:
+        return None
+    convention = COUNTERS[name].convention
+    macs = count.value - sum(number for op, number in count.by_op.items() if op in convention.other)
+    reasons = [f"{name} counts {work}" for work in _other_work(count, convention)]
+    if macs != analytic:
+        uncounted = dict.fromkeys(_uncounted(count, multiplies))
+        estimates = [estimate for op, estimate in convention.inexact.items() if count.by_op.get(op)]
+        if uncounted and macs < analytic:
+            reasons.append(convention.uncounted.format(counter=name, work=", ".join(uncounted)))
+        elif estimates and all(e.least * analytic <= macs <= e.greatest * analytic for e in estimates):
+            reasons += [estimate.words for estimate in estimates]
+        else:
+            return None
+    return "; ".join(reasons) or None
+
+
+def _other_work(count: Count, convention: Convention) -> dict[str, None]:
+    """The classes of other work that the counter found something for."""
+    counted = [op for op, number in count.by_op.items() if number]
+    return dict.fromkeys(convention.other[op] for op in counted if op in convention.other)
+
+
+def _uncounted(count: Count, multiplies: Multiplies | None) -> Iterator[str]:
+    """What the counter missed that multiplies; an op from outside torch may."""
+    for op in count.missed:
+        namespace, _, name = op.partition(".")
+        if name in MULTIPLYING:
+            yield MULTIPLYING[name]
+        elif namespace not in ("aten", "prim") or name.startswith(_FOREIGN) or (multiplies and multiplies(op)):
+            yield op

@@ -1,0 +1,154 @@
+"""fvcore's flop counter, which traces the model with torch.jit on real data.
+
+Its unit is called flop and is one multiply-accumulate for convolutions and matrix products; it adds its own counts of
+normalisation, interpolation and average pooling. An op that it has no formula for is named in `Count.missed`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import torch
+from fvcore.nn import FlopCountAnalysis
+from fvcore.nn.jit_handles import Handle, get_shape
+from torch import nn
+
+from cnninspect.counters.base import Convention, Count, Inexact, Run, counter
+from cnninspect.counters.jit_scopes import JitScopes
+from cnninspect.trace.encode import live_tensors
+from cnninspect.trace.isolation import encoder_fast_path_off, restored
+
+BROADCAST_MATMUL = "aten.matmul with a broadcast first operand"
+"""fvcore's formula for matmul multiplies by the first operand's own batch dimensions only."""
+
+CONVENTION = Convention(
+    unit="counts a MAC as one flop",
+    other={
+        "batch_norm": "normalisation",
+        "group_norm": "normalisation",
+        "layer_norm": "normalisation",
+        "instance_norm": "normalisation",
+        "upsample_nearest2d": "interpolation",
+        "upsample_bilinear2d": "interpolation",
+        "grid_sampler": "interpolation",
+        "adaptive_avg_pool2d": "average pooling",
+    },
+    # numpy.einsum_path prints four digits, and one operation per element where nothing is summed.
+    inexact={"einsum": Inexact("fvcore estimates einsum", least=0.4995, greatest=1.0005)},
+)
+
+
+@counter("fvcore", needs_kernels=True, convention=CONVENTION)
+def fvcore_macs(run: Run) -> list[Count]:
+    """What FlopCountAnalysis counts in each call; None everywhere, with the reason in `missed`, if it fails."""
+    model = run.model if isinstance(run.model, nn.Module) else _Function(run.model)
+    scopes = JitScopes(model, run.trace)
+    try:
+        with restored(model, run.trace.training), encoder_fast_path_off():
+            analysis = _Analysis(_Bound(model, run), tuple(live_tensors((run.args, run.kwargs))))
+            with scopes.attached():
+                analysis.total()
+    except Exception as error:
+        reason = f"{type(error).__name__}: {str(error).strip()}".splitlines()[0]
+        return [Count(None, (f"fvcore failed: {reason}",)) for _ in run.trace.calls]
+    return _attribute(analysis.nodes, scopes, len(run.trace.calls))
+
+
+@dataclass(frozen=True)
+class _Node:
+    """A node of the graph: the scopes that it lies in, and its counts by op, or None without a formula for `kind`."""
+
+    scope: str
+    kind: str
+    counts: Mapping[str, int] | None
+
+
+class _Analysis(FlopCountAnalysis):
+    """FlopCountAnalysis as it is, which also writes down the nodes that it counts and those it has no formula for."""
+
+    def __init__(self, model: nn.Module, inputs: tuple[torch.Tensor, ...]):
+        super().__init__(model, inputs)
+        self.nodes: list[_Node] = []
+        self.set_op_handle(**{kind: self._noted(kind, handle) for kind, handle in self._op_handles.items()})
+        self.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
+
+    def _noted(self, kind: str, handle: Handle) -> Handle:
+        def count(inputs: list[Any], outputs: list[Any]) -> Any:
+            found = handle(inputs, outputs)
+            counts = found if isinstance(found, Counter) else {kind.removeprefix("aten::"): found}
+            scope = outputs[0].node().scopeName()
+            self.nodes.append(_Node(scope, kind, {name: int(number) for name, number in counts.items()}))
+            if kind == "aten::matmul" and _broadcasts_first(inputs, outputs):
+                self.nodes.append(_Node(scope, BROADCAST_MATMUL, None))
+            return found
+
+        return count
+
+    def _should_ignore_node(self, node: Any) -> bool:
+        ignored = super()._should_ignore_node(node)
+        if not ignored:
+            self.nodes.append(_Node(node.scopeName(), node.kind().replace("::", "."), None))
+        return bool(ignored)
+
+
+def _broadcasts_first(inputs: list[Any], outputs: list[Any]) -> bool:
+    first, output = get_shape(inputs[0]), get_shape(outputs[0])
+    return first is not None and output is not None and prod(first[:-1]) < prod(output[:-1])
+
+
+class _Function(nn.Module):
+    """A plain function as a module."""
+
+    def __init__(self, function: Callable[..., Any]):
+        super().__init__()
+        self.function = function
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*args, **kwargs)
+
+
+class _Bound(nn.Module):
+    """The model with its other arguments bound, from tensors to tensors: all that torch.jit's tracer takes."""
+
+    def __init__(self, model: nn.Module, run: Run):
+        super().__init__()
+        self.model = model
+        self._arguments = (run.args, run.kwargs)
+
+    def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        args, kwargs = _refilled(self._arguments, iter(tensors))
+        return tuple(live_tensors(self.model(*args, **kwargs)))
+
+
+def _refilled(tree: Any, tensors: Iterator[torch.Tensor]) -> Any:
+    """The tree with its tensors replaced, in the order of `live_tensors`."""
+    if isinstance(tree, torch.Tensor):
+        return next(tensors)
+    if isinstance(tree, Mapping):
+        return {name: _refilled(item, tensors) for name, item in tree.items()}
+    if isinstance(tree, (tuple, list)):
+        items = [_refilled(item, tensors) for item in tree]
+        return items if isinstance(tree, list) else tuple(items)
+    return tree
+
+
+def _attribute(nodes: list[_Node], scopes: JitScopes, calls: int) -> list[Count]:
+    """One Count per call. What belongs to no call for certain goes to the module around it, at last to the root."""
+    same = scopes.same_calls()
+    certain = {0, *(index for indices in same.values() for index in indices)}
+    counted: dict[int, Counter[str]] = {index: Counter() for index in certain}
+    missed: dict[int, dict[str, None]] = {index: {} for index in certain}
+    for node in nodes:
+        index = scopes.call_of(node.scope, same) or 0
+        if node.counts is None:
+            missed[index][node.kind] = None
+        else:
+            counted[index].update(node.counts)
+    return [
+        Count(sum(counted[index].values()), tuple(missed[index]), counted[index]) if index in certain else Count(None)
+        for index in range(calls)
+    ]
