@@ -41,15 +41,15 @@ def public_name(function: Function) -> str:
         return f"Tensor.{getattr(getattr(function, '__self__', None), '__name__', name)}"
     if name == "__set__":
         return f"Tensor.{getattr(getattr(function, '__self__', None), '__name__', name)} ="
-    if (getattr(function, "__module__", "") or "").startswith("torch.nn.functional") and not name.startswith("_"):
+    if function in _renamed():
+        return _renamed()[function]
+    if (getattr(function, "__module__", "") or "").startswith("torch.nn.functional"):
         return f"F.{name}"
     for prefix, namespace in _NAMESPACES:
         if getattr(namespace, name, None) is function:
             return f"{prefix}.{name}"
     if getattr(torch.Tensor, name, None) == function:
         return f"Tensor.{name}"
-    if function in _renamed():
-        return _renamed()[function]
     owner = getattr(function, "__module__", None)
     if owner is None or name.startswith("_"):
         return f"Tensor.{name}" if owner in (None, "torch._tensor") else str(function)
@@ -59,9 +59,11 @@ def public_name(function: Function) -> str:
 @cache
 def _renamed() -> dict[Function, str]:
     """The public names of functions that carry another one inside: `torch.fft.rfft2` calls itself `fft_rfft2`."""
-    return {
-        function: f"{prefix}.{name}"
-        for prefix, namespace in reversed(_NAMESPACES)
-        for name, function in vars(namespace).items()
-        if callable(function) and not isinstance(function, type) and not name.startswith("_")
-    }
+    renamed: dict[Function, str] = {}
+    for prefix, namespace in _NAMESPACES:
+        for name, function in vars(namespace).items():
+            own = getattr(function, "__name__", name)
+            known = getattr(namespace, own, None) is function and not own.startswith("_")
+            if callable(function) and not isinstance(function, type) and not known and not name.startswith("_"):
+                renamed.setdefault(function, f"{prefix}.{name}")
+    return renamed
