@@ -8,8 +8,9 @@ from functools import cached_property
 from math import prod
 
 from cnninspect.counters.base import Count
-from cnninspect.formulas.base import FUNCTIONS
-from cnninspect.formulas.evaluate import Estimate, multiplies
+from cnninspect.counters.explain import explain
+from cnninspect.formulas.base import FUNCTIONS, OPS
+from cnninspect.formulas.evaluate import Estimate
 from cnninspect.quantities import Quantity, Shape, Status, Unit, Verdict, in_flops, total_status
 from cnninspect.report import ReceptiveField, Row
 from cnninspect.trace.records import Call, Trace
@@ -31,21 +32,21 @@ class Findings:
         return call.index not in self.trace.children
 
     @cached_property
-    def pointwise(self) -> set[str]:
-        """The ops of this run that torch tags as elementwise."""
-        return {op.packet for op in self.trace.ops if op.pointwise}
+    def calls_below(self) -> dict[int, list[int]]:
+        """For every call the calls at or below it, in order."""
+        found: dict[int, list[int]] = {call.index: [] for call in self.trace.calls}
+        for call in self.trace.calls:
+            above: int | None = call.index
+            while above is not None:
+                found[above].append(call.index)
+                above = self.trace.calls[above].parent
+        return found
 
     @cached_property
     def leaves_below(self) -> dict[int, list[int]]:
         """For every call the leaf calls at or below it, in order."""
-        found: dict[int, list[int]] = {call.index: [] for call in self.trace.calls}
-        for call in self.trace.calls:
-            if self.is_leaf(call):
-                above: int | None = call.index
-                while above is not None:
-                    found[above].append(call.index)
-                    above = self.trace.calls[above].parent
-        return found
+        leaves = {call.index for call in self.trace.calls if self.is_leaf(call)}
+        return {index: [below for below in calls if below in leaves] for index, calls in self.calls_below.items()}
 
 
 def rows(findings: Findings) -> tuple[Row, ...]:
@@ -102,35 +103,49 @@ def macs_of(call: Call, findings: Findings) -> Quantity:
         return _leaf_macs(call, findings)
     estimate = findings.estimates[call.index]
     parts = [_leaf_macs(findings.trace.calls[index], findings) for index in findings.leaves_below[call.index]]
-    measured = sum_measured(parts)
+    measured = _sum_measured(call, findings)
     whole = judge(Unit.MACS, estimate.macs, measured, status=estimate.status)
     if call.base is not None and whole.verdict is Verdict.DIFFER:
         return whole
     verdict = worst(part.verdict for part in parts)
-    return Quantity(whole.value, Unit.MACS, estimate.status, estimate.macs, measured, verdict)
+    return Quantity(whole.value, Unit.MACS, estimate.status, estimate.macs, measured, verdict, _all_reasons(parts))
 
 
-def sum_measured(parts: Sequence[Quantity]) -> dict[str, int]:
-    """The sum of what each counter found; a counter that found nothing in any part is left out."""
-    names = dict.fromkeys(name for part in parts for name in part.measured)
-    return {name: sum(part.measured.get(name) or 0 for part in parts) for name in names}
+def _sum_measured(call: Call, findings: Findings) -> dict[str, int]:
+    """What each counter found in this call and below; a counter that could attribute nothing to any is left out."""
+    below = findings.calls_below[call.index]
+    found = {name: [counts[index].value for index in below] for name, counts in findings.counts.items()}
+    return {
+        name: sum(value or 0 for value in values)
+        for name, values in found.items()
+        if any(value is not None for value in values)
+    }
+
+
+def _all_reasons(parts: Sequence[Quantity]) -> dict[str, str]:
+    """Every reason that holds in some part, once."""
+    single: dict[str, dict[str, None]] = {}
+    for part in parts:
+        for name, reason in part.reasons.items():
+            single.setdefault(name, {}).update(dict.fromkeys(reason.split("; ")))
+    return {name: "; ".join(reasons) for name, reasons in single.items()}
 
 
 def _leaf_macs(call: Call, findings: Findings) -> Quantity:
     estimate = findings.estimates[call.index]
-    measured = {name: counts[call.index].value for name, counts in findings.counts.items()}
-    uncovered = [
-        name
-        for name, counts in findings.counts.items()
-        if any(packet not in findings.pointwise and multiplies(packet) for packet in counts[call.index].missed)
-    ]
-    return judge(
-        Unit.MACS,
-        estimate.macs,
-        {name: value for name, value in measured.items() if value is not None},
-        status=estimate.status,
-        uncovered=uncovered,
-    )
+    counts = {name: found[call.index] for name, found in findings.counts.items()}
+    measured = {name: count.value for name, count in counts.items() if count.value is not None}
+    reasons: dict[str, str] = {}
+    for name, count in counts.items():
+        if estimate.macs is not None and (reason := explain(name, count, estimate.macs, _multiplies)):
+            reasons[name] = reason
+    return judge(Unit.MACS, estimate.macs, measured, status=estimate.status, reasons=reasons)
+
+
+def _multiplies(packet: str) -> bool:
+    """Whether the rule of this ATen op counts multiply-accumulates."""
+    rule = OPS.get(packet)
+    return rule is not None and rule.macs is not None
 
 
 def neurons_of(call: Call, findings: Findings) -> Quantity:

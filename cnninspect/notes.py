@@ -33,19 +33,27 @@ def notes_of(findings: Findings) -> Iterator[str]:
         yield f"{_count(idle, 'parameter')} not used in this pass: {_some(idle)}; totals.params counts them."
     for item in uncounted(findings):
         yield f"{item.op} ({item.calls} calls) has no formula: MACs are a lower bound."
-    yield from _not_counted(findings)
+    yield from _failed(findings)
+    yield from _explained(findings)
 
 
-def _not_counted(findings: Findings) -> Iterator[str]:
-    """Which counter has no formula for which op, on rows where that leaves the formula without a check."""
-    missed: dict[tuple[str, str], list[str]] = {}
+def _failed(findings: Findings) -> Iterator[str]:
+    """Why a counter could not work at all."""
+    for name, counts in findings.counts.items():
+        if all(count.value is None for count in counts):
+            yield f"{name} did not count: {'; '.join(counts[0].missed)}."
+
+
+def _explained(findings: Findings) -> Iterator[str]:
+    """Where a counter differs for a known reason, and whether another one checks the formula there."""
+    rows: dict[tuple[str, bool], list[str]] = {}
     for call in findings.trace.calls:
-        if findings.is_leaf(call) and macs_of(call, findings).verdict is Verdict.NOT_COUNTED:
-            for name, counts in findings.counts.items():
-                ops = [op for op in counts[call.index].missed if op not in findings.pointwise]
-                missed.setdefault((name, ", ".join(ops)), []).append(call.path)
-    for (name, ops), paths in missed.items():
-        yield f"{name} does not count {ops}: {_count(paths, 'row')} not compared ({_some(paths)})."
+        if findings.is_leaf(call):
+            macs = macs_of(call, findings)
+            for reason in macs.reasons.values():
+                rows.setdefault((reason, macs.verdict is Verdict.NOT_COUNTED), []).append(call.path)
+    for (reason, unchecked), paths in rows.items():
+        yield f"{reason}: {_count(paths, 'row')}{' not compared' if unchecked else ''} ({_some(paths)})."
 
 
 def _count(items: Sequence[str], noun: str) -> str:

@@ -48,7 +48,8 @@ class Quantity:
     """One number of the report, obtained twice.
 
     `value` is what the table shows. `analytic` comes from a formula and `measured` maps the name of a counter to
-    what it found; a side that has no answer is None or absent, never 0.
+    what it found; a side that has no answer is None or absent, never 0. `reasons` says in words why a counter's
+    measurement differs, where that is known and no error.
     """
 
     value: Any
@@ -57,6 +58,7 @@ class Quantity:
     analytic: Any = None
     measured: Mapping[str, Any] = field(default_factory=dict)
     verdict: Verdict = Verdict.NOT_RUN
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
 
 def flops_from_macs(macs: int) -> int:
@@ -82,6 +84,7 @@ def in_flops(macs: Quantity) -> Quantity:
         convert(macs.analytic),
         {name: convert(value) for name, value in macs.measured.items()},
         macs.verdict,
+        macs.reasons,
     )
 
 

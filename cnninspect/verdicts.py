@@ -16,16 +16,16 @@ def judge(
     measured: Mapping[str, Any],
     *,
     status: Status = Status.EXACT,
-    uncovered: Iterable[str] = (),
+    reasons: Mapping[str, str] | None = None,
 ) -> Quantity:
     """The Quantity of an analytic value and its measurements, with their verdict.
 
-    `uncovered` names the counters that have no formula for the work of this row; what they say is not compared,
-    unless it agrees. Without an analytic or any comparable measured value the verdict is `unknown`, or
-    `not_counted` if a counter exists but does not cover the row.
+    `reasons` says for some counters why they count this row differently; what such a counter found is shown, and not
+    compared. Without an analytic or any comparable measured value the verdict is `unknown`, or `not_counted` if a
+    counter exists but counts the row differently.
     """
-    skipped = {name for name in uncovered if measured.get(name) != analytic}
-    comparable = {name: value for name, value in measured.items() if name not in skipped and value is not None}
+    reasons = {name: reason for name, reason in (reasons or {}).items() if measured.get(name) != analytic}
+    comparable = {name: value for name, value in measured.items() if name not in reasons and value is not None}
     if analytic is None or status in (Status.UNKNOWN, Status.LOWER_BOUND):
         verdict = Verdict.UNKNOWN
     elif any(value != analytic for value in comparable.values()):
@@ -33,12 +33,11 @@ def judge(
     elif comparable:
         verdict = Verdict.MATCH
     else:
-        verdict = Verdict.NOT_COUNTED if skipped else Verdict.UNKNOWN
+        verdict = Verdict.NOT_COUNTED if reasons else Verdict.UNKNOWN
     value = analytic if analytic is not None else next(iter(comparable.values()), None)
     if analytic is None:
         status = Status.UNKNOWN
-    shown = {name: value for name, value in measured.items() if name not in skipped}
-    return Quantity(value, unit, status, analytic, shown, verdict)
+    return Quantity(value, unit, status, analytic, dict(measured), verdict, reasons)
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
