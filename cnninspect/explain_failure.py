@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnninspect.targets import Inputs, Target
+from cnninspect.targets.inputs import Inputs
+from cnninspect.targets.target import Target
 from cnninspect.trace.recorder import ForwardFailed
 from cnninspect.trace.records import Call
 

@@ -18,7 +18,9 @@ from cnninspect.formulas.catalogue import layer_of
 from cnninspect.formulas.evaluate import evaluate
 from cnninspect.notes import notes_of, uncounted
 from cnninspect.report import ReceptiveField, Report
-from cnninspect.targets import InputOptions, Inputs, Target, make_inputs, resolve
+from cnninspect.targets.inputs import InputOptions, Inputs, make_inputs
+from cnninspect.targets.resolve import resolve
+from cnninspect.targets.target import Target
 from cnninspect.totals import totals
 from cnninspect.trace.recorder import ForwardFailed, record
 from cnninspect.trace.records import Trace

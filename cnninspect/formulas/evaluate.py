@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import zip_longest
+from typing import Any, TypeVar
 
-from cnninspect.formulas.base import FUNCTIONS, MODULES, OPS, Formula, NoFormula, Use, broadcast, numel
+from cnninspect.formulas.base import FUNCTIONS, MODULES, OPS, Formula, NoFormula, Use, numel, rule_of
 from cnninspect.formulas.declared import contradictions
 from cnninspect.quantities import Shape, Status, total_status
 from cnninspect.trace.records import Call, Op, TensorRef, Trace
 
 Shapes = tuple[Shape | None, ...]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,8 @@ def _leaf(call: Call, trace: Trace) -> Estimate:
             return _by_formula(call, formula, module_use(call, formula), trace)
         if call.kind in FUNCTIONS:
             formula, adapter = FUNCTIONS[call.kind]
-            use = replace(adapter(*call.args, **call.kwargs), training=call.training, kind=call.kind)
+            bound = _bound(adapter, *call.args, **call.kwargs)
+            use = replace(bound, training=call.training, kind=call.kind)
             return _by_formula(call, formula, use, trace)
     except NoFormula:
         pass
@@ -65,7 +70,15 @@ def _leaf(call: Call, trace: Trace) -> Estimate:
 def module_use(call: Call, formula: Formula) -> Use:
     """The Use of a module call: hyper-parameters and parameters from the module, shapes from the call."""
     use = Use(tuple(ref.shape for ref in call.inputs), call.hyperparameters, call.state, call.training, call.kind)
-    return formula.bind(use, *call.args, **call.kwargs) if formula.bind is not None else use
+    return use if formula.bind is None else _bound(formula.bind, use, *call.args, **call.kwargs)
+
+
+def _bound(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    """What a formula says of a call's arguments; NoFormula also where its signature does not take them (`out=`)."""
+    try:
+        return function(*args, **kwargs)
+    except TypeError as error:
+        raise NoFormula(str(error)) from error
 
 
 def _by_formula(call: Call, formula: Formula, use: Use, trace: Trace) -> Estimate:
@@ -118,15 +131,14 @@ def _by_ops(call: Call, trace: Trace) -> Estimate:
     shapes: dict[int, Shape | None] = {ref.value: ref.shape for ref in call.inputs}
     macs, missing, computes = 0, [], False
     for op in (trace.ops[index] for index in call.ops):
-        computes = computes or not op.is_view
-        try:
-            predicted, count = op_estimate(op)
-        except NoFormula:
+        rule = rule_of(op)
+        computes = computes or rule is None or rule.work.computes
+        count = op_macs(op)
+        if count is None:
             missing.append(op.packet)
-            predicted, count = (), 0
-        macs += count
-        for position, ref in enumerate(op.outputs):
-            shapes[ref.value] = predicted[position] if position < len(predicted) else None
+        macs += count or 0
+        predicted = op_shapes(op)
+        shapes.update(zip_longest((ref.value for ref in op.outputs), predicted[: len(op.outputs)]))
     return Estimate(
         shapes=tuple(shapes.get(ref.value) for ref in call.outputs),
         params=_params_read(tuple(call.inputs), trace) if call.functional else _declared(call),
@@ -141,15 +153,24 @@ def _declared(call: Call) -> int:
     return sum(numel(state.shape) for state in call.state.values() if state.fresh)
 
 
-def op_estimate(op: Op) -> tuple[tuple[Shape, ...], int]:
-    """Output shapes and MACs of one ATen op by its rule; NoFormula if it has none."""
-    rule = OPS.get(op.packet)
-    if rule is not None:
-        macs = rule.macs(*op.args, **op.kwargs) if rule.macs is not None else 0
-        return rule.output(*op.args, **op.kwargs), macs
-    if op.pointwise:
-        return (broadcast(*(ref.shape for ref in op.inputs)),) * len(op.outputs), 0
-    raise NoFormula(op.packet)
+def op_shapes(op: Op) -> tuple[Shape, ...]:
+    """Output shapes of one ATen op by its rule; none where it has no rule or they depend on values."""
+    rule = rule_of(op)
+    try:
+        return () if rule is None else _bound(rule.output, *op.args, **op.kwargs)
+    except NoFormula:
+        return ()
+
+
+def op_macs(op: Op) -> int | None:
+    """Multiply-accumulates of one ATen op by its rule; None where it has no rule or the rule no answer."""
+    rule = rule_of(op)
+    if rule is None or rule.macs is None:
+        return None if rule is None else 0
+    try:
+        return _bound(rule.macs, *op.args, **op.kwargs)
+    except NoFormula:
+        return None
 
 
 def _as_declared(call: Call, trace: Trace, whole: Estimate) -> Estimate:
@@ -158,7 +179,9 @@ def _as_declared(call: Call, trace: Trace, whole: Estimate) -> Estimate:
         return whole
     formula = MODULES[call.base or ""]
     use = module_use(call, formula)
-    return replace(whole, shapes=formula.output(use), macs=formula.macs(use), formula=formula.name)
+    return replace(
+        whole, shapes=formula.output(use), macs=formula.macs(use), status=Status.EXACT, formula=formula.name
+    )
 
 
 def multiplies(packet: str) -> bool:
