@@ -21,6 +21,10 @@ class LoadError(CnninspectError):
     """The target exists but the model could not be loaded or constructed."""
 
 
+class MissingPackage(LoadError):
+    """The target comes from an optional package that is not installed."""
+
+
 class RunError(CnninspectError):
     """The model was built but its forward pass failed."""
 

@@ -8,11 +8,12 @@ need none of those operators: declaring their schemas is enough to import them.
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from types import ModuleType
 from typing import Any
 
-from cnninspect.errors import LoadError
+from cnninspect.errors import LoadError, MissingPackage
 
 # The schemas are those of torchvision's C++ operators (torchvision/csrc/ops), as its documentation of each op states.
 SCHEMAS = (
@@ -61,7 +62,7 @@ def import_torchvision() -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name != "torchvision":
             raise
-        raise LoadError(
+        raise MissingPackage(
             "torchvision is not installed. `pip install 'cnninspect[zoo]'` brings torchvision and timm."
         ) from None
     except RuntimeError as error:
@@ -95,3 +96,14 @@ def _declare_operators() -> None:
         _library = torch.library.Library("torchvision", "DEF")
         for schema in SCHEMAS:
             _library.define(schema)
+
+
+def explain(error: BaseException) -> str | None:
+    """Why a forward that needs one of torchvision's compiled operators failed, None for any other error."""
+    match = re.search(r"torchvision::_?(\w+)", str(error))
+    if match is None or not operators_are_declared():
+        return None
+    return (
+        f"it needs torchvision's compiled operator {match[1]}, which this build of torchvision does not bring for this "
+        "torch. Install matching builds of both."
+    )

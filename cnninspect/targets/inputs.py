@@ -1,0 +1,183 @@
+"""Make the inputs of one run: from --input, from a function, from the provider, or inferred from the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._pytree import tree_map_only
+
+from cnninspect.errors import UsageError
+from cnninspect.targets.given import call_for_inputs
+from cnninspect.targets.infer import infer_inputs
+from cnninspect.targets.options import parse_inputs, parse_shape
+from cnninspect.targets.providers import Model
+from cnninspect.targets.specs import Given, InputSpec, dtype_name
+from cnninspect.targets.target import Target
+
+
+@dataclass(frozen=True)
+class InputOptions:
+    """What the user asked for: `specs`, or a `source` function, or the default inputs with another batch size."""
+
+    specs: tuple[InputSpec, ...] = ()
+    source: str | Callable[[], Any] | None = None
+    batch_size: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.specs and self.source is not None:
+            raise UsageError("--input and --inputs-from exclude each other. Keep one of them.")
+        if self.batch_size is not None and (self.specs or self.source is not None):
+            raise UsageError("--batch-size changes default inputs. Write the batch size into the input itself.")
+        if self.batch_size is not None and self.batch_size < 1:
+            raise UsageError(f"--batch-size {self.batch_size} is not positive.")
+
+    @classmethod
+    def of(
+        cls,
+        input_shape: Sequence[int] | Sequence[Sequence[int]] | str | None = None,
+        inputs: Sequence[str] = (),
+        inputs_from: str | Callable[[], Any] | None = None,
+        batch_size: int | None = None,
+    ) -> InputOptions:
+        """The options from the command line's texts, or from one shape or several as sequences of integers."""
+        return cls((*_shapes(input_shape), *parse_inputs(inputs)), inputs_from, batch_size)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The arguments of the forward, their description for the report, and what the reader must know about them."""
+
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    described: tuple[Mapping[str, Any], ...]
+    notes: tuple[str, ...] = field(default=())
+
+
+def make_inputs(target: Target, model: Model, options: InputOptions, device: str, dtype: str | None = None) -> Inputs:
+    """The inputs on the device; floating ones have `dtype` or else that of the parameters.
+
+    Raises UsageError where nothing says what the model takes, or where the forward cannot take what was said.
+    """
+    chosen, notes = _choose(target, model, options)
+    floating = _floating_dtype(model, dtype)
+    if isinstance(chosen, Given):
+        given = Given(*_placed((chosen.args, chosen.kwargs), device, dtype))
+    else:
+        given = _tensors(chosen, device, floating)
+    return Inputs(given.args, given.kwargs, tuple(_described(given)), notes)
+
+
+def _choose(target: Target, model: Model, options: InputOptions) -> tuple[Sequence[InputSpec] | Given, tuple[str, ...]]:
+    """(what the inputs are, notes): the user's, else the model's own, else inferred ones."""
+    if options.source is not None:
+        return call_for_inputs(options.source), ()
+    default = target.default_inputs()
+    if options.specs:
+        return _listed_like(default, options.specs), ()
+    if isinstance(default, Given):
+        if options.batch_size is not None:
+            raise UsageError(f"{target.name} comes with its own inputs, whose batch size is fixed.")
+        return default, ()
+    notes: tuple[str, ...] = ()
+    if not default:
+        default, notes = infer_inputs(target, model)
+    return _batched(default, options.batch_size), notes
+
+
+def _listed_like(default: Sequence[InputSpec] | Given, specs: Sequence[InputSpec]) -> Sequence[InputSpec]:
+    """The specs, as a list of images where the model takes one and the shapes are images without a batch."""
+    if isinstance(default, Given) or not any(spec.listed for spec in default):
+        return specs
+    image = len(default[0].shape)
+    return [replace(spec, listed=spec.keyword is None and len(spec.shape) == image) for spec in specs]
+
+
+def _batched(specs: Sequence[InputSpec], batch_size: int | None) -> Sequence[InputSpec]:
+    """The specs with another first dimension; a list of images gets as many images."""
+    if batch_size is None:
+        return specs
+    if all(spec.listed for spec in specs):
+        return [*specs] * batch_size
+    return [replace(spec, shape=(batch_size, *spec.shape[1:])) for spec in specs]
+
+
+def _tensors(specs: Sequence[InputSpec], device: str, floating: torch.dtype) -> Given:
+    generator = torch.Generator().manual_seed(0)
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    for spec in specs:
+        tensor = _tensor(spec, floating, device, generator)
+        if spec.keyword is not None:
+            kwargs[spec.keyword] = tensor
+        elif not spec.listed:
+            args.append(tensor)
+        elif args and isinstance(args[-1], list):
+            args[-1].append(tensor)
+        else:
+            args.append([tensor])
+    return Given(tuple(args), kwargs)
+
+
+def _tensor(spec: InputSpec, floating: torch.dtype, device: str, generator: torch.Generator) -> torch.Tensor:
+    """Normal numbers, the same on every device, or zeros for integers: they index any table."""
+    dtype = floating if spec.dtype is None else getattr(torch, spec.dtype)
+    if device == "meta":
+        return torch.empty(spec.shape, dtype=dtype, device="meta")
+    if not (dtype.is_floating_point or dtype.is_complex):
+        return torch.zeros(spec.shape, dtype=dtype, device=device)
+    # Not every floating dtype can be drawn; all can be converted to.
+    drawn = torch.complex64 if dtype.is_complex else torch.float32
+    return torch.randn(spec.shape, generator=generator, dtype=drawn).to(device=device, dtype=dtype)
+
+
+def _placed(values: Any, device: str, dtype: str | None) -> Any:
+    """The values with every tensor on the device and, if it is floating point, of the dtype."""
+
+    def place(tensor: torch.Tensor) -> torch.Tensor:
+        wanted = getattr(torch, dtype) if dtype is not None and tensor.is_floating_point() else tensor.dtype
+        return tensor.detach().to(device=device, dtype=wanted)
+
+    return tree_map_only(torch.Tensor, place, values)
+
+
+def _floating_dtype(model: Model, dtype: str | None) -> torch.dtype:
+    """The dtype of floating inputs: the asked one, or that of the first floating parameter."""
+    if dtype is not None:
+        return getattr(torch, dtype_name(dtype))  # type: ignore[no-any-return]
+    parameters = model.parameters() if isinstance(model, nn.Module) else iter(())
+    return next((p.dtype for p in parameters if p.is_floating_point()), torch.get_default_dtype())
+
+
+def _described(given: Given) -> Iterator[Mapping[str, Any]]:
+    """Name, shape and dtype of each tensor: positional ones by number, the items of containers as "0.1"."""
+
+    def visit(name: str, value: Any) -> Iterator[Mapping[str, Any]]:
+        if isinstance(value, torch.Tensor):
+            yield {"name": name, "shape": list(value.shape), "dtype": str(value.dtype).removeprefix("torch.")}
+            return
+        items = (
+            value.items()
+            if isinstance(value, Mapping)
+            else enumerate(value)
+            if isinstance(value, (list, tuple))
+            else ()
+        )
+        for key, item in items:
+            yield from visit(f"{name}.{key}".lstrip("."), item)
+
+    yield from visit("", given.args)
+    yield from visit("", given.kwargs)
+
+
+def _shapes(input_shape: Sequence[int] | Sequence[Sequence[int]] | str | None) -> tuple[InputSpec, ...]:
+    if input_shape is None:
+        return ()
+    if isinstance(input_shape, str):
+        return parse_inputs([input_shape])
+    one = all(isinstance(size, int) for size in input_shape)
+    shapes: Any = [input_shape] if one else input_shape
+    return tuple(InputSpec(parse_shape("x".join(str(size) for size in shape))) for shape in shapes)

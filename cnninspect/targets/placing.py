@@ -1,0 +1,74 @@
+"""Put a model on a device without changing the model that was handed in."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import nn
+
+
+def on_meta(model: nn.Module) -> nn.Module:
+    """A copy of the model whose tensors are meta tensors; no weight is copied.
+
+    Parameters used in several places stay one parameter, and tensors that share a storage share one afterwards.
+    """
+    storages: dict[int, torch.UntypedStorage] = {}
+    memo: dict[int, Any] = {id(tensor): _meta_tensor(tensor, storages) for tensor in _tensors(model)}
+    return copy.deepcopy(model, memo)
+
+
+def is_on(model: nn.Module, device: str, dtype: str | None) -> bool:
+    """Whether every parameter and buffer is on the device and, if it is floating point, has the dtype."""
+    wanted = torch.device(device)
+    return all(
+        tensor.device.type == wanted.type
+        and wanted.index in (None, tensor.device.index)
+        and (dtype is None or not tensor.is_floating_point() or tensor.dtype is getattr(torch, dtype))
+        for tensor in _state(model)
+    )
+
+
+def moved(model: nn.Module, device: str, dtype: str | None) -> nn.Module:
+    """The model on the device: itself, changed, or a copy if the device is meta."""
+    if torch.device(device).type == "meta" and not is_on(model, "meta", None):
+        model = on_meta(model)
+    return model.to(device=device, dtype=None if dtype is None else getattr(torch, dtype))
+
+
+def copied(model: nn.Module, device: str, dtype: str | None) -> nn.Module:
+    """A copy of the model on the device; the model itself stays as it is."""
+    return moved(on_meta(model) if torch.device(device).type == "meta" else copy.deepcopy(model), device, dtype)
+
+
+def _state(model: nn.Module) -> Iterator[torch.Tensor]:
+    yield from model.parameters()
+    yield from model.buffers()
+
+
+def _tensors(model: nn.Module) -> Iterator[torch.Tensor]:
+    """Parameters, buffers, and the tensors that modules keep as plain attributes.
+
+    Plain scalars stay where they are: they mix with every device, and a forward may read their value.
+    """
+    yield from _state(model)
+    for module in model.modules():
+        for value in vars(module).values():
+            if isinstance(value, torch.Tensor) and value.dim():
+                yield value
+
+
+def _meta_tensor(tensor: torch.Tensor, storages: dict[int, torch.UntypedStorage]) -> torch.Tensor:
+    """A meta tensor with the layout of `tensor`, on the meta storage that stands for its storage."""
+    if tensor.layout is not torch.strided or isinstance(tensor, nn.parameter.UninitializedTensorMixin):
+        return tensor.to("meta")
+    real = tensor.untyped_storage()
+    storage = storages.setdefault(real._cdata, torch.UntypedStorage(real.nbytes(), device="meta"))
+    meta = torch.empty(0, dtype=tensor.dtype, device="meta")
+    meta.set_(storage, tensor.storage_offset(), tensor.size(), tensor.stride())  # type: ignore[call-overload]
+    if isinstance(tensor, nn.Parameter):
+        meta = nn.Parameter(meta, requires_grad=tensor.requires_grad)
+    meta.__dict__.update(tensor.__dict__)
+    return meta

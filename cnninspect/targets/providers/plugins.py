@@ -1,0 +1,80 @@
+"""Providers that other packages add.
+
+A package declares an entry point in the group `cnninspect.models`; its name is the provider's name, so that
+`acme = "acme_nets.inspect"` makes `acme:NAME` a target. The entry point loads a module, class or object with
+
+    names() -> sequence of the names it knows
+    build(name, **arguments) -> an nn.Module with random weights, or a plain function of tensors
+    inputs(name) -> sequence of inputs, each a shape or the text of an --input: (1, 3, 64, 64) or "1x77:int64"  (optional)
+
+A class is called without arguments first. `build` runs with torch's default device set, often to meta.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from cnninspect.errors import LoadError
+from cnninspect.targets.grammar import BUILT_IN
+from cnninspect.targets.options import parse_input
+from cnninspect.targets.providers.base import Model, Provider
+from cnninspect.targets.specs import InputSpec
+
+GROUP = "cnninspect.models"
+
+
+class PluginProvider(Provider):
+    """The provider that one entry point adds."""
+
+    def __init__(self, entry_point: EntryPoint):
+        self.name = entry_point.name
+        self._entry_point = entry_point
+
+    def names(self) -> Sequence[str]:
+        """What the plug-in lists, sorted."""
+        return sorted(str(name) for name in self._plugin.names())
+
+    def has(self, name: str) -> bool:
+        """Whether the plug-in lists `name`."""
+        return name in self._plugin.names()
+
+    def factory(self, name: str) -> Callable[..., Any]:
+        """The plug-in's own `build`, for this name."""
+        return partial(self._plugin.build, name)
+
+    def build(self, name: str, arguments: Mapping[str, Any]) -> Model:
+        """What the plug-in builds."""
+        model: Model = self._plugin.build(name, **arguments)
+        return model
+
+    def default_inputs(self, name: str, arguments: Mapping[str, Any]) -> Sequence[InputSpec]:
+        """The shapes that the plug-in states, if it does."""
+        if not hasattr(self._plugin, "inputs"):
+            return ()
+        stated = self._plugin.inputs(name)
+        return [parse_input(item) if isinstance(item, str) else InputSpec(tuple(item)) for item in stated]
+
+    @cached_property
+    def _plugin(self) -> Any:
+        try:
+            loaded = self._entry_point.load()
+            plugin = loaded() if inspect.isclass(loaded) else loaded
+        except Exception as error:
+            raise LoadError(
+                f"the provider {self.name!r} ({self._entry_point.value}) cannot be loaded: "
+                f"{type(error).__name__}: {error}."
+            ) from error
+        for method in ("names", "build"):
+            if not callable(getattr(plugin, method, None)):
+                raise LoadError(f"the provider {self.name!r} ({self._entry_point.value}) has no function `{method}`.")
+        return plugin
+
+
+def plugins() -> Mapping[str, PluginProvider]:
+    """The installed plug-ins by name; a built-in provider's name cannot be taken."""
+    found = entry_points(group=GROUP)
+    return {point.name: PluginProvider(point) for point in found if point.name not in BUILT_IN}

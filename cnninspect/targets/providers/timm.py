@@ -1,0 +1,61 @@
+"""timm's models, with random weights."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from cnninspect.errors import MissingPackage, UsageError
+from cnninspect.targets import torchvision_ops
+from cnninspect.targets.providers.base import Model, Provider
+from cnninspect.targets.specs import InputSpec
+
+
+class TimmProvider(Provider):
+    """Names that `timm.list_models` knows, with or without the tag of their weights: `resnet50`, `resnet50.a1_in1k`."""
+
+    name = "timm"
+
+    def names(self) -> Sequence[str]:
+        """Every architecture."""
+        return list(_timm().list_models())
+
+    def has(self, name: str) -> bool:
+        """Whether timm has the architecture; the names of its remote sources are none of them."""
+        return ":" not in name and bool(_timm().is_model(name))
+
+    def factory(self, name: str) -> Callable[..., Any]:
+        """The function that timm registers for the architecture; it passes its arguments on to the model's class."""
+        entrypoint: Callable[..., Any] = _timm().model_entrypoint(name.partition(".")[0])
+        return entrypoint
+
+    def build(self, name: str, arguments: Mapping[str, Any]) -> Model:
+        """What `timm.create_model` makes of the name and arguments."""
+        for argument in ("pretrained", "checkpoint_path"):
+            if arguments.get(argument):
+                raise UsageError(f"--arg {argument} would fetch weights, and no number of the report needs them.")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model: Model = _timm().create_model(name, **{**arguments, "pretrained": False})
+        return model
+
+    def default_inputs(self, name: str, arguments: Mapping[str, Any]) -> Sequence[InputSpec]:
+        """The input size of the model's own configuration, with the caller's channels and image size."""
+        channels, *size = _timm().get_pretrained_cfg(name).input_size
+        requested = arguments.get("img_size", size)
+        height, width = (requested, requested) if isinstance(requested, int) else requested
+        return [InputSpec((1, arguments.get("in_chans", channels), height, width))]
+
+
+def _timm() -> Any:
+    torchvision_ops.import_torchvision()
+    try:
+        return importlib.import_module("timm")
+    except ModuleNotFoundError as error:
+        if error.name != "timm":
+            raise
+        raise MissingPackage(
+            "timm is not installed. `pip install 'cnninspect[zoo]'` brings torchvision and timm."
+        ) from None

@@ -1,0 +1,149 @@
+"""torchvision's models, built as their published weights describe them, without the weights."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from cnninspect.errors import UsageError
+from cnninspect.quantities import Shape
+from cnninspect.targets import torchvision_ops
+from cnninspect.targets.providers.base import Model, Provider
+from cnninspect.targets.specs import InputSpec
+
+SAMPLE_SIZE = 512
+FRAMES = 16
+"""torchvision publishes the operations of a model for an image of 512x512, or 16 such frames, after its transforms."""
+
+DOWNLOADING = ("weights", "weights_backbone", "pretrained", "pretrained_backbone")
+
+
+class TorchvisionProvider(Provider):
+    """Names that `torchvision.models.list_models` knows, quantized ones apart."""
+
+    name = "torchvision"
+
+    def names(self) -> Sequence[str]:
+        """Every registered model whose weights are floating point numbers."""
+        models = _models()
+        return [name for name in models.list_models() if _task(models.get_model_builder(name)) != "quantization"]
+
+    def has(self, name: str) -> bool:
+        """Whether the name is registered; torchvision itself folds case, we do not."""
+        return name in _models().list_models()
+
+    def factory(self, name: str) -> Callable[..., Any]:
+        """torchvision's builder; UsageError for a quantized model."""
+        return _builder(name)
+
+    def build(self, name: str, arguments: Mapping[str, Any]) -> Model:
+        """The model with the arguments of its published weights; the caller's go before them."""
+        builder = _builder(name)
+        for argument in DOWNLOADING:
+            if arguments.get(argument):
+                raise UsageError(f"--arg {argument} would fetch weights, and no number of the report needs them.")
+        model: Model = _call(builder, {**_published_arguments(name), **arguments})
+        return model
+
+    def default_inputs(self, name: str, arguments: Mapping[str, Any]) -> Sequence[InputSpec]:
+        """What the published weights' own transforms make of a sample image, video or pair of images."""
+        size = arguments.get("image_size")
+        listed = _task(_builder(name)) == "detection"
+        shapes = [shape if size is None else (*shape[:-2], size, size) for shape in _transformed_shapes(name)]
+        return [InputSpec(shape, listed=listed) for shape in shapes]
+
+    def notes(self, name: str, arguments: Mapping[str, Any]) -> Sequence[str]:
+        """Which arguments come from the published weights, and whether operators are missing."""
+        notes = [torchvision_ops.NOTE] if torchvision_ops.operators_are_declared() else []
+        published = {key: value for key, value in _published_arguments(name).items() if key not in arguments}
+        if published:
+            stated = ", ".join(f"{key}={value}" for key, value in published.items())
+            notes.append(f"{name} is built as published by {_weights(name)}: {stated}.")
+        return notes
+
+
+def _models() -> Any:
+    torchvision_ops.import_torchvision()
+    import torchvision.models
+
+    return torchvision.models
+
+
+def _builder(name: str) -> Callable[..., Any]:
+    builder: Callable[..., Any] = _models().get_model_builder(name)
+    if _task(builder) == "quantization":
+        raise UsageError(
+            f"torchvision:{name} holds quantized operators, which have no formulas here. "
+            f"Its floating point form is torchvision:{name.removeprefix('quantized_')}."
+        )
+    return builder
+
+
+def _task(builder: Callable[..., Any]) -> str:
+    """The folder torchvision keeps the model in: "models" for classification, "segmentation", "video"..."""
+    return builder.__module__.split(".")[-2]
+
+
+def _weights(name: str) -> Any:
+    """The entry of the weight enum that torchvision calls the default."""
+    return _models().get_model_weights(name).DEFAULT
+
+
+@cache
+def _published_arguments(name: str) -> Mapping[str, Any]:
+    """The arguments that give the model as many parameters as its weight entry publishes.
+
+    A builder passes some arguments on to the model only along with weights: whether there is an auxiliary classifier,
+    how large the image is. They are found by counting the candidates on meta until the published number comes out.
+    """
+    choices = _choices(name)
+    if not choices:
+        return {}
+    published = _weights(name).meta["num_params"]
+    candidates = [dict(zip(choices, values)) for values in itertools.product(*choices.values())]
+    return next((candidate for candidate in [{}, *candidates] if _count(name, candidate) == published), {})
+
+
+def _choices(name: str) -> dict[str, Sequence[Any]]:
+    """The values to try for each argument that published weights may decide."""
+    signature = inspect.signature(_builder(name))
+    for callable_ in (signature, inspect.signature(signature.return_annotation)):
+        choices: dict[str, Sequence[Any]] = {key: (True, False) for key in callable_.parameters if key.startswith("aux_")}
+        if "image_size" in callable_.parameters:
+            choices["image_size"] = _weights(name).meta["min_size"][:1]
+        if choices:
+            return choices
+    return {}
+
+
+def _count(name: str, arguments: Mapping[str, Any]) -> int:
+    """The parameters of the model built with `arguments`."""
+    import torch
+
+    with torch.device("meta"):
+        model = _call(_builder(name), arguments)
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def _call(builder: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    """The builder's model, without weights and without its remarks about how those would be initialised."""
+    without = {key: None for key in inspect.signature(builder).parameters if key in ("weights", "weights_backbone")}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return builder(**{**without, **arguments})
+
+
+def _transformed_shapes(name: str) -> list[Shape]:
+    """The shapes of what the published transforms make of a sample of what the model is for."""
+    import torch
+
+    task = _task(_builder(name))
+    frames = (1, FRAMES) if task == "video" else () if task == "detection" else (1,)
+    sample = torch.zeros(*frames, 3, SAMPLE_SIZE, SAMPLE_SIZE, dtype=torch.uint8, device="cpu")
+    transform = _weights(name).transforms()
+    images = transform(*[sample] * len(inspect.signature(transform.forward).parameters))
+    return [tuple(image.shape) for image in (images if isinstance(images, tuple) else (images,))]

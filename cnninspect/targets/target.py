@@ -1,0 +1,36 @@
+"""The resolved target: what the user typed, where it comes from, and how to build it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cnninspect.targets.providers import Model
+from cnninspect.targets.sources import Source
+from cnninspect.targets.specs import Given, InputSpec
+
+
+@dataclass
+class Target:
+    """A model that can be built, on any device and as often as wanted.
+
+    `provider` is a provider's name, or "module", "file", "archive" or "object". `notes` are for the report and
+    describe the latest build.
+    """
+
+    spec: str
+    provider: str
+    name: str
+    arguments: Mapping[str, Any]
+    source: Source
+    notes: Sequence[str] = field(default=())
+
+    def build(self, device: str, dtype: str | None = None) -> Model:
+        """The model on the device: an nn.Module or a plain function of tensors. Raises UsageError or LoadError."""
+        model, self.notes = self.source.build(device, dtype)
+        return model
+
+    def default_inputs(self) -> Sequence[InputSpec] | Given:
+        """The inputs that come with the model; empty for a model without a provider."""
+        return self.source.default_inputs()
