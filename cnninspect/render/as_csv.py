@@ -1,0 +1,21 @@
+"""Comma-separated values: plain integers, units in the headings, nothing where nothing is known."""
+
+from __future__ import annotations
+
+import csv
+from io import StringIO
+
+from cnninspect.render.document import data_sheet
+from cnninspect.render.screen import UNICODE, Screen
+from cnninspect.render.view import View
+from cnninspect.report import Report
+
+
+def render(report: Report, view: View, screen: Screen) -> str:
+    """One line per row of the view with every column, or with those that the view names."""
+    sheet = data_sheet(report, view, UNICODE)
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(heading.plain for heading in sheet.headings)
+    writer.writerows([cell.plain for cell in line] for line in sheet.lines)
+    return text.getvalue()

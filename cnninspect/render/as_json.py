@@ -1,0 +1,14 @@
+"""The contract's JSON document."""
+
+from __future__ import annotations
+
+import json
+
+from cnninspect.render.screen import Screen
+from cnninspect.render.view import View, select
+from cnninspect.report import Report
+
+
+def render(report: Report, view: View, screen: Screen) -> str:
+    """The report as JSON with the rows of the view; columns and screen do not change it."""
+    return json.dumps(select(report, view).to_dict(), indent=2, allow_nan=False) + "\n"

@@ -1,0 +1,44 @@
+"""What every format shows of a report, before it has a format: title, table, totals and a closing sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cnninspect.render import findings, layers
+from cnninspect.render.facts import Fact, certainty, facts, title
+from cnninspect.render.screen import Marks
+from cnninspect.render.sheet import Sheet
+from cnninspect.render.view import View
+from cnninspect.report import Report
+
+
+@dataclass(frozen=True)
+class Document:
+    """The parts of a report in reading order."""
+
+    title: str
+    sheet: Sheet
+    facts: list[Fact]
+    closing: str = ""
+
+
+def document(report: Report, view: View, marks: Marks, *, full_paths: bool) -> Document:
+    """What a reader sees: the findings of a comparison, or else the layers."""
+    if report.checks is None:
+        default = layers.READERS.get(report.command, layers.READERS["summary"])
+        sheet = layers.layer_sheet(report, view, marks, default, full_paths=full_paths)
+        return Document(title(report, marks), sheet, facts(report, marks))
+    sheet = findings.finding_sheet(findings.failed(report), view.columns or findings.READERS, marks)
+    return Document(title(report, marks), sheet, certainty(report, marks), findings.summary(report))
+
+
+def data_sheet(report: Report, view: View, marks: Marks) -> Sheet:
+    """What a program reads: all checks of a comparison, or else the layers with every column."""
+    if report.checks is None:
+        return layers.layer_sheet(report, view, marks, layers.PROGRAMS, full_paths=True)
+    return findings.finding_sheet(report.checks, view.columns or findings.PROGRAMS, marks)
+
+
+def column_names(command: str) -> tuple[str, ...]:
+    """What `--columns` takes with this command."""
+    return tuple(findings.HEADINGS) if command == "compare" else layers.NAMES

@@ -1,0 +1,160 @@
+"""What is said about the network as a whole: the line above the table and the totals below it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cnninspect.quantities import Quantity, Verdict, flops_from_macs
+from cnninspect.render.layers import counters_of
+from cnninspect.render.numbers import bounded, dimensions, field_text, mebibytes, per_axis, sign
+from cnninspect.render.screen import Marks
+from cnninspect.render.sheet import Tone
+from cnninspect.report import ReceptiveField, Report, Row
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line of the totals: a label, what it says, and a figure beside it."""
+
+    label: str
+    text: str
+    aside: str = ""
+    tone: Tone = Tone.PLAIN
+
+
+def title(report: Report, marks: Marks) -> str:
+    """What was inspected and how: `resnet18 (torchvision) · 1x3x224x224 float32 · eval · meta · torch 2.13.0`."""
+    target, run = report.target, report.run
+    arguments = ", ".join(f"{name}={value}" for name, value in target.get("arguments", {}).items())
+    provider = ", ".join(part for part in (target.get("provider"), arguments) if part)
+    parts = (
+        f"{target['name']} ({provider})" if provider else str(target["name"]),
+        ", ".join(_input(item) for item in run.get("inputs", ())) or "no inputs",
+        "train" if run.get("training") else "eval",
+        run.get("device"),
+        f"torch {report.tool['torch']}" if report.tool.get("torch") else None,
+    )
+    return marks.separator.join(str(part) for part in parts if part)
+
+
+def facts(report: Report, marks: Marks) -> list[Fact]:
+    """The totals, how far they are verified, and what they miss."""
+    numbers = {name: number for name, number in report.totals.items() if isinstance(number, Quantity)}
+    return [
+        *_size(numbers, report.run, marks),
+        *_work(numbers, report, marks),
+        *_memory(numbers, marks),
+        *_field(report.totals.get("receptive_field")),
+        *certainty(report, marks),
+    ]
+
+
+def certainty(report: Report, marks: Marks) -> list[Fact]:
+    """How far the numbers are verified, and what they miss."""
+    return [*_verified(report), *_missing(report, marks)]
+
+
+def _size(numbers: Mapping[str, Quantity], run: Mapping[str, Any], marks: Marks) -> Iterator[Fact]:
+    params, trainable, size = (numbers.get(name) for name in ("params", "trainable_params", "params_bytes"))
+    if params is None:
+        return
+    memory = f"{_memory_text(size, marks)} {run.get('dtype', '')}".rstrip() if size is not None else ""
+    yield Fact("params", f"{bounded(params, marks)}{_trained(params, trainable)}", memory, _tone(params))
+
+
+def _trained(params: Quantity, trainable: Quantity | None) -> str:
+    if trainable is None or params.value is None or trainable.value is None or params.value == 0:
+        return ""
+    if trainable.value == params.value:
+        return " (all trainable)"
+    return f" ({trainable.value:,} trainable, {params.value - trainable.value:,} not)"
+
+
+def _work(numbers: Mapping[str, Quantity], report: Report, marks: Marks) -> Iterator[Fact]:
+    macs, flops, neurons = (numbers.get(name) for name in ("macs", "flops", "neurons"))
+    if macs is not None and flops is not None:
+        doubled = f"{bounded(flops, marks)} FLOPs at {flops_from_macs(1)} per MAC"
+        yield Fact("MACs", bounded(macs, marks), doubled, _tone(macs))
+        if report.command == "flops":
+            yield from (_counted(name, macs) for name in counters_of(report))
+    if neurons is not None:
+        yield Fact("neurons", bounded(neurons, marks), "", _tone(neurons))
+
+
+def _counted(counter: str, macs: Quantity) -> Fact:
+    found = macs.measured.get(counter)
+    return Fact(f"  {counter}", "not counted" if found is None else f"{found:,}")
+
+
+def _memory(numbers: Mapping[str, Quantity], marks: Marks) -> Iterator[Fact]:
+    activations, total = numbers.get("activation_bytes"), numbers.get("total_bytes")
+    if activations is not None:
+        text = f"{_memory_text(activations, marks)} activations (Keras style)"
+        aside = f"{_memory_text(total, marks)} in all" if total is not None else ""
+        yield Fact("memory", text, aside, _tone(activations))
+
+
+def _memory_text(quantity: Quantity, marks: Marks) -> str:
+    return marks.unknown if quantity.value is None else sign(quantity.status, marks) + mebibytes(quantity.value)
+
+
+def _field(field: Quantity | ReceptiveField | None) -> Iterator[Fact]:
+    if isinstance(field, ReceptiveField) and field.size is not None:
+        size = "x".join(_plain_extents(field))
+        step = f", jump {per_axis(field.jump)}" if field.jump else ""
+        padding = f", padding {per_axis(field.padding)}" if field.padding else ""
+        yield Fact("field", f"{size}{step}{padding} at the last spatial map")
+    elif isinstance(field, ReceptiveField) and field.is_global:
+        yield Fact("field", "global")
+
+
+def _plain_extents(field: ReceptiveField) -> Iterator[str]:
+    for size in field.size or ():
+        yield field_text(ReceptiveField(size=(size,)))
+
+
+def _verified(report: Report) -> Iterator[Fact]:
+    """How many of the rows that add up to the totals agree in every number that was compared."""
+    leaves = [row for row in report.rows if row.leaf and row.quantities]
+    verdicts = Counter(row.verdict for row in leaves)
+    parts = ", ".join(f"{label} {_matches(leaves, name)}" for name, label in _VERIFIED if _matches(leaves, name))
+    text = f"formula = measurement on {verdicts[Verdict.MATCH]} of {len(leaves)} rows"
+    others = [f"{verdicts[other]} {other.value.replace('_', ' ')}" for other in _UNVERIFIED if verdicts[other]]
+    yield Fact("verified", f"{text} ({parts})" if parts else text, ", ".join(others))
+    wrong = [row.label for row in leaves if row.verdict is Verdict.DIFFER]
+    if wrong and report.checks is None:
+        yield Fact("differ", f"{_some(wrong)}; `cnninspect compare` says how", tone=Tone.DIFFER)
+
+
+_UNVERIFIED = (Verdict.DIFFER, Verdict.UNKNOWN, Verdict.NOT_COUNTED)
+_VERIFIED = (("output_shape", "shape"), ("params", "params"), ("macs", "MACs"), ("receptive_field", "field"))
+
+
+def _matches(rows: Sequence[Row], name: str) -> int:
+    """Rows whose number of this name matches and is not nothing."""
+    numbers = [number for row in rows if (number := getattr(row, name)) is not None]
+    return sum(number.verdict is Verdict.MATCH and getattr(number, "value", True) != 0 for number in numbers)
+
+
+def _missing(report: Report, marks: Marks) -> Iterator[Fact]:
+    for item in report.uncounted:
+        times = f"{item.calls} call{'s' if item.calls > 1 else ''}"
+        rows = _some([row or "(root)" for row in item.rows])
+        yield Fact("uncounted", f"{item.op}, {times} in {rows}", f"{item.quantity} {marks.unknown}", Tone.UNKNOWN)
+
+
+def _some(names: Sequence[str], shown: int = 3) -> str:
+    rest = len(names) - shown
+    return ", ".join(names[:shown]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _tone(quantity: Quantity) -> Tone:
+    return Tone.DIFFER if quantity.verdict is Verdict.DIFFER else Tone.PLAIN
+
+
+def _input(item: Mapping[str, Any]) -> str:
+    name = "" if str(item["name"]).isdigit() else f"{item['name']}="
+    return f"{name}{dimensions(item['shape'])} {item['dtype']}"

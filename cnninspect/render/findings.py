@@ -1,0 +1,83 @@
+"""The table of `compare`: one line for each check that did not pass."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from cnninspect.quantities import Verdict
+from cnninspect.render.columns import verdict_sign
+from cnninspect.render.numbers import shapes_text
+from cnninspect.render.screen import Marks
+from cnninspect.render.sheet import Cell, Heading, Sheet, Tone
+from cnninspect.report import Check, Report
+
+_HEADINGS = (
+    Heading("layer", "layer", kept=True),
+    Heading("call", "call", right=True),
+    Heading("kind", "kind"),
+    Heading("what", "what", kept=True),
+    Heading("expected", "expected", right=True, kept=True),
+    Heading("source", "by"),
+    Heading("found", "found", right=True, kept=True),
+    Heading("counter", "by"),
+    Heading("verdict", "", kept=True),
+)
+HEADINGS = {heading.name: heading for heading in _HEADINGS}
+READERS = ("layer", "kind", "what", "expected", "source", "found", "counter", "verdict")
+PROGRAMS = tuple(HEADINGS)
+
+
+def finding_sheet(checks: Iterable[Check], columns: tuple[str, ...], marks: Marks) -> Sheet:
+    """The sheet of these checks."""
+    headings = tuple(HEADINGS[name] for name in columns)
+    return Sheet(headings, tuple(tuple(_cells(check, marks)[name] for name in columns) for check in checks))
+
+
+def failed(report: Report) -> list[Check]:
+    """The checks that a reader must see: those that differ, then those that could not be made."""
+    checks = report.checks or ()
+    return [check for verdict in (Verdict.DIFFER, Verdict.UNKNOWN) for check in checks if check.verdict is verdict]
+
+
+def summary(report: Report) -> str:
+    """One sentence that counts the checks: `60 checks: 58 match, 2 differ.`"""
+    counts = Counter(check.verdict for check in report.checks or ())
+    words = [f"{counts[verdict]} {verdict.value.replace('_', ' ')}" for verdict in Verdict if counts[verdict]]
+    return f"{sum(counts.values())} checks: {', '.join(words) or 'none'}."
+
+
+def place(check: Check) -> str:
+    """The check's row as messages name it."""
+    path = check.path or f"({check.kind})"
+    return f"{path} call {check.call}" if check.call else path
+
+
+def value_text(value: Any) -> str:
+    """An expected or found value: a count with separators, or shapes in full."""
+    if value is None:
+        return "nothing"
+    return f"{value:,}" if isinstance(value, int) else shapes_text(value, single=False)
+
+
+def _cells(check: Check, marks: Marks) -> dict[str, Cell]:
+    wrong = Tone.DIFFER if check.verdict is Verdict.DIFFER else Tone.PLAIN
+    return {
+        "layer": Cell(place(check), check.path),
+        "call": Cell(str(check.call), check.call),
+        "kind": Cell(check.kind, check.kind),
+        "what": Cell(check.name.replace("_", " "), check.name),
+        "expected": _value_cell(check.expected, Tone.PLAIN, marks),
+        "source": Cell(check.source, check.source, Tone.QUIET),
+        "found": _value_cell(check.found, wrong, marks),
+        "counter": Cell(check.counter or "", check.counter, Tone.QUIET),
+        "verdict": verdict_sign(check.verdict, marks),
+    }
+
+
+def _value_cell(value: Any, tone: Tone, marks: Marks) -> Cell:
+    if value is None:
+        return Cell(marks.unknown, None, Tone.UNKNOWN)
+    plain = value if isinstance(value, int) else value_text(value).replace(", ", ";")
+    return Cell(value_text(value), plain, tone)

@@ -1,0 +1,43 @@
+"""The registry of formats; a format's file is imported when it is asked for."""
+
+from __future__ import annotations
+
+from enum import Enum
+from importlib import import_module
+
+from cnninspect.render.screen import Screen
+from cnninspect.render.view import View
+from cnninspect.report import Report
+
+
+class Format(str, Enum):
+    """What `--format` takes."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    MARKDOWN = "markdown"
+    HTML = "html"
+    GITHUB = "github"
+
+
+_FILES = {
+    Format.TABLE: "table",
+    Format.JSON: "as_json",
+    Format.CSV: "as_csv",
+    Format.MARKDOWN: "markdown",
+    Format.HTML: "html",
+    Format.GITHUB: "github",
+}
+
+
+def render(report: Report, fmt: Format | str = Format.TABLE, *, view: View | None = None, screen: Screen | None = None) -> str:
+    """The report in one format, ending in a newline; without `screen`, uncoloured and as wide as it needs to be."""
+    renderer = import_module(f"cnninspect.render.{_FILES[Format(fmt)]}")
+    text: str = renderer.render(report, view or View(), screen or Screen())
+    return text
+
+
+def render_text(report: Report) -> str:
+    """The plain table of a report, without a newline at the end: what a REPL prints."""
+    return render(report).rstrip("\n")

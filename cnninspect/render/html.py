@@ -1,0 +1,79 @@
+"""HTML: a page of its own for a browser, and a fragment for a notebook."""
+
+from __future__ import annotations
+
+from html import escape
+
+from cnninspect.render.document import Document, document
+from cnninspect.render.facts import Fact
+from cnninspect.render.screen import UNICODE, Screen
+from cnninspect.render.sheet import Cell, Heading, Sheet, Tone
+from cnninspect.render.view import View
+from cnninspect.report import Report
+
+_STYLE = """\
+.cnninspect { font: 14px/1.45 system-ui, sans-serif; }
+.cnninspect table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 1em 0; }
+.cnninspect th, .cnninspect td { padding: 0.1em 0.8em; text-align: left; white-space: pre; border: 0; }
+.cnninspect th { font-weight: normal; opacity: 0.6; border-bottom: 1px solid; }
+.cnninspect .right { text-align: right; }
+.cnninspect .strong { font-weight: bold; }
+.cnninspect .quiet { opacity: 0.55; }
+.cnninspect .accent { color: #0e7490; font-family: monospace; }
+.cnninspect .match { color: #15803d; }
+.cnninspect .differ { color: #dc2626; font-weight: bold; }
+.cnninspect .unknown { font-weight: bold; }
+"""
+
+
+def render(report: Report, view: View, screen: Screen) -> str:
+    """A standalone page."""
+    parts = document(report, view, UNICODE, full_paths=False)
+    head = f'<meta charset="utf-8">\n<title>{escape(parts.title)}</title>'
+    scheme = ":root { color-scheme: light dark; }"
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{head}\n<style>{scheme}</style>\n</head>\n'
+        f"<body>\n{_body(parts)}</body>\n</html>\n"
+    )
+
+
+def fragment(report: Report) -> str:
+    """What a notebook shows; its style applies to nothing else on the page."""
+    return _body(document(report, View(), UNICODE, full_paths=False))
+
+
+def _body(parts: Document) -> str:
+    return (
+        f'<div class="cnninspect">\n<style>\n{_STYLE}</style>\n<p class="strong">{escape(parts.title)}</p>\n'
+        f"{_table(parts.sheet)}{_facts(parts.facts)}"
+        f"{f'<p>{escape(parts.closing)}</p>' if parts.closing else ''}</div>\n"
+    )
+
+
+def _table(sheet: Sheet) -> str:
+    if not sheet.lines:
+        return ""
+    head = "".join(f"<th{_attribute(heading)}>{escape(heading.title or heading.name)}</th>" for heading in sheet.headings)
+    rows = (
+        "".join(_cell(cell, heading) for cell, heading in zip(line, sheet.headings, strict=True)) for line in sheet.lines
+    )
+    body = "".join(f"<tr>{row}</tr>\n" for row in rows)
+    return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n"
+
+
+def _cell(cell: Cell, heading: Heading) -> str:
+    return f"<td{_attribute(heading, cell.tone)}>{escape(cell.text)}</td>"
+
+
+def _attribute(heading: Heading, tone: Tone = Tone.PLAIN) -> str:
+    classes = [name for name in ("right" if heading.right else "", "" if tone is Tone.PLAIN else tone.value) if name]
+    return f' class="{" ".join(classes)}"' if classes else ""
+
+
+def _facts(found: list[Fact]) -> str:
+    rows = "".join(
+        f'<tr><th>{escape(fact.label)}</th><td class="{fact.tone.value}">{escape(fact.text)}</td>'
+        f"<td>{escape(fact.aside)}</td></tr>\n"
+        for fact in found
+    )
+    return f"<table>\n<tbody>\n{rows}</tbody>\n</table>\n"

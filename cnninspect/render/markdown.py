@@ -1,0 +1,58 @@
+"""GitHub-flavoured Markdown: a heading, a table with plain integers, and the totals as a list."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from cnninspect.render.document import document
+from cnninspect.render.facts import Fact
+from cnninspect.render.screen import UNICODE, Screen
+from cnninspect.render.sheet import Cell, Sheet
+from cnninspect.render.view import View
+from cnninspect.report import Report
+
+_SPECIAL = re.compile(r"[\\|*`\[\]<]|(?<![^\W_])_|_(?![^\W_])")
+"""What Markdown would read as markup; an underscore inside a word is none."""
+
+
+def render(report: Report, view: View, screen: Screen) -> str:
+    """The report as Markdown."""
+    parts = document(report, view, UNICODE, full_paths=True)
+    blocks = [f"### {_escaped(parts.title)}", _table(parts.sheet), _list(parts.facts), parts.closing]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _table(sheet: Sheet) -> str:
+    if not sheet.lines:
+        return ""
+    lines = [
+        _row(_escaped(heading.title or heading.name) for heading in sheet.headings),
+        _row("---:" if heading.right else "---" for heading in sheet.headings),
+        *(_row(_cell(cell) for cell in line) for line in sheet.lines),
+    ]
+    return "\n".join(lines)
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(cell: Cell) -> str:
+    """An integer without separators but with the sign of its bound; other cells as in the table, without indentation."""
+    if isinstance(cell.plain, int):
+        bound = cell.text[0] if cell.text[:1] in (UNICODE.lower, UNICODE.upper) else ""
+        return f"{bound}{cell.plain}"
+    return _escaped(" ".join(cell.text.split()))
+
+
+def _list(found: list[Fact]) -> str:
+    return "\n".join(f"- **{fact.label.strip()}** {_escaped(_sentence(fact))}" for fact in found)
+
+
+def _sentence(fact: Fact) -> str:
+    return f"{fact.text}, {fact.aside}" if fact.aside else fact.text
+
+
+def _escaped(text: str) -> str:
+    return _SPECIAL.sub(r"\\\g<0>", text.replace("\n", " "))

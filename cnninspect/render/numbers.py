@@ -1,0 +1,74 @@
+"""Numbers as readers see them: thousands separators, shapes, MiB, and the sign of what is not exact or not known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cnninspect.quantities import Quantity, Status, Verdict
+from cnninspect.render.screen import Marks
+from cnninspect.render.sheet import Cell, Tone
+from cnninspect.report import ReceptiveField
+
+MIB = 2**20
+
+
+def number_cell(quantity: Quantity | None, marks: Marks) -> Cell:
+    """A count: `1,234`, `≥1,234`, a quiet sign for an exact 0, `?` where nothing is known, empty where nothing is."""
+    if quantity is None:
+        return Cell("")
+    if quantity.value is None or quantity.status is Status.UNKNOWN:
+        return Cell(marks.unknown, None, Tone.UNKNOWN)
+    if quantity.value == 0 and quantity.status is Status.EXACT and quantity.verdict is not Verdict.DIFFER:
+        return Cell(marks.nothing, 0, Tone.QUIET)
+    return Cell(bounded(quantity, marks), quantity.value, tone_of(quantity.verdict))
+
+
+def bounded(quantity: Quantity, marks: Marks) -> str:
+    """The value with thousands separators and, for a bound, its sign; `?` where it is unknown."""
+    if quantity.value is None or quantity.status is Status.UNKNOWN:
+        return marks.unknown
+    return f"{sign(quantity.status, marks)}{quantity.value:,}"
+
+
+def sign(status: Status, marks: Marks) -> str:
+    """What stands before a value of this status."""
+    return {Status.LOWER_BOUND: marks.lower, Status.UPPER_BOUND: marks.upper}.get(status, "")
+
+
+def tone_of(verdict: Verdict) -> Tone:
+    """A number stands out only where it was found to be wrong."""
+    return Tone.DIFFER if verdict is Verdict.DIFFER else Tone.PLAIN
+
+
+def mebibytes(count: int) -> str:
+    """Bytes in MiB, `173.43 MiB`; less than a hundredth of one in bytes."""
+    return f"{count / MIB:,.2f} MiB" if count == 0 or count * 100 >= MIB else f"{count:,} bytes"
+
+
+def dimensions(shape: Sequence[int]) -> str:
+    """A shape as users type it: `1x3x224x224`."""
+    return "x".join(str(size) for size in shape) or "scalar"
+
+
+def shapes_text(shapes: Sequence[Sequence[int]], *, single: bool) -> str:
+    """Shapes of one or several tensors; in a run of a `single` sample without their leading 1."""
+    return ", ".join(dimensions(shape[1:] if single and len(shape) > 1 and shape[0] == 1 else shape) for shape in shapes)
+
+
+def field_text(field: ReceptiveField) -> str:
+    """A receptive field: `435`, `31x91`, `188..204`, `global`."""
+    if field.is_global:
+        return "global"
+    extents = [_extent(size) for size in field.size or ()]
+    return extents[0] if len(set(extents)) == 1 else "x".join(extents)
+
+
+def per_axis(values: Sequence[Any]) -> str:
+    """One value for all axes where they agree, or all of them."""
+    texts = [str(value) for value in values]
+    return texts[0] if len(set(texts)) == 1 else "x".join(texts)
+
+
+def _extent(size: Any) -> str:
+    return f"{size[0]}..{size[1]}" if isinstance(size, (tuple, list)) else str(size)

@@ -1,0 +1,64 @@
+"""A table before it has a format: headings and cells, each cell for readers and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+
+class Tone(str, Enum):
+    """How a cell is meant; each format has its own way to show it."""
+
+    PLAIN = "plain"
+    STRONG = "strong"
+    QUIET = "quiet"
+    ACCENT = "accent"
+    MATCH = "match"
+    DIFFER = "differ"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: `text` for readers, `plain` for programs (an integer without separators, None where nothing is known)."""
+
+    text: str
+    plain: Any = None
+    tone: Tone = Tone.PLAIN
+
+
+@dataclass(frozen=True)
+class Heading:
+    """One column: `name` as in `--columns`, `title` for readers, `unit` where neither says it.
+
+    `kept` columns stay when a terminal is too narrow for all of them.
+    """
+
+    name: str
+    title: str
+    right: bool = False
+    kept: bool = False
+    unit: str = ""
+
+    @property
+    def plain(self) -> str:
+        """The heading for programs: the name and unit, without spaces."""
+        return f"{self.name}_{self.unit}" if self.unit else self.name
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Headings and lines of as many cells each."""
+
+    headings: tuple[Heading, ...]
+    lines: tuple[tuple[Cell, ...], ...]
+
+    def without(self, positions: Iterable[int]) -> Sheet:
+        """The sheet without the columns at these positions."""
+        left = [index for index in range(len(self.headings)) if index not in set(positions)]
+        return Sheet(
+            tuple(self.headings[index] for index in left),
+            tuple(tuple(line[index] for index in left) for line in self.lines),
+        )

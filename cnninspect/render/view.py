@@ -1,0 +1,58 @@
+"""Which rows and columns are shown: one choice, the same in every format. Totals are never affected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from cnninspect.report import Report, Row
+
+
+class Ops(str, Enum):
+    """Which functional calls are rows: none, those that compute or stand for a layer, or also views and reshapes."""
+
+    NONE = "none"
+    COMPUTE = "compute"
+    ALL = "all"
+
+
+@dataclass(frozen=True)
+class View:
+    """What the reader asked to see; `columns` None means those that the command shows by default."""
+
+    depth: int | None = None
+    ops: Ops = Ops.COMPUTE
+    columns: tuple[str, ...] | None = None
+
+
+def select(report: Report, view: View) -> Report:
+    """The report with only the rows that the view shows; `parent` counts among them."""
+    rows: list[Row] = []
+    nearest: list[int | None] = []
+    for row in report.rows:
+        above = None if row.parent is None else nearest[row.parent]
+        if _fits_ops(row, view.ops) and _fits_depth(row, report.rows, view.depth):
+            nearest.append(len(rows))
+            rows.append(replace(row, parent=above))
+        else:
+            nearest.append(above)
+    return replace(report, rows=tuple(rows))
+
+
+def shown_leaves(report: Report) -> set[int]:
+    """The positions of rows without a row below them: the parts that make up the whole in this view."""
+    return set(range(len(report.rows))) - {row.parent for row in report.rows if row.parent is not None}
+
+
+def _fits_ops(row: Row, ops: Ops) -> bool:
+    return not row.functional or ops is Ops.ALL or (ops is Ops.COMPUTE and row.layer_like)
+
+
+def _fits_depth(row: Row, rows: tuple[Row, ...], depth: int | None) -> bool:
+    """Whether the row is shallow enough, or has nothing above it but the root.
+
+    Blocks in a list that is never called itself are the first rows on their way down, and stay visible at any depth.
+    """
+    if depth is None or row.depth <= depth:
+        return True
+    return depth > 0 and (row.parent is None or rows[row.parent].parent is None)
