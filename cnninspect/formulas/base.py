@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from math import prod
 from typing import Any
 
 from cnninspect.quantities import Shape
-from cnninspect.trace.records import Op, State, TensorRef
+from cnninspect.trace.records import Op, State, TensorRef, tensors
 
 
 class NoFormula(Exception):
@@ -64,8 +65,9 @@ class Formula:
     """All that is known about one family of layers, tied together.
 
     `modules` are class names in torch.nn, read through `hyperparameters` (attribute names). `functions` maps public
-    names of torch functions to an adapter. `params` gives the count for each role. `computes` is False for layers
-    that only move data: they cost nothing and have no neurons. `source` says where the formula stands.
+    names of torch functions to an adapter. `params` gives the count for each role; `roles` names the parameters that
+    such a module may have, by default those of `params`, which then looks at hyper-parameters alone. `computes` is
+    False for layers that only move data: they cost nothing and have no neurons. `source` says where the formula stands.
     """
 
     name: str
@@ -81,17 +83,36 @@ class Formula:
     computes: bool = True
 
 
+class Work(str, Enum):
+    """What kind of work an op does; only MAC work has multiply-accumulates, every other kind counts 0 MACs."""
+
+    MAC = "mac"
+    ELEMENTWISE = "elementwise"
+    REDUCTION = "reduction"
+    NORMALISATION = "normalisation"
+    COMPARISON = "comparison"
+    MOVEMENT = "movement"
+    CREATION = "creation"
+
+    @property
+    def computes(self) -> bool:
+        """Whether numbers are worked out; moving data and creating constants is none of it."""
+        return self not in (Work.MOVEMENT, Work.CREATION)
+
+
 @dataclass(frozen=True)
 class OpRule:
     """Output shapes and multiply-accumulates of one ATen op, from its arguments (TensorRefs for tensors).
 
-    Both functions bind the op's arguments by their own signature.
+    Both functions bind the op's arguments by their own signature and raise NoFormula where they cannot answer: the
+    one does not keep the other from it. `output` may leave out trailing results that no caller sees.
     """
 
     packet: str
     output: Callable[..., tuple[Shape, ...]]
     macs: Callable[..., int] | None
     source: str
+    work: Work
 
 
 MODULES: dict[str, Formula] = {}
@@ -113,10 +134,20 @@ def register_op(
     output: Callable[..., tuple[Shape, ...]],
     macs: Callable[..., int] | None = None,
     source: str = "torch documentation of the op",
+    work: Work | None = None,
 ) -> None:
-    """Enter the rule of one or several ATen ops; `macs=None` means the op multiplies and accumulates nothing."""
+    """Enter the rule of one or several ATen ops; `macs=None` means the op multiplies and accumulates nothing.
+
+    `work` is MAC by default where `macs` is given, and else MOVEMENT.
+    """
+    kind = work or (Work.MOVEMENT if macs is None else Work.MAC)
     for packet in packets:
-        _enter(OPS, packet, OpRule(packet, output, macs, source))
+        _enter(OPS, packet, OpRule(packet, output, macs, source, kind))
+
+
+def rule_of(op: Op) -> OpRule | None:
+    """The rule of an op, None for one that nothing is known about; ops that torch tags as pointwise share one."""
+    return OPS.get(op.packet) or (POINTWISE if op.pointwise else None)
 
 
 def _enter(table: dict[str, Any], name: str, entry: Any) -> None:
@@ -126,10 +157,10 @@ def _enter(table: dict[str, Any], name: str, entry: Any) -> None:
 
 
 def as_tuple(value: Any, length: int) -> tuple[int, ...]:
-    """A hyper-parameter given once or per axis, per axis."""
-    if isinstance(value, int):
-        return (value,) * length
-    items = tuple(int(item) for item in value)
+    """A hyper-parameter given once or per axis, per axis; NoFormula if it is the content of a tensor."""
+    items = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    if not all(isinstance(item, int) for item in items):
+        raise NoFormula(f"{value} is no integer")
     return items * length if len(items) == 1 else items
 
 
@@ -154,6 +185,9 @@ def numel(shape: Shape) -> int:
     return prod(shape)
 
 
-def op_inputs(op: Op) -> list[Shape]:
-    """The shapes of an op's tensor arguments, in order."""
-    return [ref.shape for ref in op.inputs]
+def broadcast_tensors(*args: Any, out: Any = None, **kwargs: Any) -> tuple[Shape, ...]:
+    """The broadcast of all tensors among an op's arguments, other than the one that only receives the result."""
+    return (broadcast(*(ref.shape for ref in tensors((args, kwargs)))),)
+
+
+POINTWISE = OpRule("pointwise", broadcast_tensors, None, "torch.Tag.pointwise", Work.ELEMENTWISE)

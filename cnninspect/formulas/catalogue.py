@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from cnninspect.formulas import families
-from cnninspect.formulas.base import MODULES, Formula
+from cnninspect.formulas.base import MODULES, Formula, Use
 from cnninspect.trace.records import Layer
 
 _HARMLESS = {
@@ -30,7 +30,7 @@ def layer_of(module: Any) -> Layer:
         return Layer()
     formula = MODULES[known]
     hyper = {name: plain(getattr(module, name)) for name in formula.hyperparameters if hasattr(module, name)}
-    if changed or "forward" in vars(module) or not _has_its_roles(module, formula):
+    if changed or "forward" in vars(module) or not _has_its_roles(module, formula, hyper):
         return Layer(None, known, hyper)
     return Layer(known, None, hyper)
 
@@ -58,8 +58,8 @@ def _known_base(cls: type) -> tuple[str | None, bool]:
     return None, False
 
 
-def _has_its_roles(module: Any, formula: Formula) -> bool:
-    """Whether the parameters are plainly those that the formula counts."""
+def _has_its_roles(module: Any, formula: Formula, hyper: dict[str, Any]) -> bool:
+    """Whether the parameters are plainly those that the formula counts for these hyper-parameters."""
     names = {name for name, _ in module.named_parameters(recurse=False)}
-    plain_names = formula.roles is None or names <= set(formula.roles)
-    return plain_names and not getattr(module, "parametrizations", None)
+    roles = formula.params(Use((), hyper)) if formula.roles is None else formula.roles
+    return names <= set(roles) and not getattr(module, "parametrizations", None)

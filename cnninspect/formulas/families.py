@@ -7,6 +7,16 @@ from importlib import import_module
 FAMILIES = (
     "convolution",
     "linear",
+    "pooling",
+    "adaptive_pooling",
+    "normalization",
+    "activation",
+    "passing",
+    "shaping",
+    "upsampling",
+    "recurrent",
+    "attention",
+    "matmul",
 )
 
 
