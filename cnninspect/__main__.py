@@ -1,0 +1,5 @@
+"""`python -m cnninspect`."""
+
+from cnninspect.cli.app import main
+
+main()

@@ -1,0 +1,15 @@
+"""`cnninspect flops`."""
+
+from __future__ import annotations
+
+import typer
+
+from cnninspect.cli.options import Common, OutputOptions, RunOptions, Target
+from cnninspect.cli.session import Session
+
+
+def flops(context: typer.Context, target: Target, run: RunOptions, output: OutputOptions, common: Common) -> None:
+    """Where the arithmetic is, layer by layer, with every counter side by side."""
+    from cnninspect.cli.reporting import report_on
+
+    raise typer.Exit(report_on(target, run, output, context.ensure_object(Session), "flops"))

@@ -1,0 +1,71 @@
+"""What every command that runs a model does first: check the options, run, and pass the notes on."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+from cnninspect.cli.options import RunOptions
+from cnninspect.cli.progress import Progress
+from cnninspect.cli.session import Session
+from cnninspect.report import Report
+from cnninspect.targets.grammar import parse_target
+from cnninspect.targets.options import parse_arguments, parse_inputs
+from cnninspect.targets.specs import dtype_name
+
+
+def inspected(target: str, options: RunOptions, session: Session, command: str) -> Report:
+    """The report on TARGET. What the options alone show to be wrong is found before torch is imported."""
+    arguments = parse_arguments(options.arg)
+    parse_inputs(options.input)
+    dtype = None if options.dtype is None else dtype_name(options.dtype)
+    parse_target(target, _plugin_names())
+    with Progress(shown=not session.quiet) as progress, _stdout_kept_clean(), _warnings_as_notes(session):
+        progress("importing torch")
+        from cnninspect.pipeline import inspect_model
+
+        report = inspect_model(
+            target,
+            arguments=arguments,
+            inputs=options.input,
+            inputs_from=options.inputs_from,
+            batch_size=options.batch_size,
+            device=options.device,
+            dtype=dtype,
+            training=options.train,
+            command=command,
+            progress=progress,
+        )
+    for note in report.notes:
+        session.note(note)
+    return report
+
+
+def _plugin_names() -> list[str]:
+    from importlib.metadata import entry_points
+
+    return [entry.name for entry in entry_points(group="cnninspect.models")]
+
+
+def _stdout_kept_clean() -> contextlib.AbstractContextManager[Any]:
+    """What the model's own code prints goes to stderr: stdout holds the report and nothing else."""
+    return contextlib.redirect_stdout(sys.stderr)
+
+
+@contextlib.contextmanager
+def _warnings_as_notes(session: Session) -> Iterator[None]:
+    """Python's warnings, each once and in one line."""
+    seen: set[str] = set()
+
+    def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        text = f"{category.__name__}: {message}"
+        if text not in seen:
+            seen.add(text)
+            session.note(text)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield

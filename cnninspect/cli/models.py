@@ -1,0 +1,55 @@
+"""`cnninspect models`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from typing import Annotated
+
+import typer
+
+from cnninspect.cli.options import Common
+from cnninspect.cli.session import Session
+from cnninspect.errors import MissingPackage, UsageError
+
+
+def models(
+    context: typer.Context,
+    common: Common,
+    pattern: Annotated[
+        str, typer.Argument(metavar="PATTERN", show_default=False, help="Part of a name, or a pattern such as 'timm:vit_*'.")
+    ] = "",
+) -> None:
+    """Names that resolve, by provider, each one a TARGET."""
+    from cnninspect.cli.output import to_stdout
+    from cnninspect.cli.progress import Progress
+
+    session = context.ensure_object(Session)
+    with Progress(shown=not session.quiet) as progress:
+        progress("asking the providers")
+        names = list(_names(session))
+    matching = [name for name in names if _matches(name, pattern)]
+    if not matching:
+        from cnninspect.targets.nearest import nearest
+
+        near = ", ".join(nearest(pattern, names))
+        raise UsageError(f"no model matches {pattern!r}." + (f" Nearest: {near}." if near else ""))
+    to_stdout("".join(f"{name}\n" for name in matching))
+
+
+def _names(session: Session) -> Iterator[str]:
+    """Every `provider:name`; a provider whose package is missing is noted."""
+    from cnninspect.targets.providers import providers
+
+    for provider in providers().values():
+        try:
+            yield from (f"{provider.name}:{name}" for name in provider.names())
+        except MissingPackage as missing:
+            session.note(str(missing))
+
+
+def _matches(name: str, pattern: str) -> bool:
+    """Whether the pattern is part of the name, or matches all of it or of what follows the provider."""
+    if any(letter in pattern for letter in "*?["):
+        return fnmatchcase(name, pattern) or fnmatchcase(name.partition(":")[2], pattern)
+    return pattern.lower() in name.lower()

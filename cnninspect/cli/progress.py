@@ -1,0 +1,57 @@
+"""A sign of life on stderr for steps that take long."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+PATIENCE = 1.0
+"""Seconds that a step may take before it is named."""
+
+
+class Progress:
+    """Names the step that runs, once it takes more than a second, where stderr is a terminal.
+
+    Call it with each step; leaving the context removes the sign.
+    """
+
+    def __init__(self, *, shown: bool):
+        self.shown = shown and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._status: Status | None = None
+        self._timer: threading.Timer | None = None
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stop()
+
+    def __call__(self, step: str) -> None:
+        """The step that begins now."""
+        self._stop()
+        if self.shown:
+            self._timer = threading.Timer(PATIENCE, self._show, [step])
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _show(self, step: str) -> None:
+        from rich.console import Console
+        from rich.markup import escape
+
+        self._status = Console(stderr=True).status(escape(step))
+        self._status.start()
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer.join()
+            self._timer = None
+        if self._status is not None:
+            self._status.stop()
+            self._status = None

@@ -1,0 +1,43 @@
+"""What one command line may say on stderr."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+import typer
+
+
+@dataclass
+class Session:
+    """Set by `--quiet` and `--debug`, wherever they stand on the command line."""
+
+    quiet: bool = False
+    debug: bool = False
+
+    def note(self, text: str) -> None:
+        """Tell the reader something that is no error."""
+        if not self.quiet:
+            say(f"note: {text}")
+
+
+def say(text: str) -> None:
+    """One line on stderr, marked as ours."""
+    line = f"cnninspect: {' '.join(text.split())}\n"
+    encoding = sys.stderr.encoding or "ascii"
+    sys.stderr.write(line.encode(encoding, "backslashreplace").decode(encoding))
+    sys.stderr.flush()
+
+
+def be_quiet(context: typer.Context, wanted: bool) -> bool:
+    """Take note of `--quiet`."""
+    session = context.ensure_object(Session)
+    session.quiet = session.quiet or wanted
+    return wanted
+
+
+def show_tracebacks(context: typer.Context, wanted: bool) -> bool:
+    """Take note of `--debug`."""
+    session = context.ensure_object(Session)
+    session.debug = session.debug or wanted
+    return wanted
