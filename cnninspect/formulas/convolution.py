@@ -8,7 +8,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from cnninspect.formulas.base import Formula, Use, as_tuple, register, register_op
+from cnninspect.formulas.base import Formula, Use, as_tuple, numel, register, register_op
 from cnninspect.quantities import Shape
 from cnninspect.trace.records import TensorRef
 
@@ -74,7 +74,7 @@ def conv_params(use: Use) -> dict[str, int]:
 def conv_macs(use: Use) -> int:
     """N * Cout * prod(out) * Cin/g * prod(k): every output position takes all taps, those on padding included."""
     (output,) = conv_output(use)
-    return prod(output) * (use["in_channels"] // use["groups"]) * prod(use["kernel_size"])
+    return numel((*output, use["in_channels"] // use["groups"], *use["kernel_size"]))
 
 
 def transposed_macs(use: Use) -> int:
@@ -82,7 +82,7 @@ def transposed_macs(use: Use) -> int:
 
     Source: Dumoulin & Visin 2016, section 4; a transposed convolution is the gradient of a convolution.
     """
-    return prod(use.input) * (use["out_channels"] // use["groups"]) * prod(use["kernel_size"])
+    return numel((*use.input, use["out_channels"] // use["groups"], *use["kernel_size"]))
 
 
 # --- functional forms: the raw weight's shape is a hyper-parameter -------------------------------------------------

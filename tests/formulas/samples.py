@@ -63,12 +63,15 @@ class ModuleSample:
 
     @property
     def id(self) -> str:
-        arguments = ",".join(f"{name}={value}" for name, value in {**self.constructor, **self.keywords}.items())
+        arguments = ",".join(f"{name}={_label(value)}" for name, value in {**self.constructor, **self.keywords}.items())
         return f"{self.kind}({arguments})-{'-'.join(map(_label, self.inputs))}".replace(" ", "")
 
-    def build(self) -> nn.Module:
+    def build(self) -> tuple[nn.Module, tuple[Any, ...], dict[str, Any]]:
+        """The layer and its positional and keyword inputs."""
         with torch.device(self.device):
-            return module_class(self.kind)(**self.constructor).eval()
+            module = module_class(self.kind)(**self.constructor).eval()
+        args = tuple(make(value, self.device) for value in self.inputs)
+        return module, args, {name: make(value, self.device) for name, value in self.keywords.items()}
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ class FunctionSample:
 
     def build(self) -> tuple[Callable[..., Any], tuple[Any, ...], list[torch.Tensor]]:
         """The function with its parameters bound, its other arguments, and the parameters."""
-        made = make(self.inputs, self.device)
+        made = tuple(make(value, self.device) for value in self.inputs)
         weights = [value for value in made if isinstance(value, torch.Tensor) and value.requires_grad]
         args = made[: len(made) - len(weights)]
         return (lambda *inputs: self.function(*inputs, *weights)), args, weights

@@ -18,7 +18,6 @@ from tests.formulas.samples import (
     FunctionSample,
     ModuleSample,
     function_samples,
-    make,
     module_class,
     module_samples,
 )
@@ -47,8 +46,7 @@ def test_a_registered_function_has_samples(name: str) -> None:
 
 @pytest.mark.parametrize("sample", module_samples(), **ids)
 def test_formula_of_a_module_agrees_with_torch(sample: ModuleSample) -> None:
-    module = sample.build()
-    args, keywords = make(sample.inputs, sample.device), make_all(sample.keywords, sample.device)
+    module, args, keywords = sample.build()
     trace = record(module, args, keywords, layer_of, device=sample.device, training=sample.training)
     call, estimate = trace.calls[0], evaluate(trace)[0]
 
@@ -71,10 +69,6 @@ def test_formula_of_a_function_agrees_with_torch(sample: FunctionSample) -> None
     assert estimate.shapes == shapes(calls[0])
     assert estimate.params == sum(weight.numel() for weight in weights)
     assert estimate.macs == (macs_by_torch(function, args, {}) if sample.macs is None else sample.macs)
-
-
-def make_all(keywords: Any, device: str) -> dict[str, Any]:
-    return {name: make(value, device) for name, value in keywords.items()}
 
 
 def shapes(call: Call) -> tuple[tuple[int, ...], ...]:
