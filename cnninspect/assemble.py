@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import zip_longest
 from math import prod
 
 from cnninspect.counters.base import Count
@@ -149,14 +150,22 @@ def _multiplies(packet: str) -> bool:
 
 
 def neurons_of(call: Call, findings: Findings) -> Quantity:
-    """Output elements per sample of a leaf that computes, 0 for one that moves data; sums for containers."""
-    leaves = [index for index in findings.leaves_below[call.index] if findings.estimates[index].computes]
-    measured = sum(_elements([ref.shape for ref in findings.trace.calls[i].outputs], findings.batch) for i in leaves)
-    predicted = [findings.estimates[index].shapes for index in leaves]
-    if any(None in shapes for shapes in predicted):
-        return judge(Unit.ELEMENTS, None, {"hooks": measured})
-    analytic = sum(_elements([shape for shape in shapes if shape is not None], findings.batch) for shapes in predicted)
-    return judge(Unit.ELEMENTS, analytic, {"hooks": measured})
+    """Output elements per sample of a leaf that computes, 0 for one that moves data; sums for containers.
+
+    Indices and masks, which have no floating dtype, are no neurons.
+    """
+    measured: list[Shape] = []
+    predicted: list[Shape | None] = []
+    for index in findings.leaves_below[call.index]:
+        estimate = findings.estimates[index]
+        outputs = findings.trace.calls[index].outputs if estimate.computes else ()
+        for ref, shape in zip_longest(outputs, estimate.shapes[: len(outputs)]):
+            if ref.dtype.startswith(("float", "bfloat", "complex")):
+                measured.append(ref.shape)
+                predicted.append(shape)
+    known = [shape for shape in predicted if shape is not None]
+    analytic = _elements(known, findings.batch) if len(known) == len(predicted) else None
+    return judge(Unit.ELEMENTS, analytic, {"hooks": _elements(measured, findings.batch)})
 
 
 def _elements(shapes: Sequence[Shape], batch: int) -> int:
