@@ -25,7 +25,7 @@ def contradictions(call: Call, trace: Trace) -> dict[str, tuple[Any, Any]]:
     for use in used:
         for name, value in use.hyper.items():
             declared = call.hyperparameters.get(name)
-            if declared is not None and _as_tuple(declared) != _as_tuple(value, like=declared):
+            if declared is not None and not _same(declared, value):
                 found[name] = (declared, value)
     return found
 
@@ -47,7 +47,9 @@ def _own_weight(use: Use, call: Call) -> bool:
     return isinstance(weight, TensorRef) and weight.state == f"{prefix}weight"
 
 
-def _as_tuple(value: Any, like: Any = None) -> tuple[Any, ...]:
-    length = len(like) if isinstance(like, (tuple, list)) else 1
-    items = tuple(value) if isinstance(value, (tuple, list)) else (value,)
-    return items * length if len(items) == 1 else items
+def _same(declared: Any, used: Any) -> bool:
+    """Whether both give the same value, each of them once for all axes or per axis."""
+    first, second = (tuple(value) if isinstance(value, (tuple, list)) else (value,) for value in (declared, used))
+    if len(first) == 1 or len(second) == 1:
+        return set(first) == set(second)
+    return first == second
