@@ -53,6 +53,11 @@ def explain(name: str, count: Count, analytic: int, multiplies: Multiplies | Non
     return "; ".join(reasons) or None
 
 
+def unit_of(name: str) -> str:
+    """What a multiply-accumulate is for a counter: `fvcore counts a MAC as one flop`."""
+    return f"{name} {COUNTERS[name].convention.unit}"
+
+
 def _other_work(count: Count, convention: Convention) -> dict[str, None]:
     """The classes of other work that the counter found something for."""
     counted = [op for op, number in count.by_op.items() if number]

@@ -1,0 +1,142 @@
+"""Each known reason for a difference, from a model built to trigger it, and differences that have none."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from fvcore.nn import FlopCountAnalysis
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from cnninspect.counters.base import Count, counter
+from cnninspect.counters.base import count as count_all
+from cnninspect.counters.explain import explain, unit_of
+from tests.counters.models import run_of
+
+
+def reason(name, model, analytic, *args):
+    """The explanation of the last call of a run, given its true number of MACs."""
+    return explain(name, count_all(run_of(model, *args))[name][-1], analytic)
+
+
+def flash_attention(q, k, v):
+    return torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(q, k, v)[0]
+
+
+MAP = torch.rand(2, 3, 8, 8)
+HEADS = torch.rand(1, 2, 5, 4)
+
+# Analytic MACs by hand; a normalisation, an interpolation and a pooling multiply and accumulate nothing.
+REASONS = {
+    "batch norm": ("fvcore", nn.Sequential(nn.BatchNorm2d(3)), 0, [MAP], "fvcore counts normalisation"),
+    "layer norm": ("fvcore", nn.Sequential(nn.LayerNorm(8)), 0, [MAP], "fvcore counts normalisation"),
+    "group norm": ("fvcore", nn.Sequential(nn.GroupNorm(3, 3)), 0, [MAP], "fvcore counts normalisation"),
+    "instance norm": ("fvcore", nn.Sequential(nn.InstanceNorm2d(3)), 0, [MAP], "fvcore counts normalisation"),
+    "nearest": ("fvcore", nn.Sequential(nn.Upsample(scale_factor=2)), 0, [MAP], "fvcore counts interpolation"),
+    "bilinear upsampling": (
+        "fvcore", nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear")), 0, [MAP], "fvcore counts interpolation"
+    ),
+    "grid sample": (
+        "fvcore", lambda x: F.grid_sample(x, torch.zeros(2, 4, 4, 2), align_corners=False), 0, [MAP],
+        "fvcore counts interpolation",
+    ),
+    "pooling": ("fvcore", nn.Sequential(nn.AdaptiveAvgPool2d(1)), 0, [MAP], "fvcore counts average pooling"),
+    "lstm": (
+        "fvcore", nn.Sequential(nn.LSTM(4, 8)), 5 * (4 * 8 * 4 + 4 * 8 * 8), [torch.rand(5, 1, 4)],
+        "fvcore does not count lstm",
+    ),
+    "gru": (
+        "fvcore", nn.Sequential(nn.GRU(4, 8)), 5 * (3 * 8 * 4 + 3 * 8 * 8), [torch.rand(5, 1, 4)],
+        "fvcore does not count gru",
+    ),
+    "rnn": (
+        "fvcore", nn.Sequential(nn.RNN(4, 8)), 5 * (8 * 4 + 8 * 8), [torch.rand(5, 1, 4)], "fvcore does not count rnn",
+    ),
+    "attention": (
+        "fvcore", F.scaled_dot_product_attention, 2 * (2 * 5 * 5 * 4), [HEADS, HEADS, HEADS],
+        "fvcore does not count scaled_dot_product_attention",
+    ),
+    "batched matrices plus bias": (
+        "fvcore", torch.baddbmm, 2 * 3 * 4 * 5, [torch.rand(2, 3, 5), torch.rand(2, 3, 4), torch.rand(2, 4, 5)],
+        "fvcore does not count baddbmm",
+    ),
+    "bilinear, fvcore": (
+        "fvcore", F.bilinear, 2 * 6 * 3 * 4, [torch.rand(2, 3), torch.rand(2, 4), torch.rand(6, 3, 4)],
+        "fvcore does not count bilinear",
+    ),
+    "bilinear, torch": (
+        "torch", F.bilinear, 2 * 6 * 3 * 4, [torch.rand(2, 3), torch.rand(2, 4), torch.rand(6, 3, 4)],
+        "torch: bilinear has no formula",
+    ),
+    "fused attention": (
+        "torch", flash_attention, 2 * (2 * 5 * 5 * 4), [HEADS, HEADS, HEADS],
+        "torch: fused attention on cpu has no formula",
+    ),
+    "broadcast": (
+        "fvcore", torch.matmul, 7 * 3 * 4 * 5, [torch.rand(3, 4), torch.rand(7, 4, 5)],
+        "fvcore does not count matmul with a broadcast first operand",
+    ),
+    "einsum": (
+        "fvcore", lambda x, y: torch.einsum("ij,jk->ik", x, y), 111 * 113 * 127,
+        [torch.rand(111, 113), torch.rand(113, 127)], "fvcore estimates einsum",
+    ),
+    "outer product": (
+        "fvcore", lambda x, y: torch.einsum("bi,bj->bij", x, y), 4 * 6 * 8, [torch.rand(4, 6), torch.rand(4, 8)],
+        "fvcore estimates einsum",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REASONS)
+def test_the_reason_of_a_difference(case):
+    name, model, analytic, args, expected = REASONS[case]
+    assert reason(name, model, analytic, *args) == expected
+
+
+UNEXPLAINED = {
+    "one too many": (Count(21, by_op={"linear": 21}), 20),
+    "one too few": (Count(19, by_op={"linear": 19}), 20),
+    "other work does not make up for it": (Count(29, by_op={"linear": 19, "batch_norm": 10}), 20),
+    "an op that multiplies nothing was missed": (Count(0, ("aten.max_pool2d", "aten.add")), 20),
+    "too many, and an lstm was missed": (Count(21, ("aten.lstm",), {"linear": 21}), 20),
+    "an estimate far off": (Count(9, by_op={"einsum": 9}), 20),
+    "nothing found": (Count(None, ("fvcore failed: no",)), 20),
+}
+
+
+@pytest.mark.parametrize("case", UNEXPLAINED)
+def test_a_difference_without_a_known_reason(case):
+    found, analytic = UNEXPLAINED[case]
+    assert explain("fvcore", found, analytic) is None
+
+
+def test_two_reasons_at_once():
+    found = Count(30, ("aten.lstm",), {"linear": 10, "batch_norm": 20})
+    assert explain("fvcore", found, 50) == "fvcore counts normalisation; fvcore does not count lstm"
+
+
+def test_an_op_that_its_rule_says_multiplies():
+    assert explain("torch", Count(0, ("aten.new_op",)), 5, lambda op: op == "aten.new_op") == (
+        "torch: aten.new_op has no formula"
+    )
+
+
+def test_an_op_from_outside_torch_may_multiply():
+    found = Count(0, ("torchvision.deform_conv2d",))
+    assert explain("fvcore", found, 5) == "fvcore does not count torchvision.deform_conv2d"
+
+
+def test_units_are_what_the_tools_count_for_a_linear_layer_of_20_multiply_accumulates():
+    model, x = nn.Linear(4, 5, bias=False), torch.rand(1, 4)
+    assert FlopCountAnalysis(model, x).total() == 20
+    assert unit_of("fvcore") == "fvcore counts a MAC as one flop"
+    with FlopCounterMode(display=False) as mode:
+        model(x)
+    assert mode.get_total_flops() == 2 * 20
+    assert unit_of("torch") == "torch counts a MAC as two flops"
+
+
+def test_two_counters_of_one_name_are_an_error():
+    with pytest.raises(ValueError, match="'torch' exists already"):
+        counter("torch")(lambda run: [])

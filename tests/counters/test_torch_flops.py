@@ -1,0 +1,21 @@
+"""torch's counter, row by row, against FlopCounterMode run on its own."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from cnninspect.counters.torch_flops import torch_macs
+from cnninspect.quantities import flops_from_macs
+from tests.counters.models import FAMILIES, built, run_of
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_rows_sum_to_what_flop_counter_mode_says(family: str) -> None:
+    """Oracle: FlopCounterMode.get_total_flops() of the same model on meta."""
+    model, x = built(family, "meta")
+    with FlopCounterMode(display=False) as mode, torch.no_grad():
+        model(x)
+    counts = torch_macs(run_of(model, x, device="meta"))
+    assert flops_from_macs(sum(count.value or 0 for count in counts)) == mode.get_total_flops() > 0
