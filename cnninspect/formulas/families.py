@@ -17,6 +17,16 @@ FAMILIES = (
     "recurrent",
     "attention",
     "matmul",
+    "aten.views",
+    "aten.movement",
+    "aten.indexing",
+    "aten.reductions",
+    "aten.norms",
+    "aten.creation",
+    "aten.spatial",
+    "aten.linalg",
+    "aten.fourier",
+    "aten.elementwise",
 )
 
 

@@ -171,26 +171,6 @@ register(
 # --- ATen ops -----------------------------------------------------------------------------------------------------
 
 
-def _mm_output(a: TensorRef, b: TensorRef, **_: Any) -> tuple[Shape, ...]:
-    return ((*a.shape[:-1], b.shape[-1]),)
-
-
-def _mm_macs(a: TensorRef, b: TensorRef, **_: Any) -> int:
-    return numel(a.shape) * b.shape[-1]
-
-
-def _addmm_output(bias: TensorRef, a: TensorRef, b: TensorRef, **_: Any) -> tuple[Shape, ...]:
-    return _mm_output(a, b)
-
-
-def _addmm_macs(bias: TensorRef, a: TensorRef, b: TensorRef, **_: Any) -> int:
-    return _mm_macs(a, b)
-
-
-register_op("aten.mm", "aten.bmm", output=_mm_output, macs=_mm_macs, source="torch.mm, torch.bmm")
-register_op("aten.addmm", "aten.baddbmm", output=_addmm_output, macs=_addmm_macs, source="torch.addmm, torch.baddbmm")
-
-
 def _trilinear_use(
     i1: TensorRef, i2: TensorRef, i3: TensorRef, expand1: Any, expand2: Any, expand3: Any, sumdim: Any, *_: Any
 ) -> Use:

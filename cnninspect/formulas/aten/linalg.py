@@ -1,0 +1,78 @@
+"""Linear algebra: products with vectors, fused sums of products, factorisations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cnninspect.formulas.aten.shapes import same
+from cnninspect.formulas.base import NoFormula, Use, Work, broadcast_tensors, numel, register_op
+from cnninspect.formulas.matmul import matmul_macs, matmul_output
+from cnninspect.quantities import Shape
+from cnninspect.trace.records import TensorRef
+
+
+def unknown_macs(*_: Any, **__: Any) -> int:
+    """NoFormula, always: the op multiplies and accumulates, and how often is up to its algorithm."""
+    raise NoFormula("the number of multiplications depends on the algorithm")
+
+
+def product(self: TensorRef, other: TensorRef, *_: Any, **__: Any) -> tuple[Shape, ...]:
+    """The shape of the product of the first two arguments."""
+    return matmul_output(Use((self.shape, other.shape)))
+
+
+def product_macs(self: TensorRef, other: TensorRef, *_: Any, **__: Any) -> int:
+    """The MACs of the product of the first two arguments."""
+    return matmul_macs(Use((self.shape, other.shape)))
+
+
+def added_product(self: TensorRef, a: TensorRef, b: TensorRef, **_: Any) -> tuple[Shape, ...]:
+    """The shape of the product that is added to `self`."""
+    return product(a, b)
+
+
+def added_product_macs(self: TensorRef, a: TensorRef, b: TensorRef, **_: Any) -> int:
+    """The MACs of the product that is added to `self`."""
+    return product_macs(a, b)
+
+
+def summed_product(self: TensorRef, batch1: TensorRef, batch2: TensorRef, **_: Any) -> tuple[Shape, ...]:
+    """[n, m]: the products of a batch, added up. Source: torch.addbmm."""
+    return ((batch1.shape[1], batch2.shape[2]),)
+
+
+def outer(self: TensorRef, vec1: TensorRef, vec2: TensorRef, **_: Any) -> tuple[Shape, ...]:
+    """[n, m]; each product is on its own, nothing accumulates. Source: torch.addr."""
+    return ((*vec1.shape, *vec2.shape),)
+
+
+def with_info(A: TensorRef, **_: Any) -> tuple[Shape, ...]:
+    """A matrix like the argument, and one status per matrix."""
+    return (A.shape, A.shape[:-2])
+
+
+def solution(A: TensorRef, B: TensorRef, **_: Any) -> tuple[Shape, ...]:
+    """The shape of the right-hand side."""
+    return (B.shape,)
+
+
+_FACTORISATIONS = "torch.linalg"
+
+register_op(
+    "aten.mm", "aten.bmm", "aten.mv", "aten.dot", "aten.vdot", "aten._int_mm", "aten._scaled_mm",
+    output=product, macs=product_macs, source="torch.matmul",
+)  # fmt: skip
+register_op(
+    *(f"aten.{name}{suffix}" for name in ("addmm", "baddbmm", "addmv") for suffix in ("", "_")), "aten._addmm_activation",
+    output=added_product, macs=added_product_macs, source="torch.addmm, torch.baddbmm, torch.addmv",
+)  # fmt: skip
+register_op(
+    "aten.addbmm", "aten.addbmm_",
+    output=summed_product, macs=added_product_macs, source="torch.addbmm",
+)  # fmt: skip
+register_op("aten.addr", output=outer, work=Work.ELEMENTWISE)
+register_op("aten.linalg_cross", output=broadcast_tensors, work=Work.ELEMENTWISE)
+register_op("aten.linalg_matrix_exp", output=same, macs=unknown_macs, source=_FACTORISATIONS)
+register_op("aten.linalg_inv_ex", output=with_info, macs=unknown_macs, source=_FACTORISATIONS)
+register_op("aten.linalg_cholesky_ex", output=lambda self, **_: with_info(self), macs=unknown_macs, source=_FACTORISATIONS)
+register_op("aten._linalg_solve_ex", "aten.linalg_solve_triangular", output=solution, macs=unknown_macs, source=_FACTORISATIONS)

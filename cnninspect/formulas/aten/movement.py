@@ -1,0 +1,92 @@
+"""Copies: elements moved, repeated, padded, joined or masked, none of them worked out anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cnninspect.formulas.aten.shapes import axis, nothing, resized, same
+from cnninspect.formulas.base import Use, broadcast_tensors, register_op
+from cnninspect.formulas.shaping import (
+    padded_output,
+    pixel_shuffle_output,
+    pixel_unshuffle_output,
+    unfold_output,
+)
+from cnninspect.quantities import Shape
+from cnninspect.trace.records import TensorRef
+
+
+def joined(tensors: Sequence[TensorRef], dim: int = 0) -> tuple[Shape, ...]:
+    """The sizes along `dim` added up; an empty one-dimensional tensor joins with anything. Source: torch.cat."""
+    shapes = [ref.shape for ref in tensors if ref.shape != (0,)] or [(0,)]
+    return (resized(shapes[0], dim, sum(shape[dim] for shape in shapes)),)
+
+
+def stacked(tensors: Sequence[TensorRef], dim: int = 0) -> tuple[Shape, ...]:
+    """A new dimension at `dim`, one place per tensor."""
+    shape = tensors[0].shape
+    position = axis(dim, len(shape) + 1)
+    return ((*shape[:position], len(tensors), *shape[position:]),)
+
+
+def repeated(self: TensorRef, repeats: Sequence[int]) -> tuple[Shape, ...]:
+    """Each size times its repeats; missing dimensions count as size 1 in front. Source: torch.Tensor.repeat."""
+    sizes = (*(1,) * (len(repeats) - len(self.shape)), *self.shape)
+    return (tuple(size * times for size, times in zip(sizes, repeats, strict=True)),)
+
+
+def turned(self: TensorRef, k: int = 1, dims: Sequence[int] = (0, 1)) -> tuple[Shape, ...]:
+    """Two sizes swapped after an odd number of quarter turns."""
+    sizes = list(self.shape)
+    if k % 2:
+        sizes[dims[0]], sizes[dims[1]] = sizes[dims[1]], sizes[dims[0]]
+    return (tuple(sizes),)
+
+
+def padded(self: TensorRef, padding: Sequence[int], *_: Any) -> tuple[Shape, ...]:
+    """Each size with what is added before and after it."""
+    return padded_output(Use((self.shape,), {"padding": padding}))
+
+
+def unfolded(self: TensorRef, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> tuple[Shape, ...]:
+    """[N, C prod(k), L]."""
+    hyper = {"kernel_size": kernel_size, "dilation": dilation, "padding": padding, "stride": stride}
+    return unfold_output(Use((self.shape,), hyper))
+
+
+def block_diagonal(tensors: Sequence[TensorRef]) -> tuple[Shape, ...]:
+    """The sums of rows and of columns; a vector is one row. Source: torch.block_diag."""
+    blocks = [(*(1,) * (2 - len(ref.shape)), *ref.shape) for ref in tensors]
+    return ((sum(rows for rows, _ in blocks), sum(columns for _, columns in blocks)),)
+
+
+register_op("aten.cat", output=joined)
+register_op("aten.stack", "aten._stack", output=stacked)
+register_op("aten.repeat", output=repeated)
+register_op("aten.rot90", output=turned)
+register_op("aten.roll", "aten.flip", "aten.channel_shuffle", "aten.tril", "aten.tril_", "aten.triu", "aten.triu_", output=same)
+register_op("aten.clone", "aten._to_copy", "aten.copy", "aten.copy_", "aten._pin_memory", output=same)
+register_op("aten.slice_scatter", "aten.select_scatter", "aten.diagonal_scatter", "aten.as_strided_scatter", output=same)
+register_op("aten.masked_fill", "aten.where", output=broadcast_tensors)
+register_op("aten.masked_fill_", "aten.masked_scatter_", output=same)
+register_op("aten.masked_scatter", output=lambda self, mask, source: broadcast_tensors(self, mask))
+register_op(
+    "aten.constant_pad_nd",
+    *(f"aten.{mode}_pad{axes}d" for mode in ("reflection", "replication") for axes in (1, 2, 3)),
+    output=padded,
+)
+register_op("aten.im2col", output=unfolded)
+register_op("aten.block_diag", output=block_diagonal)
+register_op(
+    "aten.pixel_shuffle",
+    output=lambda self, upscale_factor: pixel_shuffle_output(Use((self.shape,), {"upscale_factor": upscale_factor})),
+)
+register_op(
+    "aten.pixel_unshuffle",
+    output=lambda self, downscale_factor: pixel_unshuffle_output(
+        Use((self.shape,), {"downscale_factor": downscale_factor})
+    ),
+)
+register_op("aten._assert_async", "aten._local_scalar_dense", output=nothing)
+register_op("aten._functional_assert_async", output=lambda self, assert_msg, dep_token: (dep_token.shape,))

@@ -1,0 +1,104 @@
+"""Maps resampled: pooling, unpooling, upsampling, sampling at given places."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from cnninspect.formulas.base import Use, Work, numel, register_op
+from cnninspect.formulas.pooling import pool_output
+from cnninspect.formulas.shaping import fold_output
+from cnninspect.quantities import Shape
+from cnninspect.trace.records import TensorRef
+
+Output = Callable[..., tuple[Shape, ...]]
+
+
+def average_pooled(axes: int) -> Output:
+    """The rule of average pooling over so many axes."""
+
+    def output(
+        self: TensorRef, kernel_size: Any, stride: Any = (), padding: Any = 0, ceil_mode: bool = False, *_: Any
+    ) -> tuple[Shape, ...]:
+        hyper = {"kernel_size": kernel_size, "stride": stride, "padding": padding, "ceil_mode": ceil_mode}
+        return pool_output(axes, Use((self.shape,), hyper))
+
+    return output
+
+
+def max_pooled(axes: int) -> Output:
+    """The rule of max pooling with indices over so many axes."""
+
+    def output(
+        self: TensorRef, kernel_size: Any, stride: Any = (), padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
+    ) -> tuple[Shape, ...]:
+        hyper = {
+            "kernel_size": kernel_size, "stride": stride, "padding": padding, "dilation": dilation,
+            "ceil_mode": ceil_mode, "return_indices": True,
+        }  # fmt: skip
+        return pool_output(axes, Use((self.shape,), hyper))
+
+    return output
+
+
+def to_size(self: TensorRef, output_size: Sequence[int], *_: Any) -> tuple[Shape, ...]:
+    """[*, *output_size]."""
+    return ((*self.shape[: -len(output_size)], *output_size),)
+
+
+def to_size_twice(self: TensorRef, output_size: Sequence[int]) -> tuple[Shape, ...]:
+    """[*, *output_size], values and indices."""
+    return to_size(self, output_size) * 2
+
+
+def unpooled(self: TensorRef, indices: TensorRef, output_size: Sequence[int], *_: Any) -> tuple[Shape, ...]:
+    """[*, *output_size]."""
+    return to_size(self, output_size)
+
+
+def fractional(self: TensorRef, kernel_size: Any, output_size: Sequence[int], *_: Any) -> tuple[Shape, ...]:
+    """[*, *output_size], values and indices."""
+    return to_size_twice(self, output_size)
+
+
+def sampled(input: TensorRef, grid: TensorRef, *_: Any) -> tuple[Shape, ...]:
+    """[N, C, *out] for a grid [N, *out, axes]. Source: torch.nn.functional.grid_sample."""
+    return ((*input.shape[:2], *grid.shape[1:-1]),)
+
+
+def affine_grid(theta: TensorRef, size: Sequence[int], align_corners: bool) -> tuple[Shape, ...]:
+    """[N, *out, axes] for a size [N, C, *out]. Source: torch.nn.functional.affine_grid."""
+    return ((size[0], *size[2:], len(size) - 2),)
+
+
+def affine_grid_macs(theta: TensorRef, size: Sequence[int], align_corners: bool) -> int:
+    """Each position, extended by a one, times an [axes + 1, axes] matrix."""
+    (grid,) = affine_grid(theta, size, align_corners)
+    return numel(grid) * (len(size) - 1)
+
+
+def folded(self: TensorRef, output_size: Any, kernel_size: Any, *_: Any) -> tuple[Shape, ...]:
+    """[N, C, *output_size]."""
+    return fold_output(Use((self.shape,), {"output_size": output_size, "kernel_size": kernel_size}))
+
+
+for _axes in (2, 3):
+    register_op(f"aten.avg_pool{_axes}d", output=average_pooled(_axes), work=Work.REDUCTION)
+    register_op(f"aten.max_pool{_axes}d_with_indices", output=max_pooled(_axes), work=Work.COMPARISON)
+    register_op(f"aten._adaptive_avg_pool{_axes}d", output=to_size, work=Work.REDUCTION)
+    register_op(f"aten.adaptive_max_pool{_axes}d", output=to_size_twice, work=Work.COMPARISON)
+    register_op(f"aten.fractional_max_pool{_axes}d", output=fractional, work=Work.COMPARISON)
+    register_op(f"aten.max_unpool{_axes}d", output=unpooled)
+    register_op(f"aten.grid_sampler_{_axes}d", output=sampled, work=Work.ELEMENTWISE)
+
+register_op(
+    *(f"aten.{name}{axes}d" for name in ("upsample_nearest", "_upsample_nearest_exact") for axes in (1, 2, 3)), output=to_size
+)
+register_op(
+    *(f"aten.upsample_{mode}" for mode in ("linear1d", "bilinear2d", "trilinear3d", "bicubic2d")),
+    *(f"aten._upsample_{mode}2d_aa" for mode in ("bilinear", "bicubic", "lanczos")),
+    output=to_size,
+    work=Work.ELEMENTWISE,
+)
+register_op("aten.affine_grid_generator", output=affine_grid, macs=affine_grid_macs, source="torch.nn.functional.affine_grid")
+register_op("aten.col2im", output=folded, work=Work.REDUCTION)
