@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from cnninspect.quantities import Quantity, Status, Unit, Verdict
 from cnninspect.report import Check, ReceptiveField, Report, Row
@@ -86,6 +87,14 @@ def _compared(numbers: Mapping[str, Number]) -> Iterator[tuple[str, Quantity]]:
 def _comparisons(name: str, quantity: Quantity, path: str, call: int, kind: str) -> Iterator[Check]:
     """One check per counter; a single one without `found` where no counter answers."""
     for counter, found in quantity.measured.items() or ((None, None),):
-        agrees = quantity.verdict is Verdict.DIFFER and found == quantity.analytic
-        verdict = Verdict.MATCH if agrees else quantity.verdict
-        yield Check(name, path, call, kind, quantity.analytic, found, "formula", verdict, counter=counter)
+        reason = quantity.reasons.get(counter or "")
+        verdict = _verdict(quantity, found, explained=reason is not None)
+        yield Check(name, path, call, kind, quantity.analytic, found, "formula", verdict, hint=reason, counter=counter)
+
+
+def _verdict(quantity: Quantity, found: Any, *, explained: bool) -> Verdict:
+    """The verdict on one counter, where that on all of them together is known."""
+    if explained:
+        return Verdict.NOT_COUNTED
+    agrees = quantity.verdict is Verdict.DIFFER and found == quantity.analytic
+    return Verdict.MATCH if agrees else quantity.verdict

@@ -36,8 +36,10 @@ def _print_version(wanted: bool) -> None:
 @expanded
 def cnninspect(
     context: typer.Context,
-    common: Common,
-    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Version.")] = False,
+    _common: Common,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Version.")
+    ] = False,
 ) -> None:
     """Inspect a network: every number by formula and by measurement."""
     if context.invoked_subcommand is None:

@@ -31,7 +31,10 @@ def _verdict_on(error: BaseException) -> tuple[str, int]:
     if isinstance(error, KeyboardInterrupt):
         return "interrupted.", INTERRUPTED
     if isinstance(error, MemoryError):
-        return "out of memory. A run on --device meta needs none for weights and activations.", CnninspectError.exit_code
+        return (
+            "out of memory. A run on --device meta needs none for weights and activations.",
+            CnninspectError.exit_code,
+        )
     reason = " ".join(str(error).split()) or "no message"
     return (
         f"an error in cnninspect itself: {type(error).__name__}: {reason.rstrip('.')}. --debug shows the traceback.",

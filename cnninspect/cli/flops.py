@@ -8,7 +8,7 @@ from cnninspect.cli.options import Common, OutputOptions, RunOptions, Target
 from cnninspect.cli.session import Session
 
 
-def flops(context: typer.Context, target: Target, run: RunOptions, output: OutputOptions, common: Common) -> None:
+def flops(context: typer.Context, target: Target, run: RunOptions, output: OutputOptions, _common: Common) -> None:
     """Where the arithmetic is, layer by layer, with every counter side by side."""
     from cnninspect.cli.reporting import report_on
 

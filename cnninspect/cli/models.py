@@ -15,9 +15,9 @@ from cnninspect.errors import MissingPackage, UsageError
 
 def models(
     context: typer.Context,
-    common: Common,
+    _common: Common,
     pattern: Annotated[
-        str, typer.Argument(metavar="PATTERN", show_default=False, help="Part of a name, or a pattern such as 'timm:vit_*'.")
+        str, typer.Argument(metavar="PATTERN", show_default=False, help="Part of a name, or a pattern: 'timm:vit_*'.")
     ] = "",
 ) -> None:
     """Names that resolve, by provider, each one a TARGET."""

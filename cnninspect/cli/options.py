@@ -29,7 +29,9 @@ class RunOptions:
 
     arg: Annotated[
         list[str],
-        typer.Option(metavar="NAME=VALUE", help="Constructor argument, a Python literal. Repeatable.", rich_help_panel=_MODEL),
+        typer.Option(
+            metavar="NAME=VALUE", help="Constructor argument, a Python literal. Repeatable.", rich_help_panel=_MODEL
+        ),
     ] = field(default_factory=list)
     input: Annotated[
         list[str],
@@ -42,7 +44,9 @@ class RunOptions:
     inputs_from: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE.py:FN", help="Function that returns the inputs: a tuple, or (args, kwargs).", rich_help_panel=_MODEL
+            metavar="FILE.py:FN",
+            help="Function that returns the inputs: a tuple, or (args, kwargs).",
+            rich_help_panel=_MODEL,
         ),
     ] = None
     batch_size: Annotated[
@@ -67,10 +71,12 @@ class OutputOptions:
     """What to show and where."""
 
     depth: Annotated[
-        int | None, typer.Option(metavar="N", min=0, help="Rows down to this depth of the tree.", rich_help_panel=_OUTPUT)
+        int | None,
+        typer.Option(metavar="N", min=0, help="Rows down to this depth of the tree.", rich_help_panel=_OUTPUT),
     ] = None
     ops: Annotated[
-        Ops, typer.Option(help="Functional calls: those that compute, or also views and reshapes.", rich_help_panel=_OUTPUT)
+        Ops,
+        typer.Option(help="Functional calls: those that compute, or also views and reshapes.", rich_help_panel=_OUTPUT),
     ] = Ops.COMPUTE
     columns: Annotated[
         str | None, typer.Option(metavar="A,B,C", help="Columns of tables and CSV, in order.", rich_help_panel=_OUTPUT)
@@ -78,7 +84,9 @@ class OutputOptions:
     format: Annotated[Format, typer.Option(help="How to write the report.", rich_help_panel=_OUTPUT)] = Format.TABLE
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write there instead of to stdout.", rich_help_panel=_OUTPUT),
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write there instead of to stdout.", rich_help_panel=_OUTPUT
+        ),
     ] = None
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 4 if a number is incomplete.", rich_help_panel=_OUTPUT)

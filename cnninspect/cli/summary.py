@@ -8,7 +8,7 @@ from cnninspect.cli.options import Common, OutputOptions, RunOptions, Target
 from cnninspect.cli.session import Session
 
 
-def summary(context: typer.Context, target: Target, run: RunOptions, output: OutputOptions, common: Common) -> None:
+def summary(context: typer.Context, target: Target, run: RunOptions, output: OutputOptions, _common: Common) -> None:
     """One row per layer: output shape, params, MACs, receptive field, each analytic and measured."""
     from cnninspect.cli.reporting import report_on
 

@@ -11,7 +11,7 @@ from cnninspect.render.view import View
 from cnninspect.report import Report
 
 
-def render(report: Report, view: View, screen: Screen) -> str:
+def render(report: Report, view: View, _screen: Screen) -> str:
     """One line per row of the view with every column, or with those that the view names."""
     sheet = data_sheet(report, view, UNICODE)
     text = StringIO()

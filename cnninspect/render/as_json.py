@@ -9,6 +9,6 @@ from cnninspect.render.view import View, select
 from cnninspect.report import Report
 
 
-def render(report: Report, view: View, screen: Screen) -> str:
+def render(report: Report, view: View, _screen: Screen) -> str:
     """The report as JSON with the rows of the view; columns and screen do not change it."""
     return json.dumps(select(report, view).to_dict(), indent=2, allow_nan=False) + "\n"

@@ -26,7 +26,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Context:
-    """What a cell needs beside its row: the total that shares refer to, and the largest part, which has the full bar."""
+    """What a cell needs beside its row: the total that shares refer to, and the largest part (a full bar)."""
 
     marks: Marks
     macs: Quantity | None
@@ -42,13 +42,13 @@ class Column:
     cell: Callable[[Line, Context], Cell]
 
 
-def layer_cell(line: Line, context: Context) -> Cell:
+def layer_cell(line: Line, _context: Context) -> Cell:
     """The row's name, indented below the row that calls it."""
     tone = Tone.QUIET if line.row.functional else Tone.PLAIN if line.is_part else Tone.STRONG
     return Cell("  " * line.indent + line.name, line.row.path, tone)
 
 
-def kind_cell(line: Line, context: Context) -> Cell:
+def kind_cell(line: Line, _context: Context) -> Cell:
     """The class or function."""
     return Cell(line.row.kind, line.row.kind, Tone.QUIET if _is_free(line.row) else Tone.PLAIN)
 
@@ -84,17 +84,24 @@ def counter_cell(counter: str) -> Callable[[Line, Context], Cell]:
 
     def cell(line: Line, context: Context) -> Cell:
         macs = line.row.macs
-        found = None if macs is None else macs.measured.get(counter)
         if macs is None:
             return Cell("")
-        if found is None:
+        found, explained = macs.measured.get(counter), counter in macs.reasons
+        unchecked = explained or macs.verdict is Verdict.UNKNOWN
+        if found is None or (found == 0 and unchecked):
             return Cell("not counted" if macs.value != 0 else context.marks.nothing, None, Tone.QUIET)
         if found == 0 and macs.analytic == 0:
             return Cell(context.marks.nothing, 0, Tone.QUIET)
-        wrong = macs.verdict is Verdict.DIFFER and found != macs.analytic
-        return Cell(f"{found:,}", found, Tone.DIFFER if wrong else Tone.PLAIN)
+        wrong = macs.verdict is Verdict.DIFFER and found != macs.analytic and not explained
+        return Cell(f"{found:,}", found, Tone.DIFFER if wrong else Tone.QUIET if explained else Tone.PLAIN)
 
     return cell
+
+
+def reasons_cell(line: Line, _context: Context) -> Cell:
+    """Why counters found something else."""
+    reasons = "; ".join(line.row.macs.reasons.values()) if line.row.macs is not None else ""
+    return Cell(reasons, reasons, Tone.QUIET)
 
 
 def share_cell(line: Line, context: Context) -> Cell:
@@ -119,7 +126,7 @@ def share_cell(line: Line, context: Context) -> Cell:
 def field_cell(line: Line, context: Context) -> Cell:
     """The receptive field in input pixels."""
     field = line.row.receptive_field
-    if field is None or field.verdict is Verdict.NOT_RUN and field.size is None and not field.is_global:
+    if field is None or (field.verdict is Verdict.NOT_RUN and field.size is None and not field.is_global):
         return Cell("")
     if not field.is_global and field.size is None:
         return Cell(context.marks.unknown, None, Tone.UNKNOWN)
@@ -142,18 +149,21 @@ def verdict_sign(verdict: Verdict, marks: Marks) -> Cell:
     return Cell(text, verdict.value, tone)
 
 
-def status_cell(line: Line, context: Context) -> Cell:
+def status_cell(line: Line, _context: Context) -> Cell:
     """How sure the row's numbers are, taken together."""
-    status = total_status([item.status for item in line.row.quantities.values() if isinstance(item, Quantity)])
+    statuses = [number.status for number in line.row.quantities.values() if isinstance(number, Quantity)]
+    if not statuses:
+        return Cell("")
+    status = total_status(statuses)
     return Cell(status.value, status.value, Tone.QUIET if status is Status.EXACT else Tone.UNKNOWN)
 
 
-def call_cell(line: Line, context: Context) -> Cell:
+def call_cell(line: Line, _context: Context) -> Cell:
     """Which use of the module or function this is, from 0."""
     return Cell(str(line.row.call), line.row.call)
 
 
-def hyperparameters_cell(line: Line, context: Context) -> Cell:
+def hyperparameters_cell(line: Line, _context: Context) -> Cell:
     """The layer's hyper-parameters as `name=value`."""
     text = " ".join(f"{name}={_setting(value)}" for name, value in line.row.hyperparameters.items())
     return Cell(text, text, Tone.QUIET)
@@ -172,6 +182,7 @@ def _columns() -> Iterable[Column]:
     yield Column(Heading("share", "share of MACs", unit="percent"), share_cell)
     yield Column(Heading("receptive_field", "field", right=True), field_cell)
     yield Column(Heading("hyperparameters", "hyper-parameters"), hyperparameters_cell)
+    yield Column(Heading("reasons", "why counters differ"), reasons_cell)
     yield Column(Heading("status", "status"), status_cell)
     yield Column(Heading("verdict", "", kept=True), verdict_cell)
 

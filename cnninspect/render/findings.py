@@ -54,10 +54,15 @@ def place(check: Check) -> str:
     return f"{path} call {check.call}" if check.call else path
 
 
+def what(check: Check) -> str:
+    """The number that was checked, as readers call it."""
+    return "MACs" if check.name == "macs" else check.name.replace("_", " ")
+
+
 def value_text(value: Any) -> str:
     """An expected or found value: a count with separators, or shapes in full."""
     if value is None:
-        return "nothing"
+        return "unknown"
     return f"{value:,}" if isinstance(value, int) else shapes_text(value, single=False)
 
 
@@ -67,7 +72,7 @@ def _cells(check: Check, marks: Marks) -> dict[str, Cell]:
         "layer": Cell(place(check), check.path),
         "call": Cell(str(check.call), check.call),
         "kind": Cell(check.kind, check.kind),
-        "what": Cell(check.name.replace("_", " "), check.name),
+        "what": Cell(what(check), check.name),
         "expected": _value_cell(check.expected, Tone.PLAIN, marks),
         "source": Cell(check.source, check.source, Tone.QUIET),
         "found": _value_cell(check.found, wrong, marks),

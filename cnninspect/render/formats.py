@@ -31,7 +31,9 @@ _FILES = {
 }
 
 
-def render(report: Report, fmt: Format | str = Format.TABLE, *, view: View | None = None, screen: Screen | None = None) -> str:
+def render(
+    report: Report, fmt: Format | str = Format.TABLE, *, view: View | None = None, screen: Screen | None = None
+) -> str:
     """The report in one format, ending in a newline; without `screen`, uncoloured and as wide as it needs to be."""
     renderer = import_module(f"cnninspect.render.{_FILES[Format(fmt)]}")
     text: str = renderer.render(report, view or View(), screen or Screen())

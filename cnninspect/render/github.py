@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from cnninspect.checks import check_formulas
 from cnninspect.quantities import Verdict
-from cnninspect.render.findings import failed, place, summary, value_text
+from cnninspect.render.findings import failed, place, summary, value_text, what
 from cnninspect.render.screen import Screen
 from cnninspect.render.view import View
 from cnninspect.report import Check, Report
 
 
-def render(report: Report, view: View, screen: Screen) -> str:
+def render(report: Report, _view: View, _screen: Screen) -> str:
     """Annotations of the report's checks; of its formulas where none were made."""
     checked = report if report.checks is not None else check_formulas(report)
     lines = [_annotation(check, str(report.target["name"])) for check in failed(checked)]
@@ -19,10 +19,11 @@ def render(report: Report, view: View, screen: Screen) -> str:
 
 def _annotation(check: Check, target: str) -> str:
     level = "error" if check.verdict is Verdict.DIFFER else "warning"
-    what = check.name.replace("_", " ")
-    title = f"{target}: {what} of {place(check)}"
-    found = f"{check.counter} found {value_text(check.found)}" if check.counter else "nothing counted it"
-    message = f"{place(check)} ({check.kind}): the {check.source} says {value_text(check.expected)} {what}, {found}."
+    title = f"{target}: {what(check)} of {place(check)}"
+    kind = f" ({check.kind})" if check.kind else ""
+    expected = f"{check.source} {value_text(check.expected)}"
+    found = f"{check.counter or 'measurement'} {value_text(check.found)}"
+    message = f"{place(check)}{kind}, {what(check)}: {expected}, {found}."
     return f"::{level} title={_property(title)}::{_message(message)}"
 
 

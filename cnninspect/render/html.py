@@ -26,7 +26,7 @@ _STYLE = """\
 """
 
 
-def render(report: Report, view: View, screen: Screen) -> str:
+def render(report: Report, view: View, _screen: Screen) -> str:
     """A standalone page."""
     parts = document(report, view, UNICODE, full_paths=False)
     head = f'<meta charset="utf-8">\n<title>{escape(parts.title)}</title>'
@@ -53,9 +53,12 @@ def _body(parts: Document) -> str:
 def _table(sheet: Sheet) -> str:
     if not sheet.lines:
         return ""
-    head = "".join(f"<th{_attribute(heading)}>{escape(heading.title or heading.name)}</th>" for heading in sheet.headings)
+    head = "".join(
+        f"<th{_attribute(heading)}>{escape(heading.title or heading.name)}</th>" for heading in sheet.headings
+    )
     rows = (
-        "".join(_cell(cell, heading) for cell, heading in zip(line, sheet.headings, strict=True)) for line in sheet.lines
+        "".join(_cell(cell, heading) for cell, heading in zip(line, sheet.headings, strict=True))
+        for line in sheet.lines
     )
     body = "".join(f"<tr>{row}</tr>\n" for row in rows)
     return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n"

@@ -13,13 +13,13 @@ from cnninspect.report import Report, Row
 
 READERS = {
     "summary": ("layer", "kind", "output_shape", "params", "macs", "share", "receptive_field", "verdict"),
-    "flops": ("layer", "kind", "output_shape", "macs", COUNTERS, "share", "flops", "verdict"),
+    "flops": ("layer", "kind", "output_shape", "macs", COUNTERS, "share", "flops", "verdict", "reasons"),
 }
 """What each command shows to readers."""
 
 PROGRAMS = (
     "layer", "call", "kind", "input_shape", "output_shape", "params", "macs", COUNTERS, "flops", "neurons", "share",
-    "receptive_field", "status", "verdict",
+    "receptive_field", "reasons", "status", "verdict",
 )  # fmt: skip
 """What goes into a file for programs."""
 
@@ -59,11 +59,14 @@ def _columns(names: Iterable[str], report: Report) -> Iterator[Column]:
 
 
 def _without_empty(names: tuple[str, ...], report: Report) -> tuple[str, ...]:
-    """The default columns without the receptive field where it was not asked for."""
+    """The default columns without those that this report has nothing for."""
     fields = [row.receptive_field for row in report.rows if row.receptive_field is not None]
+    empty = set()
     if all(field.verdict is Verdict.NOT_RUN and field.size is None and not field.is_global for field in fields):
-        return tuple(name for name in names if name != "receptive_field")
-    return names
+        empty.add("receptive_field")
+    if not any(row.macs is not None and row.macs.reasons for row in report.rows):
+        empty.add("reasons")
+    return tuple(name for name in names if name not in empty)
 
 
 def _lines(shown: Report, marks: Marks, *, full_paths: bool) -> Iterator[Line]:

@@ -16,7 +16,7 @@ _SPECIAL = re.compile(r"[\\|*`\[\]<]|(?<![^\W_])_|_(?![^\W_])")
 """What Markdown would read as markup; an underscore inside a word is none."""
 
 
-def render(report: Report, view: View, screen: Screen) -> str:
+def render(report: Report, view: View, _screen: Screen) -> str:
     """The report as Markdown."""
     parts = document(report, view, UNICODE, full_paths=True)
     blocks = [f"### {_escaped(parts.title)}", _table(parts.sheet), _list(parts.facts), parts.closing]
@@ -39,7 +39,7 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    """An integer without separators but with the sign of its bound; other cells as in the table, without indentation."""
+    """An integer without separators but with the sign of its bound; other cells as in the table."""
     if isinstance(cell.plain, int):
         bound = cell.text[0] if cell.text[:1] in (UNICODE.lower, UNICODE.upper) else ""
         return f"{bound}{cell.plain}"

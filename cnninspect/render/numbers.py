@@ -53,7 +53,9 @@ def dimensions(shape: Sequence[int]) -> str:
 
 def shapes_text(shapes: Sequence[Sequence[int]], *, single: bool) -> str:
     """Shapes of one or several tensors; in a run of a `single` sample without their leading 1."""
-    return ", ".join(dimensions(shape[1:] if single and len(shape) > 1 and shape[0] == 1 else shape) for shape in shapes)
+    return ", ".join(
+        dimensions(shape[1:] if single and len(shape) > 1 and shape[0] == 1 else shape) for shape in shapes
+    )
 
 
 def field_text(field: ReceptiveField) -> str:

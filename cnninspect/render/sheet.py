@@ -22,7 +22,7 @@ class Tone(str, Enum):
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: `text` for readers, `plain` for programs (an integer without separators, None where nothing is known)."""
+    """One cell: `text` for readers, `plain` for programs: an integer as it is, None where nothing is known."""
 
     text: str
     plain: Any = None

@@ -35,7 +35,11 @@ _SHORTEST_CELL = 8
 def render(report: Report, view: View, screen: Screen) -> str:
     """Title, table, totals; on a terminal no line is wider than it, elsewhere nothing is left out."""
     parts = document(report, view, screen.marks, full_paths=screen.width is None)
-    blocks = [[_paint(_cut(parts.title, screen), Tone.STRONG, screen)], _table(parts, screen), _facts(parts.facts, screen)]
+    blocks = [
+        [_paint(_cut(parts.title, screen), Tone.STRONG, screen)],
+        _table(parts, screen),
+        _facts(parts.facts, screen),
+    ]
     if parts.closing:
         blocks.append([parts.closing])
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
@@ -82,8 +86,8 @@ def _shortened(sheet: Sheet, widths: Sequence[int], width: int, ellipsis: str) -
 
 
 def _widths(sheet: Sheet) -> list[int]:
-    columns = zip(*([heading.title for heading in sheet.headings], *([c.text for c in line] for line in sheet.lines)))
-    return [max(cell_len(text) for text in column) for column in columns]
+    texts = [[heading.title for heading in sheet.headings], *([cell.text for cell in line] for line in sheet.lines)]
+    return [max(cell_len(text) for text in column) for column in zip(*texts, strict=True)]
 
 
 def _total(widths: Sequence[int]) -> int:
