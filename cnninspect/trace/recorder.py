@@ -21,6 +21,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from cnninspect.trace.encode import encode, live_tensors
+from cnninspect.trace.inputs import map_inputs
 from cnninspect.trace.isolation import isolated
 from cnninspect.trace.names import SHAPE_QUERIES, public_name
 from cnninspect.trace.records import Call, Layer, Op, TensorRef, Trace
@@ -289,21 +290,14 @@ class Recorder:
     # -- the result --------------------------------------------------------------------------------------------
 
     def name_inputs(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, TensorRef]:
-        """The input tensors by position or keyword: "0", "1", "mask"; nested ones as "0.1" or "0.image"."""
+        """The input tensors by position or keyword, as values of the run."""
         named: dict[str, TensorRef] = {}
 
-        def visit(name: str, value: Any) -> None:
-            if isinstance(value, torch.Tensor):
-                named[name] = self.values.new(value, None)
-            elif isinstance(value, Mapping):
-                for key, item in value.items():
-                    visit(f"{name}.{key}".lstrip("."), item)
-            elif isinstance(value, (tuple, list)):
-                for index, item in enumerate(value):
-                    visit(f"{name}.{index}".lstrip("."), item)
+        def note(name: str, tensor: torch.Tensor) -> torch.Tensor:
+            named[name] = self.values.new(tensor, None)
+            return tensor
 
-        visit("", args)
-        visit("", kwargs)
+        map_inputs(args, kwargs, note)
         return named
 
     def finish(self, inputs: dict[str, TensorRef], output: Any, device: str, training: bool) -> Trace:

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from cnninspect.trace.isolation import isolated
-from cnninspect.trace.records import Call, State, TensorRef
 from cnninspect.trace.recorder import LayerOf, Recorder
+from cnninspect.trace.records import Call, State, TensorRef
 from cnninspect.trace.values import Values
 
 OnOutput = Callable[[Call, Any], None]
@@ -58,11 +58,11 @@ class _Forgetful(Values):
     def ref(self, tensor: torch.Tensor) -> TensorRef:
         return TensorRef(0, tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), 0)
 
-    def new(self, tensor: torch.Tensor, alias_of: torch.Tensor | None, state: str | None = None) -> TensorRef:
+    def new(self, tensor: torch.Tensor, *_: Any, **__: Any) -> TensorRef:
         return self.ref(tensor)
 
-    def claim(self, tensor: torch.Tensor) -> int:
+    def claim(self, _: torch.Tensor) -> int:
         return 0
 
-    def owned(self, named: Any) -> dict[str, State]:
+    def owned(self, _: Any) -> dict[str, State]:
         return {}
