@@ -10,8 +10,8 @@ from math import prod
 
 from cnninspect.counters.base import Count
 from cnninspect.counters.explain import explain
-from cnninspect.formulas.base import FUNCTIONS, OPS
-from cnninspect.formulas.evaluate import Estimate
+from cnninspect.formulas.base import FUNCTIONS
+from cnninspect.formulas.evaluate import Estimate, multiplies
 from cnninspect.quantities import Quantity, Shape, Status, Unit, Verdict, in_flops, total_status
 from cnninspect.report import ReceptiveField, Row
 from cnninspect.trace.records import Call, Trace
@@ -138,15 +138,9 @@ def _leaf_macs(call: Call, findings: Findings) -> Quantity:
     measured = {name: count.value for name, count in counts.items() if count.value is not None}
     reasons: dict[str, str] = {}
     for name, count in counts.items():
-        if estimate.macs is not None and (reason := explain(name, count, estimate.macs, _multiplies)):
+        if estimate.macs is not None and (reason := explain(name, count, estimate.macs, multiplies)):
             reasons[name] = reason
     return judge(Unit.MACS, estimate.macs, measured, status=estimate.status, reasons=reasons)
-
-
-def _multiplies(packet: str) -> bool:
-    """Whether the rule of this ATen op counts multiply-accumulates."""
-    rule = OPS.get(packet)
-    return rule is not None and rule.macs is not None
 
 
 def neurons_of(call: Call, findings: Findings) -> Quantity:

@@ -185,9 +185,9 @@ def _as_declared(call: Call, trace: Trace, whole: Estimate) -> Estimate:
 
 
 def multiplies(packet: str) -> bool:
-    """Whether an ATen op does multiply-accumulate work, or may do so because nothing is known about it."""
+    """Whether an ATen op is known to do multiply-accumulate work."""
     rule = OPS.get(packet)
-    return rule is None or rule.macs is not None
+    return rule is not None and rule.macs is not None
 
 
 def _container(call: Call, children: list[Estimate], predicted: dict[int, Shape | None]) -> Estimate:

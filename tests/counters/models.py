@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -110,6 +111,13 @@ def built(family: str, device: str) -> tuple[nn.Module, torch.Tensor]:
     build, shape = FAMILIES[family]
     with torch.device(device), _Constant():
         return build().eval(), torch.rand(shape)
+
+
+@cache
+def meta_run(family: str) -> Run:
+    """One recorded run of a family's model on meta."""
+    model, x = built(family, "meta")
+    return run_of(model, x, device="meta")
 
 
 def run_of(model: Callable[..., Any], *args: Any, device: str = "cpu", training: bool = False, **kwargs: Any) -> Run:

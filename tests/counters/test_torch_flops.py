@@ -8,14 +8,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cnninspect.counters.torch_flops import torch_macs
 from cnninspect.quantities import flops_from_macs
-from tests.counters.models import FAMILIES, built, run_of
+from tests.counters.models import FAMILIES, meta_run
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_rows_sum_to_what_flop_counter_mode_says(family: str) -> None:
     """Oracle: FlopCounterMode.get_total_flops() of the same model on meta."""
-    model, x = built(family, "meta")
+    run = meta_run(family)
     with FlopCounterMode(display=False) as mode, torch.no_grad():
-        model(x)
-    counts = torch_macs(run_of(model, x, device="meta"))
+        run.model(*run.args)
+    counts = torch_macs(run)
     assert flops_from_macs(sum(count.value or 0 for count in counts)) == mode.get_total_flops() > 0
