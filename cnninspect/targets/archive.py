@@ -10,7 +10,7 @@ import torch
 from torch.export import ExportedProgram
 
 from cnninspect.errors import LoadError
-from cnninspect.targets.placing import copied
+from cnninspect.targets.placing import placed
 from cnninspect.targets.providers import Model
 from cnninspect.targets.sources import Source
 from cnninspect.targets.specs import Given
@@ -24,7 +24,7 @@ class ArchiveSource(Source):
 
     def build(self, device: str, dtype: str | None) -> tuple[Model, Sequence[str]]:
         """The exported program, with the module paths it was exported from."""
-        return copied(torch.export.unflatten(self._program), device, dtype), ()
+        return placed(torch.export.unflatten(self._program), device, dtype), ()
 
     def default_inputs(self) -> Given:
         """The example inputs that were exported with it."""

@@ -6,6 +6,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,13 +14,12 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.utils.weak import WeakIdKeyDictionary
 
 from cnninspect.errors import CnninspectError
-from cnninspect.targets.placing import is_on, moved
-from cnninspect.targets.providers.base import Model
+from cnninspect.targets.placing import placed
 
-Make = Callable[[], object]
+Attempt = Callable[[], AbstractContextManager[Any]]
 
 
-class ConstructionFailed(Exception):
+class ConstructionError(Exception):
     """The constructor raised `cause`."""
 
     def __init__(self, cause: BaseException):
@@ -27,25 +27,25 @@ class ConstructionFailed(Exception):
         self.cause = cause
 
 
-def construct(make: Make, device: str, dtype: str | None) -> tuple[object, list[str]]:
-    """(what `make()` returns, notes); a module is on the device and has the dtype.
+def construct(make: Callable[[], Any], device: str, dtype: str | None) -> tuple[Any, list[str]]:
+    """(what `make()` returns, notes for the report); a module is on the device and has the dtype.
 
-    What `make` prints goes to stderr, and the random numbers it draws are the same each time and are given back.
-    Raises ConstructionFailed.
+    What `make` prints goes to stderr. The random numbers it draws are the same each time and are given back.
+    Raises ConstructionError.
     """
     with _isolated(device):
         made, failure = _first_success(make, device)
         if isinstance(made, nn.Module):
-            notes = [_moved_note(failure)] if failure is not None and not is_on(made, device, None) else []
-            return moved(made, device, dtype), notes
+            return placed(made, device, dtype), [] if failure is None else [_note(device, failure)]
         if dtype is not None:
+            # The tensors that a plain function keeps to itself cannot be converted afterwards.
             with _default_dtype(dtype):
-                made, _ = _first_success(make, device)
-        return made, []
+                made, failure = _first_success(make, device)
+        return made, [] if failure is None else [_note(device, failure)]
 
 
-def _first_success(make: Make, device: str) -> tuple[object, BaseException | None]:
-    """What the first way of building that works gives, and why the one before it did not."""
+def _first_success(make: Callable[[], Any], device: str) -> tuple[Any, BaseException | None]:
+    """(what the first way of building that works returns, why the one before it failed)."""
     failure: BaseException | None = None
     for attempt in _attempts(device):
         try:
@@ -56,35 +56,34 @@ def _first_success(make: Make, device: str) -> tuple[object, BaseException | Non
         except (Exception, SystemExit) as error:
             failure = error
     assert failure is not None
-    raise ConstructionFailed(failure) from failure
+    raise ConstructionError(failure) from failure
 
 
-def _attempts(device: str) -> list[Callable[[], AbstractContextManager[object]]]:
+def _attempts(device: str) -> list[Attempt]:
     """Ways to build, cheapest first: a constructor that reads the values of its tensors cannot run on meta."""
-    attempts: list[Callable[[], AbstractContextManager[object]]] = [lambda: torch.device(device)]
-    if device == "meta":
-        attempts.append(_parameters_on_meta)
-    if device != "cpu":
-        attempts.append(lambda: torch.device("cpu"))
-    return attempts
+    on_device: Attempt = lambda: torch.device(device)  # noqa: E731
+    on_cpu: Attempt = lambda: torch.device("cpu")  # noqa: E731
+    if device == "cpu":
+        return [on_cpu]
+    return [on_device, _parameters_on_meta, on_cpu] if device == "meta" else [on_device, on_cpu]
 
 
 @contextlib.contextmanager
 def _parameters_on_meta() -> Iterator[None]:
     """Build on the CPU, but let each parameter become a meta tensor the moment a module takes it.
 
-    `torch.empty` touches no memory, so even a large model allocates next to nothing.
+    `torch.empty` touches no memory, so that even a large model allocates next to nothing.
     """
-    known: WeakIdKeyDictionary = WeakIdKeyDictionary()
+    known = WeakIdKeyDictionary()
 
-    def to_meta(module: nn.Module, name: str, parameter: nn.Parameter | None) -> nn.Parameter | None:
+    def to_meta(_module: nn.Module, _name: str, parameter: nn.Parameter | None) -> Any:
         if parameter is None or parameter.is_meta:
             return None
         if parameter not in known:
             known[parameter] = nn.Parameter(parameter.to("meta"), requires_grad=parameter.requires_grad)
-        return known[parameter]  # type: ignore[no-any-return]
+        return known[parameter]
 
-    handle = register_module_parameter_registration_hook(to_meta)  # type: ignore[arg-type]
+    handle = register_module_parameter_registration_hook(to_meta)
     try:
         with torch.device("cpu"):
             yield
@@ -110,8 +109,6 @@ def _default_dtype(dtype: str) -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
-def _moved_note(failure: BaseException) -> str:
+def _note(device: str, failure: BaseException) -> str:
     reason = str(failure).split("\n")[0].rstrip(".")
-    return (
-        f"built on the CPU and moved, because the constructor cannot run on meta ({type(failure).__name__}: {reason})."
-    )
+    return f"the constructor ran on the CPU, because it cannot run on {device} ({type(failure).__name__}: {reason})."

@@ -2,40 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import torch
 
 from cnninspect.errors import LoadError, UsageError
-from cnninspect.targets import loading
 from cnninspect.targets.grammar import FromFile, FromModule, parse_target
+from cnninspect.targets.loading import Around, find
 from cnninspect.targets.specs import Given
 
 
 def call_for_inputs(source: str | Callable[[], Any]) -> Given:
     """What the function returns, as the arguments of the forward; UsageError or LoadError."""
-    if callable(source):
-        return _given(_call(source, "the inputs function"), "the inputs function")
+    if not isinstance(source, str):
+        name = getattr(source, "__name__", "function")
+        return _given(_call(source, name, contextlib.nullcontext), name)
     reference = parse_target(source)
-    if isinstance(reference, FromFile):
-        around = partial(loading.importable, reference.path.parent)
-        load = partial(loading.load_file, reference.path)
-        where = str(reference.path)
-    elif isinstance(reference, FromModule):
-        around, load, where = loading.importable, partial(loading.load_module, reference.module), reference.module
-    else:
-        raise UsageError(f"--inputs-from {source!r} is not file.py:fn or package.module:fn.")
-    with around():
-        return _given(_call(loading.attribute(load(), reference.attr, where), source), source)
-
-
-def _call(function: Any, name: str) -> Any:
+    if not isinstance(reference, (FromFile, FromModule)):
+        raise UsageError(f"--inputs-from {source} is not file.py:fn or package.module:fn.")
+    function, around = find(reference)
     if not callable(function):
-        raise UsageError(f"--inputs-from {name} is of type {type(function).__name__}, not a function.")
+        raise UsageError(f"--inputs-from {source} is of type {type(function).__name__}, not a function.")
+    return _given(_call(function, source, around), source)
+
+
+def _call(function: Callable[[], Any], name: str, around: Around) -> Any:
     try:
-        with torch.random.fork_rng(devices=[]):
+        with around():
             return function()
     except (Exception, SystemExit) as error:
         reason = str(error).split("\n")[0].rstrip(".")
@@ -43,16 +38,13 @@ def _call(function: Any, name: str) -> Any:
 
 
 def _given(value: Any, name: str) -> Given:
-    """The arguments: a tuple is positional, a tuple or list with a dictionary after it is (args, kwargs)."""
+    """The arguments: a tuple is positional, a pair of a sequence and a dictionary is (args, kwargs)."""
     if isinstance(value, torch.Tensor):
         return Given((value,))
-    if (
-        isinstance(value, tuple)
-        and len(value) == 2
-        and isinstance(value[0], (tuple, list))
-        and isinstance(value[1], dict)
-    ):
-        return Given(tuple(value[0]), value[1])
+    if isinstance(value, tuple) and len(value) == 2:
+        first, second = value
+        if isinstance(first, (tuple, list)) and isinstance(second, dict):
+            return Given(tuple(first), second)
     if isinstance(value, tuple):
         return Given(value)
     raise UsageError(

@@ -2,64 +2,79 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
+import torch
 from torch import nn
 
 from cnninspect.errors import UsageError
 from cnninspect.quantities import Shape
+from cnninspect.targets.placing import on_meta
 from cnninspect.targets.providers import Model
+from cnninspect.targets.signatures import required
 from cnninspect.targets.specs import InputSpec
-from cnninspect.targets.target import Target
 
-SPATIAL: dict[int, Shape] = {1: (224,), 2: (224, 224), 3: (64, 64, 64)}
-"""The map that is assumed for convolutions of one, two and three dimensions."""
+SIDES = (224, 32, 28, 64, 96, 128, 227, 256, 299, 384, 512)
+"""Image sides to try, the usual one first: a linear layer after the convolutions admits only one."""
+VOLUMES = (64, 32, 16)
 TOKENS = 16
 
 
-def infer_inputs(target: Target, model: Model) -> tuple[Sequence[InputSpec], tuple[str, ...]]:
+def infer_inputs(name: str, model: Model) -> tuple[Sequence[InputSpec], tuple[str, ...]]:
     """([the input that the first layer takes], a note that says so); UsageError where that cannot be told."""
-    names = _required(model)
-    if isinstance(model, nn.Module) and len(names) <= 1:
-        for path, layer in model.named_modules():
-            spec = _spec(layer)
-            if spec is not None:
-                return [spec], (_note(spec, path, layer),)
-            if isinstance(layer, nn.MultiheadAttention):
-                break
-    raise UsageError(_request(target, names))
+    found = _first_layer(model) if isinstance(model, nn.Module) and len(required(model.forward)) <= 1 else None
+    if found is None:
+        raise UsageError(_request(name, model))
+    path, layer, candidates = found
+    assert isinstance(model, nn.Module)
+    spec = candidates[0] if len(candidates) == 1 else _first_that_runs(model, candidates)
+    place = f"`{path}` ({type(layer).__name__})" if path else type(layer).__name__
+    sized = "" if spec == candidates[0] else " and is the first usual size that the model accepts"
+    return [spec], (f"the input {spec} is inferred from the first layer, {place}{sized}; --input gives another one.",)
 
 
-def _spec(layer: nn.Module) -> InputSpec | None:
-    """The input that fits a layer, None for one that fits any or is not known."""
-    if isinstance(layer, nn.modules.conv._ConvNd) and layer.in_channels:
-        return InputSpec((1, layer.in_channels, *SPATIAL[len(layer.kernel_size)]))
-    if isinstance(layer, nn.Linear) and layer.in_features:
-        return InputSpec((1, layer.in_features))
-    if isinstance(layer, (nn.Embedding, nn.EmbeddingBag)):
-        return InputSpec((1, TOKENS), "int64")
-    if isinstance(layer, nn.RNNBase):
-        return InputSpec((1, TOKENS, layer.input_size) if layer.batch_first else (TOKENS, 1, layer.input_size))
+def _first_layer(model: nn.Module) -> tuple[str, nn.Module, list[InputSpec]] | None:
+    """(path, layer, the inputs it could have) of the first layer with weights that fix the size of an input."""
+    for path, layer in model.named_modules():
+        if isinstance(layer, (nn.MultiheadAttention, nn.modules.lazy.LazyModuleMixin)):
+            return None
+        candidates = list(_candidates(layer))
+        if candidates:
+            return path, layer, candidates
     return None
 
 
-def _note(spec: InputSpec, path: str, layer: nn.Module) -> str:
-    place = f"`{path}` ({type(layer).__name__})" if path else type(layer).__name__
-    return f"input {spec} is inferred from the first layer, {place}. Give --input if the model takes another one."
+def _candidates(layer: nn.Module) -> Iterator[InputSpec]:
+    """The inputs that fit a layer, the likeliest first; none for a layer that takes any."""
+    if isinstance(layer, nn.modules.conv._ConvNd):
+        axes = len(layer.kernel_size)
+        yield from (InputSpec((1, layer.in_channels, *[side] * axes)) for side in (VOLUMES if axes == 3 else SIDES))
+    elif isinstance(layer, nn.Linear):
+        yield InputSpec((1, layer.in_features))
+    elif isinstance(layer, (nn.Embedding, nn.EmbeddingBag)):
+        yield InputSpec((1, TOKENS), "int64")
+    elif isinstance(layer, nn.RNNBase):
+        shape: Shape = (1, TOKENS) if layer.batch_first else (TOKENS, 1)
+        yield InputSpec((*shape, layer.input_size))
 
 
-def _required(model: Model) -> list[str]:
-    """The names of the arguments that the forward cannot do without."""
-    function = model.forward if isinstance(model, nn.Module) else model
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return []
-    return [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+def _first_that_runs(model: nn.Module, candidates: Sequence[InputSpec]) -> InputSpec:
+    """The first input with which a copy of the model runs on meta; the first of all if none does."""
+    with contextlib.suppress(Exception), torch.no_grad():
+        trial = on_meta(model).eval()
+        dtype = next(trial.parameters()).dtype
+        for spec in candidates:
+            with contextlib.suppress(Exception):
+                trial(torch.empty(spec.shape, dtype=dtype, device="meta"))
+                return spec
+    return candidates[0]
 
 
-def _request(target: Target, names: Sequence[str]) -> str:
+def _request(name: str, model: Model) -> str:
+    names = [parameter.name for parameter in required(model.forward if isinstance(model, nn.Module) else model)]
     takes = f" ({', '.join(names)})" if names else ""
     each = " for each of them, in this order" if len(names) > 1 else ""
-    return f"nothing says what input {target.name} takes{takes}. Give --input SHAPE[:DTYPE]{each}, such as --input 1x3x224x224."
+    return (
+        f"nothing says what input {name} takes{takes}. Give --input SHAPE[:DTYPE]{each}, such as --input 1x3x224x224."
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,7 +15,9 @@ from cnninspect.errors import UsageError
 from cnninspect.targets.given import call_for_inputs
 from cnninspect.targets.infer import infer_inputs
 from cnninspect.targets.options import parse_inputs, parse_shape
+from cnninspect.targets.placing import is_lazy
 from cnninspect.targets.providers import Model
+from cnninspect.targets.signatures import check_call
 from cnninspect.targets.specs import Given, InputSpec, dtype_name
 from cnninspect.targets.target import Target
 
@@ -68,6 +71,9 @@ def make_inputs(target: Target, model: Model, options: InputOptions, device: str
         given = Given(*_placed((chosen.args, chosen.kwargs), device, dtype))
     else:
         given = _tensors(chosen, device, floating)
+    check_call(model.forward if isinstance(model, nn.Module) else model, target.name, given.args, given.kwargs)
+    if isinstance(model, nn.Module) and is_lazy(model):
+        _initialize(model, given)
     return Inputs(given.args, given.kwargs, tuple(_described(given)), notes)
 
 
@@ -84,7 +90,7 @@ def _choose(target: Target, model: Model, options: InputOptions) -> tuple[Sequen
         return default, ()
     notes: tuple[str, ...] = ()
     if not default:
-        default, notes = infer_inputs(target, model)
+        default, notes = infer_inputs(target.name, model)
     return _batched(default, options.batch_size), notes
 
 
@@ -150,6 +156,13 @@ def _floating_dtype(model: Model, dtype: str | None) -> torch.dtype:
         return getattr(torch, dtype_name(dtype))  # type: ignore[no-any-return]
     parameters = model.parameters() if isinstance(model, nn.Module) else iter(())
     return next((p.dtype for p in parameters if p.is_floating_point()), torch.get_default_dtype())
+
+
+def _initialize(model: nn.Module, given: Given) -> None:
+    """Run the model once, so that its lazy layers have the hyper-parameters that their formulas need."""
+    # A forward that fails will fail again where it is watched, and is explained there.
+    with contextlib.suppress(Exception), torch.no_grad():
+        model.eval()(*given.args, **given.kwargs)
 
 
 def _described(given: Given) -> Iterator[Mapping[str, Any]]:

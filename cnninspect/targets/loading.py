@@ -6,40 +6,61 @@ import contextlib
 import hashlib
 import importlib
 import importlib.util
-import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import torch
+
 from cnninspect.errors import LoadError, UsageError
+from cnninspect.targets.grammar import FromFile, FromModule
 from cnninspect.targets.nearest import nearest
+
+Around = Callable[[], AbstractContextManager[None]]
+
+
+def find(reference: FromFile | FromModule) -> tuple[Any, Around]:
+    """(the attribute that is referred to, the context to use it in: what it imports later is found there too).
+
+    Raises UsageError for a file, module or attribute that is not there, LoadError for one that fails.
+    """
+    if isinstance(reference, FromFile):
+        around: Around = partial(importable, reference.path.parent)
+        load, where = partial(_load_file, reference.path), str(reference.path)
+    else:
+        around, load, where = importable, partial(_load_module, reference.module), reference.module
+    with around():
+        return _attribute(load(), reference.attr, where), around
 
 
 @contextlib.contextmanager
 def importable(*folders: Path) -> Iterator[None]:
     """Let the folders and the working directory be imported from; forget afterwards what came from them.
 
-    Two targets whose folders both hold a `blocks.py` each get their own.
+    Two targets whose folders both hold a `blocks.py` so get their own. What is printed goes to stderr, and random
+    numbers are given back.
     """
     before, modules = list(sys.path), set(sys.modules)
     added = [str(folder.resolve()) for folder in (*folders, Path.cwd())]
     sys.path[:0] = dict.fromkeys(added)
     importlib.invalidate_caches()
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(sys.stderr), torch.random.fork_rng(devices=[]):
             yield
     finally:
         sys.path[:] = before
         _forget(set(sys.modules) - modules, set(added) - set(before))
 
 
-def load_file(path: Path) -> ModuleType:
-    """The module that the file defines, under a name no other module has; UsageError or LoadError."""
+def _load_file(path: Path) -> ModuleType:
+    """The module that the file defines, under a name that no other module has."""
     if not path.is_file():
-        raise UsageError(f"there is no file {str(path)!r}{_similar_file(path)}.")
+        raise UsageError(f"there is no file {str(path)!r}.{_similar_file(path)}")
     digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
     spec = importlib.util.spec_from_file_location(f"{path.stem}_{digest}", path)
     assert spec is not None
@@ -55,8 +76,8 @@ def load_file(path: Path) -> ModuleType:
     return module
 
 
-def load_module(name: str) -> ModuleType:
-    """The imported module `name`; UsageError if there is none, LoadError if it fails."""
+def _load_module(name: str) -> ModuleType:
+    """The imported module."""
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -67,31 +88,31 @@ def load_module(name: str) -> ModuleType:
         raise LoadError(f"the module {name} cannot be imported: {_reason(error)}") from error
 
 
-def attribute(module: ModuleType, path: str, where: str) -> Any:
+def _attribute(module: ModuleType, path: str, where: str) -> Any:
     """The attribute `path`, possibly dotted, of the module; UsageError with the nearest names there are."""
     found: Any = module
     for name in path.split("."):
         if not hasattr(found, name):
-            near = nearest(name, [other for other in vars(found) if not other.startswith("_")])
-            raise UsageError(f"{where} has no {name!r}. {_suggestion(near, found)}")
+            raise UsageError(f"{where} has no {name!r}. {_suggestion(name, found)}")
         found = getattr(found, name)
     return found
 
 
-def _suggestion(near: list[str], holder: Any) -> str:
-    if near:
+def _suggestion(wrong: str, holder: Any) -> str:
+    public = {name: value for name, value in vars(holder).items() if not name.startswith("_")}
+    if near := nearest(wrong, public):
         return f"Nearest: {', '.join(near)}."
-    own = [name for name, value in vars(holder).items() if callable(value) and not name.startswith("_")]
-    return f"It has {', '.join(own[:8])}." if own else "It has nothing that could be a model."
+    own = [name for name, value in public.items() if getattr(value, "__module__", None) == holder.__name__]
+    return f"It has {', '.join(own)}." if own else "It has nothing that could be a model."
 
 
 def _reason(error: BaseException, path: str | None = None) -> str:
     """What went wrong, with the line of the user's file if there is one, and the next step if there is a known one."""
     if isinstance(error, SystemExit):
         return "it calls sys.exit() while it is imported. Guard the script part with `if __name__ == '__main__':`."
-    text = str(error).split("\n")[0].rstrip(".")
     if isinstance(error, SyntaxError):
         return f"line {error.lineno} is not Python ({error.msg})."
+    text = str(error).split("\n")[0].rstrip(".")
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if path and frame.filename == path]
     where = f"line {lines[-1]}: " if lines else ""
     hint = " Name it as package.module:attr." if "relative import" in text else ""
@@ -99,26 +120,23 @@ def _reason(error: BaseException, path: str | None = None) -> str:
 
 
 def _no_module(name: str) -> str:
-    path = Path(name)
-    if path.is_file():
+    if Path(name).is_file():
         return f"{name!r} is not a Python file. A target from a file is file.py:attr."
-    top = name.split(".")[0]
     if "." not in name:
         return f"no provider or module is called {name!r}. `cnninspect models` lists the providers."
-    return f"there is no module {name!r} (looked in the working directory and where {top!r} would be installed)."
+    top = name.partition(".")[0]
+    return f"there is no module {name!r}, neither in the working directory nor in an installed package {top!r}."
 
 
 def _similar_file(path: Path) -> str:
-    folder = path.parent
-    if not folder.is_dir():
-        return ""
-    near = nearest(path.name, sorted(entry for entry in os.listdir(folder) if entry.endswith(".py")), 1)
-    return f". Did you mean {str(folder / near[0])!r}" if near else ""
+    scripts = sorted(other.name for other in path.parent.glob("*.py"))
+    near = nearest(path.name, scripts, 1)
+    return f" Did you mean {str(path.parent / near[0])!r}?" if near else ""
 
 
 def _forget(names: set[str], folders: set[str]) -> None:
     """Drop the modules that were found directly in one of the folders, and their submodules."""
-    for name in [name for name in names if _home(name.split(".")[0]) in folders]:
+    for name in [name for name in names if _home(name.partition(".")[0]) in folders]:
         del sys.modules[name]
 
 

@@ -9,13 +9,15 @@ from typing import Any
 import torch
 from torch import nn
 
+_UNINITIALIZED = (nn.UninitializedParameter, nn.UninitializedBuffer)
+
 
 def on_meta(model: nn.Module) -> nn.Module:
     """A copy of the model whose tensors are meta tensors; no weight is copied.
 
     Parameters used in several places stay one parameter, and tensors that share a storage share one afterwards.
     """
-    storages: dict[int, torch.UntypedStorage] = {}
+    storages: dict[int, Any] = {}
     memo: dict[int, Any] = {id(tensor): _meta_tensor(tensor, storages) for tensor in _tensors(model)}
     return copy.deepcopy(model, memo)
 
@@ -31,16 +33,17 @@ def is_on(model: nn.Module, device: str, dtype: str | None) -> bool:
     )
 
 
-def moved(model: nn.Module, device: str, dtype: str | None) -> nn.Module:
-    """The model on the device: itself, changed, or a copy if the device is meta."""
-    if torch.device(device).type == "meta" and not is_on(model, "meta", None):
-        model = on_meta(model)
-    return model.to(device=device, dtype=None if dtype is None else getattr(torch, dtype))
+def placed(model: nn.Module, device: str, dtype: str | None) -> nn.Module:
+    """The model on the device with the dtype: itself if it is there already, or else a copy."""
+    if is_on(model, device, dtype):
+        return model
+    copied = on_meta(model) if torch.device(device).type == "meta" else copy.deepcopy(model)
+    return copied.to(device=device, dtype=None if dtype is None else getattr(torch, dtype))
 
 
-def copied(model: nn.Module, device: str, dtype: str | None) -> nn.Module:
-    """A copy of the model on the device; the model itself stays as it is."""
-    return moved(on_meta(model) if torch.device(device).type == "meta" else copy.deepcopy(model), device, dtype)
+def is_lazy(model: nn.Module) -> bool:
+    """Whether the model has parameters that get their shape in the first forward."""
+    return any(isinstance(tensor, _UNINITIALIZED) for tensor in _state(model))
 
 
 def _state(model: nn.Module) -> Iterator[torch.Tensor]:
@@ -60,14 +63,19 @@ def _tensors(model: nn.Module) -> Iterator[torch.Tensor]:
                 yield value
 
 
-def _meta_tensor(tensor: torch.Tensor, storages: dict[int, torch.UntypedStorage]) -> torch.Tensor:
+def _meta_tensor(tensor: torch.Tensor, storages: dict[int, Any]) -> torch.Tensor:
     """A meta tensor with the layout of `tensor`, on the meta storage that stands for its storage."""
-    if tensor.layout is not torch.strided or isinstance(tensor, nn.parameter.UninitializedTensorMixin):
+    if isinstance(tensor, _UNINITIALIZED):
+        unshaped: Any = type(tensor)
+        return unshaped(requires_grad=tensor.requires_grad, device="meta", dtype=tensor.dtype)  # type: ignore[no-any-return]
+    if tensor.layout is not torch.strided:
         return tensor.to("meta")
-    real = tensor.untyped_storage()
-    storage = storages.setdefault(real._cdata, torch.UntypedStorage(real.nbytes(), device="meta"))
+    real: Any = tensor.untyped_storage()
+    new_storage: Any = torch.UntypedStorage
+    if real._cdata not in storages:
+        storages[real._cdata] = new_storage(real.nbytes(), device="meta")
     meta = torch.empty(0, dtype=tensor.dtype, device="meta")
-    meta.set_(storage, tensor.storage_offset(), tensor.size(), tensor.stride())  # type: ignore[call-overload]
+    meta.set_(storages[real._cdata], tensor.storage_offset(), tensor.size(), tensor.stride())
     if isinstance(tensor, nn.Parameter):
         meta = nn.Parameter(meta, requires_grad=tensor.requires_grad)
     meta.__dict__.update(tensor.__dict__)

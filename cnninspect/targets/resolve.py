@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
-from functools import partial
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cnninspect.errors import MissingPackage, UsageError
-from cnninspect.targets import loading
 from cnninspect.targets.archive import ArchiveSource
-from cnninspect.targets.grammar import Archive, FromFile, FromModule, Named, parse_target
+from cnninspect.targets.grammar import Archive, FromFile, Named, parse_target
+from cnninspect.targets.loading import find
 from cnninspect.targets.nearest import nearest
 from cnninspect.targets.providers import Provider, bare_name_providers, providers
 from cnninspect.targets.signatures import check_arguments
@@ -25,32 +24,36 @@ def resolve(target: Any, arguments: Mapping[str, Any] | None = None) -> Target:
     Raises UsageError for what cannot be understood or found, LoadError for a module that fails to import.
     """
     arguments = dict(arguments or {})
+    if isinstance(target, os.PathLike):
+        target = os.fspath(target)
     if not isinstance(target, str):
         name = getattr(target, "__name__", type(target).__name__)
         return Target(name, "object", name, arguments, source_of(target, name, arguments))
     reference = parse_target(target, providers())
     if isinstance(reference, Named):
         return _named(target, reference, arguments)
-    if isinstance(reference, FromFile):
-        return _from_file(target, reference, arguments)
-    if isinstance(reference, FromModule):
-        return _from_module(target, reference, arguments)
-    return _archive(target, reference, arguments)
+    if isinstance(reference, Archive):
+        return _archive(target, reference, arguments)
+    found, around = find(reference)
+    provider = "file" if isinstance(reference, FromFile) else "module"
+    return Target(target, provider, reference.attr, arguments, source_of(found, target, arguments, around))
 
 
 def _named(spec: str, reference: Named, arguments: Mapping[str, Any]) -> Target:
-    candidates = (
-        bare_name_providers() if reference.provider is None else {reference.provider: providers()[reference.provider]}
-    )
-    provider = _first_with(reference.name, candidates)
+    provider = _first_with(reference.name, _candidates(reference.provider))
     check_arguments(provider.factory(reference.name), spec, arguments)
     return Target(spec, provider.name, reference.name, arguments, Provided(provider, reference.name, arguments))
 
 
-def _first_with(name: str, candidates: Mapping[str, Provider]) -> Provider:
-    """The first provider that has the name; UsageError with the nearest names, MissingPackage if one had to be asked."""
+def _candidates(provider: str | None) -> Sequence[Provider]:
+    """The providers to ask, in order."""
+    return bare_name_providers() if provider is None else [providers()[provider]]
+
+
+def _first_with(name: str, candidates: Sequence[Provider]) -> Provider:
+    """The first provider that has the name; UsageError with the nearest names if none has."""
     missing: MissingPackage | None = None
-    for provider in candidates.values():
+    for provider in candidates:
         try:
             if provider.has(name):
                 return provider
@@ -61,18 +64,19 @@ def _first_with(name: str, candidates: Mapping[str, Provider]) -> Provider:
     raise UsageError(_unknown(name, candidates, missing))
 
 
-def _unknown(name: str, candidates: Mapping[str, Provider], missing: MissingPackage | None) -> str:
-    names = [f"{provider.name}:{known}" for provider in candidates.values() for known in _names(provider)]
-    near = nearest(name, names)
-    hints = [f"Nearest: {', '.join(near)}."] if near else []
+def _unknown(name: str, candidates: Sequence[Provider], missing: MissingPackage | None) -> str:
+    """`no model is called ...`, the nearest names, and where to see more."""
+    near = nearest(name, [f"{provider.name}:{known}" for provider in candidates for known in _names(provider)])
+    sentences = [f"no model is called {name!r}."]
+    if near:
+        sentences.append(f"Nearest: {', '.join(near)}.")
+    elif "." in name:
+        sentences.append("A model from a module is {}:{}.".format(*name.rsplit(".", 1)))
     if missing is not None:
-        hints.append(str(missing))
-    if "." in name and not near:
-        module, _, attr = name.rpartition(".")
-        hints.append(f"A model from a module is {module}:{attr}.")
-    start = re.match(r"[A-Za-z]*", name)
-    hints.append(f"`cnninspect models{' ' + start[0] if start and start[0] and near else ''}` lists more.")
-    return f"no model is called {name!r}. {' '.join(hints)}"
+        sentences.append(str(missing))
+    family = re.match(r"[a-zA-Z]*", name)
+    pattern = f" {family[0]}" if near and family and family[0] else ""
+    return " ".join([*sentences, f"`cnninspect models{pattern}` lists more."])
 
 
 def _names(provider: Provider) -> list[str]:
@@ -82,25 +86,9 @@ def _names(provider: Provider) -> list[str]:
         return []
 
 
-def _from_file(spec: str, reference: FromFile, arguments: Mapping[str, Any]) -> Target:
-    around = partial(loading.importable, reference.path.parent)
-    with around():
-        module = loading.load_file(reference.path)
-        found = loading.attribute(module, reference.attr, str(reference.path))
-    source = source_of(found, spec, arguments, around)
-    return Target(spec, "file", reference.attr, arguments, source)
-
-
-def _from_module(spec: str, reference: FromModule, arguments: Mapping[str, Any]) -> Target:
-    with loading.importable():
-        module = loading.load_module(reference.module)
-        found = loading.attribute(module, reference.attr, reference.module)
-    return Target(spec, "module", reference.attr, arguments, source_of(found, spec, arguments, loading.importable))
-
-
 def _archive(spec: str, reference: Archive, arguments: Mapping[str, Any]) -> Target:
     if arguments:
         raise UsageError(f"{spec} is a model that is built already and takes no --arg.")
     if not reference.path.is_file():
         raise UsageError(f"there is no file {spec!r}.")
-    return Target(spec, "archive", Path(spec).stem, arguments, ArchiveSource(reference.path))
+    return Target(spec, "archive", reference.path.stem, arguments, ArchiveSource(reference.path))

@@ -15,74 +15,99 @@ _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 _PLAIN = ("int", "float", "bool", "str", "complex", "list", "tuple", "dict", "Sequence", "Path", "type")
 
 
-def tensor_parameters(function: Callable[..., Any], arguments: Mapping[str, Any]) -> list[str]:
-    """The parameters left by `arguments` that can only be tensors.
-
-    Those are the ones annotated as tensors, or else the required ones if none of them says that it is something else.
-    Empty for a class or a factory, which are called without tensors. A builtin without a signature takes `input`.
-    """
-    parameters = None if inspect.isclass(function) else _parameters(function)
-    if parameters is None:
-        return [] if inspect.isclass(function) else ["input"]
-    left = [parameter for parameter in parameters if parameter.name not in arguments]
-    annotated = [parameter.name for parameter in left if _annotation(parameter) == "Tensor"]
-    required = [parameter for parameter in left if _is_required(parameter)]
-    if annotated or any(_annotation(parameter) in _PLAIN for parameter in required):
-        return annotated
-    return [parameter.name for parameter in required]
-
-
-def fixed(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Callable[..., Any]:
-    """The function with `arguments` filled in; positional arguments go to the parameters that are left, in order."""
-    left = [p.name for p in _parameters(function) or [] if p.kind in _BY_NAME and p.name not in arguments]
-
-    @functools.wraps(function)
-    def call(*tensors: Any, **named: Any) -> Any:
-        return function(**dict(zip(left, tensors)), **arguments, **named)
-
-    return call
-
-
-def check_arguments(function: Callable[..., Any], name: str, arguments: Mapping[str, Any]) -> None:
-    """UsageError naming an argument that `function` does not take, with the nearest ones that it does."""
-    parameters = _parameters(function)
-    if parameters is None or any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        return
-    known = [parameter.name for parameter in parameters if parameter.kind in _BY_NAME]
-    for argument in arguments:
-        if argument not in known:
-            near = nearest(argument, known)
-            hint = f"Nearest: {', '.join(near)}." if near else takes(function)
-            raise UsageError(f"{name} takes no --arg {argument}. {hint}")
-
-
-def check_complete(function: Callable[..., Any], name: str, arguments: Mapping[str, Any]) -> None:
-    """UsageError naming the required arguments of a factory that are not there."""
-    required = [parameter.name for parameter in _parameters(function) or [] if _is_required(parameter)]
-    missing = [parameter for parameter in required if parameter not in arguments]
-    if missing:
-        raise UsageError(f"{name} needs {' '.join(f'--arg {one}=VALUE' for one in missing)}. {takes(function)}")
-
-
-def takes(function: Callable[..., Any]) -> str:
-    """One sentence that lists the arguments: `It takes --arg width=8, depth.`"""
-    parameters = [parameter for parameter in _parameters(function) or [] if parameter.kind in _BY_NAME]
-    if not parameters:
-        return "It takes no --arg."
-    shown = [p.name if p.default is p.empty else f"{p.name}={p.default!r}" for p in parameters]
-    return f"It takes --arg {', '.join(shown)}."
-
-
-def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter] | None:
-    """The parameters, None for a builtin that does not tell."""
+def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter] | None:
+    """The parameters of a callable, None for a builtin that does not tell."""
     try:
         return list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
         return None
 
 
-def _is_required(parameter: inspect.Parameter) -> bool:
-    return parameter.default is parameter.empty and parameter.kind not in _VARIADIC
+def required(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The parameters that a call cannot leave out."""
+    parameters = parameters_of(function) or []
+    return [
+        parameter
+        for parameter in parameters
+        if parameter.default is parameter.empty and parameter.kind not in _VARIADIC
+    ]
+
+
+def tensor_parameters(function: Callable[..., Any], arguments: Mapping[str, Any]) -> list[str]:
+    """The parameters left by `arguments` that can only be tensors.
+
+    Those are the ones annotated as tensors, or else the required ones if none of them says that it is something else.
+    Empty for a class or a factory, which are called without tensors. A builtin without a signature takes `input`.
+    """
+    if inspect.isclass(function):
+        return []
+    parameters = parameters_of(function)
+    if parameters is None:
+        return ["input"]
+    annotated = [p.name for p in parameters if p.name not in arguments and _annotation(p) == "Tensor"]
+    needed = [p for p in required(function) if p.name not in arguments]
+    if annotated or any(_annotation(parameter) in _PLAIN for parameter in needed):
+        return annotated
+    return [parameter.name for parameter in needed]
+
+
+def fixed(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Callable[..., Any]:
+    """The function with `arguments` filled in; positional arguments go to the parameters that are left, in order."""
+    left = [p.name for p in parameters_of(function) or [] if p.kind in _BY_NAME and p.name not in arguments]
+
+    @functools.wraps(function)
+    def call(*tensors: Any, **named: Any) -> Any:
+        return function(**dict(zip(left, tensors, strict=False)), **arguments, **named)
+
+    return call
+
+
+def check_arguments(function: Callable[..., Any], name: str, arguments: Mapping[str, Any]) -> None:
+    """UsageError naming an argument that `function` does not take, with the nearest ones that it does."""
+    parameters = parameters_of(function)
+    if parameters is None or any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return
+    known = [parameter.name for parameter in parameters if parameter.kind in _BY_NAME]
+    for argument in arguments:
+        if argument not in known:
+            near = nearest(argument, known)
+            hint = f" Nearest: {', '.join(near)}." if near else takes(function)
+            raise UsageError(f"{name} takes no --arg {argument}.{hint}")
+
+
+def check_complete(function: Callable[..., Any], name: str, arguments: Mapping[str, Any]) -> None:
+    """UsageError naming the required arguments of a factory that are not there."""
+    missing = [parameter.name for parameter in required(function) if parameter.name not in arguments]
+    if missing:
+        wanted = " ".join(f"--arg {parameter}=VALUE" for parameter in missing)
+        raise UsageError(f"{name} needs {wanted}.{takes(function)}")
+
+
+def check_call(function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    """UsageError if the inputs do not fit the parameters of the forward."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        parameters = ", ".join(str(parameter) for parameter in signature.parameters.values())
+        raise UsageError(
+            f"the inputs do not fit the forward of {name}, which takes ({parameters}): {error}. "
+            "Give --input for each of them, in this order or as NAME=SHAPE."
+        ) from None
+
+
+def takes(function: Callable[..., Any]) -> str:
+    """A sentence, after a space, that lists the arguments: ` It takes --arg width=8, depth.`; empty if unknown."""
+    parameters = parameters_of(function)
+    if parameters is None:
+        return ""
+    shown = [p.name if p.default is p.empty else f"{p.name}={p.default!r}" for p in parameters if p.kind in _BY_NAME]
+    if shown:
+        return f" It takes --arg {', '.join(shown)}."
+    return "" if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters) else " It takes no --arg."
 
 
 def _annotation(parameter: inspect.Parameter) -> str:

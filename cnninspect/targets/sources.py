@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
 from torch import nn
 
 from cnninspect.errors import LoadError, UsageError
-from cnninspect.targets.construct import ConstructionFailed, construct
-from cnninspect.targets.placing import copied, is_on
+from cnninspect.targets.construct import ConstructionError, construct
+from cnninspect.targets.loading import Around
+from cnninspect.targets.placing import is_lazy, placed
 from cnninspect.targets.providers import Model, Provider
 from cnninspect.targets.signatures import check_arguments, check_complete, fixed, takes, tensor_parameters
 from cnninspect.targets.specs import Given, InputSpec
 
-Around = Callable[[], AbstractContextManager[None]]
+Built = tuple[Model, Sequence[str]]
+"""A model and what the report must say about how it was built."""
 
 
 class Source(ABC):
     """Where a target's model comes from."""
 
     @abstractmethod
-    def build(self, device: str, dtype: str | None) -> tuple[Model, Sequence[str]]:
-        """(the model on the device, notes for the report); raises LoadError."""
+    def build(self, device: str, dtype: str | None) -> Built:
+        """The model on the device, its floating point parameters in the dtype. Raises UsageError or LoadError."""
 
     def default_inputs(self) -> Sequence[InputSpec] | Given:
         """The inputs that come with the model; empty where none do."""
@@ -39,11 +41,11 @@ class Provided(Source):
     def __init__(self, provider: Provider, name: str, arguments: Mapping[str, Any]):
         self.provider, self.name, self.arguments = provider, name, arguments
 
-    def build(self, device: str, dtype: str | None) -> tuple[Model, Sequence[str]]:
+    def build(self, device: str, dtype: str | None) -> Built:
         """The provider's model."""
         make = partial(self.provider.build, self.name, self.arguments)
-        factory = self.provider.factory(self.name)
-        model, notes = _constructed(make, factory, f"{self.provider.name}:{self.name}", device, dtype)
+        label = f"{self.provider.name}:{self.name}"
+        model, notes = _constructed(make, self.provider.factory(self.name), label, device, dtype)
         return model, [*self.provider.notes(self.name, self.arguments), *notes]
 
     def default_inputs(self) -> Sequence[InputSpec]:
@@ -57,7 +59,7 @@ class Made(Source):
     def __init__(self, factory: Callable[..., Any], name: str, arguments: Mapping[str, Any], around: Around):
         self.factory, self.name, self.arguments, self.around = factory, name, arguments, around
 
-    def build(self, device: str, dtype: str | None) -> tuple[Model, Sequence[str]]:
+    def build(self, device: str, dtype: str | None) -> Built:
         """The module or function that the factory returns."""
         with self.around():
             return _constructed(partial(self.factory, **self.arguments), self.factory, self.name, device, dtype)
@@ -69,11 +71,10 @@ class Instance(Source):
     def __init__(self, module: nn.Module):
         self.module = module
 
-    def build(self, device: str, dtype: str | None) -> tuple[Model, Sequence[str]]:
-        """The module itself if it is on the device, or else a copy there."""
-        if is_on(self.module, device, dtype):
-            return self.module, ()
-        return copied(self.module, device, dtype), ()
+    def build(self, device: str, dtype: str | None) -> Built:
+        """The module itself if it is on the device, or else a copy there; a copy if its first forward changes it."""
+        module = copy.deepcopy(self.module) if is_lazy(self.module) else self.module
+        return placed(module, device, dtype), ()
 
 
 class Function(Source):
@@ -84,7 +85,7 @@ class Function(Source):
         tensors = ", ".join(tensor_parameters(function, arguments))
         self.note = f"{name} is taken as a function of tensors ({tensors})."
 
-    def build(self, device: str, dtype: str | None) -> tuple[Model, Sequence[str]]:
+    def build(self, device: str, dtype: str | None) -> Built:  # noqa: ARG002 - a function is on no device
         """The function."""
         return self.function, [self.note]
 
@@ -99,9 +100,8 @@ def source_of(thing: Any, name: str, arguments: Mapping[str, Any], around: Aroun
             raise UsageError(f"{name} is a model that is built already and takes no --arg.")
         return Instance(thing)
     if not callable(thing):
-        raise LoadError(
-            f"{name} is of type {type(thing).__name__}; a model is a Module, a class, a factory or a function."
-        )
+        kind = type(thing).__name__
+        raise LoadError(f"{name} is of type {kind}. A model is an nn.Module, a class, a factory or a function.")
     check_arguments(thing, name, arguments)
     if tensor_parameters(thing, arguments):
         return Function(thing, name, arguments)
@@ -111,15 +111,13 @@ def source_of(thing: Any, name: str, arguments: Mapping[str, Any], around: Aroun
 
 def _constructed(
     make: Callable[[], Any], factory: Callable[..., Any], name: str, device: str, dtype: str | None
-) -> tuple[Model, Sequence[str]]:
+) -> Built:
     try:
         model, notes = construct(make, device, dtype)
-    except ConstructionFailed as failure:
+    except ConstructionError as failure:
         reason = str(failure.cause).split("\n")[0].rstrip(".")
         kind = type(failure.cause).__name__
-        raise LoadError(f"{name} cannot be built: {kind}: {reason}. {takes(factory)}") from failure.cause
+        raise LoadError(f"{name} cannot be built: {kind}: {reason}.{takes(factory)}") from failure.cause
     if not callable(model):
-        raise LoadError(
-            f"{name} returned a {type(model).__name__}, which is neither a Module nor a function of tensors."
-        )
+        raise LoadError(f"{name} returned a {type(model).__name__}, neither a Module nor a function of tensors.")
     return model, notes

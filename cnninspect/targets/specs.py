@@ -9,8 +9,9 @@ from typing import Any
 from cnninspect.errors import UsageError
 from cnninspect.quantities import Shape
 
+FLOATING = ("float32", "float64", "float16", "bfloat16")
 DTYPES = (
-    "float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool", "complex64",
+    *FLOATING, "int64", "int32", "int16", "int8", "uint8", "bool", "complex64",
     "complex128",
 )  # fmt: skip
 ALIASES = {"float": "float32", "double": "float64", "half": "float16", "long": "int64", "int": "int32"}
@@ -41,6 +42,14 @@ class Given:
 
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+
+def parameter_dtype(text: str) -> str:
+    """torch's name of the floating point dtype `text`; UsageError for any other, which parameters cannot have."""
+    name = dtype_name(text)
+    if name not in FLOATING:
+        raise UsageError(f"parameters cannot be converted to {name}. Use {', '.join(FLOATING)}.")
+    return name
 
 
 def dtype_name(text: str) -> str:

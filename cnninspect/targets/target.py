@@ -8,7 +8,7 @@ from typing import Any
 
 from cnninspect.targets.providers import Model
 from cnninspect.targets.sources import Source
-from cnninspect.targets.specs import Given, InputSpec
+from cnninspect.targets.specs import Given, InputSpec, parameter_dtype
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Target:
 
     def build(self, device: str, dtype: str | None = None) -> Model:
         """The model on the device: an nn.Module or a plain function of tensors. Raises UsageError or LoadError."""
-        model, self.notes = self.source.build(device, dtype)
+        model, self.notes = self.source.build(device, None if dtype is None else parameter_dtype(dtype))
         return model
 
     def default_inputs(self) -> Sequence[InputSpec] | Given:

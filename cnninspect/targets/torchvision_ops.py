@@ -93,7 +93,8 @@ def _declare_operators() -> None:
     import torch
 
     if _library is None:
-        _library = torch.library.Library("torchvision", "DEF")
+        make_library: Any = torch.library.Library
+        _library = make_library("torchvision", "DEF")
         for schema in SCHEMAS:
             _library.define(schema)
 

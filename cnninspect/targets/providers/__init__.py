@@ -13,11 +13,11 @@ from cnninspect.targets.providers.zoo import ZooProvider
 __all__ = ["Model", "Provider", "bare_name_providers", "providers"]
 
 
-def bare_name_providers() -> Mapping[str, Provider]:
+def bare_name_providers() -> list[Provider]:
     """The providers that a name without a prefix is looked up in, in this order."""
-    return {provider.name: provider for provider in (ZooProvider(), TorchvisionProvider(), TimmProvider())}
+    return [ZooProvider(), TorchvisionProvider(), TimmProvider()]
 
 
 def providers() -> Mapping[str, Provider]:
     """Every provider by name, plug-ins last."""
-    return {**bare_name_providers(), **plugins()}
+    return {provider.name: provider for provider in [*bare_name_providers(), *plugins()]}

@@ -27,7 +27,7 @@ class Provider(ABC):
 
     @abstractmethod
     def factory(self, name: str) -> Callable[..., Any]:
-        """The callable that takes the arguments of `name`."""
+        """A callable with the signature of `name`: it says which arguments there are, as far as that is known."""
 
     @abstractmethod
     def build(self, name: str, arguments: Mapping[str, Any]) -> Model:
@@ -40,6 +40,6 @@ class Provider(ABC):
     def default_inputs(self, name: str, arguments: Mapping[str, Any]) -> Sequence[InputSpec]:
         """The inputs of the model as its authors use it, batch size 1; empty where they are not known."""
 
-    def notes(self, name: str, arguments: Mapping[str, Any]) -> Sequence[str]:
+    def notes(self, name: str, arguments: Mapping[str, Any]) -> Sequence[str]:  # noqa: ARG002 - for those who override
         """What the report must say about how `build` builds it."""
         return ()

@@ -1,13 +1,14 @@
 """Providers that other packages add.
 
 A package declares an entry point in the group `cnninspect.models`; its name is the provider's name, so that
-`acme = "acme_nets.inspect"` makes `acme:NAME` a target. The entry point loads a module, class or object with
+`acme = "acme_nets.inspect"` makes `acme:NAME` a target. The entry point loads a module, a class or an object with
 
     names() -> sequence of the names it knows
     build(name, **arguments) -> an nn.Module with random weights, or a plain function of tensors
-    inputs(name) -> sequence of inputs, each a shape or the text of an --input: (1, 3, 64, 64) or "1x77:int64"  (optional)
+    inputs(name, **arguments) -> sequence of inputs, batch first (optional)
 
-A class is called without arguments first. `build` runs with torch's default device set, often to meta.
+An input is a shape, (1, 3, 64, 64), or the text of an `--input`, "1x77:int64". A class is called without arguments
+first. `build` runs with torch's default device set, often to meta.
 """
 
 from __future__ import annotations
@@ -52,10 +53,10 @@ class PluginProvider(Provider):
         return model
 
     def default_inputs(self, name: str, arguments: Mapping[str, Any]) -> Sequence[InputSpec]:
-        """The shapes that the plug-in states, if it does."""
+        """The shapes that the plug-in states for these arguments, if it does."""
         if not hasattr(self._plugin, "inputs"):
             return ()
-        stated = self._plugin.inputs(name)
+        stated = self._plugin.inputs(name, **arguments)
         return [parse_input(item) if isinstance(item, str) else InputSpec(tuple(item)) for item in stated]
 
     @cached_property
@@ -74,7 +75,6 @@ class PluginProvider(Provider):
         return plugin
 
 
-def plugins() -> Mapping[str, PluginProvider]:
-    """The installed plug-ins by name; a built-in provider's name cannot be taken."""
-    found = entry_points(group=GROUP)
-    return {point.name: PluginProvider(point) for point in found if point.name not in BUILT_IN}
+def plugins() -> list[PluginProvider]:
+    """The installed plug-ins; a built-in provider's name cannot be taken."""
+    return [PluginProvider(point) for point in entry_points(group=GROUP) if point.name not in BUILT_IN]

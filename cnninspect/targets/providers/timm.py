@@ -27,9 +27,8 @@ class TimmProvider(Provider):
         return ":" not in name and bool(_timm().is_model(name))
 
     def factory(self, name: str) -> Callable[..., Any]:
-        """The function that timm registers for the architecture; it passes its arguments on to the model's class."""
-        entrypoint: Callable[..., Any] = _timm().model_entrypoint(name.partition(".")[0])
-        return entrypoint
+        """`build`, whose arguments depend on the model's class and are checked there."""
+        return lambda **arguments: self.build(name, arguments)
 
     def build(self, name: str, arguments: Mapping[str, Any]) -> Model:
         """What `timm.create_model` makes of the name and arguments."""

@@ -37,8 +37,13 @@ class TorchvisionProvider(Provider):
         return name in _models().list_models()
 
     def factory(self, name: str) -> Callable[..., Any]:
-        """torchvision's builder; UsageError for a quantized model."""
-        return _builder(name)
+        """`build` with the arguments of torchvision's builder and of the model class that it passes the rest on to."""
+
+        def build(**arguments: Any) -> Model:
+            return self.build(name, arguments)
+
+        build.__signature__ = _signature(_builder(name))  # type: ignore[attr-defined]
+        return build
 
     def build(self, name: str, arguments: Mapping[str, Any]) -> Model:
         """The model with the arguments of its published weights; the caller's go before them."""
@@ -104,20 +109,41 @@ def _published_arguments(name: str) -> Mapping[str, Any]:
     if not choices:
         return {}
     published = _weights(name).meta["num_params"]
-    candidates = [dict(zip(choices, values)) for values in itertools.product(*choices.values())]
+    candidates = [dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())]
     return next((candidate for candidate in [{}, *candidates] if _count(name, candidate) == published), {})
 
 
 def _choices(name: str) -> dict[str, Sequence[Any]]:
     """The values to try for each argument that published weights may decide."""
-    signature = inspect.signature(_builder(name))
-    for callable_ in (signature, inspect.signature(signature.return_annotation)):
-        choices: dict[str, Sequence[Any]] = {key: (True, False) for key in callable_.parameters if key.startswith("aux_")}
-        if "image_size" in callable_.parameters:
+    builder = _builder(name)
+    for parameters in (_parameters(builder), _parameters(_model_class(builder))):
+        choices: dict[str, Sequence[Any]] = {key: (True, False) for key in parameters if key.startswith("aux_")}
+        if "image_size" in parameters:
             choices["image_size"] = _weights(name).meta["min_size"][:1]
         if choices:
             return choices
     return {}
+
+
+def _signature(builder: Callable[..., Any]) -> inspect.Signature:
+    """The optional arguments of a builder and of its model class, weights apart."""
+    found = {**_parameters(_model_class(builder)), **_parameters(builder)}
+    kept = [
+        parameter.replace(kind=parameter.KEYWORD_ONLY)
+        for name, parameter in found.items()
+        if parameter.default is not parameter.empty and name not in (*DOWNLOADING, "progress")
+    ]
+    return inspect.Signature([*kept, inspect.Parameter("others", inspect.Parameter.VAR_KEYWORD)])
+
+
+def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(function).parameters
+
+
+def _model_class(builder: Callable[..., Any]) -> Callable[..., Any]:
+    """The class that a builder says it returns."""
+    annotation = inspect.signature(builder).return_annotation
+    return annotation if inspect.isclass(annotation) else builder
 
 
 def _count(name: str, arguments: Mapping[str, Any]) -> int:
@@ -131,7 +157,7 @@ def _count(name: str, arguments: Mapping[str, Any]) -> int:
 
 def _call(builder: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
     """The builder's model, without weights and without its remarks about how those would be initialised."""
-    without = {key: None for key in inspect.signature(builder).parameters if key in ("weights", "weights_backbone")}
+    without = {key: None for key in _parameters(builder) if key in ("weights", "weights_backbone")}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return builder(**{**without, **arguments})
