@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -70,3 +71,15 @@ def _docstrings(factory: object) -> str:
 )
 def test_default_inputs_fit_the_arguments(name: str, arguments: dict, shapes: tuple) -> None:
     assert ENTRIES[name].input_shapes(arguments) == shapes
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_the_guide_lists_every_network_with_its_input_and_arguments(name: str) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "zoo.md").read_text()
+    (line,) = (line for line in guide.splitlines() if line.startswith(f"| `{name}` |"))
+    (shape,) = ENTRIES[name].input_shapes()
+    missing = [
+        argument for argument in inspect.signature(ENTRIES[name].factory).parameters if f"`{argument}" not in line
+    ]
+    assert f"| {'x'.join(map(str, shape))} |" in line
+    assert missing == []
