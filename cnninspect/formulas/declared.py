@@ -37,7 +37,8 @@ def _functional_uses(call: Call, trace: Trace) -> Iterator[tuple[Any, Use]]:
             formula, adapter = FUNCTIONS[child.kind]
             try:
                 yield formula, adapter(*child.args, **child.kwargs)
-            except NoFormula:
+            except (NoFormula, TypeError):
+                # Arguments that the formula's signature does not take: it cannot say what they contradict.
                 continue
 
 

@@ -139,7 +139,7 @@ for _axes in (1, 2, 3):
             name=f"average pooling {_axes}d",
             source=f'torch.nn.AvgPool{_axes}d, "Shape"',
             modules=(f"AvgPool{_axes}d",),
-            hyperparameters=(*_WINDOW, "count_include_pad", "divisor_override"),
+            hyperparameters=(*_WINDOW, "count_include_pad", *(("divisor_override",) if _axes > 1 else ())),
             functions={f"F.avg_pool{_axes}d": _average_call},
             output=partial(pool_output, _axes),
         )

@@ -16,6 +16,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from cnninspect.formulas.catalogue import layer_of
+from cnninspect.formulas.evaluate import Estimate, evaluate
+from cnninspect.trace.recorder import record
 from tests.formulas import grids
 
 Shape = tuple[int, ...]
@@ -148,6 +151,15 @@ def module_samples() -> list[ModuleSample]:
 def function_samples() -> list[FunctionSample]:
     """The function samples of every family."""
     return [sample for family in _families() for sample in getattr(family, "FUNCTIONS", ())]
+
+
+def estimate(model: Callable[..., Any], *inputs: Any) -> Estimate:
+    """The formula's answer for a layer, or for the one torch function that a plain function calls, on meta."""
+    trace = record(model, tuple(make(value, "meta") for value in inputs), {}, layer_of, device="meta")
+    call = trace.calls[0 if isinstance(model, nn.Module) else 1]
+    found = evaluate(trace)[call.index]
+    assert found.formula is not None, f"no formula answers for {call.kind}"
+    return found
 
 
 def _families() -> list[Any]:

@@ -39,6 +39,13 @@ def test_a_registered_module_exists_and_has_samples(kind: str) -> None:
     assert kind in {sample.kind for sample in module_samples()}
 
 
+@pytest.mark.parametrize("formula", FORMULAS, ids=lambda formula: formula.name)
+def test_every_hyperparameter_is_an_attribute_of_some_layer_of_the_formula(formula: Formula) -> None:
+    layers = [sample.build()[0] for sample in module_samples() if sample.kind in formula.modules]
+    unknown = {name for name in formula.hyperparameters if not any(hasattr(layer, name) for layer in layers)}
+    assert not unknown
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_registered_function_has_samples(name: str) -> None:
     assert name in {sample.name for sample in function_samples()}

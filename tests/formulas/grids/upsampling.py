@@ -31,5 +31,4 @@ FUNCTIONS = [
     FunctionSample("F.interpolate", lambda x: F.interpolate(x, x.shape[2:], mode="area"), (_MAP,)),
     FunctionSample("F.interpolate", lambda x: F.interpolate(x, 4, mode="bilinear", antialias=True), (_MAP,)),
     FunctionSample("F.interpolate", lambda x: F.interpolate(x, size=[6]), (_LINE,)),
-    FunctionSample("F.interpolate", lambda x: F.upsample(x, scale_factor=3), (_MAP,)),
 ]
