@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 def expanded(command: Callable[..., Result]) -> Callable[..., Result]:
     """`command` with a keyword for each field of its dataclass parameters, and otherwise unchanged."""
     hints = get_type_hints(command, include_extras=True)
-    groups = {name: hint for name, hint in hints.items() if name != "return" and dataclasses.is_dataclass(hint)}
+    groups: dict[str, Any] = {name: hint for name, hint in hints.items() if dataclasses.is_dataclass(hint)}
     parameters = inspect.signature(command).parameters
 
     @functools.wraps(command)
@@ -33,9 +33,9 @@ def expanded(command: Callable[..., Result]) -> Callable[..., Result]:
         if name not in groups
     ]
     options = [option for group in groups.values() for option in _options(group)]
-    wrapper.__signature__ = inspect.Signature([*plain, *options])  # type: ignore[attr-defined]
+    wrapper.__dict__["__signature__"] = inspect.Signature([*plain, *options])
     wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in (*plain, *options)}
-    del wrapper.__wrapped__  # type: ignore[attr-defined]
+    del wrapper.__dict__["__wrapped__"]
     return wrapper
 
 

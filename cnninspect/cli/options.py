@@ -37,7 +37,7 @@ class RunOptions:
         list[str],
         typer.Option(
             metavar="[NAME=]SHAPE[:DTYPE]",
-            help="Input tensor, such as 1x3x224x224 or ids=2x77:int64. Repeatable; without it, the model's own default.",
+            help="Input tensor, such as 1x3x224x224 or ids=2x77:int64. Repeatable; else the model's own default.",
             rich_help_panel=_MODEL,
         ),
     ] = field(default_factory=list)

@@ -5,33 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from cnninspect.quantities import Quantity, Status, Verdict, total_status
-from cnninspect.render.numbers import dimensions, field_text, number_cell, shapes_text, sign, tone_of
-from cnninspect.render.screen import Marks
-from cnninspect.render.sheet import Cell, Heading, Tone
-from cnninspect.report import Row
-
-BAR_WIDTH = 5
-
-
-@dataclass(frozen=True)
-class Line:
-    """One row in its place: `name` and `indent` in the tree; `is_part` if no row is shown below it."""
-
-    row: Row
-    name: str
-    indent: int
-    is_part: bool
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a cell needs beside its row: the total that shares refer to, and the largest part (a full bar)."""
-
-    marks: Marks
-    macs: Quantity | None
-    largest: int
-    single: bool
+from cnninspect.render import cells
+from cnninspect.render.cells import Context, Line
+from cnninspect.render.sheet import Cell, Heading
 
 
 @dataclass(frozen=True)
@@ -42,149 +18,22 @@ class Column:
     cell: Callable[[Line, Context], Cell]
 
 
-def layer_cell(line: Line, _context: Context) -> Cell:
-    """The row's name, indented below the row that calls it."""
-    tone = Tone.QUIET if line.row.functional else Tone.PLAIN if line.is_part else Tone.STRONG
-    return Cell("  " * line.indent + line.name, line.row.path, tone)
-
-
-def kind_cell(line: Line, _context: Context) -> Cell:
-    """The class or function."""
-    return Cell(line.row.kind, line.row.kind, Tone.QUIET if _is_free(line.row) else Tone.PLAIN)
-
-
-def output_cell(line: Line, context: Context) -> Cell:
-    """The shapes that come out."""
-    quantity = line.row.output_shape
-    if quantity is None:
-        return Cell("")
-    if quantity.value is None:
-        return Cell(context.marks.unknown, None, Tone.UNKNOWN)
-    tone = Tone.QUIET if _is_free(line.row) and quantity.verdict is not Verdict.DIFFER else tone_of(quantity.verdict)
-    return Cell(shapes_text(quantity.value, single=context.single), _plain_shapes(quantity.value), tone)
-
-
-def input_cell(line: Line, context: Context) -> Cell:
-    """The shapes that go in."""
-    shapes = line.row.input_shapes
-    return Cell(shapes_text(shapes, single=context.single), _plain_shapes(shapes))
-
-
-def count_cell(name: str) -> Callable[[Line, Context], Cell]:
-    """The cell of one of the row's counts."""
-
-    def cell(line: Line, context: Context) -> Cell:
-        return number_cell(getattr(line.row, name), context.marks)
-
-    return cell
-
-
-def counter_cell(counter: str) -> Callable[[Line, Context], Cell]:
-    """What one counter found, in MACs; `not counted` where it has no formula for work that ours counts."""
-
-    def cell(line: Line, context: Context) -> Cell:
-        macs = line.row.macs
-        if macs is None:
-            return Cell("")
-        found, explained = macs.measured.get(counter), counter in macs.reasons
-        unchecked = explained or macs.verdict is Verdict.UNKNOWN
-        if found is None or (found == 0 and unchecked):
-            return Cell("not counted" if macs.value != 0 else context.marks.nothing, None, Tone.QUIET)
-        if found == 0 and macs.analytic == 0:
-            return Cell(context.marks.nothing, 0, Tone.QUIET)
-        wrong = macs.verdict is Verdict.DIFFER and found != macs.analytic and not explained
-        return Cell(f"{found:,}", found, Tone.DIFFER if wrong else Tone.QUIET if explained else Tone.PLAIN)
-
-    return cell
-
-
-def reasons_cell(line: Line, _context: Context) -> Cell:
-    """Why counters found something else."""
-    reasons = "; ".join(line.row.macs.reasons.values()) if line.row.macs is not None else ""
-    return Cell(reasons, reasons, Tone.QUIET)
-
-
-def share_cell(line: Line, context: Context) -> Cell:
-    """The row's part of all MACs, in percent; the parts of the view have a bar.
-
-    Of a total that is a lower bound, the share of an exact count is an upper bound.
-    """
-    macs, total = line.row.macs, context.macs
-    if macs is None or total is None:
-        return Cell("")
-    if macs.value == 0 and macs.status is Status.EXACT:
-        return Cell("", 0.0, Tone.QUIET)
-    status = _share_status(macs.status, total.status)
-    if not macs.value or not total.value or status is Status.UNKNOWN:
-        return Cell(context.marks.unknown, None, Tone.UNKNOWN)
-    percent = 100 * macs.value / total.value
-    figure = f"{percent:.1f} %" if percent >= 0.1 else "<0.1 %"
-    bar = _bar(macs.value, context) if line.is_part else ""
-    return Cell(f"{bar:<{BAR_WIDTH}} {sign(status, context.marks) + figure:>8}", round(percent, 4), Tone.ACCENT)
-
-
-def field_cell(line: Line, context: Context) -> Cell:
-    """The receptive field in input pixels."""
-    field = line.row.receptive_field
-    if field is None or (field.verdict is Verdict.NOT_RUN and field.size is None and not field.is_global):
-        return Cell("")
-    if not field.is_global and field.size is None:
-        return Cell(context.marks.unknown, None, Tone.UNKNOWN)
-    text = field_text(field)
-    return Cell(text, text, tone_of(field.verdict))
-
-
-def verdict_cell(line: Line, context: Context) -> Cell:
-    """The row's verdict as one sign."""
-    return verdict_sign(line.row.verdict, context.marks)
-
-
-def verdict_sign(verdict: Verdict, marks: Marks) -> Cell:
-    """The sign of a verdict, in its colour."""
-    text, tone = {
-        Verdict.MATCH: (marks.match, Tone.MATCH),
-        Verdict.DIFFER: (marks.differ, Tone.DIFFER),
-        Verdict.UNKNOWN: (marks.unknown, Tone.UNKNOWN),
-    }.get(verdict, (marks.nothing, Tone.QUIET))
-    return Cell(text, verdict.value, tone)
-
-
-def status_cell(line: Line, _context: Context) -> Cell:
-    """How sure the row's numbers are, taken together."""
-    statuses = [number.status for number in line.row.quantities.values() if isinstance(number, Quantity)]
-    if not statuses:
-        return Cell("")
-    status = total_status(statuses)
-    return Cell(status.value, status.value, Tone.QUIET if status is Status.EXACT else Tone.UNKNOWN)
-
-
-def call_cell(line: Line, _context: Context) -> Cell:
-    """Which use of the module or function this is, from 0."""
-    return Cell(str(line.row.call), line.row.call)
-
-
-def hyperparameters_cell(line: Line, _context: Context) -> Cell:
-    """The layer's hyper-parameters as `name=value`."""
-    text = " ".join(f"{name}={_setting(value)}" for name, value in line.row.hyperparameters.items())
-    return Cell(text, text, Tone.QUIET)
-
-
 def _columns() -> Iterable[Column]:
-    yield Column(Heading("layer", "layer", kept=True), layer_cell)
-    yield Column(Heading("call", "call", right=True), call_cell)
-    yield Column(Heading("kind", "kind"), kind_cell)
-    yield Column(Heading("input_shape", "input"), input_cell)
-    yield Column(Heading("output_shape", "output"), output_cell)
-    yield Column(Heading("params", "params", right=True), count_cell("params"))
-    yield Column(Heading("macs", "MACs", right=True), count_cell("macs"))
-    yield Column(Heading("flops", "FLOPs", right=True), count_cell("flops"))
-    yield Column(Heading("neurons", "neurons", right=True), count_cell("neurons"))
-    yield Column(Heading("share", "share of MACs", unit="percent"), share_cell)
-    yield Column(Heading("receptive_field", "field", right=True), field_cell)
-    yield Column(Heading("hyperparameters", "hyper-parameters"), hyperparameters_cell)
-    yield Column(Heading("reasons", "why counters differ"), reasons_cell)
-    yield Column(Heading("status", "status"), status_cell)
-    yield Column(Heading("verdict", "", kept=True), verdict_cell)
+    yield Column(Heading("layer", "layer", kept=True), cells.layer_cell)
+    yield Column(Heading("call", "call", right=True), cells.call_cell)
+    yield Column(Heading("kind", "kind"), cells.kind_cell)
+    yield Column(Heading("input_shape", "input"), cells.input_cell)
+    yield Column(Heading("output_shape", "output"), cells.output_cell)
+    yield Column(Heading("params", "params", right=True), cells.count_cell("params"))
+    yield Column(Heading("macs", "MACs", right=True), cells.count_cell("macs"))
+    yield Column(Heading("flops", "FLOPs", right=True), cells.count_cell("flops"))
+    yield Column(Heading("neurons", "neurons", right=True), cells.count_cell("neurons"))
+    yield Column(Heading("share", "share of MACs", unit="percent"), cells.share_cell)
+    yield Column(Heading("receptive_field", "field", right=True), cells.field_cell)
+    yield Column(Heading("hyperparameters", "hyper-parameters"), cells.hyperparameters_cell)
+    yield Column(Heading("reasons", "why counters differ"), cells.reasons_cell)
+    yield Column(Heading("status", "status"), cells.status_cell)
+    yield Column(Heading("verdict", "", kept=True), cells.verdict_cell)
 
 
 COLUMNS = {column.heading.name: column for column in _columns()}
@@ -194,32 +43,4 @@ COUNTERS = "counters"
 
 def counter_column(name: str) -> Column:
     """The column of one counter."""
-    return Column(Heading(f"macs_{name}", f"MACs by {name}", right=True), counter_cell(name))
-
-
-def _is_free(row: Row) -> bool:
-    """Whether the row has no parameters and certainly costs no MACs."""
-    counts = [count for count in (row.params, row.macs) if count is not None]
-    return all(count.value == 0 and count.status is Status.EXACT for count in counts)
-
-
-def _share_status(part: Status, total: Status) -> Status:
-    if total is Status.EXACT:
-        return part
-    return Status.UPPER_BOUND if (part, total) == (Status.EXACT, Status.LOWER_BOUND) else Status.UNKNOWN
-
-
-def _bar(macs: int, context: Context) -> str:
-    """A bar of whole cells and one part of a cell; never empty."""
-    steps = len(context.marks.bar) - 1
-    length = max(1, round(BAR_WIDTH * steps * macs / context.largest))
-    full, rest = divmod(length, steps)
-    return context.marks.bar[-1] * full + (context.marks.bar[rest] if rest else "")
-
-
-def _plain_shapes(shapes: Iterable[Iterable[int]]) -> str:
-    return ";".join(dimensions(tuple(shape)) for shape in shapes)
-
-
-def _setting(value: object) -> str:
-    return dimensions(value) if isinstance(value, (tuple, list)) and value else str(value)
+    return Column(Heading(f"macs_{name}", f"MACs by {name}", right=True), cells.counter_cell(name))

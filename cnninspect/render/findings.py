@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from cnninspect.quantities import Verdict
-from cnninspect.render.columns import verdict_sign
+from cnninspect.render.cells import verdict_sign
 from cnninspect.render.numbers import shapes_text
 from cnninspect.render.screen import Marks
 from cnninspect.render.sheet import Cell, Heading, Sheet, Tone

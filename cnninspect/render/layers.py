@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from cnninspect.quantities import Quantity, Verdict
-from cnninspect.render.columns import COLUMNS, COUNTERS, Column, Context, Line, counter_column
+from cnninspect.quantities import Quantity
+from cnninspect.render.cells import Context, Line
+from cnninspect.render.columns import COLUMNS, COUNTERS, Column, counter_column
+from cnninspect.render.numbers import was_computed
 from cnninspect.render.screen import Marks
 from cnninspect.render.sheet import Sheet
 from cnninspect.render.view import View, select, shown_leaves
@@ -62,7 +64,7 @@ def _without_empty(names: tuple[str, ...], report: Report) -> tuple[str, ...]:
     """The default columns without those that this report has nothing for."""
     fields = [row.receptive_field for row in report.rows if row.receptive_field is not None]
     empty = set()
-    if all(field.verdict is Verdict.NOT_RUN and field.size is None and not field.is_global for field in fields):
+    if not any(was_computed(field) for field in fields):
         empty.add("receptive_field")
     if not any(row.macs is not None and row.macs.reasons for row in report.rows):
         empty.add("reasons")
