@@ -18,8 +18,9 @@ MODULES = [
         for sample in [
             *grid(
                 f"MaxPool{axes}d", *maps, **_ROUNDING,
-                kernel_size=[3], stride=[None, 1, 2], padding=[0, 1], dilation=[1, 2], return_indices=[False, True],
+                kernel_size=[3], stride=[None, 1, 2], padding=[0, 1], dilation=[1, 2],
             ),
+            *grid(f"MaxPool{axes}d", *maps, kernel_size=[2], return_indices=[True]),
             *grid(f"AvgPool{axes}d", *maps, **_ROUNDING, kernel_size=[2, 4], stride=[None, 3], padding=[0, 1]),
             *grid(f"LPPool{axes}d", *maps, **_ROUNDING, norm_type=[2], kernel_size=[2, 3], stride=[None, 2]),
         ]
