@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from cnninspect.quantities import Quantity, Status, Verdict, total_status
+from cnninspect.quantities import Quantity, Status, Verdict
 from cnninspect.render.numbers import dimensions, field_text, number_cell, shapes_text, sign, tone_of, was_computed
 from cnninspect.render.screen import Marks
 from cnninspect.render.sheet import Cell, Tone
 from cnninspect.report import Row
 
 BAR_WIDTH = 5
+_CERTAINTY = (Status.EXACT, Status.UPPER_BOUND, Status.LOWER_BOUND, Status.UNKNOWN)
 
 
 @dataclass(frozen=True)
@@ -142,11 +143,11 @@ def verdict_sign(verdict: Verdict, marks: Marks) -> Cell:
 
 
 def status_cell(line: Line, _context: Context) -> Cell:
-    """How sure the row's numbers are, taken together."""
+    """The status of the row's least certain number."""
     statuses = [number.status for number in line.row.quantities.values() if isinstance(number, Quantity)]
     if not statuses:
         return Cell("")
-    status = total_status(statuses)
+    status = max(statuses, key=_CERTAINTY.index)
     return Cell(status.value, status.value, Tone.QUIET if status is Status.EXACT else Tone.UNKNOWN)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from cnninspect.quantities import Quantity, Verdict, flops_from_macs
 from cnninspect.render.layers import counters_of
-from cnninspect.render.numbers import bounded, dimensions, field_text, mebibytes, per_axis, sign
+from cnninspect.render.numbers import bounded, dimensions, field_text, label, mebibytes, per_axis, sign
 from cnninspect.render.screen import Marks
 from cnninspect.render.sheet import Tone
 from cnninspect.report import ReceptiveField, Report, Row
@@ -48,13 +48,13 @@ def facts(report: Report, marks: Marks) -> list[Fact]:
         *_work(numbers, report, marks),
         *_memory(numbers, marks),
         *_field(report.totals.get("receptive_field")),
-        *certainty(report, marks),
+        *certainty(report),
     ]
 
 
-def certainty(report: Report, marks: Marks) -> list[Fact]:
+def certainty(report: Report) -> list[Fact]:
     """How far the numbers are verified, and what they miss."""
-    return [*_verified(report), *_missing(report, marks)]
+    return [*_verified(report), *_missing(report)]
 
 
 def _size(numbers: Mapping[str, Quantity], run: Mapping[str, Any], marks: Marks) -> Iterator[Fact]:
@@ -139,11 +139,11 @@ def _matches(rows: Sequence[Row], name: str) -> int:
     return sum(number.verdict is Verdict.MATCH and getattr(number, "value", True) != 0 for number in numbers)
 
 
-def _missing(report: Report, marks: Marks) -> Iterator[Fact]:
+def _missing(report: Report) -> Iterator[Fact]:
     for item in report.uncounted:
         times = f"{item.calls} call{'s' if item.calls > 1 else ''}"
         rows = _some([row or "(root)" for row in item.rows])
-        yield Fact("uncounted", f"{item.op}, {times} in {rows}", f"{item.quantity} {marks.unknown}", Tone.UNKNOWN)
+        yield Fact("uncounted", f"{item.op}, {times} in {rows}", f"{label(item.quantity)} unknown", Tone.UNKNOWN)
 
 
 def _some(names: Sequence[str], shown: int = 3) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from cnninspect.quantities import Verdict
 from cnninspect.render.cells import verdict_sign
-from cnninspect.render.numbers import shapes_text
+from cnninspect.render.numbers import label, shapes_text
 from cnninspect.render.screen import Marks
 from cnninspect.render.sheet import Cell, Heading, Sheet, Tone
 from cnninspect.report import Check, Report
@@ -56,7 +56,7 @@ def place(check: Check) -> str:
 
 def what(check: Check) -> str:
     """The number that was checked, as readers call it."""
-    return "MACs" if check.name == "macs" else check.name.replace("_", " ")
+    return label(check.name)
 
 
 def value_text(value: Any) -> str:

@@ -41,6 +41,11 @@ def tone_of(verdict: Verdict) -> Tone:
     return Tone.DIFFER if verdict is Verdict.DIFFER else Tone.PLAIN
 
 
+def label(name: str) -> str:
+    """A number's name in the JSON as readers call it: `output shape`, `MACs`."""
+    return "MACs" if name == "macs" else name.replace("_", " ")
+
+
 def mebibytes(count: int) -> str:
     """Bytes in MiB, `173.43 MiB`; less than a hundredth of one in bytes."""
     return f"{count / MIB:,.2f} MiB" if count == 0 or count * 100 >= MIB else f"{count:,} bytes"

@@ -41,7 +41,7 @@ def render(report: Report, view: View, screen: Screen) -> str:
         _facts(parts.facts, screen),
     ]
     if parts.closing:
-        blocks.append([parts.closing])
+        blocks.append([parts.closing] if screen.width is None else wrap(parts.closing, screen.width))
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
@@ -96,11 +96,13 @@ def _total(widths: Sequence[int]) -> int:
 
 
 def _line(cells: Sequence[Cell], headings: Sequence[Heading], widths: Sequence[int], screen: Screen) -> str:
-    texts = [
-        _paint(_padded(cell.text, width, right=heading.right), cell.tone, screen)
-        for cell, heading, width in zip(cells, headings, widths, strict=True)
-    ]
-    return (" " + (" " * _GAP).join(texts)).rstrip()
+    """The cells side by side, without spaces at the end."""
+    last = max((index for index, cell in enumerate(cells) if cell.text), default=-1)
+    texts = []
+    for index in range(last + 1):
+        padded = _padded(cells[index].text, widths[index], right=headings[index].right)
+        texts.append(_paint(padded.rstrip() if index == last else padded, cells[index].tone, screen))
+    return " " + (" " * _GAP).join(texts)
 
 
 def _padded(text: str, width: int, *, right: bool) -> str:

@@ -1,0 +1,43 @@
+"""The golden files: one per format and sample, whose numbers are worked out by hand in `samples.py`.
+
+`python -m tests.render.golden` writes them again after a change of layout; the difference is then read by a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from cnninspect.checks import check_formulas
+from cnninspect.render import Format, Screen, render
+from cnninspect.report import Report
+from tests.render.samples import doubtful, tiny
+
+FOLDER = Path(__file__).parent.parent / "data" / "golden"
+SAMPLES: dict[str, Callable[[], Report]] = {
+    "summary": tiny,
+    "flops": lambda: doubtful(command="flops"),
+    "compare": lambda: check_formulas(doubtful(command="compare")),
+}
+SCREENS = {
+    "terminal-140": Screen(140, colour=True),
+    "terminal-80": Screen(80, colour=True),
+    "dumb-60": Screen(60, unicode=False),
+}
+EXTENSIONS = {Format.TABLE: "txt", Format.MARKDOWN: "md", Format.GITHUB: "github.txt"}
+
+
+def texts() -> dict[str, str]:
+    """The text of every golden file by its name."""
+    found = {}
+    for name, sample in SAMPLES.items():
+        for fmt in Format:
+            found[f"{name}.{EXTENSIONS.get(fmt, fmt.value)}"] = render(sample(), fmt)
+        for screen in SCREENS:
+            found[f"{name}.{screen}.txt"] = render(sample(), screen=SCREENS[screen])
+    return found
+
+
+if __name__ == "__main__":
+    for name, text in texts().items():
+        (FOLDER / name).write_text(text, encoding="utf-8", newline="\n")

@@ -1,0 +1,99 @@
+"""The table on terminals of any width, and in pipes."""
+
+import re
+
+import pytest
+from rich.cells import cell_len
+
+from cnninspect.checks import check_formulas
+from cnninspect.render import Screen, View, render
+from tests.render.samples import doubtful, report, row, tiny
+
+SAMPLES = {
+    "tiny": tiny(),
+    "doubtful": doubtful(),
+    "flops": doubtful(command="flops"),
+    "compare": check_formulas(doubtful()),
+    "long names": report(
+        (
+            row("", "Net", (1, 8), parent=None, leaf=False),
+            row("encoder_" * 12 + "x.日本語の層" * 4, "A" * 60, (1, 8), params=10**12, macs=10**15),
+        ),
+        params=10**12,
+        macs=10**15,
+        neurons=8,
+    ),
+}
+ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 140, 200])
+@pytest.mark.parametrize("unicode", [True, False], ids=["unicode", "ascii"])
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_no_line_is_wider_than_the_terminal(sample, width, unicode):
+    lines = render(SAMPLES[sample], screen=Screen(width, colour=False, unicode=unicode)).splitlines()
+    assert [line for line in lines if cell_len(line) > width] == []
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_a_pipe_shows_everything_without_colour(sample):
+    text = render(SAMPLES[sample])
+    assert "…" not in text
+    assert "left out" not in text
+    assert "\x1b" not in text
+    for each in SAMPLES[sample].rows:
+        assert each.path in text or sample == "compare"
+
+
+def test_columns_go_from_the_right_and_are_named():
+    text = render(tiny(), screen=Screen(60, unicode=False))
+    assert "MACs" in text
+    assert " left out at this width: share of MACs\n" in text
+    narrower = render(tiny(), screen=Screen(45, unicode=False))
+    assert " left out at this width: MACs, share of MACs\n" in narrower
+
+
+def test_the_verdict_is_never_left_out():
+    lines = render(tiny(), screen=Screen(40)).splitlines()
+    assert sum(line.endswith("✓") for line in lines) == 7
+
+
+def test_colours_do_not_change_the_text():
+    plain = render(doubtful(), screen=Screen(120, colour=False))
+    assert ESCAPE.sub("", render(doubtful(), screen=Screen(120, colour=True))) == plain
+
+
+def test_only_verdicts_are_green_or_red():
+    text = render(tiny(), screen=Screen(120, colour=True))
+    assert set(re.findall(r"\x1b\[32m([^\x1b]*)", text)) == {"✓"}
+    assert "\x1b[1;31m" not in text
+    assert "\x1b[1;31m✗" in render(doubtful(), screen=Screen(120, colour=True))
+
+
+def test_numbers_are_right_aligned_below_their_heading():
+    lines = render(tiny()).splitlines()
+    end = lines[2].index("params") + len("params")
+    assert [line[:end].split()[-1] for line in lines[3:10]] == ["224", "·", "592", "576", "16", "·", "1,290"]
+
+
+def test_wide_characters_do_not_shift_columns():
+    lines = render(doubtful()).splitlines()
+    starts = {
+        cell_len(line[: line.index(kind)]) for line in lines for kind in ("Conv2d", "LSTM", "Linear") if kind in line
+    }
+    assert len(starts) == 1
+
+
+def test_a_plain_ascii_terminal_gets_ascii_only():
+    text = render(tiny(), screen=Screen(100, unicode=False))
+    assert text.isascii()
+
+
+def test_asked_columns_come_in_the_order_asked():
+    lines = render(tiny(), view=View(columns=("macs", "layer"))).splitlines()
+    assert lines[2].split() == ["MACs", "layer"]
+    assert lines[3].split() == ["13,824", "stem"]
+
+
+def test_a_report_prints_as_its_table():
+    assert repr(tiny()) == str(tiny()) == render(tiny()).rstrip("\n")
