@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
 import torch
+from torch import nn
 from torch.export import ExportedProgram
 
 from cnninspect.errors import LoadError
 from cnninspect.targets.placing import placed
-from cnninspect.targets.providers import Model
-from cnninspect.targets.sources import Source
+from cnninspect.targets.sources import Built, Source
 from cnninspect.targets.specs import Given
 
 
@@ -22,9 +25,12 @@ class ArchiveSource(Source):
     def __init__(self, path: Path):
         self.path = path
 
-    def build(self, device: str, dtype: str | None) -> tuple[Model, Sequence[str]]:
-        """The exported program, with the module paths it was exported from."""
-        return placed(torch.export.unflatten(self._program), device, dtype), ()
+    def build(self, device: str, dtype: str | None) -> Built:
+        """The exported program as modules with the paths and class names that it was exported from."""
+        with _quiet():
+            model: nn.Module = torch.export.unflatten(self._program)
+            _name_classes(model)
+            return placed(model, device, dtype), ()
 
     def default_inputs(self) -> Given:
         """The example inputs that were exported with it."""
@@ -34,6 +40,31 @@ class ArchiveSource(Source):
     @cached_property
     def _program(self) -> ExportedProgram:
         try:
-            return torch.export.load(self.path)
+            with _quiet():
+                return torch.export.load(self.path)
         except Exception as error:
-            raise LoadError(f"{self.path} is no archive of torch.export ({type(error).__name__}: {error}).") from error
+            raise LoadError(
+                f"{self.path} is not an archive that torch {torch.__version__} can load. "
+                "Save the model with torch.export.save."
+            ) from error
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep torch.export from warning about its own internals and from logging the traceback of what it raises."""
+    logger = logging.getLogger("torch.export")
+    before, logger.disabled = logger.disabled, True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.disabled = before
+
+
+def _name_classes(model: nn.Module) -> None:
+    """Give each module a class called like the one it was exported from; it still runs its own graph."""
+    for module in model.modules():
+        original = module.type_name() if hasattr(module, "type_name") else None
+        if original:
+            module.__class__ = type(original.rpartition(".")[2], (type(module),), {})

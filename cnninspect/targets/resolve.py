@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cnninspect.errors import MissingPackage, UsageError
-from cnninspect.targets.archive import ArchiveSource
 from cnninspect.targets.grammar import Archive, FromFile, Named, parse_target
 from cnninspect.targets.loading import find
 from cnninspect.targets.nearest import nearest
@@ -91,4 +90,7 @@ def _archive(spec: str, reference: Archive, arguments: Mapping[str, Any]) -> Tar
         raise UsageError(f"{spec} is a model that is built already and takes no --arg.")
     if not reference.path.is_file():
         raise UsageError(f"there is no file {spec!r}.")
+    # torch.export costs other targets the time to import it.
+    from cnninspect.targets.archive import ArchiveSource
+
     return Target(spec, "archive", reference.path.stem, arguments, ArchiveSource(reference.path))

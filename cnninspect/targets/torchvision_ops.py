@@ -101,10 +101,11 @@ def _declare_operators() -> None:
 
 def explain(error: BaseException) -> str | None:
     """Why a forward that needs one of torchvision's compiled operators failed, None for any other error."""
-    match = re.search(r"torchvision::_?(\w+)", str(error))
-    if match is None or not operators_are_declared():
+    named = re.search(r"torchvision::_?(\w+)", str(error))
+    if named and operators_are_declared():
+        needed = f"operator {named[1]}, which does"
+    elif "Couldn't load custom C++ ops" in str(error):
+        needed = "operators, which do"
+    else:
         return None
-    return (
-        f"it needs torchvision's compiled operator {match[1]}, which this build of torchvision does not bring for this "
-        "torch. Install matching builds of both."
-    )
+    return f"it needs torchvision's compiled {needed} not fit this build of torch. Install matching builds of both."
