@@ -1,0 +1,125 @@
+"""Where receptive fields meet the NaN probe: which regions to probe, and one verdict per call.
+
+The probe spoils slabs and single pixels. An element reacts to the slab of all rows up to p exactly if its field starts
+at p or before, whether the field has holes or not, so slabs have to be predicted exactly. A single pixel may fall into
+a hole: it must not reach any element outside the prediction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from cnninspect.counters.nan_probe import Mask, Probe, Region
+from cnninspect.quantities import Verdict
+from cnninspect.receptive.fields import Axis, Field
+from cnninspect.trace.records import Call, Op, Trace
+from cnninspect.verdicts import worst
+
+Fields = Mapping[int, Field]
+
+_SWALLOWING = {
+    "aten.where", "aten.nan_to_num", "aten.masked_fill", "aten.masked_fill_", "aten.masked_scatter", "aten.sign",
+    "aten.sgn", "aten.heaviside", "aten.fmax", "aten.fmin", "aten.nansum", "aten.nanmedian", "aten.topk", "aten.sort",
+    "aten.index_put", "aten.index_put_", "aten.scatter", "aten.scatter_", "aten.bernoulli",
+}  # fmt: skip
+"""Ops that may turn NaN into a number; so does every op that makes integers or booleans of floating point."""
+
+
+def regions_to_probe(trace: Trace, fields: Fields) -> list[Region]:
+    """For each floating input: two slabs along each spatial axis, the centre pixel and a corner pixel.
+
+    An input without spatial axes is spoiled as a whole.
+    """
+    found = []
+    for name, ref in trace.inputs.items():
+        if _has_nan(ref.dtype) and 0 not in ref.shape:
+            axes = sorted({axis for axis in fields[ref.value].strict if axis.input == name})
+            found += [_box(name, ref.shape, spans) for spans in _spans(axes)]
+    return found
+
+
+def _spans(axes: list[Axis]) -> Iterator[dict[int, tuple[int, int]]]:
+    """First and last index by dimension of the input; other dimensions are taken whole."""
+    for axis in axes:
+        yield {axis.dim: (0, axis.size // 3)}
+        yield {axis.dim: (axis.size // 2, axis.size - 1)}
+    yield {axis.dim: (axis.size // 2, axis.size // 2) for axis in axes}
+    if axes:
+        yield {axis.dim: (axis.size - 1, axis.size - 1) for axis in axes}
+
+
+def _box(name: str, shape: tuple[int, ...], spans: Mapping[int, tuple[int, int]]) -> Region:
+    ends = [spans.get(dim, (0, size - 1)) for dim, size in enumerate(shape)]
+    return Region(name, tuple(first for first, _ in ends), tuple(last for _, last in ends))
+
+
+def check_fields(trace: Trace, fields: Fields, probe: Probe) -> list[Verdict]:
+    """One verdict per call: whether what reacted is what the strict fields predict.
+
+    `differ`: an element reacted that must not, or one did not react that must. `unknown`: the field is not known, the
+    probe cannot tell, or elements did not react because NaN was swallowed on the way. `not_run`: the call returned no
+    tensor, or nothing was probed.
+    """
+    swallowed = _swallowed(trace)
+    return [_verdict(call, fields, probe, swallowed) for call in trace.calls]
+
+
+def _verdict(call: Call, fields: Fields, probe: Probe, swallowed: set[int]) -> Verdict:
+    if not probe.regions:
+        return Verdict.NOT_RUN
+    masks = probe.masks.get(call.index, (None,) * len(call.outputs))
+    return worst(
+        Verdict.UNKNOWN if mask is None else _compare(fields[ref.value], mask, probe.regions, ref.value in swallowed)
+        for ref, mask in zip(call.outputs, masks, strict=True)
+    )
+
+
+def _compare(field: Field, mask: Mask, regions: tuple[Region, ...], swallowed: bool) -> Verdict:
+    if not field.is_known:
+        return Verdict.UNKNOWN
+    missed = False
+    for region, reacted in zip(regions, np.broadcast_to(mask, (len(regions), *mask.shape[1:])), strict=True):
+        predicted, exact = _predicted(field, region)
+        if (reacted & ~predicted).any():
+            return Verdict.DIFFER
+        missed |= exact and bool((predicted & ~reacted).any())
+    if missed:
+        return Verdict.UNKNOWN if swallowed else Verdict.DIFFER
+    return Verdict.MATCH
+
+
+def _predicted(field: Field, region: Region) -> tuple[Mask, bool]:
+    """Which elements the region may reach, and whether exactly those: holes play no part where it is a slab."""
+    seen = np.full((1,) * len(field.shape), region.input in field.inputs)
+    cut, exact = 0, True
+    for axis, interval in field.strict.items():
+        if axis.input == region.input:
+            first, last = region.first[axis.dim], region.last[axis.dim]
+            seen = seen & (interval.lo <= interval.hi) & (interval.lo <= last) & (interval.hi >= first)
+            cut += (first, last) != (0, axis.size - 1)
+            exact &= first == 0 or last == axis.size - 1
+    return seen, exact and cut <= 1
+
+
+def _swallowed(trace: Trace) -> set[int]:
+    """The values on whose way from the input NaN may have become a number."""
+    tainted: set[int] = set()
+    storages: set[int] = set()
+    for op in trace.ops:
+        doubtful = op.packet in _SWALLOWING or _reads(op, tainted, storages)
+        for ref in op.outputs:
+            if doubtful or (not _has_nan(ref.dtype) and any(_has_nan(source.dtype) for source in op.inputs)):
+                tainted.add(ref.value)
+                if op.writes:
+                    storages.add(ref.storage)
+    return tainted
+
+
+def _reads(op: Op, values: set[int], storages: set[int]) -> bool:
+    return any(ref.value in values or ref.storage in storages for ref in op.inputs)
+
+
+def _has_nan(dtype: str) -> bool:
+    return dtype.startswith(("float", "bfloat", "complex"))

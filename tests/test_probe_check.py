@@ -1,0 +1,105 @@
+"""Verdicts of the probe on fields written by hand, right and wrong ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cnninspect.counters.nan_probe import Region, probe_nan
+from cnninspect.formulas.catalogue import layer_of
+from cnninspect.probe_check import check_fields, regions_to_probe
+from cnninspect.quantities import Verdict
+from cnninspect.receptive.fields import Axis, Field, Interval
+from cnninspect.trace.recorder import record
+
+WIDTH = 8
+AXIS = Axis("0", 0, 2, WIDTH)
+
+
+def field(lo: list[int], hi: list[int]) -> Field:
+    """The field of a [1, 1, outputs] tensor."""
+    interval = Interval(np.array([[lo]]), np.array([[hi]]))
+    return Field((1, 1, len(lo)), {AXIS: interval}, {AXIS: interval}, frozenset({"0"}))
+
+
+PIXELS = field(list(range(WIDTH)), list(range(WIDTH)))
+NONE = Field((1, 1, WIDTH))
+
+
+def verdict(model: Callable[..., Any], output: Field) -> Verdict:
+    """The verdict of the last call of `model`, whose output is said to have the field `output`."""
+    x = torch.rand(1, 1, WIDTH)
+    trace = record(model, (x,), {}, layer_of, device="cpu")
+    fields = {ref.value: output for call in trace.calls for ref in call.outputs}
+    fields[trace.inputs["0"].value] = PIXELS
+    probe = probe_nan(trace, model, (x,), {}, layer_of, regions_to_probe(trace, fields))
+    return check_fields(trace, fields, probe)[-1]
+
+
+# A kernel of three without padding: output i sees pixels i..i+2.
+CONV = nn.Conv1d(1, 1, 3)
+STARTS, STOPS = [0, 1, 2, 3, 4, 5], [2, 3, 4, 5, 6, 7]
+
+# Taps at i and i + 2: pixel i + 1 lies in a hole.
+HOLED = nn.Conv1d(1, 1, 2, dilation=2)
+
+JUDGED = [
+    pytest.param(CONV, field(STARTS, STOPS), Verdict.MATCH, id="right"),
+    pytest.param(CONV, field(STARTS, [2, 3, 4, 5, 6, 6]), Verdict.DIFFER, id="ends-too-early"),
+    pytest.param(CONV, field([0, 1, 3, 3, 4, 5], STOPS), Verdict.DIFFER, id="starts-too-late"),
+    pytest.param(CONV, field([0, 1, 2, 2, 4, 5], STOPS), Verdict.DIFFER, id="starts-too-early"),
+    pytest.param(CONV, field(STARTS, [2, 4, 4, 5, 6, 7]), Verdict.DIFFER, id="ends-too-late"),
+    pytest.param(CONV, field([0] * 6, [7] * 6), Verdict.DIFFER, id="everything"),
+    pytest.param(CONV, Field((1, 1, 6)), Verdict.DIFFER, id="nothing"),
+    pytest.param(CONV, Field((1, 1, 6), unknown="aten.op"), Verdict.UNKNOWN, id="unknown"),
+    pytest.param(CONV, Field((1, 1, 6), data_dependent="aten.op"), Verdict.UNKNOWN, id="data-dependent"),
+    pytest.param(HOLED, field(STARTS, STOPS), Verdict.MATCH, id="holes"),
+    pytest.param(HOLED, field([0, 1, 3, 3, 4, 5], STOPS), Verdict.DIFFER, id="holes-and-too-late"),
+    pytest.param(lambda x: x > 0.5, PIXELS, Verdict.UNKNOWN, id="compared"),
+    pytest.param(lambda x: torch.nan_to_num(x), PIXELS, Verdict.UNKNOWN, id="swallowed"),
+    pytest.param(lambda x: F.avg_pool1d(torch.nan_to_num(x), 1), PIXELS, Verdict.UNKNOWN, id="swallowed-before"),
+    pytest.param(lambda x: torch.where(x > 0, x, x), PIXELS, Verdict.MATCH, id="could-swallow-but-does-not"),
+    pytest.param(lambda x: torch.nan_to_num(x).flip(2), field([7] * 8, [7] * 8), Verdict.UNKNOWN, id="swallowed-whole"),
+    pytest.param(lambda x: torch.zeros(1, 1, WIDTH), NONE, Verdict.MATCH, id="constant"),
+    pytest.param(lambda x: torch.zeros(1, 1, WIDTH, dtype=torch.long), NONE, Verdict.MATCH, id="constant-integers"),
+    pytest.param(lambda x: torch.zeros(1, 1, WIDTH), PIXELS, Verdict.DIFFER, id="constant-said-to-depend"),
+]
+
+
+@pytest.mark.parametrize(("model", "output", "expected"), JUDGED)
+def test_verdict(model: Callable[..., Any], output: Field, expected: Verdict) -> None:
+    assert verdict(model, output) is expected
+
+
+def test_too_much_is_no_excuse_even_when_nan_is_swallowed_elsewhere() -> None:
+    def model(x: Tensor) -> Tensor:
+        return F.avg_pool1d(torch.nan_to_num(x), 1) + x
+
+    assert verdict(model, field([9] * WIDTH, [-1] * WIDTH)) is Verdict.DIFFER
+
+
+def test_regions_are_slabs_along_each_axis_a_centre_and_a_corner() -> None:
+    def model(image: Tensor, tokens: Tensor, scale: Tensor) -> Tensor:
+        return image * scale + tokens.sum()
+
+    args = (torch.rand(1, 3, 6, 9), torch.ones(1, 4, dtype=torch.long), torch.rand(1, 3, 1, 1))
+    trace = record(model, args, {}, layer_of, device="cpu")
+    rows, columns = Axis("0", 0, 2, 6), Axis("0", 1, 3, 9)
+    whole = Interval(np.zeros((1, 1, 1, 1), int), np.zeros((1, 1, 1, 1), int))
+    fields = {ref.value: Field(ref.shape) for ref in trace.inputs.values()}
+    fields[trace.inputs["0"].value] = Field((1, 3, 6, 9), {rows: whole, columns: whole}, {}, frozenset({"0"}))
+    assert regions_to_probe(trace, fields) == [
+        Region("0", (0, 0, 0, 0), (0, 2, 2, 8)),
+        Region("0", (0, 0, 3, 0), (0, 2, 5, 8)),
+        Region("0", (0, 0, 0, 0), (0, 2, 5, 3)),
+        Region("0", (0, 0, 0, 4), (0, 2, 5, 8)),
+        Region("0", (0, 0, 3, 4), (0, 2, 3, 4)),
+        Region("0", (0, 0, 5, 8), (0, 2, 5, 8)),
+        Region("2", (0, 0, 0, 0), (0, 2, 0, 0)),
+    ]
