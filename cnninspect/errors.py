@@ -25,6 +25,10 @@ class MissingPackage(LoadError):
     """The target comes from an optional package that is not installed."""
 
 
+class DeviceError(LoadError):
+    """The model exists but cannot be put on the device that was asked for."""
+
+
 class RunError(CnninspectError):
     """The model was built but its forward pass failed."""
 

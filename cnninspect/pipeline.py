@@ -12,7 +12,7 @@ import torch
 from cnninspect.assemble import Findings, rows
 from cnninspect.counters import count
 from cnninspect.counters.base import Run
-from cnninspect.errors import RunError, UsageError
+from cnninspect.errors import DeviceError, RunError, UsageError
 from cnninspect.explain_failure import explain_failure, is_meta_limit
 from cnninspect.formulas.catalogue import layer_of
 from cnninspect.formulas.evaluate import evaluate
@@ -78,7 +78,7 @@ def _run_on_cheapest(target: Target, options: Options) -> tuple[Trace, Run, Inpu
         return (*_run(target, options, _checked_device(options.device)), [])
     try:
         return (*_run(target, options, "meta"), [])
-    except ForwardOnMetaFailed as limit:
+    except (ForwardOnMetaFailed, DeviceError) as limit:
         note = f"run on the CPU, because the model cannot run on meta: {limit}"
         return (*_run(target, options, "cpu"), [note])
 

@@ -65,6 +65,6 @@ def _quiet() -> Iterator[None]:
 def _name_classes(model: nn.Module) -> None:
     """Give each module a class called like the one it was exported from; it still runs its own graph."""
     for module in model.modules():
-        original = module.type_name() if hasattr(module, "type_name") else None
+        original = getattr(module, "type_name", lambda: None)()
         if original:
             module.__class__ = type(original.rpartition(".")[2], (type(module),), {})

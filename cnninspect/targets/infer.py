@@ -21,8 +21,8 @@ VOLUMES = (64, 32, 16)
 TOKENS = 16
 
 
-def infer_inputs(name: str, model: Model) -> tuple[Sequence[InputSpec], tuple[str, ...]]:
-    """([the input that the first layer takes], a note that says so); UsageError where that cannot be told."""
+def infer_input(name: str, model: Model) -> tuple[InputSpec, str]:
+    """(the input that the first layer takes, why it is that one); UsageError where that cannot be told."""
     found = _first_layer(model) if isinstance(model, nn.Module) and len(required(model.forward)) <= 1 else None
     if found is None:
         raise UsageError(_request(name, model))
@@ -30,8 +30,8 @@ def infer_inputs(name: str, model: Model) -> tuple[Sequence[InputSpec], tuple[st
     assert isinstance(model, nn.Module)
     spec = candidates[0] if len(candidates) == 1 else _first_that_runs(model, candidates)
     place = f"`{path}` ({type(layer).__name__})" if path else type(layer).__name__
-    sized = "" if spec == candidates[0] else " and is the first usual size that the model accepts"
-    return [spec], (f"the input {spec} is inferred from the first layer, {place}{sized}; --input gives another one.",)
+    sized = "" if spec == candidates[0] else "; its size is the first usual one that the model accepts"
+    return spec, f"the first layer, {place}{sized}"
 
 
 def _first_layer(model: nn.Module) -> tuple[str, nn.Module, list[InputSpec]] | None:

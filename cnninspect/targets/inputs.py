@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from torch.utils._pytree import tree_map_only
 
 from cnninspect.errors import UsageError
 from cnninspect.targets.given import call_for_inputs
-from cnninspect.targets.infer import infer_inputs
+from cnninspect.targets.infer import infer_input
 from cnninspect.targets.options import parse_inputs, parse_shape
 from cnninspect.targets.placing import is_lazy
 from cnninspect.targets.providers import Model
@@ -88,10 +89,11 @@ def _choose(target: Target, model: Model, options: InputOptions) -> tuple[Sequen
         if options.batch_size is not None:
             raise UsageError(f"{target.name} comes with its own inputs, whose batch size is fixed.")
         return default, ()
-    notes: tuple[str, ...] = ()
-    if not default:
-        default, notes = infer_inputs(target.name, model)
-    return _batched(default, options.batch_size), notes
+    if default:
+        return _batched(default, options.batch_size), ()
+    inferred, reason = infer_input(target.name, model)
+    specs = _batched([inferred], options.batch_size)
+    return specs, (f"the input {specs[0]} is inferred from {reason}. --input gives another one.",)
 
 
 def _listed_like(default: Sequence[InputSpec] | Given, specs: Sequence[InputSpec]) -> Sequence[InputSpec]:
@@ -191,6 +193,6 @@ def _shapes(input_shape: Sequence[int] | Sequence[Sequence[int]] | str | None) -
         return ()
     if isinstance(input_shape, str):
         return parse_inputs([input_shape])
-    one = all(isinstance(size, int) for size in input_shape)
+    one = all(isinstance(size, Integral) for size in input_shape)
     shapes: Any = [input_shape] if one else input_shape
     return tuple(InputSpec(parse_shape("x".join(str(size) for size in shape))) for shape in shapes)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib
-import importlib.util
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -62,16 +62,16 @@ def _load_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise UsageError(f"there is no file {str(path)!r}.{_similar_file(path)}")
     digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
-    spec = importlib.util.spec_from_file_location(f"{path.stem}_{digest}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+    loader = SourceFileLoader(f"{path.stem}_{digest}", str(path))
+    module = ModuleType(loader.name)
+    module.__spec__ = ModuleSpec(loader.name, loader, origin=str(path))
+    module.__file__ = str(path)
     # Dataclasses and pickles look their module up by name, also after loading.
-    sys.modules[spec.name] = module
+    sys.modules[loader.name] = module
     try:
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        del sys.modules[spec.name]
+        del sys.modules[loader.name]
         raise LoadError(f"{path} cannot be loaded: {_reason(error, str(path))}") from error
     return module
 
@@ -111,7 +111,7 @@ def _reason(error: BaseException, path: str | None = None) -> str:
     if isinstance(error, SystemExit):
         return "it calls sys.exit() while it is imported. Guard the script part with `if __name__ == '__main__':`."
     if isinstance(error, SyntaxError):
-        return f"line {error.lineno} is not Python ({error.msg})."
+        return f"{Path(error.filename or '').name} is not Python: {error.msg} (line {error.lineno})."
     text = str(error).split("\n")[0].rstrip(".")
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if path and frame.filename == path]
     where = f"line {lines[-1]}: " if lines else ""

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from cnninspect.errors import DeviceError
+
 _UNINITIALIZED = (nn.UninitializedParameter, nn.UninitializedBuffer)
 
 
@@ -34,11 +36,15 @@ def is_on(model: nn.Module, device: str, dtype: str | None) -> bool:
 
 
 def placed(model: nn.Module, device: str, dtype: str | None) -> nn.Module:
-    """The model on the device with the dtype: itself if it is there already, or else a copy."""
+    """The model on the device with the dtype: itself if it is there already, or else a copy. Raises DeviceError."""
     if is_on(model, device, dtype):
         return model
-    copied = on_meta(model) if torch.device(device).type == "meta" else copy.deepcopy(model)
-    return copied.to(device=device, dtype=None if dtype is None else getattr(torch, dtype))
+    try:
+        copied = on_meta(model) if device == "meta" else copy.deepcopy(model)
+        return copied.to(device=device, dtype=None if dtype is None else getattr(torch, dtype))
+    except Exception as error:
+        reason = str(error).split("\n")[0].rstrip(".")
+        raise DeviceError(f"{type(model).__name__} cannot be copied to {device} ({reason}).") from error
 
 
 def is_lazy(model: nn.Module) -> bool:

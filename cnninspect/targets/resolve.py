@@ -14,7 +14,7 @@ from cnninspect.targets.nearest import nearest
 from cnninspect.targets.providers import Provider, bare_name_providers, providers
 from cnninspect.targets.signatures import check_arguments
 from cnninspect.targets.sources import Provided, source_of
-from cnninspect.targets.target import Target
+from cnninspect.targets.target import Target, plain
 
 
 def resolve(target: Any, arguments: Mapping[str, Any] | None = None) -> Target:
@@ -27,7 +27,7 @@ def resolve(target: Any, arguments: Mapping[str, Any] | None = None) -> Target:
         target = os.fspath(target)
     if not isinstance(target, str):
         name = getattr(target, "__name__", type(target).__name__)
-        return Target(name, "object", name, arguments, source_of(target, name, arguments))
+        return Target(name, "object", name, plain(arguments), source_of(target, name, arguments))
     reference = parse_target(target, providers())
     if isinstance(reference, Named):
         return _named(target, reference, arguments)
@@ -35,13 +35,14 @@ def resolve(target: Any, arguments: Mapping[str, Any] | None = None) -> Target:
         return _archive(target, reference, arguments)
     found, around = find(reference)
     provider = "file" if isinstance(reference, FromFile) else "module"
-    return Target(target, provider, reference.attr, arguments, source_of(found, target, arguments, around))
+    source = source_of(found, target, arguments, around)
+    return Target(target, provider, reference.attr, plain(arguments), source)
 
 
 def _named(spec: str, reference: Named, arguments: Mapping[str, Any]) -> Target:
     provider = _first_with(reference.name, _candidates(reference.provider))
     check_arguments(provider.factory(reference.name), spec, arguments)
-    return Target(spec, provider.name, reference.name, arguments, Provided(provider, reference.name, arguments))
+    return Target(spec, provider.name, reference.name, plain(arguments), Provided(provider, reference.name, arguments))
 
 
 def _candidates(provider: str | None) -> Sequence[Provider]:

@@ -15,8 +15,8 @@ from cnninspect.targets.specs import Given, InputSpec, parameter_dtype
 class Target:
     """A model that can be built, on any device and as often as wanted.
 
-    `provider` is a provider's name, or "module", "file", "archive" or "object". `notes` are for the report and
-    describe the latest build.
+    `provider` is a provider's name, or "module", "file", "archive" or "object". `arguments` and `notes` are for the
+    report: the arguments as plain data, and what is to be said about the latest build.
     """
 
     spec: str
@@ -34,3 +34,14 @@ class Target:
     def default_inputs(self) -> Sequence[InputSpec] | Given:
         """The inputs that come with the model; empty for a model without a provider."""
         return self.source.default_inputs()
+
+
+def plain(value: Any) -> Any:
+    """`value` as JSON can hold it: containers and literals stay, other things are written as Python writes them."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return getattr(value, "__name__", repr(value))
