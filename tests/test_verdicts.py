@@ -8,32 +8,34 @@ from cnninspect.verdicts import judge, worst
 EXACT, LOWER, UPPER, UNKNOWN = Status.EXACT, Status.LOWER_BOUND, Status.UPPER_BOUND, Status.UNKNOWN
 
 JUDGED = [
-    # id, analytic, measured, uncovered, status -> verdict, value, status
-    ("both say the same", 6, {"a": 6, "b": 6}, (), EXACT, Verdict.MATCH, 6, EXACT),
-    ("one counter differs", 6, {"a": 6, "b": 7}, (), EXACT, Verdict.DIFFER, 6, EXACT),
-    ("a counter that covers nothing is not compared", 6, {"a": 6, "b": 0}, ("b",), EXACT, Verdict.MATCH, 6, EXACT),
-    ("no counter covers it", 6, {"a": 0}, ("a",), EXACT, Verdict.NOT_COUNTED, 6, EXACT),
-    ("zero is a number", 0, {"a": 0}, (), EXACT, Verdict.MATCH, 0, EXACT),
-    ("zero against something differs", 0, {"a": 4}, (), EXACT, Verdict.DIFFER, 0, EXACT),
-    ("no formula", None, {"a": 6}, (), EXACT, Verdict.UNKNOWN, 6, UNKNOWN),
-    ("no formula and no measurement", None, {}, (), EXACT, Verdict.UNKNOWN, None, UNKNOWN),
-    ("no measurement", 6, {}, (), EXACT, Verdict.UNKNOWN, 6, EXACT),
-    ("a lower bound proves nothing", 6, {"a": 6}, (), LOWER, Verdict.UNKNOWN, 6, LOWER),
+    # id, analytic, measured, reasons, status -> verdict, value, status
+    ("both say the same", 6, {"a": 6, "b": 6}, {}, EXACT, Verdict.MATCH, 6, EXACT),
+    ("one counter differs", 6, {"a": 6, "b": 7}, {}, EXACT, Verdict.DIFFER, 6, EXACT),
+    ("a counter that covers nothing is not compared", 6, {"a": 6, "b": 0}, {"b": "does not count it"}, EXACT, Verdict.MATCH, 6, EXACT),
+    ("no counter covers it", 6, {"a": 0}, {"a": "does not count it"}, EXACT, Verdict.NOT_COUNTED, 6, EXACT),
+    ("zero is a number", 0, {"a": 0}, {}, EXACT, Verdict.MATCH, 0, EXACT),
+    ("zero against something differs", 0, {"a": 4}, {}, EXACT, Verdict.DIFFER, 0, EXACT),
+    ("no formula", None, {"a": 6}, {}, EXACT, Verdict.UNKNOWN, 6, UNKNOWN),
+    ("no formula and no measurement", None, {}, {}, EXACT, Verdict.UNKNOWN, None, UNKNOWN),
+    ("no measurement", 6, {}, {}, EXACT, Verdict.UNKNOWN, 6, EXACT),
+    ("a lower bound proves nothing", 6, {"a": 6}, {}, LOWER, Verdict.UNKNOWN, 6, LOWER),
 ]
 
 
 @pytest.mark.parametrize(
-    ("analytic", "measured", "uncovered", "status", "verdict", "value", "kept"),
+    ("analytic", "measured", "reasons", "status", "verdict", "value", "kept"),
     [row[1:] for row in JUDGED],
     ids=[row[0] for row in JUDGED],
 )
-def test_judge(analytic, measured, uncovered, status, verdict, value, kept):
-    quantity = judge(Unit.MACS, analytic, measured, status=status, uncovered=uncovered)
+def test_judge(analytic, measured, reasons, status, verdict, value, kept):
+    quantity = judge(Unit.MACS, analytic, measured, status=status, reasons=reasons)
     assert (quantity.verdict, quantity.value, quantity.status) == (verdict, value, kept)
 
 
-def test_a_counter_that_does_not_cover_a_row_is_not_shown_as_zero():
-    assert judge(Unit.MACS, 6, {"a": 0}, uncovered=("a",)).measured == {}
+def test_a_reason_is_kept_only_where_there_is_a_difference_to_explain():
+    quantity = judge(Unit.MACS, 6, {"a": 0, "b": 6}, reasons={"a": "does not count it", "b": "does not count it"})
+    assert quantity.reasons == {"a": "does not count it"}
+    assert quantity.measured == {"a": 0, "b": 6}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""The analytic side: output shape, parameters and MACs of layers and ops, as integer functions."""

@@ -19,17 +19,18 @@ _NAMESPACES = (
     ("torch.special", torch.special),
 )
 
-SHAPE_QUERIES = frozenset(
-    f"Tensor.{name}"
-    for name in (
-        "shape device dtype is_cuda is_meta is_cpu is_mps is_mkldnn is_quantized is_sparse is_sparse_csr is_nested is_leaf "
-        "is_xla is_xpu is_ipu is_vulkan is_maia is_mtia layout ndim names requires_grad requires_grad_ grad grad_fn "
-        "output_nr _version _base _backward_hooks "
-        "itemsize nbytes size dim stride numel nelement ndimension element_size storage_offset is_contiguous is_complex "
-        "is_floating_point is_inference is_neg is_conj is_signed untyped_storage storage data_ptr has_names get_device "
-        "__len__ __repr__ __hash__ __format__ __dir__ __class__ __bool__ __float__ __int__ __index__ item tolist"
-    ).split()
-) | {"torch.is_tensor", "torch.is_floating_point", "torch.is_complex", "torch.numel", "torch.is_storage"}
+_QUERIES = """
+    shape device dtype layout ndim names grad grad_fn output_nr requires_grad requires_grad_ itemsize nbytes
+    is_cuda is_meta is_cpu is_mps is_xla is_xpu is_ipu is_vulkan is_maia is_mtia is_mkldnn is_quantized is_sparse
+    is_sparse_csr is_nested is_leaf is_contiguous is_complex is_floating_point is_inference is_neg is_conj is_signed
+    size dim stride numel nelement ndimension element_size storage_offset untyped_storage storage data_ptr has_names
+    get_device item tolist _version _base _backward_hooks __len__ __repr__ __hash__ __format__ __dir__ __class__
+    __bool__ __float__ __int__ __index__
+"""
+
+SHAPE_QUERIES = {f"Tensor.{name}" for name in _QUERIES.split()} | {
+    "torch.is_tensor", "torch.is_floating_point", "torch.is_complex", "torch.numel", "torch.is_storage",
+}  # fmt: skip
 """Functions that answer a question about a tensor; they make no row."""
 
 

@@ -1,7 +1,7 @@
 """Run a model once and write down what happened, on three levels at once.
 
-- module calls: a global forward pre-hook opens a call and a wrapper around each instance's `forward` closes it, so a
-  `.forward()` called directly is seen as well;
+- module calls: a wrapper around each instance's `forward`, so that a
+  `.forward()` called directly is seen as well (see hooks.py);
 - functional calls: a TorchFunctionMode sees the outermost torch function that the model's own code calls;
 - ATen ops: a TorchDispatchMode sees every op that executes, whatever Python or C++ code called it.
 """
@@ -16,18 +16,18 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from cnninspect.trace.encode import encode, live_tensors
+from cnninspect.trace.hooks import watched_modules
+from cnninspect.trace.idle import never_ran
 from cnninspect.trace.inputs import map_inputs
 from cnninspect.trace.isolation import isolated
 from cnninspect.trace.names import SHAPE_QUERIES, public_name
 from cnninspect.trace.records import Call, Layer, Op, TensorRef, Trace
 from cnninspect.trace.schemas import schema_of
 from cnninspect.trace.values import Values
-
 
 LayerOf = Callable[[nn.Module], Layer]
 
@@ -81,72 +81,21 @@ class Recorder:
         self._paths = {id(m): path for path, m in model.named_modules()} if model is not None else {}
         self._uses: Counter[tuple[str, str | None]] = Counter()
         self._layers: dict[int, Layer] = {}
-        self._wrapped: list[tuple[nn.Module, Any]] = []
         self._paused = False
-
-    # -- attaching ---------------------------------------------------------------------------------------------
 
     @contextmanager
     def attached(self) -> Iterator[None]:
         """Watch everything that runs inside; undo every hook and wrapper on the way out."""
-        handles = [
-            register_module_forward_pre_hook(self._before_module),
-            register_module_forward_hook(self._after_module),
-        ]
-        try:
-            if self.model is not None:
-                for module in self.model.modules():
-                    self._wrap_forward(module)
-            with _DispatchWatch(self), _FunctionWatch(self):
-                yield
-        finally:
-            for handle in handles:
-                handle.remove()
-            for module, original in self._wrapped:
-                if original is None:
-                    module.__dict__.pop("forward", None)
-                else:
-                    module.__dict__["forward"] = original
+        with watched_modules(self, self.model), _DispatchWatch(self), _FunctionWatch(self):
+            yield
 
-    def _wrap_forward(self, module: nn.Module) -> None:
-        if isinstance(module, torch.jit.ScriptModule):
-            return
-        inner = module.forward
-
-        def forward(*args: Any, **kwargs: Any) -> Any:
-            if self._hidden():
-                return inner(*args, **kwargs)
-            call = self.open_module(module, args, kwargs)
-            try:
-                output = inner(*args, **kwargs)
-            except BaseException:
-                self._abandon(call)
-                raise
-            self.close(call, output)
-            return output
-
+    def declare(self, module: nn.Module) -> None:
+        """Note what a module declares before it runs, whatever a forward does to its attributes."""
         self._layers[id(module)] = self.layer_of(module)
-        self._wrapped.append((module, module.__dict__.get("forward")))
-        module.__dict__["forward"] = forward
-
-    def _before_module(self, module: nn.Module, args: Any) -> None:
-        """Give modules made during the forward a wrapper too; script modules, which take none, open here."""
-        if isinstance(module, torch.jit.ScriptModule):
-            if not self._hidden():
-                self.open_module(module, args, {})
-        elif id(module) not in self._layers:
-            self._wrap_forward(module)
-
-    def _after_module(self, module: nn.Module, args: Any, output: Any) -> None:
-        if isinstance(module, torch.jit.ScriptModule) and self._stack and self._stack[-1].path == self._path(module):
-            self.close(self._stack[-1], output)
-
-    # -- calls -------------------------------------------------------------------------------------------------
 
     def open_module(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
         """Open the row of one module call, with its hyper-parameters and, for a known layer, its parameters."""
         with self.paused():
-            # Declared hyper-parameters are those from before the run, whatever a forward does to them.
             layer = self._layers.get(id(module)) or self.layer_of(module)
             path = self._path(module)
             call = self._open(path, type(module).__name__, args, kwargs, functional=False)
@@ -170,11 +119,16 @@ class Recorder:
         parent = self._stack[-1].index if self._stack else None
         call = Call(len(self.calls), path, self._uses[key], kind, parent, functional)
         self._uses[key] += 1
-        call.args = tuple(encode(tuple(args), self.values.ref))
-        call.kwargs = encode(dict(kwargs), self.values.ref)
+        self.receive(call, args, kwargs)
         self.calls.append(call)
         self._stack.append(call)
         return call
+
+    def receive(self, call: Call, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Note the arguments of a call."""
+        with self.paused():
+            call.args = tuple(encode(tuple(args), self.values.ref))
+            call.kwargs = encode(dict(kwargs), self.values.ref)
 
     def close(self, call: Call, output: Any) -> None:
         """Close a call with its output."""
@@ -183,19 +137,14 @@ class Recorder:
             while self._stack and self._stack.pop() is not call:
                 pass
 
-    def _abandon(self, call: Call) -> None:
+    def abandon(self, call: Call) -> None:
+        """Close a call that raised, and remember the innermost one that was open."""
         if self.failed_in is None:
             self.failed_in = self._stack[-1] if self._stack else call
         while self._stack and self._stack.pop() is not call:
             pass
 
-    def _forget(self, call: Call) -> None:
-        """Take back the newest call: it was only a question about a tensor."""
-        self._stack.pop()
-        self.calls.pop()
-        self._uses[(call.path, call.kind)] -= 1
-
-    def _hidden(self) -> bool:
+    def hidden(self) -> bool:
         """Whether what happens now lies inside a known layer or a torch function, and so makes no row."""
         return self._paused or bool(self._stack and (self._stack[-1].layer is not None or self._stack[-1].functional))
 
@@ -215,22 +164,20 @@ class Recorder:
         finally:
             self._paused = before
 
-    # -- functions and ops -------------------------------------------------------------------------------------
-
     def run_function(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Run a plain function as the root of the trace."""
         call = self._open("", getattr(function, "__name__", type(function).__name__), args, kwargs, functional=False)
         try:
             output = function(*args, **kwargs)
         except BaseException:
-            self._abandon(call)
+            self.abandon(call)
             raise
         self.close(call, output)
         return output
 
     def on_function(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Run one torch function called by the model's own code, as a row if it handles tensors."""
-        if self._hidden() or not self._stack:
+        if self.hidden() or not self._stack:
             return function(*args, **kwargs)
         kind = public_name(function)
         if kind in SHAPE_QUERIES:
@@ -239,7 +186,7 @@ class Recorder:
         try:
             output = function(*args, **kwargs)
         except BaseException:
-            self._abandon(call)
+            self.abandon(call)
             raise
         self.close(call, output)
         if not call.outputs and not call.ops:
@@ -282,12 +229,11 @@ class Recorder:
         )  # fmt: skip
         self._stack[-1].ops.append(record_.index)
         self.ops.append(record_)
+        self.values.ops_seen = len(self.ops)
         if orphan:
             self.close(call, output)
             self._claim(call, args, kwargs)
         return output
-
-    # -- the result --------------------------------------------------------------------------------------------
 
     def name_inputs(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, TensorRef]:
         """The input tensors by position or keyword, as values of the run."""
@@ -302,33 +248,16 @@ class Recorder:
 
     def finish(self, inputs: dict[str, TensorRef], output: Any, device: str, training: bool) -> Trace:
         """The finished trace."""
-        ran = {call.path for call in self.calls}
         outputs = tuple(self.values.ref(tensor) for tensor in live_tensors(output))
         trace = Trace(self.calls, self.ops, inputs, outputs, device, training)
         trace.parameters, trace.buffers = self.values.parameters, self.values.buffers
         trace.unread = self.values.unclaimed()
-        trace.never_ran = self._never_ran(ran)
+        trace.freed = dict(self.values.freed)
+        trace.never_ran = never_ran(self.model, self.calls)
         for call in self.calls:
             if call.parent is not None:
                 trace.children.setdefault(call.parent, []).append(call.index)
         return trace
-
-    def _never_ran(self, ran: set[str]) -> list[str]:
-        """The outermost modules of which no part ran, apart from those inside a layer that was recorded whole."""
-        if self.model is None:
-            return []
-        whole = {call.path for call in self.calls if call.layer is not None}
-        idle: list[str] = []
-        for path, module in self.model.named_modules():
-            parents = [path[:i] for i, letter in enumerate(path) if letter == "."]
-            inside = any(parent in whole for parent in parents) or ("" in whole and path)
-            alive = path in ran or any(other.startswith(f"{path}.") for other in ran)
-            is_container = not list(module.children()) and not list(module.parameters(recurse=False)) and isinstance(
-                module, (nn.ModuleList, nn.ModuleDict, nn.Sequential)
-            )  # fmt: skip
-            if not (alive or inside or is_container or any(parent in idle for parent in parents)):
-                idle.append(path)
-        return idle
 
 
 class _FunctionWatch(TorchFunctionMode):

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from math import prod
 from typing import Any
 
-from cnninspect.quantities import Shape
+from cnninspect.quantities import Shape, item_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,11 @@ class TensorRef:
     storage: int
     state: str | None = None
     fresh: int = 0
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its elements; a view that repeats elements counts each of them."""
+        return prod(self.shape) * item_size(self.dtype)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +129,11 @@ class Call:
 
 @dataclass(slots=True)
 class Trace:
-    """One forward pass: its calls and ops in the order they started, and what went in and came out."""
+    """One forward pass: its calls and ops in the order they started, and what went in and came out.
+
+    `unread` holds the elements of each parameter storage that no call read, `freed` for each storage that was gone
+    before the run ended how many ops had run by then.
+    """
 
     calls: list[Call]
     ops: list[Op]
@@ -136,6 +146,7 @@ class Trace:
     unread: dict[str, int] = field(default_factory=dict)
     never_ran: list[str] = field(default_factory=list)
     children: dict[int, list[int]] = field(default_factory=dict)
+    freed: dict[int, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The trace as plain lists and dictionaries."""

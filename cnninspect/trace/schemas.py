@@ -90,7 +90,7 @@ def schema_of(op: Any) -> OpSchema:
         pointwise=torch.Tag.pointwise in op.tags,
         is_view=op.is_view,
         # Some ops (nearest upsampling) have a kernel of their own and a decomposition in Python as well: those run whole.
-        composite=torch._C._dispatch_has_kernel_for_dispatch_key(op.name(), "CompositeImplicitAutograd"),
+        composite=torch._C._dispatch_has_kernel_for_dispatch_key(op._name, "CompositeImplicitAutograd"),
         is_query=name.rsplit(".", 1)[0] in _QUERIES,
         aliases=tuple(aliases),
         written=tuple(written),

@@ -1,27 +1,32 @@
-"""Which tensor is which: numbers for the values of a run, alias sets, and the first use of every parameter."""
+"""Which tensor is which: numbers of values, alias sets and when they are freed, the first use of every parameter."""
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable
 from math import prod
 
 import torch
 from torch import nn
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from cnninspect.trace.records import State, TensorRef
 
 
 class Values:
-    """Gives every tensor of a run its TensorRef.
+    """Gives every tensor of a run its TensorRef, and keeps none alive.
 
-    Keeps each tensor alive until the run is over, so that no Python id is used twice.
+    `freed` says for the storages that are gone how many ops had been seen by then; `ops_seen` is kept up by whoever
+    sees them.
     """
 
     def __init__(self, model: nn.Module | None):
-        self._known: dict[int, TensorRef] = {}
-        self._alive: list[torch.Tensor] = []
+        self.ops_seen = 0
+        self.freed: dict[int, int] = {}
+        self._known = WeakTensorKeyDictionary()
         self._counter = 0
         self._storages: dict[int, int] = {}
+        self._states: dict[int, str] = {}
         self._claimed: dict[int, torch.Tensor | bool] = {}
         self._elements: dict[int, int] = {}
         self._adopts_leaves = model is None
@@ -35,7 +40,7 @@ class Values:
 
     def ref(self, tensor: torch.Tensor) -> TensorRef:
         """The TensorRef of a tensor; one never seen before is a constant that the model holds."""
-        known = self._known.get(id(tensor))
+        known: TensorRef | None = self._known.get(tensor)
         if known is None:
             if self._adopts_leaves and tensor.requires_grad and tensor.is_leaf:
                 return self._add_state(f"tensor{len(self.parameters)}", tensor, self.parameters)
@@ -45,15 +50,30 @@ class Values:
     def new(self, tensor: torch.Tensor, alias_of: torch.Tensor | None, state: str | None = None) -> TensorRef:
         """A new value for `tensor`: an op's result (a view when `alias_of` is given), or new contents in place."""
         self._counter += 1
-        storage = self._counter
         if alias_of is not None:
             base = self.ref(alias_of)
             storage, state = base.storage, base.state
+        else:
+            storage = self._storage_of(tensor, self._counter)
+            state = self._states.get(storage, state)
         ref = TensorRef(self._counter, tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), storage, state)
-        if id(tensor) not in self._known:
-            self._alive.append(tensor)
-        self._known[id(tensor)] = ref
+        self._known[tensor] = ref
         return ref
+
+    def _storage_of(self, tensor: torch.Tensor, new: int) -> int:
+        """The number of the memory behind `tensor`, `new` if it is new; a sparse tensor shares none."""
+        try:
+            content = tensor.untyped_storage()
+        except (NotImplementedError, RuntimeError):
+            return new
+        key = content._cdata
+        if key not in self._storages:
+            self._storages[key] = new
+            weakref.finalize(content, self._note_freed, key).atexit = False
+        return self._storages[key]
+
+    def _note_freed(self, key: int) -> None:
+        self.freed[self._storages.pop(key)] = self.ops_seen
 
     def claim(self, tensor: torch.Tensor) -> int:
         """How many elements of a parameter this tensor reads that nothing read before; 0 if it is no parameter."""
@@ -101,22 +121,17 @@ class Values:
 
     def _add_state(self, name: str, tensor: torch.Tensor, states: dict[str, State]) -> TensorRef:
         """Register a parameter or buffer under its first name; a second name of the same storage adds nothing."""
-        if id(tensor) in self._known:
-            return self._known[id(tensor)]
+        if tensor in self._known:
+            known: TensorRef = self._known[tensor]
+            return known
         self._counter += 1
         shape, dtype = tuple(tensor.shape), str(tensor.dtype).removeprefix("torch.")
-        # Uninitialised lazy parameters have no storage; the run itself will say what to do about them.
-        key = tensor.untyped_storage()._cdata
-        known_storage = self._storages.get(key)
-        storage = self._storages.setdefault(key, self._counter)
-        if known_storage is None:
+        storage = self._storage_of(tensor, self._counter)
+        state = self._states.setdefault(storage, name)
+        if state == name:
+            # Uninitialised lazy parameters have no storage; the run itself will say what to do about them.
             states[name] = State(name, shape, dtype, tensor.numel(), tensor.requires_grad)
             self._elements[storage] = tensor.untyped_storage().nbytes() // tensor.element_size()
-            state = name
-        else:
-            state = next((ref.state for ref in self._known.values() if ref.storage == storage), None) or name
         ref = TensorRef(self._counter, shape, dtype, storage, state)
-        self._known[id(tensor)] = ref
-        self._alive.append(tensor)
+        self._known[tensor] = ref
         return ref
-

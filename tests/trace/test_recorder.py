@@ -290,3 +290,27 @@ def test_a_scripted_part_is_seen_by_its_ops():
     model = nn.Sequential(torch.jit.script(nn.Sequential(nn.Linear(3, 4), nn.ReLU())), nn.Linear(4, 2))
     trace = trace_of(model, torch.rand(1, 3))
     assert [(c.path, c.kind) for c in trace.calls if c.functional and "mm" in c.kind] == [("0", "aten.addmm")]
+
+
+class Hooked(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Sequential(nn.Linear(3, 3))
+        self.inner.register_forward_pre_hook(lambda module, args: (args[0] * 2,))
+
+    def forward(self, x):
+        return self.inner(x)
+
+
+def test_what_a_forward_pre_hook_computes_belongs_to_the_module_that_has_it():
+    trace = trace_of(Hooked(), torch.rand(1, 3))
+    assert [(call.path, call.kind) for call in trace.calls] == [
+        ("", "Hooked"), ("inner", "Sequential"), ("inner", "Tensor.mul"), ("inner.0", "Linear"),
+    ]  # fmt: skip
+    # The row's input is what the hook handed on.
+    assert trace.calls[1].inputs[0].value == trace.calls[2].outputs[0].value
+
+
+def test_a_hook_of_the_root_makes_no_second_root():
+    root = Hooked().inner
+    assert [call.parent for call in trace_of(root, torch.rand(1, 3)).calls] == [None, 0, 0]

@@ -1,0 +1,39 @@
+"""Which parts of a model had nothing to do in a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from cnninspect.trace.records import Call
+
+
+def never_ran(model: nn.Module | None, calls: Sequence[Call]) -> list[str]:
+    """The paths of the outermost modules of which no part ran.
+
+    Modules inside a layer that was recorded whole count as run; containers that are never called themselves
+    (ModuleList, ModuleDict) count if something in them ran or if they are empty.
+    """
+    if model is None:
+        return []
+    ran = {prefix for call in calls for prefix in _prefixes(call.path)}
+    whole = {call.path for call in calls if call.layer is not None}
+    idle: set[str] = set()
+    for path, module in model.named_modules():
+        above = _prefixes(path)[:-1]
+        if path in ran or whole.intersection(above) or idle.intersection(above) or _is_empty(module):
+            continue
+        idle.add(path)
+    return [path for path, _ in model.named_modules() if path in idle]
+
+
+def _prefixes(path: str) -> list[str]:
+    """The path's ancestors from the root on, and itself: "a.b" gives "", "a", "a.b"."""
+    parts = path.split(".") if path else []
+    return [".".join(parts[:length]) for length in range(len(parts) + 1)]
+
+
+def _is_empty(module: nn.Module) -> bool:
+    """A container without anything in it."""
+    return isinstance(module, (nn.ModuleList, nn.ModuleDict, nn.Sequential)) and not list(module.children())
