@@ -123,7 +123,7 @@ def multihead_macs(use: Use) -> int:
     embed = use["embed_dim"]
     target, given, source = _lengths(use)
     projections = 2 * target * embed * embed + given * (use["kdim"] + use["vdim"]) * embed
-    return numel(_batch(use)) * (projections + 2 * target * source * embed)
+    return int(numel(_batch(use)) * (projections + 2 * target * source * embed))
 
 
 def _module_call(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any, TypeVar
 
@@ -22,6 +22,7 @@ class Estimate:
 
     `status` qualifies `macs`: with a part unknown, `macs` is the sum of the known parts and a lower bound.
     `missing` names the ATen ops or functions without a formula. `computes` is False if the call only moves data.
+    `hyper` are the hyper-parameters that the formula saw, which for a functional call stand in no module.
     """
 
     shapes: Shapes = ()
@@ -31,6 +32,7 @@ class Estimate:
     missing: tuple[str, ...] = ()
     computes: bool = True
     formula: str | None = None
+    hyper: Mapping[str, Any] = field(default_factory=dict)
 
 
 def evaluate(trace: Trace) -> list[Estimate]:
@@ -88,6 +90,7 @@ def _by_formula(call: Call, formula: Formula, use: Use, trace: Trace) -> Estimat
         macs=formula.macs(use),
         computes=formula.computes,
         formula=formula.name,
+        hyper={} if call.layer is not None else {n: v for n, v in use.hyper.items() if not isinstance(v, TensorRef)},
     )
 
 
@@ -179,9 +182,7 @@ def _as_declared(call: Call, trace: Trace, whole: Estimate) -> Estimate:
         return whole
     formula = MODULES[call.base or ""]
     use = module_use(call, formula)
-    return replace(
-        whole, shapes=formula.output(use), macs=formula.macs(use), status=Status.EXACT, formula=formula.name
-    )
+    return replace(whole, shapes=formula.output(use), macs=formula.macs(use), status=Status.EXACT, formula=formula.name)
 
 
 def multiplies(packet: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnninspect.formulas.base import Formula, NoFormula, Use, broadcast, numel, register
+from cnninspect.formulas.base import Adapter, Formula, NoFormula, Use, broadcast, numel, register
 from cnninspect.quantities import Shape
 from cnninspect.trace.records import TensorRef
 
@@ -62,7 +62,7 @@ def _added_mv(input: TensorRef, mat: TensorRef, vec: TensorRef, **_: Any) -> Use
     return Use((mat.shape, vec.shape))
 
 
-_ADAPTERS = {
+_ADAPTERS: dict[str, Adapter] = {
     "matmul": _product, "mm": _mat2, "bmm": _mat2, "mv": _vec, "dot": _product,
     "addmm": _added_mm, "baddbmm": _added_bmm, "addmv": _added_mv,
 }  # fmt: skip
@@ -86,7 +86,9 @@ MATMUL = register(
 
 def tensordot_output(use: Use) -> tuple[Shape, ...]:
     """The dimensions of both operands that are not contracted, in order."""
-    return (tuple(size for shape, dims in zip(use.inputs, use["dims"], strict=True) for size in _left_over(shape, dims)),)
+    return (
+        tuple(size for shape, dims in zip(use.inputs, use["dims"], strict=True) for size in _left_over(shape, dims)),
+    )
 
 
 def tensordot_macs(use: Use) -> int:

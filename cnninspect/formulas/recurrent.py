@@ -69,7 +69,7 @@ def sequence_macs(use: Use) -> int:
         _directions(use) * (gates * (_in_size(use, layer) + _out_size(use)) + use["proj_size"] * use["hidden_size"])
         for layer in range(use["num_layers"])
     )
-    return _steps(use) * per_step
+    return int(_steps(use) * per_step)
 
 
 def _sequence_call(use: Use, input: Any, hx: Any = None) -> Use:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import ceil, floor
 from typing import Any
 
+from cnninspect.formulas.aten import packets
 from cnninspect.formulas.aten.shapes import same
 from cnninspect.formulas.base import Work, broadcast_tensors, register_op
 from cnninspect.quantities import Shape
@@ -78,33 +79,29 @@ def drawn(self: TensorRef, num_samples: int, *_: Any, **__: Any) -> tuple[Shape,
     return ((*self.shape[:-1], num_samples),)
 
 
-_LIKE = ("empty", "zeros", "ones", "full", "rand", "randn", "randint")
-_WINDOWS = ("hann", "hamming", "blackman", "kaiser", "bartlett")
-_REFILLS = ("normal", "uniform", "exponential", "random", "cauchy", "log_normal", "geometric")
+_LIKE = "empty_like zeros_like ones_like full_like rand_like randn_like randint_like"
+_NEW = "new_zeros new_ones new_full new_empty new_empty_strided"
+_WINDOWS = "hann_window hamming_window blackman_window kaiser_window bartlett_window"
+_REFILLS = "normal_ uniform_ exponential_ random_ cauchy_ log_normal_ geometric_"
 
-register_op(
-    *(f"aten.{name}" for name in ("empty", "zeros", "ones", "full", "rand", "randn", "empty_strided", "empty_permuted")),
-    output=of_size,
-    work=Work.CREATION,
-)
+register_op(*packets("empty empty_strided empty_permuted"), output=of_size, work=Work.CREATION)
+register_op(*packets("zeros ones full rand randn"), output=of_size, work=Work.CREATION)
 register_op("aten.randint", output=of_last_argument, work=Work.CREATION)
-register_op(*(f"aten.{name}_like" for name in _LIKE), output=same, work=Work.CREATION)
-register_op(
-    *(f"aten.new_{name}" for name in ("zeros", "ones", "full", "empty", "empty_strided")), output=new, work=Work.CREATION
-)
-register_op("aten.fill", "aten.fill_", "aten.zero", "aten.zero_", output=same, work=Work.CREATION)
+register_op(*packets(_LIKE), output=same, work=Work.CREATION)
+register_op(*packets(_NEW), output=new, work=Work.CREATION)
+register_op(*packets("fill(_) zero(_)"), output=same, work=Work.CREATION)
 register_op("aten.scalar_tensor", output=lambda s, **_: ((),), work=Work.CREATION)
 register_op("aten.arange", output=arange, work=Work.CREATION)
 register_op("aten.range", output=inclusive_range, work=Work.CREATION)
-register_op("aten.linspace", "aten.logspace", output=spaced, work=Work.CREATION)
+register_op(*packets("linspace logspace"), output=spaced, work=Work.CREATION)
 register_op("aten.eye", output=eye, work=Work.CREATION)
-register_op(
-    *(f"aten.{name}_window" for name in _WINDOWS), "aten.randperm", "aten.fft_fftfreq", output=vector, work=Work.CREATION
-)
+register_op(*packets(_WINDOWS), output=vector, work=Work.CREATION)
+register_op(*packets("randperm fft_fftfreq"), output=vector, work=Work.CREATION)
 register_op("aten.fft_rfftfreq", output=lambda n, *_, **__: ((n // 2 + 1,),), work=Work.CREATION)
 register_op("aten.tril_indices", output=lower_indices, work=Work.CREATION)
 register_op("aten.triu_indices", output=upper_indices, work=Work.CREATION)
-register_op(*(f"aten.{name}_" for name in _REFILLS), "aten.bernoulli_", "aten.bernoulli", "aten.poisson", output=same, work=Work.CREATION)
+register_op(*packets(_REFILLS), output=same, work=Work.CREATION)
+register_op(*packets("bernoulli(_) poisson"), output=same, work=Work.CREATION)
 register_op("aten.normal", output=normal, work=Work.CREATION)
 register_op("aten.binomial", output=broadcast_tensors, work=Work.CREATION)
 register_op("aten.multinomial", output=drawn, work=Work.CREATION)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cnninspect.formulas.aten import packets
 from cnninspect.formulas.aten.shapes import resized, same, twice_same
 from cnninspect.formulas.base import Work, broadcast_tensors, register_op
 from cnninspect.quantities import Shape
@@ -15,31 +16,32 @@ def gated(self: TensorRef, dim: int = -1) -> tuple[Shape, ...]:
     return (resized(self.shape, dim, self.shape[dim] // 2),)
 
 
-def recurrent_step(input_gates: TensorRef, hidden_gates: TensorRef, state: TensorRef, *_: Any) -> tuple[Shape, ...]:
-    """The next state; for the LSTM the next hidden and cell state. The products with the weights happened before."""
-    return (state.shape, state.shape)
+def found_among(elements: Any, *_: Any, **__: Any) -> tuple[Shape, ...]:
+    """One answer per element. Source: torch.isin."""
+    return (elements.shape if isinstance(elements, TensorRef) else (),)
 
 
-_COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
+def lstm_step(input_gates: TensorRef, hidden_gates: TensorRef, cx: TensorRef, *_: Any) -> tuple[Shape, ...]:
+    """The next hidden and cell state. The products with the weights happened before."""
+    return (cx.shape, cx.shape)
 
-register_op(
-    *(f"aten.{name}{suffix}" for name in _COMPARISONS for suffix in ("", "_")),
-    "aten.maximum", "aten.minimum", "aten.fmax", "aten.fmin",
-    *(f"aten.{name}" for name in ("isnan", "isinf", "isfinite", "isposinf", "isneginf")),
-    output=broadcast_tensors, work=Work.COMPARISON,
-)  # fmt: skip
-register_op("aten.isin", output=lambda elements, *_, **__: (getattr(elements, "shape", ()),), work=Work.COMPARISON)
 
-register_op(
-    "aten.hardswish", "aten.hardswish_", "aten.mish_", "aten.gelu_", "aten.threshold_", "aten.rrelu_with_noise",
-    "aten.rrelu_with_noise_", "aten._prelu_kernel", "aten.copysign_", "aten.heaviside_", "aten.xlogy_", "aten.gcd_",
-    "aten.lcm_", "aten.floor_divide_", "aten.log_sigmoid_forward",
-    output=same, work=Work.ELEMENTWISE,
-)  # fmt: skip
-register_op(
-    "aten.floor_divide", "aten.polar", "aten.complex", "aten._add_relu",
-    output=broadcast_tensors, work=Work.ELEMENTWISE,
-)  # fmt: skip
-register_op("aten.frexp", "aten.native_dropout", "aten._fused_dropout", output=twice_same, work=Work.ELEMENTWISE)
+def gru_step(input_gates: TensorRef, hidden_gates: TensorRef, hx: TensorRef, *_: Any) -> tuple[Shape, ...]:
+    """The next hidden state."""
+    return (hx.shape,)
+
+
+_ACTIVATIONS = "hardswish(_) mish_ gelu_ threshold_ rrelu_with_noise(_) _prelu_kernel log_sigmoid_forward"
+
+register_op(*packets("eq(_) ne(_) lt(_) le(_) gt(_) ge(_)"), output=broadcast_tensors, work=Work.COMPARISON)
+register_op(*packets("maximum minimum fmax fmin"), output=broadcast_tensors, work=Work.COMPARISON)
+register_op(*packets("isnan isinf isposinf isneginf"), output=same, work=Work.COMPARISON)
+register_op("aten.isin", output=found_among, work=Work.COMPARISON)
+
+register_op(*packets(_ACTIVATIONS), output=same, work=Work.ELEMENTWISE)
+register_op(*packets("copysign_ heaviside_ xlogy_ gcd_ lcm_ floor_divide_"), output=same, work=Work.ELEMENTWISE)
+register_op(*packets("floor_divide polar complex _add_relu"), output=broadcast_tensors, work=Work.ELEMENTWISE)
+register_op(*packets("frexp native_dropout"), output=twice_same, work=Work.ELEMENTWISE)
 register_op("aten.glu", output=gated, work=Work.ELEMENTWISE)
-register_op("aten._thnn_fused_lstm_cell", "aten._thnn_fused_gru_cell", output=recurrent_step, work=Work.ELEMENTWISE)
+register_op("aten._thnn_fused_lstm_cell", output=lstm_step, work=Work.ELEMENTWISE)
+register_op("aten._thnn_fused_gru_cell", output=gru_step, work=Work.ELEMENTWISE)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cnninspect.formulas.aten.shapes import resized, same
 from cnninspect.formulas.aten.linalg import unknown_macs
+from cnninspect.formulas.aten.shapes import resized, same
 from cnninspect.formulas.base import register_op
 from cnninspect.quantities import Shape
 from cnninspect.trace.records import TensorRef

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cnninspect.formulas.aten import packets
 from cnninspect.formulas.aten.shapes import by_values, resized, same
 from cnninspect.formulas.base import NoFormula, Use, Work, broadcast, numel, register_op
 from cnninspect.formulas.linear import bag_macs, bag_output
@@ -57,7 +58,7 @@ def repeats_spread(repeats: TensorRef, *, output_size: int | None = None) -> tup
     return by_values() if output_size is None else ((output_size,),)
 
 
-register_op("aten.index", "aten._unsafe_index", output=indexed)
+register_op(*packets("index _unsafe_index"), output=indexed)
 register_op("aten._unsafe_masked_index", output=lambda self, mask, indices, fill: indexed(self, indices))
 register_op("aten.index_select", output=index_selected)
 register_op("aten.gather", output=gathered)
@@ -65,26 +66,15 @@ register_op("aten.take", output=lambda self, index: (index.shape,))
 register_op("aten.embedding", output=embedded)
 register_op("aten.embedding_renorm_", output=same, work=Work.NORMALISATION)
 register_op(
-    "aten._embedding_bag",
-    "aten._embedding_bag_forward_only",
+    *packets("_embedding_bag _embedding_bag_forward_only"),
     output=lambda *args: bag_output(_bag_use(*args)),
     macs=lambda *args: bag_macs(_bag_use(*args)),
     source="torch.nn.functional.embedding_bag",
     work=Work.REDUCTION,
 )
-register_op(
-    *(f"aten.{name}{suffix}" for name in ("scatter", "index_put", "index_copy", "index_fill", "put") for suffix in ("", "_")),
-    "aten._index_put_impl_",
-    "aten._unsafe_index_put",
-    output=same,
-)
-register_op(
-    *(f"aten.{name}{suffix}" for name in ("scatter_add", "scatter_reduce", "index_add", "index_reduce") for suffix in ("", "_")),
-    output=same,
-    work=Work.REDUCTION,
-)
+register_op(*packets("scatter(_) index_put(_) index_copy(_) index_fill(_) put(_)"), output=same)
+register_op(*packets("_index_put_impl_ _unsafe_index_put"), output=same)
+register_op(*packets("scatter_add(_) scatter_reduce(_) index_add(_) index_reduce(_)"), output=same, work=Work.REDUCTION)
 register_op("aten.repeat_interleave", output=repeats_spread)
 register_op("aten.masked_select", output=by_values)
-register_op(
-    "aten.nonzero", "aten._unique2", "aten.unique_dim", "aten.unique_consecutive", output=by_values, work=Work.COMPARISON
-)
+register_op(*packets("nonzero _unique2 unique_dim unique_consecutive"), output=by_values, work=Work.COMPARISON)

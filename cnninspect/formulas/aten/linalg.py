@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from cnninspect.formulas.aten import packets
 from cnninspect.formulas.aten.shapes import same
-from cnninspect.formulas.base import NoFormula, Use, Work, broadcast_tensors, numel, register_op
+from cnninspect.formulas.base import NoFormula, Use, Work, broadcast_tensors, register_op
 from cnninspect.formulas.matmul import matmul_macs, matmul_output
 from cnninspect.quantities import Shape
 from cnninspect.trace.records import TensorRef
@@ -46,33 +47,36 @@ def outer(self: TensorRef, vec1: TensorRef, vec2: TensorRef, **_: Any) -> tuple[
     return ((*vec1.shape, *vec2.shape),)
 
 
-def with_info(A: TensorRef, **_: Any) -> tuple[Shape, ...]:
+def with_info(matrix: TensorRef, **_: Any) -> tuple[Shape, ...]:
     """A matrix like the argument, and one status per matrix."""
-    return (A.shape, A.shape[:-2])
+    return (matrix.shape, matrix.shape[:-2])
 
 
-def solution(A: TensorRef, B: TensorRef, **_: Any) -> tuple[Shape, ...]:
+def solution(matrix: TensorRef, right: TensorRef, **_: Any) -> tuple[Shape, ...]:
     """The shape of the right-hand side."""
-    return (B.shape,)
+    return (right.shape,)
 
 
-_FACTORISATIONS = "torch.linalg"
-
+register_op(*packets("mm bmm mv dot vdot _int_mm"), output=product, macs=product_macs, source="torch.matmul")
 register_op(
-    "aten.mm", "aten.bmm", "aten.mv", "aten.dot", "aten.vdot", "aten._int_mm", "aten._scaled_mm",
-    output=product, macs=product_macs, source="torch.matmul",
-)  # fmt: skip
-register_op(
-    *(f"aten.{name}{suffix}" for name in ("addmm", "baddbmm", "addmv") for suffix in ("", "_")), "aten._addmm_activation",
-    output=added_product, macs=added_product_macs, source="torch.addmm, torch.baddbmm, torch.addmv",
-)  # fmt: skip
-register_op(
-    "aten.addbmm", "aten.addbmm_",
-    output=summed_product, macs=added_product_macs, source="torch.addbmm",
-)  # fmt: skip
+    *packets("addmm(_) baddbmm(_) addmv(_) _addmm_activation"),
+    output=added_product,
+    macs=added_product_macs,
+    source="torch.addmm, torch.baddbmm, torch.addmv",
+)
+register_op(*packets("addbmm(_)"), output=summed_product, macs=added_product_macs, source="torch.addbmm")
 register_op("aten.addr", output=outer, work=Work.ELEMENTWISE)
 register_op("aten.linalg_cross", output=broadcast_tensors, work=Work.ELEMENTWISE)
-register_op("aten.linalg_matrix_exp", output=same, macs=unknown_macs, source=_FACTORISATIONS)
-register_op("aten.linalg_inv_ex", output=with_info, macs=unknown_macs, source=_FACTORISATIONS)
-register_op("aten.linalg_cholesky_ex", output=lambda self, **_: with_info(self), macs=unknown_macs, source=_FACTORISATIONS)
-register_op("aten._linalg_solve_ex", "aten.linalg_solve_triangular", output=solution, macs=unknown_macs, source=_FACTORISATIONS)
+register_op("aten.linalg_matrix_exp", output=same, macs=unknown_macs, source="torch.linalg.matrix_exp")
+register_op(
+    *packets("linalg_inv_ex linalg_cholesky_ex"),
+    output=with_info,
+    macs=unknown_macs,
+    source="torch.linalg.inv_ex, torch.linalg.cholesky_ex",
+)
+register_op(
+    *packets("_linalg_solve_ex linalg_solve_triangular"),
+    output=solution,
+    macs=unknown_macs,
+    source="torch.linalg.solve_ex, torch.linalg.solve_triangular",
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cnninspect.formulas.aten import packets
 from cnninspect.formulas.aten.shapes import axis, nothing, resized, same
 from cnninspect.formulas.base import Use, broadcast_tensors, register_op
 from cnninspect.formulas.shaping import (
@@ -55,6 +56,16 @@ def unfolded(self: TensorRef, kernel_size: Any, dilation: Any, padding: Any, str
     return unfold_output(Use((self.shape,), hyper))
 
 
+def shuffled(self: TensorRef, upscale_factor: int) -> tuple[Shape, ...]:
+    """[*, C, H r, W r]."""
+    return pixel_shuffle_output(Use((self.shape,), {"upscale_factor": upscale_factor}))
+
+
+def unshuffled(self: TensorRef, downscale_factor: int) -> tuple[Shape, ...]:
+    """[*, C r^2, H, W]."""
+    return pixel_unshuffle_output(Use((self.shape,), {"downscale_factor": downscale_factor}))
+
+
 def block_diagonal(tensors: Sequence[TensorRef]) -> tuple[Shape, ...]:
     """The sums of rows and of columns; a vector is one row. Source: torch.block_diag."""
     blocks = [(*(1,) * (2 - len(ref.shape)), *ref.shape) for ref in tensors]
@@ -62,31 +73,20 @@ def block_diagonal(tensors: Sequence[TensorRef]) -> tuple[Shape, ...]:
 
 
 register_op("aten.cat", output=joined)
-register_op("aten.stack", "aten._stack", output=stacked)
+register_op(*packets("stack _stack"), output=stacked)
 register_op("aten.repeat", output=repeated)
 register_op("aten.rot90", output=turned)
-register_op("aten.roll", "aten.flip", "aten.channel_shuffle", "aten.tril", "aten.tril_", "aten.triu", "aten.triu_", output=same)
-register_op("aten.clone", "aten._to_copy", "aten.copy", "aten.copy_", "aten._pin_memory", output=same)
-register_op("aten.slice_scatter", "aten.select_scatter", "aten.diagonal_scatter", "aten.as_strided_scatter", output=same)
-register_op("aten.masked_fill", "aten.where", output=broadcast_tensors)
-register_op("aten.masked_fill_", "aten.masked_scatter_", output=same)
+register_op(*packets("clone _to_copy copy(_) roll flip channel_shuffle tril(_) triu(_)"), output=same)
+register_op(*packets("slice_scatter select_scatter diagonal_scatter as_strided_scatter"), output=same)
+register_op(*packets("masked_fill where"), output=broadcast_tensors)
+register_op(*packets("masked_fill_ masked_scatter_"), output=same)
 register_op("aten.masked_scatter", output=lambda self, mask, source: broadcast_tensors(self, mask))
-register_op(
-    "aten.constant_pad_nd",
-    *(f"aten.{mode}_pad{axes}d" for mode in ("reflection", "replication") for axes in (1, 2, 3)),
-    output=padded,
-)
+register_op("aten.constant_pad_nd", output=padded)
+register_op(*packets("reflection_pad1d reflection_pad2d reflection_pad3d"), output=padded)
+register_op(*packets("replication_pad1d replication_pad2d replication_pad3d"), output=padded)
 register_op("aten.im2col", output=unfolded)
 register_op("aten.block_diag", output=block_diagonal)
-register_op(
-    "aten.pixel_shuffle",
-    output=lambda self, upscale_factor: pixel_shuffle_output(Use((self.shape,), {"upscale_factor": upscale_factor})),
-)
-register_op(
-    "aten.pixel_unshuffle",
-    output=lambda self, downscale_factor: pixel_unshuffle_output(
-        Use((self.shape,), {"downscale_factor": downscale_factor})
-    ),
-)
-register_op("aten._assert_async", "aten._local_scalar_dense", output=nothing)
+register_op("aten.pixel_shuffle", output=shuffled)
+register_op("aten.pixel_unshuffle", output=unshuffled)
+register_op(*packets("_assert_async _local_scalar_dense"), output=nothing)
 register_op("aten._functional_assert_async", output=lambda self, assert_msg, dep_token: (dep_token.shape,))

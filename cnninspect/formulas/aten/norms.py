@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cnninspect.formulas.aten import packets
 from cnninspect.formulas.aten.shapes import same
 from cnninspect.formulas.base import Work, register_op
 from cnninspect.quantities import Shape
@@ -23,11 +24,10 @@ def layer_normalized(input: TensorRef, normalized_shape: Sequence[int], *_: Any)
     return (input.shape, statistics, statistics)
 
 
-def group_normalized(
-    input: TensorRef, weight: Any, bias: Any, N: int, C: int, HxW: int, group: int, eps: float
-) -> tuple[Shape, ...]:
+def group_normalized(input: TensorRef, *sizes: Any) -> tuple[Shape, ...]:
     """The input's shape, and mean and deviation of every group of every sample."""
-    return (input.shape, (N, group), (N, group))
+    _weight, _bias, samples, _channels, _positions, groups, _eps = sizes
+    return (input.shape, (samples, groups), (samples, groups))
 
 
 def weight_normalized(v: TensorRef, g: TensorRef, dim: int = 0) -> tuple[Shape, ...]:
@@ -35,17 +35,11 @@ def weight_normalized(v: TensorRef, g: TensorRef, dim: int = 0) -> tuple[Shape, 
     return (v.shape, g.shape)
 
 
-register_op(
-    "aten.native_batch_norm",
-    "aten._native_batch_norm_legit",
-    "aten._native_batch_norm_legit_no_training",
-    "aten._batch_norm_with_update",
-    "aten._batch_norm_no_update",
-    "aten.cudnn_batch_norm",
-    output=normalized,
-    work=Work.NORMALISATION,
-)
+_BATCH = "native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_no_training cudnn_batch_norm"
+
+register_op(*packets(_BATCH), output=normalized, work=Work.NORMALISATION)
+register_op(*packets("_batch_norm_with_update _batch_norm_no_update"), output=normalized, work=Work.NORMALISATION)
 register_op("aten.native_layer_norm", output=layer_normalized, work=Work.NORMALISATION)
 register_op("aten.native_group_norm", output=group_normalized, work=Work.NORMALISATION)
-register_op("aten.renorm", "aten.renorm_", output=same, work=Work.NORMALISATION)
+register_op(*packets("renorm(_)"), output=same, work=Work.NORMALISATION)
 register_op("aten._weight_norm_interface", output=weight_normalized, work=Work.NORMALISATION)

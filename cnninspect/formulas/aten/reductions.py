@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cnninspect.formulas.aten import packets
 from cnninspect.formulas.aten.shapes import Dims, by_values, reduced, resized, same, twice_same
 from cnninspect.formulas.base import Work, broadcast, numel, register_op
 from cnninspect.quantities import Shape
@@ -95,34 +96,31 @@ def like_values(sorted_sequence: TensorRef, self: Any, **_: Any) -> tuple[Shape,
     return (self.shape if isinstance(self, TensorRef) else (),)
 
 
-register_op(
-    *(f"aten.{name}" for name in ("sum", "nansum", "mean", "prod", "var", "std", "all", "any", "count_nonzero", "logsumexp")),
-    output=over,
-    work=Work.REDUCTION,
-)
-register_op("aten.var_mean", "aten.std_mean", output=over_twice, work=Work.REDUCTION)
-register_op("aten.linalg_vector_norm", "aten.norm", output=vector_norm, work=Work.REDUCTION)
-register_op("aten.trace", "aten.dist", output=scalar, work=Work.REDUCTION)
-register_op("aten.cumsum", "aten.cumsum_", "aten.cumprod", "aten.cumprod_", "aten.logcumsumexp", output=same, work=Work.REDUCTION)
+register_op(*packets("sum nansum mean prod var std all any count_nonzero logsumexp"), output=over, work=Work.REDUCTION)
+register_op(*packets("var_mean std_mean"), output=over_twice, work=Work.REDUCTION)
+register_op(*packets("linalg_vector_norm norm"), output=vector_norm, work=Work.REDUCTION)
+register_op(*packets("trace dist"), output=scalar, work=Work.REDUCTION)
+register_op(*packets("cumsum(_) cumprod(_) logcumsumexp"), output=same, work=Work.REDUCTION)
 register_op("aten._cdist_forward", output=pairwise, work=Work.REDUCTION)
 register_op("aten._euclidean_dist", output=pairwise, macs=pairwise_product_macs, source="torch.cdist")
 register_op("aten._pdist_forward", output=pairs_of_one, work=Work.REDUCTION)
 register_op("aten.bincount", output=by_values, work=Work.REDUCTION)
 register_op("aten.histc", output=lambda self, bins=100, *_: ((bins,),), work=Work.REDUCTION)
+register_op(*packets("mse_loss smooth_l1_loss huber_loss soft_margin_loss"), output=loss, work=Work.REDUCTION)
+register_op(
+    *packets("binary_cross_entropy binary_cross_entropy_with_logits"), output=weighted_loss, work=Work.REDUCTION
+)
+register_op(*packets("nll_loss_forward nll_loss2d_forward"), output=class_loss, work=Work.REDUCTION)
 
-register_op("aten.mse_loss", "aten.smooth_l1_loss", "aten.huber_loss", "aten.soft_margin_loss", output=loss, work=Work.REDUCTION)
-register_op("aten.binary_cross_entropy", "aten.binary_cross_entropy_with_logits", output=weighted_loss, work=Work.REDUCTION)
-register_op("aten.nll_loss_forward", "aten.nll_loss2d_forward", output=class_loss, work=Work.REDUCTION)
+register_op(*packets("_softmax _log_softmax _safe_softmax _masked_softmax"), output=same, work=Work.NORMALISATION)
 
-register_op("aten._softmax", "aten._log_softmax", "aten._safe_softmax", "aten._masked_softmax", output=same, work=Work.NORMALISATION)
-
-register_op("aten.amax", "aten.amin", output=over, work=Work.COMPARISON)
-register_op("aten.aminmax", "aten._aminmax", output=over_twice, work=Work.COMPARISON)
-register_op("aten.max", "aten.min", "aten.median", "aten.nanmedian", output=extreme, work=Work.COMPARISON)
-register_op("aten.argmax", "aten.argmin", output=position, work=Work.COMPARISON)
+register_op(*packets("amax amin"), output=over, work=Work.COMPARISON)
+register_op(*packets("aminmax _aminmax"), output=over_twice, work=Work.COMPARISON)
+register_op(*packets("max min median nanmedian"), output=extreme, work=Work.COMPARISON)
+register_op(*packets("argmax argmin"), output=position, work=Work.COMPARISON)
 register_op("aten.mode", output=most_frequent, work=Work.COMPARISON)
 register_op("aten.kthvalue", output=kth, work=Work.COMPARISON)
 register_op("aten.topk", output=top, work=Work.COMPARISON)
-register_op("aten.sort", "aten.cummax", "aten.cummin", output=twice_same, work=Work.COMPARISON)
+register_op(*packets("sort cummax cummin"), output=twice_same, work=Work.COMPARISON)
 register_op("aten.searchsorted", output=like_values, work=Work.COMPARISON)
 register_op("aten.bucketize", output=lambda self, boundaries, **_: like_values(boundaries, self), work=Work.COMPARISON)

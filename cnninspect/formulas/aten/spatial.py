@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from cnninspect.formulas.aten import packets
 from cnninspect.formulas.base import Use, Work, numel, register_op
 from cnninspect.formulas.pooling import pool_output
 from cnninspect.formulas.shaping import fold_output
@@ -30,8 +31,9 @@ def max_pooled(axes: int) -> Output:
     """The rule of max pooling with indices over so many axes."""
 
     def output(
-        self: TensorRef, kernel_size: Any, stride: Any = (), padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
-    ) -> tuple[Shape, ...]:
+        self: TensorRef, kernel_size: Any, stride: Any = (), padding: Any = 0, dilation: Any = 1,
+        ceil_mode: bool = False,
+    ) -> tuple[Shape, ...]:  # fmt: skip
         hyper = {
             "kernel_size": kernel_size, "stride": stride, "padding": padding, "dilation": dilation,
             "ceil_mode": ceil_mode, "return_indices": True,
@@ -82,6 +84,9 @@ def folded(self: TensorRef, output_size: Any, kernel_size: Any, *_: Any) -> tupl
     return fold_output(Use((self.shape,), {"output_size": output_size, "kernel_size": kernel_size}))
 
 
+_INTERPOLATIONS = "upsample_linear1d upsample_bilinear2d upsample_trilinear3d upsample_bicubic2d"
+_ANTIALIASED = "_upsample_bilinear2d_aa _upsample_bicubic2d_aa _upsample_lanczos2d_aa"
+
 for _axes in (2, 3):
     register_op(f"aten.avg_pool{_axes}d", output=average_pooled(_axes), work=Work.REDUCTION)
     register_op(f"aten.max_pool{_axes}d_with_indices", output=max_pooled(_axes), work=Work.COMPARISON)
@@ -91,14 +96,11 @@ for _axes in (2, 3):
     register_op(f"aten.max_unpool{_axes}d", output=unpooled)
     register_op(f"aten.grid_sampler_{_axes}d", output=sampled, work=Work.ELEMENTWISE)
 
+register_op(*packets("upsample_nearest1d upsample_nearest2d upsample_nearest3d"), output=to_size)
+register_op(*packets("_upsample_nearest_exact1d _upsample_nearest_exact2d _upsample_nearest_exact3d"), output=to_size)
+register_op(*packets(_INTERPOLATIONS), output=to_size, work=Work.ELEMENTWISE)
+register_op(*packets(_ANTIALIASED), output=to_size, work=Work.ELEMENTWISE)
 register_op(
-    *(f"aten.{name}{axes}d" for name in ("upsample_nearest", "_upsample_nearest_exact") for axes in (1, 2, 3)), output=to_size
+    "aten.affine_grid_generator", output=affine_grid, macs=affine_grid_macs, source="torch.nn.functional.affine_grid"
 )
-register_op(
-    *(f"aten.upsample_{mode}" for mode in ("linear1d", "bilinear2d", "trilinear3d", "bicubic2d")),
-    *(f"aten._upsample_{mode}2d_aa" for mode in ("bilinear", "bicubic", "lanczos")),
-    output=to_size,
-    work=Work.ELEMENTWISE,
-)
-register_op("aten.affine_grid_generator", output=affine_grid, macs=affine_grid_macs, source="torch.nn.functional.affine_grid")
 register_op("aten.col2im", output=folded, work=Work.REDUCTION)

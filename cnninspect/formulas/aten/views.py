@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cnninspect.formulas.aten import packets
 from cnninspect.formulas.aten.shapes import Dims, axes, axis, reduced, resized, same
 from cnninspect.formulas.base import NoFormula, numel, register_op
 from cnninspect.quantities import Shape
@@ -43,7 +44,9 @@ def transposed(self: TensorRef, dim0: int, dim1: int) -> tuple[Shape, ...]:
     return (tuple(sizes),)
 
 
-def sliced(self: TensorRef, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> tuple[Shape, ...]:
+def sliced(
+    self: TensorRef, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+) -> tuple[Shape, ...]:
     """The places from `start` to `end`, as in Python."""
     length = len(range(*slice(start, end, step).indices(self.shape[dim])))
     return (resized(self.shape, dim, length),)
@@ -84,7 +87,7 @@ def unbound(self: TensorRef, dim: int = 0) -> tuple[Shape, ...]:
 
 
 def windows(self: TensorRef, dimension: int, size: int, step: int) -> tuple[Shape, ...]:
-    """(in - size)/step + 1 windows in place of `dimension`, their contents in a last one. Source: torch.Tensor.unfold."""
+    """(in - size)/step + 1 windows at `dimension`, their contents last. Source: torch.Tensor.unfold."""
     if not self.shape:
         return ((size,),)
     return ((*resized(self.shape, dimension, (self.shape[dimension] - size) // step + 1), size),)
@@ -113,24 +116,22 @@ def as_complex(self: TensorRef) -> tuple[Shape, ...]:
     return (self.shape[:-1],)
 
 
-register_op("aten.view", "aten._unsafe_view", "aten._reshape_alias", output=viewed)
+register_op(*packets("view _unsafe_view _reshape_alias"), output=viewed)
 register_op("aten.expand", output=expanded)
-register_op("aten.as_strided", "aten.as_strided_", "aten.resize_", output=strided)
+register_op(*packets("as_strided(_) resize_"), output=strided)
 register_op("aten.permute", output=permuted)
-register_op("aten.transpose", "aten.transpose_", output=transposed)
-register_op("aten.t", "aten.t_", output=lambda self: (self.shape[::-1],))
+register_op(*packets("transpose(_)"), output=transposed)
+register_op(*packets("t(_)"), output=lambda self: (self.shape[::-1],))
 register_op("aten.slice", output=sliced)
 register_op("aten.select", output=selected)
-register_op("aten.unsqueeze", "aten.unsqueeze_", output=unsqueezed)
-register_op("aten.squeeze", "aten.squeeze_", output=squeezed)
-register_op("aten.split", "aten.unsafe_split", output=split)
-register_op("aten.split_with_sizes", "aten.unsafe_split_with_sizes", output=split_with_sizes)
+register_op(*packets("unsqueeze(_)"), output=unsqueezed)
+register_op(*packets("squeeze(_)"), output=squeezed)
+register_op(*packets("split unsafe_split"), output=split)
+register_op(*packets("split_with_sizes unsafe_split_with_sizes"), output=split_with_sizes)
 register_op("aten.unbind", output=unbound)
 register_op("aten.unfold", output=windows)
 register_op("aten.diagonal", output=diagonal)
 register_op("aten.diag_embed", output=diagonal_embedded)
 register_op("aten.view_as_real", output=as_real)
 register_op("aten.view_as_complex", output=as_complex)
-register_op(
-    "aten.alias", "aten.detach", "aten.detach_", "aten.lift", "aten.lift_fresh", "aten._conj", "aten._neg_view", output=same
-)
+register_op(*packets("alias detach lift lift_fresh _conj _neg_view"), output=same)

@@ -10,7 +10,15 @@ _HEADS = {"embed_dim": [8], "num_heads": [2]}
 _SELF, _CROSS = [(5, 2, 8)] * 3, [(5, 2, 8), (7, 2, 8), (7, 2, 8)]
 
 MODULES = [
-    *grid("MultiheadAttention", _SELF, _CROSS, **_HEADS, bias=[True, False], add_bias_kv=[False, True], add_zero_attn=[False, True]),
+    *grid(
+        "MultiheadAttention",
+        _SELF,
+        _CROSS,
+        **_HEADS,
+        bias=[True, False],
+        add_bias_kv=[False, True],
+        add_zero_attn=[False, True],
+    ),
     *grid("MultiheadAttention", [(5, 8)] * 3, [(2, 5, 8), (2, 7, 8), (2, 7, 8)], **_HEADS, batch_first=[True]),
     *grid("MultiheadAttention", [(5, 2, 8), (7, 2, 6), (7, 2, 3)], **_HEADS, kdim=[6], vdim=[3], bias=[True, False]),
     *(
@@ -46,7 +54,9 @@ _WEIGHTS_APART = (param(24), param(8, 8), param(8, 8), param(8, 6), param(8, 3),
 FUNCTIONS = [
     FunctionSample("F.multi_head_attention_forward", _forward, (*_SELF, *_WEIGHTS)),
     FunctionSample("F.multi_head_attention_forward", _forward, (*_CROSS, *_WEIGHTS), device="cpu"),
-    FunctionSample("F.multi_head_attention_forward", _forward_apart, ((5, 2, 8), (7, 2, 6), (7, 2, 3), *_WEIGHTS_APART)),
+    FunctionSample(
+        "F.multi_head_attention_forward", _forward_apart, ((5, 2, 8), (7, 2, 6), (7, 2, 3), *_WEIGHTS_APART)
+    ),
     *(
         FunctionSample("F.scaled_dot_product_attention", F.scaled_dot_product_attention, inputs, device=device)
         for device in ("meta", "cpu")

@@ -17,7 +17,11 @@ MODULES = [
     ModuleSample("LSTM", ((7, 2, 3), ((1, 2, 5), (1, 2, 5))), {"input_size": 3, "hidden_size": 5}),
     ModuleSample("GRU", ((7, 2, 3), (1, 2, 5)), {"input_size": 3, "hidden_size": 5}, device="cpu"),
     ModuleSample("LSTM", ((7, 2, 3),), {"input_size": 3, "hidden_size": 5, "num_layers": 2}, device="cpu"),
-    *(sample for kind in ("RNNCell", "GRUCell", "LSTMCell") for sample in grid(kind, (2, 3), (3,), **_SIZES, bias=[True, False])),
+    *(
+        sample
+        for kind in ("RNNCell", "GRUCell", "LSTMCell")
+        for sample in grid(kind, (2, 3), (3,), **_SIZES, bias=[True, False])
+    ),
     ModuleSample("LSTMCell", ((2, 3), ((2, 5), (2, 5))), {"input_size": 3, "hidden_size": 5}),
     ModuleSample("RNNCell", ((2, 3), (2, 5)), {"input_size": 3, "hidden_size": 5, "nonlinearity": "relu"}),
 ]
