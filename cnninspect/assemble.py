@@ -66,7 +66,7 @@ def _row(call: Call, findings: Findings) -> Row:
         depth=call.depth,
         leaf=findings.is_leaf(call),
         functional=call.functional,
-        hyperparameters=call.hyperparameters,
+        hyperparameters=call.hyperparameters or estimate.hyper,
         input_shapes=tuple(ref.shape for ref in call.inputs),
         output_shape=_shape(call, estimate) if has_output else None,
         params=params_of(call, findings) if has_output else None,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from cnninspect.targets.inputs import Inputs
 from cnninspect.targets.target import Target
 from cnninspect.trace.recorder import ForwardFailed
@@ -79,7 +77,7 @@ def _dimension(call: Call | None) -> tuple[int, int, str] | None:
 
 def _next_step(call: Call | None, inputs: Inputs) -> str:
     """The corrected --input where the failing layer takes the model's input, or else what usually helps."""
-    given: list[dict[str, Any]] = list(inputs.described)
+    given = inputs.described
     found = _dimension(call)
     if call is not None and found is not None and _mismatch(call) and len(given) == 1:
         shape = list(call.inputs[0].shape)

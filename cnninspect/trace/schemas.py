@@ -66,7 +66,7 @@ def schema_of(op: Any) -> OpSchema:
     if not isinstance(op, torch._ops.OpOverload):
         return OpSchema(str(op), False, False, False, False, (), ())
     schema = op._schema
-    marks = {}
+    marks: dict[str, tuple[int, str]] = {}
     for position, argument in enumerate(schema.arguments):
         for mark in argument.alias_info.before_set if argument.alias_info else ():
             marks[mark] = (position, argument.name)
@@ -77,7 +77,7 @@ def schema_of(op: Any) -> OpSchema:
         mark = next((m for m in (info.before_set if info else ()) if m in marks), None)
         # The alias of a list of views (split, unbind) stands in the list's element type, which schemas do not expose.
         view = (0, schema.arguments[0].name, False) if op.is_view else None
-        aliases.append((*marks[mark], info.is_write) if mark is not None else view)
+        aliases.append((*marks[mark], bool(info and info.is_write)) if mark is not None else view)
         returned.add(mark)
     written = [
         (position, argument.name)
@@ -89,7 +89,7 @@ def schema_of(op: Any) -> OpSchema:
         name=name,
         pointwise=torch.Tag.pointwise in op.tags,
         is_view=op.is_view,
-        # Some ops (nearest upsampling) have a kernel of their own and a decomposition in Python as well: those run whole.
+        # Some ops (nearest upsampling) have a kernel of their own beside a decomposition in Python: those run whole.
         composite=torch._C._dispatch_has_kernel_for_dispatch_key(op._name, "CompositeImplicitAutograd"),
         is_query=name.rsplit(".", 1)[0] in _QUERIES,
         aliases=tuple(aliases),
