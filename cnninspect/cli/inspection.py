@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ def inspected(target: str, options: RunOptions, session: Session, command: str) 
     parse_inputs(options.input)
     dtype = None if options.dtype is None else dtype_name(options.dtype)
     parse_target(target, _plugin_names())
-    with Progress(shown=not session.quiet) as progress, _stdout_kept_clean(), _warnings_as_notes(session):
+    with Progress(shown=not session.quiet) as progress, _model_output(session), _warnings_as_notes(session):
         progress("importing torch")
         from cnninspect.pipeline import inspect_model
 
@@ -50,9 +51,13 @@ def _plugin_names() -> list[str]:
     return [entry.name for entry in entry_points(group="cnninspect.models")]
 
 
-def _stdout_kept_clean() -> contextlib.AbstractContextManager[Any]:
-    """What the model's own code prints goes to stderr: stdout holds the report and nothing else."""
-    return contextlib.redirect_stdout(sys.stderr)
+@contextlib.contextmanager
+def _model_output(session: Session) -> Iterator[None]:
+    """What the model's own code prints goes to stderr, or nowhere: stdout holds the report and nothing else."""
+    with contextlib.ExitStack() as stack:
+        sink = stack.enter_context(open(os.devnull, "w")) if session.quiet else sys.stderr
+        stack.enter_context(contextlib.redirect_stdout(sink))
+        yield
 
 
 @contextlib.contextmanager

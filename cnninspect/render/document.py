@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cnninspect.render import findings, layers
-from cnninspect.render.facts import Fact, certainty, facts, title
+from cnninspect.render.facts import Fact, facts, missing, title
 from cnninspect.render.screen import Marks
 from cnninspect.render.sheet import Sheet
 from cnninspect.render.view import View
@@ -29,7 +29,7 @@ def document(report: Report, view: View, marks: Marks, *, full_paths: bool) -> D
         sheet = layers.layer_sheet(report, view, marks, default, full_paths=full_paths)
         return Document(title(report, marks), sheet, facts(report, marks))
     sheet = findings.finding_sheet(findings.failed(report), view.columns or findings.READERS, marks)
-    return Document(title(report, marks), sheet, certainty(report), findings.summary(report))
+    return Document(title(report, marks), sheet, missing(report), findings.summary(report))
 
 
 def data_sheet(report: Report, view: View, marks: Marks) -> Sheet:

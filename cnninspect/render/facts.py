@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cnninspect.checks import check_formulas
 from cnninspect.quantities import Quantity, Verdict, flops_from_macs
+from cnninspect.render.findings import place
 from cnninspect.render.layers import counters_of
 from cnninspect.render.numbers import bounded, dimensions, field_text, label, mebibytes, per_axis, sign
 from cnninspect.render.screen import Marks
@@ -27,17 +29,24 @@ class Fact:
 
 def title(report: Report, marks: Marks) -> str:
     """What was inspected and how: `resnet18 (torchvision) · 1x3x224x224 float32 · eval · meta · torch 2.13.0`."""
-    target, run = report.target, report.run
-    arguments = ", ".join(f"{name}={value}" for name, value in target.get("arguments", {}).items())
-    provider = ", ".join(part for part in (target.get("provider"), arguments) if part)
+    run = report.run
     parts = (
-        f"{target['name']} ({provider})" if provider else str(target["name"]),
+        _named(report.target),
         ", ".join(_input(item) for item in run.get("inputs", ())) or "no inputs",
         "train" if run.get("training") else "eval",
         run.get("device"),
         f"torch {report.tool['torch']}" if report.tool.get("torch") else None,
     )
     return marks.separator.join(str(part) for part in parts if part)
+
+
+def _named(target: Mapping[str, Any]) -> str:
+    """The model's name, its provider and arguments; what comes from a file or module goes by what the user typed."""
+    typed = target.get("provider") in ("file", "module", "archive")
+    details = [] if typed or not target.get("provider") else [str(target["provider"])]
+    details += [f"{name}={value}" for name, value in target.get("arguments", {}).items()]
+    name = str(target["spec"] if typed else target["name"])
+    return f"{name} ({', '.join(details)})" if details else name
 
 
 def facts(report: Report, marks: Marks) -> list[Fact]:
@@ -48,13 +57,21 @@ def facts(report: Report, marks: Marks) -> list[Fact]:
         *_work(numbers, report, marks),
         *_memory(numbers, marks),
         *_field(report.totals.get("receptive_field")),
-        *certainty(report),
+        *_verified(report),
+        *_differing(report),
+        *missing(report),
     ]
 
 
-def certainty(report: Report) -> list[Fact]:
-    """How far the numbers are verified, and what they miss."""
-    return [*_verified(report), *_missing(report)]
+def missing(report: Report) -> list[Fact]:
+    """The ops that the totals lack, one line each."""
+    found = []
+    for item in report.uncounted:
+        times = f"{item.calls} call{'s' if item.calls > 1 else ''}"
+        rows = _some([row or "(root)" for row in item.rows])
+        unknown = f"{label(item.quantity)} unknown"
+        found.append(Fact("uncounted", f"{item.op}, {times} in {rows}", unknown, Tone.UNKNOWN))
+    return found
 
 
 def _size(numbers: Mapping[str, Quantity], run: Mapping[str, Any], marks: Marks) -> Iterator[Fact]:
@@ -124,8 +141,13 @@ def _verified(report: Report) -> Iterator[Fact]:
     text = f"formula = measurement on {verdicts[Verdict.MATCH]} of {len(leaves)} rows"
     others = [f"{verdicts[other]} {other.value.replace('_', ' ')}" for other in _UNVERIFIED if verdicts[other]]
     yield Fact("verified", f"{text} ({parts})" if parts else text, ", ".join(others))
-    wrong = [row.label for row in leaves if row.verdict is Verdict.DIFFER]
-    if wrong and report.checks is None:
+
+
+def _differing(report: Report) -> Iterator[Fact]:
+    """Where a formula and a measurement disagree."""
+    checks = check_formulas(report).checks or ()
+    wrong = list(dict.fromkeys(place(check) for check in checks if check.verdict is Verdict.DIFFER))
+    if wrong:
         yield Fact("differ", f"{_some(wrong)}; `cnninspect compare` says how", tone=Tone.DIFFER)
 
 
@@ -137,13 +159,6 @@ def _matches(rows: Sequence[Row], name: str) -> int:
     """Rows whose number of this name matches and is not nothing."""
     numbers = [number for row in rows if (number := getattr(row, name)) is not None]
     return sum(number.verdict is Verdict.MATCH and getattr(number, "value", True) != 0 for number in numbers)
-
-
-def _missing(report: Report) -> Iterator[Fact]:
-    for item in report.uncounted:
-        times = f"{item.calls} call{'s' if item.calls > 1 else ''}"
-        rows = _some([row or "(root)" for row in item.rows])
-        yield Fact("uncounted", f"{item.op}, {times} in {rows}", f"{label(item.quantity)} unknown", Tone.UNKNOWN)
 
 
 def _some(names: Sequence[str], shown: int = 3) -> str:

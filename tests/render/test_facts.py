@@ -29,6 +29,11 @@ def test_title_of_a_run_with_arguments_keywords_and_training():
     assert title(sample, UNICODE) == "x (timm, depth=3) · 2x77 int64, mask=2x77 bool · train · cpu · torch 2.13.0"
 
 
+def test_title_of_a_model_from_a_file():
+    target = {"spec": "nets.py:Net", "provider": "file", "name": "Net", "arguments": {"width": 4}}
+    assert title(tiny(target=target), UNICODE).startswith("nets.py:Net (width=4) · ")
+
+
 def test_totals_of_a_report_where_everything_agrees():
     # 2106 * 4 = 8424 bytes; 12368 / 2^20 = 0.0118 MiB; 8424 + 12368 + 768 = 21560 bytes = 0.0206 MiB
     assert said(tiny()) == {
