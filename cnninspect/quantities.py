@@ -9,6 +9,11 @@ from typing import Any
 
 Shape = tuple[int, ...]
 
+_ITEM_SIZES = {
+    "float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int64": 8, "int32": 4, "int16": 2, "int8": 1, "uint8": 1,
+    "bool": 1, "complex64": 8, "complex128": 16, "complex32": 4, "uint16": 2, "uint32": 4, "uint64": 8,
+}  # fmt: skip
+
 FLOPS_PER_MAC = 2
 """A multiply-accumulate is one multiplication and one addition."""
 
@@ -59,6 +64,11 @@ class Quantity:
     measured: Mapping[str, Any] = field(default_factory=dict)
     verdict: Verdict = Verdict.NOT_RUN
     reasons: Mapping[str, str] = field(default_factory=dict)
+
+
+def item_size(dtype: str) -> int:
+    """Bytes of one element of a dtype, by its name without `torch.`; other dtypes have one byte or less."""
+    return _ITEM_SIZES.get(dtype, 1)
 
 
 def flops_from_macs(macs: int) -> int:

@@ -6,16 +6,10 @@ from collections.abc import Mapping
 from math import prod
 
 from cnninspect.assemble import Findings, macs_of, neurons_of
-from cnninspect.quantities import Quantity, Unit, in_flops
+from cnninspect.quantities import Quantity, Unit, in_flops, item_size
 from cnninspect.report import ReceptiveField
 from cnninspect.trace.records import Call, State, TensorRef
 from cnninspect.verdicts import judge
-
-ITEM_SIZES = {
-    "float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int64": 8, "int32": 4, "int16": 2, "int8": 1, "uint8": 1,
-    "bool": 1, "complex64": 8, "complex128": 16, "complex32": 4, "uint16": 2, "uint32": 4, "uint64": 8,
-}  # fmt: skip
-
 
 def totals(findings: Findings, field: ReceptiveField) -> dict[str, Quantity | ReceptiveField]:
     """The contract's totals, and the Keras-style memory figures `input_bytes` and `total_bytes` beside them."""
@@ -39,11 +33,6 @@ def totals(findings: Findings, field: ReceptiveField) -> dict[str, Quantity | Re
         "total_bytes": judge(Unit.BYTES, total, {"storage": total}),
         "receptive_field": field,
     }
-
-
-def item_size(dtype: str) -> int:
-    """Bytes of one element of a dtype, by its name without `torch.`; other dtypes have one byte or less."""
-    return ITEM_SIZES.get(dtype, 1)
 
 
 def _all_params(findings: Findings) -> Quantity:

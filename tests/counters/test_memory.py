@@ -1,0 +1,96 @@
+"""The peak of live activations: by hand on small networks, and against a tracker of storages on whole ones."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from cnninspect.counters.memory import inference_peak, lifetimes
+from cnninspect.trace.isolation import isolated
+from tests.counters.models import FAMILIES, built, meta_run, run_of, torchvision_model
+from tests.counters.storage_tracker import StorageTracker
+
+FLOAT = 4
+X = torch.rand(1, 3, 8, 8)
+MAP = 3 * 8 * 8 * FLOAT
+
+
+def peak(model, *args):
+    return inference_peak(run_of(model, *args).trace).nbytes
+
+
+class Residual(nn.Module):
+    """The input of the block stays alive until the addition."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 3, 3, padding=1), nn.Conv2d(3, 6, 3, padding=1)
+
+    def forward(self, x):
+        x = self.first(x)
+        y = self.second(x)
+        return torch.cat([x, y], dim=1)
+
+
+# What is alive at once at the fullest moment, the input apart.
+BY_HAND = {
+    "one op": (F.relu, MAP),
+    "a chain of two": (lambda x: F.relu(F.relu(x)), 2 * MAP),
+    "a chain frees what it has read": (lambda x: F.relu(F.relu(F.relu(F.relu(x)))), 2 * MAP),
+    "in place": (lambda x: F.relu_(F.relu_(F.relu(x))), MAP),
+    "views": (lambda x: F.relu(x).flatten(1).view(3, 64).transpose(0, 1), MAP),
+    "indices of a pool come and go": (lambda x: F.max_pool2d(x, 2), 3 * 4 * 4 * (FLOAT + 8)),
+    "half precision": (lambda x: x.half(), MAP // 2),
+    "a result that nobody reads": (lambda x: (F.relu(x), x + 1)[1], 2 * MAP),
+    "kept to the end": (lambda x: [F.relu(x) for _ in range(5)], 5 * MAP),
+    "residual": (Residual(), MAP + 2 * MAP + 3 * MAP),
+    "sequence": (nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU(inplace=True), nn.Conv2d(3, 1, 1)), MAP + MAP // 3),
+    "the input itself": (lambda x: x, 0),
+}
+
+
+@pytest.mark.parametrize("case", BY_HAND)
+def test_the_peak_by_hand(case):
+    model, expected = BY_HAND[case]
+    assert peak(model, X) == expected
+
+
+def test_the_peak_names_where_it_is():
+    trace = run_of(Residual(), X).trace
+    found = inference_peak(trace)
+    assert trace.calls[found.call].kind == "torch.cat"
+    assert trace.ops[found.op].packet == "aten.cat"
+
+
+def test_no_parameter_and_no_input_is_an_activation():
+    trace = run_of(Residual(), X).trace
+    assert [life.nbytes for life in lifetimes(trace)] == [MAP, 2 * MAP, 3 * MAP]
+
+
+def tracked_peak(model, x):
+    """Oracle: bytes of the storages alive at once, from weak references to them while the model runs."""
+    with isolated(model, False), StorageTracker(x, *model.parameters(), *model.buffers()) as tracker:
+        model(x)
+    return tracker.peak
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_peak_is_what_a_tracker_of_storages_sees(family):
+    run = meta_run(family)
+    assert inference_peak(run.trace).nbytes == tracked_peak(run.model, *run.args)
+
+
+@pytest.mark.parametrize("family", ["resnet", "densenet", "swin", "lstm"])
+def test_the_peak_on_a_real_device(family):
+    model, x = built(family, "cpu")
+    assert inference_peak(run_of(model, x).trace).nbytes == tracked_peak(model, x)
+
+
+@pytest.mark.parametrize("name", ["resnet50", "densenet121", "swin_t", "vit_b_16"])
+def test_the_peak_at_full_size(name):
+    with torch.device("meta"):
+        model, x = torchvision_model(name)().eval(), torch.rand(1, 3, 224, 224)
+    found = inference_peak(run_of(model, x, device="meta").trace).nbytes
+    assert found == pytest.approx(tracked_peak(model, x), rel=0.02)
