@@ -247,9 +247,9 @@ class Report:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        from cnninspect.render import render
+        from cnninspect.render.html import fragment
 
-        return render(self, "html")
+        return fragment(self)
 
 
 def quantity_to_dict(quantity: Quantity) -> dict[str, Any]:
@@ -261,6 +261,7 @@ def quantity_to_dict(quantity: Quantity) -> dict[str, Any]:
         "analytic": _plain(quantity.analytic),
         "measured": {name: _plain(value) for name, value in quantity.measured.items()},
         "verdict": quantity.verdict.value,
+        **({"reasons": dict(quantity.reasons)} if quantity.reasons else {}),
     }
 
 
@@ -273,6 +274,7 @@ def quantity_from_dict(data: Mapping[str, Any]) -> Quantity:
         _frozen(data["analytic"]),
         {name: _frozen(value) for name, value in data["measured"].items()},
         Verdict(data["verdict"]),
+        data.get("reasons", {}),
     )
 
 
