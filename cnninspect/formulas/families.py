@@ -17,6 +17,7 @@ FAMILIES = (
     "recurrent",
     "attention",
     "matmul",
+    "joining",
     "aten.views",
     "aten.movement",
     "aten.indexing",

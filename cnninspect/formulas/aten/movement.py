@@ -1,4 +1,4 @@
-"""Copies: elements moved, repeated, padded, joined or masked, none of them worked out anew."""
+"""Copies: elements moved, repeated, padded or masked, none of them worked out anew."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cnninspect.formulas.aten import packets
-from cnninspect.formulas.aten.shapes import axis, nothing, resized, same
+from cnninspect.formulas.aten.shapes import nothing, same
 from cnninspect.formulas.base import Use, broadcast_tensors, register_op
 from cnninspect.formulas.shaping import (
     padded_output,
@@ -16,19 +16,6 @@ from cnninspect.formulas.shaping import (
 )
 from cnninspect.quantities import Shape
 from cnninspect.trace.records import TensorRef
-
-
-def joined(tensors: Sequence[TensorRef], dim: int = 0) -> tuple[Shape, ...]:
-    """The sizes along `dim` added up; an empty one-dimensional tensor joins with anything. Source: torch.cat."""
-    shapes = [ref.shape for ref in tensors if ref.shape != (0,)] or [(0,)]
-    return (resized(shapes[0], dim, sum(shape[dim] for shape in shapes)),)
-
-
-def stacked(tensors: Sequence[TensorRef], dim: int = 0) -> tuple[Shape, ...]:
-    """A new dimension at `dim`, one place per tensor."""
-    shape = tensors[0].shape
-    position = axis(dim, len(shape) + 1)
-    return ((*shape[:position], len(tensors), *shape[position:]),)
 
 
 def repeated(self: TensorRef, repeats: Sequence[int]) -> tuple[Shape, ...]:
@@ -72,8 +59,6 @@ def block_diagonal(tensors: Sequence[TensorRef]) -> tuple[Shape, ...]:
     return ((sum(rows for rows, _ in blocks), sum(columns for _, columns in blocks)),)
 
 
-register_op("aten.cat", output=joined)
-register_op(*packets("stack _stack"), output=stacked)
 register_op("aten.repeat", output=repeated)
 register_op("aten.rot90", output=turned)
 register_op(*packets("clone _to_copy copy(_) roll flip channel_shuffle tril(_) triu(_)"), output=same)
