@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cnninspect.formulas.aten import packets
-from cnninspect.formulas.aten.shapes import same
+from cnninspect.formulas.aten.shapes import nothing, same
 from cnninspect.formulas.base import NoFormula, Use, Work, broadcast_tensors, register_op
 from cnninspect.formulas.matmul import matmul_macs, matmul_output
 from cnninspect.quantities import Shape
@@ -57,6 +57,39 @@ def solution(matrix: TensorRef, right: TensorRef, **_: Any) -> tuple[Shape, ...]
     return (right.shape,)
 
 
+def determinant(matrix: TensorRef) -> tuple[Shape, ...]:
+    """One number per matrix, its LU factors and their pivots."""
+    return (matrix.shape[:-2], matrix.shape, matrix.shape[:-1])
+
+
+def log_determinant(matrix: TensorRef) -> tuple[Shape, ...]:
+    """Sign and logarithm per matrix, its LU factors and their pivots."""
+    return (matrix.shape[:-2], *determinant(matrix))
+
+
+def singular(matrix: TensorRef, full_matrices: bool = False, compute_uv: bool = True, **_: Any) -> tuple[Shape, ...]:
+    """U [*, m, k], the k = min(m, n) singular values, and Vh [*, k, n]; U and Vh square if full, empty if unwanted."""
+    *batch, rows, columns = matrix.shape
+    least = min(rows, columns)
+    left, right = (rows, columns) if full_matrices else (least, least)
+    vectors = ((*batch, rows, left), (*batch, right, columns)) if compute_uv else ((0,), (0,))
+    return (vectors[0], (*batch, least), vectors[1])
+
+
+def orthogonal(matrix: TensorRef, mode: str = "reduced") -> tuple[Shape, ...]:
+    """Q [*, m, k] and R [*, k, n] with k = min(m, n), or m if complete. Source: torch.linalg.qr."""
+    *batch, rows, columns = matrix.shape
+    if mode == "r":
+        raise NoFormula("an R without Q")
+    inner = rows if mode == "complete" else min(rows, columns)
+    return ((*batch, rows, inner), (*batch, inner, columns))
+
+
+def eigen(matrix: TensorRef, *_: Any) -> tuple[Shape, ...]:
+    """One eigenvalue per row of a symmetric matrix; its vectors are empty if unwanted, which nobody sees."""
+    return (matrix.shape[:-1], matrix.shape)
+
+
 register_op(*packets("mm bmm mv dot vdot _int_mm"), output=product, macs=product_macs, source="torch.matmul")
 register_op(
     *packets("addmm(_) baddbmm(_) addmv(_) _addmm_activation"),
@@ -80,3 +113,9 @@ register_op(
     macs=unknown_macs,
     source="torch.linalg.solve_ex, torch.linalg.solve_triangular",
 )
+register_op("aten._linalg_det", output=determinant, macs=unknown_macs, source="torch.linalg.det")
+register_op("aten._linalg_slogdet", output=log_determinant, macs=unknown_macs, source="torch.linalg.slogdet")
+register_op("aten._linalg_svd", output=singular, macs=unknown_macs, source="torch.linalg.svd")
+register_op("aten.linalg_qr", output=orthogonal, macs=unknown_macs, source="torch.linalg.qr")
+register_op("aten._linalg_eigh", output=eigen, macs=unknown_macs, source="torch.linalg.eigh")
+register_op("aten._linalg_check_errors", output=nothing)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cnninspect.formulas.aten import packets
-from cnninspect.formulas.aten.shapes import nothing, same
+from cnninspect.formulas.aten.shapes import by_values, nothing, same
 from cnninspect.formulas.base import Use, broadcast_tensors, register_op
 from cnninspect.formulas.shaping import (
     padded_output,
@@ -74,4 +74,5 @@ register_op("aten.block_diag", output=block_diagonal)
 register_op("aten.pixel_shuffle", output=shuffled)
 register_op("aten.pixel_unshuffle", output=unshuffled)
 register_op(*packets("_assert_async _local_scalar_dense"), output=nothing)
+register_op("aten._pack_padded_sequence", output=by_values)
 register_op("aten._functional_assert_async", output=lambda self, assert_msg, dep_token: (dep_token.shape,))

@@ -2,8 +2,8 @@
 
 import torch
 
-from tests.formulas.aten.samples import OpSample, on_cpu, op
-from tests.formulas.samples import Tensor
+from tests.formulas.aten.samples import OpSample, by_values, on_cpu, op
+from tests.formulas.samples import Tensor, index
 
 X = (2, 4, 6)
 MASK = Tensor((2, 1, 6), torch.bool)
@@ -54,6 +54,7 @@ SAMPLES: list[OpSample] = [
     op("block_diag", [(2, 3), (4,), (1, 5)]),
     op("pixel_shuffle", (2, 12, 3, 4), 2),
     op("pixel_unshuffle", (12, 6, 4), 2),
+    by_values("_pack_padded_sequence", (2, 4, 6), index(2, below=4), True),
     on_cpu("_assert_async", Tensor((), torch.bool, below=2)),
     on_cpu("_local_scalar_dense", ()),
     on_cpu("_functional_assert_async", Tensor((), torch.bool, below=2), "", (3,)),
