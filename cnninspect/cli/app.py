@@ -43,7 +43,7 @@ def cnninspect(
 ) -> None:
     """Inspect a network: every number by formula and by measurement."""
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help(), err=True)
+        typer.echo(context.get_help())
         raise typer.Exit(2)
 
 

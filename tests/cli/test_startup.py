@@ -1,0 +1,43 @@
+"""What must not import torch, because it takes seconds."""
+
+import subprocess
+import sys
+
+import pytest
+
+WITHOUT_TORCH = [
+    ("help", ["--help"], 0),
+    ("help of a command", ["summary", "--help"], 0),
+    ("version", ["--version"], 0),
+    ("no command", [], 2),
+    ("unknown command", ["sumary"], 2),
+    ("unknown option", ["summary", "x", "--fromat", "json"], 2),
+    ("bad shape", ["summary", "x", "--input", "1x0"], 2),
+    ("bad argument", ["compare", "x", "--arg", "depth"], 2),
+    ("bad dtype", ["flops", "x", "--dtype", "floaty"], 2),
+    ("pickle", ["summary", "weights.pth"], 2),
+    ("unknown column", ["summary", "x", "--columns", "y"], 2),
+    ("unwritable file", ["summary", "x", "-o", "/nowhere/at/all"], 2),
+]
+CODE = """
+import sys
+from cnninspect.cli.app import run
+code = run(sys.argv[1:])
+print('torch' in sys.modules, code)
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [case[1:] for case in WITHOUT_TORCH], ids=[case[0] for case in WITHOUT_TORCH]
+)
+def test_torch_is_not_imported(arguments, code):
+    done = subprocess.run([sys.executable, "-c", CODE, *arguments], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == f"False {code}"
+
+
+def test_shell_completion_does_not_import_torch():
+    code = "import sys, atexit\natexit.register(lambda: print('torch' in sys.modules))\n"
+    code += "from cnninspect.cli.app import main\nmain()"
+    environ = {"_CNNINSPECT_COMPLETE": "complete_bash", "COMP_WORDS": "cnninspect summ", "COMP_CWORD": "1", "PATH": ""}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environ)
+    assert done.stdout.split() == ["summary", "False"]
