@@ -63,12 +63,14 @@ def _table(parts: Document, screen: Screen) -> list[str]:
 
 def _fitting(sheet: Sheet, width: int | None) -> tuple[Sheet, list[str]]:
     """The sheet without the rightmost columns that do not fit, and their names."""
+    widths = dict(enumerate(_widths(sheet)))
     dropped: list[int] = []
     for index in reversed(range(len(sheet.headings))):
-        if width is None or _total(_widths(sheet.without(dropped))) <= width:
+        if width is None or _total(list(widths.values())) <= width:
             break
         if not sheet.headings[index].kept:
             dropped.insert(0, index)
+            del widths[index]
     return sheet.without(dropped), [sheet.headings[index].title for index in dropped]
 
 
