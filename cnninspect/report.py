@@ -123,13 +123,14 @@ class Row:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Row:
         """The inverse of `to_dict`."""
-        numbers = {
+        plain = ("path", "call", "kind", "depth", "leaf", "functional", "hyperparameters")
+        numbers: dict[str, Any] = {
             name: None if data.get(name) is None else quantity_from_dict(data[name])
             for name in ("output_shape", "params", "macs", "flops", "neurons")
         }
         field_ = data.get("receptive_field")
         return cls(
-            **{name: data[name] for name in ("path", "call", "kind", "depth", "leaf", "functional", "hyperparameters")},
+            **{name: data[name] for name in plain},
             input_shapes=tuple(tuple(shape) for shape in data["input_shapes"]),
             **numbers,
             receptive_field=None if field_ is None else ReceptiveField.from_dict(field_),

@@ -32,7 +32,7 @@ from cnninspect.trace.values import Values
 LayerOf = Callable[[nn.Module], Layer]
 
 
-class ForwardFailed(Exception):
+class ForwardFailed(Exception):  # noqa: N818 - it says what happened
     """The model's forward raised; `call` is the innermost call that was open, with its inputs."""
 
     def __init__(self, call: Call | None, cause: BaseException):
@@ -271,7 +271,7 @@ class _FunctionWatch(TorchFunctionMode):
 
 class _DispatchWatch(TorchDispatchMode):
     def __init__(self, recorder: Recorder):
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.recorder = recorder
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

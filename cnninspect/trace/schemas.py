@@ -65,25 +65,6 @@ def schema_of(op: Any) -> OpSchema:
     """The schema of an op; a higher-order operator has only a name."""
     if not isinstance(op, torch._ops.OpOverload):
         return OpSchema(str(op), False, False, False, False, (), ())
-    schema = op._schema
-    marks: dict[str, tuple[int, str]] = {}
-    for position, argument in enumerate(schema.arguments):
-        for mark in argument.alias_info.before_set if argument.alias_info else ():
-            marks[mark] = (position, argument.name)
-    aliases: list[tuple[int, str, bool] | None] = []
-    returned = set()
-    for result in schema.returns:
-        info = result.alias_info
-        mark = next((m for m in (info.before_set if info else ()) if m in marks), None)
-        # The alias of a list of views (split, unbind) stands in the list's element type, which schemas do not expose.
-        view = (0, schema.arguments[0].name, False) if op.is_view else None
-        aliases.append((*marks[mark], bool(info and info.is_write)) if mark is not None else view)
-        returned.add(mark)
-    written = [
-        (position, argument.name)
-        for position, argument in enumerate(schema.arguments)
-        if argument.alias_info and argument.alias_info.is_write and not argument.alias_info.before_set & returned
-    ]
     name = f"{op.namespace}.{op._opname}.{op._overloadname}"
     return OpSchema(
         name=name,
@@ -92,6 +73,35 @@ def schema_of(op: Any) -> OpSchema:
         # Some ops (nearest upsampling) have a kernel of their own beside a decomposition in Python: those run whole.
         composite=torch._C._dispatch_has_kernel_for_dispatch_key(op._name, "CompositeImplicitAutograd"),
         is_query=name.rsplit(".", 1)[0] in _QUERIES,
-        aliases=tuple(aliases),
-        written=tuple(written),
+        aliases=tuple(_alias(op, result) for result in op._schema.returns),
+        written=_written(op._schema),
+    )
+
+
+def _marked(schema: Any) -> dict[str, tuple[int, str]]:
+    """The alias sets that the arguments open: mark -> position and name of the argument."""
+    return {
+        mark: (position, argument.name)
+        for position, argument in enumerate(schema.arguments)
+        for mark in (argument.alias_info.before_set if argument.alias_info else ())
+    }
+
+
+def _alias(op: Any, result: Any) -> tuple[int, str, bool] | None:
+    """The argument that a result aliases, and whether it is that argument written in place."""
+    marked = _marked(op._schema)
+    for mark in result.alias_info.before_set if result.alias_info else ():
+        if mark in marked:
+            return (*marked[mark], bool(result.alias_info.is_write))
+    # The alias of a list of views (split, unbind) stands in the list's element type, which schemas do not expose.
+    return (0, op._schema.arguments[0].name, False) if op.is_view else None
+
+
+def _written(schema: Any) -> tuple[tuple[int, str], ...]:
+    """The arguments that are overwritten but not returned."""
+    returned = {mark for result in schema.returns if result.alias_info for mark in result.alias_info.before_set}
+    return tuple(
+        (position, argument.name)
+        for position, argument in enumerate(schema.arguments)
+        if argument.alias_info and argument.alias_info.is_write and not argument.alias_info.before_set & returned
     )
