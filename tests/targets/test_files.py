@@ -81,7 +81,9 @@ def test_an_installed_module() -> None:
 
 
 def test_neighbours_are_importable_while_it_loads_and_builds(write: Write) -> None:
-    path = write("net.py", """
+    path = write(
+        "net.py",
+        """
         from layers import conv
         from torch import nn
 
@@ -90,7 +92,8 @@ def test_neighbours_are_importable_while_it_loads_and_builds(write: Write) -> No
                 super().__init__()
                 from late import width
                 self.conv = conv(width)
-    """)
+    """,
+    )
     write("layers.py", "from torch import nn\ndef conv(width): return nn.Conv2d(3, width, 1)")
     write("late.py", "width = 7")
     assert width_of(resolve(f"{path}:Net").build("meta")) == 7
@@ -118,7 +121,9 @@ def test_a_file_named_like_a_module_hides_nothing(write: Write) -> None:
 
 
 def test_what_it_changes_in_the_process_is_restored(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
-    path = write("net.py", """
+    path = write(
+        "net.py",
+        """
         import sys, torch
         from torch import nn
         sys.path.append("elsewhere")
@@ -128,7 +133,8 @@ def test_what_it_changes_in_the_process_is_restored(write: Write, capsys: pytest
         def make():
             print("building", torch.rand(1).device.type)
             return nn.Linear(2, 2)
-    """)
+    """,
+    )
     state = torch.get_rng_state()
     resolve(f"{path}:make").build("cpu")
     assert torch.equal(torch.get_rng_state(), state)

@@ -98,7 +98,9 @@ def frozen() -> nn.Module:
     return nn.Conv2d(3, 4, 3).requires_grad_(False)
 
 
-@pytest.mark.parametrize("make", [weight_normed, parametrized, scripted, symbolic, frozen], ids=lambda make: make.__name__)
+@pytest.mark.parametrize(
+    "make", [weight_normed, parametrized, scripted, symbolic, frozen], ids=lambda make: make.__name__
+)
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 def test_unusual_instances_run_on_meta(make: Callable[[], nn.Module]) -> None:
     model = make()
@@ -198,7 +200,9 @@ def gives_function(k: int = 2) -> Callable[[Tensor], Tensor]:
         pytest.param(partial(scale_first, 3), {}, (2.0,), 6.0, id="partial"),
     ],
 )
-def test_functions_of_tensors(thing: Any, arguments: dict[str, Any], inputs: tuple[float, ...], expected: float) -> None:
+def test_functions_of_tensors(
+    thing: Any, arguments: dict[str, Any], inputs: tuple[float, ...], expected: float
+) -> None:
     model = resolve(thing, arguments).build("cpu")
     assert not isinstance(model, nn.Module)
     assert model(*(torch.tensor(value) for value in inputs)).item() == expected
