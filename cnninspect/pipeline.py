@@ -30,6 +30,10 @@ from cnninspect.version import __version__
 Progress = Callable[[str], None]
 
 
+def _silent(_: str) -> None:
+    """No progress shown."""
+
+
 @dataclass(frozen=True)
 class Options:
     """How to build and run the target."""
@@ -38,7 +42,7 @@ class Options:
     device: str = "auto"
     dtype: str | None = None
     training: bool = False
-    progress: Progress = lambda step: None
+    progress: Progress = _silent
 
 
 def inspect(target: Target, options: Options, command: str) -> Report:
@@ -57,7 +61,12 @@ def inspect(target: Target, options: Options, command: str) -> Report:
     return Report(
         command=command,
         tool=_tool(),
-        target={"spec": target.spec, "provider": target.provider, "name": target.name, "arguments": dict(target.arguments)},
+        target={
+            "spec": target.spec,
+            "provider": target.provider,
+            "name": target.name,
+            "arguments": dict(target.arguments),
+        },
         run={
             "device": trace.device,
             "dtype": options.dtype or _dtype_of(trace),
@@ -102,7 +111,7 @@ def _run(target: Target, options: Options, device: str) -> tuple[Trace, Run, Inp
 
 
 def _checked_device(name: str) -> str:
-    """A device that torch knows and this machine has; UsageError for a name torch does not know, RunError without it."""
+    """A device that torch knows and this machine has; otherwise UsageError or RunError."""
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -159,7 +168,7 @@ def inspect_model(
     dtype: str | None = None,
     training: bool = False,
     command: str = "summary",
-    progress: Progress = lambda step: None,
+    progress: Progress = _silent,
 ) -> Report:
     """The report on a model: a TARGET string as on the command line, a module, a class, a factory or a function.
 

@@ -1,4 +1,4 @@
-"""The report: rows and totals where analytic and measured numbers have met; plain data that round-trips through JSON."""
+"""The report: rows and totals where analytic and measured have met; plain data that round-trips through JSON."""
 
 from __future__ import annotations
 
@@ -88,7 +88,10 @@ class Row:
     @property
     def quantities(self) -> dict[str, Quantity | ReceptiveField]:
         """Every number of the row that is there, by its name in the JSON."""
-        named = {name: getattr(self, name) for name in ("output_shape", "params", "macs", "flops", "neurons", "receptive_field")}
+        named = {
+            name: getattr(self, name)
+            for name in ("output_shape", "params", "macs", "flops", "neurons", "receptive_field")
+        }
         return {name: quantity for name, quantity in named.items() if quantity is not None}
 
     @property
@@ -225,7 +228,8 @@ class Report:
             },
             rows=tuple(Row.from_dict(row) for row in data["rows"]),
             uncounted=tuple(
-                Uncounted(item["op"], item["calls"], tuple(item["rows"]), item["quantity"]) for item in data["uncounted"]
+                Uncounted(item["op"], item["calls"], tuple(item["rows"]), item["quantity"])
+                for item in data["uncounted"]
             ),
             notes=tuple(data["notes"]),
             verdict=Verdict(data["verdict"]),

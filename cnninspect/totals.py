@@ -11,6 +11,7 @@ from cnninspect.report import ReceptiveField
 from cnninspect.trace.records import Call, State, TensorRef
 from cnninspect.verdicts import judge
 
+
 def totals(findings: Findings, field: ReceptiveField) -> dict[str, Quantity | ReceptiveField]:
     """The contract's totals, and the Keras-style memory figures `input_bytes` and `total_bytes` beside them."""
     trace = findings.trace
@@ -52,7 +53,9 @@ def _declared(states: Mapping[str, State], unit: Unit = Unit.PARAMS) -> Quantity
 
 def _bytes_of_states(states: Mapping[str, State]) -> Quantity:
     analytic = sum(prod(state.shape) * item_size(state.dtype) for state in states.values())
-    return judge(Unit.BYTES, analytic, {"storage": sum(state.fresh * item_size(state.dtype) for state in states.values())})
+    return judge(
+        Unit.BYTES, analytic, {"storage": sum(state.fresh * item_size(state.dtype) for state in states.values())}
+    )
 
 
 def _activation_bytes(findings: Findings) -> Quantity:

@@ -25,7 +25,7 @@ def layer_of(module: Any) -> Layer:
     instance whose `forward` was replaced, and a layer whose parameters are not the ones its formula counts
     (weight_norm, parametrizations) are not that layer: `name` is None and their own calls are looked at.
     """
-    known, changed = _known_base(type(module))
+    known, changed = _known_base(type(module))  # type: ignore[arg-type]
     if known is None:
         return Layer()
     formula = MODULES[known]

@@ -32,7 +32,7 @@ from cnninspect.trace.values import Values
 LayerOf = Callable[[nn.Module], Layer]
 
 
-class ForwardFailed(Exception):  # noqa: N818 - it says what happened
+class ForwardFailed(Exception):
     """The model's forward raised; `call` is the innermost call that was open, with its inputs."""
 
     def __init__(self, call: Call | None, cause: BaseException):
