@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from cnninspect.quantities import Quantity, Status, Verdict
+from cnninspect.quantities import Quantity, Shape, Status, Verdict
 from cnninspect.render.numbers import dimensions, field_text, number_cell, shapes_text, sign, tone_of, was_computed
 from cnninspect.render.screen import Marks
 from cnninspect.render.sheet import Cell, Tone
 from cnninspect.report import Row
 
 BAR_WIDTH = 5
+WIDEST_SHAPES = 24
 _CERTAINTY = (Status.EXACT, Status.UPPER_BOUND, Status.LOWER_BOUND, Status.UNKNOWN)
 
 
@@ -27,12 +28,17 @@ class Line:
 
 @dataclass(frozen=True)
 class Context:
-    """What a cell needs beside its row: the total that shares refer to, and the largest part (a full bar)."""
+    """What a cell needs beside its row.
+
+    `macs` is the total that shares refer to, `largest` the part with a full bar, `single` as in `shapes_text`; `whole`
+    if nothing may be shortened.
+    """
 
     marks: Marks
     macs: Quantity | None
     largest: int
     single: bool
+    whole: bool
 
 
 def layer_cell(line: Line, _context: Context) -> Cell:
@@ -54,13 +60,13 @@ def output_cell(line: Line, context: Context) -> Cell:
     if quantity.value is None:
         return Cell(context.marks.unknown, None, Tone.UNKNOWN)
     tone = Tone.QUIET if _is_free(line.row) and quantity.verdict is not Verdict.DIFFER else tone_of(quantity.verdict)
-    return Cell(shapes_text(quantity.value, single=context.single), _plain_shapes(quantity.value), tone)
+    return Cell(_shapes_text(quantity.value, context), _plain_shapes(quantity.value), tone)
 
 
 def input_cell(line: Line, context: Context) -> Cell:
     """The shapes that go in."""
     shapes = line.row.input_shapes
-    return Cell(shapes_text(shapes, single=context.single), _plain_shapes(shapes))
+    return Cell(_shapes_text(shapes, context), _plain_shapes(shapes))
 
 
 def count_cell(name: str) -> Callable[[Line, Context], Cell]:
@@ -180,6 +186,14 @@ def _bar(macs: int, context: Context) -> str:
     length = max(1, round(BAR_WIDTH * steps * macs / context.largest))
     full, rest = divmod(length, steps)
     return context.marks.bar[-1] * full + (context.marks.bar[rest] if rest else "")
+
+
+def _shapes_text(shapes: Sequence[Shape], context: Context) -> str:
+    """All shapes, or the first and how many follow it where all of them would take too much of a terminal."""
+    text = shapes_text(shapes, single=context.single)
+    if context.whole or len(text) <= WIDEST_SHAPES or len(shapes) < 2:
+        return text
+    return f"{shapes_text(shapes[:1], single=context.single)} and {len(shapes) - 1} more"
 
 
 def _plain_shapes(shapes: Iterable[Iterable[int]]) -> str:

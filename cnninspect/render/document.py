@@ -22,11 +22,11 @@ class Document:
     closing: str = ""
 
 
-def document(report: Report, view: View, marks: Marks, *, full_paths: bool) -> Document:
+def document(report: Report, view: View, marks: Marks, *, whole: bool) -> Document:
     """What a reader sees: the findings of a comparison, or else the layers."""
     if report.checks is None:
         default = layers.READERS.get(report.command, layers.READERS["summary"])
-        sheet = layers.layer_sheet(report, view, marks, default, full_paths=full_paths)
+        sheet = layers.layer_sheet(report, view, marks, default, whole=whole)
         return Document(title(report, marks), sheet, facts(report, marks))
     sheet = findings.finding_sheet(findings.failed(report), view.columns or findings.READERS, marks)
     return Document(title(report, marks), sheet, missing(report), findings.summary(report))
@@ -35,7 +35,7 @@ def document(report: Report, view: View, marks: Marks, *, full_paths: bool) -> D
 def data_sheet(report: Report, view: View, marks: Marks) -> Sheet:
     """What a program reads: all checks of a comparison, or else the layers with every column."""
     if report.checks is None:
-        return layers.layer_sheet(report, view, marks, layers.PROGRAMS, full_paths=True)
+        return layers.layer_sheet(report, view, marks, layers.PROGRAMS, whole=True)
     return findings.finding_sheet(report.checks, view.columns or findings.PROGRAMS, marks)
 
 

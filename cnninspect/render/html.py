@@ -28,7 +28,7 @@ _STYLE = """\
 
 def render(report: Report, view: View, _screen: Screen) -> str:
     """A standalone page."""
-    parts = document(report, view, UNICODE, full_paths=False)
+    parts = document(report, view, UNICODE, whole=True)
     head = f'<meta charset="utf-8">\n<title>{escape(parts.title)}</title>'
     scheme = ":root { color-scheme: light dark; }"
     return (
@@ -39,7 +39,7 @@ def render(report: Report, view: View, _screen: Screen) -> str:
 
 def fragment(report: Report) -> str:
     """What a notebook shows; its style applies to nothing else on the page."""
-    return _body(document(report, View(), UNICODE, full_paths=False))
+    return _body(document(report, View(), UNICODE, whole=True))
 
 
 def _body(parts: Document) -> str:

@@ -29,16 +29,20 @@ NAMES = (*COLUMNS, COUNTERS)
 """What `--columns` takes in a table of layers."""
 
 
-def layer_sheet(report: Report, view: View, marks: Marks, default: tuple[str, ...], *, full_paths: bool) -> Sheet:
-    """The sheet of the rows that the view shows; `default` names the columns where the view names none."""
+def layer_sheet(report: Report, view: View, marks: Marks, default: tuple[str, ...], *, whole: bool) -> Sheet:
+    """The sheet of the rows that the view shows; `default` names the columns where the view names none.
+
+    `whole` gives every name its whole path and shows every shape.
+    """
     shown = select(report, view)
-    lines = list(_lines(shown, marks, full_paths=full_paths))
+    lines = list(_lines(shown, marks, whole=whole))
     macs = report.totals.get("macs")
     context = Context(
         marks,
         macs if isinstance(macs, Quantity) else None,
         max((_count(line.row) for line in lines if line.is_part), default=0),
         _single(report),
+        whole,
     )
     columns = list(_columns(view.columns or _without_empty(default, report), report))
     return Sheet(
@@ -71,7 +75,7 @@ def _without_empty(names: tuple[str, ...], report: Report) -> tuple[str, ...]:
     return tuple(name for name in names if name not in empty)
 
 
-def _lines(shown: Report, marks: Marks, *, full_paths: bool) -> Iterator[Line]:
+def _lines(shown: Report, marks: Marks, *, whole: bool) -> Iterator[Line]:
     """The rows as a tree; the root has no line of its own unless it is all there is."""
     parts = shown_leaves(shown)
     indents: list[int] = []
@@ -80,17 +84,17 @@ def _lines(shown: Report, marks: Marks, *, full_paths: bool) -> Iterator[Line]:
         is_hidden_root = row.parent is None and index not in parts
         indents.append(-1 if is_hidden_root else above + 1)
         if not is_hidden_root:
-            name = _name(row, shown.rows, marks, full_paths=full_paths)
+            name = _name(row, shown.rows, marks, whole=whole)
             yield Line(row, name, indents[-1], index in parts)
 
 
-def _name(row: Row, rows: tuple[Row, ...], marks: Marks, *, full_paths: bool) -> str:
+def _name(row: Row, rows: tuple[Row, ...], marks: Marks, *, whole: bool) -> str:
     """A module by its path, from its caller on unless paths are `full`; a functional call by a sign."""
     if row.functional:
-        return f"{row.path} {marks.nothing}".lstrip() if full_paths else marks.nothing
+        return f"{row.path} {marks.nothing}".lstrip() if whole else marks.nothing
     path = row.path or f"({row.kind})"
     caller = "" if row.parent is None else rows[row.parent].path
-    if not full_paths and caller:
+    if not whole and caller:
         path = path.removeprefix(f"{caller}.")
     return f"{path} call {row.call}" if row.call else path
 

@@ -18,7 +18,7 @@ _SPECIAL = re.compile(r"[\\|*`\[\]<]|(?<![^\W_])_|_(?![^\W_])")
 
 def render(report: Report, view: View, _screen: Screen) -> str:
     """The report as Markdown."""
-    parts = document(report, view, UNICODE, full_paths=True)
+    parts = document(report, view, UNICODE, whole=True)
     blocks = [f"### {_escaped(parts.title)}", _table(parts.sheet), _list(parts.facts), parts.closing]
     return "\n\n".join(block for block in blocks if block) + "\n"
 

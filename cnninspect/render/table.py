@@ -34,7 +34,7 @@ _SHORTEST_CELL = 8
 
 def render(report: Report, view: View, screen: Screen) -> str:
     """Title, table, totals; on a terminal no line is wider than it, elsewhere nothing is left out."""
-    parts = document(report, view, screen.marks, full_paths=screen.width is None)
+    parts = document(report, view, screen.marks, whole=screen.width is None)
     blocks = [
         [_paint(_cut(parts.title, screen), Tone.STRONG, screen)],
         _table(parts, screen),
