@@ -126,10 +126,10 @@ def test_shapes_that_are_none(shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        pytest.param({"inputs": ["1x3", "1x3", "1x3"]}, r"do not fit the forward of two_inputs, which takes \(x, mask\)", id="many"),
+        pytest.param({"inputs": ["1x3"] * 3}, r"do not fit the forward of two_inputs, which takes \(x, mask\)", id="many"),
         pytest.param({"inputs": ["1x3"]}, "missing a required argument: 'mask'", id="few"),
         pytest.param({"inputs": ["1x3", "msk=1x3"]}, "'mask'", id="wrong-keyword"),
-        pytest.param({"inputs": ["1x3"], "inputs_from": "a.py:f"}, "--input and --inputs-from exclude each other", id="both"),
+        pytest.param({"inputs": ["1x3"], "inputs_from": "a.py:f"}, "--input and --inputs-from exclude", id="both"),
         pytest.param({"inputs": ["1x3"], "batch_size": 2}, "--batch-size changes default inputs", id="batch-of-given"),
         pytest.param({"batch_size": 0}, "--batch-size 0 is not positive", id="empty-batch"),
     ],

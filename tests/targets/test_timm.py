@@ -52,5 +52,5 @@ def test_a_wrong_argument() -> None:
 
 
 def test_a_tag_that_does_not_exist() -> None:
-    with pytest.raises(LoadError, match="timm:resnet18.nosuchtag cannot be built"):
+    with pytest.raises(LoadError, match=r"timm:resnet18\.nosuchtag cannot be built"):
         resolve("timm:resnet18.nosuchtag").build("meta")
