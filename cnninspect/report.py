@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 from cnninspect.quantities import Quantity, Shape, Status, Unit, Verdict
 
 SCHEMA_VERSION = 1
+_OWN = {
+    "schema_version", "command", "tool", "target", "run", "totals", "rows", "uncounted", "notes", "verdict", "checks",
+}  # fmt: skip
+"""The keys of the document that every command has."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +181,10 @@ class Check:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything a renderer needs: what was inspected, every row, the totals, and what is not known."""
+    """Everything a renderer needs: what was inspected, every row, the totals, and what is not known.
+
+    `extra` is what a command adds to the document, plain data by its key there.
+    """
 
     command: str
     tool: Mapping[str, Any]
@@ -212,7 +220,7 @@ class Report:
         }
         if self.checks is not None:
             document["checks"] = [check.to_dict() for check in self.checks]
-        return document
+        return {**document, **{name: _plain(value) for name, value in self.extra.items()}}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Report:
@@ -236,6 +244,7 @@ class Report:
             checks=None
             if checks is None
             else tuple(Check(**{**check, "verdict": Verdict(check["verdict"])}) for check in checks),
+            extra={name: value for name, value in data.items() if name not in _OWN},
         )
 
     def total(self, name: str) -> Quantity:
@@ -292,12 +301,12 @@ def _listed(value: tuple[Any, ...] | None) -> list[Any] | None:
 
 
 def _plain(value: Any) -> Any:
-    """Tuples as lists, all the way down."""
+    """Tuples as lists and infinity as a word, for which JSON has no number, all the way down."""
     if isinstance(value, (tuple, list)):
         return [_plain(item) for item in value]
     if isinstance(value, Mapping):
         return {str(name): _plain(item) for name, item in value.items()}
-    return value
+    return str(value) if isinstance(value, float) and not isfinite(value) else value
 
 
 def _frozen(value: Any) -> Any:
