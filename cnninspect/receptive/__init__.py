@@ -1,5 +1,5 @@
-"""Receptive fields by arithmetic on the trace: `intervals(trace)[value]` is the Field of a value.
+"""Receptive fields by arithmetic on the trace.
 
-`intervals` gives a mapping from the value ids of the trace to Fields, `row_fields` one `report.ReceptiveField` (or
-None) per call, `total_field` that of the last output which still has a spatial map.
+`intervals.intervals(trace)` maps the value ids of the trace to Fields; `rows.row_fields(trace)` gives one
+`report.ReceptiveField` (or None) per call, `rows.total_field` that of the last output which still is a map.
 """

@@ -1,0 +1,68 @@
+"""Which dimensions of an input are its spatial axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cnninspect.quantities import Shape
+from cnninspect.receptive.fields import Axis
+from cnninspect.receptive.maps import of_input
+from cnninspect.receptive.reach import Forms, Reach
+from cnninspect.trace.records import Op, TensorRef, Trace
+
+_CONVOLUTIONS = {"aten.convolution", "aten._convolution"}
+_PRODUCTS = {"aten.mm", "aten.addmm", "aten.bmm", "aten.baddbmm", "aten.linear"}
+_TRANSPOSITIONS = {"aten.permute", "aten.transpose", "aten.t"}
+
+
+def of_inputs(trace: Trace) -> dict[str, tuple[Axis, ...]]:
+    """The spatial axes of every input, by its name.
+
+    [N, C, *space] has all dimensions from the third on. The first convolution or matrix product that an input meets
+    may tell otherwise: a 2-d convolution says that the last two are space, so that [C, H, W] has them too; a product
+    over the last of at least three dimensions says that it holds features: the space of [N, T, C] is T.
+    """
+    found = {}
+    for name, ref in trace.inputs.items():
+        dims = _dims(ref, _first_mixing(trace, ref))
+        found[name] = tuple(Axis(name, index, dim, ref.shape[dim]) for index, dim in enumerate(dims))
+    return found
+
+
+def input_reach(name: str, shape: Shape, axes: Sequence[Axis]) -> Reach:
+    """The reach of an input: every element sees its own position."""
+    places = [axis.dim for axis in axes]
+    forms = {}
+    for axis in axes:
+        exact = of_input(shape, places, axis.dim, clipped=True)
+        forms[axis] = Forms(exact, exact, of_input(shape, places, axis.dim, clipped=False))
+    return Reach(shape, forms if 0 not in shape else {}, frozenset({name}))
+
+
+def _dims(ref: TensorRef, mixing: Op | None) -> tuple[int, ...]:
+    rank = len(ref.shape)
+    if mixing is not None and mixing.packet in _CONVOLUTIONS:
+        space = len(mixing.args[1].shape) - 2
+        if rank > space:
+            return tuple(range(rank - space, rank))
+    elif mixing is not None and rank > 2 and _features_last(ref, mixing):
+        return tuple(range(1, rank - 1))
+    return tuple(range(2, rank))
+
+
+def _features_last(ref: TensorRef, product: Op) -> bool:
+    """Whether a product contracts exactly the last dimension of the input."""
+    operand = next((other for other in product.inputs if other.state is None), None)
+    return operand is not None and operand.shape[-1] == ref.shape[-1] and operand.shape != (ref.shape[0], ref.shape[-1])
+
+
+def _first_mixing(trace: Trace, ref: TensorRef) -> Op | None:
+    """The first convolution or product among the ops that follow from the input; no product after a transposition."""
+    reached, transposed = {ref.value}, False
+    for op in trace.ops:
+        if any(other.value in reached for other in op.inputs):
+            if op.packet in _CONVOLUTIONS or (op.packet in _PRODUCTS and not transposed):
+                return op
+            transposed = transposed or op.packet in _TRANSPOSITIONS
+            reached.update(output.value for output in op.outputs)
+    return None

@@ -1,0 +1,168 @@
+"""Walks the ops of a trace in order and computes the reach of every value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cnninspect.receptive import axes, reach
+from cnninspect.receptive import rules_elementwise as elementwise
+from cnninspect.receptive import rules_mixing, rules_movement, rules_windows  # noqa: F401  (they enter their rules)
+from cnninspect.receptive.aliases import Aliases, View, put_back
+from cnninspect.receptive.digits import Indices, Table
+from cnninspect.receptive.fields import Axis
+from cnninspect.receptive.reach import Reach
+from cnninspect.receptive.rules import CREATES, READS_BY_DATA, RULES, NoRule, Result
+from cnninspect.trace.records import Op, TensorRef, Trace
+
+
+class Engine:
+    """The reach of every value of a trace.
+
+    `looked_at` holds, for each axis, the hull (`lo`, `-hi`) of what the network reads at all: of what the first op with
+    a window sees. `before` holds earlier contents of tensors written through a view, with the op that ended them.
+    """
+
+    def __init__(self, trace: Trace, constants: Mapping[int, Indices]):
+        self.trace = trace
+        self.reaches: dict[int, Reach] = {}
+        self.before: dict[int, list[tuple[int, Reach]]] = {}
+        self.looked_at: dict[Axis, Table] = {}
+        self._constants = constants
+        self._aliases = Aliases()
+        self._stale: set[int] = set()
+        self._overwritten: dict[int, str] = {}
+        self.axes = axes.of_inputs(trace)
+        for name, ref in trace.inputs.items():
+            self.reaches[ref.value] = axes.input_reach(name, ref.shape, self.axes[name])
+        for op in trace.ops:
+            self._run(op)
+
+    def of(self, ref: TensorRef) -> Reach:
+        """The reach of a tensor; one that no op made is a constant."""
+        if ref.value in self._stale:
+            self._stale.discard(ref.value)
+            view = self._aliases.views[ref.value]
+            self.reaches[ref.value] = self._results(view.op, latest=True)[view.position]
+        known = self.reaches.get(ref.value)
+        if known is None:
+            known = Reach(ref.shape, unknown=self._overwritten.get(ref.storage), content=self._constants.get(ref.value))
+            self.reaches[ref.value] = known
+        return known
+
+    def at(self, ref: TensorRef, op: int) -> Reach:
+        """The reach of a tensor as it was after the op of this index."""
+        for ended, earlier in self.before.get(ref.value, ()):
+            if ended > op:
+                return earlier
+        return self.of(ref)
+
+    # -- one op ------------------------------------------------------------------------------------------------
+
+    def _run(self, op: Op) -> None:
+        results = self._results(op)
+        for ref, result in zip(op.outputs, results, strict=True):
+            self.reaches[ref.value] = result
+            self._look(result)
+        if op.writes:
+            self._write(op)
+        elif op.outputs:
+            self._aliases.add(op)
+
+    def _results(self, op: Op, latest: bool = False) -> list[Reach]:
+        """One reach for each result of the op; unknown where no rule says more."""
+        args, kwargs = self._resolved(op.args, latest), self._resolved(op.kwargs, latest)
+        found = self._taint(op, args, kwargs)
+        if found is None:
+            try:
+                result = self._apply(op, args, kwargs)
+            except (NoRule, TypeError):
+                result = ()
+            found = [*result] if isinstance(result, tuple) else [result]
+        return [self._checked(op, position, found) for position in range(len(op.outputs))]
+
+    def _taint(self, op: Op, args: Any, kwargs: Any) -> list[Reach] | None:
+        """What all results share when an argument is not known, or none depends on an input; else None."""
+        parts = [*elementwise.reaches(args), *elementwise.reaches(list(kwargs.values()))]
+        inputs = frozenset[str]().union(*(part.inputs for part in parts))
+        unknown = next((part.unknown for part in parts if part.unknown), None)
+        by_data = next((part.data_dependent for part in parts if part.data_dependent), None)
+        if op.packet in CREATES or not (inputs or unknown or by_data):
+            return [reach.nothing(ref.shape) for ref in op.outputs]
+        if op.packet in READS_BY_DATA:
+            by_data = by_data or op.packet
+        if unknown or by_data:
+            return [Reach(ref.shape, {}, inputs, unknown, by_data) for ref in op.outputs]
+        return None
+
+    def _apply(self, op: Op, args: Any, kwargs: Any) -> Result:
+        if op.packet in RULES:
+            return RULES[op.packet](op, *args, **kwargs)
+        if op.pointwise:
+            return elementwise.elementwise(op, *args, **kwargs)
+        raise NoRule
+
+    def _checked(self, op: Op, position: int, found: list[Reach]) -> Reach:
+        shape = op.outputs[position].shape
+        if 0 in shape:
+            return reach.nothing(shape)
+        if position < len(found) and found[position].shape == shape:
+            return found[position]
+        inputs = frozenset[str]().union(*(self.of(ref).inputs for ref in op.inputs))
+        return Reach(shape, {}, inputs, unknown=op.packet)
+
+    def _resolved(self, tree: Any, latest: bool) -> Any:
+        """Arguments with a Reach for each tensor."""
+        if isinstance(tree, TensorRef):
+            if latest and self._aliases.latest(tree.value) != tree.value:
+                return self.reaches[self._aliases.latest(tree.value)]
+            return self.of(tree)
+        if isinstance(tree, (tuple, list)):
+            return type(tree)([self._resolved(item, latest) for item in tree])
+        if isinstance(tree, Mapping):
+            return {name: self._resolved(item, latest) for name, item in tree.items()}
+        return tree
+
+    def _look(self, result: Reach) -> None:
+        """Note what is looked at along each axis, the first time an element sees more than one pixel."""
+        for axis, forms in result.forms.items():
+            if axis not in self.looked_at and (forms.endless.table.sum(0) < 0).any():
+                self.looked_at[axis] = forms.strict.table.reshape(2, -1).min(1)
+
+    # -- writing in place --------------------------------------------------------------------------------------
+
+    def _write(self, op: Op) -> None:
+        olds = {ref.value: ref for ref in op.inputs if ref.value in op.writes}
+        for value in op.writes:
+            old = olds[value]
+            new = next((ref for ref in op.outputs if ref.storage == old.storage), None)
+            if new is None:
+                self._overwritten[old.storage] = op.packet
+                continue
+            self._aliases.renew(value, new)
+            fresh = {new.value, *self._write_through(op, new)}
+            self._stale.update(other for other in self._aliases.others(new) if other not in fresh)
+
+    def _write_through(self, op: Op, new: TensorRef) -> list[int]:
+        """Renew what a view was taken from, up to the tensor that owns the storage; the values renewed."""
+        renewed, value = [], new.value
+        while value in self._aliases.views:
+            view = self._aliases.views[value]
+            parent = self._aliases.latest(view.of)
+            whole, part = self.reaches[parent], self.reaches[value]
+            renewed.append(parent)
+            value = parent
+            if not (whole.inputs or part.inputs):
+                continue
+            self.before.setdefault(parent, []).append((op.index, whole))
+            self.reaches[parent] = self._put_back(view, whole, part)
+        return renewed
+
+    def _put_back(self, view: View, whole: Reach, part: Reach) -> Reach:
+        if whole.is_known and part.is_known:
+            try:
+                return put_back(view, whole, part)
+            except NoRule:
+                pass
+        unknown = whole.unknown or part.unknown or view.op.packet
+        return Reach(whole.shape, {}, whole.inputs | part.inputs, unknown, whole.data_dependent or part.data_dependent)

@@ -1,0 +1,91 @@
+"""The fields of a whole trace: what probes, tests, tables and pictures read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from cnninspect.receptive.digits import Indices, Table
+from cnninspect.receptive.engine import Engine
+from cnninspect.receptive.fields import Axis, Field, Interval
+from cnninspect.receptive.maps import Map
+from cnninspect.receptive.reach import Reach
+from cnninspect.trace.records import Call, TensorRef, Trace
+
+
+class Fields(Mapping[int, Field]):
+    """The Field of every value that the ops of a trace made, by its value id; computed when asked for."""
+
+    def __init__(self, trace: Trace, engine: Engine):
+        self.trace = trace
+        self.engine = engine
+
+    def __getitem__(self, value: int) -> Field:
+        return self.field(self.engine.reaches[value])
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.engine.reaches)
+
+    def __len__(self) -> int:
+        return len(self.engine.reaches)
+
+    @property
+    def axes(self) -> Mapping[str, tuple[Axis, ...]]:
+        """The spatial axes of every input, by its name."""
+        return self.engine.axes
+
+    def of_call(self, call: Call) -> list[Field]:
+        """The fields of a call's outputs, as they were when the call ended."""
+        return [self.field(self.reach(call, ref)) for ref in call.outputs]
+
+    def reach(self, call: Call, ref: TensorRef) -> Reach:
+        """The reach of one of a call's outputs, as it was when the call ended."""
+        return self.engine.at(ref, self._last_op(call))
+
+    def looked_at(self, axis: Axis) -> Table:
+        """`lo` and `-hi` of the pixels that the network looks at: what its first op with a window sees."""
+        return self.engine.looked_at.get(axis, np.array([0, 1 - axis.size]))
+
+    def label(self, op: int) -> str:
+        """How messages name the call that an op belongs to: `layer1.0.se.avgpool`, `layer1.0 torch.cat`."""
+        return label(self.trace.calls[self.trace.ops[op].call])
+
+    def field(self, reach: Reach) -> Field:
+        """A reach as plain intervals."""
+        causes = [forms.cause for forms in reach.forms.values()]
+        known = [cause for cause in causes if cause is not None]
+        return Field(
+            shape=reach.shape,
+            strict={axis: _interval(forms.strict) for axis, forms in reach.forms.items()},
+            local={axis: _interval(forms.local) for axis, forms in reach.forms.items()},
+            inputs=reach.inputs,
+            cause=self.label(max(known)) if known and len(known) == len(causes) else None,
+            unknown=reach.unknown,
+            data_dependent=reach.data_dependent,
+        )
+
+    def _last_op(self, call: Call) -> int:
+        """The index of the last op inside a call."""
+        inner = [self._last_op(self.trace.calls[child]) for child in self.trace.children.get(call.index, ())[-1:]]
+        return max([*call.ops[-1:], *inner], default=-1)
+
+
+def intervals(trace: Trace, constants: Mapping[int, Indices] | None = None) -> Fields:
+    """The receptive field of every value of a trace.
+
+    `constants` gives the numbers of index tensors that the model holds, by value id, where they are known: a trace
+    itself holds no numbers.
+    """
+    return Fields(trace, Engine(trace, constants or {}))
+
+
+def label(call: Call) -> str:
+    """A call by its path, and by its name if it is the call of a function."""
+    return " ".join(part for part in (call.path, call.kind if call.functional else "") if part) or call.kind
+
+
+def _interval(part: Map) -> Interval:
+    lo, negative_hi = part.dense()
+    return Interval(lo, -negative_hi)
+

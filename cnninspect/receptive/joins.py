@@ -1,0 +1,115 @@
+"""Maps of several tensors brought together: merged element by element, concatenated, written into each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cnninspect.receptive.digits import Digit, Indices, Kind, Table, common, lookup, simplified
+from cnninspect.receptive.layout import Digits, refinement, regrouped, unified
+from cnninspect.receptive.maps import Map, grouped, size_of
+
+
+def merged(first: Map, second: Map) -> Map:
+    """The hull of two maps whose shapes broadcast."""
+    rank = max(len(first.dims), len(second.dims))
+    a, b = _aligned(first.padded(rank), second.padded(rank))
+    left, right, digits, mixed = a.table, b.table, [], []
+    for axis, (p, q) in enumerate(zip(a.digits, b.digits, strict=True), 1):
+        if p.size == 1:
+            p = Digit(1, p.step or q.step or 0, max(p.kind, q.kind))
+        elif p != q or left.shape[axis] != right.shape[axis]:
+            left, right, p = common(left, right, axis, p, q)
+            mixed.append(axis)
+        digits.append(p)
+    table = np.minimum(left, right)
+    for axis in mixed:
+        table, digits[axis - 1] = simplified(table, axis, digits[axis - 1], affine=not a.clipped)
+    return Map(table, grouped(digits, a.dims), a.clipped)
+
+
+def concatenated(maps: Sequence[Map], dim: int) -> Map:
+    """The maps one after the other along a dimension."""
+    parts = _conformed([part.single(dim) for part in maps], dim)
+    axis = parts[0].axis(dim)
+    size = sum(part.dims[dim][0].size for part in parts)
+    kind = max(part.dims[dim][0].kind for part in parts)
+    if not any(part.varies(dim) for part in parts):
+        first = parts[0].table.take([0], axis)
+        if all(np.array_equal(first, part.table.take([0], axis)) for part in parts):
+            return parts[0].replaced(first, dim, (Digit(size, 0, kind),))
+    table = np.concatenate([part.completed(dim).table for part in parts], axis)
+    table, digit = simplified(table, axis, Digit(size, None, kind), affine=not parts[0].clipped)
+    return parts[0].replaced(table, dim, (digit,))
+
+
+def written(whole: Map, dim: int, positions: Indices, part: Map) -> Map:
+    """`whole` with `part` in place of what stood at `positions` of a dimension."""
+    a, b = _conformed([whole.completed(dim), part.expanded(_with_size(whole, dim, len(positions))).completed(dim)], dim)
+    table = a.table.copy()
+    table[(*(slice(None),) * a.axis(dim), positions)] = b.table
+    digit = a.dims[dim][0]._replace(kind=max(a.dims[dim][0].kind, b.dims[dim][0].kind))
+    table, digit = simplified(table, a.axis(dim), digit, affine=not a.clipped)
+    return a.replaced(table, dim, (digit,))
+
+
+def _with_size(whole: Map, dim: int, size: int) -> tuple[int, ...]:
+    return (*whole.shape[:dim], size, *whole.shape[dim + 1 :])
+
+
+def _conformed(maps: list[Map], dim: int) -> list[Map]:
+    """Maps of equal shape, but for dimension `dim`, with the same digits and table sizes in all other dimensions."""
+    first = maps[0]
+    for other in maps[1:]:
+        first, _ = _aligned(first, other, skip=dim)
+    maps = [_aligned(first, other, skip=dim)[1] for other in maps]
+    axis_of_dim = first.axis(dim)
+    for axis in range(1, first.table.ndim):
+        if axis != axis_of_dim:
+            tables, digit = unified([part.table for part in maps], axis, [part.digits[axis - 1] for part in maps])
+            maps = [_with_digit(part, table, axis, digit) for part, table in zip(maps, tables, strict=True)]
+    return maps
+
+
+def _with_digit(part: Map, table: Table, axis: int, digit: Digit) -> Map:
+    digits = [*part.digits[: axis - 1], digit, *part.digits[axis:]]
+    return Map(table, grouped(digits, part.dims), part.clipped)
+
+
+def _aligned(a: Map, b: Map, skip: int | None = None) -> tuple[Map, Map]:
+    """Two maps of one rank with digits of the same sizes in every dimension but `skip`."""
+    if a.dims == b.dims:
+        return a, b
+    for dim in range(len(a.dims)):
+        if dim != skip and _sizes(a.dims[dim]) != _sizes(b.dims[dim]):
+            a, b = _aligned_dim(a, b, dim)
+    return a, b
+
+
+def _aligned_dim(a: Map, b: Map, dim: int) -> tuple[Map, Map]:
+    first, second = a.dims[dim], b.dims[dim]
+    if size_of(first) == 1 and second:
+        return _stretched(a, dim, second), b
+    if size_of(second) == 1:
+        return a, _stretched(b, dim, first)
+    sizes = refinement(first, second)
+    if sizes is None:
+        return a.single(dim), b.single(dim)
+    return _redivided(a, dim, sizes), _redivided(b, dim, sizes)
+
+
+def _stretched(part: Map, dim: int, like: Digits) -> Map:
+    """A dimension of size 1 made as long as another tensor's: all its values are the same element."""
+    return part.picked(dim, 0).inserted(dim, tuple(Digit(digit.size, 0, Kind.COPY) for digit in like))
+
+
+def _redivided(part: Map, dim: int, sizes: tuple[int, ...]) -> Map:
+    """A dimension with digits of the given sizes."""
+    axis = part.axis(dim)
+    table, groups = regrouped(part.table, axis, part.dims[dim], sizes)
+    return part.replaced(table, dim, tuple(digit for group in groups for digit in group))
+
+
+def _sizes(digits: Digits) -> tuple[int, ...]:
+    return tuple(digit.size for digit in digits)

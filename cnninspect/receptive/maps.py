@@ -1,0 +1,216 @@
+"""The bounds of every element of a tensor along one input axis, and the few things that ops do to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from cnninspect.quantities import Shape
+from cnninspect.receptive.digits import NOTHING, Digit, Kind, Table, complete, fuse, lookup, simplified
+from cnninspect.receptive.layout import Digits, regrouped
+from cnninspect.receptive.taps import Taps
+
+_LONGEST_PATTERN = 1024
+
+
+@dataclass(slots=True, eq=False)
+class Map:
+    """Bounds along one input axis: a table, and the digits of each tensor dimension (none for a size of 1).
+
+    A clipped map is exact: taps outside a dimension do not exist. One that is not clipped describes an endless
+    input: constant and periodic places go on beyond the tensor's ends.
+    """
+
+    table: Table
+    dims: tuple[Digits, ...]
+    clipped: bool
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> Shape:
+        """The tensor's shape."""
+        return tuple(map(size_of, self.dims))
+
+    @property
+    def digits(self) -> Digits:
+        """All digits, one per axis of the table after its first."""
+        return tuple(digit for digits in self.dims for digit in digits)
+
+    def axis(self, dim: int) -> int:
+        """The table's axis of the first digit of a dimension."""
+        return 1 + sum(map(len, self.dims[:dim]))
+
+    def varies(self, dim: int) -> bool:
+        """Whether the bounds differ along a dimension."""
+        return any(
+            digit.size > 1 and (bool(digit.step) or self.table.shape[axis] > 1)
+            for axis, digit in enumerate(self.dims[dim], self.axis(dim))
+        )
+
+    @property
+    def advances(self) -> bool:
+        """Whether the bounds move on without end along some dimension, as they do over a map."""
+        return any(bool(digits[0].step) for digits in self.dims if digits)
+
+    def dense(self) -> Table:
+        """[2, ...]: `lo` and `-hi` with the tensor's dimensions, of size 1 where nothing varies."""
+        full = self
+        for dim in range(len(self.dims)):
+            full = full.completed(dim) if full.varies(dim) else full.resized(dim, 1)
+        return full.table.reshape(2, *(digits[0].size if digits else 1 for digits in full.dims))
+
+    # -- one dimension -----------------------------------------------------------------------------------------
+
+    def inserted(self, dim: int, digits: Digits = ()) -> Map:
+        """With a new dimension at `dim`, along which nothing varies."""
+        axis = self.axis(dim)
+        table = np.expand_dims(self.table, tuple(range(axis, axis + len(digits))))
+        return Map(table, (*self.dims[:dim], digits, *self.dims[dim:]), self.clipped)
+
+    def resized(self, dim: int, size: int, kind: Kind = Kind.FEATURE) -> Map:
+        """With another size of a dimension along which nothing varies."""
+        digits = self.dims[dim]
+        if len(digits) == 1 and size > 1:
+            return self.replaced(self.table, dim, (Digit(size, 0, kind),))
+        return self.picked(dim, 0).inserted(dim, (Digit(size, 0, kind),) if size > 1 else ())
+
+    def picked(self, dim: int, index: int) -> Map:
+        """Without dimension `dim`: what stands at `index`."""
+        axis, table, rest = self.axis(dim), self.table, index
+        for position in reversed(range(len(self.dims[dim]))):
+            digit = self.dims[dim][position]
+            table = lookup(table, axis + position, digit, np.asarray(rest % digit.size))
+            rest //= digit.size
+        return Map(table, (*self.dims[:dim], *self.dims[dim + 1 :]), self.clipped)
+
+    def single(self, dim: int) -> Map:
+        """With exactly one digit for a dimension."""
+        digits, axis, table = self.dims[dim], self.axis(dim), self.table
+        if len(digits) == 1:
+            return self
+        if not digits:
+            return self.replaced(np.expand_dims(table, axis), dim, (Digit(1, 0, Kind.FEATURE),))
+        digit = digits[-1]
+        for position in reversed(range(len(digits) - 1)):
+            table, digit = fuse(table, axis + position, digits[position], digit)
+        return self.replaced(table, dim, (digit,))
+
+    def completed(self, dim: int) -> Map:
+        """With one digit for a dimension and one entry for each of its values."""
+        one = self.single(dim)
+        table, digit = complete(one.table, self.axis(dim), one.dims[dim][0])
+        return one.replaced(table, dim, (digit,))
+
+    def taken(self, dim: int, taps: Taps) -> Map:
+        """With a dimension replaced by two: the output positions of `taps`, and the taps of each."""
+        one, axis = self.single(dim), self.axis(dim)
+        table, digit = one.table, one.dims[dim][0]
+        if not self.clipped and digit.kind is Kind.PLACE and digit.step is not None and taps.pattern is not None:
+            positions, advance = taps.over(table.shape[axis])
+            if len(positions) <= _LONGEST_PATTERN:
+                out = Digit(taps.out, digit.step * advance // table.shape[axis], digit.kind)
+                return one._tapped(lookup(table, axis, digit, positions), dim, out, taps.count)
+        if taps.all_exist and not one.varies(dim):
+            table = np.expand_dims(lookup(table, axis, digit, np.zeros(1, dtype=np.int64)), axis)
+            return one._tapped(table, dim, Digit(taps.out, 0, digit.kind), taps.count)
+        return one._tapped(lookup(table, axis, digit, taps.index), dim, Digit(taps.out, None, digit.kind), taps.count)
+
+    def _tapped(self, table: Table, dim: int, out: Digit, taps: int) -> Map:
+        inner = Digit(taps, 0 if table.shape[self.axis(dim) + 1] == 1 else None, out.kind)
+        return Map(table, (*self.dims[:dim], (out,), (inner,), *self.dims[dim + 1 :]), self.clipped)
+
+    def slid(self, dim: int, taps: Taps) -> Map:
+        """The hull over the taps of each output position along a dimension."""
+        digits = self.dims[dim]
+        if taps.covers and not self.varies(dim) and not any(digit.step for digit in digits):
+            return self.resized(dim, taps.out, digits[0].kind if digits else Kind.FEATURE)
+        found = self.taken(dim, taps)
+        axis = self.axis(dim)
+        table = found.table.min(axis + 1)
+        table, digit = simplified(table, axis, found.dims[dim][0], affine=not self.clipped)
+        return self.replaced(table, dim, (digit,))
+
+    def replaced(self, table: Table, dim: int, digits: Digits) -> Map:
+        """With another table, and other digits for a dimension."""
+        return Map(table, (*self.dims[:dim], digits, *self.dims[dim + 1 :]), self.clipped)
+
+    # -- several dimensions ------------------------------------------------------------------------------------
+
+    def reduced(self, dims: Iterable[int]) -> Map:
+        """The hull over dimensions, which stay with size 1."""
+        table, axes, kept = self.table, [], list(self.dims)
+        for dim in dims:
+            for axis, digit in enumerate(self.dims[dim], self.axis(dim)):
+                if digit.step:
+                    table, _ = complete(table, axis, digit)
+                axes.append(axis)
+            kept[dim] = ()
+        if axes and max(table.shape[axis] for axis in axes) == 1:
+            return Map(table.squeeze(tuple(axes)), tuple(kept), self.clipped)
+        return Map(table.min(tuple(axes)) if axes else table, tuple(kept), self.clipped).simplified()
+
+    def simplified(self) -> Map:
+        """The same bounds with the shortest table along each digit."""
+        table, digits = self.table, list(self.digits)
+        for axis, digit in enumerate(digits, 1):
+            table, digits[axis - 1] = simplified(table, axis, digit, affine=not self.clipped)
+        return Map(table, grouped(digits, self.dims), self.clipped)
+
+    def permuted(self, order: Sequence[int]) -> Map:
+        """With the dimensions in another order."""
+        starts = [self.axis(dim) for dim in range(len(self.dims))]
+        axes = [0, *(starts[dim] + position for dim in order for position in range(len(self.dims[dim])))]
+        return Map(self.table.transpose(axes), tuple(self.dims[dim] for dim in order), self.clipped)
+
+    def expanded(self, shape: Shape, kind: Kind = Kind.COPY) -> Map:
+        """With dimensions added in front, and those of size 1 stretched, to reach `shape`."""
+        found = self.padded(len(shape))
+        for dim, size in enumerate(shape):
+            if size != 1 and size_of(found.dims[dim]) == 1:
+                found = found.resized(dim, size, kind)
+        return found
+
+    def padded(self, rank: int) -> Map:
+        """With dimensions of size 1 in front, to reach a number of dimensions."""
+        if rank == len(self.dims):
+            return self
+        return Map(self.table, ((),) * (rank - len(self.dims)) + self.dims, self.clipped)
+
+    def reshaped(self, shape: Shape) -> Map:
+        """The same elements in row-major order, with other dimensions."""
+        if shape == self.shape:
+            return self
+        return Map(*regrouped(self.table, 1, self.digits, shape), self.clipped)
+
+
+def size_of(digits: Digits) -> int:
+    """The size of a dimension with these digits."""
+    return prod(digit.size for digit in digits)
+
+
+def grouped(digits: Sequence[Digit], like: Sequence[Digits]) -> tuple[Digits, ...]:
+    """Digits in order, as many for each dimension as `like` has."""
+    rest = iter(digits)
+    return tuple(tuple(next(rest) for _ in group) for group in like)
+
+
+def of_input(shape: Shape, places: Sequence[int], dim: int, *, clipped: bool) -> Map:
+    """The map of an input along its dimension `dim`, one of its `places`: each element sees itself."""
+    dims = []
+    for position, size in enumerate(shape):
+        kind = Kind.PLACE if position in places else Kind.FEATURE
+        step = (None if clipped else 1) if position == dim else 0
+        dims.append((Digit(size, step, kind),))
+    pixels = np.arange(shape[dim] if clipped else 1)
+    table = np.stack((pixels, -pixels)).reshape(2, *(-1 if position == dim else 1 for position in range(len(shape))))
+    return Map(table, tuple(dims), clipped)
+
+
+def of_nothing(shape: Shape, *, clipped: bool) -> Map:
+    """The map of a tensor that depends on no pixel."""
+    dims = tuple((Digit(size, 0, Kind.FEATURE),) if size > 1 else () for size in shape)
+    return Map(np.full((2, *(1 for digits in dims if digits)), NOTHING), dims, clipped)

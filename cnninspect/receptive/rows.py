@@ -1,0 +1,156 @@
+"""Rows of the report: the field of each call's output as size, jump and padding.
+
+These are the numbers for an input without ends, as papers publish them. Where there are none (branches that advance at
+different rates, positions listed one by one) the sizes are the exact ones inside the image, without jump and padding.
+
+Source: Araujo, Norris & Sim 2019, "Computing Receptive Fields of Convolutional Neural Networks", Distill.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from cnninspect.quantities import Status
+from cnninspect.receptive.digits import NOTHING, Kind, Table
+from cnninspect.receptive.fields import Axis
+from cnninspect.receptive.intervals import Fields, intervals, label
+from cnninspect.receptive.maps import Map
+from cnninspect.receptive.reach import Forms, Reach, covers
+from cnninspect.report import ReceptiveField
+from cnninspect.trace.records import Call, Trace
+
+
+@dataclass(frozen=True, slots=True)
+class AxisField:
+    """The field of a row along one axis; `whole` if every output sees all that the network looks at."""
+
+    size: int | list[int]
+    jump: int | str | None
+    padding: int | None
+    whole: bool = False
+
+
+def row_fields(trace: Trace, fields: Fields | None = None) -> list[ReceptiveField | None]:
+    """One ReceptiveField per call, by the call's index: that of its first output.
+
+    None for a call that returns no tensor, or that depends only on inputs without spatial axes.
+    """
+    fields = fields or intervals(trace)
+    return [_row(fields, call) for call in trace.calls]
+
+
+def total_field(trace: Trace, fields: Fields | None = None) -> ReceptiveField | None:
+    """The field of the last call, in their order, whose output still is a map: every axis has its own dimension."""
+    fields = fields or intervals(trace)
+    for call in reversed(trace.calls):
+        if call.outputs and _is_map(fields.reach(call, call.outputs[0])):
+            return _row(fields, call)
+    return None
+
+
+def _row(fields: Fields, call: Call) -> ReceptiveField | None:
+    if not call.outputs:
+        return None
+    reach = fields.reach(call, call.outputs[0])
+    if not reach.is_known:
+        return ReceptiveField(status=Status.UNKNOWN, cause=reach.unknown or reach.data_dependent)
+    axes = _axes(fields, reach)
+    if not axes:
+        return None
+    if not reach.inputs:
+        return ReceptiveField((0,) * len(axes), status=Status.EXACT)
+    found = [_along(fields, axis, reach.forms[axis]) for axis in axes]
+    cause = _cause(fields, reach, axes)
+    if all(one.whole for one in found):
+        return ReceptiveField(status=Status.EXACT, cause=cause or label(call))
+    jump, padding = tuple(one.jump for one in found), tuple(one.padding for one in found)
+    size = tuple(one.size for one in found)
+    known = None not in jump
+    return ReceptiveField(size, jump if known else None, padding if known else None, Status.EXACT, cause)
+
+
+def _axes(fields: Fields, reach: Reach) -> tuple[Axis, ...]:
+    """The axes that the row is about: of the first input it depends on, or else of the first that has any."""
+    spatial = [axes for axes in fields.axes.values() if axes]
+    own = [axes for axes in spatial if axes[0] in reach.forms]
+    if reach.inputs:
+        return own[0] if own else ()
+    return spatial[0] if spatial else ()
+
+
+def _along(fields: Fields, axis: Axis, forms: Forms) -> AxisField:
+    """Size, jump and padding along one axis, over all channels of a position together."""
+    places, shown = _over_features(forms.endless), fields.looked_at(axis)
+    if not places.advances:
+        if covers(places.table, shown):
+            return AxisField(axis.size, 0, 0, whole=True)
+        if any(places.varies(dim) for dim in range(len(places.dims))):
+            return AxisField(_sizes(_over_features(forms.local).table), None, None)
+    if any(digits[0].step is None and digits[0].size > 1 for digits in places.dims if digits):
+        return AxisField(_sizes(_over_features(forms.local).table), None, None)
+    return AxisField(_sizes(places.table), _jump(places), _padding(places))
+
+
+def _over_features(part: Map) -> Map:
+    """The hull over dimensions that hold anything but positions: a feature is what all channels together say."""
+    mixed = [
+        dim
+        for dim, digits in enumerate(part.dims)
+        if any(digit.size > 1 and digit.kind is not Kind.PLACE for digit in digits)
+    ]
+    return part.reduced(mixed)
+
+
+def _sizes(table: Table) -> int | list[int]:
+    """The size, or [min, max]; 0 where an element depends on nothing."""
+    sizes = (1 - table.sum(0)).clip(min=0)
+    least, most = int(sizes.min()), int(sizes.max())
+    return least if least == most else [least, most]
+
+
+def _jump(places: Map) -> int | str:
+    """Input pixels from one position to the next, on average."""
+    rates = [
+        Fraction(abs(digit.step), entries)
+        for digit, entries in zip(places.digits, places.table.shape[1:], strict=True)
+        if digit.step
+    ]
+    jump = min(rates, default=Fraction(0))
+    return jump.numerator if jump.denominator == 1 else str(jump)
+
+
+def _padding(places: Map) -> int:
+    """How far the field of the first position reaches out of the image."""
+    first = places
+    for _ in places.dims:
+        first = first.picked(0, 0)
+    lo = int(first.table[0])
+    return -lo if lo < NOTHING // 2 else 0
+
+
+def _cause(fields: Fields, reach: Reach, axes: tuple[Axis, ...]) -> str | None:
+    """The first call that made the strict field global along all axes, if it is."""
+    causes = [reach.forms[axis].cause for axis in axes]
+    known = [cause for cause in causes if cause is not None]
+    if len(known) < len(axes):
+        return None
+    if not all(covers(reach.forms[axis].strict.table, fields.looked_at(axis)) for axis in axes):
+        return None
+    return fields.label(max(known))
+
+
+def _is_map(reach: Reach) -> bool:
+    """Whether the field moves along a different dimension for each axis of an input."""
+    moving = [_moving(forms.endless) for axis, forms in reach.forms.items() if axis.size > 1]
+    return bool(moving) and all(moving) and len(frozenset().union(*moving)) == sum(map(len, moving))
+
+
+def _moving(part: Map) -> frozenset[int]:
+    """The dimensions of positions along which the field moves."""
+    return frozenset(
+        dim
+        for dim, digits in enumerate(part.dims)
+        if all(digit.kind is Kind.PLACE for digit in digits) and (part.varies(dim) or any(digit.step for digit in digits))
+    )
+
