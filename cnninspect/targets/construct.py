@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
@@ -15,6 +14,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from cnninspect.errors import CnninspectError
 from cnninspect.targets.placing import placed
+from cnninspect.targets.undisturbed import undisturbed
 
 Attempt = Callable[[], AbstractContextManager[Any]]
 
@@ -33,7 +33,8 @@ def construct(make: Callable[[], Any], device: str, dtype: str | None) -> tuple[
     What `make` prints goes to stderr. The random numbers it draws are the same each time and are given back.
     Raises ConstructionError.
     """
-    with _isolated(device):
+    with undisturbed(device):
+        torch.default_generator.manual_seed(0)
         made, failure = _first_success(make, device)
         if isinstance(made, nn.Module):
             return placed(made, device, dtype), [] if failure is None else [_note(device, failure)]
@@ -89,14 +90,6 @@ def _parameters_on_meta() -> Iterator[None]:
             yield
     finally:
         handle.remove()
-
-
-@contextlib.contextmanager
-def _isolated(device: str) -> Iterator[None]:
-    devices = [torch.device(device)] if device.startswith("cuda") else []
-    with contextlib.redirect_stdout(sys.stderr), torch.random.fork_rng(devices=devices):
-        torch.default_generator.manual_seed(0)
-        yield
 
 
 @contextlib.contextmanager

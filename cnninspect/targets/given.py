@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -12,13 +11,14 @@ from cnninspect.errors import LoadError, UsageError
 from cnninspect.targets.grammar import FromFile, FromModule, parse_target
 from cnninspect.targets.loading import Around, find
 from cnninspect.targets.specs import Given
+from cnninspect.targets.undisturbed import undisturbed
 
 
 def call_for_inputs(source: str | Callable[[], Any]) -> Given:
     """What the function returns, as the arguments of the forward; UsageError or LoadError."""
     if not isinstance(source, str):
         name = getattr(source, "__name__", "function")
-        return _given(_call(source, name, contextlib.nullcontext), name)
+        return _given(_call(source, name, undisturbed), name)
     reference = parse_target(source)
     if not isinstance(reference, (FromFile, FromModule)):
         raise UsageError(f"--inputs-from {source} is not file.py:fn or package.module:fn.")

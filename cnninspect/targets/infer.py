@@ -13,7 +13,10 @@ from cnninspect.quantities import Shape
 from cnninspect.targets.placing import on_meta
 from cnninspect.targets.providers import Model
 from cnninspect.targets.signatures import required
+from cnninspect.targets.sources import Function
 from cnninspect.targets.specs import InputSpec
+from cnninspect.targets.target import Target
+from cnninspect.targets.undisturbed import undisturbed
 
 SIDES = (224, 32, 28, 64, 96, 128, 227, 256, 299, 384, 512)
 """Image sides to try, the usual one first: a linear layer after the convolutions admits only one."""
@@ -21,11 +24,11 @@ VOLUMES = (64, 32, 16)
 TOKENS = 16
 
 
-def infer_input(name: str, model: Model) -> tuple[InputSpec, str]:
+def infer_input(target: Target, model: Model) -> tuple[InputSpec, str]:
     """(the input that the first layer takes, why it is that one); UsageError where that cannot be told."""
     found = _first_layer(model) if isinstance(model, nn.Module) and len(required(model.forward)) <= 1 else None
     if found is None:
-        raise UsageError(_request(name, model))
+        raise UsageError(_request(target, model))
     path, layer, candidates = found
     assert isinstance(model, nn.Module)
     spec = candidates[0] if len(candidates) == 1 else _first_that_runs(model, candidates)
@@ -61,7 +64,7 @@ def _candidates(layer: nn.Module) -> Iterator[InputSpec]:
 
 def _first_that_runs(model: nn.Module, candidates: Sequence[InputSpec]) -> InputSpec:
     """The first input with which a copy of the model runs on meta; the first of all if none does."""
-    with contextlib.suppress(Exception), torch.no_grad():
+    with contextlib.suppress(Exception), undisturbed(), torch.no_grad():
         trial = on_meta(model).eval()
         dtype = next(trial.parameters()).dtype
         for spec in candidates:
@@ -71,10 +74,19 @@ def _first_that_runs(model: nn.Module, candidates: Sequence[InputSpec]) -> Input
     return candidates[0]
 
 
-def _request(name: str, model: Model) -> str:
+def _request(target: Target, model: Model) -> str:
     names = [parameter.name for parameter in required(model.forward if isinstance(model, nn.Module) else model)]
     takes = f" ({', '.join(names)})" if names else ""
     each = " for each of them, in this order" if len(names) > 1 else ""
-    return (
-        f"nothing says what input {name} takes{takes}. Give --input SHAPE[:DTYPE]{each}, such as --input 1x3x224x224."
+    factory = (
+        f" If it builds a model instead, give --arg {names[0]}=VALUE." if _may_be_factory(target) and names else ""
     )
+    return (
+        f"nothing says what input {target.name} takes{takes}. "
+        f"Give --input SHAPE[:DTYPE]{each}, such as --input 1x3x224x224.{factory}"
+    )
+
+
+def _may_be_factory(target: Target) -> bool:
+    """Whether the target was taken as a function only because an argument is missing."""
+    return isinstance(target.source, Function)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Integral
 from typing import Any
 
 import torch
 from torch import nn
-from torch.utils._pytree import tree_map_only
 
 from cnninspect.errors import UsageError
 from cnninspect.targets.given import call_for_inputs
@@ -21,6 +20,8 @@ from cnninspect.targets.providers import Model
 from cnninspect.targets.signatures import check_call
 from cnninspect.targets.specs import Given, InputSpec, dtype_name
 from cnninspect.targets.target import Target
+from cnninspect.targets.undisturbed import undisturbed
+from cnninspect.targets.values import described, moved, tensors
 
 
 @dataclass(frozen=True)
@@ -67,15 +68,14 @@ def make_inputs(target: Target, model: Model, options: InputOptions, device: str
     Raises UsageError where nothing says what the model takes, or where the forward cannot take what was said.
     """
     chosen, notes = _choose(target, model, options)
-    floating = _floating_dtype(model, dtype)
     if isinstance(chosen, Given):
-        given = Given(*_placed((chosen.args, chosen.kwargs), device, dtype))
+        given = moved(chosen, device, dtype)
     else:
-        given = _tensors(chosen, device, floating)
+        given = tensors(chosen, device, _floating_dtype(model, dtype))
     check_call(model.forward if isinstance(model, nn.Module) else model, target.name, given.args, given.kwargs)
     if isinstance(model, nn.Module) and is_lazy(model):
         _initialize(model, given)
-    return Inputs(given.args, given.kwargs, tuple(_described(given)), notes)
+    return Inputs(given.args, given.kwargs, tuple(described(given)), notes)
 
 
 def _choose(target: Target, model: Model, options: InputOptions) -> tuple[Sequence[InputSpec] | Given, tuple[str, ...]]:
@@ -91,7 +91,7 @@ def _choose(target: Target, model: Model, options: InputOptions) -> tuple[Sequen
         return default, ()
     if default:
         return _batched(default, options.batch_size), ()
-    inferred, reason = infer_input(target.name, model)
+    inferred, reason = infer_input(target, model)
     specs = _batched([inferred], options.batch_size)
     return specs, (f"the input {specs[0]} is inferred from {reason}. --input gives another one.",)
 
@@ -113,45 +113,6 @@ def _batched(specs: Sequence[InputSpec], batch_size: int | None) -> Sequence[Inp
     return [replace(spec, shape=(batch_size, *spec.shape[1:])) for spec in specs]
 
 
-def _tensors(specs: Sequence[InputSpec], device: str, floating: torch.dtype) -> Given:
-    generator = torch.Generator().manual_seed(0)
-    args: list[Any] = []
-    kwargs: dict[str, Any] = {}
-    for spec in specs:
-        tensor = _tensor(spec, floating, device, generator)
-        if spec.keyword is not None:
-            kwargs[spec.keyword] = tensor
-        elif not spec.listed:
-            args.append(tensor)
-        elif args and isinstance(args[-1], list):
-            args[-1].append(tensor)
-        else:
-            args.append([tensor])
-    return Given(tuple(args), kwargs)
-
-
-def _tensor(spec: InputSpec, floating: torch.dtype, device: str, generator: torch.Generator) -> torch.Tensor:
-    """Normal numbers, the same on every device, or zeros for integers: they index any table."""
-    dtype = floating if spec.dtype is None else getattr(torch, spec.dtype)
-    if device == "meta":
-        return torch.empty(spec.shape, dtype=dtype, device="meta")
-    if not (dtype.is_floating_point or dtype.is_complex):
-        return torch.zeros(spec.shape, dtype=dtype, device=device)
-    # Not every floating dtype can be drawn; all can be converted to.
-    drawn = torch.complex64 if dtype.is_complex else torch.float32
-    return torch.randn(spec.shape, generator=generator, dtype=drawn).to(device=device, dtype=dtype)
-
-
-def _placed(values: Any, device: str, dtype: str | None) -> Any:
-    """The values with every tensor on the device and, if it is floating point, of the dtype."""
-
-    def place(tensor: torch.Tensor) -> torch.Tensor:
-        wanted = getattr(torch, dtype) if dtype is not None and tensor.is_floating_point() else tensor.dtype
-        return tensor.detach().to(device=device, dtype=wanted)
-
-    return tree_map_only(torch.Tensor, place, values)
-
-
 def _floating_dtype(model: Model, dtype: str | None) -> torch.dtype:
     """The dtype of floating inputs: the asked one, or that of the first floating parameter."""
     if dtype is not None:
@@ -163,29 +124,8 @@ def _floating_dtype(model: Model, dtype: str | None) -> torch.dtype:
 def _initialize(model: nn.Module, given: Given) -> None:
     """Run the model once, so that its lazy layers have the hyper-parameters that their formulas need."""
     # A forward that fails will fail again where it is watched, and is explained there.
-    with contextlib.suppress(Exception), torch.no_grad():
+    with contextlib.suppress(Exception), undisturbed(), torch.no_grad():
         model.eval()(*given.args, **given.kwargs)
-
-
-def _described(given: Given) -> Iterator[Mapping[str, Any]]:
-    """Name, shape and dtype of each tensor: positional ones by number, the items of containers as "0.1"."""
-
-    def visit(name: str, value: Any) -> Iterator[Mapping[str, Any]]:
-        if isinstance(value, torch.Tensor):
-            yield {"name": name, "shape": list(value.shape), "dtype": str(value.dtype).removeprefix("torch.")}
-            return
-        items = (
-            value.items()
-            if isinstance(value, Mapping)
-            else enumerate(value)
-            if isinstance(value, (list, tuple))
-            else ()
-        )
-        for key, item in items:
-            yield from visit(f"{name}.{key}".lstrip("."), item)
-
-    yield from visit("", given.args)
-    yield from visit("", given.kwargs)
 
 
 def _shapes(input_shape: Sequence[int] | Sequence[Sequence[int]] | str | None) -> tuple[InputSpec, ...]:

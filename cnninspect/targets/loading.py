@@ -15,11 +15,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import torch
-
 from cnninspect.errors import LoadError, UsageError
 from cnninspect.targets.grammar import FromFile, FromModule
 from cnninspect.targets.nearest import nearest
+from cnninspect.targets.undisturbed import undisturbed
 
 Around = Callable[[], AbstractContextManager[None]]
 
@@ -39,22 +38,22 @@ def find(reference: FromFile | FromModule) -> tuple[Any, Around]:
 
 
 @contextlib.contextmanager
-def importable(*folders: Path) -> Iterator[None]:
-    """Let the folders and the working directory be imported from; forget afterwards what came from them.
+def importable(folder: Path | None = None) -> Iterator[None]:
+    """Let the folder and the working directory be imported from; forget afterwards what only the folder gave.
 
-    Two targets whose folders both hold a `blocks.py` so get their own. What is printed goes to stderr, and random
-    numbers are given back.
+    Two files whose folders both hold a `blocks.py` so get their own.
     """
     before, modules = list(sys.path), set(sys.modules)
-    added = [str(folder.resolve()) for folder in (*folders, Path.cwd())]
-    sys.path[:0] = dict.fromkeys(added)
+    own, working = str((folder or Path.cwd()).resolve()), str(Path.cwd())
+    sys.path[:0] = dict.fromkeys((own, working))
     importlib.invalidate_caches()
     try:
-        with contextlib.redirect_stdout(sys.stderr), torch.random.fork_rng(devices=[]):
+        with undisturbed():
             yield
     finally:
         sys.path[:] = before
-        _forget(set(sys.modules) - modules, set(added) - set(before))
+        if own not in (working, *before):
+            _forget(set(sys.modules) - modules, own)
 
 
 def _load_file(path: Path) -> ModuleType:
@@ -134,10 +133,12 @@ def _similar_file(path: Path) -> str:
     return f" Did you mean {str(path.parent / near[0])!r}?" if near else ""
 
 
-def _forget(names: set[str], folders: set[str]) -> None:
-    """Drop the modules that were found directly in one of the folders, and their submodules."""
-    for name in [name for name in names if _home(name.partition(".")[0]) in folders]:
-        del sys.modules[name]
+def _forget(new: set[str], folder: str) -> None:
+    """Drop those of the new modules that were found directly in the folder, and their submodules."""
+    tops = {name for name in new if _home(name) == folder}
+    for name in new:
+        if name.partition(".")[0] in tops:
+            del sys.modules[name]
 
 
 def _home(name: str) -> str | None:

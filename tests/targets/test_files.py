@@ -67,12 +67,12 @@ def test_a_relative_path(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_module_of_the_working_directory(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(write("pkg/nets.py", NET).parent.parent)
-    write("pkg/__init__.py", "")
-    target = resolve("pkg.nets:Net")
+    monkeypatch.chdir(write("package_of_the_test/nets.py", NET).parent.parent)
+    target = resolve("package_of_the_test.nets:Net")
     assert target.provider == "module"
     assert width_of(target.build("meta")) == 8
-    assert "pkg" not in sys.modules
+    # A module is imported once, as everywhere in Python: it may register operators.
+    assert resolve("package_of_the_test.nets:built").build("cpu") is sys.modules["package_of_the_test.nets"].built
 
 
 def test_an_installed_module() -> None:

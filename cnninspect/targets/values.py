@@ -1,0 +1,67 @@
+"""Tensors for the inputs of a run, and their description."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch.utils._pytree import tree_map_only
+
+from cnninspect.targets.specs import Given, InputSpec
+
+
+def tensors(specs: Sequence[InputSpec], device: str, floating: torch.dtype) -> Given:
+    """The arguments that the specs describe; those without a dtype of their own are `floating`."""
+    generator = torch.Generator().manual_seed(0)
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    for spec in specs:
+        tensor = _tensor(spec, floating, device, generator)
+        if spec.keyword is not None:
+            kwargs[spec.keyword] = tensor
+        elif not spec.listed:
+            args.append(tensor)
+        elif args and isinstance(args[-1], list):
+            args[-1].append(tensor)
+        else:
+            args.append([tensor])
+    return Given(tuple(args), kwargs)
+
+
+def _tensor(spec: InputSpec, floating: torch.dtype, device: str, generator: torch.Generator) -> torch.Tensor:
+    """Normal numbers, the same on every device, or zeros for integers: they index any table."""
+    dtype = floating if spec.dtype is None else getattr(torch, spec.dtype)
+    if device == "meta":
+        return torch.empty(spec.shape, dtype=dtype, device="meta")
+    if not (dtype.is_floating_point or dtype.is_complex):
+        return torch.zeros(spec.shape, dtype=dtype, device=device)
+    # Not every floating dtype can be drawn; all can be converted to.
+    drawn = torch.complex64 if dtype.is_complex else torch.float32
+    return torch.randn(spec.shape, generator=generator, dtype=drawn).to(device=device, dtype=dtype)
+
+
+def moved(given: Given, device: str, dtype: str | None) -> Given:
+    """The same arguments with every tensor on the device and, if it is floating point, of the dtype."""
+
+    def move(tensor: torch.Tensor) -> torch.Tensor:
+        wanted = getattr(torch, dtype) if dtype is not None and tensor.is_floating_point() else tensor.dtype
+        return tensor.detach().to(device=device, dtype=wanted)
+
+    return Given(tree_map_only(torch.Tensor, move, given.args), tree_map_only(torch.Tensor, move, given.kwargs))
+
+
+def described(given: Given) -> Iterator[Mapping[str, Any]]:
+    """Name, shape and dtype of each tensor: positional ones by number, the items of containers as "0.1"."""
+    yield from _described("", given.args)
+    yield from _described("", given.kwargs)
+
+
+def _described(name: str, value: Any) -> Iterator[Mapping[str, Any]]:
+    if isinstance(value, torch.Tensor):
+        yield {"name": name, "shape": list(value.shape), "dtype": str(value.dtype).removeprefix("torch.")}
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _described(f"{name}.{key}".lstrip("."), item)
+    elif isinstance(value, (list, tuple)):
+        yield from _described(name, dict(enumerate(value)))
