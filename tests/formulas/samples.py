@@ -153,9 +153,9 @@ def function_samples() -> list[FunctionSample]:
     return [sample for family in _families() for sample in getattr(family, "FUNCTIONS", ())]
 
 
-def estimate(model: Callable[..., Any], *inputs: Any) -> Estimate:
-    """The formula's answer for a layer, or for the one torch function that a plain function calls, on meta."""
-    trace = record(model, tuple(make(value, "meta") for value in inputs), {}, layer_of, device="meta")
+def estimate(model: Callable[..., Any], *inputs: Any, device: str = "meta", **keywords: Any) -> Estimate:
+    """The formula's answer for a layer, or for the one torch function that a plain function calls."""
+    trace = record(model, tuple(make(value, device) for value in inputs), keywords, layer_of, device=device)
     call = trace.calls[0 if isinstance(model, nn.Module) else 1]
     found = evaluate(trace)[call.index]
     assert found.formula is not None, f"no formula answers for {call.kind}"
