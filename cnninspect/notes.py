@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cnninspect.assemble import Findings, macs_of
+from cnninspect.findings import Findings
 from cnninspect.quantities import Verdict
 from cnninspect.report import Uncounted
 
@@ -49,7 +49,7 @@ def _explained(findings: Findings) -> Iterator[str]:
     rows: dict[tuple[str, bool], list[str]] = {}
     for call in findings.trace.calls:
         if findings.is_leaf(call):
-            macs = macs_of(call, findings)
+            macs = findings.numbers[call.index].macs
             for reason in macs.reasons.values():
                 rows.setdefault((reason, macs.verdict is Verdict.NOT_COUNTED), []).append(call.path)
     for (reason, unchecked), paths in rows.items():

@@ -9,11 +9,12 @@ from typing import Any
 
 import torch
 
-from cnninspect.assemble import Findings, rows
+from cnninspect.assemble import rows
 from cnninspect.counters import count
 from cnninspect.counters.base import Run
 from cnninspect.errors import DeviceError, RunError, UsageError
 from cnninspect.explain_failure import explain_failure, is_meta_limit
+from cnninspect.findings import Findings
 from cnninspect.formulas.catalogue import layer_of
 from cnninspect.formulas.evaluate import evaluate
 from cnninspect.notes import notes_of, uncounted

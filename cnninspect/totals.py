@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import prod
 
-from cnninspect.assemble import Findings, macs_of, neurons_of
+from cnninspect.findings import Findings
 from cnninspect.quantities import Quantity, Unit, in_flops, item_size
 from cnninspect.report import ReceptiveField
 from cnninspect.trace.records import Call, State, TensorRef
@@ -15,8 +15,7 @@ from cnninspect.verdicts import judge
 def totals(findings: Findings, field: ReceptiveField) -> dict[str, Quantity | ReceptiveField]:
     """The contract's totals, and the Keras-style memory figures `input_bytes` and `total_bytes` beside them."""
     trace = findings.trace
-    root = trace.calls[0]
-    macs = macs_of(root, findings)
+    macs = findings.numbers[0].macs
     params_bytes = _bytes_of_states(trace.parameters)
     activations = _activation_bytes(findings)
     inputs = sum(prod(ref.shape) * item_size(ref.dtype) for ref in trace.inputs.values())
@@ -27,7 +26,7 @@ def totals(findings: Findings, field: ReceptiveField) -> dict[str, Quantity | Re
         "buffers": _declared(trace.buffers, Unit.ELEMENTS),
         "macs": macs,
         "flops": in_flops(macs),
-        "neurons": neurons_of(root, findings),
+        "neurons": findings.numbers[0].neurons,
         "params_bytes": params_bytes,
         "activation_bytes": activations,
         "input_bytes": judge(Unit.BYTES, inputs, {"hooks": inputs}),

@@ -1,0 +1,132 @@
+"""Everything that is known about one run, and the numbers of every call in it, judged from the leaves up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import zip_longest
+from math import prod
+
+from cnninspect.counters.base import Count
+from cnninspect.counters.explain import explain
+from cnninspect.formulas.evaluate import Estimate, multiplies
+from cnninspect.quantities import Quantity, Shape, Unit, Verdict
+from cnninspect.report import ReceptiveField
+from cnninspect.trace.records import Call, Trace
+from cnninspect.verdicts import judge, worst
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The judged numbers of one call."""
+
+    params: Quantity
+    macs: Quantity
+    neurons: Quantity
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What both sides found in one run: estimates, counts and fields are one per call of the trace."""
+
+    trace: Trace
+    estimates: Sequence[Estimate]
+    counts: Mapping[str, Sequence[Count]]
+    fields: Sequence[ReceptiveField | None]
+    batch: int = 1
+
+    def is_leaf(self, call: Call) -> bool:
+        """Whether no row lies below this call."""
+        return call.index not in self.trace.children
+
+    @cached_property
+    def numbers(self) -> list[Numbers]:
+        """The numbers of every call; those of a container are the sums of its children's."""
+        found: dict[int, Numbers] = {}
+        for call in reversed(self.trace.calls):
+            children = [found[child] for child in self.trace.children.get(call.index, ())]
+            found[call.index] = self._leaf(call) if self.is_leaf(call) else self._container(call, children)
+        return [found[call.index] for call in self.trace.calls]
+
+    def _leaf(self, call: Call) -> Numbers:
+        estimate = self.estimates[call.index]
+        params = judge(Unit.PARAMS, estimate.params, {"storage": _first_read(call)})
+        return Numbers(params, self._leaf_macs(call), self._leaf_neurons(call))
+
+    def _leaf_macs(self, call: Call) -> Quantity:
+        """The formula's multiply-accumulates against every counter's, with the reasons for differences."""
+        estimate = self.estimates[call.index]
+        counts = {name: found[call.index] for name, found in self.counts.items()}
+        measured = {name: count.value for name, count in counts.items() if count.value is not None}
+        reasons: dict[str, str] = {}
+        for name, count in counts.items():
+            if estimate.macs is not None and count.value != estimate.macs:
+                reason = explain(name, count, estimate.macs, multiplies)
+                reasons |= {name: reason} if reason else {}
+        return judge(Unit.MACS, estimate.macs, measured, status=estimate.status, reasons=reasons)
+
+    def _leaf_neurons(self, call: Call) -> Quantity:
+        """Output elements per sample of a call that computes; indices and masks are no neurons."""
+        estimate = self.estimates[call.index]
+        outputs = call.outputs if estimate.computes else ()
+        floating = [
+            (ref.shape, shape)
+            for ref, shape in zip_longest(outputs, estimate.shapes[: len(outputs)])
+            if ref.dtype.startswith(("float", "bfloat", "complex"))
+        ]
+        known = all(shape is not None for _, shape in floating)
+        analytic = sum(self._per_sample(shape) for _, shape in floating if shape is not None) if known else None
+        return judge(Unit.ELEMENTS, analytic, {"hooks": sum(self._per_sample(shape) for shape, _ in floating)})
+
+    def _per_sample(self, shape: Shape) -> int:
+        """Elements per sample; a tensor whose size the batch does not divide is not made of samples."""
+        elements = prod(shape)
+        return elements // self.batch if elements % self.batch == 0 else elements
+
+    def _container(self, call: Call, children: list[Numbers]) -> Numbers:
+        estimate = self.estimates[call.index]
+        params = judge(Unit.PARAMS, estimate.params, _summed([child.params for child in children]))
+        neurons = [child.neurons for child in children]
+        known = all(part.analytic is not None for part in neurons)
+        analytic = sum(part.analytic for part in neurons) if known else None
+        return Numbers(params, self._container_macs(call, children), judge(Unit.ELEMENTS, analytic, _summed(neurons)))
+
+    def _container_macs(self, call: Call, children: list[Numbers]) -> Quantity:
+        """The sum of the children's, with the worst of their verdicts: errors that cancel out are errors."""
+        estimate = self.estimates[call.index]
+        parts = [child.macs for child in children]
+        measured = _summed(parts)
+        for name, counts in self.counts.items():
+            own = counts[call.index].value
+            if own:
+                measured[name] = measured.get(name, 0) + own
+        whole = judge(Unit.MACS, estimate.macs, measured, status=estimate.status)
+        if call.base is not None and whole.verdict is Verdict.DIFFER:
+            return whole
+        verdict = worst(part.verdict for part in parts)
+        return Quantity(whole.value, Unit.MACS, estimate.status, estimate.macs, measured, verdict, _all_reasons(parts))
+
+
+def _first_read(call: Call) -> int:
+    """Elements of parameters that a leaf call is the first to read."""
+    read_by_function = sum(ref.fresh for ref in call.inputs) if call.functional else 0
+    return read_by_function + sum(state.fresh for state in call.state.values())
+
+
+def _summed(parts: Sequence[Quantity]) -> dict[str, int]:
+    """What each counter found in all parts; a counter that could attribute nothing to any is left out."""
+    found: dict[str, int] = {}
+    for part in parts:
+        for name, value in part.measured.items():
+            found[name] = found.get(name, 0) + (value or 0)
+    return found
+
+
+def _all_reasons(parts: Sequence[Quantity]) -> dict[str, str]:
+    """Every reason that holds in some part, once."""
+    single: dict[str, dict[str, None]] = {}
+    for part in parts:
+        for name, reason in part.reasons.items():
+            single.setdefault(name, {}).update(dict.fromkeys(reason.split("; ")))
+    return {name: "; ".join(reasons) for name, reasons in single.items()}
