@@ -54,6 +54,9 @@ def run(arguments: Sequence[str]) -> int:
         code = get_command(app).main(list(arguments), "cnninspect", standalone_mode=False, obj=session)
     except (Exception, KeyboardInterrupt) as error:
         return failed(error, session)
+    except SystemExit:
+        # Typer ends shell completion like this, and a help text whose reader has gone; neither is a finding.
+        return 0
     return failed(KeyboardInterrupt(), session) if code == INTERRUPTED else int(code or 0)
 
 

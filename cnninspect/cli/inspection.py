@@ -12,6 +12,7 @@ from typing import Any
 from cnninspect.cli.options import RunOptions
 from cnninspect.cli.progress import Progress
 from cnninspect.cli.session import Session
+from cnninspect.errors import LoadError
 from cnninspect.report import Report
 from cnninspect.targets.grammar import parse_target
 from cnninspect.targets.options import parse_arguments, parse_inputs
@@ -28,18 +29,21 @@ def inspected(target: str, options: RunOptions, session: Session, command: str) 
         progress("importing torch")
         from cnninspect.pipeline import inspect_model
 
-        report = inspect_model(
-            target,
-            arguments=arguments,
-            inputs=options.input,
-            inputs_from=options.inputs_from,
-            batch_size=options.batch_size,
-            device=options.device,
-            dtype=dtype,
-            training=options.train,
-            command=command,
-            progress=progress,
-        )
+        try:
+            report = inspect_model(
+                target,
+                arguments=arguments,
+                inputs=options.input,
+                inputs_from=options.inputs_from,
+                batch_size=options.batch_size,
+                device=options.device,
+                dtype=dtype,
+                training=options.train,
+                command=command,
+                progress=progress,
+            )
+        except SystemExit as end:
+            raise LoadError(f"the code of {target} ends the program with exit code {end.code}.") from end
     for note in report.notes:
         session.note(note)
     return report

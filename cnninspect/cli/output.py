@@ -46,6 +46,8 @@ def check_writable(file: str | None) -> None:
 def write(report: Report, options: OutputOptions, view: View) -> None:
     """Render the report and put it where the options say; OutputError if that fails."""
     if options.output is None:
+        if sys.stdout is None:
+            raise OutputError("cannot write to stdout: it is closed.")
         to_stdout(render(report, options.format, view=view, screen=Screen.of(sys.stdout)))
     else:
         _to_file(Path(options.output), render(report, options.format, view=view))
@@ -71,9 +73,9 @@ def _drop_stdout() -> None:
 
 def _to_file(path: Path, text: str) -> None:
     """Write beside the file and put it in place in one step, so that it is never half there."""
-    path = path.resolve()
     if path.exists() and not path.is_file():
         return _write(path, text, path)
+    path = path.resolve()
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         _write(beside, text, path)

@@ -22,7 +22,7 @@ class Progress:
     """
 
     def __init__(self, *, shown: bool):
-        self.shown = shown and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self.shown = shown and sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self._status: Status | None = None
         self._timer: threading.Timer | None = None
 

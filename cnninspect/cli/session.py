@@ -22,7 +22,9 @@ class Session:
 
 
 def say(text: str) -> None:
-    """One line on stderr, marked as ours."""
+    """One line on stderr, marked as ours; nothing where stderr is closed."""
+    if sys.stderr is None:
+        return
     line = f"cnninspect: {' '.join(text.split())}\n"
     encoding = sys.stderr.encoding or "ascii"
     sys.stderr.write(line.encode(encoding, "backslashreplace").decode(encoding))

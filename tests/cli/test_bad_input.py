@@ -17,6 +17,7 @@ BAD = [
     ("unknown argument", ["net:Net", *INPUT, "--arg", "widht=3"], 2, ["takes no --arg widht", "Nearest: width"]),
     ("argument without value", ["net:Net", *INPUT, "--arg", "width"], 2, ["--arg 'width' is not NAME=VALUE"]),
     ("forward that raises", ["net:Failing", *INPUT], 3, ["`Failing`", "RuntimeError: the cache is empty"]),
+    ("forward that exits", ["net:Exiting", *INPUT], 3, ["ends the program with exit code 5"]),
     (
         "wrong number of channels",
         ["net:Net", "--input", "1x4x32x32"],

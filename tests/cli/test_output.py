@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -89,6 +90,29 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
 def test_a_device_is_written_to_and_not_replaced():
     output.write(tiny(), options(os.devnull), View())
     assert not os.path.isfile(os.devnull)
+
+
+def test_a_named_pipe_is_written_to_and_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as pool:
+        reader = pool.submit(pipe.read_text)
+        output.write(tiny(), options(pipe), View())
+        assert json.loads(reader.result())["command"] == "summary"
+    assert pipe.is_fifo()
+
+
+def test_closed_stdout(cli, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    result = cli("summary", "net:Net", *INPUT)
+    assert (result.code, result.err) == (2, "cnninspect: cannot write to stdout: it is closed.\n")
+
+
+def test_closed_stderr(cli, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    result = cli("summary", "net:Chatty", *INPUT)
+    assert result.code == 0
+    assert "13,904" in result.out
 
 
 REPORT = "import sys; from cnninspect.cli.output import to_stdout; to_stdout('✓ ' * 200000); sys.exit(1)"

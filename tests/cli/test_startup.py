@@ -2,8 +2,11 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+
+from cnninspect.cli.app import run
 
 WITHOUT_TORCH = [
     ("help", ["--help"], 0),
@@ -21,6 +24,7 @@ WITHOUT_TORCH = [
 ]
 CODE = """
 import sys
+from types import SimpleNamespace
 from cnninspect.cli.app import run
 code = run(sys.argv[1:])
 print('torch' in sys.modules, code)
@@ -33,6 +37,14 @@ print('torch' in sys.modules, code)
 def test_torch_is_not_imported(arguments, code):
     done = subprocess.run([sys.executable, "-c", CODE, *arguments], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == f"False {code}"
+
+
+def test_a_reader_of_the_help_that_has_seen_enough_is_no_finding(monkeypatch):
+    def gone(*arguments, **options):
+        raise SystemExit(1)
+
+    monkeypatch.setattr("cnninspect.cli.app.get_command", lambda _: SimpleNamespace(main=gone))
+    assert run(["--help"]) == 0
 
 
 def test_shell_completion_does_not_import_torch():
