@@ -29,16 +29,23 @@ _FOREIGN = ("PythonOp", "CallFunction")
 Multiplies = Callable[[str], bool]
 
 
-def explain(name: str, count: Count, analytic: int, multiplies: Multiplies | None = None) -> str | None:
+def explain(
+    name: str,
+    count: Count,
+    analytic: int,
+    multiplies: Multiplies | None = None,
+    convention: Convention | None = None,
+) -> str | None:
     """The reason why counter `name` found something else than `analytic` MACs; None if no known reason explains it.
 
     The reason must account for the difference: without the work that multiplies and accumulates nothing the count is
     exact, or it falls short and an op that multiplies was missed, or it lies in the bounds of an estimate.
-    `multiplies` may name further ops, beyond those known here, that do multiply-accumulate work.
+    `multiplies` may name further ops, beyond those known here, that do multiply-accumulate work; `convention` is the
+    registered counter's own unless it is given.
     """
     if count.value is None:
         return None
-    convention = COUNTERS[name].convention
+    convention = convention or COUNTERS[name].convention
     macs = count.value - sum(number for op, number in count.by_op.items() if op in convention.other)
     reasons = [f"{name} counts {work}" for work in _other_work(count, convention)]
     if macs != analytic:

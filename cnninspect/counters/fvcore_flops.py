@@ -67,7 +67,7 @@ class _Node:
     counts: Mapping[str, int] | None
 
 
-class _Analysis(FlopCountAnalysis):
+class _Analysis(FlopCountAnalysis):  # type: ignore[misc]
     """FlopCountAnalysis as it is, which also writes down the nodes that it counts and those it has no formula for."""
 
     def __init__(self, model: nn.Module, inputs: tuple[torch.Tensor, ...]):

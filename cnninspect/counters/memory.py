@@ -6,10 +6,23 @@ and inputs are apart. What a kernel allocates for itself and frees before it ret
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate
 
-from cnninspect.trace.records import Trace
+from cnninspect.quantities import item_size
+from cnninspect.trace.records import State, Trace
+
+OPTIMIZER_STATES = {
+    "sgd": (0, False),
+    "momentum": (1, False),
+    "adagrad": (1, True),
+    "rmsprop": (1, True),
+    "adam": (2, True),
+    "adamw": (2, True),
+}
+"""For each optimizer how many tensors of a parameter's size it keeps, and whether it counts steps."""
 
 
 @dataclass(frozen=True)
@@ -61,3 +74,51 @@ def lifetimes(trace: Trace) -> list[Lifetime]:
                 dies = trace.freed.get(ref.storage, len(trace.ops)) - 1
                 born[ref.storage] = Lifetime(ref.storage, ref.nbytes, op.index, max(dies, op.index))
     return list(born.values())
+
+
+def output_bytes(trace: Trace) -> list[int]:
+    """For every call of the trace the bytes of its outputs; views and in-place results take none of their own."""
+    made_by: dict[int, int] = {}
+    for op in trace.ops:
+        for ref in op.outputs:
+            made_by.setdefault(ref.storage, op.index)
+    taken = [{ref.storage: ref.nbytes for ref in call.outputs if ref.storage in made_by} for call in trace.calls]
+    return [
+        sum(nbytes for storage, nbytes in own.items() if first <= made_by[storage] <= last)
+        for own, (first, last) in zip(taken, _spans(trace), strict=True)
+    ]
+
+
+def _spans(trace: Trace) -> list[tuple[int, int]]:
+    """The first and the last op of every call, those of calls below it included; (0, -1) for a call without ops."""
+    spans = [(min(call.ops, default=0), max(call.ops, default=-1)) for call in trace.calls]
+    for call in reversed(trace.calls):
+        first, last = spans[call.index]
+        if call.parent is not None and last >= first:
+            above, below = spans[call.parent]
+            spans[call.parent] = (min(above, first), max(below, last)) if below >= above else (first, last)
+    return spans
+
+
+def parameter_bytes(trace: Trace, *, trainable_only: bool = False) -> dict[str, int]:
+    """Bytes of the parameters by dtype, each storage once; of the trainable ones these are the bytes of gradients."""
+    return _by_dtype(state for state in trace.parameters.values() if state.trainable or not trainable_only)
+
+
+def optimizer_bytes(trace: Trace, optimizer: str) -> dict[str, int]:
+    """Bytes by dtype that an optimizer keeps for the trainable parameters; KeyError for an unknown optimizer.
+
+    Source: torch.optim, the state of each algorithm; a step counter is a float32 scalar per parameter.
+    """
+    copies, counts_steps = OPTIMIZER_STATES[optimizer]
+    found = Counter({dtype: copies * nbytes for dtype, nbytes in parameter_bytes(trace, trainable_only=True).items()})
+    if counts_steps:
+        found["float32"] += item_size("float32") * sum(state.trainable for state in trace.parameters.values())
+    return {dtype: nbytes for dtype, nbytes in found.items() if nbytes}
+
+
+def _by_dtype(states: Iterable[State]) -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for state in states:
+        found[state.dtype] += state.fresh * item_size(state.dtype)
+    return dict(found)

@@ -19,12 +19,16 @@ class StorageTracker(TorchDispatchMode):
         self._alive: dict[int, int] = {}
         self.peak = 0
 
+    @property
+    def now(self) -> int:
+        return sum(self._alive.values())
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         output = func(*args, **(kwargs or {}))
         for leaf in tree_leaves(output):
             if isinstance(leaf, torch.Tensor):
                 self._meet(leaf.untyped_storage())
-        self.peak = max(self.peak, sum(self._alive.values()))
+        self.peak = max(self.peak, self.now)
         return output
 
     def _meet(self, storage: torch.UntypedStorage) -> None:

@@ -7,7 +7,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from cnninspect.counters.memory import inference_peak, lifetimes
+from cnninspect.counters.memory import (
+    OPTIMIZER_STATES,
+    inference_peak,
+    lifetimes,
+    optimizer_bytes,
+    output_bytes,
+    parameter_bytes,
+)
 from cnninspect.trace.isolation import isolated
 from tests.counters.models import FAMILIES, built, meta_run, run_of, torchvision_model
 from tests.counters.storage_tracker import StorageTracker
@@ -94,3 +101,53 @@ def test_the_peak_at_full_size(name):
         model, x = torchvision_model(name)().eval(), torch.rand(1, 3, 224, 224)
     found = inference_peak(run_of(model, x, device="meta").trace).nbytes
     assert found == pytest.approx(tracked_peak(model, x), rel=0.02)
+
+
+def test_bytes_of_each_call_count_a_storage_where_it_is_made():
+    """Hand arithmetic: the relu works in place and flatten makes a view, so both take nothing of their own."""
+    net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(256, 10))
+    trace = run_of(net, X).trace
+    found = {call.kind: nbytes for call, nbytes in zip(trace.calls, output_bytes(trace), strict=True)}
+    assert found == {
+        "Sequential": 10 * FLOAT, "Conv2d": 4 * 64 * FLOAT, "ReLU": 0, "Flatten": 0, "Linear": 10 * FLOAT,
+    }  # fmt: skip
+
+
+def half_frozen():
+    return nn.ModuleList([nn.Linear(3, 4), nn.Linear(4, 5).double(), nn.Linear(5, 6).requires_grad_(False)])
+
+
+class Mixed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = half_frozen()
+
+    def forward(self, x):
+        return self.layers[2](self.layers[1](self.layers[0](x).double()).float())
+
+
+def test_parameters_and_gradients_by_dtype():
+    """Hand arithmetic: 3*4+4 float32, 4*5+5 float64, and 5*6+6 float32 that are frozen."""
+    trace = run_of(Mixed(), torch.rand(2, 3)).trace
+    assert parameter_bytes(trace) == {"float32": (16 + 36) * 4, "float64": 25 * 8}
+    assert parameter_bytes(trace, trainable_only=True) == {"float32": 16 * 4, "float64": 25 * 8}
+
+
+TORCH_OPTIMIZERS = {
+    "sgd": lambda parameters: torch.optim.SGD(parameters, lr=0.1),
+    "momentum": lambda parameters: torch.optim.SGD(parameters, lr=0.1, momentum=0.9),
+    "adagrad": lambda parameters: torch.optim.Adagrad(parameters),
+    "rmsprop": lambda parameters: torch.optim.RMSprop(parameters),
+    "adam": lambda parameters: torch.optim.Adam(parameters),
+    "adamw": lambda parameters: torch.optim.AdamW(parameters),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZER_STATES)
+def test_optimizer_states_are_what_torch_keeps_after_a_step(name):
+    model, x = Mixed(), torch.rand(2, 3)
+    optimizer = TORCH_OPTIMIZERS[name]([p for p in model.parameters() if p.requires_grad])
+    model(x).sum().backward()
+    optimizer.step()
+    kept = [value for state in optimizer.state.values() for value in state.values() if torch.is_tensor(value)]
+    assert sum(optimizer_bytes(run_of(model, x).trace, name).values()) == sum(value.nbytes for value in kept)

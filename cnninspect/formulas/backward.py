@@ -1,0 +1,114 @@
+"""Multiply-accumulates of the backward pass, from the ops of the forward pass.
+
+A product is linear in each operand, and its gradient with respect to one operand is a product of the same size: a
+convolution or matrix product that takes m multiply-accumulates forward takes m for each operand that needs a gradient.
+The first layer needs none for the input of the run, a frozen layer none for its weight.
+
+Source: Goodfellow, Bengio & Courville, "Deep Learning", 6.5.6; Dumoulin & Visin 2016, section 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cnninspect.formulas.base import Work, rule_of
+from cnninspect.formulas.evaluate import op_macs
+from cnninspect.quantities import Status
+from cnninspect.trace.records import Op, TensorRef, Trace, tensors
+
+_BEFORE_OPERANDS = {f"aten.{name}{mark}": 1 for name in ("addmm", "addmv", "addbmm", "baddbmm") for mark in ("", "_")}
+"""How many arguments, a bias, precede the operands of a product."""
+
+_RECOMPUTES = "aten._scaled_dot_product"
+"""Fused attention works out its products again in the backward pass; no closed form is known here."""
+
+_STOPS = frozenset({"aten.detach", "aten.detach_"})
+
+
+@dataclass(frozen=True)
+class BackwardMacs:
+    """Multiply-accumulates of the gradients that a call's own ops pass on, calls below it excluded.
+
+    `inputs` are those of gradients of activations, `weights` of parameters. `missing` names ops without a formula.
+    """
+
+    inputs: int = 0
+    weights: int = 0
+    missing: tuple[str, ...] = ()
+
+    @property
+    def total(self) -> int:
+        """Multiply-accumulates of both kinds of gradients."""
+        return self.inputs + self.weights
+
+    @property
+    def status(self) -> Status:
+        """Exact, or a lower bound with an op missing."""
+        return Status.LOWER_BOUND if self.missing else Status.EXACT
+
+
+def backward(trace: Trace) -> list[BackwardMacs]:
+    """One BackwardMacs per call of the trace, in its order, for a backward pass from all outputs of the run."""
+    graph = _Graph(trace)
+    reached = graph.reached()
+    own = ([trace.ops[index] for index in call.ops if index in reached] for call in trace.calls)
+    return [_of(ops, graph) for ops in own]
+
+
+def _of(ops: Iterable[Op], graph: _Graph) -> BackwardMacs:
+    inputs, weights = 0, 0
+    missing: dict[str, None] = {}
+    for op in ops:
+        rule, macs = rule_of(op), op_macs(op)
+        if macs is None or op.packet.startswith(_RECOMPUTES):
+            missing[op.packet] = None
+        elif rule is not None and rule.work is Work.MAC:
+            for operand in _operands(op):
+                if graph.needs_gradient(operand):
+                    inputs += macs if operand.state is None else 0
+                    weights += macs if operand.state is not None else 0
+    return BackwardMacs(inputs, weights, tuple(missing))
+
+
+def _operands(op: Op) -> list[TensorRef]:
+    """The tensors that an op multiplies, a bias left out."""
+    first = _BEFORE_OPERANDS.get(op.packet, 0)
+    if op.packet.endswith("convolution"):
+        return list(tensors(op.args[:2]))
+    return list(tensors(op.args[first:]))
+
+
+class _Graph:
+    """Which tensors need a gradient: what depends on a trainable parameter and reaches an output of the run.
+
+    Values are told apart, but those of a storage that is written in place count as one: a view may have changed it.
+    """
+
+    def __init__(self, trace: Trace):
+        self._trace = trace
+        self._written = {ref.storage for op in trace.ops if op.writes for ref in op.outputs}
+        self._depends: set[tuple[bool, int]] = set()
+        for op in trace.ops:
+            if op.packet not in _STOPS and any(self.needs_gradient(ref) for ref in op.inputs):
+                self._depends |= {self._key(ref) for ref in op.outputs if "float" in ref.dtype}
+
+    def needs_gradient(self, ref: TensorRef) -> bool:
+        """Whether autograd works out a gradient for this tensor where an output depends on it."""
+        if ref.state is not None and ref.state in self._trace.parameters:
+            return self._trace.parameters[ref.state].trainable
+        return self._key(ref) in self._depends
+
+    def reached(self) -> set[int]:
+        """The ops that the backward pass goes through."""
+        wanted = {self._key(ref) for ref in self._trace.outputs}
+        ops = set()
+        for op in reversed(self._trace.ops):
+            if any(self._key(ref) in wanted and self._key(ref) in self._depends for ref in op.outputs):
+                ops.add(op.index)
+                wanted |= {self._key(ref) for ref in op.inputs}
+        return ops
+
+    def _key(self, ref: TensorRef) -> tuple[bool, int]:
+        shared = ref.storage in self._written
+        return shared, ref.storage if shared else ref.value
