@@ -78,15 +78,9 @@ def _request(target: Target, model: Model) -> str:
     names = [parameter.name for parameter in required(model.forward if isinstance(model, nn.Module) else model)]
     takes = f" ({', '.join(names)})" if names else ""
     each = " for each of them, in this order" if len(names) > 1 else ""
-    factory = (
-        f" If it builds a model instead, give --arg {names[0]}=VALUE." if _may_be_factory(target) and names else ""
-    )
+    unsure = names and isinstance(target.source, Function)
+    factory = f" If it builds a model instead, give --arg {names[0]}=VALUE." if unsure else ""
     return (
         f"nothing says what input {target.name} takes{takes}. "
         f"Give --input SHAPE[:DTYPE]{each}, such as --input 1x3x224x224.{factory}"
     )
-
-
-def _may_be_factory(target: Target) -> bool:
-    """Whether the target was taken as a function only because an argument is missing."""
-    return isinstance(target.source, Function)

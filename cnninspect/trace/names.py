@@ -38,6 +38,8 @@ SHAPE_QUERIES = {f"Tensor.{name}" for name in _QUERIES.split()} | {
 def public_name(function: Function) -> str:
     """The name under which users know `function`; module functionals win over `torch.` over methods."""
     name = getattr(function, "__name__", "") or type(function).__name__
+    if isinstance(function, torch._ops.OpOverload):
+        return str(function.overloadpacket)
     if name == "__get__":
         return f"Tensor.{getattr(getattr(function, '__self__', None), '__name__', name)}"
     if name == "__set__":

@@ -27,6 +27,7 @@ NAMES = [
     (torch.Tensor.add_, "Tensor.add_"),
     (torch.Tensor.__matmul__, "Tensor.__matmul__"),
     (torch.Tensor.shape.__get__, "Tensor.shape"),
+    (torch.ops.aten.conv2d.default, "aten.conv2d"),
 ]
 
 
