@@ -80,8 +80,9 @@ _PUT_BACK: dict[str, PutBack] = {
     "aten.t": _transposed,
     "aten.select": _selected,
     "aten.slice": _sliced,
-    "aten.split": _split,
-    "aten.split_with_sizes": _split,
+    **dict.fromkeys(
+        ("aten.split", "aten.split_with_sizes", "aten.unsafe_split", "aten.unsafe_split_with_sizes", "aten.chunk"), _split
+    ),
     "aten.unbind": _unbound,
 }
 

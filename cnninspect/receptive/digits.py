@@ -82,7 +82,7 @@ def simplified(table: Table, axis: int, digit: Digit, *, affine: bool) -> tuple[
         return table, Digit(digit.size, digit.step or 0, digit.kind)
     if not digit.step:
         first = table.take([0], axis)
-        if (table == first).all():
+        if (table.take([-1], axis) == first).all() and (table == first).all():
             return first, Digit(digit.size, 0, digit.kind)
     if affine and digit.kind is Kind.PLACE:
         candidates = (1,) if digit.step is None else range(1, entries // 2 + 1)

@@ -12,7 +12,7 @@ from cnninspect.receptive.aliases import Aliases, View, put_back
 from cnninspect.receptive.digits import Indices, Table
 from cnninspect.receptive.fields import Axis
 from cnninspect.receptive.reach import Reach
-from cnninspect.receptive.rules import CREATES, READS_BY_DATA, RULES, NoRule, Result
+from cnninspect.receptive.rules import CREATES, READS_BY_DATA, RULES, NoRule, ReadByData, Result
 from cnninspect.trace.records import Op, TensorRef, Trace
 
 
@@ -76,6 +76,8 @@ class Engine:
         if found is None:
             try:
                 result = self._apply(op, args, kwargs)
+            except ReadByData:
+                return [Reach(ref.shape, {}, self._inputs(op), data_dependent=op.packet) for ref in op.outputs]
             except (NoRule, TypeError):
                 result = ()
             found = [*result] if isinstance(result, tuple) else [result]
@@ -108,8 +110,10 @@ class Engine:
             return reach.nothing(shape)
         if position < len(found) and found[position].shape == shape:
             return found[position]
-        inputs = frozenset[str]().union(*(self.of(ref).inputs for ref in op.inputs))
-        return Reach(shape, {}, inputs, unknown=op.packet)
+        return Reach(shape, {}, self._inputs(op), unknown=op.packet)
+
+    def _inputs(self, op: Op) -> frozenset[str]:
+        return frozenset[str]().union(*(self.of(ref).inputs for ref in op.inputs))
 
     def _resolved(self, tree: Any, latest: bool) -> Any:
         """Arguments with a Reach for each tensor."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import gcd
 
 import numpy as np
 
@@ -30,18 +31,53 @@ def merged(first: Map, second: Map) -> Map:
 
 
 def concatenated(maps: Sequence[Map], dim: int) -> Map:
-    """The maps one after the other along a dimension."""
-    parts = _conformed([part.single(dim) for part in maps], dim)
-    axis = parts[0].axis(dim)
-    size = sum(part.dims[dim][0].size for part in parts)
-    kind = max(part.dims[dim][0].kind for part in parts)
-    if not any(part.varies(dim) for part in parts):
-        first = parts[0].table.take([0], axis)
-        if all(np.array_equal(first, part.table.take([0], axis)) for part in parts):
-            return parts[0].replaced(first, dim, (Digit(size, 0, kind),))
-    table = np.concatenate([part.completed(dim).table for part in parts], axis)
-    table, digit = simplified(table, axis, Digit(size, None, kind), affine=not parts[0].clipped)
-    return parts[0].replaced(table, dim, (digit,))
+    """The maps one after the other along a dimension.
+
+    Where nothing varies inside blocks of equal size (branches of a concatenation) there is one entry for each block.
+    """
+    grain = gcd(*(_grain(part, dim) for part in maps))
+    table, digit, like = _blocks(maps, dim, grain)
+    axis = like.axis(dim)
+    table, digit = simplified(table, axis, digit, affine=not like.clipped and grain == 1)
+    if grain == 1:
+        return like.replaced(table, dim, (digit,))
+    inner = Digit(grain, 0, digit.kind)
+    if digit.step == 0 and table.shape[axis] == 1:
+        return like.replaced(table, dim, (inner._replace(size=digit.size * grain),))
+    return like.replaced(np.expand_dims(table, axis + 1), dim, (digit, inner))
+
+
+def _blocks(maps: Sequence[Map], dim: int, grain: int) -> tuple[Table, Digit, Map]:
+    """The concatenation with one entry for each block, its digit, and a map with its other digits."""
+    first, axis = maps[0], maps[0].axis(dim)
+    kind = max((digit.kind for part in maps for digit in part.dims[dim]), default=Kind.FEATURE)
+    counts = [size_of(part.dims[dim]) // grain for part in maps]
+    constant = all(_grain(part, dim) == size_of(part.dims[dim]) > 1 for part in maps)
+    if constant and all(_agree(first, other, dim) for other in maps):
+        table = np.repeat(np.concatenate([part.table for part in maps], axis), counts, axis)
+    else:
+        parts = _conformed([_coarse(part, dim, grain) for part in maps], dim)
+        first, axis = parts[0], parts[0].axis(dim)
+        table = np.concatenate([part.completed(dim).table for part in parts], axis)
+    return table, Digit(sum(counts), None, kind), first
+
+
+def _grain(part: Map, dim: int) -> int:
+    """The size of the blocks of consecutive indices along which nothing varies."""
+    digits = part.dims[dim]
+    if not digits or digits[-1].step != 0 or part.table.shape[part.axis(dim + 1) - 1] > 1:
+        return 1
+    return digits[-1].size
+
+
+def _coarse(part: Map, dim: int, grain: int) -> Map:
+    """One element of each block along a dimension."""
+    if grain == 1:
+        return part.single(dim)
+    sizes = (size_of(part.dims[dim]) // grain, grain)
+    table, groups = regrouped(part.table, part.axis(dim), part.dims[dim], sizes)
+    blocks = Map(table, (*part.dims[:dim], *groups, *part.dims[dim + 1 :]), part.clipped)
+    return blocks.picked(dim + 1, 0).single(dim)
 
 
 def written(whole: Map, dim: int, positions: Indices, part: Map) -> Map:
@@ -61,6 +97,8 @@ def _with_size(whole: Map, dim: int, size: int) -> tuple[int, ...]:
 def _conformed(maps: list[Map], dim: int) -> list[Map]:
     """Maps of equal shape, but for dimension `dim`, with the same digits and table sizes in all other dimensions."""
     first = maps[0]
+    if all(_agree(first, other, dim) for other in maps[1:]):
+        return maps
     for other in maps[1:]:
         first, _ = _aligned(first, other, skip=dim)
     maps = [_aligned(first, other, skip=dim)[1] for other in maps]
@@ -70,6 +108,14 @@ def _conformed(maps: list[Map], dim: int) -> list[Map]:
             tables, digit = unified([part.table for part in maps], axis, [part.digits[axis - 1] for part in maps])
             maps = [_with_digit(part, table, axis, digit) for part, table in zip(maps, tables, strict=True)]
     return maps
+
+
+def _agree(a: Map, b: Map, skip: int) -> bool:
+    """Whether two maps have the same digits and table sizes in every dimension but `skip`."""
+    axis = a.axis(skip)
+    rest = axis + len(a.dims[skip])
+    same_digits = a.dims[:skip] == b.dims[:skip] and a.dims[skip + 1 :] == b.dims[skip + 1 :]
+    return same_digits and a.table.shape[:axis] == b.table.shape[:axis] and a.table.shape[rest:] == b.table.shape[rest:]
 
 
 def _with_digit(part: Map, table: Table, axis: int, digit: Digit) -> Map:

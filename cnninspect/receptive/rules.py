@@ -26,6 +26,10 @@ class NoRule(Exception):
     """The op has a rule, but not for these arguments."""
 
 
+class ReadByData(NoRule):
+    """With these arguments the op reads where its data say."""
+
+
 def rule(*packets: str) -> Callable[[Rule], Rule]:
     """Enter a rule for ops; entering one for an op that has one is an error."""
 

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from cnninspect.quantities import Shape
 from cnninspect.receptive import reach as reaches
 from cnninspect.receptive import taps
 from cnninspect.receptive.digits import Kind
 from cnninspect.receptive.maps import Map
 from cnninspect.receptive.reach import Reach
-from cnninspect.receptive.rules import NoRule, Result, dims_of, each, rule, shape_of, wrapped
+from cnninspect.receptive.rules import NoRule, ReadByData, Result, dims_of, each, rule, shape_of, wrapped
 from cnninspect.trace.records import Op
 
 # --- dimensions -------------------------------------------------------------------------------------------------
@@ -314,10 +315,12 @@ def index_(op: Op, x: Reach, indices: list[Reach | None]) -> Reach:
 @rule("aten.gather", "aten.take_along_dim")
 def gather(op: Op, x: Reach, dim: int, index: Reach, **_: Any) -> Reach:
     """An index for every element: known only where nothing varies along the dimension."""
-    dim = wrapped(dim, len(x.shape))
-    if x.varies(dim) or any(a != b for i, (a, b) in enumerate(zip(x.shape, shape_of(op), strict=True)) if i != dim):
+    shape, dim = shape_of(op), wrapped(dim, len(x.shape))
+    if x.varies(dim):
+        raise ReadByData if index.inputs else NoRule
+    if any(size != like for i, (size, like) in enumerate(zip(shape, x.shape, strict=True)) if i != dim):
         raise NoRule
-    return x.reduced([dim], op.index).expanded(shape_of(op))
+    return reaches.merged((x.reduced([dim], op.index).expanded(shape), index), shape, op.index)
 
 
 def _indexed(op: Op, x: Reach, dims: list[int], indices: list[Reach]) -> Reach:
@@ -328,12 +331,19 @@ def _indexed(op: Op, x: Reach, dims: list[int], indices: list[Reach]) -> Reach:
         flat = (*x.shape[:dim], rows.size, *x.shape[dim + 1 :])
         chosen = taps.listed(x.shape[dim], rows.reshape(-1).tolist())
         return x.moved(flat, lambda part: part.slid(dim, chosen)).reshaped(shape)
-    if any(map(x.varies, dims)) or len(shape) < len(x.shape) - len(dims):
+    if any(map(x.varies, dims)):
+        raise ReadByData if any(index.inputs for index in indices) else NoRule
+    chosen_shape = np.broadcast_shapes(*(index.shape for index in indices))
+    if len(shape) != len(x.shape) - len(dims) + len(chosen_shape):
         raise NoRule
-    adjacent = dims == list(range(dims[0], dims[-1] + 1))
-    front = dims[0] if adjacent else 0
+    front = dims[0] if dims == list(range(dims[0], dims[-1] + 1)) else 0
     kept = x.reduced(dims, op.index).without(dims)
-    new = len(shape) - len(kept.shape)
-    single = (*kept.shape[:front], *(1,) * new, *kept.shape[front:])
-    return kept.reshaped(single).moved(shape, lambda part: part.expanded(shape, Kind.FEATURE))
+    single = (*kept.shape[:front], *(1,) * len(chosen_shape), *kept.shape[front:])
+    rows = reaches.merged(indices, chosen_shape, op.index)
+    rows = rows.reshaped((*chosen_shape, *(1,) * (len(kept.shape) - front)))
+    return reaches.merged((_featured(kept.reshaped(single), shape), _featured(rows, shape)), shape, op.index)
 
+
+def _featured(x: Reach, shape: Shape) -> Reach:
+    """Stretched to `shape`, each value along the new sizes an element of its own."""
+    return x.moved(shape, lambda part: part.expanded(shape, Kind.FEATURE))
