@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import traceback
+from typing import Any
 
 import typer
 
@@ -11,7 +12,10 @@ from cnninspect.cli.session import Session, say
 from cnninspect.errors import CnninspectError, UsageError
 
 INTERRUPTED = 130
-_DID_YOU_MEAN = re.compile(r"\.? \(?Did you mean (.*?)\?\)?$")
+MISUSE: Any = typer.BadParameter.__base__
+"""What a wrong command line raises; its home is click or Typer, depending on Typer's version."""
+
+_SUGGESTION = re.compile(r"\.? \(?(?:Did you mean|Possible options:) (.*?)\??\)?$")
 
 
 def failed(error: BaseException, session: Session) -> int:
@@ -26,7 +30,7 @@ def failed(error: BaseException, session: Session) -> int:
 def _verdict_on(error: BaseException) -> tuple[str, int]:
     if isinstance(error, CnninspectError):
         return str(error), error.exit_code
-    if isinstance(error, typer.TyperException):
+    if isinstance(error, MISUSE):
         return _misused(error), UsageError.exit_code
     if isinstance(error, KeyboardInterrupt):
         return "interrupted.", INTERRUPTED
@@ -42,13 +46,9 @@ def _verdict_on(error: BaseException) -> tuple[str, int]:
     )
 
 
-def _misused(error: typer.TyperException) -> str:
+def _misused(error: Any) -> str:
     """Typer's message in our words: what is wrong, what is nearest, where to look."""
-    message = _DID_YOU_MEAN.sub(r". Nearest: \1", " ".join(error.format_message().split())).rstrip(".?")
+    message = _SUGGESTION.sub(r". Nearest: \1", " ".join(error.format_message().split())).rstrip(".")
     message = message[:1].lower() + message[1:].replace("Value error, ", "")
-    near = getattr(error, "possibilities", None)
-    if near:
-        message = f"{message.partition(' (Possible')[0]}. Nearest: {', '.join(near)}"
-    context = getattr(error, "ctx", None)
-    command = context.command_path if context is not None else "cnninspect"
+    command = error.ctx.command_path if error.ctx is not None else "cnninspect"
     return f"{message}. `{command} --help` lists what there is."
