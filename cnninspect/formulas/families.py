@@ -28,6 +28,7 @@ FAMILIES = (
     "aten.linalg",
     "aten.fourier",
     "aten.elementwise",
+    "aten.detection",
 )
 
 

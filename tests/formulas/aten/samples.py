@@ -29,7 +29,7 @@ class OpSample:
 
     @property
     def packet(self) -> str:
-        return f"aten.{self.name}"
+        return self.name if "." in self.name else f"aten.{self.name}"
 
     @property
     def id(self) -> str:

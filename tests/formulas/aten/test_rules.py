@@ -14,9 +14,20 @@ from cnninspect.formulas.evaluate import op_macs, op_shapes
 from cnninspect.trace.recorder import record
 from cnninspect.trace.records import Op, TensorRef
 from tests.formulas.aten.samples import OpSample
-from tests.formulas.samples import make
+from tests.formulas.samples import is_shape, make
 
-FILES = ("views", "movement", "indexing", "reductions", "norms", "creation", "spatial", "linalg", "elementwise")
+FILES = (
+    "views",
+    "movement",
+    "indexing",
+    "reductions",
+    "norms",
+    "creation",
+    "spatial",
+    "linalg",
+    "elementwise",
+    "detection",
+)
 SAMPLES: list[OpSample] = [sample for name in FILES for sample in import_module(f"tests.formulas.aten.{name}").SAMPLES]
 
 
@@ -49,7 +60,7 @@ def run(sample: OpSample) -> tuple[Op, int]:
 
 def written(sample: OpSample) -> Op:
     """The op as the trace would record it, without running it."""
-    args = tuple(TensorRef(number, shape, "float32", number) for number, shape in enumerate(sample.args))
+    args = tuple(TensorRef(0, value, "float32", 0) if is_shape(value) else value for value in sample.args)
     outputs = tuple(
         TensorRef(-number, shape, "float32", -number) for number, shape in enumerate(sample.results or (), 1)
     )
