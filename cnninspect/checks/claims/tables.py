@@ -1,0 +1,136 @@
+"""Claims files as lists of records: CSV, Markdown, JSON and YAML. A record maps a header to the text of its cell."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cnninspect.errors import UsageError
+
+
+class Record(NamedTuple):
+    """One row of the file: where it stands, such as `line 3`, and its cells as text, empty ones left out."""
+
+    place: str
+    cells: dict[str, str]
+
+
+_MARKUP = re.compile(r"^(\*\*|__|`)(.*)\1$")
+_ESCAPED = re.compile(r"\\([\\|*`\[\]<_])")
+_RULE = re.compile(r":?-+:?")
+_BAR = re.compile(r"(?<!\\)\|")
+
+
+def read_records(file: str) -> list[Record]:
+    """The rows of a claims file, by its ending; UsageError for a file that cannot be read."""
+    path = Path(file)
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise UsageError(f"{file}: claims are read from {', '.join(_READERS)} files.")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        return [record for record in reader(text) if record.cells]
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {(error.strerror or str(error)).lower()}.") from None
+    except ValueError as error:
+        raise UsageError(f"{file}: {str(error).rstrip('.')}.") from None
+
+
+def _csv(text: str) -> Iterator[Record]:
+    reader = csv.reader(text.splitlines())
+    lines = [(f"line {reader.line_num}", cells) for cells in reader]
+    return _table([(place, cells) for place, cells in lines if any(cells)])
+
+
+def _markdown(text: str) -> Iterator[Record]:
+    """The first table; words around it are left alone."""
+    lines: list[tuple[str, list[str]]] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip().startswith("|"):
+            lines.append((f"line {number}", [_unmarked(cell) for cell in _BAR.split(line.strip().strip("|"))]))
+        elif lines:
+            break
+    if len(lines) < 2 or not all(_RULE.fullmatch(cell) for cell in lines[1][1]):
+        raise ValueError("it holds no table: a header, a line of dashes, and rows, each between bars")
+    del lines[1]
+    return _table(lines)
+
+
+def _unmarked(cell: str) -> str:
+    """The text of a cell that is set in bold or as code."""
+    cell = cell.strip()
+    while marked := _MARKUP.match(cell):
+        cell = marked[2].strip()
+    return _ESCAPED.sub(r"\1", cell)
+
+
+def _table(lines: Sequence[tuple[str, list[str]]]) -> Iterator[Record]:
+    """The lines after the first, whose cells are the headers."""
+    if not lines:
+        raise ValueError("it is empty")
+    headers = [header.strip() for header in lines[0][1]]
+    for place, cells in lines[1:]:
+        if len(cells) != len(headers):
+            hint = " A number with commas needs quotes" if len(cells) > len(headers) else ""
+            raise ValueError(f"{place}: the header has {len(headers)} cells, this row {len(cells)}.{hint}")
+        yield Record(place, _filled(list(zip(headers, cells, strict=True))))
+
+
+def _json(text: str) -> Iterator[Record]:
+    return _objects(json.loads(text, object_pairs_hook=_unique))
+
+
+def _yaml(text: str) -> Iterator[Record]:
+    try:
+        import yaml
+    except ImportError:
+        raise ValueError(
+            "reading YAML needs PyYAML: python -m pip install PyYAML. CSV, Markdown and JSON do not"
+        ) from None
+    try:
+        return _objects(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise ValueError(" ".join(str(error).split())) from None
+
+
+def _objects(data: Any) -> Iterator[Record]:
+    if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
+        raise ValueError("it must hold a list with one object for each layer")
+    for number, item in enumerate(data, 1):
+        yield Record(f"entry {number}", _filled([(str(name), _text(value)) for name, value in item.items()]))
+
+
+def _text(value: Any) -> str:
+    """A value of JSON or YAML as a table would write it: the sizes of a shape joined by x."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return (";" if any(isinstance(item, list) for item in value) else "x").join(map(_text, value))
+    if isinstance(value, (bool, dict)):
+        raise ValueError(f"{value!r} claims nothing that can be checked")
+    return str(value)
+
+
+def _filled(cells: list[tuple[str, str]]) -> dict[str, str]:
+    return {header: text.strip() for header, text in _unique(cells).items() if text.strip()}
+
+
+def _unique(cells: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [header for header, _ in cells]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{name!r} stands twice")
+    return dict(cells)
+
+
+_READERS: dict[str, Callable[[str], Iterator[Record]]] = {
+    ".csv": _csv,
+    ".md": _markdown,
+    ".json": _json,
+    ".yaml": _yaml,
+    ".yml": _yaml,
+}
