@@ -52,7 +52,7 @@ class ReceptiveField:
     def from_dict(cls, data: Mapping[str, Any]) -> ReceptiveField:
         """The inverse of `to_dict`."""
         cause = data["global"]["cause"] if data.get("global") else None
-        size, jump, padding = (_frozen(data.get(name)) for name in ("size", "jump", "padding"))
+        size, jump, padding = (frozen(data.get(name)) for name in ("size", "jump", "padding"))
         return cls(size, jump, padding, Status(data["status"]), cause, Verdict(data["verdict"]))
 
 
@@ -118,7 +118,7 @@ class Row:
             "computes": self.computes,
             "layer_like": self.layer_like,
             "parent": self.parent,
-            "hyperparameters": {name: _plain(value) for name, value in self.hyperparameters.items()},
+            "hyperparameters": {name: plain(value) for name, value in self.hyperparameters.items()},
             "input_shapes": [list(shape) for shape in self.input_shapes],
             "output_shape": _optional(self.output_shape),
             "params": _optional(self.params),
@@ -175,7 +175,7 @@ class Check:
 
     def to_dict(self) -> dict[str, Any]:
         """The contract's check object."""
-        data = {name: _plain(getattr(self, name)) for name in self.__dataclass_fields__}
+        data = {name: plain(getattr(self, name)) for name in self.__dataclass_fields__}
         return {**data, "verdict": self.verdict.value}
 
 
@@ -204,8 +204,8 @@ class Report:
             "schema_version": SCHEMA_VERSION,
             "command": self.command,
             "tool": dict(self.tool),
-            "target": _plain(self.target),
-            "run": _plain(self.run),
+            "target": plain(self.target),
+            "run": plain(self.run),
             "totals": {
                 name: total.to_dict() if isinstance(total, ReceptiveField) else quantity_to_dict(total)
                 for name, total in self.totals.items()
@@ -220,7 +220,7 @@ class Report:
         }
         if self.checks is not None:
             document["checks"] = [check.to_dict() for check in self.checks]
-        return {**document, **{name: _plain(value) for name, value in self.extra.items()}}
+        return {**document, **{name: plain(value) for name, value in self.extra.items()}}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Report:
@@ -269,11 +269,11 @@ class Report:
 def quantity_to_dict(quantity: Quantity) -> dict[str, Any]:
     """The contract's Q object."""
     return {
-        "value": _plain(quantity.value),
+        "value": plain(quantity.value),
         "unit": quantity.unit.value,
         "status": quantity.status.value,
-        "analytic": _plain(quantity.analytic),
-        "measured": {name: _plain(value) for name, value in quantity.measured.items()},
+        "analytic": plain(quantity.analytic),
+        "measured": {name: plain(value) for name, value in quantity.measured.items()},
         "verdict": quantity.verdict.value,
         **({"reasons": dict(quantity.reasons)} if quantity.reasons else {}),
     }
@@ -282,11 +282,11 @@ def quantity_to_dict(quantity: Quantity) -> dict[str, Any]:
 def quantity_from_dict(data: Mapping[str, Any]) -> Quantity:
     """The inverse of `quantity_to_dict`."""
     return Quantity(
-        _frozen(data["value"]),
+        frozen(data["value"]),
         Unit(data["unit"]),
         Status(data["status"]),
-        _frozen(data["analytic"]),
-        {name: _frozen(value) for name, value in data["measured"].items()},
+        frozen(data["analytic"]),
+        {name: frozen(value) for name, value in data["measured"].items()},
         Verdict(data["verdict"]),
         data.get("reasons", {}),
     )
@@ -297,18 +297,18 @@ def _optional(quantity: Quantity | None) -> dict[str, Any] | None:
 
 
 def _listed(value: tuple[Any, ...] | None) -> list[Any] | None:
-    return None if value is None else [_plain(item) for item in value]
+    return None if value is None else [plain(item) for item in value]
 
 
-def _plain(value: Any) -> Any:
-    """Tuples as lists and infinity as a word, for which JSON has no number, all the way down."""
+def plain(value: Any) -> Any:
+    """`value` as JSON can hold it: tuples as lists and infinity, for which it has no number, as a word."""
     if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
+        return {str(name): plain(item) for name, item in value.items()}
     return str(value) if isinstance(value, float) and not isfinite(value) else value
 
 
-def _frozen(value: Any) -> Any:
+def frozen(value: Any) -> Any:
     """Lists as tuples, all the way down."""
-    return tuple(_frozen(item) for item in value) if isinstance(value, (list, tuple)) else value
+    return tuple(frozen(item) for item in value) if isinstance(value, (list, tuple)) else value

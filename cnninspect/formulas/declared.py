@@ -25,7 +25,7 @@ def contradictions(call: Call, trace: Trace) -> dict[str, tuple[Any, Any]]:
     for use in used:
         for name, value in use.hyper.items():
             declared = call.hyperparameters.get(name)
-            if declared is not None and not _same(declared, value):
+            if declared is not None and not same_setting(declared, value):
                 found[name] = (declared, value)
     return found
 
@@ -48,8 +48,8 @@ def _own_weight(use: Use, call: Call) -> bool:
     return isinstance(weight, TensorRef) and weight.state == f"{prefix}weight"
 
 
-def _same(declared: Any, used: Any) -> bool:
-    """Whether both give the same value, each of them once for all axes or per axis."""
+def same_setting(declared: Any, used: Any) -> bool:
+    """Whether two hyper-parameters say the same, each of them once for all axes or per axis."""
     first, second = (tuple(value) if isinstance(value, (tuple, list)) else (value,) for value in (declared, used))
     if len(first) == 1 or len(second) == 1:
         return set(first) == set(second)
