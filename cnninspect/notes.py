@@ -32,7 +32,7 @@ def notes_of(findings: Findings) -> Iterator[str]:
     if idle:
         yield f"{_count(idle, 'parameter')} not used in this pass: {_some(idle)}; totals.params counts them."
     for item in uncounted(findings):
-        yield f"{item.op} ({item.calls} calls) has no formula: MACs are a lower bound."
+        yield f"{item.op} ({_times(item.calls)}) has no formula: MACs are a lower bound."
     yield from _failed(findings)
     yield from _explained(findings)
 
@@ -54,6 +54,10 @@ def _explained(findings: Findings) -> Iterator[str]:
                 rows.setdefault((reason, macs.verdict is Verdict.NOT_COUNTED), []).append(call.path)
     for (reason, unchecked), paths in rows.items():
         yield f"{reason}: {_count(paths, 'row')}{' not compared' if unchecked else ''} ({_some(paths)})."
+
+
+def _times(number: int) -> str:
+    return f"{number} call{'s' if number > 1 else ''}"
 
 
 def _count(items: Sequence[str], noun: str) -> str:

@@ -18,6 +18,8 @@ from cnninspect.findings import Findings
 from cnninspect.formulas.catalogue import layer_of
 from cnninspect.formulas.evaluate import evaluate
 from cnninspect.notes import notes_of, uncounted
+from cnninspect.receptive.intervals import intervals
+from cnninspect.receptive.rows import row_fields, total_field
 from cnninspect.report import ReceptiveField, Report
 from cnninspect.targets.inputs import InputOptions, Inputs, make_inputs
 from cnninspect.targets.resolve import resolve
@@ -53,12 +55,10 @@ def inspect(target: Target, options: Options, command: str) -> Report:
     """
     trace, run, inputs, notes = _run_on_cheapest(target, options)
     options.progress("evaluating formulas")
-    findings = Findings(
-        trace, evaluate(trace), count(run), [ReceptiveField() for _ in trace.calls], batch_size(trace)
-    )  # fmt: skip
-    options.progress("joining")
+    reach = intervals(trace)
+    findings = Findings(trace, evaluate(trace), count(run), row_fields(trace, reach), batch_size(trace))
     table = rows(findings)
-    whole = totals(findings, ReceptiveField())
+    whole = totals(findings, total_field(trace, reach) or ReceptiveField())
     return Report(
         command=command,
         tool=_tool(),
