@@ -7,7 +7,7 @@ normalisation, interpolation and average pooling. An op that it has no formula f
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -20,6 +20,7 @@ from torch import nn
 from cnninspect.counters.base import Convention, Count, Inexact, Run, counter
 from cnninspect.counters.jit_scopes import JitScopes
 from cnninspect.trace.encode import live_tensors
+from cnninspect.trace.follow import as_module
 from cnninspect.trace.isolation import encoder_fast_path_off, restored
 
 BROADCAST_MATMUL = "aten.matmul with a broadcast first operand"
@@ -45,7 +46,7 @@ CONVENTION = Convention(
 @counter("fvcore", needs_kernels=True, convention=CONVENTION)
 def fvcore_macs(run: Run) -> list[Count]:
     """What FlopCountAnalysis counts in each call; None everywhere, with the reason in `missed`, if it fails."""
-    model = run.model if isinstance(run.model, nn.Module) else _Function(run.model)
+    model = as_module(run.model)
     scopes = JitScopes(model, run.trace)
     try:
         with restored(model, run.trace.training), encoder_fast_path_off():
@@ -98,17 +99,6 @@ class _Analysis(FlopCountAnalysis):  # type: ignore[misc]
 def _broadcasts_first(inputs: list[Any], outputs: list[Any]) -> bool:
     first, output = get_shape(inputs[0]), get_shape(outputs[0])
     return first is not None and output is not None and prod(first[:-1]) < prod(output[:-1])
-
-
-class _Function(nn.Module):
-    """A plain function as a module."""
-
-    def __init__(self, function: Callable[..., Any]):
-        super().__init__()
-        self.function = function
-
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        return self.function(*args, **kwargs)
 
 
 class _Bound(nn.Module):

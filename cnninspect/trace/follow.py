@@ -19,6 +19,20 @@ Site = tuple[str, str | None]
 """What is called where: the module's path, and the public name of the function or None for the module itself."""
 
 
+def as_module(model: Callable[..., Any]) -> nn.Module:
+    """The model itself, or a plain function as a module."""
+    return model if isinstance(model, nn.Module) else _Function(model)
+
+
+class _Function(nn.Module):
+    def __init__(self, function: Callable[..., Any]):
+        super().__init__()
+        self.function = function
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*args, **kwargs)
+
+
 class Follower:
     """Numbers the calls of another run of the model that `trace` is of; subclasses act when one starts and ends."""
 
