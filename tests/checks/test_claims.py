@@ -1,4 +1,4 @@
-"""What a claim is held against, and the verdict. The reports stand in tests/render/samples.py, with their arithmetic."""
+"""What a claim is held against, and the verdict. The reports and their arithmetic stand in tests/render/samples.py."""
 
 from dataclasses import replace
 

@@ -20,15 +20,13 @@ def another_order(cell: Cell, _evidence: Evidence) -> Iterator[Alternative]:
 
 
 def neighbour(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
-    """The same number of the nearest rows before and after that have one of their own."""
+    """The same number of another row, the nearest before it first, then those after it."""
     if cell.row is None or not cell.row.leaf or cell.column == "kind":
         return
-    for words, rows in (("before", evidence.before(cell.row)), ("after", evidence.after(cell.row))):
+    for words, rows in (("an earlier", evidence.before(cell.row)), ("a later", evidence.after(cell.row))):
         for row in rows:
-            value = value_of(getattr(row, cell.column))
-            if value and value != cell.found:
-                yield Alternative(f"this is the number of {row.label}, the row {words}", value)
-                break
+            if value := value_of(getattr(row, cell.column)):
+                yield Alternative(f"this is the number of {row.label}, {words} row", value)
 
 
 def rounding(cell: Cell, _evidence: Evidence) -> Iterator[Alternative]:

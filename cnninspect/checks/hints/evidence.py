@@ -51,6 +51,11 @@ class Evidence:
             return list(self.leaves)
         return [leaf for leaf in self.leaves if any(above is row for above in self._path(leaf))]
 
+    def up_to(self, row: Row | None) -> list[Row]:
+        """The leaves that ran until a row was done, or all of them for the totals."""
+        last = self.below(row)[-1]
+        return [*self.before(last)[::-1], last]
+
     def before(self, row: Row) -> list[Row]:
         """The leaves that ran before a leaf, the latest first."""
         position = next(index for index, leaf in enumerate(self.leaves) if leaf is row)

@@ -32,13 +32,13 @@ class Window:
 
 
 def propose(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
-    """What the field of a leaf would be after each slip in the windows up to it."""
-    if cell.column != "receptive_field" or cell.row is None or not isinstance(cell.found, tuple):
+    """What a field would be after each slip in the windows up to it."""
+    if cell.column != "receptive_field" or not isinstance(cell.found, tuple):
         return
     if not all(isinstance(size, int) for size in cell.found):
         yield from _ranges(cell.found)
         return
-    for words, sizes in _alternatives(cell.row, cell.found, evidence):
+    for words, sizes in _alternatives(evidence.up_to(cell.row), cell.found):
         if all(size == int(size) for size in sizes):
             yield Alternative(words, tuple(int(size) for size in sizes))
 
@@ -50,8 +50,7 @@ def _ranges(found: tuple[int | str, ...]) -> Iterator[Alternative]:
         yield Alternative("the size depends on the position; this is one end of its range", sizes)
 
 
-def _alternatives(row: Row, found: tuple[int, ...], evidence: Evidence) -> Iterator[tuple[str, Sizes]]:
-    rows = [*evidence.before(row)[::-1], row]
+def _alternatives(rows: list[Row], found: tuple[int, ...]) -> Iterator[tuple[str, Sizes]]:
     axes = [_windows(rows, axis, len(found)) for axis in range(len(found))]
 
     def without(less: Callable[[Window], Fraction | int]) -> Sizes:
@@ -67,7 +66,8 @@ def _alternatives(row: Row, found: tuple[int, ...], evidence: Evidence) -> Itera
         "pooling is left out",
         without(lambda window: 0 if "in_channels" in window.row.hyperparameters else window.adds),
     )
-    yield "this is the field of the layer alone, in its own input", _alone(row, len(found))
+    if alone := _alone(rows[-1], len(found)):
+        yield "this is the field of the layer alone, in its own input", alone
     yield from moved_fields(rows, found)
 
 

@@ -49,7 +49,8 @@ def _true(row: Row, column: str) -> int | None:
 
 
 def _without_bias(layer: Layer) -> Numbers:
-    return {"params": layer.roles["weight"]} if set(layer.roles) == {"weight", "bias"} and _has_params(layer) else {}
+    """A layer that multiplies has weights and a bias; what normalisation has by these names is no bias."""
+    return {"params": layer.roles["weight"]} if layer.macs and "weight" in layer.roles and _has_params(layer) else {}
 
 
 def _with_bias(layer: Layer) -> Numbers:
@@ -66,6 +67,10 @@ def _counted_again(layer: Layer) -> Numbers:
 
 def _without_norm(layer: Layer) -> Numbers:
     return {"params": 0} if "track_running_stats" in layer.use.hyper or "eps" in layer.use.hyper else {}
+
+
+def _weights_alone(layer: Layer) -> Numbers:
+    return _without_norm(layer) or _without_bias(layer)
 
 
 def _with_statistics(layer: Layer) -> Numbers:
@@ -161,6 +166,7 @@ SLIPS = (
     Slip("shared parameters are counted again; they count at their first use", _counted_again),
     Slip("running statistics are counted, and they are buffers", _with_statistics),
     Slip("the parameters of normalisation layers are left out", _without_norm),
+    Slip("biases and the parameters of normalisation layers are left out", _weights_alone),
     Slip("groups are ignored", _altered_cost(groups=1)),
     Slip("the area of the kernel is left out", _kernel(lambda kernel: (1,) * len(kernel))),
     Slip("one side of the kernel is counted, not its area", _kernel(lambda kernel: kernel[:1])),

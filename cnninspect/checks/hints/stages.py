@@ -15,7 +15,7 @@ from cnninspect.report import Row
 
 def same_row(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
     """A cost that follows from the map that the same row claims, where that is wrong."""
-    right = output_of(cell.row) if cell.row is not None else None
+    right = output_of(cell.row) if cell.row is not None and cell.row.leaf else None
     if right is None or cell.column == "output_shape" or not isinstance(cell.found, int):
         return
     claimed = _claimed_output(cell.row, evidence)

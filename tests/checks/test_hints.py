@@ -1,0 +1,174 @@
+"""Each usual slip, made by hand, and the hint that recognises it. A claim is the slip's own arithmetic, written out."""
+
+from collections import OrderedDict
+from functools import cache
+
+import pytest
+from torch import nn
+
+from cnninspect import inspect_model
+from tests.checks.claiming import checked
+
+IMAGE = (1, 3, 16, 16)
+
+
+@cache
+def inspected(layers, shape):
+    """The report on layers one after the other, called `a`, `b`, `c`..."""
+    return inspect_model(nn.Sequential(OrderedDict(zip("abcdefgh", layers, strict=False))), shape)
+
+
+def hints(report, folder, text):
+    return {
+        (check.path, check.name): check.hint for check in checked(report, folder, text) if check.verdict == "differ"
+    }
+
+
+CONV = nn.Conv2d(3, 8, 3, padding=1)
+"""16x16 -> 8x16x16; params 3*3*3*8 + 8; MACs 16*16*8 * 3*3*3."""
+
+GROUPED = nn.Conv2d(8, 8, 3, groups=4)
+"""16x16 -> 8x14x14; params 8*2*9 + 8; MACs 14*14*8 * 2*9."""
+
+STRIDED = nn.Conv2d(3, 8, 3, stride=2)
+"""16x16 -> floor((16-3)/2) + 1 = floor(6.5) + 1 = 7; MACs 7*7*8 * 27."""
+
+TRANSPOSED = nn.ConvTranspose2d(4, 6, 3, stride=2, padding=1, output_padding=1)
+"""8x8 -> (8-1)*2 - 2 + 2 + 1 + 1 = 16; MACs 8*8*4 * 6*9, on the input map."""
+
+LAYERS = [
+    # id, layer, input, column, claim, hint
+    ("bias left out", CONV, IMAGE, "params", "3*3*3*8", "the bias is left out"),
+    ("bias added", nn.Conv2d(3, 8, 3, bias=False), IMAGE, "params", "3*3*3*8 + 8", "a bias is counted"),
+    ("bias of a linear layer", nn.Linear(20, 10), (1, 20), "params", "20*10", "the bias is left out"),
+    ("groups ignored, params", GROUPED, (1, 8, 16, 16), "params", "8*8*9 + 8", "groups are ignored"),
+    ("groups ignored, MACs", GROUPED, (1, 8, 16, 16), "macs", "14*14*8 * 8*9", "groups are ignored"),
+    ("groups ignored, FLOPs", GROUPED, (1, 8, 16, 16), "flops", "2 * 14*14*8 * 8*9", "groups are ignored"),
+    ("no kernel, params", CONV, IMAGE, "params", "3*8 + 8", "the area of the kernel is left out"),
+    ("no kernel, MACs", CONV, IMAGE, "macs", "16*16*8 * 3", "the area of the kernel is left out"),
+    ("side of the kernel", CONV, IMAGE, "params", "3*3*8 + 8", "one side of the kernel"),
+    ("no input channels, five of them", nn.Conv2d(5, 8, 3), (1, 5, 16, 16), "params", "9*8 + 8", "the input channels"),
+    ("one position", CONV, IMAGE, "macs", "3*3*3*8", "weights are counted once"),
+    ("output map", TRANSPOSED, (1, 4, 8, 8), "macs", "16*16*4 * 6*9", "counted on the output map"),
+    ("output map, FLOPs", TRANSPOSED, (1, 4, 8, 8), "flops", "2 * 16*16*4 * 6*9", "counted on the output map"),
+    ("input map", STRIDED, IMAGE, "macs", "16*16*8 * 27", "counted on the input map"),
+    ("bias in MACs", CONV, IMAGE, "macs", "16*16*8 * 27 + 16*16*8", "additions of the bias are counted"),
+    ("bias in FLOPs", CONV, IMAGE, "flops", "2 * 16*16*8 * 27 + 16*16*8", "additions of the bias are counted"),
+    ("no padding", CONV, IMAGE, "output_shape", "8x14x14", "the padding is left out"),
+    ("no padding, MACs", CONV, IMAGE, "macs", "14*14*8 * 27", "the padding is left out"),
+    ("no stride", STRIDED, IMAGE, "output_shape", "8x14x14", "the stride is left out"),
+    ("no dilation", nn.Conv2d(3, 8, 3, dilation=2), IMAGE, "output_shape", "8x14x14", "the dilation is left out"),
+    ("ceil, convolution", STRIDED, IMAGE, "output_shape", "8x8x8", "the size is rounded up; it is rounded down"),
+    ("ceil, MACs", STRIDED, IMAGE, "macs", "8*8*8 * 27", "the size is rounded up; it is rounded down"),
+    ("ceil, neurons", STRIDED, IMAGE, "neurons", "8*8*8", "the size is rounded up; it is rounded down"),
+    ("ceil, pool", nn.MaxPool2d(3, 2), IMAGE, "output_shape", "3x8x8", "the size is rounded up; it is rounded down"),
+    ("floor", nn.MaxPool2d(2, ceil_mode=True), (1, 3, 15, 15), "output_shape", "3x7x7", "the size is rounded down"),
+    ("padding 1.5", nn.Conv2d(3, 8, 4, padding=2), IMAGE, "output_shape", "8x16x16", "half a pixel less padding"),
+    ("buffers", nn.BatchNorm2d(8), (1, 8, 16, 16), "params", "4*8", "running statistics are counted"),
+    ("FLOPs as MACs", CONV, IMAGE, "macs", "2 * 16*16*8 * 27", "these are FLOPs"),
+    ("MACs as FLOPs", CONV, IMAGE, "flops", "16*16*8 * 27", "these are MACs"),
+    ("rounded MACs as FLOPs", CONV, IMAGE, "flops", "55.3K", "these are MACs"),
+    ("one sample", CONV, (4, 3, 16, 16), "macs", "16*16*8 * 27", "this is for one sample; the run has a batch of 4"),
+    ("batch in neurons", CONV, (4, 3, 16, 16), "neurons", "4 * 8*16*16", "the batch of 4 is included"),
+    ("another batch", CONV, (4, 3, 16, 16), "output_shape", "2x8x16x16", "the batch is 4, not 2"),
+    ("channels last", CONV, IMAGE, "output_shape", "16x16x8", "the sizes stand in another order"),
+    ("cut off", CONV, IMAGE, "macs", "55.2K", "cut off, not rounded"),
+    ("rounded in full", CONV, IMAGE, "macs", "55,300", "rounded; a rounded number is claimed with a suffix"),
+    ("nothing known", CONV, IMAGE, "macs", "12345", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "column", "claim", "hint"), [case[1:] for case in LAYERS], ids=[case[0] for case in LAYERS]
+)
+def test_slip_in_one_layer(layer, shape, column, claim, hint, tmp_path):
+    found = hints(inspected((layer,), shape), tmp_path, f'layer,{column}\na,"{claim}"\n')
+    assert list(found) == [("a", column)]
+    assert found["a", column] == hint if hint is None else hint in found["a", column]
+
+
+STACK = (nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.MaxPool2d(2), nn.Conv2d(8, 4, 3, padding=1))
+"""3x16x16 -> 8x16x16 (params 216 + 8), norm (8 + 8), 8x8x8, 4x8x8 (params 288 + 4): 524 params in all.
+MACs 16*16*8 * 27 = 55296 and 8*8*4 * 72 = 18432."""
+
+CLASSIFIER = (nn.Conv2d(3, 4, 3, padding=1), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(4 * 8 * 8, 10))
+"""3x16x16 -> 4x16x16, 4x8x8, 256, 10."""
+
+PYRAMID = (nn.Conv2d(3, 4, 2, 2), nn.Conv2d(4, 8, 2, 2), nn.Conv2d(8, 8, 3, padding=1))
+"""3x16x16 -> 4x8x8, 8x4x4, 8x4x4."""
+
+NETWORKS = [
+    # id, layers, rows of the file, the cell, its hint
+    ("biases of all", STACK, "total,,216 + 16 + 288,", ("total", "params"), "the bias is left out"),
+    ("weights alone", STACK, "total,,216 + 288,", ("total", "params"), "biases and the parameters of normalisation"),
+    ("no norms", STACK, "total,,224 + 292,", ("total", "params"), "the parameters of normalisation layers"),
+    ("kernels of all", STACK, "total,,,16*16*8*3 + 8*8*4*8", ("total", "macs"), "the area of the kernel is left out"),
+    (
+        "sum of the rows there are", STACK, "a,,224,\nd,,292,\ntotal,,224 + 292 + 0,",
+        ("total", "params"), "adds up the rows claimed, without b",
+    ),
+    (
+        "sum with a wrong row", STACK, "a,,216,\nb,,16,\nd,,292,\ntotal,,216 + 16 + 292,",
+        ("total", "params"), "adds up the rows claimed, of which these are wrong: a",
+    ),
+    ("an earlier stage", STACK, "d,4x16x16,,", ("d", "output_shape"), "taken from an earlier stage: 8x16x16 of b"),
+    ("an earlier stage, MACs", STACK, "d,,,16*16*4 * 72", ("d", "macs"), "taken from an earlier stage: 8x16x16 of b"),
+    ("the map claimed", STACK, "d,4x5x5,,5*5*4 * 72", ("d", "macs"), "follows from the output shape claimed, 4x5x5"),
+    ("the row before", STACK, "c,8x5x5,,\nd,4x5x5,,", ("d", "output_shape"), "follows from the output claimed of c"),
+    ("a later stage", PYRAMID, "b,8x2x2,,", ("b", "output_shape"), "is that of a later stage: 4x4x4"),
+    ("an earlier size", PYRAMID, "c,8x8x8,,", ("c", "output_shape"), "that of an earlier stage: 8x8x8"),
+    (
+        "flattened too early", CLASSIFIER, "d,,4*16*16*10 + 10,",
+        ("d", "params"), "taken from an earlier stage: 1024 of a",
+    ),
+    (
+        "flattened a wrong map", CLASSIFIER, "b,4x7x7,,\nd,,4*7*7*10 + 10,",
+        ("d", "params"), "follows from the output claimed of b, 4x7x7",
+    ),
+    ("the row after", STACK, "a,,292,", ("a", "params"), "this is the number of d, a later row"),
+    ("the row above", STACK, "d,,,55296", ("d", "macs"), "this is the number of a, an earlier row"),
+    (
+        "a batch of shapes elsewhere", STACK, "a,64x8x16x16,,\nd,,,64 * 18432",
+        ("d", "macs"), "this is for a batch of 64; the run has 1",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("layers", "rows", "cell", "hint"), [case[1:] for case in NETWORKS], ids=[case[0] for case in NETWORKS]
+)
+def test_slip_across_layers(layers, rows, cell, hint, tmp_path):
+    found = hints(inspected(layers, IMAGE), tmp_path, f"layer,output_shape,params,macs\n{rows}\n")
+    assert hint in found[cell]
+
+
+class Twice(nn.Module):
+    """One convolution used twice, in one container."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, x):
+        """Once more on its own output."""
+        return self.conv(self.conv(x))
+
+
+def test_shared_parameters_are_counted_once(tmp_path):
+    report = inspect_model(Twice(), IMAGE)
+    for claim, path in (("conv,1,3*3*9 + 3", "conv"), ("total,,2 * (3*3*9 + 3)", "total")):
+        found = hints(report, tmp_path, f"layer,call,params\n{claim}\n")
+        assert found == {(path, "params"): "shared parameters are counted again; they count at their first use"}
+
+
+def test_the_slip_of_all_layers_of_a_container(tmp_path):
+    # conv a: 216 + 8, conv b: 8*8*9 + 8; without their biases 216 + 576.
+    block = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3))
+    found = hints(inspected((block,), IMAGE), tmp_path, "layer,params\na,216 + 576\n")
+    assert found == {("a", "params"): "the bias is left out"}
+
+
+def test_a_rounded_claim_is_recognised_within_its_digits(tmp_path):
+    # 2 * 55296 = 110592.
+    found = hints(inspected((CONV,), IMAGE), tmp_path, "layer,macs\na,111K\n")
+    assert "these are FLOPs" in found["a", "macs"]
