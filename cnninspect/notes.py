@@ -31,6 +31,11 @@ def notes_of(findings: Findings) -> Iterator[str]:
     idle = [name for name in trace.unread if not any(name.startswith(f"{path}.") for path in trace.never_ran)]
     if idle:
         yield f"{_count(idle, 'parameter')} not used in this pass: {_some(idle)}; totals.params counts them."
+    if trace.unregistered:
+        yield (
+            f"{trace.unregistered:,} elements of parameters are used that the model does not register "
+            "(layers in a plain list or dictionary?); they are not counted."
+        )
     for item in uncounted(findings):
         yield f"{item.op} ({_times(item.calls)}) has no formula: MACs are a lower bound."
     yield from _failed(findings)

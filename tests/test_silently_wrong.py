@@ -175,7 +175,9 @@ CASES = [
 
 
 @pytest.mark.parametrize("device", ["meta", "cpu"])
-@pytest.mark.parametrize(("model", "shape", "params", "macs"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+@pytest.mark.parametrize(
+    ("model", "shape", "params", "macs"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+)
 def test_counts(model, shape, params, macs, device):
     inputs = {"inputs": [shape]} if isinstance(shape, str) else {"input_shape": shape}
     report = inspect_model(model().eval(), device=device, **inputs)
@@ -239,3 +241,19 @@ def test_no_tool_stays_installed_after_an_exception():
     with pytest.raises(Exception, match="no"):
         inspect_model(Broken(), (1, 3))
     assert inspect_model(nn.Linear(3, 4), (1, 3)).totals["macs"].value == 3 * 4
+
+
+class Unregistered(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = [nn.Linear(3, 4)]
+
+    def forward(self, x):
+        return self.layers[0](x)
+
+
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+def test_layers_in_a_plain_list_are_named_because_the_model_does_not_own_them(device):
+    report = inspect_model(Unregistered(), (1, 3), device=device)
+    assert report.totals["params"].value == 0
+    assert any(f"{3 * 4 + 4} elements of parameters are used" in note for note in report.notes)

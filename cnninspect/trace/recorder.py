@@ -251,7 +251,7 @@ class Recorder:
         outputs = tuple(self.values.ref(tensor) for tensor in live_tensors(output))
         trace = Trace(self.calls, self.ops, inputs, outputs, device, training)
         trace.parameters, trace.buffers = self.values.parameters, self.values.buffers
-        trace.unread = self.values.unclaimed()
+        trace.unread, trace.unregistered = self.values.unclaimed(), self.values.unregistered
         trace.freed = dict(self.values.freed)
         trace.never_ran = never_ran(self.model, self.calls)
         for call in self.calls:

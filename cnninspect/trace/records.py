@@ -132,7 +132,8 @@ class Trace:
     """One forward pass: its calls and ops in the order they started, and what went in and came out.
 
     `unread` holds the elements of each parameter storage that no call read, `freed` for each storage that was gone
-    before the run ended how many ops had run by then.
+    before the run ended how many ops had run by then. `unregistered` counts the elements of parameters that were read
+    but are not among the model's (layers kept in a plain list).
     """
 
     calls: list[Call]
@@ -144,6 +145,7 @@ class Trace:
     parameters: dict[str, State] = field(default_factory=dict)
     buffers: dict[str, State] = field(default_factory=dict)
     unread: dict[str, int] = field(default_factory=dict)
+    unregistered: int = 0
     never_ran: list[str] = field(default_factory=list)
     children: dict[int, list[int]] = field(default_factory=dict)
     freed: dict[int, int] = field(default_factory=dict)

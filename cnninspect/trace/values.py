@@ -30,6 +30,7 @@ class Values:
         self._claimed: dict[int, torch.Tensor | bool] = {}
         self._elements: dict[int, int] = {}
         self._adopts_leaves = model is None
+        self.unregistered = 0
         self.parameters: dict[str, State] = {}
         self.buffers: dict[str, State] = {}
         if model is not None:
@@ -44,6 +45,8 @@ class Values:
         if known is None:
             if self._adopts_leaves and tensor.requires_grad and tensor.is_leaf:
                 return self._add_state(f"tensor{len(self.parameters)}", tensor, self.parameters)
+            if isinstance(tensor, nn.Parameter) and not self._adopts_leaves:
+                self.unregistered += tensor.numel()
             known = self.new(tensor, None)
         return known
 
