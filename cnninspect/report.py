@@ -37,6 +37,11 @@ class ReceptiveField:
         """Whether the local field itself covers every input position."""
         return self.size is None and self.status is Status.EXACT
 
+    @property
+    def was_computed(self) -> bool:
+        """Whether anybody tried to find it."""
+        return self.verdict is not Verdict.NOT_RUN or self.size is not None or self.is_global
+
     def to_dict(self) -> dict[str, Any]:
         """The contract's RF object."""
         return {
@@ -63,7 +68,7 @@ class Row:
     Rows are identified by (path, kind, call). `leaf` rows have no rows below them: their numbers add up to the totals.
     `parent` is the position of the row of the calling module among the rows, None for the root. `computes` is False
     for rows that only move data, `layer_like` for those that only move data and have no counterpart among torch's
-    layers (views, indexing): they are shown on request. A number is None for a row without a tensor output.
+    layers (views, indexing): those are shown on request. A number is None for a row without a tensor output.
     """
 
     path: str

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from cnninspect.checks import exit_code
 from cnninspect.cli.inspection import inspected
 from cnninspect.cli.options import OutputOptions, RunOptions
-from cnninspect.cli.output import check_writable, view_of, write
+from cnninspect.cli.output import view_of, write
 from cnninspect.cli.session import Session
+from cnninspect.files import check_writable
 from cnninspect.report import Report
 
 

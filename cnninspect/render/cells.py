@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from cnninspect.quantities import Quantity, Shape, Status, Verdict
-from cnninspect.render.numbers import dimensions, field_text, number_cell, shapes_text, sign, tone_of, was_computed
+from cnninspect.render.numbers import dimensions, field_text, number_cell, shapes_text, sign, tone_of
 from cnninspect.render.screen import Marks
 from cnninspect.render.sheet import Cell, Tone
 from cnninspect.report import Row
@@ -125,7 +125,7 @@ def share_cell(line: Line, context: Context) -> Cell:
 def field_cell(line: Line, context: Context) -> Cell:
     """The receptive field in input pixels."""
     field = line.row.receptive_field
-    if field is None or not was_computed(field):
+    if field is None or not field.was_computed:
         return Cell("")
     if not field.is_global and field.size is None:
         return Cell(context.marks.unknown, None, Tone.UNKNOWN)

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from cnninspect.quantities import Quantity
 from cnninspect.render.cells import Context, Line
 from cnninspect.render.columns import COLUMNS, COUNTERS, Column, counter_column
-from cnninspect.render.numbers import was_computed
 from cnninspect.render.screen import Marks
 from cnninspect.render.sheet import Sheet
 from cnninspect.render.view import View, select, shown_leaves
@@ -68,7 +67,7 @@ def _without_empty(names: tuple[str, ...], report: Report) -> tuple[str, ...]:
     """The default columns without those that this report has nothing for."""
     fields = [row.receptive_field for row in report.rows if row.receptive_field is not None]
     empty = set()
-    if not any(was_computed(field) for field in fields):
+    if not any(field.was_computed for field in fields):
         empty.add("receptive_field")
     if not any(row.macs is not None and row.macs.reasons for row in report.rows):
         empty.add("reasons")

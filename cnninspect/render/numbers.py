@@ -71,11 +71,6 @@ def field_text(field: ReceptiveField) -> str:
     return extents[0] if len(set(extents)) == 1 else "x".join(extents)
 
 
-def was_computed(field: ReceptiveField) -> bool:
-    """Whether anybody tried to find this receptive field."""
-    return field.verdict is not Verdict.NOT_RUN or field.size is not None or field.is_global
-
-
 def per_axis(values: Sequence[Any]) -> str:
     """One value for all axes where they agree, or all of them."""
     texts = [str(value) for value in values]

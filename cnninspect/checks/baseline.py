@@ -1,0 +1,80 @@
+"""Baselines: a report reduced to what is the same wherever and whenever it is written, and what differs from one.
+
+Left out are the device, versions, paths of the machine, notes, what counters found and verdicts; of the rows those that
+are no layers. A row states its level in the tree, not the position of its parent, so that a layer more is a line more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cnninspect.checks.alignment import align
+from cnninspect.checks.differences import Comparison
+from cnninspect.checks.numbers import known_value
+from cnninspect.checks.saved import read_report
+from cnninspect.checks.tolerance import NAMES, Tolerance
+from cnninspect.checks.tree import is_layer
+from cnninspect.documents import laid_out
+from cnninspect.errors import UsageError
+from cnninspect.files import write_whole
+from cnninspect.quantities import Quantity
+from cnninspect.report import SCHEMA_VERSION, Check, ReceptiveField, Report, Row, plain
+
+_KEPT_OF_RUN = ("dtype", "training", "inputs")
+_KEPT_TOTALS = (*NAMES, "flops", "input_bytes", "total_bytes", "receptive_field")
+_KEPT_OF_ROW = ("path", "call", "kind", "leaf", "functional", "hyperparameters", "input_shapes", "depth")
+
+
+def check_baseline(report: Report, baseline: Report, tolerance: Tolerance | None = None) -> tuple[Check, ...]:
+    """One check for everything that the baseline says; what is beyond the tolerance fails, be it more or less."""
+    comparison = Comparison("baseline", tolerance or Tolerance())
+    return tuple(comparison.checks(baseline, report, align(baseline.rows, report.rows)))
+
+
+def read_baseline(file: str | Path) -> Report:
+    """The report that a baseline file, or any saved report, holds; raises UsageError."""
+    if not Path(file).exists():
+        raise UsageError(f"there is no baseline {file}. --update-baseline writes it.")
+    return read_report(file)
+
+
+def save_baseline(report: Report, file: str | Path) -> None:
+    """Write the report's baseline, whole or not at all; raises OutputError."""
+    write_whole(Path(file), baseline_text(report))
+
+
+def baseline_text(report: Report) -> str:
+    """The baseline of a report: JSON with sorted keys and one line per row and total."""
+    document = report.to_dict()
+    reduced = {
+        "schema_version": SCHEMA_VERSION,
+        "target": {"name": report.target["name"]},
+        "run": {name: document["run"].get(name) for name in _KEPT_OF_RUN},
+        "totals": {name: _number(report.totals[name]) for name in _KEPT_TOTALS if name in report.totals},
+        "rows": _rows(report.rows),
+    }
+    return laid_out(reduced, sort_keys=True)
+
+
+def _rows(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    levels: list[int] = []
+    found = []
+    for row in rows:
+        levels.append(0 if row.parent is None else levels[row.parent] + 1)
+        if is_layer(row):
+            plain = row.to_dict()
+            kept = {name: plain[name] for name in _KEPT_OF_ROW}
+            numbers = {name: _number(number) for name, number in row.quantities.items()}
+            found.append({**kept, "level": levels[-1], **numbers})
+    return found
+
+
+def _number(number: Quantity | ReceptiveField) -> dict[str, Any] | None:
+    """The number without its two sides; None for a receptive field that nobody asked for."""
+    if isinstance(number, Quantity):
+        return {"value": plain(known_value(number)), "unit": number.unit.value, "status": number.status.value}
+    if not number.was_computed:
+        return None
+    return {name: value for name, value in number.to_dict().items() if name != "verdict"}

@@ -1,0 +1,153 @@
+"""What is not the same in two reports: each difference once, in the row or total where it stands.
+
+Leaf rows are compared in kind, output shape, params, MACs and receptive field; neurons where they say more than the
+shape. Containers are what they contain. A hyper-parameter is the reason of a number that changed, and a difference of
+its own where none did. Totals that follow from others are left out: FLOPs, bytes of the same parameters, sums of bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from cnninspect.checks.alignment import Pair
+from cnninspect.checks.formulas import TOTAL
+from cnninspect.checks.numbers import Compared, compare_fields, compare_quantities
+from cnninspect.checks.reasons import changed_settings, reason
+from cnninspect.checks.tolerance import NAMES, Tolerance
+from cnninspect.checks.tree import Node
+from cnninspect.quantities import Quantity, Status, Verdict
+from cnninspect.report import Check, ReceptiveField, Report, Row
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How reports are compared: `source` names the side of what is expected.
+
+    With `by_numbers`, names, kinds and hyper-parameters are no differences, and a row that only one network has is one
+    only if it has parameters, MACs or neurons.
+    """
+
+    source: str
+    tolerance: Tolerance = field(default_factory=Tolerance)
+    by_numbers: bool = False
+
+    def checks(self, expected: Report, found: Report, pairs: Sequence[Pair]) -> Iterator[Check]:
+        """One check for all that was compared: how the networks ran, the rows in order, the totals."""
+        yield from self._runs(expected, found)
+        for pair in pairs:
+            yield from self._pair(pair)
+        yield from self._totals(expected, found)
+
+    def _runs(self, expected: Report, found: Report) -> Iterator[Check]:
+        sides = (
+            ("input", _inputs(expected), _inputs(found)),
+            ("dtype", expected.run.get("dtype"), found.run.get("dtype")),
+            ("training", expected.run.get("training"), found.run.get("training")),
+        )
+        for name, one, other in sides:
+            yield self._total(Compared(name, one, other, Verdict.MATCH if one == other else Verdict.DIFFER))
+
+    def _pair(self, pair: Pair) -> Iterator[Check]:
+        if pair.expected is None or pair.found is None:
+            alone = pair.expected or pair.found
+            if alone is not None and (not self.by_numbers or _has_numbers(alone.row)):
+                yield self._alone(alone, "removed" if pair.found is None else "added")
+            return
+        one, other = pair.expected, pair.found
+        if pair.is_renamed and not self.by_numbers:
+            yield self._row(other.row, Compared("renamed", one.row.path, other.row.path, Verdict.DIFFER))
+        if one.is_whole or other.is_whole:
+            yield from self._leaf(one.row, other.row)
+
+    def _alone(self, node: Node, name: str) -> Check:
+        expected, found = (None, _size(node)) if name == "added" else (_size(node), None)
+        return self._row(node.row, Compared(name, expected, found, Verdict.DIFFER))
+
+    def _leaf(self, expected: Row, found: Row) -> Iterator[Check]:
+        if expected.leaf and expected.kind != found.kind and not self.by_numbers:
+            yield self._row(found, Compared("kind", expected.kind, found.kind, Verdict.DIFFER))
+        compared = list(self._numbers(expected, found))
+        why = reason(expected, found)
+        for result in compared:
+            yield self._row(found, result, why if result.verdict is Verdict.DIFFER else None)
+        moved = any(result.expected != result.found for result in compared)
+        if expected.kind == found.kind and not (moved or self.by_numbers):
+            for name, (one, other) in changed_settings(expected, found).items():
+                yield self._row(found, Compared(name, one, other, Verdict.DIFFER))
+
+    def _numbers(self, expected: Row, found: Row) -> Iterator[Compared]:
+        shapes_differ = False
+        for name in ("output_shape", "params", "macs", "neurons", "receptive_field"):
+            result = self._number(name, getattr(expected, name), getattr(found, name))
+            if result is not None and not (name == "neurons" and shapes_differ):
+                yield result
+                shapes_differ = shapes_differ or (name == "output_shape" and result.verdict is Verdict.DIFFER)
+
+    def _totals(self, expected: Report, found: Report) -> Iterator[Check]:
+        results = {}
+        for name in (*NAMES, "receptive_field"):
+            result = self._number(name, expected.totals.get(name), found.totals.get(name))
+            if result is not None:
+                results[name] = result
+        for name, result in results.items():
+            if not _follows(name, results):
+                yield self._total(result)
+
+    def _number(self, name: str, expected: Any, found: Any) -> Compared | None:
+        if isinstance(expected, Quantity) and isinstance(found, Quantity):
+            return compare_quantities(name, expected, found, self.tolerance.of(name))
+        if isinstance(expected, ReceptiveField) and isinstance(found, ReceptiveField):
+            return compare_fields(expected, found)
+        return None
+
+    def _row(self, row: Row, result: Compared, why: str | None = None) -> Check:
+        check = self._total(result)
+        hint = "; ".join(filter(None, (why, check.hint))) or None
+        return replace(check, path=row.path, call=row.call, kind=row.kind, hint=hint)
+
+    def _total(self, result: Compared) -> Check:
+        margin = self.tolerance.of(result.name)
+        beyond = result.verdict is Verdict.DIFFER and result.name in NAMES and margin.text != "0"
+        hint = f"over the tolerance of {margin.text}" if beyond else None
+        return Check(result.name, TOTAL, 0, "", result.expected, result.found, self.source, result.verdict, hint)
+
+
+def _follows(name: str, results: dict[str, Compared]) -> bool:
+    """Whether a total that differs says nothing that the number of parameters does not say."""
+    params = results.get("params")
+    if params is None or params.verdict is not Verdict.DIFFER:
+        return False
+    if name == "trainable_params":
+        trained = results[name]
+        known = None not in (params.expected, params.found, trained.expected, trained.found)
+        return known and params.found - params.expected == trained.found - trained.expected
+    return name == "params_bytes"
+
+
+def _inputs(report: Report) -> str:
+    """The inputs as `--input` takes them; of the run's own dtype without it."""
+    usual = report.run.get("dtype")
+    return " ".join(_input(item, usual) for item in report.run.get("inputs", ()))
+
+
+def _input(item: dict[str, Any], usual: Any) -> str:
+    name = "" if str(item["name"]).isdigit() else f"{item['name']}="
+    dtype = "" if item["dtype"] == usual else f":{item['dtype']}"
+    return f"{name}{'x'.join(map(str, item['shape']))}{dtype}"
+
+
+def _has_numbers(row: Row) -> bool:
+    counts = (row.params, row.macs, row.neurons)
+    return any(count is not None and (count.value != 0 or count.status is not Status.EXACT) for count in counts)
+
+
+def _size(node: Node) -> dict[str, Any]:
+    """What a block brings or takes away: its leaf rows, and the parameters and MACs of all of them."""
+    counts = {"params": node.row.params, "macs": node.row.macs}
+    exact = {
+        name: count.value if count is not None and count.status is Status.EXACT else None
+        for name, count in counts.items()
+    }
+    return {"layers": sum(1 for _ in node.leaves()), **exact}

@@ -1,0 +1,77 @@
+"""How far a number may be from what is expected: `1%`, `macs=1%,params=0`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from cnninspect.errors import UsageError
+from cnninspect.sizes import parse_count, parse_percent
+from cnninspect.targets.nearest import nearest
+
+NAMES = ("params", "trainable_params", "params_bytes", "buffers", "macs", "neurons", "activation_bytes")
+"""What can have a tolerance. Shapes and receptive fields are equal or they are not."""
+
+_COVERED = {"trainable_params": "params", "params_bytes": "params"}
+
+
+@dataclass(frozen=True)
+class Margin:
+    """A distance, as a fraction of what is expected or as a number of things; `text` is how the user wrote it."""
+
+    text: str = "0"
+    relative: Fraction = Fraction(0)
+    absolute: int = 0
+
+    def admits(self, expected: int, found: int) -> bool:
+        """Whether `found` is near enough."""
+        distance = abs(found - expected)
+        return distance <= self.absolute or distance <= self.relative * abs(expected)
+
+
+EXACT = Margin()
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """A margin for every number: its own or the one for all others. That of `params` holds for their bytes too."""
+
+    others: Margin = EXACT
+    named: Mapping[str, Margin] = field(default_factory=dict)
+
+    def of(self, name: str) -> Margin:
+        """The margin of a number by its name in the JSON."""
+        return self.named.get(name) or self.named.get(_COVERED.get(name, name)) or self.others
+
+
+def parse_tolerance(text: str) -> Tolerance:
+    """The tolerance that a comma-separated list of margins and `name=margin` describes; raises UsageError."""
+    others, named = EXACT, {}
+    for item in filter(None, (item.strip() for item in text.split(","))):
+        name, named_one, margin = (part.strip() for part in item.rpartition("="))
+        if not named_one:
+            others = _margin(margin)
+        elif name in NAMES:
+            named[name] = _margin(margin)
+        else:
+            raise UsageError(_unknown(name))
+    return Tolerance(others, named)
+
+
+def _margin(text: str) -> Margin:
+    try:
+        if text.endswith("%"):
+            return Margin(text, relative=parse_percent(text))
+        return Margin(text, absolute=parse_count(text))
+    except ValueError as error:
+        raise UsageError(f"--tolerance: {error}. Examples: 1%, or macs=1%,params=0.") from None
+
+
+def _unknown(name: str) -> str:
+    if name == "flops":
+        return "--tolerance: FLOPs are MACs in another unit, say macs."
+    near = ", ".join(nearest(name, NAMES))
+    return f"--tolerance: {name!r} has no tolerance. " + (
+        f"Nearest: {near}." if near else f"Names: {', '.join(NAMES)}."
+    )

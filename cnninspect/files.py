@@ -1,0 +1,54 @@
+"""Writing files so that they are never half there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+
+from cnninspect.errors import OutputError
+
+
+def check_writable(file: str | None) -> None:
+    """OutputError if a file cannot be written; asked before the model runs."""
+    if file is None:
+        return
+    path = Path(file)
+    if path.is_dir():
+        raise OutputError(f"cannot write {file}: it is a directory.")
+    if not path.parent.is_dir():
+        raise OutputError(f"cannot write {file}: there is no directory {path.parent}.")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise OutputError(f"cannot write {file}: permission denied.")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write beside the file and put it in place in one step; OutputError if that fails."""
+    if path.exists() and not path.is_file():
+        return _write(path, text, path)
+    path = path.resolve()
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        _write(beside, text, path)
+        if path.exists():
+            shutil.copymode(path, beside)
+        os.replace(beside, path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {cause_of(error)}.") from error
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+    return None
+
+
+def cause_of(error: OSError) -> str:
+    """What the system says, as part of a sentence: `permission denied`."""
+    return (error.strerror or type(error).__name__).lower()
+
+
+def _write(path: Path, text: str, wanted: Path) -> None:
+    try:
+        path.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise OutputError(f"cannot write {wanted}: {cause_of(error)}.") from error
