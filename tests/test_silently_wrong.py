@@ -252,7 +252,7 @@ class Unregistered(nn.Module):
         return self.layers[0](x)
 
 
-@pytest.mark.parametrize("device", ["meta", "cpu"])
+@pytest.mark.parametrize("device", ["auto", "cpu"])
 def test_layers_in_a_plain_list_are_named_because_the_model_does_not_own_them(device):
     report = inspect_model(Unregistered(), (1, 3), device=device)
     assert report.totals["params"].value == 0
