@@ -76,7 +76,7 @@ CELLS = [
     ("several outputs", "output_shape", "16x8x8; 16x4x4", ((16, 8, 8), (16, 4, 4))),
     ("field", "receptive_field", "195", (195,)),
     ("field per axis", "receptive_field", "31x91", (31, 91)),
-    ("field with a range", "receptive_field", "188..204", ("188..204",)),
+    ("field with a range", "receptive_field", "188..204", ((188, 204),)),
     ("global field", "receptive_field", "Global", "global"),
     ("kind in a module", "kind", "nn.Conv2d", "Conv2d"),
     ("kind in full", "kind", "torch.nn.Conv2d", "Conv2d"),

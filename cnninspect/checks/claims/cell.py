@@ -58,17 +58,8 @@ class Cell:
 def value_of(number: Number) -> Any:
     """The value of a number of the report, in the form in which claims are compared with it."""
     if isinstance(number, ReceptiveField):
-        return _extents(number)
+        return GLOBAL if number.is_global else None if number.status is Status.UNKNOWN else number.size
     return number.value if isinstance(number, Quantity) else number
-
-
-def _extents(field: ReceptiveField) -> tuple[int | str, ...] | str | None:
-    """The size per axis, `188..204` where it depends on the position."""
-    if field.is_global:
-        return GLOBAL
-    if field.size is None or field.status is Status.UNKNOWN:
-        return None
-    return tuple("..".join(map(str, size)) if isinstance(size, tuple) else size for size in field.size)
 
 
 def _against(claimed: Claimed, number: Quantity) -> Judgement:

@@ -15,6 +15,7 @@ _BRACKETS = re.compile(r"[(\[]\s*(.*?)\s*,?\s*[)\]]", re.DOTALL)
 _TIMES = re.compile(r"\s*[x×]\s*")
 _RANGE = re.compile(r"\s*(?:\.\.|–)\s*")
 GLOBAL = "global"
+Extent = int | tuple[int, ...]
 
 
 class Claimed(Protocol):
@@ -61,7 +62,7 @@ class Shapes:
 class Field:
     """A claimed receptive field: a size for all axes, one per axis, or `global`; `188..204` is a range."""
 
-    value: tuple[int | str, ...] | str
+    value: tuple[Extent, ...] | str
 
     def admits(self, found: Any) -> bool:
         """Whether `found`, one size per axis or `global`, is the field claimed."""
@@ -103,9 +104,9 @@ def _field(text: str) -> Field:
     return Field(tuple(_extent(part) for part in _TIMES.split(text)))
 
 
-def _extent(text: str) -> int | str:
-    ends = [_whole(part) for part in _RANGE.split(text)]
-    return ends[0] if len(ends) == 1 else "..".join(map(str, ends))
+def _extent(text: str) -> Extent:
+    ends = tuple(_whole(part) for part in _RANGE.split(text))
+    return ends[0] if len(ends) == 1 else ends
 
 
 def _whole(text: str) -> int:

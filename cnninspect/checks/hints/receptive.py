@@ -43,10 +43,10 @@ def propose(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
             yield Alternative(words, tuple(int(size) for size in sizes))
 
 
-def _ranges(found: tuple[int | str, ...]) -> Iterator[Alternative]:
+def _ranges(found: tuple[int | tuple[int, int], ...]) -> Iterator[Alternative]:
     """One end of a size that depends on the position."""
     for end in (0, -1):
-        sizes = tuple(int(str(size).split("..")[end]) for size in found)
+        sizes = tuple(size[end] if isinstance(size, tuple) else size for size in found)
         yield Alternative("the size depends on the position; this is one end of its range", sizes)
 
 
