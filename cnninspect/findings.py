@@ -101,11 +101,12 @@ class Findings:
             own = counts[call.index].value
             if own:
                 measured[name] = measured.get(name, 0) + own
-        whole = judge(Unit.MACS, estimate.macs, measured, status=estimate.status)
+        reasons = _all_reasons(parts)
+        whole = judge(Unit.MACS, estimate.macs, measured, status=estimate.status, reasons=reasons)
         if call.base is not None and whole.verdict is Verdict.DIFFER:
             return whole
         verdict = worst(part.verdict for part in parts)
-        return Quantity(whole.value, Unit.MACS, estimate.status, estimate.macs, measured, verdict, _all_reasons(parts))
+        return Quantity(whole.value, Unit.MACS, estimate.status, estimate.macs, measured, verdict, reasons)
 
 
 def _first_read(call: Call) -> int:

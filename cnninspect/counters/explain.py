@@ -20,6 +20,7 @@ MULTIPLYING = {
     **dict.fromkeys(("bilinear", "_trilinear"), "bilinear"),
     **dict.fromkeys(("_native_multi_head_attention", "_transformer_encoder_layer_fwd"), "fused encoder layer"),
     "_scaled_dot_product_flash_attention_for_cpu": "fused attention on cpu",
+    "_convolution_mode": "convolution with padding by name",
 }
 """Ops of torch that multiply and accumulate, among those that some counter has no formula for, with the name to say."""
 

@@ -23,6 +23,8 @@ _BEFORE_OPERANDS = {f"aten.{name}{mark}": 1 for name in ("addmm", "addmv", "addb
 _RECOMPUTES = "aten._scaled_dot_product"
 """Fused attention works out its products again in the backward pass; no closed form is known here."""
 
+_FLOATING = ("float", "bfloat", "complex")
+
 _STOPS = frozenset({"aten.detach", "aten.detach_"})
 
 
@@ -91,7 +93,7 @@ class _Graph:
         self._depends: set[tuple[bool, int]] = set()
         for op in trace.ops:
             if op.packet not in _STOPS and any(self.needs_gradient(ref) for ref in op.inputs):
-                self._depends |= {self._key(ref) for ref in op.outputs if "float" in ref.dtype}
+                self._depends |= {self._key(ref) for ref in op.outputs if ref.dtype.startswith(_FLOATING)}
 
     def needs_gradient(self, ref: TensorRef) -> bool:
         """Whether autograd works out a gradient for this tensor where an output depends on it."""

@@ -73,6 +73,10 @@ REASONS = {
         "torch", flash_attention, 2 * (2 * 5 * 5 * 4), [HEADS, HEADS, HEADS],
         "torch: fused attention on cpu has no formula",
     ),
+    "padding by name": (
+        "fvcore", nn.Sequential(nn.Conv2d(3, 4, 3, padding="same")), 2 * 4 * 64 * 3 * 9, [MAP],
+        "fvcore does not count convolution with padding by name",
+    ),
     "broadcast": (
         "fvcore", torch.matmul, 7 * 3 * 4 * 5, [torch.rand(3, 4), torch.rand(7, 4, 5)],
         "fvcore does not count matmul with a broadcast first operand",
