@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from cnninspect.checks.formulas import check_formulas, exit_code, is_incomplete
+from cnninspect.checks.formulas import check_formulas, exit_code, is_incomplete, with_checks
 
-__all__ = ["check_formulas", "exit_code", "is_incomplete"]
+__all__ = ["check_formulas", "exit_code", "is_incomplete", "with_checks"]

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 from cnninspect.checks.likeness import Scores
 from cnninspect.checks.tree import Node, Numbering, forest
@@ -34,10 +35,30 @@ class Pair:
         return self.expected.pattern != self.found.pattern
 
 
-def align(expected: Sequence[Row], found: Sequence[Row]) -> list[Pair]:
-    """Every row of both networks once, alone or beside its counterpart, in the order in which they run."""
+def align(expected: Sequence[Row], found: Sequence[Row], *, through_blocks: bool = False) -> list[Pair]:
+    """Every row of both networks once, alone or beside its counterpart, in the order in which they run.
+
+    With `through_blocks`, layers have counterparts wherever they are nested: what has none is looked for among the
+    leaves of the blocks that have none at the same place.
+    """
     numbering: Numbering = {}
-    return list(_aligned(forest(expected, numbering), forest(found, numbering)))
+    pairs = _aligned(forest(expected, numbering), forest(found, numbering))
+    return list(_regrouped(pairs) if through_blocks else pairs)
+
+
+def _regrouped(pairs: Iterable[Pair]) -> Iterator[Pair]:
+    """The pairs, with leaves in place of blocks where blocks of both networks are alone side by side."""
+    for is_alone, run in groupby(pairs, lambda pair: pair.expected is None or pair.found is None):
+        together = list(run)
+        old = [leaf for pair in together if pair.expected is not None for leaf in _unpacked(pair.expected)]
+        new = [leaf for pair in together if pair.found is not None for leaf in _unpacked(pair.found)]
+        yield from (Pair(*both) for both in _edits(old, new)) if is_alone and old and new else together
+
+
+def _unpacked(node: Node) -> Iterator[Node]:
+    """The leaves of a block, each with its whole path for a name."""
+    for leaf in node.leaves():
+        yield leaf if leaf.row.functional else replace(leaf, name=leaf.row.path)
 
 
 def _aligned(old: list[Node], new: list[Node]) -> Iterator[Pair]:

@@ -35,12 +35,13 @@ class Comparison:
 
     def checks(self, expected: Report, found: Report, pairs: Sequence[Pair]) -> Iterator[Check]:
         """One check for all that was compared: how the networks ran, the rows in order, the totals."""
-        yield from self._runs(expected, found)
+        yield from self.runs(expected, found)
         for pair in pairs:
-            yield from self._pair(pair)
-        yield from self._totals(expected, found)
+            yield from self.pair(pair)
+        yield from self.totals(expected, found)
 
-    def _runs(self, expected: Report, found: Report) -> Iterator[Check]:
+    def runs(self, expected: Report, found: Report) -> Iterator[Check]:
+        """The checks of what the networks ran on."""
         sides = (
             ("input", _inputs(expected), _inputs(found)),
             ("dtype", expected.run.get("dtype"), found.run.get("dtype")),
@@ -49,7 +50,8 @@ class Comparison:
         for name, one, other in sides:
             yield self._total(Compared(name, one, other, Verdict.MATCH if one == other else Verdict.DIFFER))
 
-    def _pair(self, pair: Pair) -> Iterator[Check]:
+    def pair(self, pair: Pair) -> Iterator[Check]:
+        """The checks of one row of each network, or of a block that only one of them has."""
         if pair.expected is None or pair.found is None:
             alone = pair.expected or pair.found
             if alone is not None and (not self.by_numbers or _has_numbers(alone.row)):
@@ -85,7 +87,8 @@ class Comparison:
                 yield result
                 shapes_differ = shapes_differ or (name == "output_shape" and result.verdict is Verdict.DIFFER)
 
-    def _totals(self, expected: Report, found: Report) -> Iterator[Check]:
+    def totals(self, expected: Report, found: Report) -> Iterator[Check]:
+        """The checks of the totals that do not follow from others."""
         results = {}
         for name in (*NAMES, "receptive_field"):
             result = self._number(name, expected.totals.get(name), found.totals.get(name))

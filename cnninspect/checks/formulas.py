@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -29,7 +29,12 @@ Failure = tuple[str, Verdict]
 
 def check_formulas(report: Report) -> Report:
     """The report with one check for every comparison of a formula with a counter, in rows and in totals."""
-    checks = tuple(_checks(report))
+    return with_checks(report, tuple(_checks(report)))
+
+
+def with_checks(report: Report, checks: Iterable[Check]) -> Report:
+    """The report with these checks, and with their worst verdict."""
+    checks = tuple(checks)
     return replace(report, checks=checks, verdict=worst(check.verdict for check in checks))
 
 
@@ -43,9 +48,10 @@ def exit_code(report: Report, *, strict: bool = False) -> int:
 
 
 def is_incomplete(report: Report) -> bool:
-    """Whether a number of the report is a bound or unknown, or an op is not counted."""
+    """Whether a number of the report is a bound or unknown, an op is not counted, or a check could not be decided."""
+    undecided = any(check.verdict is Verdict.UNKNOWN for check in report.checks or ())
     numbers = [number for row in report.rows for number in row.quantities.values()]
-    return bool(report.uncounted) or any(_lacks(number) for number in (*report.totals.values(), *numbers))
+    return undecided or bool(report.uncounted) or any(_lacks(number) for number in (*report.totals.values(), *numbers))
 
 
 def _lacks(number: Number) -> bool:

@@ -56,10 +56,10 @@ class Node:
             return Counter((self.content,))
         return sum((child.parts for child in self.children), Counter())
 
-    def leaves(self) -> Iterator[Row]:
-        """The rows below it, or its own, that have nothing below them."""
+    def leaves(self) -> Iterator[Node]:
+        """The nodes below it, or itself, that have nothing below them."""
         if self.is_whole:
-            yield self.row
+            yield self
         for child in self.children:
             yield from child.leaves()
 

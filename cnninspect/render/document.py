@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cnninspect.render import findings, layers
+from cnninspect.render import comparison, findings, layers
 from cnninspect.render.facts import Fact, facts, missing, title
 from cnninspect.render.screen import Marks
 from cnninspect.render.sheet import Sheet
@@ -23,12 +23,21 @@ class Document:
 
 
 def document(report: Report, view: View, marks: Marks, *, whole: bool) -> Document:
-    """What a reader sees: the findings of a comparison, or else the layers."""
+    """What a reader sees: the findings of a comparison, two networks side by side, or else the layers."""
     if report.checks is None:
         default = layers.READERS.get(report.command, layers.READERS["summary"])
         sheet = layers.layer_sheet(report, view, marks, default, whole=whole)
         return Document(title(report, marks), sheet, facts(report, marks))
-    sheet = findings.finding_sheet(findings.failed(report), view.columns or findings.READERS, marks)
+    if is_of_two(report):
+        beside = [*comparison.totals_beside(report, marks), *missing(report)]
+        return Document(
+            title(report, marks), comparison.side_by_side(report, view, marks), beside, comparison.closing(report)
+        )
+    sheet = (
+        findings.finding_sheet(findings.failed(report), view.columns, marks)
+        if view.columns
+        else findings.readers_sheet(report, marks)
+    )
     return Document(title(report, marks), sheet, missing(report), findings.summary(report))
 
 
@@ -36,9 +45,18 @@ def data_sheet(report: Report, view: View, marks: Marks) -> Sheet:
     """What a program reads: all checks of a comparison, or else the layers with every column."""
     if report.checks is None:
         return layers.layer_sheet(report, view, marks, layers.PROGRAMS, whole=True)
+    if is_of_two(report):
+        return comparison.side_by_side(report, view, marks, whole=True)
     return findings.finding_sheet(report.checks, view.columns or findings.PROGRAMS, marks)
 
 
-def column_names(command: str) -> tuple[str, ...]:
-    """What `--columns` takes with this command."""
+def is_of_two(report: Report) -> bool:
+    """Whether the report holds two networks side by side."""
+    return "aligned" in report.extra
+
+
+def column_names(command: str, *, of_two: bool = False) -> tuple[str, ...]:
+    """What `--columns` takes with this command; `compare` has others for two networks."""
+    if of_two:
+        return tuple(comparison.HEADINGS)
     return tuple(findings.HEADINGS) if command == "compare" else layers.NAMES

@@ -31,13 +31,26 @@ def title(report: Report, marks: Marks) -> str:
     """What was inspected and how: `resnet18 (torchvision) · 1x3x224x224 float32 · eval · meta · torch 2.13.0`."""
     run = report.run
     parts = (
-        _named(report.target),
+        _named(report.target) + _against(report),
         ", ".join(_input(item) for item in run.get("inputs", ())) or "no inputs",
         "train" if run.get("training") else "eval",
         run.get("device"),
         f"torch {report.tool['torch']}" if report.tool.get("torch") else None,
     )
     return marks.separator.join(str(part) for part in parts if part)
+
+
+def _against(report: Report) -> str:
+    """What the report is held against, where that has a name."""
+    if "other" in report.extra:
+        return f" against {_named(report.extra['other']['target'])}"
+    if "baseline" not in report.extra:
+        return ""
+    tool = report.extra["baseline"].get("tool") or {}
+    saved = ", ".join(
+        f"{name} {tool[key]}" for name, key in (("cnninspect", "version"), ("torch", "torch")) if key in tool
+    )
+    return f" against {report.extra['baseline']['file']}" + (f" (saved by {saved})" if saved else "")
 
 
 def _named(target: Mapping[str, Any]) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 
 from cnninspect.quantities import Verdict
 from cnninspect.render.cells import verdict_sign
-from cnninspect.render.numbers import label, shapes_text
+from cnninspect.render.numbers import label
 from cnninspect.render.screen import Marks
 from cnninspect.render.sheet import Cell, Heading, Sheet, Tone
+from cnninspect.render.values import change_text, value_text
 from cnninspect.report import Check, Report
 
 _HEADINGS = (
@@ -22,10 +23,12 @@ _HEADINGS = (
     Heading("source", "by"),
     Heading("found", "found", right=True, kept=True),
     Heading("counter", "by"),
+    Heading("change", "change", right=True),
     Heading("verdict", "", kept=True),
+    Heading("reason", "why"),
 )
 HEADINGS = {heading.name: heading for heading in _HEADINGS}
-READERS = ("layer", "kind", "what", "expected", "source", "found", "counter", "verdict")
+READERS = ("layer", "kind", "what", "expected", "source", "found", "counter", "change", "verdict", "reason")
 PROGRAMS = tuple(HEADINGS)
 
 
@@ -33,6 +36,20 @@ def finding_sheet(checks: Iterable[Check], columns: tuple[str, ...], marks: Mark
     """The sheet of these checks."""
     headings = tuple(HEADINGS[name] for name in columns)
     return Sheet(headings, tuple(tuple(_cells(check, marks)[name] for name in columns) for check in checks))
+
+
+def readers_sheet(report: Report, marks: Marks) -> Sheet:
+    """The sheet of what did not pass, without columns that stay empty."""
+    sheet = finding_sheet(failed(report), READERS, marks)
+    empty = [
+        index
+        for index, heading in enumerate(sheet.headings)
+        if heading.name in _ON_DEMAND and not any(line[index].text for line in sheet.lines)
+    ]
+    return sheet.without(empty)
+
+
+_ON_DEMAND = ("kind", "counter", "change", "reason")
 
 
 def failed(report: Report) -> list[Check]:
@@ -59,13 +76,6 @@ def what(check: Check) -> str:
     return label(check.name)
 
 
-def value_text(value: Any) -> str:
-    """An expected or found value: a count with separators, or shapes in full."""
-    if value is None:
-        return "unknown"
-    return f"{value:,}" if isinstance(value, int) else shapes_text(value, single=False)
-
-
 def _cells(check: Check, marks: Marks) -> dict[str, Cell]:
     wrong = Tone.DIFFER if check.verdict is Verdict.DIFFER else Tone.PLAIN
     return {
@@ -73,16 +83,24 @@ def _cells(check: Check, marks: Marks) -> dict[str, Cell]:
         "call": Cell(str(check.call), check.call),
         "kind": Cell(check.kind, check.kind),
         "what": Cell(what(check), check.name),
-        "expected": _value_cell(check.expected, Tone.PLAIN, marks),
+        "expected": _value_cell(check, check.expected, Tone.PLAIN, marks),
         "source": Cell(check.source, check.source, Tone.QUIET),
-        "found": _value_cell(check.found, wrong, marks),
+        "found": _value_cell(check, check.found, wrong, marks),
         "counter": Cell(check.counter or "", check.counter, Tone.QUIET),
+        "change": Cell(_change(check), _change(check), wrong),
         "verdict": verdict_sign(check.verdict, marks),
+        "reason": Cell(check.hint or "", check.hint),
     }
 
 
-def _value_cell(value: Any, tone: Tone, marks: Marks) -> Cell:
+def _change(check: Check) -> str:
+    """How far the network has moved; a formula and its measurement are two sides of the same network."""
+    return "" if check.source == "formula" else change_text(check.expected, check.found)
+
+
+def _value_cell(check: Check, value: Any, tone: Tone, marks: Marks) -> Cell:
     if value is None:
-        return Cell(marks.unknown, None, Tone.UNKNOWN)
-    plain = value if isinstance(value, int) else value_text(value).replace(", ", ";")
-    return Cell(value_text(value), plain, tone)
+        return Cell("") if check.name in ("added", "removed") else Cell(marks.unknown, None, Tone.UNKNOWN)
+    text = value_text(check.name, value)
+    plain = value if isinstance(value, (int, float)) else text.replace(", ", ";")
+    return Cell(text, plain, tone)

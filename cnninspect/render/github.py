@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from cnninspect.checks import check_formulas
 from cnninspect.quantities import Verdict
-from cnninspect.render.findings import failed, place, summary, value_text, what
+from cnninspect.render.findings import failed, place, summary, what
 from cnninspect.render.screen import Screen
+from cnninspect.render.values import value_text
 from cnninspect.render.view import View
 from cnninspect.report import Check, Report
 
@@ -21,8 +22,8 @@ def _annotation(check: Check, target: str) -> str:
     level = "error" if check.verdict is Verdict.DIFFER else "warning"
     title = f"{target}: {what(check)} of {place(check)}"
     kind = f" ({check.kind})" if check.kind else ""
-    expected = f"{check.source} {value_text(check.expected)}"
-    found = f"{check.counter or 'measurement'} {value_text(check.found)}"
+    expected = f"{check.source} {value_text(check.name, check.expected)}"
+    found = f"{check.counter or 'measurement'} {value_text(check.name, check.found)}"
     message = f"{place(check)}{kind}, {what(check)}: {expected}, {found}."
     return f"::{level} title={_property(title)}::{_message(message)}"
 

@@ -1,0 +1,157 @@
+"""Budgets: the most or the least that a network may have of something, as a whole or in one layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from cnninspect.checks.formulas import TOTAL
+from cnninspect.checks.numbers import GLOBAL, known_value
+from cnninspect.errors import UsageError
+from cnninspect.quantities import Quantity, Status, Verdict
+from cnninspect.report import Check, ReceptiveField, Report, Row
+from cnninspect.sizes import parse_count, parse_memory, parse_percent
+from cnninspect.targets.nearest import nearest
+
+Limit = int | Fraction
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a budget limits: the name of a total or `layer_share`, how its limit is read, and whether it is the most."""
+
+    about: str
+    parse: Callable[[str], Limit]
+    is_most: bool = True
+
+
+KINDS = {
+    "max_params": Kind("params", parse_count),
+    "max_macs": Kind("macs", parse_count),
+    "max_flops": Kind("flops", parse_count),
+    "max_peak_memory": Kind("peak_memory", parse_memory),
+    "min_rf": Kind("receptive_field", parse_count, is_most=False),
+    "max_rf": Kind("receptive_field", parse_count),
+    "max_layer_share": Kind("layer_share", parse_percent),
+}
+"""Every budget by its name in the configuration; on the command line with dashes."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """One limit. That of a share is a fraction of 1."""
+
+    kind: Kind
+    limit: Limit
+
+    def judge(self, known: Sequence[tuple[Limit, Status]]) -> Verdict:
+        """The verdict on a number of which this is known; a bound decides only on its own side of the limit."""
+        verdicts = {self._judge(value, status) for value, status in known}
+        return verdicts.pop() if len(verdicts) == 1 else Verdict.UNKNOWN
+
+    def _judge(self, value: Limit, status: Status) -> Verdict:
+        broken = value > self.limit if self.kind.is_most else value < self.limit
+        doubtful = Status.LOWER_BOUND if self.kind.is_most is not broken else Status.UPPER_BOUND
+        if status in (Status.UNKNOWN, doubtful):
+            return Verdict.UNKNOWN
+        return Verdict.DIFFER if broken else Verdict.MATCH
+
+
+def parse_budget(name: str, text: str) -> Budget:
+    """The budget that a setting such as `max_params = 5M` describes; raises UsageError."""
+    if name not in KINDS:
+        near = ", ".join(nearest(name, KINDS)) or ", ".join(KINDS)
+        raise UsageError(f"no budget is called {name!r}. Nearest: {near}.")
+    try:
+        return Budget(KINDS[name], KINDS[name].parse(text))
+    except ValueError as error:
+        raise UsageError(f"--{name.replace('_', '-')}: {error}.") from None
+
+
+def check_budgets(report: Report, budgets: Sequence[Budget]) -> tuple[Check, ...]:
+    """One check per budget; for the share of a layer one for each layer that is or may be over it."""
+    return tuple(check for budget in budgets for check in _checks(report, budget))
+
+
+def _checks(report: Report, budget: Budget) -> Iterator[Check]:
+    about = budget.kind.about
+    if about == "layer_share":
+        yield from _shares(report, budget)
+        return
+    total = report.totals.get(about)
+    if isinstance(total, ReceptiveField):
+        yield _check(budget, *_field(budget, total))
+    elif isinstance(total, Quantity):
+        yield _check(budget, budget.judge(_known(total)), known_value(total), _about(total))
+    else:
+        yield _check(budget, Verdict.UNKNOWN, None, "the report does not have it")
+
+
+def _known(quantity: Quantity) -> list[tuple[Limit, Status]]:
+    """The value; where formula and measurements differ, all of them: a budget must hold for each."""
+    if quantity.value is None:
+        return []
+    values = [quantity.value]
+    if quantity.verdict is Verdict.DIFFER:
+        values += [
+            found for name, found in quantity.measured.items() if name not in quantity.reasons and found is not None
+        ]
+    return [(value, quantity.status) for value in values]
+
+
+def _about(quantity: Quantity) -> str | None:
+    if quantity.status is Status.EXACT:
+        return None
+    return f"only a bound is known ({quantity.status.value.replace('_', ' ')})" if quantity.value is not None else None
+
+
+def _field(budget: Budget, field: ReceptiveField) -> tuple[Verdict, Any, str | None]:
+    """The worst axis decides; a global field is larger than any limit."""
+    if not field.was_computed:
+        return Verdict.UNKNOWN, None, "receptive fields were not computed"
+    if field.is_global:
+        return (Verdict.DIFFER if budget.kind.is_most else Verdict.MATCH), GLOBAL, None
+    extents = [extent for size in field.size or () for extent in (size if isinstance(size, tuple) else (size,))]
+    if not extents or field.status is Status.UNKNOWN:
+        return Verdict.UNKNOWN, None, "it is not known"
+    worst = max(extents) if budget.kind.is_most else min(extents)
+    return budget.judge([(worst, field.status)]), field.size, None
+
+
+def _shares(report: Report, budget: Budget) -> Iterator[Check]:
+    """A check for each layer that is not surely within the budget; if there is none, for the one with most MACs."""
+    total = report.total("macs")
+    rows = [row for row in report.rows if row.leaf and row.macs is not None]
+    judged = [(row, budget.judge(_share(row.macs, total))) for row in rows if row.macs is not None]
+    largest = max(rows, key=lambda row: _count(row), default=None)
+    for row, verdict in judged:
+        if verdict is not Verdict.MATCH or (row is largest and all(each is Verdict.MATCH for _, each in judged)):
+            yield _check(budget, verdict, _percent(row, total), None, row)
+
+
+def _share(part: Quantity, total: Quantity) -> list[tuple[Limit, Status]]:
+    """The part of all MACs; an upper bound where the total is a lower one, since the rest can only be more."""
+    if part.value == 0 and part.status is Status.EXACT:
+        return [(Fraction(0), Status.EXACT)]
+    if part.value is None or not total.value or part.status is not Status.EXACT:
+        return []
+    status = {Status.EXACT: Status.EXACT, Status.LOWER_BOUND: Status.UPPER_BOUND}.get(total.status, Status.UNKNOWN)
+    return [(Fraction(part.value, total.value), status)]
+
+
+def _count(row: Row) -> int:
+    return 0 if row.macs is None or row.macs.value is None else int(row.macs.value)
+
+
+def _percent(row: Row, total: Quantity) -> float | None:
+    return round(100 * _count(row) / total.value, 4) if total.value else None
+
+
+def _check(budget: Budget, verdict: Verdict, found: Any, hint: str | None, row: Row | None = None) -> Check:
+    path, call, kind = (TOTAL, 0, "") if row is None else (row.path, row.call, row.kind)
+    limit = float(100 * budget.limit) if budget.kind.about == "layer_share" else budget.limit
+    side = "over" if budget.kind.is_most else "under"
+    words = f"{side} the budget" if verdict is Verdict.DIFFER else hint if verdict is Verdict.UNKNOWN else None
+    return Check(budget.kind.about, path, call, kind, limit, found, "budget", verdict, words)
