@@ -11,7 +11,6 @@ window alone vary along the first only. A table holds bounds, `lo` and `-hi`, so
 
 from __future__ import annotations
 
-from enum import IntEnum
 from math import gcd
 from typing import NamedTuple
 
@@ -30,23 +29,24 @@ MISSING = -(1 << 30)
 _LONGEST_PERIOD = 1024
 
 
-class Kind(IntEnum):
-    """What the values of a digit stand for; where two meet, the greater wins."""
+COPY, FEATURE, PLACE = 0, 1, 2
+"""Kinds of digits: expanded, so that every value holds the same elements; batch, channels or heads; positions of a map.
 
-    COPY = 0
-    """Expanded: every value holds the same elements."""
-    FEATURE = 1
-    """Batch, channels, heads."""
-    PLACE = 2
-    """Positions of a map."""
+PLACE itself stands for positions along several axes at once, PLACE + 1 + index for those along one axis.
+"""
+
+
+def meeting(a: int, b: int) -> int:
+    """The kind of a digit made of digits of two kinds: positions before features before copies."""
+    return PLACE if a != b and min(a, b) > PLACE else max(a, b)
 
 
 class Digit(NamedTuple):
-    """`size` values; `step` in input pixels per table length, as the module says."""
+    """`size` values of one kind; `step` in input pixels per table length, as the module says."""
 
     size: int
     step: int | None
-    kind: Kind
+    kind: int
 
 
 def lookup(table: Table, axis: int, digit: Digit, indices: Indices) -> Table:
@@ -84,7 +84,7 @@ def simplified(table: Table, axis: int, digit: Digit, *, affine: bool) -> tuple[
         first = table.take([0], axis)
         if (table.take([-1], axis) == first).all() and (table == first).all():
             return first, Digit(digit.size, 0, digit.kind)
-    if affine and digit.kind is Kind.PLACE:
+    if affine and digit.kind >= PLACE:
         candidates = (1,) if digit.step is None else range(1, entries // 2 + 1)
         for period in candidates:
             found = _with_period(table, axis, digit, period)
@@ -106,7 +106,7 @@ def _with_period(table: Table, axis: int, digit: Digit, period: int) -> tuple[Ta
 
 def common(first: Table, second: Table, axis: int, a: Digit, b: Digit) -> tuple[Table, Table, Digit]:
     """Both tables in one form along `axis`, ready for a minimum; complete where they advance differently."""
-    kind = max(a.kind, b.kind)
+    kind = meeting(a.kind, b.kind)
     p, q = first.shape[axis], second.shape[axis]
     if a.step is not None and b.step is not None and a.step * q == b.step * p:
         if p == q:
@@ -138,7 +138,7 @@ def split(table: Table, axis: int, digit: Digit, inner: int) -> tuple[Table, Dig
 
 def fuse(table: Table, axis: int, outer: Digit, inner: Digit) -> tuple[Table, Digit]:
     """Two adjacent digits, on axes `axis` and `axis` + 1, as one."""
-    size, kind = outer.size * inner.size, max(outer.kind, inner.kind)
+    size, kind = outer.size * inner.size, meeting(outer.kind, inner.kind)
     p, q = table.shape[axis : axis + 2]
     if p == 1 and continues(outer, inner, q):
         return table.squeeze(axis), Digit(size, inner.step, kind)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from math import gcd
 
 import numpy as np
 
-from cnninspect.receptive.digits import Digit, Indices, Kind, Table, common, lookup, simplified
+from cnninspect.receptive.digits import COPY, FEATURE, Digit, Indices, Table, common, lookup, meeting, simplified
 from cnninspect.receptive.layout import Digits, refinement, regrouped, unified
 from cnninspect.receptive.maps import Map, grouped, size_of
 
@@ -18,16 +19,25 @@ def merged(first: Map, second: Map) -> Map:
     a, b = _aligned(first.padded(rank), second.padded(rank))
     left, right, digits, mixed = a.table, b.table, [], []
     for axis, (p, q) in enumerate(zip(a.digits, b.digits, strict=True), 1):
-        if p.size == 1:
-            p = Digit(1, p.step or q.step or 0, max(p.kind, q.kind))
+        if p.size == 1 and not (p.step and q.step):
+            left, right, p = _single_value(left, right, axis, p, q)
         elif p != q or left.shape[axis] != right.shape[axis]:
             left, right, p = common(left, right, axis, p, q)
             mixed.append(axis)
         digits.append(p)
     table = np.minimum(left, right)
     for axis in mixed:
-        table, digits[axis - 1] = simplified(table, axis, digits[axis - 1], affine=not a.clipped)
-    return Map(table, grouped(digits, a.dims), a.clipped)
+        table, digits[axis - 1] = simplified(table, axis, digits[axis - 1], affine=not a.space)
+    return Map(table, grouped(digits, a.dims), a.space)
+
+
+def _single_value(left: Table, right: Table, axis: int, p: Digit, q: Digit) -> tuple[Table, Table, Digit]:
+    """Tables ready for a minimum along a digit of size 1 that advances in one of them at most: it stays as it is there."""
+    if not p.step:
+        left = lookup(left, axis, p, np.zeros(1, dtype=np.int64))
+    if not q.step:
+        right = lookup(right, axis, q, np.zeros(1, dtype=np.int64))
+    return left, right, Digit(1, p.step or q.step or 0, meeting(p.kind, q.kind))
 
 
 def concatenated(maps: Sequence[Map], dim: int) -> Map:
@@ -50,7 +60,7 @@ def concatenated(maps: Sequence[Map], dim: int) -> Map:
 def _blocks(maps: Sequence[Map], dim: int, grain: int) -> tuple[Table, Digit, Map]:
     """The concatenation with one entry for each block, its digit, and a map with its other digits."""
     first, axis = maps[0], maps[0].axis(dim)
-    kind = max((digit.kind for part in maps for digit in part.dims[dim]), default=Kind.FEATURE)
+    kind = reduce(meeting, (digit.kind for part in maps for digit in part.dims[dim]), FEATURE)
     counts = [size_of(part.dims[dim]) // grain for part in maps]
     constant = all(_grain(part, dim) == size_of(part.dims[dim]) > 1 for part in maps)
     if constant and all(_agree(first, other, dim) for other in maps):
@@ -76,7 +86,7 @@ def _coarse(part: Map, dim: int, grain: int) -> Map:
         return part.single(dim)
     sizes = (size_of(part.dims[dim]) // grain, grain)
     table, groups = regrouped(part.table, part.axis(dim), part.dims[dim], sizes)
-    blocks = Map(table, (*part.dims[:dim], *groups, *part.dims[dim + 1 :]), part.clipped)
+    blocks = Map(table, (*part.dims[:dim], *groups, *part.dims[dim + 1 :]), part.space)
     return blocks.picked(dim + 1, 0).single(dim)
 
 
@@ -85,8 +95,8 @@ def written(whole: Map, dim: int, positions: Indices, part: Map) -> Map:
     a, b = _conformed([whole.completed(dim), part.expanded(_with_size(whole, dim, len(positions))).completed(dim)], dim)
     table = a.table.copy()
     table[(*(slice(None),) * a.axis(dim), positions)] = b.table
-    digit = a.dims[dim][0]._replace(kind=max(a.dims[dim][0].kind, b.dims[dim][0].kind))
-    table, digit = simplified(table, a.axis(dim), digit, affine=not a.clipped)
+    digit = a.dims[dim][0]._replace(kind=meeting(a.dims[dim][0].kind, b.dims[dim][0].kind))
+    table, digit = simplified(table, a.axis(dim), digit, affine=not a.space)
     return a.replaced(table, dim, (digit,))
 
 
@@ -120,7 +130,7 @@ def _agree(a: Map, b: Map, skip: int) -> bool:
 
 def _with_digit(part: Map, table: Table, axis: int, digit: Digit) -> Map:
     digits = [*part.digits[: axis - 1], digit, *part.digits[axis:]]
-    return Map(table, grouped(digits, part.dims), part.clipped)
+    return Map(table, grouped(digits, part.dims), part.space)
 
 
 def _aligned(a: Map, b: Map, skip: int | None = None) -> tuple[Map, Map]:
@@ -147,7 +157,7 @@ def _aligned_dim(a: Map, b: Map, dim: int) -> tuple[Map, Map]:
 
 def _stretched(part: Map, dim: int, like: Digits) -> Map:
     """A dimension of size 1 made as long as another tensor's: all its values are the same element."""
-    return part.picked(dim, 0).inserted(dim, tuple(Digit(digit.size, 0, Kind.COPY) for digit in like))
+    return part.picked(dim, 0).inserted(dim, tuple(Digit(digit.size, 0, COPY) for digit in like))
 
 
 def _redivided(part: Map, dim: int, sizes: tuple[int, ...]) -> Map:

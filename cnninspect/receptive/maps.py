@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
 from cnninspect.quantities import Shape
-from cnninspect.receptive.digits import NOTHING, Digit, Kind, Table, complete, fuse, lookup, simplified
+from cnninspect.receptive.digits import COPY, FEATURE, NOTHING, PLACE, Digit, Table, complete, fuse, lookup, simplified
 from cnninspect.receptive.layout import Digits, regrouped
 from cnninspect.receptive.taps import Taps
 
 _LONGEST_PATTERN = 1024
+
+
+class Space(NamedTuple):
+    """The input axis that bounds are about, as the kind of its own places, and whether they are clipped to it."""
+
+    place: int
+    clipped: bool
 
 
 @dataclass(slots=True, eq=False)
@@ -26,7 +34,7 @@ class Map:
 
     table: Table
     dims: tuple[Digits, ...]
-    clipped: bool
+    space: Space
 
     # -- reading -----------------------------------------------------------------------------------------------
 
@@ -52,9 +60,20 @@ class Map:
         )
 
     @property
+    def clipped(self) -> bool:
+        """Whether the bounds are exact and end at the image."""
+        return self.space.clipped
+
+    def own(self, dim: int) -> list[tuple[int, Digit]]:
+        """The digits of a dimension that stand for places along this axis, with their axes of the table."""
+        kinds = (PLACE, self.space.place)
+        return [(axis, digit) for axis, digit in enumerate(self.dims[dim], self.axis(dim)) if digit.kind in kinds]
+
+    @property
     def advances(self) -> bool:
         """Whether the bounds move on without end along some dimension, as they do over a map."""
-        return any(bool(digits[0].step) for digits in self.dims if digits)
+        outermost = (next(iter(self.own(dim)), None) for dim in range(len(self.dims)))
+        return any(first is not None and bool(first[1].step) for first in outermost)
 
     def dense(self) -> Table:
         """[2, ...]: `lo` and `-hi` with the tensor's dimensions, of size 1 where nothing varies."""
@@ -69,9 +88,9 @@ class Map:
         """With a new dimension at `dim`, along which nothing varies."""
         axis = self.axis(dim)
         table = np.expand_dims(self.table, tuple(range(axis, axis + len(digits))))
-        return Map(table, (*self.dims[:dim], digits, *self.dims[dim:]), self.clipped)
+        return Map(table, (*self.dims[:dim], digits, *self.dims[dim:]), self.space)
 
-    def resized(self, dim: int, size: int, kind: Kind = Kind.FEATURE) -> Map:
+    def resized(self, dim: int, size: int, kind: int = FEATURE) -> Map:
         """With another size of a dimension along which nothing varies."""
         digits = self.dims[dim]
         if len(digits) == 1 and size > 1:
@@ -85,7 +104,7 @@ class Map:
             digit = self.dims[dim][position]
             table = lookup(table, axis + position, digit, np.asarray(rest % digit.size))
             rest //= digit.size
-        return Map(table, (*self.dims[:dim], *self.dims[dim + 1 :]), self.clipped)
+        return Map(table, (*self.dims[:dim], *self.dims[dim + 1 :]), self.space)
 
     def single(self, dim: int) -> Map:
         """With exactly one digit for a dimension."""
@@ -93,7 +112,7 @@ class Map:
         if len(digits) == 1:
             return self
         if not digits:
-            return self.replaced(np.expand_dims(table, axis), dim, (Digit(1, 0, Kind.FEATURE),))
+            return self.replaced(np.expand_dims(table, axis), dim, (Digit(1, 0, FEATURE),))
         digit = digits[-1]
         for position in reversed(range(len(digits) - 1)):
             table, digit = fuse(table, axis + position, digits[position], digit)
@@ -109,7 +128,7 @@ class Map:
         """With a dimension replaced by two: the output positions of `taps`, and the taps of each."""
         one, axis = self.single(dim), self.axis(dim)
         table, digit = one.table, one.dims[dim][0]
-        if not self.clipped and digit.kind is Kind.PLACE and digit.step is not None and taps.pattern is not None:
+        if not self.clipped and digit.kind >= PLACE and digit.step is not None and taps.pattern is not None:
             positions, advance = taps.over(table.shape[axis])
             if len(positions) <= _LONGEST_PATTERN:
                 out = Digit(taps.out, digit.step * advance // table.shape[axis], digit.kind)
@@ -121,22 +140,22 @@ class Map:
 
     def _tapped(self, table: Table, dim: int, out: Digit, taps: int) -> Map:
         inner = Digit(taps, 0 if table.shape[self.axis(dim) + 1] == 1 else None, out.kind)
-        return Map(table, (*self.dims[:dim], (out,), (inner,), *self.dims[dim + 1 :]), self.clipped)
+        return Map(table, (*self.dims[:dim], (out,), (inner,), *self.dims[dim + 1 :]), self.space)
 
     def slid(self, dim: int, taps: Taps) -> Map:
         """The hull over the taps of each output position along a dimension."""
         digits = self.dims[dim]
         if taps.covers and not self.varies(dim) and not any(digit.step for digit in digits):
-            return self.resized(dim, taps.out, digits[0].kind if digits else Kind.FEATURE)
+            return self.resized(dim, taps.out, digits[0].kind if digits else FEATURE)
         found = self.taken(dim, taps)
         axis = self.axis(dim)
         table = found.table.min(axis + 1)
-        table, digit = simplified(table, axis, found.dims[dim][0], affine=not self.clipped)
+        table, digit = simplified(table, axis, found.dims[dim][0], affine=not self.space)
         return self.replaced(table, dim, (digit,))
 
     def replaced(self, table: Table, dim: int, digits: Digits) -> Map:
         """With another table, and other digits for a dimension."""
-        return Map(table, (*self.dims[:dim], digits, *self.dims[dim + 1 :]), self.clipped)
+        return Map(table, (*self.dims[:dim], digits, *self.dims[dim + 1 :]), self.space)
 
     # -- several dimensions ------------------------------------------------------------------------------------
 
@@ -150,23 +169,23 @@ class Map:
                 axes.append(axis)
             kept[dim] = ()
         if axes and max(table.shape[axis] for axis in axes) == 1:
-            return Map(table.squeeze(tuple(axes)), tuple(kept), self.clipped)
-        return Map(table.min(tuple(axes)) if axes else table, tuple(kept), self.clipped).simplified()
+            return Map(table.squeeze(tuple(axes)), tuple(kept), self.space)
+        return Map(table.min(tuple(axes)) if axes else table, tuple(kept), self.space).simplified()
 
     def simplified(self) -> Map:
         """The same bounds with the shortest table along each digit."""
         table, digits = self.table, list(self.digits)
         for axis, digit in enumerate(digits, 1):
-            table, digits[axis - 1] = simplified(table, axis, digit, affine=not self.clipped)
-        return Map(table, grouped(digits, self.dims), self.clipped)
+            table, digits[axis - 1] = simplified(table, axis, digit, affine=not self.space)
+        return Map(table, grouped(digits, self.dims), self.space)
 
     def permuted(self, order: Sequence[int]) -> Map:
         """With the dimensions in another order."""
         starts = [self.axis(dim) for dim in range(len(self.dims))]
         axes = [0, *(starts[dim] + position for dim in order for position in range(len(self.dims[dim])))]
-        return Map(self.table.transpose(axes), tuple(self.dims[dim] for dim in order), self.clipped)
+        return Map(self.table.transpose(axes), tuple(self.dims[dim] for dim in order), self.space)
 
-    def expanded(self, shape: Shape, kind: Kind = Kind.COPY) -> Map:
+    def expanded(self, shape: Shape, kind: int = COPY) -> Map:
         """With dimensions added in front, and those of size 1 stretched, to reach `shape`."""
         found = self.padded(len(shape))
         for dim, size in enumerate(shape):
@@ -178,13 +197,13 @@ class Map:
         """With dimensions of size 1 in front, to reach a number of dimensions."""
         if rank == len(self.dims):
             return self
-        return Map(self.table, ((),) * (rank - len(self.dims)) + self.dims, self.clipped)
+        return Map(self.table, ((),) * (rank - len(self.dims)) + self.dims, self.space)
 
     def reshaped(self, shape: Shape) -> Map:
         """The same elements in row-major order, with other dimensions."""
         if shape == self.shape:
             return self
-        return Map(*regrouped(self.table, 1, self.digits, shape), self.clipped)
+        return Map(*regrouped(self.table, 1, self.digits, shape), self.space)
 
 
 def size_of(digits: Digits) -> int:
@@ -200,17 +219,15 @@ def grouped(digits: Sequence[Digit], like: Sequence[Digits]) -> tuple[Digits, ..
 
 def of_input(shape: Shape, places: Sequence[int], dim: int, *, clipped: bool) -> Map:
     """The map of an input along its dimension `dim`, one of its `places`: each element sees itself."""
-    dims = []
-    for position, size in enumerate(shape):
-        kind = Kind.PLACE if position in places else Kind.FEATURE
-        step = (None if clipped else 1) if position == dim else 0
-        dims.append((Digit(size, step, kind),))
+    kinds = [PLACE + 1 + places.index(position) if position in places else FEATURE for position in range(len(shape))]
+    steps = [(None if clipped else 1) if position == dim else 0 for position in range(len(shape))]
+    dims = tuple((Digit(*digit),) for digit in zip(shape, steps, kinds, strict=True))
     pixels = np.arange(shape[dim] if clipped else 1)
     table = np.stack((pixels, -pixels)).reshape(2, *(-1 if position == dim else 1 for position in range(len(shape))))
-    return Map(table, tuple(dims), clipped)
+    return Map(table, dims, Space(kinds[dim], clipped))
 
 
-def of_nothing(shape: Shape, *, clipped: bool) -> Map:
+def of_nothing(shape: Shape, space: Space) -> Map:
     """The map of a tensor that depends on no pixel."""
-    dims = tuple((Digit(size, 0, Kind.FEATURE),) if size > 1 else () for size in shape)
-    return Map(np.full((2, *(1 for digits in dims if digits)), NOTHING), dims, clipped)
+    dims = tuple((Digit(size, 0, FEATURE),) if size > 1 else () for size in shape)
+    return Map(np.full((2, *(1 for digits in dims if digits)), NOTHING), dims, space)

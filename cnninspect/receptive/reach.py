@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
+from itertools import permutations
 from math import prod
 
 from cnninspect.quantities import Shape
 from cnninspect.receptive import joins
-from cnninspect.receptive.digits import NOTHING, Indices, Kind, Table
+from cnninspect.receptive.digits import COPY, NOTHING, PLACE, Indices, Table
 from cnninspect.receptive.fields import Axis
 from cnninspect.receptive.maps import Map, of_nothing
 
@@ -112,21 +113,19 @@ def merged(parts: Sequence[Reach], shape: Shape, by: int) -> Reach:
     if len(present) == 1:
         return present[0].expanded(shape)
     inputs = frozenset().union(*(part.inputs for part in present))
-    axes = dict.fromkeys(axis for part in present for axis in part.forms)
-    rank = len(shape)
-    whole = any(part.shape == shape for part in present)
     forms = {}
-    for axis in axes:
-        found = _merged([part.forms[axis] for part in present if axis in part.forms], rank, by)
-        forms[axis] = found if whole and found.strict.shape == shape else found.through(lambda part: part.expanded(shape))
+    for axis in dict.fromkeys(axis for part in present for axis in part.forms):
+        found = _merged([part.forms[axis] for part in present if axis in part.forms], len(shape), by)
+        forms[axis] = found if found.strict.shape == shape else found.through(lambda part: part.expanded(shape))
     return Reach(shape, forms, inputs)
 
 
 def _merged(parts: list[Forms], rank: int, by: int) -> Forms:
+    """The hull along one axis; the local one without gates."""
     if len(parts) == 1:
         return parts[0]
-    gates = [part for part in parts if any(_is_gate(part, other, rank) for other in parts if other is not part)]
-    open_ = [part for part in parts if part not in gates]
+    gates = {id(gate) for gate, other in permutations(parts, 2) if _is_gate(gate, other, rank)}
+    open_ = [part for part in parts if id(part) not in gates]
     strict = reduce(joins.merged, (part.strict for part in parts))
     if not gates and all(part.local is part.strict for part in parts):
         local = strict
@@ -138,7 +137,7 @@ def _merged(parts: list[Forms], rank: int, by: int) -> Forms:
 
 
 def _is_gate(gate: Forms, other: Forms, rank: int) -> bool:
-    """Whether `gate` is one number for all places of the map `other`, and computed from all of them.
+    """Whether `gate` holds one element for all positions along which `other` moves, computed from all of them.
 
     Such a factor or summand (squeeze-and-excitation, global context, a mean that is subtracted) tells a position
     nothing about where things are; papers leave it out of the field.
@@ -147,10 +146,9 @@ def _is_gate(gate: Forms, other: Forms, rank: int) -> bool:
     if not places or _places(gate.endless, rank):
         return False
     offset = rank - len(gate.endless.dims)
-    for dim in places:
-        digits = gate.endless.dims[dim - offset] if dim >= offset else ()
-        if any(digit.size > 1 and digit.kind is not Kind.COPY for digit in digits):
-            return False
+    broadcast = (gate.endless.dims[dim - offset] if dim >= offset else () for dim in places)
+    if not any(all(digit.size == 1 or digit.kind == COPY for digit in digits) for digits in broadcast):
+        return False
     return covers(gate.local.table, other.local.table.reshape(2, -1).min(1))
 
 
@@ -160,7 +158,7 @@ def _places(part: Map, rank: int) -> list[int]:
     return [
         dim + offset
         for dim, digits in enumerate(part.dims)
-        if any(digit.kind is Kind.PLACE for digit in digits) and part.varies(dim)
+        if any(digit.kind >= PLACE for digit in digits) and part.varies(dim)
     ]
 
 
@@ -190,7 +188,7 @@ def concatenated(parts: Sequence[Reach], dim: int, shape: Shape) -> Reach:
 
 
 def _concatenated(parts: Sequence[Reach], axis: Axis, dim: int) -> Forms:
-    every = [part.forms.get(axis) or _nothing(part.shape) for part in parts]
+    every = _along(axis, parts)
     strict = joins.concatenated([forms.strict for forms in every], dim)
     same = all(forms.local is forms.strict for forms in every)
     local = strict if same else joins.concatenated([forms.local for forms in every], dim)
@@ -198,16 +196,21 @@ def _concatenated(parts: Sequence[Reach], axis: Axis, dim: int) -> Forms:
     return Forms(strict, local, endless, min((forms.cause for forms in every if forms.cause is not None), default=None))
 
 
-def _nothing(shape: Shape) -> Forms:
-    exact = of_nothing(shape, clipped=True)
-    return Forms(exact, exact, of_nothing(shape, clipped=False))
+def _along(axis: Axis, parts: Sequence[Reach]) -> list[Forms]:
+    """The forms of each tensor along an axis on which at least one of them depends."""
+    like = next(part.forms[axis] for part in parts if axis in part.forms)
+    found = []
+    for part in parts:
+        exact, endless = (of_nothing(part.shape, form.space) for form in (like.strict, like.endless))
+        found.append(part.forms.get(axis) or Forms(exact, exact, endless))
+    return found
 
 
 def written(whole: Reach, dim: int, positions: Indices, part: Reach) -> Reach:
     """`whole` with `part` in place of what stood at `positions` of a dimension."""
     forms = {}
     for axis in dict.fromkeys((*whole.forms, *part.forms)):
-        old, new = (reach.forms.get(axis) or _nothing(reach.shape) for reach in (whole, part))
+        old, new = _along(axis, (whole, part))
         strict = joins.written(old.strict, dim, positions, new.strict)
         same = old.local is old.strict and new.local is new.strict
         local = strict if same else joins.written(old.local, dim, positions, new.local)

@@ -1,13 +1,15 @@
 """Which input positions interpolation reads: torch's own arithmetic, with its roundings.
 
 Source: aten/src/ATen/native/UpSample.h (area_pixel_compute_scale, area_pixel_compute_source_index) and
-cpu/UpSampleKernel.cpp. A tap of weight 0 is still read: NaN passes through it.
+cpu/UpSampleKernel.cpp. A tap of weight 0 is still read: NaN passes through it. In double precision a source that falls
+exactly on an input position may be rounded to either side, depending on the processor.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 from math import gcd
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,14 +17,14 @@ import numpy.typing as npt
 from cnninspect.receptive.digits import MISSING, Indices
 from cnninspect.receptive.taps import Taps
 
-Floats = npt.NDArray[np.floating]
+Floats = npt.NDArray[np.floating[Any]]
 
 
 @lru_cache(maxsize=1024)
 def nearest(n: int, out: int, factor: float | None, exact: bool) -> Taps:
     """`nearest` and, with `exact`, `nearest-exact`; `factor` is the scale factor that the caller gave, if any."""
     half = 0.5 if exact else 0.0
-    source = np.floor((np.arange(out, dtype=np.float32) + np.float32(half)) * _ratio(n, out, factor, np.float32))
+    source = np.floor((np.arange(out, dtype=np.float32) + np.float32(half)) * _ratio(n, out, factor, False, np.float32))
     if out in (n, 2 * n) and not exact:
         source = np.arange(out) * n // out
     index = np.minimum(source.astype(np.int64), n - 1)[:, None]
@@ -55,34 +57,37 @@ def cubic(n: int, out: int, factor: float | None, align_corners: bool, double: b
 
 
 @lru_cache(maxsize=1024)
-def antialiased(n: int, out: int, factor: float | None, align_corners: bool, width: int) -> Taps:
+def antialiased(n: int, out: int, factor: float | None, align_corners: bool, double: bool, width: int) -> Taps:
     """Interpolation with a filter `width` wide that widens with the scale when the output is smaller."""
-    scale = _aligned_ratio(n, out) if align_corners else _ratio(n, out, factor, np.float64)
-    support = width / 2 * max(float(scale), 1.0)
-    centre = float(scale) * (np.arange(out) + 0.5)
-    first = np.maximum((centre - support + 0.5).astype(np.int64), 0)
-    last = np.minimum((centre + support + 0.5).astype(np.int64), n)
+    if n == out:
+        return Taps(np.arange(n)[:, None], np.array([[0]]), 1)
+    real = np.float64 if double else np.float32
+    scale = _ratio(n, out, factor, align_corners, real)
+    support = real(width / 2) * max(scale, real(1))
+    centre = scale * (np.arange(out, dtype=real) + real(0.5))
+    first = (centre - support + real(0.5)).astype(np.int64).clip(min=0)
+    last = (centre + support + real(0.5)).astype(np.int64).clip(max=n)
     index = first[:, None] + np.arange(max(int((last - first).max()), 1))
     return Taps(np.where(index < last[:, None], index, MISSING))
 
 
-def _ratio(n: int, out: int, factor: float | None, real: type[np.floating]) -> np.floating:
+def _ratio(n: int, out: int, factor: float | None, align_corners: bool, real: type[np.floating[Any]]) -> Any:
     """Input positions per output position."""
+    if align_corners:
+        return real(n - 1) / real(out - 1) if out > 1 else real(0)
     return real(1.0 / factor) if factor else real(n) / real(out)
 
 
-def _aligned_ratio(n: int, out: int, real: type[np.floating] = np.float64) -> np.floating:
-    """Input positions per output position where the corners of input and output coincide."""
-    return real(n - 1) / real(out - 1) if out > 1 else real(0)
-
-
 def _source(n: int, out: int, factor: float | None, align_corners: bool, double: bool) -> Floats:
-    """The position in the input, as a real number, that each output stands at."""
+    """The position in the input, as a real number, that each output stands at.
+
+    In single precision the multiplication and subtraction are one fused operation with one rounding.
+    """
     real = np.float64 if double else np.float32
-    positions = np.arange(out, dtype=real)
+    scale = _ratio(n, out, factor, align_corners, real)
     if align_corners:
-        return positions * _aligned_ratio(n, out, real)
-    return _ratio(n, out, factor, real) * (positions + real(0.5)) - real(0.5)
+        return np.asarray(scale * np.arange(out, dtype=real))
+    return np.asarray(np.float64(scale) * (np.arange(out) + 0.5) - 0.5).astype(real)
 
 
 def _floors(n: int, out: int) -> Indices:

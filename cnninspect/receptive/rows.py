@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import prod
 
 from cnninspect.quantities import Status
-from cnninspect.receptive.digits import NOTHING, Kind, Table
+from cnninspect.receptive.digits import NOTHING, PLACE, Table
 from cnninspect.receptive.fields import Axis
 from cnninspect.receptive.intervals import Fields, intervals, label
 from cnninspect.receptive.maps import Map
@@ -81,23 +82,18 @@ def _axes(fields: Fields, reach: Reach) -> tuple[Axis, ...]:
 
 def _along(fields: Fields, axis: Axis, forms: Forms) -> AxisField:
     """Size, jump and padding along one axis, over all channels of a position together."""
-    places, shown = _over_features(forms.endless), fields.looked_at(axis)
-    if not places.advances:
-        if covers(places.table, shown):
-            return AxisField(axis.size, 0, 0, whole=True)
-        if any(places.varies(dim) for dim in range(len(places.dims))):
-            return AxisField(_sizes(_over_features(forms.local).table), None, None)
-    if any(digits[0].step is None and digits[0].size > 1 for digits in places.dims if digits):
-        return AxisField(_sizes(_over_features(forms.local).table), None, None)
-    return AxisField(_sizes(places.table), _jump(places), _padding(places))
+    places = _over_features(forms.endless)
+    if not places.advances and covers(places.table, fields.looked_at(axis)):
+        return AxisField(axis.size, 0, 0, whole=True)
+    if places.advances or not any(places.varies(dim) for dim in range(len(places.dims))):
+        return AxisField(_sizes(places.table), _jump(places), _padding(places))
+    return AxisField(_sizes(_over_features(forms.local).table), None, None)
 
 
 def _over_features(part: Map) -> Map:
     """The hull over dimensions that hold anything but positions: a feature is what all channels together say."""
     mixed = [
-        dim
-        for dim, digits in enumerate(part.dims)
-        if any(digit.size > 1 and digit.kind is not Kind.PLACE for digit in digits)
+        dim for dim, digits in enumerate(part.dims) if any(digit.size > 1 and digit.kind < PLACE for digit in digits)
     ]
     return part.reduced(mixed)
 
@@ -110,13 +106,14 @@ def _sizes(table: Table) -> int | list[int]:
 
 
 def _jump(places: Map) -> int | str:
-    """Input pixels from one position to the next, on average."""
-    rates = [
-        Fraction(abs(digit.step), entries)
-        for digit, entries in zip(places.digits, places.table.shape[1:], strict=True)
-        if digit.step
-    ]
-    jump = min(rates, default=Fraction(0))
+    """Input pixels from one position to the next, on average; the finest where several dimensions hold positions."""
+    rates = [Fraction(0)]
+    for dim in range(len(places.dims)):
+        own = places.own(dim)
+        if own and own[0][1].step:
+            inner = prod(digit.size for _, digit in own[1:])
+            rates.append(Fraction(abs(own[0][1].step), places.table.shape[own[0][0]] * inner))
+    jump = min((rate for rate in rates if rate), default=Fraction(0))
     return jump.numerator if jump.denominator == 1 else str(jump)
 
 
@@ -151,6 +148,5 @@ def _moving(part: Map) -> frozenset[int]:
     return frozenset(
         dim
         for dim, digits in enumerate(part.dims)
-        if all(digit.kind is Kind.PLACE for digit in digits) and (part.varies(dim) or any(digit.step for digit in digits))
+        if all(digit.kind >= PLACE for digit in digits) and (part.varies(dim) or any(digit.step for digit in digits))
     )
-

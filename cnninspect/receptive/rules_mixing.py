@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
-from cnninspect.receptive.digits import Kind
+from cnninspect.receptive.digits import FEATURE, meeting
 from cnninspect.receptive.maps import Map
 from cnninspect.receptive.reach import Reach, merged, nothing, statistics
 from cnninspect.receptive.rules import Result, dims_of, rule, shape_of, wrapped
@@ -162,10 +163,10 @@ def _spread(op: Op, x: Reach, *dims: int) -> Result:
     return (seen.moved(shape, change),) * len(op.outputs)
 
 
-def _kind(x: Reach, dim: int) -> Kind:
+def _kind(x: Reach, dim: int) -> int:
     """What the values of a dimension stand for."""
     found = (digit.kind for forms in x.forms.values() for digit in forms.endless.dims[dim])
-    return max(found, default=Kind.FEATURE)
+    return reduce(meeting, found, FEATURE)
 
 
 @rule("aten.cumsum", "aten.cumsum_", "aten.cumprod", "aten.logcumsumexp", "aten.cummax", "aten.cummin")

@@ -9,7 +9,7 @@ import numpy as np
 from cnninspect.quantities import Shape
 from cnninspect.receptive import reach as reaches
 from cnninspect.receptive import taps
-from cnninspect.receptive.digits import Kind
+from cnninspect.receptive.digits import FEATURE
 from cnninspect.receptive.maps import Map
 from cnninspect.receptive.reach import Reach
 from cnninspect.receptive.rules import NoRule, ReadByData, Result, dims_of, each, rule, shape_of, wrapped
@@ -82,7 +82,7 @@ def view_as_complex(op: Op, x: Reach) -> Reach:
 @rule("aten.view_as_real")
 def view_as_real(op: Op, x: Reach) -> Reach:
     """Both parts of a number, in a new last dimension."""
-    return x.moved(shape_of(op), lambda part: part.inserted(len(x.shape)).expanded(shape_of(op), Kind.FEATURE))
+    return x.moved(shape_of(op), lambda part: part.inserted(len(x.shape)).expanded(shape_of(op), FEATURE))
 
 
 # --- parts ------------------------------------------------------------------------------------------------------
@@ -346,4 +346,4 @@ def _indexed(op: Op, x: Reach, dims: list[int], indices: list[Reach]) -> Reach:
 
 def _featured(x: Reach, shape: Shape) -> Reach:
     """Stretched to `shape`, each value along the new sizes an element of its own."""
-    return x.moved(shape, lambda part: part.expanded(shape, Kind.FEATURE))
+    return x.moved(shape, lambda part: part.expanded(shape, FEATURE))

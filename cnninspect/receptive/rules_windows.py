@@ -7,7 +7,6 @@ from typing import Any
 
 from cnninspect.quantities import Shape
 from cnninspect.receptive import resampling, taps
-from cnninspect.receptive.digits import Digit, Kind
 from cnninspect.receptive.maps import Map
 from cnninspect.receptive.reach import Reach, merged
 from cnninspect.receptive.rules import Result, each, rule, shape_of
@@ -164,7 +163,12 @@ def cubic(op: Op, x: Reach, size: Any, align_corners: bool, *factors: Any) -> Re
 def _antialiased(width: int) -> Callable[..., Reach]:
     def antialiased(op: Op, x: Reach, size: Any, align_corners: bool, *factors: Any) -> Reach:
         """A filter that widens with the scale."""
-        return _resampled(op, x, factors, lambda n, out, factor: resampling.antialiased(n, out, factor, align_corners, width))
+        double = op.outputs[0].dtype == "float64"
+
+        def make(n: int, out: int, factor: float | None) -> Taps:
+            return resampling.antialiased(n, out, factor, align_corners, double, width)
+
+        return _resampled(op, x, factors, make)
 
     return antialiased
 
