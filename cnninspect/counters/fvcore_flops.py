@@ -54,8 +54,8 @@ def fvcore_macs(run: Run) -> list[Count]:
             with scopes.attached():
                 analysis.total()
     except Exception as error:
-        reason = f"{type(error).__name__}: {str(error).strip()}".splitlines()[0]
-        return [Count(None, (f"fvcore failed: {reason}",)) for _ in run.trace.calls]
+        reason = f"{type(error).__name__}: {str(error).strip()}".splitlines()[0].rstrip(". ")
+        return [Count(None, (f"tracing failed: {reason}",)) for _ in run.trace.calls]
     return _attribute(analysis.nodes, scopes, len(run.trace.calls))
 
 

@@ -15,7 +15,10 @@ from cnninspect.counters.memory import (
     output_bytes,
     parameter_bytes,
 )
+from cnninspect.targets.inputs import InputOptions, make_inputs
+from cnninspect.targets.resolve import resolve
 from cnninspect.trace.isolation import isolated
+from cnninspect.zoo import ENTRIES
 from tests.counters.models import FAMILIES, built, meta_run, run_of, torchvision_model
 from tests.counters.storage_tracker import StorageTracker
 
@@ -78,7 +81,8 @@ def test_no_parameter_and_no_input_is_an_activation():
 
 def tracked_peak(model, x):
     """Oracle: bytes of the storages alive at once, from weak references to them while the model runs."""
-    with isolated(model, False), StorageTracker(x, *model.parameters(), *model.buffers()) as tracker:
+    states = [*model.parameters(), *model.buffers()] if isinstance(model, nn.Module) else []
+    with isolated(model if states else None, False), StorageTracker(x, *states) as tracker:
         model(x)
     return tracker.peak
 
@@ -87,6 +91,19 @@ def tracked_peak(model, x):
 def test_the_peak_is_what_a_tracker_of_storages_sees(family):
     run = meta_run(family)
     assert inference_peak(run.trace).nbytes == tracked_peak(run.model, *run.args)
+
+
+def on_meta(name):
+    """A network of the zoo and its inputs."""
+    target = resolve(f"zoo:{name}", {})
+    model = target.build("meta", None)
+    return model, make_inputs(target, model, InputOptions(), "meta", None).args
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_the_peak_of_the_zoo_is_what_a_tracker_sees(name):
+    model, args = on_meta(name)
+    assert inference_peak(run_of(model, *args, device="meta").trace).nbytes == tracked_peak(model, *args)
 
 
 @pytest.mark.parametrize("family", ["resnet", "densenet", "swin", "lstm"])
