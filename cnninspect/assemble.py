@@ -38,6 +38,7 @@ def _row(call: Call, findings: Findings) -> Row:
         computes=estimate.computes,
         layer_like=not call.functional or call.kind in FUNCTIONS or estimate.computes,
         parent=call.parent,
+        where=call.where,
     )
 
 

@@ -27,6 +27,7 @@ from cnninspect.targets.target import Target
 from cnninspect.totals import totals
 from cnninspect.trace.recorder import ForwardFailed, record
 from cnninspect.trace.records import Trace
+from cnninspect.trace.where import locate
 from cnninspect.verdicts import worst
 from cnninspect.version import __version__
 
@@ -55,6 +56,7 @@ def inspect(target: Target, options: Options, command: str) -> Report:
     """
     trace, run, inputs, notes = _run_on_cheapest(target, options)
     options.progress("evaluating formulas")
+    locate(trace, run.model, target.origin)
     reach = intervals(trace)
     findings = Findings(trace, evaluate(trace), count(run), row_fields(trace, reach), batch_size(trace))
     table = rows(findings)

@@ -68,7 +68,8 @@ class Row:
     Rows are identified by (path, kind, call). `leaf` rows have no rows below them: their numbers add up to the totals.
     `parent` is the position of the row of the calling module among the rows, None for the root. `computes` is False
     for rows that only move data, `layer_like` for those that only move data and have no counterpart among torch's
-    layers (views, indexing): those are shown on request. A number is None for a row without a tensor output.
+    layers (views, indexing): those are shown on request. A number is None for a row without a tensor output. `where` is
+    the line in the user's own files that it comes from, `nets.py:41`, relative to the working directory.
     """
 
     path: str
@@ -88,6 +89,7 @@ class Row:
     computes: bool = True
     layer_like: bool = True
     parent: int | None = None
+    where: str | None = None
 
     @property
     def label(self) -> str:
@@ -131,6 +133,7 @@ class Row:
             "flops": _optional(self.flops),
             "neurons": _optional(self.neurons),
             "receptive_field": None if self.receptive_field is None else self.receptive_field.to_dict(),
+            **({"where": self.where} if self.where is not None else {}),
         }
 
     @classmethod
@@ -150,6 +153,7 @@ class Row:
             computes=data.get("computes", True),
             layer_like=data.get("layer_like", True),
             parent=data.get("parent"),
+            where=data.get("where"),
         )
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cnninspect.errors import MissingPackage, UsageError
-from cnninspect.targets.grammar import Archive, FromFile, Named, parse_target
+from cnninspect.targets.grammar import Archive, FromFile, FromModule, Named, parse_target
 from cnninspect.targets.loading import find
 from cnninspect.targets.nearest import nearest
 from cnninspect.targets.providers import Provider, bare_name_providers, providers
@@ -27,7 +29,8 @@ def resolve(target: Any, arguments: Mapping[str, Any] | None = None) -> Target:
         target = os.fspath(target)
     if not isinstance(target, str):
         name = getattr(target, "__name__", type(target).__name__)
-        return Target(name, "object", name, plain(arguments), source_of(target, name, arguments))
+        source = source_of(target, name, arguments)
+        return Target(name, "object", name, plain(arguments), source, origin=_defined(target))
     reference = parse_target(target, providers())
     if isinstance(reference, Named):
         return _named(target, reference, arguments)
@@ -36,7 +39,22 @@ def resolve(target: Any, arguments: Mapping[str, Any] | None = None) -> Target:
     found, around = find(reference)
     provider = "file" if isinstance(reference, FromFile) else "module"
     source = source_of(found, target, arguments, around)
-    return Target(target, provider, reference.attr, plain(arguments), source)
+    origin = _defined(found) or _named_in(reference)
+    return Target(target, provider, reference.attr, plain(arguments), source, origin=origin)
+
+
+def _defined(thing: Any) -> tuple[str, str] | None:
+    """The file that defines a function and its name there; None for anything else."""
+    code = getattr(inspect.unwrap(thing), "__code__", None) if callable(thing) else None
+    return None if code is None else (code.co_filename, code.co_name)
+
+
+def _named_in(reference: FromFile | FromModule) -> tuple[str, str] | None:
+    """The file that the user named and the name there."""
+    if isinstance(reference, FromFile):
+        return str(reference.path), reference.attr
+    file = getattr(sys.modules.get(reference.module), "__file__", None)
+    return None if file is None else (file, reference.attr)
 
 
 def _named(spec: str, reference: Named, arguments: Mapping[str, Any]) -> Target:

@@ -16,7 +16,8 @@ class Target:
     """A model that can be built, on any device and as often as wanted.
 
     `provider` is a provider's name, or "module", "file", "archive" or "object". `arguments` and `notes` are for the
-    report: the arguments as plain data, and what is to be said about the latest build.
+    report: the arguments as plain data, and what is to be said about the latest build. `origin` is the file that the
+    model, its class or its factory is from and its name there, where a file or function was given.
     """
 
     spec: str
@@ -25,6 +26,7 @@ class Target:
     arguments: Mapping[str, Any]
     source: Source
     notes: Sequence[str] = field(default=())
+    origin: tuple[str, str] | None = None
 
     def build(self, device: str, dtype: str | None = None) -> Model:
         """The model on the device: an nn.Module or a plain function of tensors. Raises UsageError or LoadError."""

@@ -25,6 +25,7 @@ from cnninspect.trace.idle import never_ran
 from cnninspect.trace.inputs import map_inputs
 from cnninspect.trace.isolation import isolated
 from cnninspect.trace.names import SHAPE_QUERIES, public_name
+from cnninspect.trace.own_files import OwnFiles
 from cnninspect.trace.records import Call, Layer, Op, TensorRef, Trace
 from cnninspect.trace.schemas import schema_of
 from cnninspect.trace.values import Values
@@ -82,6 +83,7 @@ class Recorder:
         self._uses: Counter[tuple[str, str | None]] = Counter()
         self._layers: dict[int, Layer] = {}
         self._paused = False
+        self._own_files = OwnFiles()
 
     @contextmanager
     def attached(self) -> Iterator[None]:
@@ -112,6 +114,7 @@ class Recorder:
             path = self._stack[-1].path if self._stack else ""
             call = self._open(path, kind, args, kwargs, functional=True)
             call.training = self.calls[call.parent].training if call.parent is not None else False
+            call.where = self._own_files.running_line(record.__code__)
             return call
 
     def _open(self, path: str, kind: str, args: Any, kwargs: Any, *, functional: bool) -> Call:

@@ -95,7 +95,8 @@ class Call:
     `path` is the module's path ("" for the root); a functional call carries the path of the module whose forward
     makes it. `number` counts the uses of this module, or of this `kind` of function at this path. `layer` names the
     kind whose formula holds for this module, or None: then the calls it makes are recorded below it. `base` names
-    the known layer that it subclasses with a forward of its own.
+    the known layer that it subclasses with a forward of its own. `where` is the line in the user's own files that it
+    comes from, `nets.py:41`.
     """
 
     index: int

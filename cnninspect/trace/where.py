@@ -1,0 +1,98 @@
+"""Where in the user's own files the modules of a trace come from.
+
+A module of a class of the user's own is where the class is defined; any other is where the class around it makes it.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+from functools import cache
+from types import FunctionType
+from typing import Any
+
+from torch import nn
+
+from cnninspect.trace.definitions import Definitions, item
+from cnninspect.trace.own_files import OwnFiles
+from cnninspect.trace.records import Trace
+
+Origin = tuple[str, str]
+"""The file that a model comes from, and the name that it, its class or its factory has there."""
+
+Place = tuple[str, ast.AST]
+"""An own file, and what stands there."""
+
+
+def locate(trace: Trace, model: Any, origin: Origin | None = None) -> None:
+    """Note in every module call of the trace the own line that its module comes from, `nets.py:41`, if it has one."""
+    places = _Places(model, origin)
+    for call in trace.calls:
+        if not call.functional:
+            place = places.of(call.path)
+            call.where = None if place is None else f"{place[0]}:{getattr(place[1], 'lineno', 1)}"
+
+
+class _Places:
+    def __init__(self, model: Any, origin: Origin | None):
+        self._modules = dict(model.named_modules()) if isinstance(model, nn.Module) else {}
+        self._origin = origin
+        self._files = OwnFiles()
+        self._definitions = cache(Definitions)
+        self._own_file = cache(self._file_of)
+        self._known: dict[str, Place | None] = {}
+
+    def of(self, path: str) -> Place | None:
+        """Where the module at this path comes from."""
+        if path not in self._known:
+            self._known[path] = self._find(path)
+        return self._known[path]
+
+    def _find(self, path: str) -> Place | None:
+        module = self._modules.get(path)
+        defined = None if module is None else self._class(type(module))
+        if defined is not None or not path:
+            return defined or self._start()
+        parent, _, name = path.rpartition(".")
+        return self._made(parent, name) or self._listed(self.of(parent), name) or self.of(parent)
+
+    def _class(self, cls: type) -> Place | None:
+        """Where a class of the user's own is defined."""
+        file = self._own_file(cls)
+        return None if file is None else _place(file, self._definitions(file).of_class(cls.__qualname__))
+
+    def _made(self, parent: str, name: str) -> Place | None:
+        """Where a class of the user's own assigns its attribute `name`."""
+        if parent not in self._modules:
+            return None
+        for cls in type(self._modules[parent]).__mro__:
+            file = self._own_file(cls)
+            place = file and _place(file, self._definitions(file).of_attribute(cls.__qualname__, name))
+            if place:
+                return place
+        return None
+
+    def _listed(self, container: Place | None, name: str) -> Place | None:
+        return None if container is None else _place(container[0], item(container[1], name))
+
+    def _start(self) -> Place | None:
+        """Where the target that is no class of the user's own is named."""
+        if self._origin is None:
+            return None
+        file = self._files.name(self._origin[0])
+        return None if file is None else _place(file, self._definitions(file).of_name(self._origin[1]))
+
+    def _file_of(self, cls: type) -> str | None:
+        """The own file that defines a class; its module may be out of `sys.modules` again, its methods know it too."""
+        for member in vars(cls).values():
+            if isinstance(member, FunctionType) and member.__qualname__.startswith(f"{cls.__qualname__}."):
+                file = self._files.name(inspect.unwrap(member).__code__.co_filename)
+                if file is not None:
+                    return file
+        file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+        return None if file is None else self._files.name(file)
+
+
+def _place(file: str, node: ast.AST | None) -> Place | None:
+    return None if node is None else (file, node)
