@@ -1,8 +1,9 @@
 """What is not the same in two reports: each difference once, in the row or total where it stands.
 
-Leaf rows are compared in kind, output shape, params, MACs and receptive field; neurons where they say more than the
-shape. Containers are what they contain. A hyper-parameter is the reason of a number that changed, and a difference of
-its own where none did. Totals that follow from others are left out: FLOPs, bytes of the same parameters, sums of bytes.
+Leaf rows are compared in kind, output shape, params and MACs; neurons where they say more than the shape. Containers
+are what they contain. A receptive field grows from row to row, so that only the first one that differs, before any
+other difference, is one. A hyper-parameter is the reason of a number that changed, and a difference of its own where
+none did. Totals that follow from others are left out: FLOPs, bytes of the same parameters, sums of bytes.
 """
 
 from __future__ import annotations
@@ -35,9 +36,10 @@ class Comparison:
 
     def checks(self, expected: Report, found: Report, pairs: Sequence[Pair]) -> Iterator[Check]:
         """One check for all that was compared: how the networks ran, the rows in order, the totals."""
-        yield from self.runs(expected, found)
-        for pair in pairs:
-            yield from self.pair(pair)
+        runs = list(self.runs(expected, found))
+        yield from runs
+        for _, of_pair in self.rows(pairs, runs):
+            yield from of_pair
         yield from self.totals(expected, found)
 
     def runs(self, expected: Report, found: Report) -> Iterator[Check]:
@@ -50,8 +52,15 @@ class Comparison:
         for name, one, other in sides:
             yield self._total(Compared(name, one, other, Verdict.MATCH if one == other else Verdict.DIFFER))
 
-    def pair(self, pair: Pair) -> Iterator[Check]:
-        """The checks of one row of each network, or of a block that only one of them has."""
+    def rows(self, pairs: Sequence[Pair], before: Sequence[Check]) -> Iterator[tuple[Pair, list[Check]]]:
+        """The checks of each row and its counterpart, or of a block that has none; `before` was checked earlier."""
+        settled = _any_differs(before)
+        for pair in pairs:
+            of_pair = list(self._pair(pair, settled=settled))
+            settled = settled or _any_differs(of_pair)
+            yield pair, of_pair
+
+    def _pair(self, pair: Pair, *, settled: bool) -> Iterator[Check]:
         if pair.expected is None or pair.found is None:
             alone = pair.expected or pair.found
             if alone is not None and (not self.by_numbers or _has_numbers(alone.row)):
@@ -61,16 +70,16 @@ class Comparison:
         if pair.is_renamed and not self.by_numbers:
             yield self._row(other.row, Compared("renamed", one.row.path, other.row.path, Verdict.DIFFER))
         if one.is_whole or other.is_whole:
-            yield from self._leaf(one.row, other.row)
+            yield from self._leaf(one.row, other.row, settled=settled)
 
     def _alone(self, node: Node, name: str) -> Check:
         expected, found = (None, _size(node)) if name == "added" else (_size(node), None)
         return self._row(node.row, Compared(name, expected, found, Verdict.DIFFER))
 
-    def _leaf(self, expected: Row, found: Row) -> Iterator[Check]:
+    def _leaf(self, expected: Row, found: Row, *, settled: bool) -> Iterator[Check]:
         if expected.leaf and expected.kind != found.kind and not self.by_numbers:
             yield self._row(found, Compared("kind", expected.kind, found.kind, Verdict.DIFFER))
-        compared = list(self._numbers(expected, found))
+        compared = list(self._numbers(expected, found, settled=settled))
         why = reason(expected, found)
         for result in compared:
             yield self._row(found, result, why if result.verdict is Verdict.DIFFER else None)
@@ -79,13 +88,16 @@ class Comparison:
             for name, (one, other) in changed_settings(expected, found).items():
                 yield self._row(found, Compared(name, one, other, Verdict.DIFFER))
 
-    def _numbers(self, expected: Row, found: Row) -> Iterator[Compared]:
-        shapes_differ = False
+    def _numbers(self, expected: Row, found: Row, *, settled: bool) -> Iterator[Compared]:
+        results = {}
         for name in ("output_shape", "params", "macs", "neurons", "receptive_field"):
             result = self._number(name, getattr(expected, name), getattr(found, name))
-            if result is not None and not (name == "neurons" and shapes_differ):
+            if result is not None:
+                results[name] = result
+        follows = {"neurons": _differs(results.get("output_shape")), "receptive_field": settled}
+        for name, result in results.items():
+            if not (follows.get(name) and _differs(result)):
                 yield result
-                shapes_differ = shapes_differ or (name == "output_shape" and result.verdict is Verdict.DIFFER)
 
     def totals(self, expected: Report, found: Report) -> Iterator[Check]:
         """The checks of the totals that do not follow from others."""
@@ -117,10 +129,18 @@ class Comparison:
         return Check(result.name, TOTAL, 0, "", result.expected, result.found, self.source, result.verdict, hint)
 
 
+def _any_differs(checks: Sequence[Check]) -> bool:
+    return any(check.verdict is Verdict.DIFFER for check in checks)
+
+
+def _differs(result: Compared | None) -> bool:
+    return result is not None and result.verdict is Verdict.DIFFER
+
+
 def _follows(name: str, results: dict[str, Compared]) -> bool:
     """Whether a total that differs says nothing that the number of parameters does not say."""
     params = results.get("params")
-    if params is None or params.verdict is not Verdict.DIFFER:
+    if params is None or not _differs(params):
         return False
     if name == "trainable_params":
         trained = results[name]

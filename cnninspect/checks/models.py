@@ -23,9 +23,10 @@ def compare_models(report: Report, other: Report, tolerance: Tolerance | None = 
     document gets `other` (its target, run and totals) and `aligned`, one entry per layer with the numbers of both.
     """
     comparison = Comparison("other", tolerance or Tolerance(), by_numbers=True)
-    judged = [(pair, list(comparison.pair(pair))) for pair in align(other.rows, report.rows, through_blocks=True)]
+    runs = list(comparison.runs(other, report))
+    judged = list(comparison.rows(align(other.rows, report.rows, through_blocks=True), runs))
     checks = [
-        *comparison.runs(other, report),
+        *runs,
         *(check for _, of_pair in judged for check in of_pair),
         *comparison.totals(other, report),
         *_wrong(report, ""),

@@ -40,10 +40,11 @@ def _about_bias(expected: Row, found: Row) -> str | None:
 
 
 def _shapes(row: Row) -> str:
-    return ", ".join(_text(shape) if len(shape) != 1 else str(shape[0]) for shape in row.input_shapes) or "none"
+    return ", ".join("x".join(map(str, shape)) or "scalar" for shape in row.input_shapes) or "none"
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, tuple):
-        return "x".join(map(str, value))
-    return str(value)
+    """A hyper-parameter, once if it is the same for all axes."""
+    if not isinstance(value, tuple):
+        return str(value)
+    return str(value[0]) if len(set(value)) == 1 else "x".join(map(str, value))

@@ -15,11 +15,11 @@ from cnninspect.report import Report
 from cnninspect.targets.nearest import nearest
 
 
-def view_of(options: OutputOptions, command: str) -> View:
+def view_of(options: OutputOptions, command: str, *, of_two: bool = False) -> View:
     """The rows and columns that the options ask for; UsageError for a column that `command` does not have."""
     if options.columns is None:
         return View(options.depth, options.ops)
-    known = column_names(command)
+    known = column_names(command, of_two=of_two)
     names = tuple(name.strip() for name in options.columns.split(","))
     for name in names:
         if name not in known:

@@ -9,12 +9,12 @@ from cnninspect.quantities import Quantity, Verdict
 from cnninspect.render.cells import verdict_sign
 from cnninspect.render.facts import Fact
 from cnninspect.render.findings import summary
-from cnninspect.render.numbers import bounded, label, mebibytes
+from cnninspect.render.numbers import bounded, field_text, label, mebibytes
 from cnninspect.render.screen import Marks
 from cnninspect.render.sheet import Cell, Heading, Sheet, Tone
 from cnninspect.render.values import change_text, value_text
 from cnninspect.render.view import Ops, View
-from cnninspect.report import Report, quantity_from_dict
+from cnninspect.report import ReceptiveField, Report, quantity_from_dict
 
 _HEADINGS = (
     Heading("layer", "layer", kept=True),
@@ -28,7 +28,7 @@ _HEADINGS = (
     Heading("other_params", "params", right=True),
     Heading("other_macs", "MACs", right=True, kept=True),
     Heading("params_ratio", "params ratio", right=True),
-    Heading("ratio", "ratio", right=True),
+    Heading("ratio", "MACs ratio", right=True),
     Heading("verdict", "", kept=True),
 )
 HEADINGS = {heading.name: heading for heading in _HEADINGS}
@@ -54,15 +54,32 @@ def totals_beside(report: Report, marks: Marks) -> Iterator[Fact]:
         here = report.totals.get(name)
         if isinstance(here, Quantity) and name in others:
             there = quantity_from_dict(others[name])
-            moved = " ".join(filter(None, (change_text(here.value, there.value), _ratio_text(here.value, there.value))))
+            beside = f"{_total(here, marks)} against {_total(there, marks)}"
             tone = Tone.PLAIN if here.value == there.value else Tone.DIFFER
-            yield Fact(label(name), f"{_total(here, marks)} against {_total(there, marks)}", moved, tone)
+            yield Fact(label(name), beside, _movement(here.value, there.value), tone)
+    field = report.totals.get("receptive_field")
+    if isinstance(field, ReceptiveField) and field.was_computed and others.get("receptive_field"):
+        other = ReceptiveField.from_dict(others["receptive_field"])
+        if other.was_computed:
+            yield Fact("field", f"{_field(field, marks)} against {_field(other, marks)}")
 
 
 def closing(report: Report) -> str:
     """`Same numbers. 41 checks: 41 match.`"""
     words = {Verdict.MATCH: "Same numbers.", Verdict.DIFFER: "Different numbers."}
     return f"{words.get(report.verdict, 'The same numbers as far as they are known.')} {summary(report)}"
+
+
+def _movement(here: Any, there: Any) -> str:
+    """`-88.7 %, ratio 0.1131`, or `the same`."""
+    if here == there:
+        return "the same" if here is not None else ""
+    ratio = _ratio_text(here, there)
+    return ", ".join(filter(None, (change_text(here, there), f"ratio {ratio}" if ratio else "")))
+
+
+def _field(field: ReceptiveField, marks: Marks) -> str:
+    return field_text(field) if field.size is not None or field.is_global else marks.unknown
 
 
 def _total(quantity: Quantity, marks: Marks) -> str:

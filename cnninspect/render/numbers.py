@@ -43,7 +43,7 @@ def tone_of(verdict: Verdict) -> Tone:
 
 def label(name: str) -> str:
     """A number's name in the JSON as readers call it: `output shape`, `MACs`."""
-    return "MACs" if name == "macs" else name.replace("_", " ")
+    return {"macs": "MACs", "flops": "FLOPs"}.get(name) or name.replace("_", " ")
 
 
 def mebibytes(count: int) -> str:

@@ -1,0 +1,98 @@
+"""What `compare` does: read what is expected, inspect, check, write."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from cnninspect.checks import check_formulas, exit_code, with_checks
+from cnninspect.checks.baseline import check_baseline, read_baseline, save_baseline
+from cnninspect.checks.budgets import Budget, check_budgets, parse_budget
+from cnninspect.checks.models import compare_models
+from cnninspect.checks.saved import read_report
+from cnninspect.checks.tolerance import Tolerance, parse_tolerance
+from cnninspect.cli.expectations import BaselineOptions, BudgetOptions
+from cnninspect.cli.inspection import inspected
+from cnninspect.cli.options import OutputOptions, RunOptions
+from cnninspect.cli.output import view_of, write
+from cnninspect.cli.session import Session
+from cnninspect.errors import UsageError
+from cnninspect.files import check_writable
+from cnninspect.report import Check, Report
+
+SAVED = ".json"
+"""How the name of a saved report ends."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Expectations:
+    """What the network is held against, read before it runs."""
+
+    baseline: Report | None
+    tolerance: Tolerance
+    budgets: list[Budget]
+    extra: dict[str, Any]
+
+    @classmethod
+    def of(cls, baseline: BaselineOptions, budgets: BudgetOptions) -> Expectations:
+        """What the options say; raises UsageError."""
+        limits = {name: value for name, value in dataclasses.asdict(budgets).items() if value is not None}
+        parsed = [parse_budget(name, value) for name, value in limits.items()]
+        tolerance = parse_tolerance(baseline.tolerance or "")
+        if baseline.baseline is None or baseline.update_baseline:
+            return cls(None, tolerance, parsed, {})
+        saved = read_baseline(baseline.baseline)
+        return cls(saved, tolerance, parsed, {"baseline": {"file": baseline.baseline, "tool": dict(saved.tool)}})
+
+    def checked(self, report: Report) -> Report:
+        """The report with its checks: formulas first, then what the options ask for."""
+        checks: list[Check] = list(check_formulas(report).checks or ())
+        if self.baseline is not None:
+            checks += check_baseline(report, self.baseline, self.tolerance)
+        checks += check_budgets(report, self.budgets)
+        return with_checks(dataclasses.replace(report, extra={**report.extra, **self.extra}), checks)
+
+
+def compare_target(
+    target: str,
+    other: str | None,
+    run: RunOptions,
+    baseline: BaselineOptions,
+    budgets: BudgetOptions,
+    output: OutputOptions,
+    session: Session,
+) -> int:
+    """Write what the comparison of TARGET found and return the exit code, or write its baseline."""
+    _check_together(other, baseline, budgets)
+    view = view_of(output, "compare", of_two=other is not None)
+    expectations = Expectations.of(baseline, budgets)
+    if baseline.update_baseline and baseline.baseline is not None:
+        check_writable(baseline.baseline)
+        save_baseline(_report_of(target, run, session), baseline.baseline)
+        session.note(f"wrote the baseline {baseline.baseline}.")
+        return 0
+    check_writable(output.output)
+    report = _report_of(target, run, session)
+    if other is None:
+        result = expectations.checked(report)
+    else:
+        result = compare_models(report, _report_of(other, run, session), expectations.tolerance)
+    write(result, output, view)
+    return exit_code(result, strict=output.strict)
+
+
+def _check_together(other: str | None, baseline: BaselineOptions, budgets: BudgetOptions) -> None:
+    """UsageError for options that contradict each other or have nothing to say."""
+    if baseline.update_baseline and baseline.baseline is None:
+        raise UsageError("--update-baseline needs --baseline FILE to write to.")
+    if other is not None and (baseline.baseline is not None or any(dataclasses.astuple(budgets))):
+        raise UsageError("TARGET is compared with OTHER or with a baseline and budgets, not both. Run compare twice.")
+    if baseline.tolerance is not None and other is None and baseline.baseline is None:
+        raise UsageError("--tolerance needs --baseline FILE or OTHER: nothing else is compared with a tolerance.")
+
+
+def _report_of(target: str, run: RunOptions, session: Session) -> Report:
+    """The report that a file holds, or that on the model."""
+    if target.endswith(SAVED):
+        return dataclasses.replace(read_report(target), command="compare")
+    return inspected(target, run, session, "compare")
