@@ -81,7 +81,8 @@ _PUT_BACK: dict[str, PutBack] = {
     "aten.select": _selected,
     "aten.slice": _sliced,
     **dict.fromkeys(
-        ("aten.split", "aten.split_with_sizes", "aten.unsafe_split", "aten.unsafe_split_with_sizes", "aten.chunk"), _split
+        ("aten.split", "aten.split_with_sizes", "aten.unsafe_split", "aten.unsafe_split_with_sizes"),
+        _split,
     ),
     "aten.unbind": _unbound,
 }

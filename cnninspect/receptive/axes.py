@@ -11,7 +11,7 @@ from cnninspect.receptive.reach import Forms, Reach
 from cnninspect.trace.records import Op, TensorRef, Trace
 
 _CONVOLUTIONS = {"aten.convolution", "aten._convolution"}
-_PRODUCTS = {"aten.mm", "aten.addmm", "aten.bmm", "aten.baddbmm", "aten.linear"}
+_PRODUCTS = {"aten.mm", "aten.addmm", "aten.bmm", "aten.baddbmm"}
 _TRANSPOSITIONS = {"aten.permute", "aten.transpose", "aten.t"}
 
 

@@ -55,7 +55,7 @@ def lookup(table: Table, axis: int, digit: Digit, indices: Indices) -> Table:
     Indices outside the digit continue a constant or periodic table; a complete one must not be asked for them.
     """
     period = table.shape[axis]
-    found = table.take(indices % period, axis)
+    found: Table = table.take(indices % period, axis)
     shape = (*indices.shape, *(1,) * (table.ndim - axis - 1))
     if digit.step:
         advance = (indices // period * digit.step).reshape(shape)
@@ -97,8 +97,9 @@ def _with_period(table: Table, axis: int, digit: Digit, period: int) -> tuple[Ta
     """The same bounds with a shorter period, or None if they have none of that length."""
     entries = table.shape[axis]
     start = table.take(range(period), axis)
-    shorter = Digit(digit.size, int(table.take(period, axis).flat[0] - start.flat[0]), digit.kind)
-    if digit.step is not None and (entries % period or shorter.step * entries != digit.step * period):  # type: ignore[operator]
+    advance = int(table.take(period, axis).flat[0] - start.flat[0])
+    shorter = Digit(digit.size, advance, digit.kind)
+    if digit.step is not None and (entries % period or advance * entries != digit.step * period):
         return None
     same = np.array_equal(lookup(start, axis, shorter, np.arange(entries)), table)
     return (start, shorter) if same else None

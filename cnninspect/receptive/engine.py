@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from cnninspect.receptive import axes, reach
-from cnninspect.receptive import rules_elementwise as elementwise
-from cnninspect.receptive import rules_mixing, rules_movement, rules_windows  # noqa: F401  (they enter their rules)
 from cnninspect.receptive.aliases import Aliases, View, put_back
 from cnninspect.receptive.digits import Indices, Table
 from cnninspect.receptive.fields import Axis
 from cnninspect.receptive.reach import Reach
-from cnninspect.receptive.rules import CREATES, READS_BY_DATA, RULES, NoRule, ReadByData, Result
+from cnninspect.receptive.rules import CREATES, READS_BY_DATA, RULES, NoRule, ReadByData, Result, load, reaches
+from cnninspect.receptive.rules_elementwise import elementwise
 from cnninspect.trace.records import Op, TensorRef, Trace
+
+load()
 
 
 class Engine:
@@ -85,7 +86,7 @@ class Engine:
 
     def _taint(self, op: Op, args: Any, kwargs: Any) -> list[Reach] | None:
         """What all results share when an argument is not known, or none depends on an input; else None."""
-        parts = [*elementwise.reaches(args), *elementwise.reaches(list(kwargs.values()))]
+        parts = [*reaches(args), *reaches(list(kwargs.values()))]
         inputs = frozenset[str]().union(*(part.inputs for part in parts))
         unknown = next((part.unknown for part in parts if part.unknown), None)
         by_data = next((part.data_dependent for part in parts if part.data_dependent), None)
@@ -101,7 +102,7 @@ class Engine:
         if op.packet in RULES:
             return RULES[op.packet](op, *args, **kwargs)
         if op.pointwise:
-            return elementwise.elementwise(op, *args, **kwargs)
+            return elementwise(op, *args, **kwargs)
         raise NoRule
 
     def _checked(self, op: Op, position: int, found: list[Reach]) -> Reach:

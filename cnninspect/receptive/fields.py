@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cnninspect.quantities import Shape
 
-Ints = npt.NDArray[np.integer[Any]]
+Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 
@@ -43,7 +42,7 @@ class Interval:
     @property
     def size(self) -> Ints:
         """Pixels from first to last, per element; 0 where there is none."""
-        return np.maximum(self.hi.astype(np.int64) - self.lo + 1, 0)
+        return (self.hi - self.lo + 1).clip(min=0)
 
     def contains(self, pixel: int) -> Mask:
         """For which elements `pixel` lies in the interval."""

@@ -88,4 +88,3 @@ def label(call: Call) -> str:
 def _interval(part: Map) -> Interval:
     lo, negative_hi = part.dense()
     return Interval(lo, -negative_hi)
-

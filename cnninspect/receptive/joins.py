@@ -32,7 +32,7 @@ def merged(first: Map, second: Map) -> Map:
 
 
 def _single_value(left: Table, right: Table, axis: int, p: Digit, q: Digit) -> tuple[Table, Table, Digit]:
-    """Tables ready for a minimum along a digit of size 1 that advances in one of them at most: it stays as it is there."""
+    """Tables ready for a minimum along a digit of size 1 that advances in at most one of them, as it is there."""
     if not p.step:
         left = lookup(left, axis, p, np.zeros(1, dtype=np.int64))
     if not q.step:
@@ -94,7 +94,8 @@ def written(whole: Map, dim: int, positions: Indices, part: Map) -> Map:
     """`whole` with `part` in place of what stood at `positions` of a dimension."""
     a, b = _conformed([whole.completed(dim), part.expanded(_with_size(whole, dim, len(positions))).completed(dim)], dim)
     table = a.table.copy()
-    table[(*(slice(None),) * a.axis(dim), positions)] = b.table
+    where = (*(slice(None),) * a.axis(dim), positions)
+    table[where] = b.table
     digit = a.dims[dim][0]._replace(kind=meeting(a.dims[dim][0].kind, b.dims[dim][0].kind))
     table, digit = simplified(table, a.axis(dim), digit, affine=not a.space)
     return a.replaced(table, dim, (digit,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,20 +16,19 @@ Digits = tuple[Digit, ...]
 def regrouped(table: Table, axis: int, digits: Sequence[Digit], shape: Shape) -> tuple[Table, tuple[Digits, ...]]:
     """The elements of consecutive digits, the first on `axis`, as dimensions of `shape` in row-major order.
 
-    A digit that crosses the border of a dimension is split there, or fused with the next until it can be.
+    A digit that crosses the border of a dimension is split there, or fused with the next until it can be. One of size
+    1 (a map of a single position) is kept for a dimension of size 1 at its place.
     """
-    left = list(digits)
-    for position in reversed(range(len(left))):
-        if left[position].size == 1:
-            digit = left.pop(position)
-            table = lookup(table, axis + position, digit, np.asarray(0))
-    dims = []
-    position = 0
+    left, dims, position = list(digits), [], 0
     for size in shape:
         start = position
+        if size == 1 and left[position:] and left[position].size == 1:
+            position += 1
         while size > 1:
+            table = _without_ones(table, axis, left, position)
             digit, at = left[position], axis + position
             if digit.size % size and size % digit.size:
+                table = _without_ones(table, axis, left, position + 1)
                 table, left[position] = fuse(table, at, digit, left.pop(position + 1))
                 continue
             if digit.size > size:
@@ -40,7 +40,14 @@ def regrouped(table: Table, axis: int, digits: Sequence[Digit], shape: Shape) ->
         left[start:position] = joined
         position = start + len(joined)
         dims.append(joined)
-    return table, tuple(dims)
+    return _without_ones(table, axis, left, position), tuple(dims)
+
+
+def _without_ones(table: Table, axis: int, digits: list[Digit], position: int) -> Table:
+    """The table without the digits of size 1 at `position`, which are taken out of `digits`."""
+    while digits[position:] and digits[position].size == 1:
+        table = lookup(table, axis + position, digits.pop(position), np.asarray(0))
+    return table
 
 
 def _joined(table: Table, axis: int, digits: Sequence[Digit]) -> tuple[Table, Digits]:
@@ -58,9 +65,9 @@ def _joined(table: Table, axis: int, digits: Sequence[Digit]) -> tuple[Table, Di
 def refinement(first: Sequence[Digit], second: Sequence[Digit]) -> Shape | None:
     """Sizes of digits into which both sequences can be split, or None if their borders do not nest."""
     borders = sorted(_borders(first) | _borders(second))
-    if any(outer % inner for inner, outer in zip(borders, borders[1:], strict=False)):
+    if any(outer % inner for inner, outer in pairwise(borders)):
         return None
-    return tuple(outer // inner for inner, outer in zip(borders, borders[1:], strict=False))[::-1]
+    return tuple(outer // inner for inner, outer in pairwise(borders))[::-1]
 
 
 def _borders(digits: Sequence[Digit]) -> set[int]:

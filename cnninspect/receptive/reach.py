@@ -13,6 +13,7 @@ from cnninspect.receptive import joins
 from cnninspect.receptive.digits import COPY, NOTHING, PLACE, Indices, Table
 from cnninspect.receptive.fields import Axis
 from cnninspect.receptive.maps import Map, of_nothing
+from cnninspect.receptive.taps import Taps
 
 
 @dataclass(slots=True, eq=False)
@@ -74,6 +75,19 @@ class Reach:
     def expanded(self, shape: Shape) -> Reach:
         """Broadcast to `shape`."""
         return self if shape == self.shape else self.moved(shape, lambda part: part.expanded(shape))
+
+    def inserted(self, dim: int) -> Reach:
+        """With a new dimension of size 1 at `dim`."""
+        return self.moved((*self.shape[:dim], 1, *self.shape[dim:]), lambda part: part.inserted(dim))
+
+    def slid(self, dim: int, taps: Taps) -> Reach:
+        """The hull over the taps of each output position along a dimension."""
+        return self.moved((*self.shape[:dim], taps.out, *self.shape[dim + 1 :]), lambda part: part.slid(dim, taps))
+
+    def taken(self, dim: int, taps: Taps) -> Reach:
+        """With a dimension replaced by two: the output positions of `taps`, and the taps of each."""
+        shape = (*self.shape[:dim], taps.out, taps.count, *self.shape[dim + 1 :])
+        return self.moved(shape, lambda part: part.taken(dim, taps))
 
     def permuted(self, order: Sequence[int]) -> Reach:
         """With the dimensions in another order."""
@@ -174,7 +188,8 @@ def statistics(x: Reach, dims: Sequence[int], by: int) -> Reach:
     found = {}
     for axis, forms in x.forms.items():
         over = _reduced(forms, tuple(dims), by)
-        strict = forms.strict if not any(forms.strict.varies(dim) for dim in dims) else joins.merged(forms.strict, over.strict)
+        mixed = any(forms.strict.varies(dim) for dim in dims)
+        strict = joins.merged(forms.strict, over.strict) if mixed else forms.strict
         found[axis] = Forms(strict, forms.local, forms.endless, over.cause)
     return Reach(x.shape, found, x.inputs)
 

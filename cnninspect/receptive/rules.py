@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from typing import Any
 
 from cnninspect.quantities import Shape
 from cnninspect.receptive.reach import Reach
 from cnninspect.trace.records import Op
+
+FAMILIES = ("movement", "blocks", "indexing", "elementwise", "windows", "mixing", "norms")
+"""The files of rules, `rules_<family>.py`; importing one enters its rules."""
 
 Result = Reach | tuple[Reach, ...]
 Rule = Callable[..., Result]
@@ -28,6 +32,12 @@ class NoRule(Exception):
 
 class ReadByData(NoRule):
     """With these arguments the op reads where its data say."""
+
+
+def load() -> None:
+    """Enter the rules of every family."""
+    for family in FAMILIES:
+        import_module(f"cnninspect.receptive.rules_{family}")
 
 
 def rule(*packets: str) -> Callable[[Rule], Rule]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from cnninspect.receptive import reach
-from cnninspect.receptive.maps import Map
 from cnninspect.receptive.reach import Reach, merged
 from cnninspect.receptive.rules import (
     CREATES,
@@ -21,30 +20,34 @@ from cnninspect.trace.records import Op
 
 enter_all(
     CREATES,
-    "empty empty_like empty_strided empty_permuted new_empty new_empty_strided zeros zeros_like new_zeros ones ones_like "
-    "new_ones full full_like new_full arange linspace logspace eye scalar_tensor tril_indices triu_indices hann_window "
-    "hamming_window _efficientzerotensor rand rand_like randn randn_like randint randint_like randperm normal uniform "
-    "zero zero_ bernoulli_ normal_ uniform_ random_ exponential_ log_normal_ geometric_ cauchy_",
+    """
+    empty empty_like empty_strided empty_permuted new_empty new_empty_strided zeros zeros_like new_zeros ones ones_like
+    new_ones full full_like new_full arange linspace logspace eye scalar_tensor tril_indices triu_indices
+    hann_window hamming_window bartlett_window blackman_window kaiser_window zero zero_
+    rand rand_like randn randn_like randint randint_like randperm bernoulli_ normal_ uniform_ random_ exponential_
+    log_normal_ geometric_ cauchy_
+    """,
 )
 
 enter_all(
     READS_BY_DATA,
-    "grid_sampler_2d grid_sampler_3d _grid_sampler_2d_cpu_fallback max_unpool2d max_unpool3d fractional_max_pool2d "
-    "fractional_max_pool3d masked_select nonzero scatter scatter_ scatter_add scatter_add_ scatter_reduce scatter_reduce_ "
-    "index_put index_put_ _index_put_impl_ index_add index_add_ index_copy index_copy_ index_fill index_fill_ "
-    "masked_scatter masked_scatter_ put put_ take unique_consecutive _unique2 histc bincount multinomial",
+    """
+    grid_sampler_2d grid_sampler_3d max_unpool2d max_unpool3d fractional_max_pool2d fractional_max_pool3d
+    masked_select masked_scatter masked_scatter_ nonzero take put put_ scatter scatter_ scatter_add scatter_add_
+    scatter_reduce scatter_reduce_ index_put index_put_ index_add index_add_ index_copy index_copy_ index_fill
+    index_fill_ unique_dim unique_consecutive _unique2 histc bincount multinomial
+    """,
 )
 for name in ("nms", "roi_align", "roi_pool", "ps_roi_align", "ps_roi_pool", "deform_conv2d"):
     READS_BY_DATA.add(f"torchvision.{name}")
 
 
 @rule(
-    "aten.alias", "aten.detach", "aten.detach_", "aten._to_copy", "aten.lift", "aten.lift_fresh", "aten.lift_fresh_copy",
-    "aten.clone", "aten.contiguous", "aten._conj", "aten._neg_view", "aten._conj_physical", "aten.resolve_conj",
-    "aten.hardswish", "aten.hardswish_", "aten.masked_fill_", "aten.floor_divide", "aten.floor_divide_",
-    "aten.prelu", "aten.complex", "aten.polar", "aten.rrelu_with_noise", "aten.rrelu_with_noise_", "aten.triu", "aten.tril",
-    "aten.triu_", "aten.tril_", "aten.clamp", "aten.bernoulli", "aten.poisson", "aten.isin", "aten.bucketize",
-    "aten.special_logit", "aten.hardshrink", "aten._prelu_kernel", "aten.logit", "aten._assert_async",
+    "aten.alias", "aten.detach", "aten.detach_", "aten._to_copy", "aten.lift", "aten.lift_fresh",
+    "aten.lift_fresh_copy", "aten.clone", "aten._conj", "aten._neg_view", "aten.complex", "aten.polar",
+    "aten.hardswish", "aten.hardswish_", "aten._prelu_kernel", "aten.rrelu_with_noise", "aten.rrelu_with_noise_",
+    "aten.masked_fill_", "aten.floor_divide", "aten.floor_divide_", "aten.bernoulli", "aten.triu", "aten.triu_",
+    "aten.tril", "aten.tril_",
 )  # fmt: skip
 def elementwise(op: Op, *args: Any, **kwargs: Any) -> Result:
     """Every element depends on the elements it is computed from."""
@@ -78,17 +81,3 @@ def glu(op: Op, x: Reach, dim: int = -1) -> Reach:
     dim = wrapped(dim, len(shape))
     pairs = x.reshaped((*shape[:dim], 2, *shape[dim:])).reduced([dim], op.index)
     return pairs.without([dim])
-
-
-@rule("aten.embedding")
-def embedding(op: Op, weight: Reach, indices: Reach, *_: Any) -> Reach:
-    """A row for each index: elementwise in the indices, and in a new last dimension."""
-    shape, last = shape_of(op), len(indices.shape)
-
-    def change(part: Map) -> Map:
-        return part.inserted(last).resized(last, shape[-1])
-
-    rows = indices.moved(shape, change)
-    if not weight.inputs:
-        return rows
-    return merged((rows, weight.reduced([0], op.index).reshaped((weight.shape[1],))), shape, op.index)

@@ -1,4 +1,4 @@
-"""Rules of the ops that mix whole dimensions: products, reductions, softmax, normalisation, transforms."""
+"""Rules of the ops that mix whole dimensions: products, reductions, softmax, sorting, transforms."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from cnninspect.receptive.digits import FEATURE, meeting
 from cnninspect.receptive.maps import Map
-from cnninspect.receptive.reach import Reach, merged, nothing, statistics
+from cnninspect.receptive.reach import Reach, merged
 from cnninspect.receptive.rules import Result, dims_of, rule, shape_of, wrapped
 from cnninspect.trace.records import Op
 
@@ -56,15 +56,6 @@ def vectors(op: Op, a: Reach, b: Reach) -> Reach:
     return _product(op, a.reshaped((1, *a.shape)), b.reshaped((*b.shape, 1))).without([0, 1])
 
 
-@rule("aten.linear")
-def linear(op: Op, x: Reach, weight: Reach, bias: Reach | None = None) -> Reach:
-    """[..., k] x [m, k] transposed."""
-    shape, last = shape_of(op), len(x.shape) - 1
-    product = x.reduced([last], op.index).moved(shape, lambda part: part.resized(last, shape[-1]))
-    rows = weight.reduced([1], op.index).reshaped((weight.shape[0],))
-    return merged([part for part in (product, rows, bias) if part is not None], shape, op.index)
-
-
 @rule("aten._trilinear")
 def trilinear(
     op: Op, a: Reach, b: Reach, c: Reach, expand_a: list[int], expand_b: list[int], expand_c: list[int],
@@ -74,8 +65,7 @@ def trilinear(
     parts = []
     for part, dims in ((a, expand_a), (b, expand_b), (c, expand_c)):
         for dim in dims:
-            shape = (*part.shape[:dim], 1, *part.shape[dim:])
-            part = part.moved(shape, lambda each, dim=dim: each.inserted(dim))  # type: ignore[misc]
+            part = part.inserted(dim)
         parts.append(part)
     shape = tuple(map(max, *(part.shape for part in parts)))
     return merged(parts, shape, op.index).reduced(summed, op.index).without(summed)
@@ -93,8 +83,8 @@ def distances(op: Op, a: Reach, b: Reach, *_: Any) -> Reach:
 
 @rule(
     "aten.mean", "aten.sum", "aten.amax", "aten.amin", "aten.max", "aten.min", "aten.aminmax", "aten.var", "aten.std",
-    "aten.var_mean", "aten.std_mean", "aten.prod", "aten.logsumexp", "aten.argmax", "aten.argmin", "aten.any", "aten.all",
-    "aten.median", "aten.nanmedian", "aten.mode", "aten.nansum", "aten.nanmean", "aten.count_nonzero",
+    "aten.var_mean", "aten.std_mean", "aten.prod", "aten.logsumexp", "aten.argmax", "aten.argmin", "aten.any",
+    "aten.all", "aten.median", "aten.nanmedian", "aten.mode", "aten.nansum", "aten.count_nonzero",
 )  # fmt: skip
 def reduction(op: Op, x: Reach, dim: Any = None, *_: Any, **given: Any) -> Result:
     """Every result sees the dimensions it was computed over."""
@@ -124,7 +114,7 @@ def _over(op: Op, x: Reach, dim: Any) -> Result:
 # --- along one dimension ----------------------------------------------------------------------------------------
 
 
-@rule("aten._softmax", "aten._safe_softmax", "aten._log_softmax", "aten.softmax", "aten.log_softmax")
+@rule("aten._softmax", "aten._safe_softmax", "aten._log_softmax")
 def softmax(op: Op, x: Reach, dim: int, *_: Any, **__: Any) -> Result:
     """Every element sees the whole dimension."""
     return _spread(op, x, dim)
@@ -134,12 +124,6 @@ def softmax(op: Op, x: Reach, dim: int, *_: Any, **__: Any) -> Result:
 def sort(op: Op, x: Reach, dim: int = -1, *_: Any, **given: Any) -> Result:
     """Every value and index sees the whole dimension."""
     return _spread(op, x, given.get("dim", dim))
-
-
-@rule("aten.argsort", "aten.msort")
-def argsort(op: Op, x: Reach, dim: int = -1, *_: Any, **given: Any) -> Result:
-    """Every index sees the whole dimension."""
-    return _spread(op, x, 0 if op.packet == "aten.msort" else given.get("dim", dim))
 
 
 @rule("aten.topk")
@@ -181,81 +165,6 @@ def prefix(op: Op, x: Reach, dim: int, **_: Any) -> Result:
         return part.replaced(np.minimum.accumulate(part.table, part.axis(dim)), dim, part.dims[dim]).simplified()
 
     return (x.moved(x.shape, change),) * len(op.outputs)
-
-
-# --- normalisation ----------------------------------------------------------------------------------------------
-
-
-def _scaled(op: Op, x: Reach, parameters: tuple[Reach | None, ...], dim: int) -> Reach:
-    """With a scale and shift that may have been computed from an input, along dimension `dim` and those after it."""
-    computed = [part for part in parameters if part is not None and part.inputs]
-    after = len(x.shape) - dim
-    shaped = [part.reshaped((*part.shape, *(1,) * (after - len(part.shape)))) for part in computed]
-    return merged((x, *shaped), x.shape, op.index) if shaped else x
-
-
-def _batch_norm(op: Op, x: Reach, parameters: tuple[Reach | None, ...], training: bool) -> Result:
-    """In training every element depends on its channel over batch and space."""
-    shared = [dim for dim in range(len(x.shape)) if dim != 1]
-    seen = _scaled(op, statistics(x, shared, op.index) if training else x, parameters, 1)
-    channel = x.reduced(shared, op.index).without(shared) if training else nothing((x.shape[1],))
-    return (seen, channel, channel)
-
-
-@rule("aten.native_batch_norm", "aten._native_batch_norm_legit", "aten._native_batch_norm_legit_functional")
-def batch_norm(op: Op, x: Reach, weight: Reach | None, bias: Reach | None, *rest: Any) -> Result:
-    """Elementwise in eval mode; `training` stands before momentum and eps."""
-    mean, var = (rest[0], rest[1]) if len(rest) == 5 else (None, None)
-    training = bool(rest[-3])
-    return _batch_norm(op, x, (weight, bias) if training else (weight, bias, mean, var), training)
-
-
-@rule("aten._native_batch_norm_legit_no_training")
-def batch_norm_eval(
-    op: Op, x: Reach, weight: Reach | None, bias: Reach | None, mean: Reach, var: Reach, *_: Any
-) -> Result:
-    """Elementwise."""
-    return _batch_norm(op, x, (weight, bias, mean, var), False)
-
-
-@rule("aten.cudnn_batch_norm", "aten.miopen_batch_norm")
-def batch_norm_cudnn(
-    op: Op, x: Reach, weight: Reach, bias: Reach | None, mean: Reach | None, var: Reach | None, training: bool, *_: Any
-) -> Result:
-    """As `native_batch_norm`."""
-    return _batch_norm(op, x, (weight, bias) if training else (weight, bias, mean, var), training)
-
-
-@rule("aten.native_group_norm")
-def group_norm(
-    op: Op, x: Reach, weight: Reach | None, bias: Reach | None, n: int, c: int, space: int, groups: int, eps: float
-) -> Result:
-    """Every element depends on its group of channels over space."""
-    split = x.reshaped((n, groups, c // groups, *x.shape[2:]))
-    shared = range(2, len(split.shape))
-    seen = _scaled(op, statistics(split, tuple(shared), op.index).reshaped(x.shape), (weight, bias), 1)
-    group = split.reduced(shared, op.index).without(shared)
-    return (seen, group, group)
-
-
-@rule("aten.native_layer_norm")
-def layer_norm(
-    op: Op, x: Reach, shape: list[int], weight: Reach | None, bias: Reach | None, eps: float
-) -> Result:
-    """Every element depends on the last dimensions."""
-    first = len(x.shape) - len(shape)
-    shared = range(first, len(x.shape))
-    seen = _scaled(op, statistics(x, tuple(shared), op.index), (weight, bias), first)
-    mean = x.reduced(shared, op.index)
-    return (seen, mean, mean)
-
-
-@rule("aten._fused_rms_norm")
-def rms_norm(op: Op, x: Reach, shape: list[int], weight: Reach | None, *_: Any) -> Result:
-    """Every element depends on the last dimensions."""
-    first = len(x.shape) - len(shape)
-    shared = range(first, len(x.shape))
-    return (_scaled(op, statistics(x, tuple(shared), op.index), (weight,), first), x.reduced(shared, op.index))
 
 
 # --- transforms -------------------------------------------------------------------------------------------------

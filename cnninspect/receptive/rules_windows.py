@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cnninspect.quantities import Shape
 from cnninspect.receptive import resampling, taps
-from cnninspect.receptive.maps import Map
 from cnninspect.receptive.reach import Reach, merged
 from cnninspect.receptive.rules import Result, each, rule, shape_of
 from cnninspect.receptive.taps import Taps
@@ -16,20 +14,15 @@ from cnninspect.trace.records import Op
 
 def _slid(x: Reach, cuts: list[Taps]) -> Reach:
     """The last dimensions of `x`, each slid over by its taps."""
-    first = len(x.shape) - len(cuts)
-
-    def change(part: Map) -> Map:
-        for dim, cut in enumerate(cuts, first):
-            part = part.slid(dim, cut)
-        return part
-
-    return x.moved((*x.shape[:first], *(cut.out for cut in cuts)), change)
+    for dim, cut in enumerate(cuts, len(x.shape) - len(cuts)):
+        x = x.slid(dim, cut)
+    return x
 
 
 # --- convolution ------------------------------------------------------------------------------------------------
 
 
-@rule("aten.convolution", "aten._convolution", "aten.convolution_overrideable")
+@rule("aten.convolution", "aten._convolution")
 def convolution(
     op: Op, x: Reach, weight: Reach, bias: Reach | None, stride: Any, padding: Any, dilation: Any,
     transposed: bool, output_padding: Any, groups: int, *_: Any,
@@ -57,8 +50,8 @@ def _across_channels(x: Reach, groups: int, out: int, by: int) -> Reach:
     if groups == 1:
         return x.reduced([1], by).moved(shape, lambda part: part.resized(1, out))
     split = x.reshaped((x.shape[0], groups, x.shape[1] // groups, *x.shape[2:])).reduced([2], by)
-    wide = split.moved((*split.shape[:2], out // groups, *x.shape[2:]), lambda part: part.resized(2, out // groups))
-    return wide.reshaped(shape)
+    wide = (*split.shape[:2], out // groups, *x.shape[2:])
+    return split.moved(wide, lambda part: part.resized(2, out // groups)).reshaped(shape)
 
 
 def _parameters(weight: Reach, bias: Reach | None, transposed: bool, axes: int, by: int) -> list[Reach]:
@@ -76,10 +69,8 @@ def _parameters(weight: Reach, bias: Reach | None, transposed: bool, axes: int, 
 # --- pooling ----------------------------------------------------------------------------------------------------
 
 
-@rule("aten.max_pool2d_with_indices", "aten.max_pool3d_with_indices", "aten.max_pool1d", "aten.max_pool2d", "aten.max_pool3d")
-def max_pool(
-    op: Op, x: Reach, kernel: Any, stride: Any = (), padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
-) -> Result:
+@rule("aten.max_pool2d_with_indices", "aten.max_pool3d_with_indices")
+def max_pool(op: Op, x: Reach, kernel: Any, stride: Any = (), padding: Any = 0, dilation: Any = 1, *_: Any) -> Result:
     """Windows in space, channel by channel; the index of the maximum depends on the same window."""
     return _pooled(op, x, kernel, stride, padding, dilation)
 
@@ -105,7 +96,7 @@ def _pooled_axes(op: Op) -> int:
 
 @rule(
     "aten._adaptive_avg_pool2d", "aten._adaptive_avg_pool3d", "aten.adaptive_avg_pool1d", "aten.adaptive_avg_pool2d",
-    "aten.adaptive_avg_pool3d", "aten.adaptive_max_pool1d", "aten.adaptive_max_pool2d", "aten.adaptive_max_pool3d",
+    "aten.adaptive_avg_pool3d", "aten.adaptive_max_pool2d", "aten.adaptive_max_pool3d",
 )  # fmt: skip
 def adaptive_pool(op: Op, x: Reach, *_: Any) -> Result:
     """Windows that divide the map; a single one is the whole map."""
@@ -120,7 +111,7 @@ def adaptive_pool(op: Op, x: Reach, *_: Any) -> Result:
 # --- interpolation ----------------------------------------------------------------------------------------------
 
 
-def _factors(op: Op, given: tuple[Any, ...], axes: int) -> tuple[float | None, ...]:
+def _factors(given: tuple[Any, ...], axes: int) -> tuple[float | None, ...]:
     """The scale factor of each axis: one list for the `vec` overloads, else one argument each."""
     if len(given) == 1 and isinstance(given[0], (tuple, list)):
         given = tuple(given[0])
@@ -130,7 +121,7 @@ def _factors(op: Op, given: tuple[Any, ...], axes: int) -> tuple[float | None, .
 def _resampled(op: Op, x: Reach, factors: tuple[Any, ...], make: Callable[[int, int, float | None], Taps]) -> Reach:
     shape = shape_of(op)
     axes = len(shape) - 2
-    sizes = zip(x.shape[2:], shape[2:], _factors(op, factors, axes), strict=True)
+    sizes = zip(x.shape[2:], shape[2:], _factors(factors, axes), strict=True)
     return _slid(x, [make(n, out, factor) for n, out, factor in sizes])
 
 

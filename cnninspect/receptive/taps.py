@@ -30,12 +30,12 @@ class Taps:
     @property
     def out(self) -> int:
         """Number of output positions."""
-        return self.index.shape[0]
+        return len(self.index)
 
     @property
     def count(self) -> int:
         """Number of taps of each output position."""
-        return self.index.shape[1]
+        return int(self.index.shape[1])
 
     @cached_property
     def covers(self) -> bool:
