@@ -7,7 +7,7 @@ a hole: it must not reach any element outside the prediction.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -17,7 +17,8 @@ from cnninspect.receptive.fields import Axis, Field
 from cnninspect.trace.records import Call, Op, Trace
 from cnninspect.verdicts import worst
 
-Fields = Mapping[int, Field]
+FieldsOf = Callable[[Call], Sequence[Field]]
+"""The field of each tensor that a call returned, as it was when the call ended."""
 
 _SWALLOWING = {
     "aten.where", "aten.nan_to_num", "aten.masked_fill", "aten.masked_fill_", "aten.masked_scatter", "aten.sign",
@@ -27,20 +28,19 @@ _SWALLOWING = {
 """Ops that may turn NaN into a number; so does every op that makes integers or booleans of floating point."""
 
 
-def regions_to_probe(trace: Trace, fields: Fields) -> list[Region]:
-    """For each floating input: two slabs along each spatial axis, the centre pixel and a corner pixel.
+def regions_to_probe(trace: Trace, axes: Mapping[str, Sequence[Axis]]) -> list[Region]:
+    """For each floating input: two slabs along each of its spatial `axes`, the centre pixel and a corner pixel.
 
     An input without spatial axes is spoiled as a whole.
     """
     found = []
     for name, ref in trace.inputs.items():
         if _has_nan(ref.dtype) and 0 not in ref.shape:
-            axes = sorted({axis for axis in fields[ref.value].strict if axis.input == name})
-            found += [_box(name, ref.shape, spans) for spans in _spans(axes)]
+            found += [_box(name, ref.shape, spans) for spans in _spans(axes.get(name, ()))]
     return found
 
 
-def _spans(axes: list[Axis]) -> Iterator[dict[int, tuple[int, int]]]:
+def _spans(axes: Sequence[Axis]) -> Iterator[dict[int, tuple[int, int]]]:
     """First and last index by dimension of the input; other dimensions are taken whole."""
     for axis in axes:
         yield {axis.dim: (0, axis.size // 3)}
@@ -55,7 +55,7 @@ def _box(name: str, shape: tuple[int, ...], spans: Mapping[int, tuple[int, int]]
     return Region(name, tuple(first for first, _ in ends), tuple(last for _, last in ends))
 
 
-def check_fields(trace: Trace, fields: Fields, probe: Probe) -> list[Verdict]:
+def check_fields(trace: Trace, fields_of: FieldsOf, probe: Probe) -> list[Verdict]:
     """One verdict per call: whether what reacted is what the strict fields predict.
 
     `differ`: an element reacted that must not, or one did not react that must. `unknown`: the field is not known, the
@@ -63,16 +63,16 @@ def check_fields(trace: Trace, fields: Fields, probe: Probe) -> list[Verdict]:
     tensor, or nothing was probed.
     """
     swallowed = _swallowed(trace)
-    return [_verdict(call, fields, probe, swallowed) for call in trace.calls]
+    return [_verdict(call, fields_of, probe, swallowed) for call in trace.calls]
 
 
-def _verdict(call: Call, fields: Fields, probe: Probe, swallowed: set[int]) -> Verdict:
+def _verdict(call: Call, fields_of: FieldsOf, probe: Probe, swallowed: set[int]) -> Verdict:
     if not probe.regions:
         return Verdict.NOT_RUN
     masks = probe.masks.get(call.index, (None,) * len(call.outputs))
     return worst(
-        Verdict.UNKNOWN if mask is None else _compare(fields[ref.value], mask, probe.regions, ref.value in swallowed)
-        for ref, mask in zip(call.outputs, masks, strict=True)
+        Verdict.UNKNOWN if mask is None else _compare(field, mask, probe.regions, ref.value in swallowed)
+        for ref, field, mask in zip(call.outputs, fields_of(call), masks, strict=True)
     )
 
 

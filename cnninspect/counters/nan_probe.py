@@ -26,7 +26,9 @@ from cnninspect.trace.watch import watch
 
 Mask = npt.NDArray[np.bool_]
 Masks = dict[int, tuple[Mask | None, ...]]
-Split = Callable[[Tensor, Shape], Tensor | None]
+Split = Callable[[Tensor, Shape], Mask | None]
+
+_OF_NUMPY = (torch.float16, torch.float32, torch.float64, torch.complex64, torch.complex128)
 
 
 @dataclass(frozen=True)
@@ -68,19 +70,22 @@ def probe_nan(
     kwargs: Mapping[str, Any],
     layer_of: LayerOf,
     regions: Sequence[Region],
+    *,
+    onednn: bool = False,
 ) -> Probe:
     """What reacts in each call of `trace` when `model(*args, **kwargs)` has NaN in one of `regions` at a time.
 
     The model and its inputs must be on the CPU: convolutions of other backends may spread NaN further than they reach.
-    Raises what the model's forward raises.
+    `onednn` makes convolutions up to ten times as fast; its recurrent layers may swallow NaN. Raises what the model's
+    forward raises.
     """
 
     def run(copies: Sequence[Region | None], split: Split) -> Masks:
         spoiled_args, spoiled_kwargs = map_inputs(args, kwargs, lambda name, x: _spoiled(name, x, copies))
         collect = _Collector(trace, split)
-        # NNPACK's Winograd convolutions, used from batch 16 on, spread NaN over whole tiles.
+        # NNPACK's Winograd convolutions, used from batch 16 on, spread NaN over whole tiles; oneDNN's do not.
         with torch.backends.nnpack.flags(False):
-            watch(model, spoiled_args, spoiled_kwargs, layer_of, collect, training=trace.training)
+            watch(model, spoiled_args, spoiled_kwargs, layer_of, collect, training=trace.training, onednn=onednn)
         return collect.masks
 
     copies = (None, *regions)
@@ -104,7 +109,7 @@ class _Collector:
         tensors = list(live_tensors(output))
         if known is not None and len(tensors) == len(known.outputs):
             masks = [self._split(tensor, ref.shape) for tensor, ref in zip(tensors, known.outputs, strict=True)]
-            self.masks[known.index] = tuple(None if mask is None else _compressed(mask).numpy() for mask in masks)
+            self.masks[known.index] = tuple(None if mask is None else _compressed(mask) for mask in masks)
 
 
 def _key(call: Call) -> tuple[str, int, str]:
@@ -122,12 +127,16 @@ def _spoiled(name: str, x: Tensor, copies: Sequence[Region | None]) -> Tensor:
     return batch
 
 
-def _nan(tensor: Tensor) -> Tensor | None:
+def _nan(tensor: Tensor) -> Mask | None:
     """Where a tensor is NaN; None if its dtype has none."""
-    return tensor.isnan() if tensor.is_floating_point() or tensor.is_complex() else None
+    if not (tensor.is_floating_point() or tensor.is_complex()):
+        return None
+    if tensor.dtype in _OF_NUMPY:
+        return np.isnan(tensor.detach().numpy())
+    return tensor.isnan().numpy()
 
 
-def _reactions(tensor: Tensor, shape: Shape, copies: int) -> Tensor:
+def _reactions(tensor: Tensor, shape: Shape, copies: int) -> Mask:
     """[regions, *shape] from the tensor of a batched run, in which one dimension is `copies` times that of one run.
 
     Raises _CopiesMixedError if none is, or if the clean copy holds NaN.
@@ -135,25 +144,29 @@ def _reactions(tensor: Tensor, shape: Shape, copies: int) -> Tensor:
     found = _nan(tensor)
     grown = [dim for dim, (now, before) in enumerate(zip(tensor.shape, shape, strict=True)) if now != before]
     if not grown and (found is None or not found.any()):
-        return torch.zeros(1, *[1] * len(shape), dtype=torch.bool)
+        return np.zeros((1,) * (1 + len(shape)), dtype=bool)
     if len(grown) != 1 or tensor.shape[grown[0]] != copies * shape[grown[0]]:
         raise _CopiesMixedError
     dim = grown[0]
-    apart = (tensor if found is None else found).reshape(*shape[:dim], copies, *shape[dim:]).movedim(dim, 0)
+    values = tensor.detach().numpy() if found is None else found
+    apart = np.moveaxis(values.reshape(*shape[:dim], copies, *shape[dim:]), dim, 0)
     if found is None:
-        return apart[1:] != apart[0]
+        changed: Mask = apart[1:] != apart[0]
+        return changed
     if apart[0].any():
         raise _CopiesMixedError
     return apart[1:]
 
 
-def _compressed(mask: Tensor) -> Tensor:
+def _compressed(mask: Mask) -> Mask:
     """The same mask with size 1 along every dimension along which it does not change."""
-    for dim in range(mask.dim()):
-        first = mask.narrow(dim, 0, min(1, mask.shape[dim]))
-        if mask.shape[dim] > 1 and bool((mask == first).all()):
-            mask = first
-    return mask.clone()
+    # The longest first: it is mostly that of channels, along which nothing changes, and little is left for the others.
+    for dim in sorted(range(mask.ndim), key=lambda dim: -mask.shape[dim]):
+        if mask.shape[dim] > 1:
+            first, last = mask.take([0], dim), mask.take([-1], dim)
+            if np.array_equal(first, last) and (mask == first).all():
+                mask = first
+    return mask.copy()
 
 
 def _together(runs: list[Masks]) -> Masks:
