@@ -53,12 +53,12 @@ def torchvision_model(name: str, **options: Any) -> Callable[[], nn.Module]:
     return build
 
 
-def timm_model(name: str) -> Callable[[], nn.Module]:
+def timm_model(name: str, **options: Any) -> Callable[[], nn.Module]:
     def build() -> nn.Module:
         import_torchvision()
         import timm
 
-        return timm.create_model(name, pretrained=False)
+        return timm.create_model(name, pretrained=False, **options)
 
     return build
 
@@ -75,22 +75,22 @@ Model = tuple[Callable[[], nn.Module], tuple[int, ...]]
 FAMILIES: dict[str, Model] = {
     "alexnet": (torchvision_model("alexnet"), (1, 3, 64, 64)),
     "vgg": (torchvision_model("vgg11_bn"), (1, 3, 32, 32)),
-    "resnet": (torchvision_model("resnet18"), (2, 3, 64, 64)),
-    "resnext": (torchvision_model("resnext50_32x4d"), (1, 3, 64, 64)),
-    "densenet": (torchvision_model("densenet121"), (1, 3, 64, 64)),
-    "googlenet": (torchvision_model("googlenet", init_weights=False), (1, 3, 64, 64)),
-    "squeezenet": (torchvision_model("squeezenet1_1"), (1, 3, 64, 64)),
-    "mobilenet": (torchvision_model("mobilenet_v3_small"), (1, 3, 64, 64)),
-    "shufflenet": (torchvision_model("shufflenet_v2_x0_5"), (1, 3, 64, 64)),
-    "mnasnet": (torchvision_model("mnasnet0_5"), (1, 3, 64, 64)),
-    "efficientnet": (torchvision_model("efficientnet_b0"), (1, 3, 64, 64)),
-    "convnext": (torchvision_model("convnext_tiny"), (1, 3, 64, 64)),
+    "resnet": (torchvision_model("resnet18"), (2, 3, 32, 32)),
+    "resnext": (torchvision_model("resnext50_32x4d"), (1, 3, 32, 32)),
+    "densenet": (torchvision_model("densenet121"), (1, 3, 32, 32)),
+    "googlenet": (torchvision_model("googlenet", init_weights=False), (1, 3, 32, 32)),
+    "squeezenet": (torchvision_model("squeezenet1_1"), (1, 3, 32, 32)),
+    "mobilenet": (torchvision_model("mobilenet_v3_small"), (1, 3, 32, 32)),
+    "shufflenet": (torchvision_model("shufflenet_v2_x0_5"), (1, 3, 32, 32)),
+    "mnasnet": (torchvision_model("mnasnet0_5"), (1, 3, 32, 32)),
+    "efficientnet": (torchvision_model("efficientnet_b0"), (1, 3, 32, 32)),
+    "convnext": (torchvision_model("convnext_tiny"), (1, 3, 32, 32)),
     "swin": (torchvision_model("swin_t"), (1, 3, 64, 64)),
-    "segmentation": (torchvision_model("lraspp_mobilenet_v3_large", weights_backbone=None), (1, 3, 64, 64)),
+    "segmentation": (torchvision_model("lraspp_mobilenet_v3_large", weights_backbone=None), (1, 3, 32, 32)),
     "video": (torchvision_model("r2plus1d_18"), (1, 3, 4, 32, 32)),
-    "vit": (timm_model("vit_tiny_patch16_224"), (1, 3, 224, 224)),
+    "vit": (timm_model("vit_tiny_patch16_224", depth=2), (1, 3, 224, 224)),
     "mixer": (timm_model("gmixer_12_224"), (1, 3, 224, 224)),
-    "ghostnet": (timm_model("ghostnet_050"), (1, 3, 64, 64)),
+    "ghostnet": (timm_model("ghostnet_050"), (1, 3, 32, 32)),
     "encoder": (encoder, (1, 3, 32, 32)),
     "lstm": (Recurrent, (1, 3, 32, 32)),
     "upsampling": (Upsampling, (1, 3, 16, 16)),
