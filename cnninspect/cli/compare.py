@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cnninspect.cli.expectations import BaselineOptions, BudgetOptions
+from cnninspect.cli.expectations import BaselineOptions, BudgetOptions, ClaimOptions, ExpectationOptions
 from cnninspect.cli.options import Common, OutputOptions, RunOptions, Target
 from cnninspect.cli.session import Session
 
@@ -21,6 +21,7 @@ def compare(
     target: Target,
     run: RunOptions,
     baseline: BaselineOptions,
+    claims: ClaimOptions,
     budgets: BudgetOptions,
     output: OutputOptions,
     _common: Common,
@@ -30,4 +31,5 @@ def compare(
     from cnninspect.cli.comparing import compare_target
 
     session = context.ensure_object(Session)
-    raise typer.Exit(compare_target(target, other, run, baseline, budgets, output, session))
+    expected = ExpectationOptions(baseline, claims, budgets)
+    raise typer.Exit(compare_target(target, other, run, expected, output, session))

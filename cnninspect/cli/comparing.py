@@ -8,10 +8,12 @@ from typing import Any
 from cnninspect.checks import check_formulas, exit_code, with_checks
 from cnninspect.checks.baseline import check_baseline, read_baseline, save_baseline
 from cnninspect.checks.budgets import Budget, check_budgets, parse_budget
+from cnninspect.checks.claims.judge import check_claims
+from cnninspect.checks.claims.read import Claim, read_claims
 from cnninspect.checks.models import compare_models
 from cnninspect.checks.saved import read_report
 from cnninspect.checks.tolerance import Tolerance, parse_tolerance
-from cnninspect.cli.expectations import BaselineOptions, BudgetOptions
+from cnninspect.cli.expectations import ExpectationOptions
 from cnninspect.cli.inspection import inspected
 from cnninspect.cli.options import OutputOptions, RunOptions
 from cnninspect.cli.output import view_of, write
@@ -30,25 +32,29 @@ class Expectations:
 
     baseline: Report | None
     tolerance: Tolerance
+    claims: tuple[Claim, ...]
     budgets: list[Budget]
     extra: dict[str, Any]
 
     @classmethod
-    def of(cls, baseline: BaselineOptions, budgets: BudgetOptions) -> Expectations:
+    def of(cls, options: ExpectationOptions) -> Expectations:
         """What the options say; raises UsageError."""
-        limits = {name: value for name, value in dataclasses.asdict(budgets).items() if value is not None}
-        parsed = [parse_budget(name, value) for name, value in limits.items()]
-        tolerance = parse_tolerance(baseline.tolerance or "")
-        if baseline.baseline is None or baseline.update_baseline:
-            return cls(None, tolerance, parsed, {})
-        saved = read_baseline(baseline.baseline)
-        return cls(saved, tolerance, parsed, {"baseline": {"file": baseline.baseline, "tool": dict(saved.tool)}})
+        limits = {name: value for name, value in dataclasses.asdict(options.budgets).items() if value is not None}
+        budgets = [parse_budget(name, value) for name, value in limits.items()]
+        tolerance = parse_tolerance(options.baseline.tolerance or "")
+        claims = () if options.claims.claims is None else read_claims(options.claims.claims)
+        file = options.baseline.baseline
+        if file is None or options.baseline.update_baseline:
+            return cls(None, tolerance, claims, budgets, {})
+        saved = read_baseline(file)
+        return cls(saved, tolerance, claims, budgets, {"baseline": {"file": file, "tool": dict(saved.tool)}})
 
     def checked(self, report: Report) -> Report:
         """The report with its checks: formulas first, then what the options ask for."""
         checks: list[Check] = list(check_formulas(report).checks or ())
         if self.baseline is not None:
             checks += check_baseline(report, self.baseline, self.tolerance)
+        checks += check_claims(report, self.claims)
         checks += check_budgets(report, self.budgets)
         return with_checks(dataclasses.replace(report, extra={**report.extra, **self.extra}), checks)
 
@@ -57,19 +63,16 @@ def compare_target(
     target: str,
     other: str | None,
     run: RunOptions,
-    baseline: BaselineOptions,
-    budgets: BudgetOptions,
+    expected: ExpectationOptions,
     output: OutputOptions,
     session: Session,
 ) -> int:
     """Write what the comparison of TARGET found and return the exit code, or write its baseline."""
-    _check_together(other, baseline, budgets)
+    _check_together(other, expected)
     view = view_of(output, "compare", of_two=other is not None)
-    expectations = Expectations.of(baseline, budgets)
-    if baseline.update_baseline and baseline.baseline is not None:
-        check_writable(baseline.baseline)
-        save_baseline(_report_of(target, run, session), baseline.baseline)
-        session.note(f"wrote the baseline {baseline.baseline}.")
+    expectations = Expectations.of(expected)
+    if expected.baseline.update_baseline and expected.baseline.baseline is not None:
+        _update(target, run, expected.baseline.baseline, session)
         return 0
     check_writable(output.output)
     report = _report_of(target, run, session)
@@ -81,12 +84,23 @@ def compare_target(
     return exit_code(result, strict=output.strict)
 
 
-def _check_together(other: str | None, baseline: BaselineOptions, budgets: BudgetOptions) -> None:
+def _update(target: str, run: RunOptions, file: str, session: Session) -> None:
+    """Write the baseline of TARGET."""
+    check_writable(file)
+    save_baseline(_report_of(target, run, session), file)
+    session.note(f"wrote the baseline {file}.")
+
+
+def _check_together(other: str | None, expected: ExpectationOptions) -> None:
     """UsageError for options that contradict each other or have nothing to say."""
+    baseline = expected.baseline
+    held_against = (baseline.baseline, expected.claims.claims, *dataclasses.astuple(expected.budgets))
     if baseline.update_baseline and baseline.baseline is None:
         raise UsageError("--update-baseline needs --baseline FILE to write to.")
-    if other is not None and (baseline.baseline is not None or any(dataclasses.astuple(budgets))):
-        raise UsageError("TARGET is compared with OTHER or with a baseline and budgets, not both. Run compare twice.")
+    if other is not None and any(held_against):
+        raise UsageError(
+            "TARGET is compared with OTHER, or with a baseline, claims and budgets, not both. Run compare twice."
+        )
     if baseline.tolerance is not None and other is None and baseline.baseline is None:
         raise UsageError("--tolerance needs --baseline FILE or OTHER: nothing else is compared with a tolerance.")
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 _BASELINE = "Against a baseline"
+_CLAIMS = "Against claims"
 _BUDGETS = "Against budgets"
 
 
@@ -40,6 +41,18 @@ class BaselineOptions:
 
 
 @dataclass(frozen=True)
+class ClaimOptions:
+    """What somebody says that the network is."""
+
+    claims: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Table of claims, a row a layer: CSV, Markdown, JSON or YAML.", rich_help_panel=_CLAIMS
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
 class BudgetOptions:
     """The most and the least that the network may have."""
 
@@ -54,3 +67,12 @@ class BudgetOptions:
     max_layer_share: Annotated[str | None, _limit("PERCENT", "Part of all MACs in one layer at most, such as 40%.")] = (
         None
     )
+
+
+@dataclass(frozen=True)
+class ExpectationOptions:
+    """All that a network can be held against."""
+
+    baseline: BaselineOptions
+    claims: ClaimOptions
+    budgets: BudgetOptions

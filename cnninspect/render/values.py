@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cnninspect.render.numbers import label, mebibytes, per_axis, shapes_text
+from cnninspect.render.numbers import field_text, label, mebibytes, per_axis, shapes_text
+from cnninspect.report import ReceptiveField
 
 _IN_BYTES = ("_bytes", "_memory")
 
@@ -20,6 +21,8 @@ def value_text(name: str, value: Any) -> str:
         return f"{value:.4g} %" if name.endswith("_share") else str(value)
     if isinstance(value, Mapping):
         return ", ".join(_part(key, count) for key, count in value.items() if count != 0)
+    if name == "receptive_field":
+        return field_text(ReceptiveField(size=tuple(value)))
     return shapes_text(value, single=False) if _are_shapes(value) else per_axis(value) if value else "none"
 
 
