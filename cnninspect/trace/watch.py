@@ -24,13 +24,15 @@ def watch(
     on_output: OnOutput,
     *,
     training: bool = False,
+    onednn: bool = False,
 ) -> list[Call]:
     """The calls of one forward pass, numbered as `record` numbers them; `on_output` sees what each one returns.
 
     It is called when a call ends, with the call and its live output, before anything can overwrite that in place.
+    `onednn` as in `unfused`.
     """
     module = model if isinstance(model, nn.Module) else None
-    with isolated(module, training):
+    with isolated(module, training, onednn=onednn):
         watcher = _Watcher(module, layer_of, on_output)
         with watcher.attached():
             if module is not None:
