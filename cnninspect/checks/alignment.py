@@ -115,18 +115,14 @@ def _increasing(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
 def _between(old: list[Node], new: list[Node]) -> Siblings:
     """The alignment of what has no anchor: first what is the same from both ends, then the rest."""
     head = 0
-    while head < min(len(old), len(new)) and _is_same(old[head], new[head]):
+    while head < min(len(old), len(new)) and old[head].look == new[head].look:
         head += 1
     tail = 0
-    while tail < min(len(old), len(new)) - head and _is_same(old[-1 - tail], new[-1 - tail]):
+    while tail < min(len(old), len(new)) - head and old[-1 - tail].look == new[-1 - tail].look:
         tail += 1
     yield from zip(old[:head], new[:head], strict=True)
     yield from _edits(old[head : len(old) - tail], new[head : len(new) - tail])
     yield from zip(old[len(old) - tail :], new[len(new) - tail :], strict=True)
-
-
-def _is_same(one: Node, other: Node) -> bool:
-    return one.content == other.content and one.pattern == other.pattern
 
 
 def _edits(old: list[Node], new: list[Node]) -> Siblings:
