@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from cnninspect.cli import compare, flops, models, summary
+from cnninspect.cli import compare, config, flops, models, summary
 from cnninspect.cli.expand import expanded
 from cnninspect.cli.failures import INTERRUPTED, failed
 from cnninspect.cli.options import Common
 from cnninspect.cli.session import Session
+from cnninspect.cli.settings import configured
 from cnninspect.version import __version__
 
 app = typer.Typer(
@@ -22,8 +23,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="TARGET: NAME, PROVIDER:NAME, package.module:attr, path/to/file.py:attr or path/model.pt2.",
 )
-for command in (summary.summary, flops.flops, compare.compare, models.models):
-    app.command()(expanded(command))
+for command in (summary.summary, flops.flops, compare.compare, config.config):
+    app.command()(expanded(configured(command)))
+app.command()(expanded(models.models))
 
 
 def _print_version(wanted: bool) -> None:

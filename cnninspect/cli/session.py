@@ -1,19 +1,22 @@
-"""What one command line may say on stderr."""
+"""What holds for one command line: what it may say on stderr, and its configuration."""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import typer
+
+from cnninspect.config.file import Config
 
 
 @dataclass
 class Session:
-    """Set by `--quiet` and `--debug`, wherever they stand on the command line."""
+    """Set by `--quiet` and `--debug`, wherever they stand on the command line, and by the configuration."""
 
     quiet: bool = False
     debug: bool = False
+    config: Config = field(default_factory=Config)
 
     def note(self, text: str) -> None:
         """Tell the reader something that is no error."""

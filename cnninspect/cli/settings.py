@@ -1,0 +1,143 @@
+"""Options and the configuration: a shared option is a key, whose value holds where the command line says nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+from collections.abc import Callable, Mapping
+from enum import Enum
+from pathlib import Path
+from types import NoneType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+import typer
+
+from cnninspect.checks.budgets import KINDS, Kind
+from cnninspect.cli.expectations import BaselineOptions, BudgetOptions, ClaimOptions
+from cnninspect.cli.options import OutputOptions, RunOptions
+from cnninspect.cli.session import Session
+from cnninspect.config.file import Config, read_config
+from cnninspect.config.schema import Each, Reader, Schema, arguments, choice, size, text, texts, truth, whole
+
+Result = TypeVar("Result")
+Group = TypeVar("Group")
+"""A dataclass of options."""
+
+BUDGETS = "budgets"
+TARGETS = "targets"
+TARGET = "target"
+
+_RENAMED = {"arg": "arguments", "input": "inputs"}
+_FILES = ("output", "inputs_from", "baseline", "claims")
+_NEVER = ("update_baseline",)
+"""Options that somebody must ask for each time."""
+
+
+class Source(str, Enum):
+    """Where an option's value comes from."""
+
+    COMMAND_LINE = "command line"
+    FILE = "file"
+    DEFAULT = "default"
+
+
+def schema() -> Schema:
+    """The keys of `[tool.cnninspect]`."""
+    run, budgets = _keys(RunOptions), {key_of(name): _budget(kind) for name, kind in KINDS.items()}
+    target: Schema = {TARGET: text, **run, **_keys(BaselineOptions), **_keys(ClaimOptions), BUDGETS: budgets}
+    return {**run, **_keys(OutputOptions), BUDGETS: budgets, TARGETS: Each(target, TARGET)}
+
+
+def _keys(group: type) -> dict[str, Reader]:
+    hints = get_type_hints(group, include_extras=True)
+    return {
+        key_of(name): arguments if name == "arg" else _reader(hint)
+        for name, hint in hints.items()
+        if name not in _NEVER
+    }
+
+
+def key_of(name: str) -> str:
+    """The key of an option, by the name of its field."""
+    return _RENAMED.get(name, name.replace("_", "-"))
+
+
+def _reader(hint: Any) -> Reader:
+    """The reader for a field's type, which is annotated with the option."""
+    declared, option = get_args(hint)[:2]
+    if get_origin(declared) is list:
+        return texts
+    kind = next(kind for kind in get_args(declared) or (declared,) if kind is not NoneType)
+    if issubclass(kind, Enum):
+        return choice(kind)
+    return {bool: truth, str: text}.get(kind) or whole(option.min)
+
+
+def _budget(kind: Kind) -> Reader:
+    """The reader of a limit, which checks it and leaves it as the command line takes it."""
+
+    def read(value: Any) -> str:
+        written = size(value)
+        kind.parse(written)
+        return written
+
+    return read
+
+
+def table_of(group: type, config: Config) -> Mapping[str, Any]:
+    """The values that the file gives to the options of a group, by key; none to those of a target alone."""
+    if group is BudgetOptions:
+        budgets: Mapping[str, Any] = config.values.get(BUDGETS, {})
+        return budgets
+    return config.values if group in (RunOptions, OutputOptions) else {}
+
+
+def configured(command: Callable[..., Result]) -> Callable[..., Result]:
+    """`command` with the file's values in its groups of options.
+
+    Budgets are about TARGET alone: they do not hold where it is compared with another network.
+    """
+
+    @functools.wraps(command)
+    def wrapper(**values: Any) -> Result:
+        context: typer.Context = values["context"]
+        config = context.ensure_object(Session).config = read_config(schema())
+        groups = {
+            name: filled(value, table_of(type(value), config), context, config.file)
+            for name, value in values.items()
+            if dataclasses.is_dataclass(value) and not (isinstance(value, BudgetOptions) and values.get("other"))
+        }
+        return command(**{**values, **groups})
+
+    return wrapper
+
+
+def filled(group: Group, table: Mapping[str, Any], context: typer.Context, file: Path | None) -> Group:
+    """The group with a table's values for those of its options that the command line does not give."""
+    changed = {
+        field.name: _as_option(field.name, table[key_of(field.name)], file)
+        for field in dataclasses.fields(group)  # type: ignore[arg-type]
+        if source(field.name, table, context) is Source.FILE
+    }
+    return dataclasses.replace(group, **changed)  # type: ignore[type-var]
+
+
+def source(name: str, table: Mapping[str, Any], context: typer.Context) -> Source:
+    """Where the value of an option comes from: the command line, else its table in the file, else the default."""
+    given = context.get_parameter_source(name)
+    if given is not None and given.name == "COMMANDLINE":
+        return Source.COMMAND_LINE
+    return Source.FILE if key_of(name) in table else Source.DEFAULT
+
+
+def _as_option(name: str, value: Any, file: Path | None) -> Any:
+    """A value as the command line gives it; files stand beside the configuration."""
+    if name == "arg":
+        return [f"{argument}={literal!r}" for argument, literal in value.items()]
+    return beside(file, value) if name in _FILES else value
+
+
+def beside(file: Path | None, name: str) -> str:
+    """The path, from here, of a file that is named beside the configuration."""
+    return name if file is None else os.path.relpath(file.parent / name)
