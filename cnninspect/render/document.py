@@ -34,7 +34,7 @@ def document(report: Report, view: View, marks: Marks, *, whole: bool) -> Docume
             title(report, marks), comparison.side_by_side(report, view, marks), beside, comparison.closing(report)
         )
     sheet = (
-        findings.finding_sheet(findings.failed(report), view.columns, marks)
+        findings.finding_sheet(report, findings.failed(report), view.columns, marks)
         if view.columns
         else findings.readers_sheet(report, marks)
     )
@@ -47,7 +47,7 @@ def data_sheet(report: Report, view: View, marks: Marks) -> Sheet:
         return layers.layer_sheet(report, view, marks, layers.PROGRAMS, whole=True)
     if is_of_two(report):
         return comparison.side_by_side(report, view, marks, whole=True)
-    return findings.finding_sheet(report.checks, view.columns or findings.PROGRAMS, marks)
+    return findings.finding_sheet(report, report.checks, view.columns or findings.PROGRAMS, marks)
 
 
 def is_of_two(report: Report) -> bool:

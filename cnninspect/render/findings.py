@@ -12,6 +12,7 @@ from cnninspect.render.numbers import label
 from cnninspect.render.screen import Marks
 from cnninspect.render.sheet import Cell, Heading, Sheet, Tone
 from cnninspect.render.values import change_text, value_text
+from cnninspect.render.where import lines_of
 from cnninspect.report import Check, Report
 
 _HEADINGS = (
@@ -26,21 +27,24 @@ _HEADINGS = (
     Heading("change", "change", right=True),
     Heading("verdict", "", kept=True),
     Heading("reason", "why"),
+    Heading("where", "in"),
 )
 HEADINGS = {heading.name: heading for heading in _HEADINGS}
-READERS = ("layer", "kind", "what", "expected", "source", "found", "counter", "change", "verdict", "reason")
+READERS = ("layer", "kind", "what", "expected", "source", "found", "counter", "change", "verdict", "reason", "where")
 PROGRAMS = tuple(HEADINGS)
 
 
-def finding_sheet(checks: Iterable[Check], columns: tuple[str, ...], marks: Marks) -> Sheet:
-    """The sheet of these checks."""
+def finding_sheet(report: Report, checks: Iterable[Check], columns: tuple[str, ...], marks: Marks) -> Sheet:
+    """The sheet of these checks on the report."""
+    line_of = lines_of(report)
+    lines = (_cells(check, line_of(check), marks) for check in checks)
     headings = tuple(HEADINGS[name] for name in columns)
-    return Sheet(headings, tuple(tuple(_cells(check, marks)[name] for name in columns) for check in checks))
+    return Sheet(headings, tuple(tuple(line[name] for name in columns) for line in lines))
 
 
 def readers_sheet(report: Report, marks: Marks) -> Sheet:
     """The sheet of what did not pass, without columns that stay empty."""
-    sheet = finding_sheet(failed(report), READERS, marks)
+    sheet = finding_sheet(report, failed(report), READERS, marks)
     empty = [
         index
         for index, heading in enumerate(sheet.headings)
@@ -49,7 +53,7 @@ def readers_sheet(report: Report, marks: Marks) -> Sheet:
     return sheet.without(empty)
 
 
-_ON_DEMAND = ("kind", "counter", "change", "reason")
+_ON_DEMAND = ("kind", "counter", "change", "reason", "where")
 
 
 def failed(report: Report) -> list[Check]:
@@ -76,7 +80,7 @@ def what(check: Check) -> str:
     return label(check.name)
 
 
-def _cells(check: Check, marks: Marks) -> dict[str, Cell]:
+def _cells(check: Check, where: str | None, marks: Marks) -> dict[str, Cell]:
     wrong = Tone.DIFFER if check.verdict is Verdict.DIFFER else Tone.PLAIN
     return {
         "layer": Cell(place(check), check.path),
@@ -90,6 +94,7 @@ def _cells(check: Check, marks: Marks) -> dict[str, Cell]:
         "change": Cell(_change(check), _change(check), wrong),
         "verdict": verdict_sign(check.verdict, marks),
         "reason": Cell(check.hint or "", check.hint),
+        "where": Cell(where or "", where, Tone.QUIET),
     }
 
 

@@ -19,6 +19,7 @@ class Format(str, Enum):
     MARKDOWN = "markdown"
     HTML = "html"
     GITHUB = "github"
+    JUNIT = "junit"
 
 
 _FILES = {
@@ -28,6 +29,7 @@ _FILES = {
     Format.MARKDOWN: "markdown",
     Format.HTML: "html",
     Format.GITHUB: "github",
+    Format.JUNIT: "junit",
 }
 
 

@@ -1,31 +1,54 @@
-"""GitHub workflow commands: one annotation for each check that failed, and one sentence with the sum."""
+"""GitHub workflow commands: one annotation for each layer that failed, at its line, and one sentence with the sum.
+
+GitHub shows the first ten errors and the first ten warnings of a step: those about totals come first.
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
 from cnninspect.checks import check_formulas
+from cnninspect.checks.formulas import TOTAL
 from cnninspect.quantities import Verdict
 from cnninspect.render.findings import failed, place, summary, what
 from cnninspect.render.screen import Screen
-from cnninspect.render.values import value_text
 from cnninspect.render.view import View
+from cnninspect.render.where import lines_of
+from cnninspect.render.words import grouped, sentence
 from cnninspect.report import Check, Report
 
 
 def render(report: Report, _view: View, _screen: Screen) -> str:
     """Annotations of the report's checks; of its formulas where none were made."""
     checked = report if report.checks is not None else check_formulas(report)
-    lines = [_annotation(check, str(report.target["name"])) for check in failed(checked)]
-    return "\n".join([*lines, f"{report.target['name']}: {summary(checked)}"]) + "\n"
+    target, line_of = str(report.target["name"]), lines_of(report)
+    totals_first = sorted(failed(checked), key=lambda check: check.path != TOTAL)
+    rows = grouped(totals_first, "path", "kind", "call", "verdict")
+    lines = [_annotation(checks, target, line_of(checks[0])) for checks in rows]
+    return "\n".join([*lines, f"{target}: {summary(checked)}"]) + "\n"
 
 
-def _annotation(check: Check, target: str) -> str:
-    level = "error" if check.verdict is Verdict.DIFFER else "warning"
-    title = f"{target}: {what(check)} of {place(check)}"
-    kind = f" ({check.kind})" if check.kind else ""
-    expected = f"{check.source} {value_text(check.name, check.expected)}"
-    found = f"{check.counter or 'measurement'} {value_text(check.name, check.found)}"
-    message = f"{place(check)}{kind}, {what(check)}: {expected}, {found}."
-    return f"::{level} title={_property(title)}::{_message(message)}"
+def _annotation(checks: Sequence[Check], target: str, line: str | None) -> str:
+    first = checks[0]
+    level = "error" if first.verdict is Verdict.DIFFER else "warning"
+    names = ", ".join(dict.fromkeys(map(what, checks)))
+    properties = {"title": f"{target}: {names} of {place(first)}", **_position(line)}
+    written = ",".join(f"{name}={_property(text)}" for name, text in properties.items())
+    message = "\n".join(f"{sentence(check)}." for check in checks)
+    return f"::{level} {written}::{_message(message)}"
+
+
+def _position(line: str | None, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """File and line; the file as the repository names it, whichever folder the command runs in."""
+    if line is None:
+        return {}
+    file, _, number = line.rpartition(":")
+    path, root = Path(file).resolve(), environ.get("GITHUB_WORKSPACE")
+    if root and path.is_relative_to(Path(root).resolve()):
+        file = path.relative_to(Path(root).resolve()).as_posix()
+    return {"file": file, "line": number}
 
 
 def _message(text: str) -> str:

@@ -1,10 +1,11 @@
-"""GitHub-flavoured Markdown: a heading, a table with plain integers, and the totals as a list."""
+"""GitHub-flavoured Markdown: a heading, what a comparison came to, a table, and the totals as a list."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
+from cnninspect.render.cells import verdict_sign
 from cnninspect.render.document import document
 from cnninspect.render.facts import Fact
 from cnninspect.render.screen import UNICODE, Screen
@@ -19,8 +20,13 @@ _SPECIAL = re.compile(r"[\\|*`\[\]<]|(?<![^\W_])_|_(?![^\W_])")
 def render(report: Report, view: View, _screen: Screen) -> str:
     """The report as Markdown."""
     parts = document(report, view, UNICODE, whole=True)
-    blocks = [f"### {_escaped(parts.title)}", _table(parts.sheet), _list(parts.facts), parts.closing]
+    blocks = [f"### {_escaped(parts.title)}", _result(report, parts.closing), _table(parts.sheet), _list(parts.facts)]
     return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _result(report: Report, closing: str) -> str:
+    """The sentence that a reviewer reads first."""
+    return f"{verdict_sign(report.verdict, UNICODE).text} **{_escaped(closing)}**" if closing else ""
 
 
 def _table(sheet: Sheet) -> str:
@@ -39,10 +45,6 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    """An integer without separators but with the sign of its bound; other cells as in the table."""
-    if isinstance(cell.plain, int):
-        bound = cell.text[0] if cell.text[:1] in (UNICODE.lower, UNICODE.upper) else ""
-        return f"{bound}{cell.plain}"
     return _escaped(" ".join(cell.text.split()))
 
 

@@ -24,7 +24,7 @@ SCREENS = {
     "terminal-80": Screen(80, colour=True),
     "dumb-60": Screen(60, unicode=False),
 }
-EXTENSIONS = {Format.TABLE: "txt", Format.MARKDOWN: "md", Format.GITHUB: "github.txt"}
+EXTENSIONS = {Format.TABLE: "txt", Format.MARKDOWN: "md", Format.GITHUB: "github.txt", Format.JUNIT: "junit.xml"}
 
 
 def texts() -> dict[str, str]:

@@ -104,7 +104,7 @@ def doubtful(**changes: Any) -> Report:
         row(
             "conv", "Conv2d", halved[0], params=224,
             output_shape=Quantity(whole, Unit.SHAPE, Status.EXACT, whole, {"hooks": halved}, Verdict.DIFFER),
-            neurons=512, macs=stride,
+            neurons=512, macs=stride, where="nets.py:41",
         ),
         row(
             "mix", "torch.fft.rfft2", (1, 8, 4, 3), parent=0, macs=unknown,

@@ -95,26 +95,6 @@ def test_csv_of_asked_columns():
     assert render(tiny(), "csv", view=View(columns=("layer", "macs"))).splitlines()[:2] == ["layer,macs", "stem,13824"]
 
 
-def cells(line):
-    """The cells of a Markdown row, whose bars may be escaped."""
-    return line.replace("\\|", "").strip().strip("|").split("|")
-
-
-@pytest.mark.parametrize(
-    "sample", [tiny(), doubtful(), check_formulas(doubtful())], ids=["tiny", "doubtful", "compare"]
-)
-def test_markdown_rows_have_as_many_cells_as_the_heading(sample):
-    table = [line for line in render(sample, "markdown").splitlines() if line.startswith("|")]
-    assert len({len(cells(line)) for line in table}) == 1
-    assert set("".join(cells(table[1]))) <= set("-: ")
-
-
-def test_markdown_escapes_what_would_be_markup():
-    text = render(doubtful(), "markdown")
-    assert '特徴.a\\|b_c \\<i>"&"\\</i>' in text
-    assert "aten.\\_fft_r2c" in text
-
-
 class Page(HTMLParser):
     """Collects the text and checks that tags close in order."""
 
@@ -158,25 +138,3 @@ def test_a_notebook_gets_a_fragment_with_its_own_style():
     assert text.startswith('<div class="cnninspect">')
     assert "<html" not in text
     assert ".cnninspect table {" in text
-
-
-def test_github_annotates_what_failed():
-    lines = render(check_formulas(doubtful()), "github").splitlines()
-    assert lines[0] == (
-        "::error title=tiny%3A output shape of conv::conv (Conv2d), output shape: formula 1x8x8x8, hooks 1x8x4x4."
-    )
-    assert [line.split(" ")[0] for line in lines[:-1]] == ["::error", "::error", "::warning", "::warning"]
-    assert lines[-1].startswith("tiny: 27 checks: ")
-
-
-def test_github_checks_the_formulas_of_a_summary():
-    assert render(doubtful(), "github") == render(check_formulas(doubtful()), "github")
-
-
-def test_github_escapes_what_would_end_a_command():
-    sample = doubtful()
-    odd = [
-        each if each.path != "conv" else type(each)(**{**vars(each), "path": "a%b\n::error::c"}) for each in sample.rows
-    ]
-    first = render(type(sample)(**{**vars(sample), "rows": tuple(odd)}), "github").splitlines()[0]
-    assert first.startswith("::error title=tiny%3A output shape of a%25b%0A%3A%3Aerror%3A%3Ac::a%25b%0A::error::c ")

@@ -1,0 +1,63 @@
+"""JUnit XML, which CI servers show as test results: a suite for the target, a test case per layer and expectation.
+
+Elements and attributes are those of the schema of Jenkins' xUnit plugin (junit-10.xsd), which other servers read too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement
+
+from cnninspect.checks import check_formulas
+from cnninspect.quantities import Verdict
+from cnninspect.render.findings import what
+from cnninspect.render.screen import Screen
+from cnninspect.render.view import View
+from cnninspect.render.where import lines_of
+from cnninspect.render.words import grouped, layer, sentence
+from cnninspect.report import Check, Report
+
+_ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML cannot hold, not even escaped."""
+
+
+def render(report: Report, _view: View, _screen: Screen) -> str:
+    """The report's checks as one suite; those of its formulas where none were made."""
+    root = Element("testsuites", name="cnninspect")
+    root.append(_suite(report if report.checks is not None else check_formulas(report)))
+    ElementTree.indent(root)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
+
+
+def _suite(report: Report) -> Element:
+    target, line_of = _text(str(report.target["name"])), lines_of(report)
+    suite = Element("testsuite", name=target)
+    for checks in grouped(report.checks or (), "source", "path", "kind", "call"):
+        suite.append(_case(checks, target, line_of(checks[0])))
+    for count, tag in (("tests", "testcase"), ("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        suite.set(count, str(sum(1 for _ in suite.iter(tag))))
+    return suite
+
+
+def _case(checks: Sequence[Check], target: str, line: str | None) -> Element:
+    """The test case of one layer and source: failed if a number differs, else skipped if one could not be checked."""
+    case = Element("testcase", classname=f"{target}.{checks[0].source}", name=_text(layer(checks[0])))
+    wrong = [check for check in checks if check.verdict is Verdict.DIFFER]
+    if wrong:
+        failure = SubElement(case, "failure", type=Verdict.DIFFER.value, message=_text(_shortly(wrong)))
+        failure.text = _text("\n".join([*map(sentence, wrong), *([f"in {line}"] if line else [])]))
+    elif unknown := [check for check in checks if check.verdict is Verdict.UNKNOWN]:
+        SubElement(case, "skipped", message=_text("; ".join(map(sentence, unknown))))
+    return case
+
+
+def _shortly(wrong: Sequence[Check]) -> str:
+    """The first finding, and what the others are about."""
+    others = ", ".join(dict.fromkeys(map(what, wrong[1:])))
+    return sentence(wrong[0]) + (f"; also {others}" if others else "")
+
+
+def _text(text: str) -> str:
+    return _ILLEGAL.sub("\ufffd", text)

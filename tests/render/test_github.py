@@ -1,0 +1,99 @@
+"""GitHub's workflow commands, read back as its runner reads them."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from cnninspect.checks import check_formulas
+from cnninspect.checks.baseline import check_baseline
+from cnninspect.checks.formulas import with_checks
+from cnninspect.quantities import Unit
+from cnninspect.render import render
+from tests.render.samples import agreed, doubtful, tiny
+
+COMMAND = re.compile(r"::(?P<name>\w+)(?: (?P<properties>[^:\r\n]*))?::(?P<message>[^\r\n]*)")
+KNOWN = {"title", "file", "line", "endLine", "col", "endColumn"}
+
+
+def unescaped(text):
+    for escape, letter in (("%0D", "\r"), ("%0A", "\n"), ("%3A", ":"), ("%2C", ","), ("%25", "%")):
+        text = text.replace(escape, letter)
+    return text
+
+
+def annotations(report):
+    """(level, properties, message) of each annotation; every line but the last must be one."""
+    *lines, closing = render(report, "github").splitlines()
+    assert not closing.startswith("::")
+    found = []
+    for line in lines:
+        command = COMMAND.fullmatch(line)
+        assert command, line
+        pairs = [pair.split("=", 1) for pair in command["properties"].split(",")]
+        properties = {name: unescaped(value) for name, value in pairs}
+        assert set(properties) <= KNOWN
+        found.append((command["name"], properties, unescaped(command["message"])))
+    return found
+
+
+def test_one_annotation_per_layer_with_all_its_findings():
+    assert annotations(check_formulas(doubtful())) == [
+        (
+            "error",
+            {"title": "tiny: output shape, MACs of conv", "file": "nets.py", "line": "41"},
+            "conv (Conv2d), output shape: formula 1x8x8x8, hooks 1x8x4x4.\n"
+            "conv (Conv2d), MACs: formula 13,824, torch 3,456.",
+        ),
+        (
+            "warning",
+            {"title": "tiny: output shape, MACs of mix"},
+            "mix (torch.fft.rfft2), output shape: formula unknown, hooks 1x8x4x3.\n"
+            "mix (torch.fft.rfft2), MACs: formula unknown, torch 0.",
+        ),
+    ]
+
+
+def test_the_last_line_is_the_sum():
+    assert render(check_formulas(doubtful()), "github").splitlines()[-1].startswith("tiny: 27 checks: 22 match")
+
+
+def test_a_summary_is_checked_for_it():
+    assert render(doubtful(), "github") == render(check_formulas(doubtful()), "github")
+
+
+def test_totals_come_first_because_github_shows_only_ten():
+    heavier = replace(tiny(), totals={**tiny().totals, "params": agreed(2107, Unit.PARAMS, "storage")})
+    wider = agreed(225, Unit.PARAMS, "storage")
+    rows = tuple(replace(row, params=wider) if row.path == "stem" else row for row in heavier.rows)
+    changed = replace(heavier, rows=rows)
+    found = annotations(with_checks(changed, check_baseline(changed, tiny())))
+    assert [message.split(",")[0] for _, _, message in found] == ["total", "stem (Conv2d)"]
+
+
+def test_what_would_end_a_property_or_a_command_is_escaped():
+    sample = doubtful()
+    rows = tuple(replace(row, path="a%b,c\n::error::d") if row.path == "conv" else row for row in sample.rows)
+    (level, properties, message), *_ = annotations(replace(sample, rows=rows))
+    assert (level, properties["title"]) == ("error", "tiny: output shape, MACs of a%b,c\n::error::d")
+    assert message.startswith("a%b,c\n::error::d (Conv2d), output shape: ")
+
+
+WORKSPACES = [
+    # what GITHUB_WORKSPACE is, from the working directory; the file of a finding in nets.py here
+    (None, "nets.py"),
+    (".", "nets.py"),
+    ("..", "models/nets.py"),
+    ("../elsewhere", "nets.py"),
+]
+
+
+@pytest.mark.parametrize(("workspace", "file"), WORKSPACES, ids=["unset", "here", "above", "elsewhere"])
+def test_files_are_named_as_the_repository_does(tmp_path, monkeypatch, workspace, file):
+    folder = tmp_path / "models"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("GITHUB_WORKSPACE", raising=False)
+    if workspace is not None:
+        monkeypatch.setenv("GITHUB_WORKSPACE", str((folder / workspace).resolve()))
+    assert annotations(doubtful())[0][1]["file"] == file
