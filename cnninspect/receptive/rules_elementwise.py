@@ -43,7 +43,7 @@ for name in ("nms", "roi_align", "roi_pool", "ps_roi_align", "ps_roi_pool", "def
 
 
 @rule(
-    "aten.alias", "aten.detach", "aten.detach_", "aten._to_copy", "aten.lift", "aten.lift_fresh",
+    "aten.alias", "aten.detach", "aten._to_copy", "aten.lift", "aten.lift_fresh",
     "aten.lift_fresh_copy", "aten.clone", "aten._conj", "aten._neg_view", "aten.complex", "aten.polar",
     "aten.hardswish", "aten.hardswish_", "aten._prelu_kernel", "aten.rrelu_with_noise", "aten.rrelu_with_noise_",
     "aten.masked_fill_", "aten.floor_divide", "aten.floor_divide_", "aten.bernoulli", "aten.triu", "aten.triu_",

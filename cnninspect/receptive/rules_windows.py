@@ -29,7 +29,7 @@ def convolution(
 ) -> Reach:  # fmt: skip
     """Windows in space; each output channel sees all input channels of its group.
 
-    A weight or bias computed from an input (dynamic convolution) is merged like any other operand.
+    A weight or bias that was computed from an input (dynamic convolution) is merged with all its taps at once.
     """
     shape, axes = shape_of(op), len(weight.shape) - 2
     s, p, d = (each(value, axes) for value in (stride, padding, dilation))
@@ -75,7 +75,7 @@ def max_pool(op: Op, x: Reach, kernel: Any, stride: Any = (), padding: Any = 0, 
     return _pooled(op, x, kernel, stride, padding, dilation)
 
 
-@rule("aten.avg_pool1d", "aten.avg_pool2d", "aten.avg_pool3d")
+@rule("aten.avg_pool2d", "aten.avg_pool3d")
 def avg_pool(op: Op, x: Reach, kernel: Any, stride: Any = (), padding: Any = 0, *_: Any, **__: Any) -> Result:
     """Windows in space, channel by channel."""
     return _pooled(op, x, kernel, stride, padding, 1)
@@ -95,8 +95,7 @@ def _pooled_axes(op: Op) -> int:
 
 
 @rule(
-    "aten._adaptive_avg_pool2d", "aten._adaptive_avg_pool3d", "aten.adaptive_avg_pool1d", "aten.adaptive_avg_pool2d",
-    "aten.adaptive_avg_pool3d", "aten.adaptive_max_pool2d", "aten.adaptive_max_pool3d",
+    "aten._adaptive_avg_pool2d", "aten._adaptive_avg_pool3d", "aten.adaptive_max_pool2d", "aten.adaptive_max_pool3d",
 )  # fmt: skip
 def adaptive_pool(op: Op, x: Reach, *_: Any) -> Result:
     """Windows that divide the map; a single one is the whole map."""

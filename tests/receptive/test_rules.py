@@ -1,0 +1,110 @@
+"""Every rule against the op itself: which outputs of the real op change when one row or column of its input does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from cnninspect.formulas.catalogue import layer_of
+from cnninspect.receptive import rules
+from cnninspect.receptive.fields import Field
+from cnninspect.receptive.intervals import intervals
+from cnninspect.trace.encode import live_tensors
+from cnninspect.trace.recorder import record
+from cnninspect.trace.records import Trace
+from tests.receptive.samples import Sample
+from tests.receptive.samples_computing import SAMPLES
+
+CASES = [pytest.param(sample, id=f"{sample.id}-{index}") for index, sample in enumerate(SAMPLES)]
+
+
+def traced(sample: Sample) -> Trace:
+    return record(sample.function, (image(sample),), {}, layer_of, device="cpu")
+
+
+def image(sample: Sample) -> Tensor:
+    """Distinct values between 0.1 and 1, so that no maximum, median or order is a tie."""
+    count = int(np.prod(sample.shape))
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(0))
+    return (0.1 + 0.9 * order.float() / count).reshape(sample.shape)
+
+
+def changed(before: Tensor, after: Tensor) -> np.ndarray:
+    differs = (before != after) & ~(before.isnan() & after.isnan())
+    return np.asarray(differs | (before.isnan() != after.isnan()))
+
+
+def run(sample: Sample, x: Tensor) -> list[Tensor]:
+    torch.manual_seed(0)
+    return list(live_tensors(sample.function(x)))
+
+
+def reactions(sample: Sample, dim: int) -> list[np.ndarray]:
+    """For each output [pixels along dim, *shape]: whether an element reacts when that row of the input changes."""
+    x = image(sample)
+    before = run(sample, x)
+    found = [np.zeros((x.shape[dim], *output.shape), dtype=bool) for output in before]
+    for pixel in range(x.shape[dim]):
+        for mark in sample.marks:
+            spoiled = x.clone()
+            spoiled.select(dim, pixel).fill_(mark)
+            for reacted, old, new in zip(found, before, run(sample, spoiled), strict=True):
+                reacted[pixel] |= changed(old, new)
+    return found
+
+
+def hull(reacted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First and last pixel to which each element reacts; the number of pixels and -1 where it reacts to none."""
+    pixels = np.arange(len(reacted)).reshape(-1, *[1] * (reacted.ndim - 1))
+    return np.where(reacted, pixels, len(reacted)).min(0), np.where(reacted, pixels, -1).max(0)
+
+
+def ends(field: Field, index: int, pixels: int) -> tuple[np.ndarray, np.ndarray]:
+    """The same of a field."""
+    interval = next((interval for axis, interval in field.strict.items() if axis.index == index), None)
+    if interval is None:
+        return np.full(field.shape, pixels), np.full(field.shape, -1)
+    seen = interval.lo <= interval.hi
+    lo, hi = np.where(seen, interval.lo, pixels), np.where(seen, interval.hi, -1)
+    return np.broadcast_to(lo, field.shape), np.broadcast_to(hi, field.shape)
+
+
+@pytest.mark.parametrize("sample", CASES)
+def test_field_is_the_hull_of_what_the_op_reacts_to(sample: Sample) -> None:
+    trace = traced(sample)
+    fields = intervals(trace)
+    for axis in fields.axes["0"]:
+        for reacted, ref in zip(reactions(sample, axis.dim), trace.outputs, strict=True):
+            field = fields[ref.value]
+            assert field.is_known, field.unknown or field.data_dependent
+            expected, got = hull(reacted), ends(field, axis.index, axis.size)
+            np.testing.assert_array_equal(got[0], expected[0], f"first pixel along {axis}")
+            np.testing.assert_array_equal(got[1], expected[1], f"last pixel along {axis}")
+
+
+@pytest.mark.parametrize("sample", CASES)
+def test_sample_runs_its_ops(sample: Sample) -> None:
+    assert set(sample.packets.split()) <= {op.packet for op in traced(sample).ops}
+
+
+def test_every_rule_has_a_sample() -> None:
+    assert set(rules.RULES) == {packet for sample in SAMPLES for packet in sample.packets.split()} & set(rules.RULES)
+
+
+@pytest.mark.parametrize(
+    "table", [rules.RULES, rules.CREATES, rules.READS_BY_DATA], ids=["rules", "creates", "by-data"]
+)
+def test_every_listed_op_exists(table: Any) -> None:
+    names = [packet.split(".") for packet in table if packet.startswith("aten.")]
+    assert [name for _, name in names if not hasattr(torch.ops.aten, name)] == []
+
+
+def test_no_op_has_two_rules() -> None:
+    with pytest.raises(ValueError, match=r"aten\.view has a rule already"):
+        rules.rule("aten.view")(lambda op, x: x)
+    with pytest.raises(ValueError, match=r"aten\.zeros has a rule already"):
+        rules.enter_all(rules.READS_BY_DATA, "zeros")
