@@ -21,7 +21,7 @@ def value_text(name: str, value: Any) -> str:
         return f"{value:.4g} %" if name.endswith("_share") else str(value)
     if isinstance(value, Mapping):
         return ", ".join(_part(key, count) for key, count in value.items() if count != 0)
-    if name == "receptive_field":
+    if name == "receptive_field" and value:
         return field_text(ReceptiveField(size=tuple(value)))
     return shapes_text(value, single=False) if _are_shapes(value) else per_axis(value) if value else "none"
 
