@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 from cnninspect.cli.options import OutputOptions
+from cnninspect.cli.step_summary import append_step_summary
 from cnninspect.errors import OutputError, UsageError
 from cnninspect.files import cause_of, write_whole
-from cnninspect.render import Screen, View, render
+from cnninspect.render import Format, Screen, View, render
 from cnninspect.render.document import column_names
 from cnninspect.report import Report
 from cnninspect.targets.nearest import nearest
@@ -30,13 +31,15 @@ def view_of(options: OutputOptions, command: str, *, of_two: bool = False) -> Vi
 
 
 def write(report: Report, options: OutputOptions, view: View) -> None:
-    """Render the report and put it where the options say; OutputError if that fails."""
+    """Render the report and put it where the options say, and for GitHub beside it; OutputError if that fails."""
     if options.output is None:
         if sys.stdout is None:
             raise OutputError("cannot write to stdout: it is closed.")
         to_stdout(render(report, options.format, view=view, screen=Screen.of(sys.stdout)))
     else:
         write_whole(Path(options.output), render(report, options.format, view=view))
+    if options.format is Format.GITHUB:
+        append_step_summary(render(report, Format.MARKDOWN, view=view))
 
 
 def to_stdout(text: str) -> None:

@@ -93,7 +93,6 @@ def test_files_are_named_as_the_repository_does(tmp_path, monkeypatch, workspace
     folder = tmp_path / "models"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    monkeypatch.delenv("GITHUB_WORKSPACE", raising=False)
     if workspace is not None:
         monkeypatch.setenv("GITHUB_WORKSPACE", str((folder / workspace).resolve()))
     assert annotations(doubtful())[0][1]["file"] == file
