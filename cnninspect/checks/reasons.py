@@ -25,7 +25,7 @@ def reason(expected: Row, found: Row) -> str | None:
 def changed_settings(expected: Row, found: Row) -> Mapping[str, tuple[Any, Any]]:
     """The hyper-parameters that differ, by name; one that was written per axis is the same as one for all axes."""
     first, second = settings(expected), settings(found)
-    both = [name for name in first if name in second]
+    both = [name for name in second if name in first]
     return {name: (first[name], second[name]) for name in both if not same_setting(first[name], second[name])}
 
 
@@ -40,7 +40,8 @@ def _about_bias(expected: Row, found: Row) -> str | None:
 
 
 def _shapes(row: Row) -> str:
-    return ", ".join("x".join(map(str, shape)) or "scalar" for shape in row.input_shapes) or "none"
+    """The shapes that go in, each once: the two sides of an addition are usually the same."""
+    return ", ".join("x".join(map(str, shape)) or "scalar" for shape in dict.fromkeys(row.input_shapes)) or "none"
 
 
 def _text(value: Any) -> str:
