@@ -13,6 +13,7 @@ from cnninspect.counters.explain import explain
 from cnninspect.formulas.evaluate import Estimate, multiplies
 from cnninspect.quantities import Quantity, Shape, Unit, Verdict
 from cnninspect.report import ReceptiveField
+from cnninspect.sums import all_reasons, summed
 from cnninspect.trace.records import Call, Trace
 from cnninspect.verdicts import judge, worst
 
@@ -86,22 +87,22 @@ class Findings:
 
     def _container(self, call: Call, children: list[Numbers]) -> Numbers:
         estimate = self.estimates[call.index]
-        params = judge(Unit.PARAMS, estimate.params, _summed([child.params for child in children]))
+        params = judge(Unit.PARAMS, estimate.params, summed([child.params for child in children]))
         neurons = [child.neurons for child in children]
         known = all(part.analytic is not None for part in neurons)
         analytic = sum(part.analytic for part in neurons) if known else None
-        return Numbers(params, self._container_macs(call, children), judge(Unit.ELEMENTS, analytic, _summed(neurons)))
+        return Numbers(params, self._container_macs(call, children), judge(Unit.ELEMENTS, analytic, summed(neurons)))
 
     def _container_macs(self, call: Call, children: list[Numbers]) -> Quantity:
         """The sum of the children's, with the worst of their verdicts: errors that cancel out are errors."""
         estimate = self.estimates[call.index]
         parts = [child.macs for child in children]
-        measured = _summed(parts)
+        measured = summed(parts)
         for name, counts in self.counts.items():
             own = counts[call.index].value
             if own:
                 measured[name] = measured.get(name, 0) + own
-        reasons = _all_reasons(parts)
+        reasons = all_reasons(parts)
         whole = judge(Unit.MACS, estimate.macs, measured, status=estimate.status, reasons=reasons)
         if call.base is not None and whole.verdict is Verdict.DIFFER:
             return whole
@@ -113,21 +114,3 @@ def _first_read(call: Call) -> int:
     """Elements of parameters that a leaf call is the first to read."""
     read_by_function = sum(ref.fresh for ref in call.inputs) if call.functional else 0
     return read_by_function + sum(state.fresh for state in call.state.values())
-
-
-def _summed(parts: Sequence[Quantity]) -> dict[str, int]:
-    """What each counter found in all parts; a counter that could attribute nothing to any is left out."""
-    found: dict[str, int] = {}
-    for part in parts:
-        for name, value in part.measured.items():
-            found[name] = found.get(name, 0) + (value or 0)
-    return found
-
-
-def _all_reasons(parts: Sequence[Quantity]) -> dict[str, str]:
-    """Every reason that holds in some part, once."""
-    single: dict[str, dict[str, None]] = {}
-    for part in parts:
-        for name, reason in part.reasons.items():
-            single.setdefault(name, {}).update(dict.fromkeys(reason.split("; ")))
-    return {name: "; ".join(reasons) for name, reasons in single.items()}

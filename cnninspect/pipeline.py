@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -18,6 +18,7 @@ from cnninspect.findings import Findings
 from cnninspect.formulas.catalogue import layer_of
 from cnninspect.formulas.evaluate import evaluate
 from cnninspect.notes import notes_of, uncounted
+from cnninspect.progress import Progress, silent
 from cnninspect.receptive.intervals import intervals
 from cnninspect.receptive.rows import row_fields, total_field
 from cnninspect.report import ReceptiveField, Report
@@ -31,22 +32,20 @@ from cnninspect.trace.where import locate
 from cnninspect.verdicts import worst
 from cnninspect.version import __version__
 
-Progress = Callable[[str], None]
-
-
-def _silent(_: str) -> None:
-    """No progress shown."""
+if TYPE_CHECKING:
+    from cnninspect.accounts.base import Account
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to build and run the target."""
+    """How to build and run the target, and what to account for beyond the numbers of every report."""
 
     inputs: InputOptions = field(default_factory=InputOptions)
     device: str = "auto"
     dtype: str | None = None
     training: bool = False
-    progress: Progress = _silent
+    progress: Progress = silent
+    accounts: Sequence[Account] = ()
 
 
 def inspect(target: Target, options: Options, command: str) -> Report:
@@ -61,7 +60,7 @@ def inspect(target: Target, options: Options, command: str) -> Report:
     findings = Findings(trace, evaluate(trace), count(run), row_fields(trace, reach), batch_size(trace))
     table = rows(findings)
     whole = totals(findings, total_field(trace, reach) or ReceptiveField())
-    return Report(
+    report = Report(
         command=command,
         tool=_tool(),
         target={
@@ -82,12 +81,24 @@ def inspect(target: Target, options: Options, command: str) -> Report:
         notes=(*target.notes, *inputs.notes, *notes, *notes_of(findings)),
         verdict=worst(row.verdict for row in table),
     )
+    return _with_accounts(report, findings, run, options) if options.accounts else report
+
+
+def _with_accounts(report: Report, findings: Findings, run: Run, options: Options) -> Report:
+    from cnninspect.accounts.base import Inspected, extended
+
+    inspected = Inspected(findings, run, options.progress)
+    return extended(report, [account(inspected) for account in options.accounts])
 
 
 def _run_on_cheapest(target: Target, options: Options) -> tuple[Trace, Run, Inputs, list[str]]:
-    """The run on the asked device; `auto` is meta, or the CPU for a model that needs values."""
-    if options.device != "auto":
-        return (*_run(target, options, _checked_device(options.device)), [])
+    """The run on the asked device; `auto` is meta, or the CPU for a model or an account that needs values."""
+    needs_kernels = any(account.needs_kernels for account in options.accounts)
+    if needs_kernels and options.device == "meta":
+        raise UsageError("nothing runs on meta, so there is no time to measure. Use --device cpu or --device cuda.")
+    if needs_kernels or options.device != "auto":
+        device = "cpu" if options.device == "auto" else _checked_device(options.device)
+        return (*_run(target, options, device), [])
     try:
         return (*_run(target, options, "meta"), [])
     except (ForwardOnMetaFailed, DeviceError) as limit:
@@ -171,13 +182,15 @@ def inspect_model(
     dtype: str | None = None,
     training: bool = False,
     command: str = "summary",
-    progress: Progress = _silent,
+    progress: Progress = silent,
+    accounts: Sequence[Account] = (),
 ) -> Report:
     """The report on a model: a TARGET string as on the command line, a module, a class, a factory or a function.
 
     `input_shape` is one shape ([N, C, H, W]) or a sequence of them; `inputs` takes the command line's form
-    (`"1x3x224x224"`, `"mask=1x77:int64"`). Raises CnninspectError with the command line's message.
+    (`"1x3x224x224"`, `"mask=1x77:int64"`). `accounts` are added to the report, such as `Memory("adam")` from
+    `cnninspect.accounts.memory`. Raises CnninspectError with the command line's message.
     """
     chosen = InputOptions.of(input_shape, inputs, inputs_from, batch_size)
-    options = Options(chosen, device, dtype, training, progress)
+    options = Options(chosen, device, dtype, training, progress, accounts)
     return inspect(resolve(target, arguments or {}), options, command)

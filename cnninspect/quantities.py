@@ -46,6 +46,17 @@ class Unit(str, Enum):
     ELEMENTS = "elements"
     BYTES = "bytes"
     SHAPE = "shape"
+    OPERATIONS = "operations"
+    CALLS = "calls"
+    SECONDS = "seconds"
+    FLOPS_PER_SECOND = "flops_per_second"
+    MACS_PER_BYTE = "macs_per_byte"
+    CLASS = "class"
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether the sum of such numbers means something: not for shapes, words and ratios."""
+        return self not in (Unit.SHAPE, Unit.CLASS, Unit.MACS_PER_BYTE, Unit.FLOPS_PER_SECOND)
 
 
 @dataclass(frozen=True)
@@ -54,7 +65,7 @@ class Quantity:
 
     `value` is what the table shows. `analytic` comes from a formula and `measured` maps the name of a counter to
     what it found; a side that has no answer is None or absent, never 0. `reasons` says in words why a counter's
-    measurement differs, where that is known and no error.
+    measurement differs, where that is known and no error. `parts` says what the value is made of, by name.
     """
 
     value: Any
@@ -64,6 +75,7 @@ class Quantity:
     measured: Mapping[str, Any] = field(default_factory=dict)
     verdict: Verdict = Verdict.NOT_RUN
     reasons: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def item_size(dtype: str) -> int:

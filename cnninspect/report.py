@@ -69,7 +69,8 @@ class Row:
     `parent` is the position of the row of the calling module among the rows, None for the root. `computes` is False
     for rows that only move data, `layer_like` for those that only move data and have no counterpart among torch's
     layers (views, indexing): those are shown on request. A number is None for a row without a tensor output. `where` is
-    the line in the user's own files that it comes from, `nets.py:41`, relative to the working directory.
+    the line in the user's own files that it comes from, `nets.py:41`, relative to the working directory. `extra` holds
+    what a command adds: numbers by the name that they have in the JSON.
     """
 
     path: str
@@ -90,6 +91,7 @@ class Row:
     layer_like: bool = True
     parent: int | None = None
     where: str | None = None
+    extra: Mapping[str, Quantity] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -104,7 +106,7 @@ class Row:
             name: getattr(self, name)
             for name in ("output_shape", "params", "macs", "flops", "neurons", "receptive_field")
         }
-        return {name: quantity for name, quantity in named.items() if quantity is not None}
+        return {**{name: quantity for name, quantity in named.items() if quantity is not None}, **self.extra}
 
     @property
     def verdict(self) -> Verdict:
@@ -134,6 +136,7 @@ class Row:
             "neurons": _optional(self.neurons),
             "receptive_field": None if self.receptive_field is None else self.receptive_field.to_dict(),
             **({"where": self.where} if self.where is not None else {}),
+            **{name: quantity_to_dict(quantity) for name, quantity in self.extra.items()},
         }
 
     @classmethod
@@ -154,6 +157,7 @@ class Row:
             layer_like=data.get("layer_like", True),
             parent=data.get("parent"),
             where=data.get("where"),
+            extra={name: quantity_from_dict(item) for name, item in data.items() if _is_extra(name, item)},
         )
 
 
@@ -285,6 +289,7 @@ def quantity_to_dict(quantity: Quantity) -> dict[str, Any]:
         "measured": {name: plain(value) for name, value in quantity.measured.items()},
         "verdict": quantity.verdict.value,
         **({"reasons": dict(quantity.reasons)} if quantity.reasons else {}),
+        **({"parts": plain(quantity.parts)} if quantity.parts else {}),
     }
 
 
@@ -298,7 +303,13 @@ def quantity_from_dict(data: Mapping[str, Any]) -> Quantity:
         {name: frozen(value) for name, value in data["measured"].items()},
         Verdict(data["verdict"]),
         data.get("reasons", {}),
+        data.get("parts", {}),
     )
+
+
+def _is_extra(name: str, item: Any) -> bool:
+    """Whether an item of a row's document is a number that a command added."""
+    return name not in Row.__dataclass_fields__ and isinstance(item, Mapping) and "unit" in item
 
 
 def _optional(quantity: Quantity | None) -> dict[str, Any] | None:

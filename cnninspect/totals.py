@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import prod
 
+from cnninspect.counters.memory import held_bytes, inference_peak
 from cnninspect.findings import Findings
 from cnninspect.quantities import Quantity, Unit, in_flops, item_size
 from cnninspect.report import ReceptiveField
-from cnninspect.trace.records import Call, State, TensorRef
+from cnninspect.trace.records import Call, State, TensorRef, Trace
 from cnninspect.verdicts import judge
 
 
 def totals(findings: Findings, field: ReceptiveField) -> dict[str, Quantity | ReceptiveField]:
-    """The contract's totals, and the Keras-style memory figures `input_bytes` and `total_bytes` beside them."""
+    """The contract's totals; beside them the other Keras-style memory figures, and what is alive at once at most."""
     trace = findings.trace
     macs = findings.numbers[0].macs
     params_bytes = _bytes_of_states(trace.parameters)
@@ -31,6 +32,7 @@ def totals(findings: Findings, field: ReceptiveField) -> dict[str, Quantity | Re
         "activation_bytes": activations,
         "input_bytes": judge(Unit.BYTES, inputs, {"hooks": inputs}),
         "total_bytes": judge(Unit.BYTES, total, {"storage": total}),
+        **_peaks(trace),
         "receptive_field": field,
     }
 
@@ -66,6 +68,16 @@ def _activation_bytes(findings: Findings) -> Quantity:
         for ref, shape in zip(call.outputs, findings.estimates[call.index].shapes, strict=False):
             analytic = None if shape is None or analytic is None else analytic + prod(shape) * item_size(ref.dtype)
     return judge(Unit.BYTES, None if analytic is None else 2 * analytic, {"hooks": measured})
+
+
+def _peaks(trace: Trace) -> dict[str, Quantity]:
+    """What a device must hold for a forward pass: activations at the fullest moment, and what is there all the time."""
+    activations = inference_peak(trace).nbytes
+    parts = {**held_bytes(trace), "activations": activations}
+    return {
+        "peak_activation_bytes": Quantity(activations, Unit.BYTES, measured={"storages": activations}),
+        "peak_memory": Quantity(sum(parts.values()), Unit.BYTES, parts=parts),
+    }
 
 
 def _has_params(call: Call, findings: Findings) -> bool:

@@ -1,17 +1,26 @@
-"""Multiply-accumulates of a real backward pass, by torch's registry of FLOP formulas."""
+"""Multiply-accumulates of a real backward pass, by torch's registry of FLOP formulas, each for the call that it serves.
+
+Autograd's nodes are made during the forward pass; the call that is open then owns what they run later.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
+from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from cnninspect.counters.base import Convention, Count, Run
 from cnninspect.counters.gradients import forward_and_backward
 from cnninspect.quantities import macs_from_flops
+from cnninspect.trace.encode import live_tensors
+from cnninspect.trace.follow import Follower, as_module
 from cnninspect.trace.isolation import unfused
+from cnninspect.trace.records import Call, Trace
 
 ACROSS_GROUPS = "channel pairs across groups"
 """torch's formula for the weight gradient of a grouped convolution pairs every input with every output channel."""
@@ -23,34 +32,79 @@ CONVENTION = Convention(
 )
 
 
-def backward_macs(run: Run) -> Count:
-    """What torch counts in a backward pass from all outputs of the run's model, on the run's device."""
-    watch = _Watch()
+def backward_macs(run: Run) -> list[Count]:
+    """What torch counts for every call of the trace in a backward pass from all outputs, calls below it excluded.
+
+    Work that no call owns is the root's. Runs on the run's device; raises whatever the model raises.
+    """
+    model = as_module(run.model)
+    owners = _Owners(model, run.trace)
+    watch = _Watch(owners)
     with unfused():
-        forward_and_backward(run, backward=watch)
-    return Count(sum(watch.by_op.values()), tuple(watch.missed), watch.by_op)
+        forward_and_backward(replace(run, model=model), forward=owners.attached(), backward=watch)
+    return watch.counts(run.trace)
+
+
+class _Owners(Follower):
+    """Knows for every node of autograd's graph which call of this run made it."""
+
+    def __init__(self, model: nn.Module, trace: Trace):
+        super().__init__(model, trace)
+        self.running: int | None = None
+        self._nodes: set[Any] = set()
+
+    def close(self, call: Call, output: Any) -> None:
+        """A call ends: the nodes behind its output that have no owner yet are its own."""
+        self._own(tensor.grad_fn for tensor in live_tensors(output))
+        super().close(call, output)
+
+    def _own(self, nodes: Iterable[Any]) -> None:
+        position = self.open_calls[-1].index if self.open_calls else None
+        stack = list(nodes)
+        while stack:
+            node = stack.pop()
+            if node is not None and node not in self._nodes:
+                self._nodes.add(node)
+                node.register_prehook(lambda *_: self._runs(position))
+                stack.extend(before for before, _ in node.next_functions)
+
+    def _runs(self, position: int | None) -> None:
+        self.running = position
 
 
 class _Watch(TorchDispatchMode):
-    """Asks the registry about every op that runs."""
+    """Asks the registry about every op that runs, on behalf of the call that owns it."""
 
-    def __init__(self) -> None:
+    def __init__(self, owners: _Owners) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.by_op: Counter[str] = Counter()
-        self.missed: dict[str, None] = {}
+        self._owners = owners
+        self._by_op: dict[int | None, Counter[str]] = defaultdict(Counter)
+        self._missed: dict[int | None, dict[str, None]] = defaultdict(dict)
+
+    def counts(self, trace: Trace) -> list[Count]:
+        """One Count per call of the trace."""
+        same = self._owners.same_calls()
+        by_op: dict[int, Counter[str]] = defaultdict(Counter)
+        missed: dict[int, dict[str, None]] = defaultdict(dict)
+        for position in {*self._by_op, *self._missed}:
+            owner = self._owners.in_trace(position, same) or 0
+            by_op[owner].update(self._by_op[position])
+            missed[owner].update(self._missed[position])
+        return [Count(sum(by_op[c.index].values()), tuple(missed[c.index]), by_op[c.index]) for c in trace.calls]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         output = func(*args, **(kwargs or {}))
-        packet = f"{func.namespace}.{func._opname}"
+        packet, owner = f"{func.namespace}.{func._opname}", self._owners.running
         formula = flop_registry.get(func._overloadpacket)
         if formula is None:
-            self.missed[packet] = None
+            self._missed[owner][packet] = None
             return output
-        self.by_op[packet] += macs_from_flops(formula(*args, **(kwargs or {}), out_val=output))
+        by_op = self._by_op[owner]
+        by_op[packet] += macs_from_flops(formula(*args, **(kwargs or {}), out_val=output))
         if packet == "aten.convolution_backward":
             excess = _across_groups(formula, args, output)
-            self.by_op[packet] -= excess
-            self.by_op[ACROSS_GROUPS] += excess
+            by_op[packet] -= excess
+            by_op[ACROSS_GROUPS] += excess
         return output
 
 

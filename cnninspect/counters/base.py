@@ -51,11 +51,13 @@ class Inexact:
 class Convention:
     """How a counter counts, by its own names of ops.
 
-    `unit` says what a multiply-accumulate is for it. `other` names the class of work of every op that it counts though
-    it multiplies and accumulates nothing. `uncounted` is the sentence about an op without a formula.
+    `unit` says what a multiply-accumulate is for it, and `own` turns MACs into its unit. `other` names the class of
+    work of every op that it counts though it multiplies and accumulates nothing. `uncounted` is the sentence about an
+    op without a formula.
     """
 
     unit: str = "counts a MAC as one MAC"
+    own: Callable[[int], int] = int
     other: Mapping[str, str] = field(default_factory=dict)
     inexact: Mapping[str, Inexact] = field(default_factory=dict)
     uncounted: str = "{counter} does not count {work}"

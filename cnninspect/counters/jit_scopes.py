@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from cnninspect.trace.encode import live_tensors
-from cnninspect.trace.follow import Follower, Site, site_of
+from cnninspect.trace.follow import Follower, Site
 from cnninspect.trace.records import Call, Trace
 
 _MARK = re.compile(r"@(\d+)/")
@@ -70,10 +70,4 @@ class JitScopes(Follower):
     def call_of(self, scope: str, same: Mapping[Site, list[int]]) -> int | None:
         """The innermost certain call around a node with this scope name; None if there is none."""
         found = _MARK.findall(scope)
-        position = int(found[-1]) if found else None
-        while position is not None:
-            call = self.calls[position]
-            if call.number >= 0 and site_of(call) in same:
-                return same[site_of(call)][call.number]
-            position = call.parent
-        return None
+        return self.in_trace(int(found[-1]) if found else None, same)

@@ -105,6 +105,15 @@ def parameter_bytes(trace: Trace, *, trainable_only: bool = False) -> dict[str, 
     return _by_dtype(state for state in trace.parameters.values() if state.trainable or not trainable_only)
 
 
+def held_bytes(trace: Trace) -> dict[str, int]:
+    """Bytes that are there during the whole run: of parameters, buffers and inputs, each storage once."""
+    return {
+        "parameters": sum(parameter_bytes(trace).values()),
+        "buffers": sum(_by_dtype(trace.buffers.values()).values()),
+        "inputs": sum({ref.storage: ref.nbytes for ref in trace.inputs.values()}.values()),
+    }
+
+
 def optimizer_bytes(trace: Trace, optimizer: str) -> dict[str, int]:
     """Bytes by dtype that an optimizer keeps for the trainable parameters; KeyError for an unknown optimizer.
 

@@ -15,10 +15,12 @@ import torch
 from torch.utils.flop_counter import flop_registry
 
 from cnninspect.counters.base import Convention, Count, Run, counter
-from cnninspect.quantities import macs_from_flops
+from cnninspect.quantities import flops_from_macs, macs_from_flops
 from cnninspect.trace.records import Op, TensorRef
 
-CONVENTION = Convention(unit="counts a MAC as two flops", uncounted="{counter}: {work} has no formula")
+CONVENTION = Convention(
+    unit="counts a MAC as two flops", own=flops_from_macs, uncounted="{counter}: {work} has no formula"
+)
 
 
 @counter("torch", convention=CONVENTION)

@@ -65,6 +65,15 @@ class Follower:
                 sites[site_of(call)].append(call.index)
         return {site: calls for site, calls in sites.items() if len(calls) == self._uses[site]}
 
+    def in_trace(self, position: int | None, same: Mapping[Site, list[int]]) -> int | None:
+        """The innermost certain call of the trace around one of this run's calls; None if there is none."""
+        while position is not None:
+            call = self.calls[position]
+            if call.number >= 0 and site_of(call) in same:
+                return same[site_of(call)][call.number]
+            position = call.parent
+        return None
+
     # What the watched modules and functions tell.
 
     def hidden(self) -> bool:
