@@ -8,13 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from fvcore.nn import FlopCountAnalysis
-from fvcore.nn.jit_handles import Handle, get_shape
 from torch import nn
 
 from cnninspect.counters.base import Convention, Count, Inexact, Run, counter
@@ -23,8 +19,8 @@ from cnninspect.trace.encode import live_tensors
 from cnninspect.trace.follow import as_module
 from cnninspect.trace.isolation import encoder_fast_path_off, restored
 
-BROADCAST_MATMUL = "aten.matmul with a broadcast first operand"
-"""fvcore's formula for matmul multiplies by the first operand's own batch dimensions only."""
+if TYPE_CHECKING:
+    from cnninspect.counters.fvcore_nodes import Node
 
 CONVENTION = Convention(
     unit="counts a MAC as one flop",
@@ -46,59 +42,19 @@ CONVENTION = Convention(
 @counter("fvcore", needs_kernels=True, convention=CONVENTION)
 def fvcore_macs(run: Run) -> list[Count]:
     """What FlopCountAnalysis counts in each call; None everywhere, with the reason in `missed`, if it fails."""
+    from cnninspect.counters.fvcore_nodes import Analysis
+
     model = as_module(run.model)
     scopes = JitScopes(model, run.trace)
     try:
         with restored(model, run.trace.training), encoder_fast_path_off():
-            analysis = _Analysis(_Bound(model, run), tuple(live_tensors((run.args, run.kwargs))))
+            analysis = Analysis(_Bound(model, run), tuple(live_tensors((run.args, run.kwargs))))
             with scopes.attached():
                 analysis.total()
     except Exception as error:
         reason = f"{type(error).__name__}: {str(error).strip()}".splitlines()[0].rstrip(". ")
         return [Count(None, (f"tracing failed: {reason}",)) for _ in run.trace.calls]
     return _attribute(analysis.nodes, scopes, len(run.trace.calls))
-
-
-@dataclass(frozen=True)
-class _Node:
-    """A node of the graph: the scopes that it lies in, and its counts by op, or None without a formula for `kind`."""
-
-    scope: str
-    kind: str
-    counts: Mapping[str, int] | None
-
-
-class _Analysis(FlopCountAnalysis):  # type: ignore[misc]
-    """FlopCountAnalysis as it is, which also writes down the nodes that it counts and those it has no formula for."""
-
-    def __init__(self, model: nn.Module, inputs: tuple[torch.Tensor, ...]):
-        super().__init__(model, inputs)
-        self.nodes: list[_Node] = []
-        self.set_op_handle(**{kind: self._noted(kind, handle) for kind, handle in self._op_handles.items()})
-        self.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
-
-    def _noted(self, kind: str, handle: Handle) -> Handle:
-        def count(inputs: list[Any], outputs: list[Any]) -> Any:
-            found = handle(inputs, outputs)
-            counts = found if isinstance(found, Counter) else {kind.removeprefix("aten::"): found}
-            scope = outputs[0].node().scopeName()
-            self.nodes.append(_Node(scope, kind, {name: int(number) for name, number in counts.items()}))
-            if kind == "aten::matmul" and _broadcasts_first(inputs, outputs):
-                self.nodes.append(_Node(scope, BROADCAST_MATMUL, None))
-            return found
-
-        return count
-
-    def _should_ignore_node(self, node: Any) -> bool:
-        ignored = super()._should_ignore_node(node)
-        if not ignored:
-            self.nodes.append(_Node(node.scopeName(), node.kind().replace("::", "."), None))
-        return bool(ignored)
-
-
-def _broadcasts_first(inputs: list[Any], outputs: list[Any]) -> bool:
-    first, output = get_shape(inputs[0]), get_shape(outputs[0])
-    return first is not None and output is not None and prod(first[:-1]) < prod(output[:-1])
 
 
 class _Bound(nn.Module):
@@ -126,7 +82,7 @@ def _refilled(tree: Any, tensors: Iterator[torch.Tensor]) -> Any:
     return tree
 
 
-def _attribute(nodes: list[_Node], scopes: JitScopes, calls: int) -> list[Count]:
+def _attribute(nodes: list[Node], scopes: JitScopes, calls: int) -> list[Count]:
     """One Count per call. What belongs to no call for certain goes to the module around it, at last to the root."""
     same = scopes.same_calls()
     certain = {0, *(index for indices in same.values() for index in indices)}
