@@ -12,6 +12,3 @@ SPREAD = [
     "swinv2_cr_tiny_224", "tf_efficientnet_b0", "tiny_vit_5m_224", "tnt_s_patch16_224", "tresnet_m", "twins_pcpvt_small",
     "vgg11", "visformer_tiny", "vit_tiny_patch16_224", "vovnet39a", "volo_d1_224", "xception41", "xcit_nano_12_p16_224",
 ]  # fmt: skip
-
-EXCEPTIONS: dict[str, str] = {}
-"""Models whose rows cannot all be verified, each with the reason."""
