@@ -8,9 +8,22 @@ from math import gcd
 
 import numpy as np
 
-from cnninspect.receptive.digits import COPY, FEATURE, Digit, Indices, Table, common, lookup, meeting, simplified
+from cnninspect.receptive.digits import (
+    COPY,
+    FEATURE,
+    NOTHING,
+    PLACE,
+    Digit,
+    Indices,
+    Table,
+    common,
+    lookup,
+    meeting,
+    simplified,
+)
 from cnninspect.receptive.layout import Digits, refinement, regrouped, unified
 from cnninspect.receptive.maps import Map, grouped, size_of
+from cnninspect.receptive.taps import steps
 
 
 def merged(first: Map, second: Map) -> Map:
@@ -92,6 +105,9 @@ def _coarse(part: Map, dim: int, grain: int) -> Map:
 
 def written(whole: Map, dim: int, positions: Indices, part: Map) -> Map:
     """`whole` with `part` in place of what stood at `positions` of a dimension."""
+    away_from_borders = None if whole.clipped else _written_endlessly(whole, dim, positions, part)
+    if away_from_borders is not None:
+        return away_from_borders
     a, b = _conformed([whole.completed(dim), part.expanded(_with_size(whole, dim, len(positions))).completed(dim)], dim)
     table = a.table.copy()
     where = (*(slice(None),) * a.axis(dim), positions)
@@ -99,6 +115,20 @@ def written(whole: Map, dim: int, positions: Indices, part: Map) -> Map:
     digit = a.dims[dim][0]._replace(kind=meeting(a.dims[dim][0].kind, b.dims[dim][0].kind))
     table, digit = simplified(table, a.axis(dim), digit, affine=not a.space)
     return a.replaced(table, dim, (digit,))
+
+
+def _written_endlessly(whole: Map, dim: int, positions: Indices, part: Map) -> Map | None:
+    """What stands away from the borders after writing one run of positions; None if that depends on the position.
+
+    A strip at one end changes nothing there. A run that leaves only such strips, or that is the first to fill the
+    tensor, goes on beyond its ends, like the inside of any padding.
+    """
+    size, count, start = size_of(whole.dims[dim]), len(positions), int(positions[0])
+    if (np.diff(positions) != 1).any() or any(d.kind < PLACE or d.step is None for d in part.dims[dim]):
+        return None
+    if 3 * count >= 2 * size or (whole.table > NOTHING // 2).all():
+        return part.slid(dim, steps(count, size, -start, 1))
+    return whole if 3 * count <= size and (start == 0 or start + count == size) else None
 
 
 def _with_size(whole: Map, dim: int, size: int) -> tuple[int, ...]:
