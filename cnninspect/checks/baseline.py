@@ -6,7 +6,7 @@ are no layers. A row states its level in the tree, not the position of its paren
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ def baseline_text(report: Report) -> str:
         "schema_version": SCHEMA_VERSION,
         "target": {"name": report.target["name"]},
         "run": {name: document["run"].get(name) for name in _KEPT_OF_RUN},
-        "totals": {name: _number(report.totals[name]) for name in _KEPT_TOTALS if name in report.totals},
+        "totals": _numbers({name: report.totals[name] for name in _KEPT_TOTALS if name in report.totals}),
         "rows": _rows(report.rows),
     }
     return laid_out(reduced, sort_keys=True)
@@ -66,15 +66,17 @@ def _rows(rows: Sequence[Row]) -> list[dict[str, Any]]:
         if is_layer(row):
             plain = row.to_dict()
             kept = {name: plain[name] for name in _KEPT_OF_ROW}
-            numbers = {name: _number(number) for name, number in row.quantities.items()}
-            found.append({**kept, "level": levels[-1], **numbers})
+            found.append({**kept, "level": levels[-1], **_numbers(row.quantities)})
     return found
 
 
-def _number(number: Quantity | ReceptiveField) -> dict[str, Any] | None:
-    """The number without its two sides; None for a receptive field that nobody asked for."""
-    if isinstance(number, Quantity):
-        return {"value": plain(known_value(number)), "unit": number.unit.value, "status": number.status.value}
-    if not number.was_computed:
-        return None
-    return {name: value for name, value in number.to_dict().items() if name != "verdict"}
+def _numbers(numbers: Mapping[str, Quantity | ReceptiveField]) -> dict[str, Any]:
+    """The numbers without their two sides, and without receptive fields that nobody asked for."""
+    found = {}
+    for name, number in numbers.items():
+        if isinstance(number, Quantity):
+            value = plain(known_value(number))
+            found[name] = {"value": value, "unit": number.unit.value, "status": number.status.value}
+        elif number.was_computed:
+            found[name] = {key: value for key, value in number.to_dict().items() if key != "verdict"}
+    return found

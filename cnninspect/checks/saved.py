@@ -43,7 +43,7 @@ def _completed(data: Mapping[str, Any]) -> dict[str, Any]:
     """The document with what a baseline leaves out: parents, and what is different on every machine."""
     defaults = {"command": "baseline", "tool": {}, "uncounted": [], "notes": [], "verdict": "not_run"}
     rows = [{name: _number(value) for name, value in row.items()} for row in data["rows"]]
-    totals = {name: _number(value) for name, value in data["totals"].items() if value is not None}
+    totals = {name: _number(value) for name, value in data["totals"].items()}
     return {**defaults, **data, "rows": _with_parents(rows), "totals": totals}
 
 

@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cnninspect.checks.alignment import align
 from tests.checks.networks import rows
@@ -198,6 +200,24 @@ def test_through_blocks_layers_are_found_wherever_they_are_nested():
         ("body.relu1", "F.relu"),
         ("body.conv2", "second"),
     ]
+
+
+LAYERS = [*CONV, FIVE, "ReLU", "BatchNorm2d num_features=8", "MaxPool2d kernel_size=2"]
+
+
+@given(
+    layers=st.lists(st.sampled_from(LAYERS), min_size=1, max_size=11),
+    kept=st.lists(st.booleans(), min_size=11, max_size=11),
+)
+def test_layers_taken_out_of_a_sequence_are_all_that_is_alone(layers, kept):
+    fewer = [layer for layer, keep in zip(layers, kept, strict=False) if keep]
+    old, new = (
+        rows(flat(*(f"{place} {layer}" for place, layer in enumerate(each)), "end Identity"))
+        for each in (layers, fewer)
+    )
+    alone_old = [pair for pair in align(old, new) if pair.found is None]
+    alone_new = [pair for pair in align(old, new) if pair.expected is None]
+    assert (len(alone_old), len(alone_new)) == (len(layers) - len(fewer), 0)
 
 
 def test_two_thousand_siblings():

@@ -53,7 +53,7 @@ def test_a_change_leads_to_its_findings_and_to_no_others(mutation, baseline):
 
 
 def test_another_input_size_changes_every_map_and_nothing_else(baseline):
-    """192 = 224 * 6/7: every map shrinks by 6/7 and the MACs of convolutions by 36/49; after the pool all is as before."""
+    """192 = 224 * 6/7: maps shrink by 6/7 and the MACs of convolutions by 36/49; after the pool all is as before."""
     found = {simply(check) for check in findings(inspect_model(resnet18(), (1, 3, 192, 192)), baseline)}
     expected = {("total", "input", "1x3x224x224", "1x3x192x192")}
     for row in baseline.rows:

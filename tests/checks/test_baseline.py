@@ -1,0 +1,239 @@
+"""What a baseline file holds, that it is the same wherever it is written, and what is none."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from cnninspect import inspect_model
+from cnninspect.checks.baseline import baseline_text, check_baseline, read_baseline, save_baseline
+from cnninspect.checks.saved import read_report
+from cnninspect.checks.tolerance import parse_tolerance
+from cnninspect.errors import OutputError, UsageError
+from cnninspect.quantities import Quantity, Status, Unit, Verdict
+from cnninspect.render import Format, render
+from cnninspect.report import ReceptiveField
+from tests.cli.conftest import NETS
+from tests.render.samples import doubtful, row, tiny
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "baseline.json"
+
+
+def saved(report, file):
+    save_baseline(report, file)
+    return read_baseline(file)
+
+
+def failing(report, baseline, tolerance=""):
+    checks = check_baseline(report, baseline, parse_tolerance(tolerance))
+    return [(check.path, check.name, check.expected, check.found) for check in checks if check.verdict == "differ"]
+
+
+# --- the file -----------------------------------------------------------------------------------------------------
+
+
+def test_a_baseline_is_what_the_report_says_everywhere():
+    document = json.loads(baseline_text(tiny()))
+    assert list(document) == ["rows", "run", "schema_version", "target", "totals"]
+    assert document["target"] == {"name": "tiny"}
+    assert document["run"] == {
+        "dtype": "float32",
+        "training": False,
+        "inputs": [{"name": "0", "shape": [1, 3, 8, 8], "dtype": "float32"}],
+    }
+    assert document["totals"]["macs"] == {"value": 51968, "unit": "macs", "status": "exact"}
+
+
+def test_one_row_per_line_with_sorted_keys():
+    lines = [line for line in baseline_text(tiny()).splitlines() if '"path"' in line]
+    assert len(lines) == len([each for each in tiny().rows if each.kind != "Tensor.view"])
+    for line in lines:
+        found = json.loads(line.rstrip(","))
+        assert list(found) == sorted(found)
+
+
+def test_one_layer_more_is_one_line_more():
+    more = row("relu", "ReLU", (1, 8, 8, 8))
+    rows = tiny().rows
+    # Inserted after the first layer, so that the positions of all that follow move.
+    longer = tuple(
+        replace(each, parent=each.parent + 1) if each.parent and each.parent > 1 else each
+        for each in (*rows[:2], more, *rows[2:])
+    )
+    before, after = (set(baseline_text(replace(tiny(), rows=each)).splitlines()) for each in (rows, longer))
+    assert (len(before - after), len(after - before)) == (0, 1)
+
+
+def test_the_tree_survives(file):
+    parents = [each.parent for each in saved(tiny(), file).rows]
+    assert parents == [None, 0, 0, 0, 3, 3, 0, 0]
+
+
+def test_reading_and_writing_changes_nothing(file):
+    for sample in (tiny(), doubtful()):
+        assert baseline_text(saved(sample, file)) == file.read_text(encoding="utf-8") == baseline_text(sample)
+
+
+@pytest.mark.parametrize(
+    ("target", "shape"),
+    [("resnet32", None), ("three-layer-functional", None), (f"{NETS}:Fourier", (1, 3, 8, 8)), ("lenet5", None)],
+    ids=["resnet32", "a function", "an op without formula", "lenet5"],
+)
+def test_a_baseline_has_the_same_bytes_on_meta_and_cpu_and_in_two_runs(target, shape):
+    texts = {baseline_text(inspect_model(target, shape, device=device)) for device in ("meta", "cpu", "cpu")}
+    assert len(texts) == 1
+
+
+def test_nothing_of_this_machine_is_in_a_baseline(tmp_path):
+    file = tmp_path / "net.py"
+    file.write_text("from torch import nn\nnet = nn.Conv2d(3, 8, 3)\n")
+    assert str(tmp_path) not in baseline_text(inspect_model(f"{file}:net", (1, 3, 8, 8)))
+
+
+def test_what_only_a_counter_knows_is_not_written():
+    """On another device another counter answers, and each says 0 for an op that it does not know."""
+    (line,) = [line for line in baseline_text(doubtful()).splitlines() if '"mix"' in line]
+    found = json.loads(line.rstrip(","))
+    assert found["macs"] == {"value": None, "unit": "macs", "status": "unknown"}
+
+
+def test_infinity_is_written_as_a_word(file):
+    clamp = row("clamp", "Hardtanh", (1, 8), hyperparameters={"max_val": float("inf")})
+    sample = replace(tiny(), rows=(tiny().rows[0], clamp))
+    assert failing(sample, saved(sample, file)) == []
+
+
+# --- comparing ----------------------------------------------------------------------------------------------------
+
+
+def test_a_report_matches_its_baseline_and_its_saved_self(file, tmp_path):
+    whole = tmp_path / "report.json"
+    whole.write_text(render(tiny(), Format.JSON), encoding="utf-8")
+    for baseline in (saved(tiny(), file), read_baseline(whole)):
+        checks = check_baseline(tiny(), baseline)
+        assert {check.verdict for check in checks} == {Verdict.MATCH}
+        assert {check.source for check in checks} == {"baseline"}
+
+
+def test_what_is_not_known_is_not_called_equal(file):
+    unknown = {(c.path, c.name) for c in check_baseline(doubtful(), saved(doubtful(), file)) if c.verdict == "unknown"}
+    assert unknown == {("mix", "macs"), ("mix", "output_shape"), ("total", "macs")}
+
+
+def with_macs(value):
+    """tiny, whose `fc` has 128*10 = 1280 MACs, with another number of them."""
+    rows = list(tiny().rows)
+    rows[8] = row("fc", "Linear", (1, 10), params=1290, macs=value)
+    return replace(tiny(), rows=tuple(rows))
+
+
+TOLERANCES = [
+    ("", 1281, [("fc", "macs", 1280, 1281)]),
+    ("", 1279, [("fc", "macs", 1280, 1279)]),
+    ("1%", 1292, []),
+    ("1%", 1293, [("fc", "macs", 1280, 1293)]),
+    ("macs=12", 1292, []),
+    ("params=1%", 1281, [("fc", "macs", 1280, 1281)]),
+]
+
+
+@pytest.mark.parametrize(("tolerance", "macs", "found"), TOLERANCES, ids=[f"{t[0]} {t[1]}" for t in TOLERANCES])
+def test_tolerance(tolerance, macs, found, file):
+    assert failing(with_macs(macs), saved(tiny(), file), tolerance) == found
+
+
+def test_what_is_over_the_tolerance_says_so(file):
+    (check,) = [c for c in check_baseline(with_macs(2000), saved(tiny(), file), parse_tolerance("1%")) if c.hint]
+    assert check.hint == "over the tolerance of 1%"
+
+
+RUNS = [
+    # id, change of the run, finding
+    ("mode", {"training": True}, ("total", "training", False, True)),
+    ("dtype", {"dtype": "float16"}, ("total", "dtype", "float32", "float16")),
+    (
+        "input",
+        {"inputs": [{"name": "x", "shape": [2, 3, 8, 8], "dtype": "int64"}]},
+        ("total", "input", "1x3x8x8", "x=2x3x8x8:int64"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "finding"), [case[1:] for case in RUNS], ids=[case[0] for case in RUNS])
+def test_how_the_network_ran(change, finding, file):
+    other = replace(tiny(), run={**tiny().run, **change})
+    found = failing(other, saved(tiny(), file))
+    # An input of the run's own dtype is written without it, so that another dtype is one finding.
+    assert finding in found
+    assert {name for _, name, *_ in found} <= {finding[1], "input"}
+
+
+def test_a_field_that_grows_is_found_where_it_first_does(file):
+    def with_fields(*sizes):
+        fields = [ReceptiveField((size,) * 2, (1, 1), (0, 0), Status.EXACT, None, Verdict.MATCH) for size in sizes]
+        rows = [replace(each, receptive_field=field) for each, field in zip(tiny().rows, fields, strict=False)]
+        totals = {**tiny().totals, "receptive_field": fields[-1]}
+        return replace(tiny(), rows=tuple(rows), totals=totals)
+
+    grown = with_fields(9, 3, 5, 7, 7, 7, 9)
+    assert failing(grown, saved(with_fields(7, 3, 3, 5, 5, 5, 7), file)) == [
+        ("", "receptive_field", (3, 3), (5, 5)),
+        ("total", "receptive_field", (7, 7), (9, 9)),
+    ]
+
+
+def test_frozen_parameters_beside_new_ones_are_two_findings(file):
+    def sized(params, trained):
+        counts = {"params": params, "trainable_params": trained}
+        return replace(
+            tiny(),
+            totals={**tiny().totals, **{name: Quantity(each, Unit.PARAMS) for name, each in counts.items()}},
+        )
+
+    baseline = saved(sized(100, 100), file)
+    assert failing(sized(110, 110), baseline) == [("total", "params", 100, 110)]
+    assert failing(sized(110, 90), baseline) == [("total", "params", 100, 110), ("total", "trainable_params", 100, 90)]
+    assert failing(sized(100, 90), baseline) == [("total", "trainable_params", 100, 90)]
+
+
+# --- files that are no baselines ----------------------------------------------------------------------------------
+
+BROKEN = [
+    # id, content, words
+    ("not JSON", "conv1, 64", "is not JSON"),
+    ("another document", '{"name": "x"}', "no schema_version"),
+    ("a list", "[1, 2]", "no schema_version"),
+    ("a later schema", '{"schema_version": 2}', "schema_version 2, this cnninspect reads 1"),
+    ("damaged", '{"schema_version": 1, "rows": [], "totals": {}}', "is damaged"),
+    ("a row without kind", '{"schema_version": 1, "rows": [{"path": ""}], "totals": {}}', "is damaged"),
+    ("not text", b"\xff\xfe\x00", "is not JSON"),
+]
+
+
+@pytest.mark.parametrize(("content", "words"), [case[1:] for case in BROKEN], ids=[case[0] for case in BROKEN])
+def test_files_that_are_no_reports(content, words, file):
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(UsageError, match=words):
+        read_baseline(file)
+
+
+def test_a_missing_baseline_says_how_to_write_one(file):
+    with pytest.raises(UsageError, match="--update-baseline writes it"):
+        read_baseline(file)
+
+
+def test_a_missing_report(file):
+    with pytest.raises(UsageError, match="there is no file"):
+        read_report(file)
+
+
+def test_a_baseline_is_replaced_whole_or_not_at_all(file):
+    file.write_text("old")
+    save_baseline(tiny(), file)
+    assert file.read_text() == baseline_text(tiny())
+    with pytest.raises(OutputError, match="cannot write"):
+        save_baseline(tiny(), file / "below")
+    assert [each.name for each in file.parent.iterdir()] == ["baseline.json"]
