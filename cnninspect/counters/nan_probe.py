@@ -131,9 +131,8 @@ def _nan(tensor: Tensor) -> Mask | None:
     """Where a tensor is NaN; None if its dtype has none."""
     if not (tensor.is_floating_point() or tensor.is_complex()):
         return None
-    if tensor.dtype in _OF_NUMPY:
-        return np.isnan(tensor.detach().numpy())
-    return tensor.isnan().numpy()
+    found: Mask = np.isnan(tensor.detach().numpy()) if tensor.dtype in _OF_NUMPY else tensor.isnan().numpy()
+    return found
 
 
 def _reactions(tensor: Tensor, shape: Shape, copies: int) -> Mask:
@@ -150,12 +149,10 @@ def _reactions(tensor: Tensor, shape: Shape, copies: int) -> Mask:
     dim = grown[0]
     values = tensor.detach().numpy() if found is None else found
     apart = np.moveaxis(values.reshape(*shape[:dim], copies, *shape[dim:]), dim, 0)
-    if found is None:
-        changed: Mask = apart[1:] != apart[0]
-        return changed
-    if apart[0].any():
+    if found is not None and apart[0].any():
         raise _CopiesMixedError
-    return apart[1:]
+    changed: Mask = apart[1:] != apart[0]
+    return changed
 
 
 def _compressed(mask: Mask) -> Mask:

@@ -77,6 +77,17 @@ class Method(nn.Module):
         return result
 
 
+class Antialiased(nn.Module):
+    """Interpolation to a size with a filter that widens where the map shrinks."""
+
+    def __init__(self, size: tuple[int, ...], mode: str):
+        super().__init__()
+        self.size, self.mode = size, mode
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.interpolate(x, self.size, mode=self.mode, antialias=True)
+
+
 class Patches(nn.Module):
     """Overlapping windows of the last axis laid side by side as channels."""
 

@@ -17,7 +17,7 @@ from cnninspect.formulas.catalogue import layer_of
 from cnninspect.trace.encode import live_tensors
 from cnninspect.trace.records import Call
 from cnninspect.trace.watch import watch
-from tests.receptive.positive import PositiveFunctions, positive_twin
+from tests.receptive.positive import LocalAlong, PositiveFunctions, positive_twin
 
 
 @dataclass(frozen=True)
@@ -31,17 +31,37 @@ class Hull:
     hi: Tensor
 
 
-def hulls(model: nn.Module, channels: int, size: tuple[int, ...], *, strict: bool = True) -> dict[int, list[Hull]]:
-    """The hull of every output of every call, by the call's index in the trace of `model` on [1, channels, *size]."""
+def hulls(
+    model: nn.Module, channels: int, size: tuple[int, ...], local: LocalAlong | None = None
+) -> dict[int, list[Hull]]:
+    """The hull of every output of every call, by the call's index in the trace of `model` on [1, channels, *size].
+
+    With `local` only the ends along its axis mean anything.
+    """
     found: dict[int, list[Hull]] = {}
 
     def collect(call: Call, output: Any) -> None:
         found[call.index] = [hull(tensor, size) for tensor in live_tensors(output)]
 
     twin, images = positive_twin(model), impulses(channels, size)
-    with PositiveFunctions(strict=strict):
+    with PositiveFunctions(local=local):
         watch(twin, (images,), {}, layer_of, collect)
     return found
+
+
+def local_hulls(model: nn.Module, channels: int, size: tuple[int, ...]) -> dict[int, list[Hull]]:
+    """As `hulls`, for the field without the statistics of normalisation layers and without global gates.
+
+    Raises AmbiguousError where it is not clear what a gate is.
+    """
+    each = [hulls(model, channels, size, LocalAlong(axis, size)) for axis in range(len(size))]
+    return {
+        index: [
+            Hull(*(torch.stack([getattr(one, end)[axis] for axis, one in enumerate(ones)]) for end in ("lo", "hi")))
+            for ones in zip(*(found[index] for found in each), strict=True)
+        ]
+        for index in each[0]
+    }
 
 
 def impulses(channels: int, size: tuple[int, ...]) -> Tensor:

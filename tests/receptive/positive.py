@@ -1,7 +1,7 @@
 """The positive twin of a network: same structure, every coefficient positive, nothing nonlinear but max.
 
 In such a network an output responds to an input pixel exactly when a path of taps joins them: nothing cancels, no unit
-is dead, no tap is zero. Parameters with two or more dimensions become 1/fan_in and all others 0. Activations and
+is dead, no tap is zero. Parameters with two or more dimensions become about 1/fan_in and all others 0. Activations and
 normalisation become the identity (plus the mean, where they read statistics). Products become sums, because both
 factors are depended on. Max pools stay: the maximum of responses that are never negative has the support of their
 average. A function that has no entry here raises.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -27,7 +28,7 @@ KEPT = {
     "F.avg_pool3d", "F.adaptive_avg_pool1d", "F.adaptive_avg_pool2d", "F.adaptive_avg_pool3d",
     "F.adaptive_max_pool1d", "F.adaptive_max_pool2d", "F.adaptive_max_pool3d", "F.pixel_shuffle", "F.pixel_unshuffle",
     "F.channel_shuffle", "F.relu", "torch.cat", "torch.stack", "torch.roll", "torch.flip", "torch.cumsum",
-    "torch.flatten", "Tensor.add", "Tensor.add_", "Tensor.__getitem__", "Tensor.view", "Tensor.reshape",
+    "torch.flatten", "Tensor.__getitem__", "Tensor.view", "Tensor.reshape",
     "Tensor.flatten", "Tensor.transpose", "Tensor.permute", "Tensor.mean", "Tensor.sum", "Tensor.amax", "Tensor.flip",
     "Tensor.roll", "Tensor.unfold", "Tensor.cumsum", "Tensor.contiguous", "Tensor.expand", "Tensor.squeeze",
     "Tensor.unsqueeze", "Tensor.chunk", "Tensor.split", "Tensor.narrow", "Tensor.repeat_interleave", "Tensor.movedim",
@@ -43,24 +44,69 @@ IDENTITY = {
 
 
 def positive_twin(model: nn.Module) -> nn.Module:
-    """A copy of `model` in float64 with positive parameters and without biases, in eval mode."""
+    """A copy of `model` in float64 with positive parameters and without biases, in eval mode.
+
+    The parameters are all different, so that two numbers are equal only if they are the same number.
+    """
     twin = copy.deepcopy(model).double().eval()
+    dice = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in twin.parameters():
-            parameter.fill_(1 / parameter[0].numel() if parameter.dim() > 1 else 0)
+            parameter.zero_()
+            if parameter.dim() > 1:
+                parameter.uniform_(0.5, 1.5, generator=dice).div_(parameter[0].numel())
     return twin
+
+
+class AmbiguousError(Exception):
+    """What the local field is in this network depends on what one calls a gate."""
+
+
+@dataclass(frozen=True)
+class LocalAlong:
+    """Leave out what the local field along one axis of the input, whose spatial sizes are `size`, leaves out."""
+
+    axis: int
+    size: tuple[int, ...]
+
+    def is_gate(self, gate: Tensor, other: Tensor) -> bool:
+        """Whether `gate` is one number for all places of `other`, made of all that `other` sees along the axis.
+
+        Raises AmbiguousError where it is a map of equal numbers: whether these are one number is a matter of taste.
+        """
+        gate_sees, other_sees = self.line(gate), self.line(other)
+        dims = range(2, other.dim())
+        places = [dim for dim in dims if _varies(other_sees, dim)]
+        if not places or any(_varies(gate_sees, dim) for dim in dims) or any(_varies(gate, dim) for dim in places):
+            return False
+        if any(gate.shape[dim] > 1 for dim in places):
+            raise AmbiguousError
+        seen = other_sees.flatten(1).any(1).nonzero()
+        sees_any = gate_sees.flatten(1).any(0)
+        before, after = gate_sees.flatten(1)[: seen.min() + 1], gate_sees.flatten(1)[seen.max() :]
+        return bool((before.any(0) & after.any(0) | ~sees_any).all())
+
+    def line(self, responses: Tensor) -> Tensor:
+        """[axis, C, *spatial]: which positions along the axis each element responds to."""
+        seen = (responses > 0).reshape(*self.size, *responses.shape[1:])
+        others = [axis for axis in range(len(self.size)) if axis != self.axis]
+        return seen.amax(others) if others else seen
+
+
+def _varies(x: Tensor, dim: int) -> bool:
+    return bool((x != x.narrow(dim, 0, 1)).any())
 
 
 class PositiveFunctions(TorchFunctionMode):
     """While active, every torch function computes its positive form; raises NotImplementedError for one that has none.
 
-    `strict` says whether the statistics of normalisation layers and multiplication by global gates count. With `sums`
-    the maximum of a window becomes its sum, so that gradients reach every tap of it.
+    With `local` the statistics of normalisation layers and global gates do not count. With `sums` the maximum of a
+    window becomes its sum, so that gradients reach every tap of it.
     """
 
-    def __init__(self, *, strict: bool = True, sums: bool = False):
+    def __init__(self, *, local: LocalAlong | None = None, sums: bool = False):
         super().__init__()
-        self.strict, self.sums = strict, sums
+        self.local, self.sums = local, sums
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -73,69 +119,66 @@ class PositiveFunctions(TorchFunctionMode):
         if name in IDENTITY:
             return args[0].clone()
         if name in _SPECIAL:
-            return _SPECIAL[name](self.strict, *args, **kwargs)
+            return _SPECIAL[name](self.local, *args, **kwargs)
         raise NotImplementedError(f"no positive form of {name} is known")
 
 
-def _product(strict: bool, a: Any, b: Any) -> Tensor:
-    """Both factors; without `strict` not a factor that has one value for the whole map."""
-    factors = [factor for factor in (a, b) if isinstance(factor, Tensor) and factor.dim()]
-    if not strict and len(factors) == 2:
-        full = torch.broadcast_shapes(*(factor.shape for factor in factors))
-        factors = [factor for factor in factors if factor.shape[2:] == full[2:]]
-    return sum(factors[1:], start=factors[0].clone())
+def _join(local: LocalAlong | None, a: Any, b: Any) -> Tensor:
+    """The sum of both operands, of a product too; without those that are gates where only the local field counts."""
+    parts = [part for part in (a, b) if isinstance(part, Tensor) and part.dim()]
+    shape = torch.broadcast_shapes(*(part.shape for part in parts))
+    if local is not None and len(parts) == 2:
+        gates = [local.is_gate(*parts), local.is_gate(*reversed(parts))]
+        parts = [part for part, gate in zip(parts, gates, strict=True) if not gate]
+    return sum(parts[1:], start=parts[0].expand(shape).clone())
 
 
-def _with_mean(strict: bool, x: Tensor, dims: tuple[int, ...]) -> Tensor:
-    return x + x.mean(dims, keepdim=True) if strict else x.clone()
+def _with_mean(local: LocalAlong | None, x: Tensor, dims: tuple[int, ...]) -> Tensor:
+    return x + x.mean(dims, keepdim=True) if local is None else x.clone()
 
 
-def _instance_norm(strict: bool, x: Tensor, *_: Any, **__: Any) -> Tensor:
-    return _with_mean(strict, x, tuple(range(2, x.dim())))
+def _instance_norm(local: LocalAlong | None, x: Tensor, *_: Any, **__: Any) -> Tensor:
+    return _with_mean(local, x, tuple(range(2, x.dim())))
 
 
-def _group_norm(strict: bool, x: Tensor, groups: int, *_: Any, **__: Any) -> Tensor:
+def _group_norm(local: LocalAlong | None, x: Tensor, groups: int, *_: Any, **__: Any) -> Tensor:
     grouped = x.reshape(x.shape[0], groups, -1)
-    return _with_mean(strict, grouped, (2,)).reshape(x.shape)
+    return _with_mean(local, grouped, (2,)).reshape(x.shape)
 
 
-def _layer_norm(strict: bool, x: Tensor, normalized_shape: Any, *_: Any, **__: Any) -> Tensor:
-    return _with_mean(strict, x, tuple(range(-len(normalized_shape), 0)))
+def _layer_norm(local: LocalAlong | None, x: Tensor, normalized_shape: Any, *_: Any, **__: Any) -> Tensor:
+    return _with_mean(local, x, tuple(range(-len(normalized_shape), 0)))
 
 
-def _softmax(strict: bool, x: Tensor, dim: int, *_: Any, **__: Any) -> Tensor:
-    return _with_mean(True, x, (dim,))
+def _softmax(local: LocalAlong | None, x: Tensor, dim: int, *_: Any, **__: Any) -> Tensor:
+    return _with_mean(None, x, (dim,))
 
 
-def _matmul(strict: bool, a: Tensor, b: Tensor) -> Tensor:
+def _matmul(local: LocalAlong | None, a: Tensor, b: Tensor) -> Tensor:
     return (a @ torch.ones_like(b) + torch.ones_like(a) @ b) / a.shape[-1]
 
 
-def _pad(strict: bool, x: Tensor, pad: Any, mode: str = "constant", value: float | None = None) -> Tensor:
+def _pad(local: LocalAlong | None, x: Tensor, pad: Any, mode: str = "constant", value: float | None = None) -> Tensor:
     return F.pad(x, pad, mode)
 
 
 def _interpolate(
-    strict: bool, x: Tensor, size: Any, scale_factor: Any, mode: str, align_corners: Any, **_: Any
-) -> Tensor:
+    local: LocalAlong | None, x: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest",
+    align_corners: Any = None, recompute_scale_factor: Any = None, antialias: bool = False,
+) -> Tensor:  # fmt: skip
     """Equal weights on all taps that torch's own kernel reads, also on those whose weight happens to be 0."""
-    out = F.interpolate(x[:1, :1].float(), size, scale_factor, mode, align_corners).shape[2:]
-    per_axis = scale_factor if isinstance(scale_factor, (tuple, list)) else [scale_factor] * len(out)
-    for axis, length in enumerate(out):
-        n, dim = x.shape[2 + axis], 2 + axis
-        taps = _taps(n, length if scale_factor is None else None, per_axis[axis], mode, align_corners, len(out))
-        x = torch.movedim(torch.movedim(x, dim, -1) @ taps.T.to(x.dtype), -1, dim)
+    options = {"mode": mode, "align_corners": align_corners, "antialias": antialias}
+    out = F.interpolate(x[:1, :1].float(), size, scale_factor, **options).shape[2:]
+    scale_factor = None if recompute_scale_factor else scale_factor
+    scales = scale_factor if isinstance(scale_factor, (tuple, list)) else [scale_factor] * len(out)
+    for axis, (length, scale) in enumerate(zip(out, scales, strict=True)):
+        n, others = x.shape[2 + axis], len(out) - 1
+        lines = torch.zeros(n, 1, n, *[2] * others)
+        lines[torch.arange(n), 0, torch.arange(n)] = torch.nan
+        target = {"size": [length, *[2] * others]} if scale is None else {"scale_factor": [scale, *[1.0] * others]}
+        read = F.interpolate(lines, **target, **options).isnan().reshape(n, length, -1)[:, :, 0].to(x.dtype)
+        x = (x.movedim(2 + axis, -1) @ (read / read.sum(0))).movedim(-1, 2 + axis)
     return x
-
-
-def _taps(n: int, size: int | None, scale: float | None, mode: str, align_corners: Any, axes: int) -> Tensor:
-    """[outputs, n]: 1/taps where torch's interpolation of n pixels reads one, else 0."""
-    lines = torch.zeros(n, 1, n, *[1] * (axes - 1))
-    lines[torch.arange(n), 0, torch.arange(n)] = torch.nan
-    sizes = None if size is None else [size] + [1] * (axes - 1)
-    scales = None if scale is None else [scale] + [1.0] * (axes - 1)
-    read = F.interpolate(lines, sizes, scales, mode, align_corners).isnan().reshape(n, -1).T.double()
-    return read / read.sum(1, keepdim=True)
 
 
 def _sum_pool(
@@ -161,10 +204,12 @@ _SUMS: dict[str, Callable[..., Tensor]] = {
 }
 
 _SPECIAL: dict[str, Callable[..., Tensor]] = {
-    "Tensor.mul": _product,
-    "Tensor.mul_": _product,
-    "torch.mul": _product,
-    "Tensor.sub": _product,
+    "Tensor.add": _join,
+    "Tensor.add_": _join,
+    "Tensor.mul": _join,
+    "Tensor.mul_": _join,
+    "torch.mul": _join,
+    "Tensor.sub": _join,
     "F.instance_norm": _instance_norm,
     "F.group_norm": _group_norm,
     "F.layer_norm": _layer_norm,

@@ -50,13 +50,15 @@ def networks(draw: Draw, global_parts: bool = True) -> Network:
     """Networks of up to eight layers with branches, on 1-d, 2-d and 3-d inputs.
 
     `global_parts` allows layers that make everything global: squeeze-and-excitation and normalisation by statistics.
+    A 1x1 convolution comes first and says that the input is [N, C, *spatial]; for a linear layer it would be [N, T, C].
     """
     axes = draw(st.sampled_from([1, 2, 2, 2, 3]))
     channels = draw(st.integers(1, 3))
     size = tuple(draw(st.integers(4, START[axes])) for _ in range(axes))
     menu = LAYERS[axes] + (GLOBAL if global_parts else [])
     expression, _ = _chain(draw, (channels, *size), draw(st.integers(1, 5)), menu, branching=2)
-    return Network(expression, channels, size)
+    stem = f"nn.Conv{axes}d({channels}, {channels}, 1)"
+    return Network(f"nn.Sequential({stem}, {expression})", channels, size)
 
 
 def _chain(draw: Draw, shape: Shape, length: int, menu: list[Layer], branching: int) -> tuple[str, Shape]:
@@ -258,6 +260,13 @@ def _unfold(draw: Draw, shape: Shape) -> str:
     return f"Unfold({kernel}, 1, {padding}, {draw(st.integers(1, 2))})"
 
 
+def _antialiased(draw: Draw, shape: Shape) -> str:
+    # torch 2.13 mixes up rows and channels where a map is one pixel wide.
+    if min(shape[1:]) == 1:
+        return _pointwise(draw, shape)
+    return f"Antialiased({_each(draw, shape, 2, lambda n: n + 3)}, {draw(st.sampled_from(['bilinear', 'bicubic']))!r})"
+
+
 def _gate(draw: Draw, shape: Shape) -> str:
     return f"Gate({shape[0]})"
 
@@ -273,5 +282,5 @@ _ANY = [
     _conv, _conv, _conv, _same_conv, _conv_transpose, _conv_transpose, _max_pool, _avg_pool, _adaptive_pool, _upsample,
     _upsample, _pad, _pad, _crop, _movement, _movement, _pointwise, _pointwise, _mixing, _windows,
 ]  # fmt: skip
-LAYERS = {1: _ANY, 2: [*_ANY, _pixel_shuffle, _pixel_unshuffle, _unfold], 3: _ANY}
+LAYERS = {1: _ANY, 2: [*_ANY, _pixel_shuffle, _pixel_unshuffle, _unfold, _antialiased], 3: _ANY}
 GLOBAL = [_gate, _statistics]
