@@ -11,7 +11,7 @@ import torch
 
 from cnninspect.assemble import rows
 from cnninspect.counters import count
-from cnninspect.counters.base import Run
+from cnninspect.counters.base import Count, Run
 from cnninspect.errors import DeviceError, RunError, UsageError
 from cnninspect.explain_failure import explain_failure, is_meta_limit
 from cnninspect.findings import Findings
@@ -19,8 +19,8 @@ from cnninspect.formulas.catalogue import layer_of
 from cnninspect.formulas.evaluate import evaluate
 from cnninspect.notes import notes_of, uncounted
 from cnninspect.progress import Progress, silent
-from cnninspect.receptive.intervals import intervals
-from cnninspect.receptive.rows import row_fields, total_field
+from cnninspect.receptive.intervals import Fields, intervals
+from cnninspect.receptive.rows import last_map, row_fields
 from cnninspect.report import ReceptiveField, Report
 from cnninspect.targets.inputs import InputOptions, Inputs, make_inputs
 from cnninspect.targets.resolve import resolve
@@ -38,7 +38,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """How to build and run the target, and what to account for beyond the numbers of every report."""
+    """How to build and run the target, and what to account for beyond the numbers of every report.
+
+    `probe` runs the model on the CPU too, for the receptive fields and for counters that need kernels; None does so
+    unless it costs too much.
+    """
 
     inputs: InputOptions = field(default_factory=InputOptions)
     device: str = "auto"
@@ -46,6 +50,7 @@ class Options:
     training: bool = False
     progress: Progress = silent
     accounts: Sequence[Account] = ()
+    probe: bool | None = False
 
 
 def inspect(target: Target, options: Options, command: str) -> Report:
@@ -56,10 +61,12 @@ def inspect(target: Target, options: Options, command: str) -> Report:
     trace, run, inputs, notes = _run_on_cheapest(target, options)
     options.progress("evaluating formulas")
     locate(trace, run.model, target.origin)
-    reach = intervals(trace)
-    findings = Findings(trace, evaluate(trace), count(run), row_fields(trace, reach), batch_size(trace))
-    table = rows(findings)
-    whole = totals(findings, total_field(trace, reach) or ReceptiveField())
+    notes = [*target.notes, *inputs.notes, *notes]
+    reach, estimates = intervals(trace), evaluate(trace)
+    counts, fields, found = _measured(target, options, run, reach, estimates[0].macs or 0)
+    findings = Findings(trace, estimates, counts, fields, batch_size(trace))
+    table, last = rows(findings), last_map(trace, reach)
+    whole = totals(findings, (None if last is None else fields[last.index]) or ReceptiveField())
     report = Report(
         command=command,
         tool=_tool(),
@@ -78,10 +85,32 @@ def inspect(target: Target, options: Options, command: str) -> Report:
         totals=whole,
         rows=table,
         uncounted=uncounted(findings),
-        notes=(*target.notes, *inputs.notes, *notes, *notes_of(findings)),
+        notes=(*notes, *found, *notes_of(findings)),
         verdict=worst(row.verdict for row in table),
     )
     return _with_accounts(report, findings, run, options) if options.accounts else report
+
+
+def _measured(
+    target: Target, options: Options, run: Run, reach: Fields, macs: int
+) -> tuple[dict[str, list[Count]], list[ReceptiveField | None], tuple[str, ...]]:
+    """(what counters found, the field of every call, notes): from this run and, if a probe is wanted, on the CPU."""
+    fields = row_fields(run.trace, reach)
+    if options.probe is False:
+        return count(run), fields, ()
+    from cnninspect.on_cpu import measure
+    from cnninspect.probe_check import with_verdicts
+
+    def on_cpu() -> Run:
+        if run.device == "cpu":
+            return run
+        options.progress(f"building {target.name} on cpu")
+        model = target.build("cpu", options.dtype)
+        inputs = make_inputs(target, model, options.inputs, "cpu", options.dtype)
+        return Run(run.trace, model, inputs.args, inputs.kwargs, "cpu")
+
+    found = measure(run, on_cpu, reach, macs, options.progress, limited=options.probe is None)
+    return found.counts, with_verdicts(fields, found.verdicts), found.notes
 
 
 def _with_accounts(report: Report, findings: Findings, run: Run, options: Options) -> Report:
@@ -184,13 +213,15 @@ def inspect_model(
     command: str = "summary",
     progress: Progress = silent,
     accounts: Sequence[Account] = (),
+    probe: bool | None = False,
 ) -> Report:
     """The report on a model: a TARGET string as on the command line, a module, a class, a factory or a function.
 
     `input_shape` is one shape ([N, C, H, W]) or a sequence of them; `inputs` takes the command line's form
     (`"1x3x224x224"`, `"mask=1x77:int64"`). `accounts` are added to the report, such as `Memory("adam")` from
-    `cnninspect.accounts.memory`. Raises CnninspectError with the command line's message.
+    `cnninspect.accounts.memory`. `probe=True` checks the receptive fields with NaN on the CPU and lets fvcore count
+    there; None does so unless it costs too much. Raises CnninspectError with the command line's message.
     """
     chosen = InputOptions.of(input_shape, inputs, inputs_from, batch_size)
-    options = Options(chosen, device, dtype, training, progress, accounts)
+    options = Options(chosen, device, dtype, training, progress, accounts, probe)
     return inspect(resolve(target, arguments or {}), options, command)

@@ -8,12 +8,14 @@ a hole: it must not reach any element outside the prediction.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from cnninspect.counters.nan_probe import Mask, Probe, Region
 from cnninspect.quantities import Verdict
 from cnninspect.receptive.fields import Axis, Field
+from cnninspect.report import ReceptiveField
 from cnninspect.trace.records import Call, Op, Trace
 from cnninspect.verdicts import worst
 
@@ -64,6 +66,18 @@ def check_fields(trace: Trace, fields_of: FieldsOf, probe: Probe) -> list[Verdic
     """
     swallowed = _swallowed(trace)
     return [_verdict(call, fields_of, probe, swallowed) for call in trace.calls]
+
+
+def with_verdicts(
+    fields: Sequence[ReceptiveField | None], verdicts: Sequence[Verdict] | None
+) -> list[ReceptiveField | None]:
+    """The fields of all calls with the verdict on each; as they are without a probe."""
+    if verdicts is None:
+        return list(fields)
+    return [
+        None if field is None else replace(field, verdict=verdict)
+        for field, verdict in zip(fields, verdicts, strict=True)
+    ]
 
 
 def _verdict(call: Call, fields_of: FieldsOf, probe: Probe, swallowed: set[int]) -> Verdict:

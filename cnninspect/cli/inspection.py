@@ -39,6 +39,7 @@ def inspected(target: str, options: RunOptions, session: Session, command: str) 
                 device=options.device,
                 dtype=dtype,
                 training=options.train,
+                probe=_probe(options, command),
                 command=command,
                 progress=progress,
             )
@@ -47,6 +48,11 @@ def inspected(target: str, options: RunOptions, session: Session, command: str) 
     for note in report.notes:
         session.note(note)
     return report
+
+
+def _probe(options: RunOptions, command: str) -> bool | None:
+    """Whether to run on the CPU too; None where the command does so by default, within limits."""
+    return False if options.probe is None and command != "compare" else options.probe
 
 
 def _plugin_names() -> list[str]:

@@ -64,6 +64,15 @@ class RunOptions:
         str | None, typer.Option(metavar="NAME", help="Of parameters and floating inputs.", rich_help_panel=_MODEL)
     ] = None
     train: Annotated[bool, typer.Option("--train/--eval", help="Mode of the model.", rich_help_panel=_MODEL)] = False
+    probe: Annotated[
+        bool | None,
+        typer.Option(
+            "--probe/--no-probe",
+            help="Check receptive fields with NaN on the CPU; compare does, unless it costs too much.",
+            show_default=False,
+            rich_help_panel=_MODEL,
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,12 @@ def counter(
     return enter
 
 
-def count(run: Run) -> dict[str, list[Count]]:
-    """What every counter that can work on this run's device found."""
-    usable = [entry for entry in COUNTERS.values() if run.device != "meta" or not entry.needs_kernels]
-    return {entry.name: entry.measure(run) for entry in usable}
+def count(run: Run, with_kernels: Run | None = None) -> dict[str, list[Count]]:
+    """What every counter found that can work on this run's device, or else on that of the same run `with_kernels`."""
+    real = run if run.device != "meta" else with_kernels
+    found = {}
+    for entry in COUNTERS.values():
+        used = real if entry.needs_kernels else run
+        if used is not None:
+            found[entry.name] = entry.measure(used)
+    return found

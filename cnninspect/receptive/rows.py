@@ -41,13 +41,11 @@ def row_fields(trace: Trace, fields: Fields | None = None) -> list[ReceptiveFiel
     return [_row(fields, call) for call in trace.calls]
 
 
-def total_field(trace: Trace, fields: Fields | None = None) -> ReceptiveField | None:
-    """The field of the last call, in their order, whose output still is a map: every axis has its own dimension."""
+def last_map(trace: Trace, fields: Fields | None = None) -> Call | None:
+    """The last call, in their order, whose output still is a map: every axis has its own dimension."""
     fields = fields or intervals(trace)
-    for call in reversed(trace.calls):
-        if call.outputs and _is_map(fields.reach(call, call.outputs[0])):
-            return _row(fields, call)
-    return None
+    maps = (call for call in reversed(trace.calls) if call.outputs and _is_map(fields.reach(call, call.outputs[0])))
+    return next(maps, None)
 
 
 def _row(fields: Fields, call: Call) -> ReceptiveField | None:

@@ -1,0 +1,109 @@
+"""What a run on meta cannot measure: the untouched model again on the CPU, for the NaN probe and counters with kernels.
+
+A network that would keep a machine busy for minutes, or fill its memory, is left out unless somebody asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from cnninspect.counters import count
+from cnninspect.counters.base import Count, Run
+from cnninspect.counters.memory import held_bytes, inference_peak
+from cnninspect.counters.nan_probe import Region, probe_nan
+from cnninspect.formulas.catalogue import layer_of
+from cnninspect.probe_check import check_fields, regions_to_probe
+from cnninspect.progress import Progress
+from cnninspect.quantities import Verdict
+from cnninspect.receptive.intervals import Fields
+from cnninspect.trace.records import Trace
+
+MOST_MACS = 500 * 10**9
+"""Multiply-accumulates of a run that nobody asked for: about half a minute on two cores."""
+
+MOST_BYTES = 4 * 2**30
+"""Memory that such a run may take: parameters, buffers, inputs and the activations alive at once."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What both runs found: the counters, one verdict per call on its field (None without a probe), and notes."""
+
+    counts: dict[str, list[Count]]
+    verdicts: Sequence[Verdict] | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a forward pass of some copies of the input takes."""
+
+    macs: int
+    nbytes: int
+
+    @classmethod
+    def of(cls, trace: Trace, macs: int, copies: int) -> Cost:
+        """The cost when one copy takes `macs`."""
+        held = held_bytes(trace)
+        fixed = held["parameters"] + held["buffers"]
+        return cls(macs * copies, fixed + (held["inputs"] + inference_peak(trace).nbytes) * copies)
+
+    @property
+    def excess(self) -> str | None:
+        """What is too much of it, in words; None if nothing is."""
+        if self.macs > MOST_MACS:
+            return f"it takes {self.macs / 1e9:,.0f} G multiply-accumulates, and {MOST_MACS / 1e9:,.0f} G is the limit"
+        if self.nbytes > MOST_BYTES:
+            return f"it takes {self.nbytes / 2**30:,.1f} GiB, and {MOST_BYTES / 2**30:,.0f} GiB is the limit"
+        return None
+
+
+def measure(
+    run: Run, on_cpu: Callable[[], Run], fields: Fields, macs: int, progress: Progress, *, limited: bool
+) -> Measured:
+    """What is found when the model of `run`, which takes `macs`, runs on the CPU too.
+
+    `on_cpu` gives the run to make there. `limited` leaves out what costs too much; a note says what was left out and
+    why. What the model's code raises there becomes a note: the report on the first run stands.
+    """
+    regions = regions_to_probe(run.trace, fields.axes)
+
+    def excess(copies: int) -> str | None:
+        return Cost.of(run.trace, macs, copies).excess if limited else None
+
+    if (reason := excess(1)) is not None:
+        return Measured(count(run), notes=(_left_out(reason),))
+    try:
+        real = on_cpu()
+    except Exception as error:
+        return Measured(count(run), notes=(_failed(error),))
+    progress("counting on the CPU")
+    counts = count(run, real)
+    if (reason := excess(1 + len(regions))) is not None:
+        return Measured(counts, notes=(_left_out(reason),))
+    progress("probing receptive fields with NaN")
+    try:
+        return Measured(counts, _probed(real, fields, regions))
+    except Exception as error:
+        return Measured(counts, notes=(_failed(error),))
+
+
+def _probed(run: Run, fields: Fields, regions: Sequence[Region]) -> list[Verdict]:
+    """One verdict per call: with the fast convolutions of oneDNN first; where those contradict a field, without."""
+    found: list[Verdict] = []
+    for onednn in (True, False):
+        probe = probe_nan(run.trace, run.model, run.args, run.kwargs, layer_of, regions, onednn=onednn)
+        found = check_fields(run.trace, fields.of_call, probe)
+        if Verdict.DIFFER not in found:
+            break
+    return found
+
+
+def _left_out(reason: str) -> str:
+    return f"receptive fields are not probed: {reason}. --probe does it all the same."
+
+
+def _failed(error: Exception) -> str:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    return f"receptive fields are not probed: the run on the CPU failed ({reason})."
