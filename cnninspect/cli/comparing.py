@@ -72,7 +72,7 @@ def compare_target(
     view = view_of(output, "compare", of_two=other is not None)
     expectations = Expectations.of(expected)
     if expected.baseline.update_baseline and expected.baseline.baseline is not None:
-        _update(target, run, expected.baseline.baseline, session)
+        update_baseline(target, run, expected.baseline.baseline, session)
         return 0
     check_writable(output.output)
     report = _report_of(target, run, session)
@@ -84,7 +84,14 @@ def compare_target(
     return exit_code(result, strict=output.strict)
 
 
-def _update(target: str, run: RunOptions, file: str, session: Session) -> None:
+def checked_target(target: str, run: RunOptions, expected: ExpectationOptions, session: Session) -> Report:
+    """The report on TARGET with its checks."""
+    _check_together(None, expected)
+    expectations = Expectations.of(expected)
+    return expectations.checked(_report_of(target, run, session))
+
+
+def update_baseline(target: str, run: RunOptions, file: str, session: Session) -> None:
     """Write the baseline of TARGET."""
     check_writable(file)
     save_baseline(_report_of(target, run, session), file)

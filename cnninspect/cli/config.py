@@ -6,7 +6,6 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from enum import Enum
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import typer
@@ -30,8 +29,7 @@ def config(
     context: typer.Context, run: RunOptions, output: OutputOptions, budgets: BudgetOptions, _common: Common
 ) -> None:
     """What is in force here, and where each value comes from."""
-    from cnninspect.cli.output import to_stdout
-    from cnninspect.files import write_whole
+    from cnninspect.cli.output import put
     from cnninspect.render import Format
 
     found = context.ensure_object(Session).config
@@ -42,10 +40,7 @@ def config(
         *_targets(found),
     ]
     text = _json(settings, found) if output.format is Format.JSON else _table(settings)
-    if output.output is None:
-        to_stdout(text)
-    else:
-        write_whole(Path(output.output), text)
+    put(text, output.output)
 
 
 def _options(group: Any, context: typer.Context, found: Config, table: str = "") -> Iterator[Setting]:

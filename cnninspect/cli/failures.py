@@ -22,12 +22,13 @@ def failed(error: BaseException, session: Session) -> int:
     """Say what went wrong and return the exit code; the traceback is shown under `--debug` only."""
     if session.debug:
         traceback.print_exception(error)
-    message, code = _verdict_on(error)
+    message, code = explained(error)
     say(message)
     return code
 
 
-def _verdict_on(error: BaseException) -> tuple[str, int]:
+def explained(error: BaseException) -> tuple[str, int]:
+    """The sentence that says what went wrong, and the exit code."""
     if isinstance(error, CnninspectError):
         return str(error), error.exit_code
     if isinstance(error, MISUSE):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from cnninspect.cli.options import OutputOptions
@@ -32,18 +34,29 @@ def view_of(options: OutputOptions, command: str, *, of_two: bool = False) -> Vi
 
 def write(report: Report, options: OutputOptions, view: View) -> None:
     """Render the report and put it where the options say, and for GitHub beside it; OutputError if that fails."""
-    if options.output is None:
-        if sys.stdout is None:
-            raise OutputError("cannot write to stdout: it is closed.")
-        to_stdout(render(report, options.format, view=view, screen=Screen.of(sys.stdout)))
-    else:
-        write_whole(Path(options.output), render(report, options.format, view=view))
+    write_rendered(partial(render, report, view=view), options)
+
+
+def write_rendered(rendered: Callable[..., str], options: OutputOptions) -> None:
+    """Put what `rendered(format, screen=...)` gives where the options say, and for GitHub a summary beside it."""
+    screen = Screen.of(sys.stdout) if options.output is None and sys.stdout is not None else None
+    put(rendered(options.format, screen=screen), options.output)
     if options.format is Format.GITHUB:
-        append_step_summary(render(report, Format.MARKDOWN, view=view))
+        append_step_summary(rendered(Format.MARKDOWN, screen=None))
+
+
+def put(text: str, file: str | None) -> None:
+    """Write to a file, whole or not at all, or to stdout without one; OutputError if that fails."""
+    if file is None:
+        to_stdout(text)
+    else:
+        write_whole(Path(file), text)
 
 
 def to_stdout(text: str) -> None:
     """Write to stdout. A reader that has seen enough (`| head`) is no error; OutputError for a full disk."""
+    if sys.stdout is None:
+        raise OutputError("cannot write to stdout: it is closed.")
     encoding = sys.stdout.encoding or "ascii"
     try:
         sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))

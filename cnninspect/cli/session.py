@@ -12,16 +12,20 @@ from cnninspect.config.file import Config
 
 @dataclass
 class Session:
-    """Set by `--quiet` and `--debug`, wherever they stand on the command line, and by the configuration."""
+    """Set by `--quiet` and `--debug`, wherever they stand on the command line, and by the configuration.
+
+    `about` is what notes begin with: the name of the target, where there are many.
+    """
 
     quiet: bool = False
     debug: bool = False
     config: Config = field(default_factory=Config)
+    about: str = ""
 
     def note(self, text: str) -> None:
         """Tell the reader something that is no error."""
         if not self.quiet:
-            say(f"note: {text}")
+            say(f"note: {self.about}{text}")
 
 
 def say(text: str) -> None:

@@ -7,13 +7,18 @@ from io import StringIO
 
 from cnninspect.render.document import data_sheet
 from cnninspect.render.screen import UNICODE, Screen
+from cnninspect.render.sheet import Sheet
 from cnninspect.render.view import View
 from cnninspect.report import Report
 
 
 def render(report: Report, view: View, _screen: Screen) -> str:
     """One line per row of the view with every column, or with those that the view names."""
-    sheet = data_sheet(report, view, UNICODE)
+    return written(data_sheet(report, view, UNICODE))
+
+
+def written(sheet: Sheet) -> str:
+    """A sheet as comma-separated values."""
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(heading.plain for heading in sheet.headings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from cnninspect.render.document import Document, document
@@ -28,12 +29,16 @@ _STYLE = """\
 
 def render(report: Report, view: View, _screen: Screen) -> str:
     """A standalone page."""
-    parts = document(report, view, UNICODE, whole=True)
-    head = f'<meta charset="utf-8">\n<title>{escape(parts.title)}</title>'
+    return page([document(report, view, UNICODE, whole=True)])
+
+
+def page(documents: Sequence[Document]) -> str:
+    """A standalone page of these documents, with the title of the first."""
+    head = f'<meta charset="utf-8">\n<title>{escape(documents[0].title)}</title>'
     scheme = ":root { color-scheme: light dark; }"
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{head}\n<style>{scheme}</style>\n</head>\n'
-        f"<body>\n{_body(parts)}</body>\n</html>\n"
+        f"<body>\n{''.join(map(_body, documents))}</body>\n</html>\n"
     )
 
 

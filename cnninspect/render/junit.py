@@ -6,7 +6,7 @@ Elements and attributes are those of the schema of Jenkins' xUnit plugin (junit-
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
@@ -25,8 +25,13 @@ _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 def render(report: Report, _view: View, _screen: Screen) -> str:
     """The report's checks as one suite; those of its formulas where none were made."""
+    return suites([report])
+
+
+def suites(reports: Iterable[Report]) -> str:
+    """A suite for each report."""
     root = Element("testsuites", name="cnninspect")
-    root.append(_suite(report if report.checks is not None else check_formulas(report)))
+    root.extend(_suite(report if report.checks is not None else check_formulas(report)) for report in reports)
     ElementTree.indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
 

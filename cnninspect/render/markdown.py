@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from cnninspect.quantities import Verdict
 from cnninspect.render.cells import verdict_sign
-from cnninspect.render.document import document
+from cnninspect.render.document import Document, document
 from cnninspect.render.facts import Fact
 from cnninspect.render.screen import UNICODE, Screen
 from cnninspect.render.sheet import Cell, Sheet
@@ -19,14 +20,18 @@ _SPECIAL = re.compile(r"[\\|*`\[\]<]|(?<![^\W_])_|_(?![^\W_])")
 
 def render(report: Report, view: View, _screen: Screen) -> str:
     """The report as Markdown."""
-    parts = document(report, view, UNICODE, whole=True)
-    blocks = [f"### {_escaped(parts.title)}", _result(report, parts.closing), _table(parts.sheet), _list(parts.facts)]
+    return written(document(report, view, UNICODE, whole=True), report.verdict)
+
+
+def written(parts: Document, verdict: Verdict) -> str:
+    """A document as Markdown."""
+    blocks = [f"### {_escaped(parts.title)}", _result(verdict, parts.closing), _table(parts.sheet), _list(parts.facts)]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def _result(report: Report, closing: str) -> str:
+def _result(verdict: Verdict, closing: str) -> str:
     """The sentence that a reviewer reads first."""
-    return f"{verdict_sign(report.verdict, UNICODE).text} **{_escaped(closing)}**" if closing else ""
+    return f"{verdict_sign(verdict, UNICODE).text} **{_escaped(closing)}**" if closing else ""
 
 
 def _table(sheet: Sheet) -> str:

@@ -34,7 +34,11 @@ _SHORTEST_CELL = 8
 
 def render(report: Report, view: View, screen: Screen) -> str:
     """Title, table, totals; on a terminal no line is wider than it, elsewhere nothing is left out."""
-    parts = document(report, view, screen.marks, whole=screen.width is None)
+    return written(document(report, view, screen.marks, whole=screen.width is None), screen)
+
+
+def written(parts: Document, screen: Screen) -> str:
+    """A document as text."""
     blocks = [
         [_paint(_cut(parts.title, screen), Tone.STRONG, screen)],
         _table(parts, screen),
