@@ -8,20 +8,9 @@ from math import gcd
 
 import numpy as np
 
-from cnninspect.receptive.digits import (
-    COPY,
-    FEATURE,
-    NOTHING,
-    PLACE,
-    Digit,
-    Indices,
-    Table,
-    common,
-    lookup,
-    meeting,
-    simplified,
-)
-from cnninspect.receptive.layout import Digits, refinement, regrouped, unified
+from cnninspect.receptive.aligning import agree, aligned, conformed, is_nothing
+from cnninspect.receptive.digits import FEATURE, PLACE, Digit, Indices, Table, common, lookup, meeting, simplified
+from cnninspect.receptive.layout import regrouped
 from cnninspect.receptive.maps import Map, grouped, size_of
 from cnninspect.receptive.taps import steps
 
@@ -29,7 +18,7 @@ from cnninspect.receptive.taps import steps
 def merged(first: Map, second: Map) -> Map:
     """The hull of two maps whose shapes broadcast."""
     rank = max(len(first.dims), len(second.dims))
-    a, b = _aligned(first.padded(rank), second.padded(rank))
+    a, b = aligned(first.padded(rank), second.padded(rank))
     left, right, digits, mixed = a.table, b.table, [], []
     for axis, (p, q) in enumerate(zip(a.digits, b.digits, strict=True), 1):
         if p.size == 1 and not (p.step and q.step):
@@ -58,6 +47,9 @@ def concatenated(maps: Sequence[Map], dim: int) -> Map:
 
     Where nothing varies inside blocks of equal size (branches of a concatenation) there is one entry for each block.
     """
+    padded = None if maps[0].clipped else _padded_by_nothing(maps, dim)
+    if padded is not None:
+        return padded
     grain = gcd(*(_grain(part, dim) for part in maps))
     table, digit, like = _blocks(maps, dim, grain)
     axis = like.axis(dim)
@@ -70,16 +62,29 @@ def concatenated(maps: Sequence[Map], dim: int) -> Map:
     return like.replaced(np.expand_dims(table, axis + 1), dim, (digit, inner))
 
 
+def _padded_by_nothing(maps: Sequence[Map], dim: int) -> Map | None:
+    """The one map that is not empty, gone on beyond its ends like the inside of any padding; None if there are more."""
+    something = [position for position, part in enumerate(maps) if not is_nothing(part)]
+    if len(something) != 1:
+        return None
+    part, before = maps[something[0]], sum(size_of(other.dims[dim]) for other in maps[: something[0]])
+    digits = part.dims[dim]
+    if len(digits) != 1 or digits[0].kind < PLACE or digits[0].step is None:
+        return None
+    size = sum(size_of(other.dims[dim]) for other in maps)
+    return part.slid(dim, steps(digits[0].size, size, -before, 1))
+
+
 def _blocks(maps: Sequence[Map], dim: int, grain: int) -> tuple[Table, Digit, Map]:
     """The concatenation with one entry for each block, its digit, and a map with its other digits."""
     first, axis = maps[0], maps[0].axis(dim)
     kind = reduce(meeting, (digit.kind for part in maps for digit in part.dims[dim]), FEATURE)
     counts = [size_of(part.dims[dim]) // grain for part in maps]
     constant = all(_grain(part, dim) == size_of(part.dims[dim]) > 1 for part in maps)
-    if constant and all(_agree(first, other, dim) for other in maps):
+    if constant and all(agree(first, other, dim) for other in maps):
         table = np.repeat(np.concatenate([part.table for part in maps], axis), counts, axis)
     else:
-        parts = _conformed([_coarse(part, dim, grain) for part in maps], dim)
+        parts = conformed([_coarse(part, dim, grain) for part in maps], dim)
         first, axis = parts[0], parts[0].axis(dim)
         table = np.concatenate([part.completed(dim).table for part in parts], axis)
     return table, Digit(sum(counts), None, kind), first
@@ -108,7 +113,7 @@ def written(whole: Map, dim: int, positions: Indices, part: Map) -> Map:
     away_from_borders = None if whole.clipped else _written_endlessly(whole, dim, positions, part)
     if away_from_borders is not None:
         return away_from_borders
-    a, b = _conformed([whole.completed(dim), part.expanded(_with_size(whole, dim, len(positions))).completed(dim)], dim)
+    a, b = conformed([whole.completed(dim), part.expanded(_with_size(whole, dim, len(positions))).completed(dim)], dim)
     table = a.table.copy()
     where = (*(slice(None),) * a.axis(dim), positions)
     table[where] = b.table
@@ -126,77 +131,10 @@ def _written_endlessly(whole: Map, dim: int, positions: Indices, part: Map) -> M
     size, count, start = size_of(whole.dims[dim]), len(positions), int(positions[0])
     if (np.diff(positions) != 1).any() or any(d.kind < PLACE or d.step is None for d in part.dims[dim]):
         return None
-    if 3 * count >= 2 * size or (whole.table > NOTHING // 2).all():
+    if 3 * count >= 2 * size or is_nothing(whole):
         return part.slid(dim, steps(count, size, -start, 1))
     return whole if 3 * count <= size and (start == 0 or start + count == size) else None
 
 
 def _with_size(whole: Map, dim: int, size: int) -> tuple[int, ...]:
     return (*whole.shape[:dim], size, *whole.shape[dim + 1 :])
-
-
-def _conformed(maps: list[Map], dim: int) -> list[Map]:
-    """Maps of equal shape, but for dimension `dim`, with the same digits and table sizes in all other dimensions."""
-    first = maps[0]
-    if all(_agree(first, other, dim) for other in maps[1:]):
-        return maps
-    for other in maps[1:]:
-        first, _ = _aligned(first, other, skip=dim)
-    maps = [_aligned(first, other, skip=dim)[1] for other in maps]
-    axis_of_dim = first.axis(dim)
-    for axis in range(1, first.table.ndim):
-        if axis != axis_of_dim:
-            tables, digit = unified([part.table for part in maps], axis, [part.digits[axis - 1] for part in maps])
-            maps = [_with_digit(part, table, axis, digit) for part, table in zip(maps, tables, strict=True)]
-    return maps
-
-
-def _agree(a: Map, b: Map, skip: int) -> bool:
-    """Whether two maps have the same digits and table sizes in every dimension but `skip`."""
-    axis = a.axis(skip)
-    rest = axis + len(a.dims[skip])
-    same_digits = a.dims[:skip] == b.dims[:skip] and a.dims[skip + 1 :] == b.dims[skip + 1 :]
-    return same_digits and a.table.shape[:axis] == b.table.shape[:axis] and a.table.shape[rest:] == b.table.shape[rest:]
-
-
-def _with_digit(part: Map, table: Table, axis: int, digit: Digit) -> Map:
-    digits = [*part.digits[: axis - 1], digit, *part.digits[axis:]]
-    return Map(table, grouped(digits, part.dims), part.space)
-
-
-def _aligned(a: Map, b: Map, skip: int | None = None) -> tuple[Map, Map]:
-    """Two maps of one rank with digits of the same sizes in every dimension but `skip`."""
-    if a.dims == b.dims:
-        return a, b
-    for dim in range(len(a.dims)):
-        if dim != skip and _sizes(a.dims[dim]) != _sizes(b.dims[dim]):
-            a, b = _aligned_dim(a, b, dim)
-    return a, b
-
-
-def _aligned_dim(a: Map, b: Map, dim: int) -> tuple[Map, Map]:
-    first, second = a.dims[dim], b.dims[dim]
-    if size_of(first) == 1 and second:
-        return _stretched(a, dim, second), b
-    if size_of(second) == 1:
-        return a, _stretched(b, dim, first)
-    sizes = refinement(first, second)
-    if sizes is None:
-        return a.single(dim), b.single(dim)
-    return _redivided(a, dim, sizes), _redivided(b, dim, sizes)
-
-
-def _stretched(part: Map, dim: int, like: Digits) -> Map:
-    """A dimension of size 1 made as long as another tensor's: all its values are the same element."""
-    return part.picked(dim, 0).inserted(dim, tuple(Digit(digit.size, 0, COPY) for digit in like))
-
-
-def _redivided(part: Map, dim: int, sizes: tuple[int, ...]) -> Map:
-    """A dimension with digits of the given sizes."""
-    axis = part.axis(dim)
-    table, groups = regrouped(part.table, axis, part.dims[dim], sizes)
-    return part.replaced(table, dim, tuple(digit for group in groups for digit in group))
-
-
-def _sizes(digits: Digits) -> tuple[int, ...]:
-    return tuple(digit.size for digit in digits)
