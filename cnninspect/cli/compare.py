@@ -13,7 +13,7 @@ from cnninspect.cli.session import Session
 Target = Annotated[
     str | None,
     typer.Argument(
-        metavar="[TARGET]",
+        metavar="TARGET",
         show_default=False,
         help="As for summary, or a report saved as JSON. Without one: the targets of \\[tool.cnninspect.targets].",
     ),

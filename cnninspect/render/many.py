@@ -1,0 +1,149 @@
+"""What came of several targets in one text: the findings of each, and a line for each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from cnninspect.checks.formulas import TOTAL
+from cnninspect.quantities import Verdict
+from cnninspect.render import as_csv, as_json, github, html, junit, markdown, table
+from cnninspect.render.cells import verdict_sign
+from cnninspect.render.document import Document, data_sheet, document
+from cnninspect.render.findings import failed, summary
+from cnninspect.render.formats import Format
+from cnninspect.render.screen import UNICODE, Marks, Screen
+from cnninspect.render.sheet import Cell, Heading, Sheet, Tone
+from cnninspect.render.view import View
+from cnninspect.report import SCHEMA_VERSION, Check, Report
+from cnninspect.verdicts import worst
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one target: a report with its checks, or the `error` that kept it from being checked."""
+
+    name: str
+    target: str
+    code: int
+    report: Report | None = None
+    error: str | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst verdict of its checks; a target that could not be checked fails."""
+        return Verdict.DIFFER if self.report is None else self.report.verdict
+
+    @property
+    def named(self) -> Report:
+        """The report under the target's own name; one with a single failed check where there is none."""
+        if self.report is not None:
+            return replace(self.report, target={**self.report.target, "name": self.name})
+        check = Check("run", TOTAL, 0, "", "fine", "failed", "target", Verdict.DIFFER, self.error)
+        target = {"spec": self.target, "name": self.name}
+        return Report("compare", {}, target, {}, {}, (), verdict=Verdict.DIFFER, checks=(check,))
+
+
+def render_many(
+    outcomes: Sequence[Outcome], fmt: Format, code: int, *, view: View | None = None, screen: Screen | None = None
+) -> str:
+    """All outcomes in one format, ending in a newline; `code` is the exit code that they lead to."""
+    if fmt is Format.JSON:
+        return _json(outcomes, code, view or View())
+    return _WRITERS[fmt](outcomes, view or View(), screen or Screen())
+
+
+def _table(outcomes: Sequence[Outcome], view: View, screen: Screen) -> str:
+    sections = _sections(outcomes, view, screen.marks, whole=screen.width is None)
+    return "\n".join(table.written(parts, screen) for parts in [*sections, _overview(outcomes, screen.marks)])
+
+
+def _markdown(outcomes: Sequence[Outcome], view: View, _screen: Screen) -> str:
+    """The overview first: it is what a reviewer reads."""
+    verdict = worst(outcome.verdict for outcome in outcomes)
+    sections = [markdown.written(parts, Verdict.DIFFER) for parts in _sections(outcomes, view, UNICODE, whole=True)]
+    return "\n".join([markdown.written(_overview(outcomes, UNICODE), verdict), *sections])
+
+
+def _html(outcomes: Sequence[Outcome], view: View, _screen: Screen) -> str:
+    return html.page([_overview(outcomes, UNICODE), *_sections(outcomes, view, UNICODE, whole=True)])
+
+
+def _csv(outcomes: Sequence[Outcome], view: View, _screen: Screen) -> str:
+    """All checks, the target's name before each."""
+    sheets = [(outcome.name, data_sheet(outcome.named, view, UNICODE)) for outcome in outcomes]
+    headings = (Heading("target", "target"), *sheets[0][1].headings)
+    lines = tuple((Cell(name, name), *line) for name, sheet in sheets for line in sheet.lines)
+    return as_csv.written(Sheet(headings, lines))
+
+
+def _github(outcomes: Sequence[Outcome], view: View, screen: Screen) -> str:
+    return "".join(github.render(outcome.named, view, screen) for outcome in outcomes) + f"{_closing(outcomes)}\n"
+
+
+def _junit(outcomes: Sequence[Outcome], _view: View, _screen: Screen) -> str:
+    return junit.suites(outcome.named for outcome in outcomes)
+
+
+def _json(outcomes: Sequence[Outcome], code: int, view: View) -> str:
+    """The exit code, and each target's report as it is on its own; null where there is none."""
+    head = {"schema_version": SCHEMA_VERSION, "command": "compare", "exit_code": code}
+    entries = ",\n".join(_entry(outcome, view) for outcome in outcomes)
+    return f'{json.dumps(head)[:-1]}, "targets": [\n{entries}]}}\n'
+
+
+def _entry(outcome: Outcome, view: View) -> str:
+    head = {"name": outcome.name, "target": outcome.target, "exit_code": outcome.code, "error": outcome.error}
+    report = "null\n" if outcome.report is None else as_json.render(outcome.report, view, Screen())
+    return f'{json.dumps(head)[:-1]}, "report": {report}}}'
+
+
+_WRITERS: dict[Format, Callable[[Sequence[Outcome], View, Screen], str]] = {
+    Format.TABLE: _table,
+    Format.MARKDOWN: _markdown,
+    Format.HTML: _html,
+    Format.CSV: _csv,
+    Format.GITHUB: _github,
+    Format.JUNIT: _junit,
+}
+
+
+def _sections(outcomes: Sequence[Outcome], view: View, marks: Marks, *, whole: bool) -> list[Document]:
+    """A document for each target with findings."""
+    found = [outcome.named for outcome in outcomes if outcome.report is not None and failed(outcome.report)]
+    return [document(report, view, marks, whole=whole) for report in found]
+
+
+_HEADINGS = (
+    Heading("target", "target", kept=True),
+    Heading("model", "model"),
+    Heading("verdict", "", kept=True),
+    Heading("result", "result", kept=True),
+)
+
+
+def _overview(outcomes: Sequence[Outcome], marks: Marks) -> Document:
+    """One line per target."""
+    lines = tuple(_line(outcome, marks) for outcome in outcomes)
+    return Document("targets of the configuration", Sheet(_HEADINGS, lines), [], _closing(outcomes))
+
+
+def _line(outcome: Outcome, marks: Marks) -> tuple[Cell, ...]:
+    result = outcome.error if outcome.report is None else summary(outcome.report)
+    return (
+        Cell(outcome.name, outcome.name),
+        Cell(outcome.target, outcome.target, Tone.QUIET),
+        verdict_sign(outcome.verdict, marks),
+        Cell(result or "", result),
+    )
+
+
+_RESULTS = {0: "fine", 1: "with findings", 4: "incomplete"}
+
+
+def _closing(outcomes: Sequence[Outcome]) -> str:
+    """`3 targets: 1 fine, 1 with findings, 1 not checked.`"""
+    results = [_RESULTS.get(outcome.code, "not checked") for outcome in outcomes]
+    words = ", ".join(f"{results.count(result)} {result}" for result in dict.fromkeys(results))
+    return f"{len(outcomes)} target{'s' if len(outcomes) != 1 else ''}: {words}."
