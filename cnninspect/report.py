@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 from cnninspect.quantities import Quantity, Shape, Status, Unit, Verdict
@@ -265,6 +266,27 @@ class Report:
         found = self.totals[name]
         assert isinstance(found, Quantity)
         return found
+
+    def assert_matches_formulas(self, *, strict: bool = False) -> None:
+        """AssertionError, with every finding, if a formula and a measurement differ; if `strict`, or one is unknown."""
+        __tracebackhide__ = True
+        from cnninspect.assertions import assert_matches_formulas
+
+        assert_matches_formulas(self, strict=strict)
+
+    def assert_within(self, **limits: int | str) -> None:
+        """AssertionError unless every budget holds: `max_params="5M"`, `max_layer_share="40%"`, `min_rf=200`."""
+        __tracebackhide__ = True
+        from cnninspect.assertions import assert_within
+
+        assert_within(self, **limits)
+
+    def assert_matches_baseline(self, baseline: str | Path, *, tolerance: str | None = None) -> None:
+        """AssertionError, with every difference, unless the report is what a JSON file or a named baseline says."""
+        __tracebackhide__ = True
+        from cnninspect.assertions import assert_matches_baseline
+
+        assert_matches_baseline(self, baseline, tolerance=tolerance)
 
     def __str__(self) -> str:
         from cnninspect.render import render_text
