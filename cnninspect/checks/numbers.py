@@ -25,7 +25,7 @@ class Compared:
 def compare_quantities(name: str, expected: Quantity, found: Quantity, margin: Margin) -> Compared:
     """`match` and `differ` only where that is certain: two equal bounds may belong to different numbers."""
     values = known_value(expected), known_value(found)
-    return Compared(name, *values, _verdict((values[0], _status(expected)), (values[1], _status(found)), margin))
+    return Compared(name, *values, _verdict((values[0], status_of(expected)), (values[1], status_of(found)), margin))
 
 
 def known_value(quantity: Quantity) -> Any:
@@ -52,7 +52,7 @@ def compare_fields(expected: ReceptiveField, found: ReceptiveField) -> Compared 
     return Compared("receptive_field", *sizes, Verdict.MATCH)
 
 
-def _status(quantity: Quantity) -> Status:
+def status_of(quantity: Quantity) -> Status:
     """How sure the value is; what hooks and storages show is a fact, also where no formula predicts it."""
     is_fact = quantity.status is Status.UNKNOWN and known_value(quantity) is not None
     return Status.EXACT if is_fact else quantity.status

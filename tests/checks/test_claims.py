@@ -14,6 +14,8 @@ GATED = replace(SIZES, cause="se.pool")
 GLOBAL = ReceptiveField(None, None, None, Status.EXACT, None, Verdict.MATCH)
 PHASES = replace(SIZES, size=((188, 204), (188, 204)))
 UNEVEN = replace(SIZES, size=(3, 5))
+CONTESTED = replace(SIZES, verdict=Verdict.DIFFER)
+BOUND = replace(SIZES, status=Status.UPPER_BOUND)
 UNKNOWN = ReceptiveField(status=Status.UNKNOWN, verdict=Verdict.UNKNOWN)
 
 
@@ -27,7 +29,7 @@ def macs(value, status, **measured):
     return Quantity(value, Unit.MACS, status, value, measured, Verdict.UNKNOWN)
 
 
-NO_SHAPE = Quantity(None, Unit.SHAPE, Status.UNKNOWN, None, {"hooks": ((1, 8, 4, 3),)}, Verdict.UNKNOWN)
+NO_SHAPE = Quantity(((1, 8, 4, 3),), Unit.SHAPE, Status.UNKNOWN, None, {"hooks": ((1, 8, 4, 3),)}, Verdict.UNKNOWN)
 DIFFERS = replace(macs(10, Status.EXACT, torch=20), verdict=Verdict.DIFFER)
 
 VERDICTS = [
@@ -47,14 +49,12 @@ VERDICTS = [
     ("zero", tiny(), "stem", "params", "0", "differ"),
     ("kind", tiny(), "stem", "kind", "Conv2d", "match"),
     ("another kind", tiny(), "stem", "kind", "Linear", "differ"),
-    (
-        "a layer's shape that nothing predicts",
-        single(output_shape=NO_SHAPE),
-        "conv",
-        "output_shape",
-        "8x4x3",
-        "unknown",
-    ),
+    ("a shape that nothing predicts", single(output_shape=NO_SHAPE), "conv", "output_shape", "8x4x3", "match"),
+    ("not that shape", single(output_shape=NO_SHAPE), "conv", "output_shape", "8x4x4", "differ"),
+    ("a number that the report does not hold", single(flops=None, macs=None), "conv", "flops", "5", "unknown"),
+    ("FLOPs that a saved report leaves to the MACs", single(flops=None, macs=5), "conv", "flops", "10", "match"),
+    ("a field that the probe contradicts", single(field=CONTESTED), "conv", "receptive_field", "11", "unknown"),
+    ("a bound of a field", single(field=BOUND), "conv", "receptive_field", "11", "unknown"),
     ("a number that nobody knows", single(macs=macs(None, Status.UNKNOWN, torch=0)), "conv", "macs", "5", "unknown"),
     ("at least the lower bound", doubtful(), "total", "macs", "20000", "unknown"),
     ("less than the lower bound", doubtful(), "total", "macs", "16000", "differ"),

@@ -7,7 +7,8 @@ from typing import Any
 
 from cnninspect.checks.claims.columns import GLOBAL, Claimed, Count
 from cnninspect.checks.formulas import TOTAL
-from cnninspect.quantities import Quantity, Status, Verdict
+from cnninspect.checks.numbers import known_value, status_of
+from cnninspect.quantities import Quantity, Status, Verdict, in_flops
 from cnninspect.report import ReceptiveField, Report, Row
 
 Number = Quantity | ReceptiveField | str | None
@@ -26,7 +27,7 @@ class Cell:
     @classmethod
     def of(cls, row: Row | None, column: str, claimed: Claimed, report: Report) -> Cell:
         """The cell about a column of a row, or of the totals."""
-        return cls(row, column, claimed, report.totals[column] if row is None else getattr(row, column))
+        return cls(row, column, claimed, number_of(report, row, column))
 
     @property
     def label(self) -> str:
@@ -44,30 +45,55 @@ class Cell:
         A claim is wrong only where the number is certain to be another one, and right only where it is exact.
         """
         if self.found is None:
-            return (
-                Verdict.UNKNOWN,
-                "the tool does not know it" if self.number is not None else "it has no tensor output",
-            )
+            return Verdict.UNKNOWN, "the report has no such number" if self.number is None else "it is not known"
         if isinstance(self.number, Quantity):
             return _against(self.claimed, self.number)
-        is_global = isinstance(self.number, ReceptiveField) and self.number.cause is not None
-        right = self.claimed.admits(self.found) or (is_global and self.claimed.admits(GLOBAL))
-        return (Verdict.MATCH if right else Verdict.DIFFER), None
+        if isinstance(self.number, ReceptiveField):
+            return _against_field(self.claimed, self.number)
+        return _decided(self.claimed.admits(self.found))
+
+
+def number_of(report: Report, row: Row | None, column: str) -> Number:
+    """The number in a column of a row, or of the totals; FLOPs also where a saved report leaves them to the MACs."""
+    number: Number = report.totals.get(column) if row is None else getattr(row, column)
+    if number is None and column == "flops":
+        macs = number_of(report, row, "macs")
+        return in_flops(macs) if isinstance(macs, Quantity) else None
+    return number
 
 
 def value_of(number: Number) -> Any:
-    """The value of a number of the report, in the form in which claims are compared with it."""
+    """The value of a number of the report, in the form in which claims are compared with it; None if it is unknown."""
     if isinstance(number, ReceptiveField):
         return GLOBAL if number.is_global else None if number.status is Status.UNKNOWN else number.size
-    return number.value if isinstance(number, Quantity) else number
+    return known_value(number) if isinstance(number, Quantity) else number
 
 
 def _against(claimed: Claimed, number: Quantity) -> Judgement:
-    if number.status is not Status.EXACT:
+    if status_of(number) is not Status.EXACT:
         return _against_bound(claimed, number)
     if number.verdict is Verdict.DIFFER and any(map(claimed.admits, (number.value, *number.measured.values()))):
-        return Verdict.UNKNOWN, "formula and measurement differ, and the claim agrees with one of them"
-    return (Verdict.MATCH if claimed.admits(number.value) else Verdict.DIFFER), None
+        return _CONTESTED
+    return _decided(claimed.admits(number.value))
+
+
+def _against_field(claimed: Claimed, field: ReceptiveField) -> Judgement:
+    """A field that a gate makes global may be claimed as the local one or as global."""
+    right = claimed.admits(value_of(field)) or (field.cause is not None and claimed.admits(GLOBAL))
+    if field.status is not Status.EXACT:
+        return Verdict.UNKNOWN, _bound(field.status)
+    return _CONTESTED if right and field.verdict is Verdict.DIFFER else _decided(right)
+
+
+_CONTESTED = (Verdict.UNKNOWN, "formula and measurement differ, and the claim agrees with one of them")
+
+
+def _decided(right: bool) -> Judgement:
+    return (Verdict.MATCH if right else Verdict.DIFFER), None
+
+
+def _bound(status: Status) -> str:
+    return f"only a bound is known ({status.value.replace('_', ' ')})"
 
 
 def _against_bound(claimed: Claimed, number: Quantity) -> Judgement:
@@ -78,4 +104,4 @@ def _against_bound(claimed: Claimed, number: Quantity) -> Judgement:
             return Verdict.DIFFER, f"it is at least {number.value:,}"
         if number.status is Status.UPPER_BOUND and distance > claimed.number.slack:
             return Verdict.DIFFER, f"it is at most {number.value:,}"
-    return Verdict.UNKNOWN, f"only a bound is known ({number.status.value.replace('_', ' ')})"
+    return Verdict.UNKNOWN, _bound(number.status)
