@@ -15,6 +15,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 from cnninspect.errors import CnninspectError
 from cnninspect.targets.placing import placed
 from cnninspect.targets.undisturbed import undisturbed
+from cnninspect.targets.zeroed import ZeroedMemory
 
 Attempt = Callable[[], AbstractContextManager[Any]]
 
@@ -65,8 +66,15 @@ def _attempts(device: str) -> list[Attempt]:
     on_device: Attempt = lambda: torch.device(device)  # noqa: E731
     on_cpu: Attempt = lambda: torch.device("cpu")  # noqa: E731
     if device == "cpu":
-        return [on_cpu]
+        return [_filled_on_cpu]
     return [on_device, _parameters_on_meta, on_cpu] if device == "meta" else [on_device, on_cpu]
+
+
+@contextlib.contextmanager
+def _filled_on_cpu() -> Iterator[None]:
+    """Build on the CPU with every number defined."""
+    with torch.device("cpu"), ZeroedMemory():  # type: ignore[no-untyped-call]
+        yield
 
 
 @contextlib.contextmanager

@@ -257,3 +257,24 @@ def test_arguments_are_reported_as_plain_data() -> None:
 def test_dtypes_that_parameters_cannot_have(dtype: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         resolve(factory).build("meta", dtype)
+
+
+class Unfilled(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Parameter(torch.empty(3, 4))
+        self.second = nn.Parameter(torch.Tensor(5))
+        self.third = nn.Parameter(torch.empty_like(self.first))
+        self.fourth = nn.Parameter(self.second.new_empty(6))
+        self.filled = nn.Parameter(torch.empty(7).fill_(2.0))
+
+
+def test_memory_that_no_constructor_fills_is_zero() -> None:
+    # Freed memory is handed out again with what it held: without care these parameters would hold NaN.
+    spoiled = [torch.full((size,), torch.nan) for size in (12, 5, 6, 7) for _ in range(50)]
+    del spoiled
+    model = resolve(Unfilled).build("cpu")
+    assert isinstance(model, Unfilled)
+    unfilled = (model.first, model.second, model.third, model.fourth)
+    assert all((tensor == 0).all() for tensor in unfilled)
+    assert (model.filled == 2).all()
