@@ -94,7 +94,10 @@ class Findings:
         return Numbers(params, self._container_macs(call, children), judge(Unit.ELEMENTS, analytic, summed(neurons)))
 
     def _container_macs(self, call: Call, children: list[Numbers]) -> Quantity:
-        """The sum of the children's, with the worst of their verdicts: errors that cancel out are errors."""
+        """The sum of the children's, with the worst of their verdicts: errors that cancel out are errors.
+
+        A container that declares other numbers than its parts do, by the formula of a layer, is held to them.
+        """
         estimate = self.estimates[call.index]
         parts = [child.macs for child in children]
         measured = summed(parts)
@@ -104,7 +107,7 @@ class Findings:
                 measured[name] = measured.get(name, 0) + own
         reasons = all_reasons(parts)
         whole = judge(Unit.MACS, estimate.macs, measured, status=estimate.status, reasons=reasons)
-        if call.base is not None and whole.verdict is Verdict.DIFFER:
+        if estimate.formula is not None and whole.verdict is Verdict.DIFFER:
             return whole
         verdict = worst(part.verdict for part in parts)
         return Quantity(whole.value, Unit.MACS, estimate.status, estimate.macs, measured, verdict, reasons)
