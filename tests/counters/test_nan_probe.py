@@ -22,9 +22,11 @@ def pixel(*index: int, channels: int = 1) -> Region:
     return Region("0", (0, 0, *index), (0, channels - 1, *index))
 
 
-def probe(model: Callable[..., Any], x: Tensor, regions: list[Region], **kwargs: Any) -> tuple[Trace, Probe]:
+def probe(
+    model: Callable[..., Any], x: Tensor, regions: list[Region], *, onednn: bool = False, **kwargs: Any
+) -> tuple[Trace, Probe]:
     trace = record(model, (x,), kwargs, layer_of, device="cpu")
-    return trace, probe_nan(trace, model, (x,), kwargs, layer_of, regions)
+    return trace, probe_nan(trace, model, (x,), kwargs, layer_of, regions, onednn=onednn)
 
 
 def reacted(found: tuple[Trace, Probe], kind: str, region: int = 0) -> list[list[int]]:
@@ -86,10 +88,11 @@ def test_samples_merged_into_windows_are_told_apart() -> None:
     assert mask.tolist() == [[[[False, False]], [[False, True]]]]  # pixel 6 is the third of the second window of four
 
 
+@pytest.mark.parametrize("onednn", [False, True], ids=["native", "onednn"])
 @pytest.mark.parametrize("pixels", [1, 20], ids=["one-pixel", "a-batch-that-would-use-winograd"])
-def test_convolution_spreads_nan_no_further_than_it_reaches(pixels: int) -> None:
+def test_convolution_spreads_nan_no_further_than_it_reaches(pixels: int, onednn: bool) -> None:
     model = nn.Conv2d(4, 5, 3, padding=1)
-    found = probe(model, torch.rand(1, 4, 16, 16), [pixel(8, 8, channels=4)] * pixels)
+    found = probe(model, torch.rand(1, 4, 16, 16), [pixel(8, 8, channels=4)] * pixels, onednn=onednn)
     assert reacted(found, "Conv2d", pixels - 1) == [[y, x] for y in (7, 8, 9) for x in (7, 8, 9)]
 
 

@@ -78,7 +78,9 @@ def problems(provider: str, name: str) -> list[str]:
         for field in fields.of_call(call)
         if not field.is_known
     ]
-    probe = probe_nan(trace, model, (x,), {}, layer_of, regions_to_probe(trace, fields.axes))
+    recurrent = any(isinstance(module, nn.RNNBase) for module in model.modules())
+    regions = regions_to_probe(trace, fields.axes)
+    probe = probe_nan(trace, model, (x,), {}, layer_of, regions, onednn=not recurrent)
     verdicts = check_fields(trace, fields.of_call, probe)
     return found + [
         f"{call.path} {call.kind} {call.number}: the probe disagrees"
