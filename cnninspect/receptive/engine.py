@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from cnninspect.receptive import axes, reach
 from cnninspect.receptive.aliases import Aliases, View, put_back
 from cnninspect.receptive.digits import Indices, Table
@@ -14,19 +16,26 @@ from cnninspect.receptive.rules import CREATES, READS_BY_DATA, RULES, NoRule, Re
 from cnninspect.receptive.rules_elementwise import elementwise
 from cnninspect.trace.records import Op, TensorRef, Trace
 
+_WINDOWS = {
+    "aten.convolution", "aten._convolution", "aten.max_pool2d_with_indices", "aten.max_pool3d_with_indices",
+    "aten.avg_pool2d", "aten.avg_pool3d", "aten.im2col", "aten.unfold",
+}  # fmt: skip
+
 load()
 
 
 class Engine:
     """The reach of every value of a trace.
 
-    `looked_at` holds, for each axis, the hull (`lo`, `-hi`) of what the network reads at all: of what the first op with
-    a window sees. `before` holds earlier contents of tensors written through a view, with the op that ended them.
+    `looked_at` holds, for each axis, the hull (`lo`, `-hi`) of what the network reads at all: of what its first ops
+    with a window see. `made` is the index of the op that made a value. `before` holds earlier contents of tensors
+    written through a view, with the op that ended them.
     """
 
     def __init__(self, trace: Trace, constants: Mapping[int, Indices]):
         self.trace = trace
         self.reaches: dict[int, Reach] = {}
+        self.made: dict[int, int] = {}
         self.before: dict[int, list[tuple[int, Reach]]] = {}
         self.looked_at: dict[Axis, Table] = {}
         self._constants = constants
@@ -64,7 +73,9 @@ class Engine:
         results = self._results(op)
         for ref, result in zip(op.outputs, results, strict=True):
             self.reaches[ref.value] = result
-            self._look(result)
+            self.made[ref.value] = op.index
+        if op.packet in _WINDOWS:
+            self._look(self.of(op.inputs[0]), results[0])
         if op.writes:
             self._write(op)
         elif op.outputs:
@@ -128,11 +139,12 @@ class Engine:
             return {name: self._resolved(item, latest) for name, item in tree.items()}
         return tree
 
-    def _look(self, result: Reach) -> None:
-        """Note what is looked at along each axis, the first time an element sees more than one pixel."""
+    def _look(self, source: Reach, result: Reach) -> None:
+        """Note which pixels a window op reads whose source still holds single pixels."""
         for axis, forms in result.forms.items():
-            if axis not in self.looked_at and (forms.endless.table.sum(0) < 0).any():
-                self.looked_at[axis] = forms.strict.table.reshape(2, -1).min(1)
+            if axis in source.forms and not source.forms[axis].endless.table.sum(0).any():
+                hull = forms.strict.table.reshape(2, -1).min(1)
+                self.looked_at[axis] = np.minimum(hull, self.looked_at.get(axis, hull))
 
     # -- writing in place --------------------------------------------------------------------------------------
 

@@ -64,16 +64,27 @@ class Map:
         """Whether the bounds are exact and end at the image."""
         return self.space.clipped
 
-    def own(self, dim: int) -> list[tuple[int, Digit]]:
-        """The digits of a dimension that stand for places along this axis, with their axes of the table."""
-        kinds = (PLACE, self.space.place)
-        return [(axis, digit) for axis, digit in enumerate(self.dims[dim], self.axis(dim)) if digit.kind in kinds]
+    def holds_features(self, dim: int) -> bool:
+        """Whether a dimension is one of features, or mixes features into places of several axes (a flattened map)."""
+        kinds = [digit.kind for digit in self.dims[dim] if digit.size > 1]
+        if not kinds or kinds[0] < PLACE:
+            return bool(kinds)
+        return min(kinds) < PLACE and len({kind for kind in kinds if kind >= PLACE}) > 1
+
+    def own(self, dim: int) -> tuple[int, Digits]:
+        """The digits of a dimension that stand for places along this axis, or for parts of such places.
+
+        The first number is the table's axis of the outermost of them.
+        """
+        digits = self.dims[dim]
+        start = next((i for i, digit in enumerate(digits) if digit.kind in (PLACE, self.space.place)), len(digits))
+        parts = (COPY, FEATURE, PLACE, self.space.place)
+        return self.axis(dim) + start, tuple(digit for digit in digits[start:] if digit.kind in parts)
 
     @property
     def advances(self) -> bool:
         """Whether the bounds move on without end along some dimension, as they do over a map."""
-        outermost = (next(iter(self.own(dim)), None) for dim in range(len(self.dims)))
-        return any(first is not None and bool(first[1].step) for first in outermost)
+        return any(own and own[0].step for _, own in map(self.own, range(len(self.dims))))
 
     def dense(self) -> Table:
         """[2, ...]: `lo` and `-hi` with the tensor's dimensions, of size 1 where nothing varies."""

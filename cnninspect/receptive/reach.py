@@ -10,7 +10,7 @@ from math import prod
 
 from cnninspect.quantities import Shape
 from cnninspect.receptive import joins
-from cnninspect.receptive.digits import COPY, NOTHING, PLACE, Indices, Table
+from cnninspect.receptive.digits import COPY, NOTHING, Indices, Table
 from cnninspect.receptive.fields import Axis
 from cnninspect.receptive.maps import Map, of_nothing
 from cnninspect.receptive.taps import Taps
@@ -169,11 +169,7 @@ def _is_gate(gate: Forms, other: Forms, rank: int) -> bool:
 def _places(part: Map, rank: int) -> list[int]:
     """The dimensions, counted in a tensor of `rank`, along which the field moves from place to place."""
     offset = rank - len(part.dims)
-    return [
-        dim + offset
-        for dim, digits in enumerate(part.dims)
-        if any(digit.kind >= PLACE for digit in digits) and part.varies(dim)
-    ]
+    return [dim + offset for dim in range(len(part.dims)) if part.varies(dim) and not part.holds_features(dim)]
 
 
 def covers(table: Table, hull: Table) -> bool:

@@ -13,9 +13,9 @@ from fractions import Fraction
 from math import prod
 
 from cnninspect.quantities import Status
-from cnninspect.receptive.digits import NOTHING, PLACE, Table
+from cnninspect.receptive.digits import NOTHING, Table
 from cnninspect.receptive.fields import Axis
-from cnninspect.receptive.intervals import Fields, intervals, label
+from cnninspect.receptive.intervals import Fields, intervals
 from cnninspect.receptive.maps import Map
 from cnninspect.receptive.reach import Forms, Reach, covers
 from cnninspect.report import ReceptiveField
@@ -60,12 +60,13 @@ def _row(fields: Fields, call: Call) -> ReceptiveField | None:
     if not reach.inputs:
         return ReceptiveField((0,) * len(axes), status=Status.EXACT)
     found = [_along(fields, axis, reach.forms[axis]) for axis in axes]
-    cause = _cause(fields, reach, axes)
     if all(one.whole for one in found):
-        return ReceptiveField(status=Status.EXACT, cause=cause or label(call))
+        return ReceptiveField(status=Status.EXACT, cause=_cause(fields, reach, axes) or fields.maker(call.outputs[0]))
     jump, padding = tuple(one.jump for one in found), tuple(one.padding for one in found)
     size = tuple(one.size for one in found)
     known = None not in jump
+    whole = all(covers(reach.forms[axis].strict.table, fields.looked_at(axis)) for axis in axes)
+    cause = _cause(fields, reach, axes) if whole else None
     return ReceptiveField(size, jump if known else None, padding if known else None, Status.EXACT, cause)
 
 
@@ -90,10 +91,7 @@ def _along(fields: Fields, axis: Axis, forms: Forms) -> AxisField:
 
 def _over_features(part: Map) -> Map:
     """The hull over dimensions that hold anything but positions: a feature is what all channels together say."""
-    mixed = [
-        dim for dim, digits in enumerate(part.dims) if any(digit.size > 1 and digit.kind < PLACE for digit in digits)
-    ]
-    return part.reduced(mixed)
+    return part.reduced(filter(part.holds_features, range(len(part.dims))))
 
 
 def _sizes(table: Table) -> int | list[int]:
@@ -105,13 +103,12 @@ def _sizes(table: Table) -> int | list[int]:
 
 def _jump(places: Map) -> int | str:
     """Input pixels from one position to the next, on average; the finest where several dimensions hold positions."""
-    rates = [Fraction(0)]
+    rates = []
     for dim in range(len(places.dims)):
-        own = places.own(dim)
-        if own and own[0][1].step:
-            inner = prod(digit.size for _, digit in own[1:])
-            rates.append(Fraction(abs(own[0][1].step), places.table.shape[own[0][0]] * inner))
-    jump = min((rate for rate in rates if rate), default=Fraction(0))
+        axis, own = places.own(dim)
+        if own and own[0].step:
+            rates.append(Fraction(abs(own[0].step), places.table.shape[axis] * prod(digit.size for digit in own[1:])))
+    jump = min(rates, default=Fraction(0))
     return jump.numerator if jump.denominator == 1 else str(jump)
 
 
@@ -125,14 +122,10 @@ def _padding(places: Map) -> int:
 
 
 def _cause(fields: Fields, reach: Reach, axes: tuple[Axis, ...]) -> str | None:
-    """The first call that made the strict field global along all axes, if it is."""
+    """The first call that left the strict field of some output without a place along every axis."""
     causes = [reach.forms[axis].cause for axis in axes]
     known = [cause for cause in causes if cause is not None]
-    if len(known) < len(axes):
-        return None
-    if not all(covers(reach.forms[axis].strict.table, fields.looked_at(axis)) for axis in axes):
-        return None
-    return fields.label(max(known))
+    return fields.label(max(known)) if len(known) == len(axes) else None
 
 
 def _is_map(reach: Reach) -> bool:
@@ -146,5 +139,5 @@ def _moving(part: Map) -> frozenset[int]:
     return frozenset(
         dim
         for dim, digits in enumerate(part.dims)
-        if all(digit.kind >= PLACE for digit in digits) and (part.varies(dim) or any(digit.step for digit in digits))
+        if not part.holds_features(dim) and (part.varies(dim) or any(digit.step for digit in digits))
     )

@@ -1,0 +1,145 @@
+"""In-place ops and views: what is written through one tensor shows in every tensor that shares its storage.
+
+Each function returns tensors whose first and last rows seen are worked out by hand; the input is [1, 2, 6, 6] and a
+3x3 convolution stands for "sees its neighbours".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cnninspect.formulas.catalogue import layer_of
+from cnninspect.receptive.fields import Field
+from cnninspect.receptive.intervals import intervals
+from cnninspect.trace.recorder import record
+
+
+def near(x: Tensor) -> Tensor:
+    return F.conv2d(x, torch.ones(x.shape[1], x.shape[1], 3, 3), padding=1)
+
+
+OWN = ([0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4, 5])
+NEAR = ([0, 0, 1, 2, 3, 4], [1, 2, 3, 4, 5, 5])
+
+
+def slice_added(x: Tensor) -> Tensor:
+    y = x * 1
+    y[:, :, 0] += y[:, :, 4]
+    return y
+
+
+def slice_set(x: Tensor) -> Tensor:
+    y = x * 1
+    y[:, :, 2:4] = near(x)[:, :, 2:4]
+    return y
+
+
+def two_slices_deep(x: Tensor) -> Tensor:
+    y = torch.zeros_like(x)
+    y[:, 1:, ::2] = near(x)[:, 1:, ::2]
+    return y[:, 1]
+
+
+def through_a_reshaped_view(x: Tensor) -> Tensor:
+    y = x * 1
+    y.view(2, 36).add_(near(x).view(2, 36))
+    return y
+
+
+def through_a_transposed_view(x: Tensor) -> Tensor:
+    y = x * 1
+    y.transpose(2, 3).permute(3, 2, 0, 1).unsqueeze(0)[0, 5] = 0
+    return y
+
+
+def older_view_sees_it(x: Tensor) -> Tensor:
+    y = x * 1
+    view = y[:, :, 1:5].reshape(2, 4, 6)
+    y.copy_(near(x))
+    return view.view(1, 2, 4, 6)
+
+
+def unbound_part(x: Tensor) -> Tensor:
+    y = x * 1
+    first, *_ = y.unbind(2)
+    first.zero_()
+    return y
+
+
+def split_part(x: Tensor) -> Tensor:
+    y = x * 1
+    y.split([4, 2], 2)[1].mul_(near(x)[:, :, 4:])
+    return y
+
+
+def overwritten(x: Tensor) -> Tensor:
+    y = near(x)
+    y.fill_(1)
+    return y
+
+
+def emptied_then_refilled(x: Tensor) -> Tensor:
+    y = near(x).zero_()
+    return y.add_(x)
+
+
+CASES = [
+    (slice_added, ([0, 1, 2, 3, 4, 5], [4, 1, 2, 3, 4, 5])),
+    (slice_set, ([0, 1, 1, 2, 4, 5], [0, 1, 3, 4, 4, 5])),
+    (two_slices_deep, ([0, None, 1, None, 3, None], [1, None, 3, None, 5, None])),
+    (through_a_reshaped_view, NEAR),
+    (through_a_transposed_view, ([0, 1, 2, 3, 4, None], [0, 1, 2, 3, 4, None])),
+    (older_view_sees_it, ([0, 1, 2, 3], [2, 3, 4, 5])),
+    (unbound_part, ([None, 1, 2, 3, 4, 5], [None, 1, 2, 3, 4, 5])),
+    (split_part, ([0, 1, 2, 3, 3, 4], [0, 1, 2, 3, 5, 5])),
+    (overwritten, ([None] * 6, [None] * 6)),
+    (emptied_then_refilled, OWN),
+]
+
+
+def field_of(function: Callable[[Tensor], Any]) -> Field:
+    trace = record(function, (torch.rand(1, 2, 6, 6),), {}, layer_of, device="cpu")
+    return intervals(trace)[trace.outputs[0].value]
+
+
+def rows_seen(field: Field) -> tuple[list[int | None], list[int | None]]:
+    """First and last row that each row of the output sees, in its first column and channel; None where it sees none."""
+    interval = next((interval for axis, interval in field.strict.items() if axis.index == 0), None)
+    if interval is None:
+        return ([None] * field.shape[-2], [None] * field.shape[-2])
+    lo, hi = (
+        np.broadcast_to(end, field.shape).reshape(-1, *field.shape[-2:])[0, :, 0] for end in (interval.lo, interval.hi)
+    )
+    seen = lo <= hi
+    return tuple([int(end) if sees else None for end, sees in zip(ends, seen, strict=True)] for ends in (lo, hi))
+
+
+@pytest.mark.parametrize(("function", "expected"), CASES, ids=[case[0].__name__ for case in CASES])
+def test_rows_seen(function: Callable[[Tensor], Tensor], expected: tuple[list[int], list[int]]) -> None:
+    assert rows_seen(field_of(function)) == expected
+
+
+def test_writing_where_it_is_not_known_taints_the_tensor() -> None:
+    def diagonal(x: Tensor) -> Tensor:
+        y = x * 1
+        y.diagonal(0, 2, 3).add_(x.sum())
+        return y
+
+    field = field_of(diagonal)
+    assert field.unknown == "aten.diagonal"
+
+
+def test_constants_written_into_constants_cost_nothing_and_see_nothing() -> None:
+    def mask(x: Tensor) -> Tensor:
+        shape = torch.zeros(6, 6)
+        shape.diagonal().fill_(1)
+        return shape
+
+    assert rows_seen(field_of(mask)) == ([None] * 6, [None] * 6)

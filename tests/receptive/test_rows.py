@@ -1,0 +1,235 @@
+"""Rows in published form: size, jump, padding, global and its cause, by hand for small networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cnninspect.formulas.catalogue import layer_of
+from cnninspect.quantities import Status
+from cnninspect.receptive.rows import last_map, row_fields
+from cnninspect.report import ReceptiveField
+from cnninspect.trace.recorder import record
+from cnninspect.trace.records import Trace
+
+Model = Callable[..., Any]
+
+
+def trace_of(model: Model, *shapes: tuple[int, ...]) -> Trace:
+    inputs = tuple(torch.empty(shape, device="meta") for shape in shapes)
+    if isinstance(model, nn.Module):
+        model = model.to("meta").eval()
+    return record(model, inputs, {}, layer_of, device="meta")
+
+
+def row(model: Model, *shapes: tuple[int, ...]) -> ReceptiveField | None:
+    """The row of the model's output."""
+    return row_fields(trace_of(model, *shapes))[0]
+
+
+def zeros(*shape: int) -> Tensor:
+    return torch.zeros(shape, device="meta")
+
+
+def conv(x: Tensor, kernel: int = 3, **options: Any) -> Tensor:
+    """A 2-d convolution that keeps the size if its stride is 1."""
+    weight = zeros(x.shape[1], x.shape[1], kernel, kernel)
+    return F.conv2d(x, weight, **{"padding": kernel // 2, **options})
+
+
+def option_a(x: Tensor) -> Tensor:
+    """The shortcut without parameters of He et al. 2015: every second position, zeros for the new channels."""
+    short = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 1, 1))
+    return short + F.conv2d(x, zeros(4, 2, 3, 3), stride=2, padding=1)
+
+
+def temporal_shift(x: Tensor) -> Tensor:
+    """Lin et al. 2019: a quarter of the channels come from the next position, a quarter from the one before."""
+    out = torch.zeros_like(x)
+    out[:, :2, :-1] = x[:, :2, 1:]
+    out[:, 2:4, 1:] = x[:, 2:4, :-1]
+    out[:, 4:] = x[:, 4:]
+    return out
+
+
+def windows(x: Tensor, size: int) -> Tensor:
+    """[N, C, L] to [N, C, L/size, size]: softmax inside windows, and back."""
+    return x.view(*x.shape[:2], -1, size).softmax(3).flatten(2)
+
+
+def shifted_windows(x: Tensor) -> Tensor:
+    return windows(windows(x, 4).roll(-2, 2), 4).roll(2, 2)
+
+
+def coordinate_gate(x: Tensor) -> Tensor:
+    """Hou et al. 2021: one gate per row and one per column."""
+    return x * x.mean(3, keepdim=True).sigmoid() * x.mean(2, keepdim=True).sigmoid()
+
+
+IMAGE = (1, 2, 12, 12)
+PUBLISHED = [
+    # The hull of i-1..i+1 at jump 2 with 2 i.
+    pytest.param(option_a, [IMAGE], (3, 3), (2, 2), (1, 1), id="shortcut-padded-with-zero-channels"),
+    pytest.param(lambda x: torch.cat([zeros(1, 2, 3, 12), conv(x)], 2), [IMAGE], (3, 3), (1, 1), (4, 1), id="zeros"),
+    pytest.param(lambda x: conv(F.pad(x, (2, 2, 2, 2), mode="circular"), 5, padding=0), [IMAGE], (5, 5), (1, 1), (2, 2),
+                 id="circular-padding"),
+    pytest.param(lambda x: conv(F.pad(x, (2, 2, 2, 2), mode="reflect"), 5, padding=0), [IMAGE], (5, 5), (1, 1), (2, 2),
+                 id="reflect-padding"),
+    pytest.param(temporal_shift, [(1, 8, 10)], (3,), (1,), (1,), id="temporal-shift"),
+    # Two 2x2 taps: positions 2i and 2i+1.
+    pytest.param(lambda x: F.pixel_unshuffle(x, 2), [IMAGE], (2, 2), (2, 2), (0, 0), id="space-to-depth"),
+    pytest.param(lambda x: F.pixel_shuffle(conv(x), 2), [(1, 4, 6, 6)], (3, 3), ("1/2", "1/2"), (1, 1), id="shuffle"),
+    # k = 4, s = 2, p = 1: output 2i sees i-1 and i, output 2i+1 sees i and i+1.
+    pytest.param(lambda x: F.conv_transpose2d(x, zeros(2, 2, 4, 4), stride=2, padding=1), [IMAGE], (2, 2),
+                 ("1/2", "1/2"), (1, 1), id="transposed"),
+    # k = 3, s = 2, p = 1: output 2i sees i alone, output 2i+1 sees i and i+1.
+    pytest.param(lambda x: F.conv_transpose2d(x, zeros(2, 2, 3, 3), stride=2, padding=1), [IMAGE], ([1, 2],) * 2,
+                 ("1/2", "1/2"), (0, 0), id="transposed-two-phases"),
+    # k = 1, s = 2: every other output depends on nothing.
+    pytest.param(lambda x: F.conv_transpose2d(x, zeros(2, 2, 1, 1), stride=2), [IMAGE], ([0, 1],) * 2,
+                 ("1/2", "1/2"), (0, 0), id="transposed-with-gaps"),
+    pytest.param(lambda x: conv(F.adaptive_avg_pool2d(x, (4, 6))), [IMAGE], (9, 6), (3, 2), (3, 2), id="adaptive"),
+    # 5 to 3: windows 0..1, 1..3, 3..4, and so on with every 5 pixels.
+    pytest.param(lambda x: F.adaptive_avg_pool1d(x, 3), [(1, 2, 5)], ([2, 3],), ("5/3",), (0,), id="uneven"),
+    pytest.param(lambda x: conv(x)[:, :, 3:, :-2], [IMAGE], (3, 3), (1, 1), (-2, 1), id="crop"),
+    pytest.param(lambda x: windows(x, 4), [(1, 2, 16)], (4,), (1,), (0,), id="windows"),
+    # Windows 2..5, 6..9, ... of positions that see 0..3, 4..7, ...; output 0 lies in window -2..1 and sees -4..3.
+    pytest.param(shifted_windows, [(1, 2, 16)], (8,), (1,), (4,), id="shifted-windows"),
+    pytest.param(lambda x: conv(conv(x)), [IMAGE], (5, 5), (1, 1), (2, 2), id="two-convolutions"),
+    pytest.param(lambda x: F.layer_norm(conv(x).permute(0, 2, 3, 1), (2,)), [IMAGE], (3, 3), (1, 1), (1, 1), id="nhwc"),
+    pytest.param(lambda x: conv(x).flatten(2).transpose(1, 2), [IMAGE], (3, 3), (1, 1), (1, 1), id="tokens"),
+    pytest.param(lambda x: F.conv2d(x, zeros(3, 2, 3, 3)), [(2, 12, 12)], (3, 3), (1, 1), (0, 0), id="without-batch"),
+    pytest.param(lambda x: F.conv3d(x, zeros(1, 2, 1, 3, 5), stride=(2, 1, 1)), [(1, 2, 4, 6, 8)], (1, 3, 5), (2, 1, 1),
+                 (0, 0, 0), id="three-axes"),
+    pytest.param(lambda x: F.linear(x, zeros(3, 5)), [(1, 7, 5)], (1,), (1,), (0,), id="features-last"),
+    pytest.param(lambda x, y: conv(x) + y, [IMAGE, IMAGE], (3, 3), (1, 1), (1, 1), id="two-inputs-show-the-first"),
+    pytest.param(lambda x, y: conv(y), [IMAGE, IMAGE], (3, 3), (1, 1), (1, 1), id="the-first-it-depends-on"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "shapes", "size", "jump", "padding"), PUBLISHED)
+def test_size_jump_padding(model: Model, shapes: list[tuple[int, ...]], size: Any, jump: Any, padding: Any) -> None:
+    found = row(model, *shapes)
+    assert found is not None
+    assert (found.size, found.jump, found.padding, found.status) == (size, jump, padding, Status.EXACT)
+    assert found.cause is None
+
+
+POSITION_DEPENDENT = [
+    # Corners of both maps coincide: 0, 5/11, 10/11, ...: the last output sees one pixel twice.
+    pytest.param(lambda x: F.interpolate(x, 12, mode="linear", align_corners=True), (1, 2, 6), ([1, 2],), id="corners"),
+    # An output of jump 1 added to one of jump 2: hulls of i..i and 2i..2i at 4 outputs, 0, 1, 2, 3.
+    pytest.param(lambda x: x[:, :, :4] + x[:, :, ::2], (1, 2, 8), ([1, 4],), id="different-jumps"),
+    pytest.param(lambda x: torch.cat([zeros(1, 1, 2), x.flatten(2).transpose(1, 2)], 1), (1, 2, 4, 4), ([0, 1],) * 2,
+                 id="class-token"),
+    pytest.param(lambda x: x + x.flip(2), (1, 2, 8), ([2, 8],), id="mirror"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "shape", "size"), POSITION_DEPENDENT)
+def test_sizes_that_depend_on_the_position_have_no_jump(model: Model, shape: tuple[int, ...], size: Any) -> None:
+    found = row(model, shape)
+    assert found is not None
+    assert (found.size, found.jump, found.padding) == (size, None, None)
+
+
+GLOBAL = [
+    pytest.param(lambda x: conv(x).mean((2, 3)), "Tensor.mean", id="mean"),
+    pytest.param(lambda x: conv(x).flatten(1), "Tensor.flatten", id="flatten"),
+    pytest.param(lambda x: F.linear(conv(x).flatten(1), zeros(3, 288)), "F.linear", id="flatten-linear"),
+    pytest.param(lambda x: x + x.flatten(2).softmax(2).view_as(x), "Tensor.softmax", id="residual"),
+    pytest.param(lambda x: conv(x, stride=2, padding=0).amax((2, 3)), "Tensor.amax", id="last-pixel-never-read"),
+    pytest.param(lambda x: torch.cat([conv(x), conv(x).mean((2, 3), True).expand(1, 2, 12, 12)], 1), "Tensor.mean",
+                 id="a-global-branch-in-a-concatenation"),
+    pytest.param(lambda x: torch.fft.fft2(x).real, "torch.fft.fft2", id="fourier"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "cause"), GLOBAL)
+def test_global_names_what_left_the_field_without_a_place(model: Model, cause: str) -> None:
+    found = row(model, IMAGE)
+    assert found is not None
+    assert found.is_global
+    assert found.cause == cause
+
+
+GATES = [
+    pytest.param(lambda x: conv(x) * conv(x).mean((2, 3), True), "Tensor.mul", id="factor"),
+    pytest.param(lambda x: conv(x) - conv(x).mean((2, 3), True), "Tensor.sub", id="summand"),
+    pytest.param(lambda x: conv(x).mul_(conv(x).mean((2, 3), True).expand(1, 2, 12, 12)), "Tensor.mul_", id="expanded"),
+    pytest.param(lambda x: coordinate_gate(conv(x)), "Tensor.mul", id="one-gate-per-axis"),
+    pytest.param(lambda x: F.conv2d(x, conv(x).mean((2, 3)).view(1, 2, 1, 1).expand(3, 2, 3, 3), padding=1), "F.conv2d",
+                 id="kernel-computed-from-the-input"),
+    pytest.param(lambda x: F.group_norm(conv(x), 1), "F.group_norm", id="statistics"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "cause"), GATES)
+def test_gates_and_statistics_stay_out_of_the_local_field(model: Model, cause: str) -> None:
+    found = row(model, IMAGE)
+    assert found is not None
+    assert (found.size, found.jump, found.padding) == ((3, 3), (1, 1), (1, 1))
+    assert found.cause == cause
+
+
+def test_a_gate_of_only_a_part_of_the_map_is_a_branch() -> None:
+    """The mean of the upper half is not computed from all that the map sees."""
+    found = row(lambda x: x * x[:, :, :6].mean((2, 3), True), IMAGE)
+    assert found is not None
+    assert found.cause is None
+    assert found.jump is None
+
+
+def test_a_row_that_depends_on_no_input_has_size_0() -> None:
+    found = row(lambda x: zeros(4, 4) + 1, IMAGE)
+    assert found == ReceptiveField((0, 0), status=Status.EXACT)
+
+
+@pytest.mark.parametrize("shape", [(2, 77), (5,), ()])
+def test_inputs_without_spatial_axes_have_no_field(shape: tuple[int, ...]) -> None:
+    assert row(lambda x: x * 2, shape) is None
+
+
+def test_a_map_of_one_position_keeps_its_jump() -> None:
+    """4 - 3 + 1 = 2 at stride 2 leaves one position."""
+    found = row(lambda x: F.group_norm(F.conv2d(x, zeros(2, 2, 3, 3), stride=2), 1), (1, 2, 4, 4))
+    assert found is not None
+    assert (found.size, found.jump) == ((3, 3), (2, 2))
+
+
+def test_what_was_written_later_does_not_change_an_earlier_row() -> None:
+    def model(x: Tensor) -> Tensor:
+        first = x * 1
+        wide = conv(first, 5)
+        first[:, :, 3:9] = wide[:, :, 3:9]
+        return first + 0
+
+    trace = trace_of(model, IMAGE)
+    fields = {call.kind: field for call, field in zip(trace.calls, row_fields(trace), strict=True) if call.functional}
+    assert fields["Tensor.mul"] == ReceptiveField((1, 1), (1, 1), (0, 0), Status.EXACT)
+    assert fields["Tensor.add"] is not None
+    assert fields["Tensor.add"].size == ([1, 5], [1, 5])
+
+
+LAST = [
+    pytest.param(lambda x: F.linear(F.relu(conv(x)).flatten(1), zeros(3, 288)), "F.relu", id="before-flatten"),
+    pytest.param(lambda x: conv(x).mean((2, 3)), "F.conv2d", id="before-the-global-mean"),
+    pytest.param(lambda x: conv(x).flatten(2).transpose(1, 2).softmax(1), "F.conv2d", id="tokens-are-no-map"),
+    pytest.param(lambda x: F.avg_pool2d(conv(x), 12), "F.avg_pool2d", id="a-window-as-large-as-the-map"),
+]
+
+
+@pytest.mark.parametrize(("model", "kind"), LAST)
+def test_the_last_map(model: Model, kind: str) -> None:
+    call = last_map(trace_of(model, IMAGE))
+    assert call is not None
+    assert call.kind == kind
+
+
+def test_no_map_at_all() -> None:
+    assert last_map(trace_of(lambda x: x * 2, (3, 4))) is None
