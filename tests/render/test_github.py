@@ -1,6 +1,5 @@
 """GitHub's workflow commands, read back as its runner reads them."""
 
-import re
 from dataclasses import replace
 
 import pytest
@@ -10,35 +9,19 @@ from cnninspect.checks.baseline import check_baseline
 from cnninspect.checks.formulas import with_checks
 from cnninspect.quantities import Unit
 from cnninspect.render import render
+from tests.render.reading import annotations
 from tests.render.samples import agreed, doubtful, tiny
 
-COMMAND = re.compile(r"::(?P<name>\w+)(?: (?P<properties>[^:\r\n]*))?::(?P<message>[^\r\n]*)")
-KNOWN = {"title", "file", "line", "endLine", "col", "endColumn"}
 
-
-def unescaped(text):
-    for escape, letter in (("%0D", "\r"), ("%0A", "\n"), ("%3A", ":"), ("%2C", ","), ("%25", "%")):
-        text = text.replace(escape, letter)
-    return text
-
-
-def annotations(report):
-    """(level, properties, message) of each annotation; every line but the last must be one."""
+def annotated(report):
+    """The report's annotations; the last line is none."""
     *lines, closing = render(report, "github").splitlines()
     assert not closing.startswith("::")
-    found = []
-    for line in lines:
-        command = COMMAND.fullmatch(line)
-        assert command, line
-        pairs = [pair.split("=", 1) for pair in command["properties"].split(",")]
-        properties = {name: unescaped(value) for name, value in pairs}
-        assert set(properties) <= KNOWN
-        found.append((command["name"], properties, unescaped(command["message"])))
-    return found
+    return annotations(lines)
 
 
 def test_one_annotation_per_layer_with_all_its_findings():
-    assert annotations(check_formulas(doubtful())) == [
+    assert annotated(check_formulas(doubtful())) == [
         (
             "error",
             {"title": "tiny: output shape, MACs of conv", "file": "nets.py", "line": "41"},
@@ -67,14 +50,14 @@ def test_totals_come_first_because_github_shows_only_ten():
     wider = agreed(225, Unit.PARAMS, "storage")
     rows = tuple(replace(row, params=wider) if row.path == "stem" else row for row in heavier.rows)
     changed = replace(heavier, rows=rows)
-    found = annotations(with_checks(changed, check_baseline(changed, tiny())))
+    found = annotated(with_checks(changed, check_baseline(changed, tiny())))
     assert [message.split(",")[0] for _, _, message in found] == ["total", "stem (Conv2d)"]
 
 
 def test_what_would_end_a_property_or_a_command_is_escaped():
     sample = doubtful()
     rows = tuple(replace(row, path="a%b,c\n::error::d") if row.path == "conv" else row for row in sample.rows)
-    (level, properties, message), *_ = annotations(replace(sample, rows=rows))
+    (level, properties, message), *_ = annotated(replace(sample, rows=rows))
     assert (level, properties["title"]) == ("error", "tiny: output shape, MACs of a%b,c\n::error::d")
     assert message.startswith("a%b,c\n::error::d (Conv2d), output shape: ")
 
@@ -95,4 +78,4 @@ def test_files_are_named_as_the_repository_does(tmp_path, monkeypatch, workspace
     monkeypatch.chdir(folder)
     if workspace is not None:
         monkeypatch.setenv("GITHUB_WORKSPACE", str((folder / workspace).resolve()))
-    assert annotations(doubtful())[0][1]["file"] == file
+    assert annotated(doubtful())[0][1]["file"] == file

@@ -1,25 +1,17 @@
 """Markdown as GitHub and GitLab read it: parsed by an implementation of CommonMark with tables."""
 
-from itertools import pairwise
-
 import pytest
-from markdown_it import MarkdownIt
 
 from cnninspect.checks import check_formulas
 from cnninspect.render import render
+from tests.render.reading import markdown
 from tests.render.samples import doubtful, tiny
 
 SAMPLES = {"tiny": tiny(), "doubtful": doubtful(), "compare": check_formulas(doubtful())}
 
 
 def parsed(report):
-    """(kind, text) of each block that holds text, in order: `h3`, `p`, `li`, and the cells `th` and `td`."""
-    blocks = []
-    tokens = MarkdownIt("commonmark").enable("table").parse(render(report, "markdown"))
-    for before, token in pairwise(tokens):
-        if token.type == "inline":
-            blocks.append((before.tag, "".join(child.content for child in token.children)))
-    return blocks
+    return markdown(render(report, "markdown"))
 
 
 def rows(report):
