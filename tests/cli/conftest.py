@@ -47,3 +47,16 @@ def shell():
         return Result(done.returncode, done.stdout, done.stderr)
 
     return call
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """Makes the working directory one with this configuration."""
+
+    def make(text, below="."):
+        (tmp_path / "pyproject.toml").write_text(text, encoding="utf-8")
+        (tmp_path / below).mkdir(exist_ok=True)
+        monkeypatch.chdir(tmp_path / below)
+        return tmp_path
+
+    return make

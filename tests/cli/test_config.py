@@ -1,0 +1,106 @@
+"""The configuration through the command line: what it changes, what wins, and what `config` says about it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import cnninspect
+from tests.cli.conftest import INPUT
+
+
+def settings(result):
+    return {key: (setting["value"], setting["source"]) for key, setting in json.loads(result.out)["settings"].items()}
+
+
+def test_a_value_of_the_file_holds(cli, project):
+    project('[tool.cnninspect]\nformat = "csv"\ncolumns = "layer,params"\n')
+    assert cli("summary", "net:Net", *INPUT).out.splitlines()[0].startswith("layer,params")
+
+
+def test_the_command_line_wins(cli, project):
+    project('[tool.cnninspect]\nformat = "csv"\ninputs = ["1x1x1x1"]\n')
+    assert json.loads(cli("summary", "net:Net", *INPUT, "--format", "json").out)["run"]["inputs"][0]["shape"] == [
+        1, 3, 8, 8,
+    ]  # fmt: skip
+
+
+def test_a_default_given_on_the_command_line_wins_too(cli, project):
+    project("[tool.cnninspect]\ntrain = true\n")
+    assert "· train ·" in cli("summary", "net:Net", *INPUT).out
+    assert "· eval ·" in cli("summary", "net:Net", *INPUT, "--eval").out
+
+
+def test_arguments_of_the_file(cli, project):
+    project("[tool.cnninspect]\narguments = {width = 4}\n")
+    report = json.loads(cli("summary", "net:Net", *INPUT, "--format", "json").out)
+    # 3*3*3*4 + 4 and 4*10 + 10.
+    assert report["totals"]["params"]["value"] == 112 + 50
+
+
+def test_files_stand_beside_the_configuration(cli, project):
+    folder = project('[tool.cnninspect]\noutput = "report.csv"\nformat = "csv"\n', below="inner")
+    assert cli("summary", "net:Net", *INPUT).code == 0
+    assert (folder / "report.csv").exists()
+
+
+def test_budgets_of_the_file_fail_a_comparison(cli, project):
+    project('[tool.cnninspect.budgets]\nmax-params = 300\nmax-macs = "20K"\n')
+    result = cli("compare", "net:Net", *INPUT)
+    assert result.code == 1
+    assert "over the budget" in result.out
+    assert cli("compare", "net:Net", *INPUT, "--max-params", "314").code == 0
+
+
+def test_budgets_of_the_file_do_not_hinder_the_comparison_of_two(cli, project):
+    project("[tool.cnninspect.budgets]\nmax-params = 300\n")
+    assert cli("compare", "net:Net", "net:Net", *INPUT).code == 0
+
+
+def test_config_says_what_is_in_force_and_where_it_comes_from(cli, project):
+    text = '[tool.cnninspect]\ndevice = "cpu"\nstrict = true\n[tool.cnninspect.budgets]\nmax-params = "5M"\n'
+    project(f'{text}[tool.cnninspect.targets]\nsmall = "lenet5"\n', below="inner")
+    found = settings(cli("config", "--depth", "2", "--format", "json"))
+    assert found["device"] == ("cpu", "../pyproject.toml")
+    assert found["strict"] == (True, "../pyproject.toml")
+    assert found["depth"] == (2, "command line")
+    assert found["ops"] == ("compute", "default")
+    assert found["dtype"] == (None, "default")
+    assert found["budgets.max-params"] == ("5M", "../pyproject.toml")
+    assert found["budgets.max-macs"] == (None, "default")
+    assert found["targets.small.target"] == ("lenet5", "../pyproject.toml")
+
+
+def test_config_as_a_table(cli, project):
+    project('[tool.cnninspect]\ndevice = "cpu"\n')
+    lines = [line.split() for line in cli("config").out.splitlines()]
+    assert lines[0] == ["key", "value", "from"]
+    assert ["device", '"cpu"', "pyproject.toml"] in lines
+    assert ["dtype", "-", "default"] in lines
+
+
+def test_config_without_a_file(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = cli("config", "--format", "json")
+    assert json.loads(result.out)["file"] is None
+    assert {source for _, source in settings(result).values()} == {"default", "command line"}
+
+
+@pytest.mark.parametrize("command", [("summary", "lenet5"), ("flops", "lenet5"), ("compare", "lenet5"), ("config",)])
+def test_a_mistake_in_the_file_is_one_sentence_in_every_command(cli, project, command):
+    project('[tool.cnninspect]\ndevise = "cpu"\n')
+    result = cli(*command)
+    assert (result.code, result.out) == (2, "")
+    assert result.err == "cnninspect: pyproject.toml: [tool.cnninspect] has no key 'devise'. Nearest: device.\n"
+
+
+def test_help_does_not_mind_a_mistake_in_the_file(cli, project):
+    project('[tool.cnninspect]\ndevise = "cpu"\n')
+    assert cli("summary", "--help").code == 0
+
+
+def test_a_mistake_through_the_shell(shell, project):
+    project("[tool.cnninspect]\ndepth = 'two'\n")
+    result = shell("config", PYTHONPATH=str(Path(cnninspect.__file__).parents[1]))
+    assert result.code == 2
+    assert "depth must be a whole number from 0, not 'two'." in result.err
