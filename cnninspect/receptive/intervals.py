@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import accumulate
 
 import numpy as np
 
@@ -20,6 +21,7 @@ class Fields(Mapping[int, Field]):
     def __init__(self, trace: Trace, engine: Engine):
         self.trace = trace
         self.engine = engine
+        self._last_ops = list(accumulate((max(call.ops, default=-1) for call in trace.calls), max))
 
     def __getitem__(self, value: int) -> Field:
         return self.field(self.engine.reaches[value])
@@ -70,9 +72,10 @@ class Fields(Mapping[int, Field]):
         )
 
     def _last_op(self, call: Call) -> int:
-        """The index of the last op inside a call."""
-        inner = [self._last_op(self.trace.calls[child]) for child in self.trace.children.get(call.index, ())[-1:]]
-        return max([*call.ops[-1:], *inner], default=-1)
+        """The index of the last op that ran before a call ended; a call may have none of its own."""
+        while call.index in self.trace.children:
+            call = self.trace.calls[self.trace.children[call.index][-1]]
+        return self._last_ops[call.index]
 
 
 def intervals(trace: Trace, constants: Mapping[int, Indices] | None = None) -> Fields:
