@@ -17,7 +17,8 @@ import timm  # noqa: E402
 def independent_macs(name: str, shape: list[int]) -> int:
     """FlopCounterMode over a model that timm built on meta; it counts two FLOPs for a MAC."""
     with torch.device("meta"):
-        model = timm.create_model(name, pretrained=False).eval()
+        # The mode's module tracker asserts on some views of parameters that require gradients.
+        model = timm.create_model(name, pretrained=False).eval().requires_grad_(False)
         image = torch.empty(shape)
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter, sdpa_kernel(SDPBackend.MATH):
