@@ -6,18 +6,20 @@ A network that would keep a machine busy for minutes, or fill its memory, is lef
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cnninspect.counters import count
 from cnninspect.counters.base import Count, Run
 from cnninspect.counters.memory import held_bytes, inference_peak
-from cnninspect.counters.nan_probe import Region, probe_nan
+from cnninspect.counters.nan_probe import Probe, Region, probe_nan
 from cnninspect.formulas.catalogue import layer_of
-from cnninspect.probe_check import check_fields, regions_to_probe
+from cnninspect.probe_check import check_fields, contradiction, regions_to_probe
 from cnninspect.progress import Progress
 from cnninspect.quantities import Verdict
 from cnninspect.receptive.intervals import Fields
-from cnninspect.trace.records import Trace
+from cnninspect.receptive.rows import row_fields
+from cnninspect.report import ReceptiveField
+from cnninspect.trace.records import Call, Trace
 
 MOST_MACS = 500 * 10**9
 """Multiply-accumulates of a run that nobody asked for: about half a minute on two cores."""
@@ -28,10 +30,10 @@ MOST_BYTES = 4 * 2**30
 
 @dataclass(frozen=True)
 class Measured:
-    """What both runs found: the counters, one verdict per call on its field (None without a probe), and notes."""
+    """What both runs found: the counters, the field of every call with its verdict if it was probed, and notes."""
 
     counts: dict[str, list[Count]]
-    verdicts: Sequence[Verdict] | None = None
+    fields: Sequence[ReceptiveField | None]
     notes: tuple[str, ...] = ()
 
 
@@ -53,51 +55,63 @@ class Cost:
     def excess(self) -> str | None:
         """What is too much of it, in words; None if nothing is."""
         if self.macs > MOST_MACS:
-            return f"it takes {self.macs / 1e9:,.0f} G multiply-accumulates, and {MOST_MACS / 1e9:,.0f} G is the limit"
+            return f"it takes {self.macs:,} multiply-accumulates, more than {MOST_MACS:,}"
         if self.nbytes > MOST_BYTES:
-            return f"it takes {self.nbytes / 2**30:,.1f} GiB, and {MOST_BYTES / 2**30:,.0f} GiB is the limit"
+            return f"it takes {self.nbytes:,} bytes, more than {MOST_BYTES:,}"
         return None
 
 
 def measure(
-    run: Run, on_cpu: Callable[[], Run], fields: Fields, macs: int, progress: Progress, *, limited: bool
+    run: Run, on_cpu: Callable[[], Run], reach: Fields, macs: int, progress: Progress, *, limited: bool
 ) -> Measured:
     """What is found when the model of `run`, which takes `macs`, runs on the CPU too.
 
     `on_cpu` gives the run to make there. `limited` leaves out what costs too much; a note says what was left out and
     why. What the model's code raises there becomes a note: the report on the first run stands.
     """
-    regions = regions_to_probe(run.trace, fields.axes)
+    fields = row_fields(run.trace, reach)
+    regions = regions_to_probe(run.trace, reach.axes)
 
     def excess(copies: int) -> str | None:
         return Cost.of(run.trace, macs, copies).excess if limited else None
 
     if (reason := excess(1)) is not None:
-        return Measured(count(run), notes=(_left_out(reason),))
+        return Measured(count(run), fields, (_left_out(reason),))
     try:
         real = on_cpu()
     except Exception as error:
-        return Measured(count(run), notes=(_failed(error),))
+        return Measured(count(run), fields, (_failed(error),))
     progress("counting on the CPU")
     counts = count(run, real)
     if (reason := excess(1 + len(regions))) is not None:
-        return Measured(counts, notes=(_left_out(reason),))
+        return Measured(counts, fields, (_left_out(reason),))
     progress("probing receptive fields with NaN")
     try:
-        return Measured(counts, _probed(real, fields, regions))
+        return Measured(counts, _probed(real, reach, fields, regions))
     except Exception as error:
-        return Measured(counts, notes=(_failed(error),))
+        return Measured(counts, fields, (_failed(error),))
 
 
-def _probed(run: Run, fields: Fields, regions: Sequence[Region]) -> list[Verdict]:
-    """One verdict per call: with the fast convolutions of oneDNN first; where those contradict a field, without."""
-    found: list[Verdict] = []
+def _probed(
+    run: Run, reach: Fields, fields: Sequence[ReceptiveField | None], regions: Sequence[Region]
+) -> list[ReceptiveField | None]:
+    """The fields with their verdicts: with oneDNN's fast convolutions first; where those contradict one, without."""
     for onednn in (True, False):
         probe = probe_nan(run.trace, run.model, run.args, run.kwargs, layer_of, regions, onednn=onednn)
-        found = check_fields(run.trace, fields.of_call, probe)
-        if Verdict.DIFFER not in found:
+        verdicts = check_fields(run.trace, reach.of_call, probe)
+        if Verdict.DIFFER not in verdicts:
             break
-    return found
+    return [
+        None if field is None else _judged(field, verdict, call, run.trace, reach, probe)
+        for field, verdict, call in zip(fields, verdicts, run.trace.calls, strict=True)
+    ]
+
+
+def _judged(
+    field: ReceptiveField, verdict: Verdict, call: Call, trace: Trace, reach: Fields, probe: Probe
+) -> ReceptiveField:
+    differs = verdict is Verdict.DIFFER
+    return replace(field, verdict=verdict, found=contradiction(trace, call, reach.of_call, probe) if differs else None)
 
 
 def _left_out(reason: str) -> str:

@@ -93,13 +93,11 @@ def inspect(target: Target, options: Options, command: str) -> Report:
 
 def _measured(
     target: Target, options: Options, run: Run, reach: Fields, macs: int
-) -> tuple[dict[str, list[Count]], list[ReceptiveField | None], tuple[str, ...]]:
+) -> tuple[dict[str, list[Count]], Sequence[ReceptiveField | None], tuple[str, ...]]:
     """(what counters found, the field of every call, notes): from this run and, if a probe is wanted, on the CPU."""
-    fields = row_fields(run.trace, reach)
     if options.probe is False:
-        return count(run), fields, ()
+        return count(run), row_fields(run.trace, reach), ()
     from cnninspect.on_cpu import measure
-    from cnninspect.probe_check import with_verdicts
 
     def on_cpu() -> Run:
         if run.device == "cpu":
@@ -110,7 +108,7 @@ def _measured(
         return Run(run.trace, model, inputs.args, inputs.kwargs, "cpu")
 
     found = measure(run, on_cpu, reach, macs, options.progress, limited=options.probe is None)
-    return found.counts, with_verdicts(fields, found.verdicts), found.notes
+    return found.counts, found.fields, found.notes
 
 
 def _with_accounts(report: Report, findings: Findings, run: Run, options: Options) -> Report:

@@ -8,14 +8,12 @@ a hole: it must not reach any element outside the prediction.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from cnninspect.counters.nan_probe import Mask, Probe, Region
 from cnninspect.quantities import Verdict
 from cnninspect.receptive.fields import Axis, Field
-from cnninspect.report import ReceptiveField
 from cnninspect.trace.records import Call, Op, Trace
 from cnninspect.verdicts import worst
 
@@ -68,16 +66,33 @@ def check_fields(trace: Trace, fields_of: FieldsOf, probe: Probe) -> list[Verdic
     return [_verdict(call, fields_of, probe, swallowed) for call in trace.calls]
 
 
-def with_verdicts(
-    fields: Sequence[ReceptiveField | None], verdicts: Sequence[Verdict] | None
-) -> list[ReceptiveField | None]:
-    """The fields of all calls with the verdict on each; as they are without a probe."""
-    if verdicts is None:
-        return list(fields)
-    return [
-        None if field is None else replace(field, verdict=verdict)
-        for field, verdict in zip(fields, verdicts, strict=True)
+def contradiction(trace: Trace, call: Call, fields_of: FieldsOf, probe: Probe) -> str:
+    """The first thing that a probe found against the field of a call, in words; empty if there is none."""
+    for field, mask in zip(fields_of(call), probe.masks[call.index], strict=True):
+        for region, reacted in () if mask is None else _by_region(mask, probe.regions):
+            predicted, exact = _predicted(field, region)
+            too_far, missed = reacted & ~predicted, predicted & ~reacted
+            if too_far.any():
+                return f"{_where(region, trace)} reaches {_element(too_far)}, which the field leaves out"
+            if exact and missed.any():
+                return f"{_where(region, trace)} does not reach {_element(missed)}, which the field says it does"
+    return ""
+
+
+def _where(region: Region, trace: Trace) -> str:
+    """A region by the dimensions of its input that it cuts."""
+    spans = zip(region.first, region.last, trace.inputs[region.input].shape, strict=True)
+    cut = [
+        f" {first}..{last} of dimension {dim},"
+        for dim, (first, last, size) in enumerate(spans)
+        if last - first + 1 < size
     ]
+    return f"NaN in input {region.input},{''.join(cut)}"
+
+
+def _element(mask: Mask) -> str:
+    """The first element of a mask, along dimensions of size 1 the first of all that are alike."""
+    return f"output [{', '.join(str(index) for index in np.argwhere(mask)[0])}]"
 
 
 def _verdict(call: Call, fields_of: FieldsOf, probe: Probe, swallowed: set[int]) -> Verdict:
@@ -94,7 +109,7 @@ def _compare(field: Field, mask: Mask, regions: tuple[Region, ...], swallowed: b
     if not field.is_known:
         return Verdict.UNKNOWN
     missed = False
-    for region, reacted in zip(regions, np.broadcast_to(mask, (len(regions), *mask.shape[1:])), strict=True):
+    for region, reacted in _by_region(mask, regions):
         predicted, exact = _predicted(field, region)
         if (reacted & ~predicted).any():
             return Verdict.DIFFER
@@ -102,6 +117,11 @@ def _compare(field: Field, mask: Mask, regions: tuple[Region, ...], swallowed: b
     if missed:
         return Verdict.UNKNOWN if swallowed else Verdict.DIFFER
     return Verdict.MATCH
+
+
+def _by_region(mask: Mask, regions: tuple[Region, ...]) -> Iterator[tuple[Region, Mask]]:
+    """Which elements reacted to each region."""
+    return zip(regions, np.broadcast_to(mask, (len(regions), *mask.shape[1:])), strict=True)
 
 
 def _predicted(field: Field, region: Region) -> tuple[Mask, bool]:

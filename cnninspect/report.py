@@ -23,7 +23,8 @@ class ReceptiveField:
 
     `size` entries are integers, or [min, max] where they depend on the output's position; `jump` entries are integers
     or fractions written as strings. `size` is None where the local field itself is global. `cause` names what makes
-    the strict field global.
+    the strict field global. `image` is the input's size along the same axes, `found` says in words what a probe found
+    that contradicts the field; neither is part of what two fields have in common.
     """
 
     size: tuple[Any, ...] | None = None
@@ -32,6 +33,8 @@ class ReceptiveField:
     status: Status = Status.UNKNOWN
     cause: str | None = None
     verdict: Verdict = Verdict.NOT_RUN
+    image: tuple[int, ...] | None = field(default=None, compare=False)
+    found: str | None = field(default=None, compare=False)
 
     @property
     def is_global(self) -> bool:
@@ -52,14 +55,17 @@ class ReceptiveField:
             "status": self.status.value,
             "global": None if self.cause is None else {"cause": self.cause},
             "verdict": self.verdict.value,
+            **({} if self.image is None else {"image": list(self.image)}),
+            **({} if self.found is None else {"found": self.found}),
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ReceptiveField:
         """The inverse of `to_dict`."""
         cause = data["global"]["cause"] if data.get("global") else None
-        size, jump, padding = (frozen(data.get(name)) for name in ("size", "jump", "padding"))
-        return cls(size, jump, padding, Status(data["status"]), cause, Verdict(data["verdict"]))
+        size, jump, padding, image = (frozen(data.get(name)) for name in ("size", "jump", "padding", "image"))
+        status, verdict = Status(data["status"]), Verdict(data["verdict"])
+        return cls(size, jump, padding, status, cause, verdict, image, data.get("found"))
 
 
 @dataclass(frozen=True)

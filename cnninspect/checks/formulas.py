@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from cnninspect.checks.numbers import extent
 from cnninspect.quantities import Quantity, Status, Unit, Verdict
 from cnninspect.report import Check, ReceptiveField, Report, Row
 from cnninspect.verdicts import worst
@@ -56,7 +57,7 @@ def is_incomplete(report: Report) -> bool:
 
 def _lacks(number: Number) -> bool:
     if isinstance(number, ReceptiveField) and number.verdict is Verdict.NOT_RUN:
-        return False
+        return number.status is Status.UNKNOWN and number.cause is not None
     return number.status is not Status.EXACT or number.verdict is Verdict.UNKNOWN
 
 
@@ -83,19 +84,30 @@ def _failing(row: Row) -> set[Failure]:
     return {(name, quantity.verdict) for name, quantity in _compared(row.quantities) if quantity.verdict in bad}
 
 
-def _compared(numbers: Mapping[str, Number]) -> Iterator[tuple[str, Quantity]]:
+def _compared(numbers: Mapping[str, Number]) -> Iterator[tuple[str, Number]]:
     """The numbers that have two sides; FLOPs are MACs in another unit and would be compared twice."""
     for name, number in numbers.items():
-        if isinstance(number, Quantity) and number.unit is not Unit.FLOPS and number.verdict is not Verdict.NOT_RUN:
+        twice = isinstance(number, Quantity) and number.unit is Unit.FLOPS
+        if number.verdict is not Verdict.NOT_RUN and not twice:
             yield name, number
 
 
-def _comparisons(name: str, quantity: Quantity, path: str, call: int, kind: str) -> Iterator[Check]:
+def _comparisons(name: str, quantity: Number, path: str, call: int, kind: str) -> Iterator[Check]:
     """One check per counter; a single one without `found` where no counter answers."""
+    if isinstance(quantity, ReceptiveField):
+        yield _probed(name, quantity, path, call, kind)
+        return
     for counter, found in quantity.measured.items() or ((None, None),):
         reason = quantity.reasons.get(counter or "")
         verdict = _verdict(quantity, found, explained=reason is not None)
         yield Check(name, path, call, kind, quantity.analytic, found, "formula", verdict, hint=reason, counter=counter)
+
+
+def _probed(name: str, field: ReceptiveField, path: str, call: int, kind: str) -> Check:
+    """The check of a field: the probe finds what it predicts, or says what else."""
+    expected = extent(field)
+    found = expected if field.verdict is Verdict.MATCH else field.found
+    return Check(name, path, call, kind, expected, found, "formula", field.verdict, counter="probe")
 
 
 def _verdict(quantity: Quantity, found: Any, *, explained: bool) -> Verdict:

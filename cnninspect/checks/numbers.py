@@ -39,8 +39,8 @@ def compare_fields(expected: ReceptiveField, found: ReceptiveField) -> Compared 
     if not (expected.was_computed and found.was_computed):
         return None
     if Status.UNKNOWN in (expected.status, found.status):
-        return Compared("receptive_field", _extent(expected), _extent(found), Verdict.UNKNOWN)
-    sizes = _extent(expected), _extent(found)
+        return Compared("receptive_field", extent(expected), extent(found), Verdict.UNKNOWN)
+    sizes = extent(expected), extent(found)
     parts = (
         ("receptive_field", *sizes),
         ("jump", expected.jump, found.jump),
@@ -79,5 +79,6 @@ def _excludes(status: Status, bound: int, exact: int) -> bool:
     return (status is Status.LOWER_BOUND and exact < bound) or (status is Status.UPPER_BOUND and exact > bound)
 
 
-def _extent(field: ReceptiveField) -> Any:
+def extent(field: ReceptiveField) -> Any:
+    """The sizes of a field, or that it is global."""
     return GLOBAL if field.is_global else field.size
