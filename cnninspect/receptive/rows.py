@@ -57,17 +57,19 @@ def _row(fields: Fields, call: Call) -> ReceptiveField | None:
     axes = _axes(fields, reach)
     if not axes:
         return None
+    image = tuple(axis.size for axis in axes)
     if not reach.inputs:
-        return ReceptiveField((0,) * len(axes), status=Status.EXACT)
+        return ReceptiveField((0,) * len(axes), status=Status.EXACT, image=image)
     found = [_along(fields, axis, reach.forms[axis]) for axis in axes]
     if all(one.whole for one in found):
-        return ReceptiveField(status=Status.EXACT, cause=_cause(fields, reach, axes) or fields.maker(call.outputs[0]))
+        cause = _cause(fields, reach, axes) or fields.maker(call.outputs[0])
+        return ReceptiveField(status=Status.EXACT, cause=cause, image=image)
     jump, padding = tuple(one.jump for one in found), tuple(one.padding for one in found)
     size = tuple(one.size for one in found)
     known = None not in jump
     whole = all(covers(reach.forms[axis].strict.table, fields.looked_at(axis)) for axis in axes)
     cause = _cause(fields, reach, axes) if whole else None
-    return ReceptiveField(size, jump if known else None, padding if known else None, Status.EXACT, cause)
+    return ReceptiveField(size, jump if known else None, padding if known else None, Status.EXACT, cause, image=image)
 
 
 def _axes(fields: Fields, reach: Reach) -> tuple[Axis, ...]:
