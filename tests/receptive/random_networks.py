@@ -26,6 +26,9 @@ START = {1: 24, 2: 12, 3: 6}
 GROWN = {1: 48, 2: 22, 3: 9}
 """The largest map per axis that a layer may make."""
 
+LONG = 128
+"""The length of the inputs of repeating networks."""
+
 _NAMES = {"nn": nn, **vars(blocks)}
 
 
@@ -45,6 +48,14 @@ class Network:
         return module.eval()
 
 
+@dataclass(frozen=True)
+class Menu:
+    """The layers to choose from, and the largest map per axis that they may make."""
+
+    layers: list[Layer]
+    longest: int
+
+
 @st.composite
 def networks(draw: Draw, global_parts: bool = True) -> Network:
     """Networks of up to eight layers with branches, on 1-d, 2-d and 3-d inputs.
@@ -56,27 +67,35 @@ def networks(draw: Draw, global_parts: bool = True) -> Network:
     channels = draw(st.integers(1, 3))
     size = tuple(draw(st.integers(4, START[axes])) for _ in range(axes))
     menu = LAYERS[axes] + (GLOBAL if global_parts else [])
-    expression, _ = _chain(draw, (channels, *size), draw(st.integers(1, 5)), menu, branching=2)
+    expression, _ = _chain(draw, (channels, *size), draw(st.integers(1, 5)), Menu(menu, GROWN[axes]), branching=2)
     stem = f"nn.Conv{axes}d({channels}, {channels}, 1)"
     return Network(f"nn.Sequential({stem}, {expression})", channels, size)
 
 
-def _chain(draw: Draw, shape: Shape, length: int, menu: list[Layer], branching: int) -> tuple[str, Shape]:
+@st.composite
+def repeating_networks(draw: Draw) -> Network:
+    """Networks of few layers on a long 1-d input, which do the same everywhere but at its ends."""
+    channels = draw(st.integers(1, 2))
+    expression, _ = _chain(draw, (channels, LONG), draw(st.integers(1, 3)), Menu(REPEATING, 3 * LONG), branching=1)
+    return Network(f"nn.Sequential(nn.Conv1d({channels}, {channels}, 1), {expression})", channels, (LONG,))
+
+
+def _chain(draw: Draw, shape: Shape, length: int, menu: Menu, branching: int) -> tuple[str, Shape]:
     """An nn.Sequential of `length` layers or joins, and the shape that it leaves."""
     parts = []
     for _ in range(length):
         if branching and draw(st.integers(0, 4)) == 4:
             part = _join(draw, shape, menu, branching - 1)
         else:
-            part = draw(st.sampled_from(menu))(draw, shape)
-        left = shape_after(part, shape)
+            part = draw(st.sampled_from(menu.layers))(draw, shape)
+        left = shape_after(part, shape, menu.longest)
         if left is not None:
             parts.append(part)
             shape = left
     return f"nn.Sequential({', '.join(parts)})", shape
 
 
-def _join(draw: Draw, shape: Shape, menu: list[Layer], branching: int) -> str:
+def _join(draw: Draw, shape: Shape, menu: Menu, branching: int) -> str:
     """Two or three branches of different depth, added or concatenated."""
     kind = draw(st.sampled_from(["Add", "Cat"]))
     drawn = [_chain(draw, shape, draw(st.integers(0, 3)), menu, branching) for _ in range(draw(st.integers(2, 3)))]
@@ -89,12 +108,12 @@ def _join(draw: Draw, shape: Shape, menu: list[Layer], branching: int) -> str:
     return f"{kind}({', '.join(branches)}, offset={draw(st.integers(0, 3))})"
 
 
-def shape_after(expression: str, shape: Shape) -> Shape | None:
-    """What a layer makes of a [C, *spatial] input; None if that is too big to be checked."""
+def shape_after(expression: str, shape: Shape, longest: int) -> Shape | None:
+    """What a layer makes of a [C, *spatial] input; None if that is empty or too big to be checked."""
     with torch.device("meta"):
         module = eval(expression, dict(_NAMES)).eval()
         result = tuple(module(torch.empty(1, *shape)).shape[1:])
-    fits = result[0] <= 16 and all(0 < n <= GROWN[len(shape) - 1] for n in result[1:])
+    fits = result[0] <= 16 and all(0 < n <= longest for n in result[1:])
     return result if fits else None
 
 
@@ -260,6 +279,11 @@ def _unfold(draw: Draw, shape: Shape) -> str:
     return f"Unfold({kernel}, 1, {padding}, {draw(st.integers(1, 2))})"
 
 
+def _double(draw: Draw, shape: Shape) -> str:
+    mode = draw(st.sampled_from(["nearest", "linear"]))
+    return f"nn.Upsample(scale_factor={draw(st.integers(2, 3))}, mode={mode!r})"
+
+
 def _antialiased(draw: Draw, shape: Shape) -> str:
     # torch 2.13 mixes up rows and channels where a map is one pixel wide.
     if min(shape[1:]) == 1:
@@ -284,3 +308,4 @@ _ANY = [
 ]  # fmt: skip
 LAYERS = {1: _ANY, 2: [*_ANY, _pixel_shuffle, _pixel_unshuffle, _unfold, _antialiased], 3: _ANY}
 GLOBAL = [_gate, _statistics]
+REPEATING = [_conv, _conv, _same_conv, _conv_transpose, _max_pool, _avg_pool, _double, _pad, _crop, _pointwise]

@@ -23,7 +23,7 @@ CHECKS = {"deadline": None, "suppress_health_check": list(HealthCheck), "print_b
 
 
 @given(networks(global_parts=False))
-@settings(max_examples=400, derandomize=True, **CHECKS)
+@settings(max_examples=300, derandomize=True, **CHECKS)
 def test_fields_of_local_networks_are_the_oracle_s(network: Network) -> None:
     assert disagreements(network) == []
 
