@@ -92,9 +92,9 @@ def checked_target(target: str, run: RunOptions, expected: ExpectationOptions, s
 
 
 def update_baseline(target: str, run: RunOptions, file: str, session: Session) -> None:
-    """Write the baseline of TARGET."""
+    """Write the baseline of TARGET, which holds nothing that a probe or another counter could add."""
     check_writable(file)
-    save_baseline(_report_of(target, run, session), file)
+    save_baseline(_report_of(target, run, session, "summary"), file)
     session.note(f"wrote the baseline {file}.")
 
 
@@ -112,8 +112,8 @@ def _check_together(other: str | None, expected: ExpectationOptions) -> None:
         raise UsageError("--tolerance needs --baseline FILE or OTHER: nothing else is compared with a tolerance.")
 
 
-def _report_of(target: str, run: RunOptions, session: Session) -> Report:
+def _report_of(target: str, run: RunOptions, session: Session, command: str = "compare") -> Report:
     """The report that a file holds, or that on the model."""
     if target.endswith(SAVED):
-        return dataclasses.replace(read_report(target), command="compare")
-    return inspected(target, run, session, "compare")
+        return dataclasses.replace(read_report(target), command=command)
+    return inspected(target, run, session, command)

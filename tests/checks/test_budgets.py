@@ -32,6 +32,10 @@ def field(*sizes, status=Status.EXACT):
     return with_total("receptive_field", found)
 
 
+def memory(nbytes):
+    return with_total("peak_memory", Quantity(nbytes, Unit.BYTES))
+
+
 LEAST = Status.LOWER_BOUND
 MOST = Status.UPPER_BOUND
 BUDGETS = [
@@ -41,6 +45,9 @@ BUDGETS = [
     ("MACs", tiny(), "max_macs", "51967", 51968, "differ"),
     ("FLOPs are twice as many", tiny(), "max_flops", "103935", 2 * 51968, "differ"),
     ("within in FLOPs", tiny(), "max_flops", "103936", 2 * 51968, "match"),
+    ("memory", memory(200_000_001), "max_peak_memory", "200MB", 200_000_001, "differ"),
+    ("memory in powers of 1024", memory(200 * 2**20), "max_peak_memory", "200MiB", 200 * 2**20, "match"),
+    ("no memory in an older report", tiny(), "max_peak_memory", "1GB", None, "unknown"),
     ("a lower bound within may be over", macs(100, LEAST), "max_macs", "200", 100, "unknown"),
     ("a lower bound over is over", macs(201, LEAST), "max_macs", "200", 201, "differ"),
     ("an upper bound over may be within", macs(201, MOST), "max_macs", "200", 201, "unknown"),
