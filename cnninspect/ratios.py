@@ -21,9 +21,8 @@ def with_ratios(row: Row, machine: Machine | None = None) -> Row:
         found["intensity"] = intensity(row.macs, moved)
         if machine is not None:
             found["bound_by"] = bound_by(row.macs, moved, machine)
-    if row.flops is not None and latency is not None and latency.value and row.flops.value:
-        speed = row.flops.value / latency.value
-        found["flops_per_second"] = Quantity(speed, Unit.FLOPS_PER_SECOND, row.flops.status)
+    if row.macs is not None and row.macs.value and latency is not None and latency.value:
+        found["flops_per_second"] = speed(row.macs, latency)
     return replace(row, extra={**row.extra, **found})
 
 
@@ -32,6 +31,13 @@ def intensity(macs: Quantity, moved: Quantity) -> Quantity:
     if macs.value is None or not moved.value:
         return Quantity(None, Unit.MACS_PER_BYTE, Status.UNKNOWN)
     return Quantity(macs.value / moved.value, Unit.MACS_PER_BYTE, _status(macs.status, moved.status))
+
+
+def speed(macs: Quantity, latency: Quantity) -> Quantity:
+    """FLOPs per second of multiply-accumulate work; a bound where that is one."""
+    if macs.value is None or not latency.value:
+        return Quantity(None, Unit.FLOPS_PER_SECOND, Status.UNKNOWN)
+    return Quantity(flops_from_macs(macs.value) / latency.value, Unit.FLOPS_PER_SECOND, macs.status)
 
 
 def bound_by(macs: Quantity, moved: Quantity, machine: Machine) -> Quantity:

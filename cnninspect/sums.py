@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from cnninspect.quantities import Quantity, Status, Unit, total_status
 from cnninspect.verdicts import worst
@@ -21,15 +20,19 @@ def total_of(unit: Unit, parts: Sequence[Quantity]) -> Quantity:
         measured=summed(parts),
         verdict=worst(part.verdict for part in parts),
         reasons=all_reasons(parts),
-        parts=dict(sum((Counter(part.parts) for part in parts), Counter())),
+        parts=_added_up(part.parts for part in parts),
     )
 
 
 def summed(parts: Sequence[Quantity]) -> dict[str, int]:
     """What each counter found in all parts; a counter that could attribute nothing to any is left out."""
+    return _added_up(part.measured for part in parts)
+
+
+def _added_up(mappings: Iterable[Mapping[str, int | None]]) -> dict[str, int]:
     found: dict[str, int] = {}
-    for part in parts:
-        for name, value in part.measured.items():
+    for mapping in mappings:
+        for name, value in mapping.items():
             found[name] = found.get(name, 0) + (value or 0)
     return found
 

@@ -34,8 +34,12 @@ class Operations:
 
 def _quantity(tally: Tally) -> Quantity:
     total = tally.element_operations
-    parts = {work.value: n for work, n in tally.operations.items() if n and work.computes and work is not Work.MAC}
+    parts = {work.value: tally.operations[work] for work in Work if work in tally.operations and _is_other(work)}
     return Quantity(total, Unit.OPERATIONS, tally.status, analytic=total, parts=parts)
+
+
+def _is_other(work: Work) -> bool:
+    return work.computes and work is not Work.MAC
 
 
 def _unclassified(trace: Trace, tallies: Sequence[Tally]) -> tuple[Uncounted, ...]:

@@ -8,6 +8,7 @@ from typing import ClassVar
 from cnninspect.accounts.base import Addition, Inspected
 from cnninspect.counters.timing import Clock, Latency, measure_latency
 from cnninspect.quantities import Quantity, Unit
+from cnninspect.ratios import speed
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,9 @@ class Time:
             inspected.run, warmup=self.warmup, repeats=self.repeats, clock=self.clock, progress=progress
         )
         rows = [{} if latency is None else _numbers(latency) for latency in timing.calls]
-        extra = {"timing": {"warmup": self.warmup, "repeats": self.repeats}}
-        return Addition(rows, _numbers(timing.total), extra)
+        totals = _numbers(timing.total)
+        totals["flops_per_second"] = speed(inspected.findings.numbers[0].macs, totals["latency"])
+        return Addition(rows, totals, {"timing": {"warmup": self.warmup, "repeats": self.repeats}})
 
 
 def _numbers(latency: Latency) -> dict[str, Quantity]:

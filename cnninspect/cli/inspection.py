@@ -6,8 +6,8 @@ import contextlib
 import os
 import sys
 import warnings
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from cnninspect.cli.options import RunOptions
 from cnninspect.cli.progress import Progress
@@ -18,9 +18,19 @@ from cnninspect.targets.grammar import parse_target
 from cnninspect.targets.options import parse_arguments, parse_inputs
 from cnninspect.targets.specs import dtype_name
 
+if TYPE_CHECKING:
+    from cnninspect.accounts.base import Account
 
-def inspected(target: str, options: RunOptions, session: Session, command: str) -> Report:
-    """The report on TARGET. What the options alone show to be wrong is found before torch is imported."""
+    Accounts = Callable[[], Sequence[Account]]
+
+
+def inspected(
+    target: str, options: RunOptions, session: Session, command: str, accounts: Accounts | None = None
+) -> Report:
+    """The report on TARGET. What the options alone show to be wrong is found before torch is imported.
+
+    `accounts` makes what is added to the report, once torch is there.
+    """
     arguments = parse_arguments(options.arg)
     parse_inputs(options.input)
     dtype = None if options.dtype is None else dtype_name(options.dtype)
@@ -42,6 +52,7 @@ def inspected(target: str, options: RunOptions, session: Session, command: str) 
                 probe=_probe(options, command),
                 command=command,
                 progress=progress,
+                accounts=() if accounts is None else accounts(),
             )
         except SystemExit as end:
             raise LoadError(f"the code of {target} ends the program with exit code {end.code}.") from end

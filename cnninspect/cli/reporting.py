@@ -7,6 +7,7 @@ from cnninspect.cli.inspection import inspected
 from cnninspect.cli.options import OutputOptions, RunOptions
 from cnninspect.cli.output import view_of, write
 from cnninspect.cli.session import Session
+from cnninspect.cli.work import WorkOptions
 from cnninspect.files import check_writable
 
 
@@ -16,10 +17,14 @@ def report_on(
     output: OutputOptions,
     session: Session,
     command: str,
+    work: WorkOptions | None = None,
 ) -> int:
-    """Write the report on TARGET and return the exit code."""
+    """Write the report on TARGET, with what `work` asks for, and return the exit code."""
     view = view_of(output, command)
+    accounts = None if work is None else work.accounts()
+    if work is not None:
+        view = work.arranged(view)
     check_writable(output.output)
-    report = inspected(target, run, session, command)
+    report = inspected(target, run, session, command, accounts)
     write(report, output, view)
     return exit_code(report, strict=output.strict)

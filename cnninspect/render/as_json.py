@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from cnninspect.documents import laid_out
+from cnninspect.render.arrange import select
 from cnninspect.render.screen import Screen
-from cnninspect.render.view import View, select
+from cnninspect.render.view import View
 from cnninspect.report import Report
 
 

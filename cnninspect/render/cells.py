@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cnninspect.quantities import Quantity, Shape, Status, Verdict
 from cnninspect.render.numbers import dimensions, field_text, number_cell, shapes_text, sign, tone_of
@@ -18,12 +18,16 @@ _CERTAINTY = (Status.EXACT, Status.UPPER_BOUND, Status.LOWER_BOUND, Status.UNKNO
 
 @dataclass(frozen=True)
 class Line:
-    """One row in its place: `name` and `indent` in the tree; `is_part` if no row is shown below it."""
+    """One row in its place: `name` and `indent` in the tree; `is_part` if no row is shown below it.
+
+    `reached` is the sum of MACs of all parts up to this one.
+    """
 
     row: Row
     name: str
     indent: int
     is_part: bool
+    reached: Quantity | None = None
 
 
 @dataclass(frozen=True)
@@ -70,19 +74,32 @@ def input_cell(line: Line, context: Context) -> Cell:
 
 
 def count_cell(name: str) -> Callable[[Line, Context], Cell]:
-    """The cell of one of the row's counts."""
+    """The cell of one of the row's numbers."""
 
     def cell(line: Line, context: Context) -> Cell:
-        return number_cell(getattr(line.row, name), context.marks)
+        number = line.row.quantities.get(name)
+        return number_cell(number if isinstance(number, Quantity) else None, context.marks)
 
     return cell
 
 
-def counter_cell(counter: str) -> Callable[[Line, Context], Cell]:
-    """What one counter found, in MACs; `not counted` where it has no formula for work that ours counts."""
+def part_cell(name: str, part: str) -> Callable[[Line, Context], Cell]:
+    """The cell of one part of a number; empty for a row without the number."""
 
     def cell(line: Line, context: Context) -> Cell:
-        macs = line.row.macs
+        number = line.row.extra.get(name)
+        if number is None or number.value is None:
+            return number_cell(number, context.marks)
+        return number_cell(replace(number, value=number.parts.get(part, 0)), context.marks)
+
+    return cell
+
+
+def counter_cell(counter: str, unit: str = "macs") -> Callable[[Line, Context], Cell]:
+    """What one counter found, in MACs or FLOPs; `not counted` where it has no formula for work that ours counts."""
+
+    def cell(line: Line, context: Context) -> Cell:
+        macs: Quantity | None = getattr(line.row, unit)
         if macs is None:
             return Cell("")
         found, explained = macs.measured.get(counter), counter in macs.reasons
@@ -120,6 +137,18 @@ def share_cell(line: Line, context: Context) -> Cell:
     figure = f"{percent:.1f} %" if percent >= 0.1 else "<0.1 %"
     bar = _bar(macs.value, context) if line.is_part else ""
     return Cell(f"{bar:<{BAR_WIDTH}} {sign(status, context.marks) + figure:>8}", round(percent, 4), Tone.ACCENT)
+
+
+def cumulative_cell(line: Line, context: Context) -> Cell:
+    """The part of all MACs that this part and all before it have, in percent."""
+    macs, total, reached = line.row.macs, context.macs, line.reached
+    if macs is None or total is None or reached is None or (macs.value == 0 and macs.status is Status.EXACT):
+        return Cell("")
+    status = _share_status(reached.status, total.status)
+    if reached.value is None or not total.value or status is Status.UNKNOWN:
+        return Cell(context.marks.unknown, None, Tone.UNKNOWN)
+    percent = 100 * reached.value / total.value
+    return Cell(f"{sign(status, context.marks)}{percent:.1f} %", round(percent, 4), Tone.QUIET)
 
 
 def field_cell(line: Line, context: Context) -> Cell:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cnninspect.render import cells
 from cnninspect.render.cells import Context, Line
+from cnninspect.render.numbers import label
 from cnninspect.render.sheet import Cell, Heading
 
 
@@ -16,6 +17,39 @@ class Column:
 
     heading: Heading
     cell: Callable[[Line, Context], Cell]
+
+
+_TITLES = {
+    "calls": "calls",
+    "work": "work",
+    "operations": "operations",
+    "element_operations": "other operations",
+    "backward_macs": "backward MACs",
+    "output_bytes": "output bytes",
+    "bytes_moved": "bytes moved",
+    "intensity": "MACs per byte",
+    "bound_by": "bound by",
+    "latency": "ms",
+    "latency_spread": "spread",
+    "flops_per_second": "GFLOPs/s",
+}
+"""Numbers that accounts add and that have a title of their own."""
+
+ADDED_NAMES = frozenset(_TITLES)
+
+_UNITS = {"latency": "seconds", "latency_spread": "seconds"}
+
+
+def added_column(name: str, title: str | None = None) -> Column:
+    """The column of a number that an account added."""
+    return Column(
+        Heading(name, title or label(name), right=name not in ("work", "bound_by"), unit=_UNITS.get(name, "")),
+        cells.count_cell(name),
+    )
+
+
+def _backward(part: str) -> Callable[[Line, Context], Cell]:
+    return cells.part_cell("backward_macs", part)
 
 
 def _columns() -> Iterable[Column]:
@@ -29,6 +63,11 @@ def _columns() -> Iterable[Column]:
     yield Column(Heading("flops", "FLOPs", right=True), cells.count_cell("flops"))
     yield Column(Heading("neurons", "neurons", right=True), cells.count_cell("neurons"))
     yield Column(Heading("share", "share of MACs", unit="percent"), cells.share_cell)
+    yield Column(Heading("cumulative", "cumulative", right=True, unit="percent"), cells.cumulative_cell)
+    yield from (added_column(*name_and_title) for name_and_title in _TITLES.items())
+    yield Column(Heading("input_gradient_macs", "input gradients", right=True), _backward("inputs"))
+    yield Column(Heading("weight_gradient_macs", "weight gradients", right=True), _backward("weights"))
+    yield Column(Heading("op", "op", kept=True), cells.kind_cell)
     yield Column(Heading("receptive_field", "field", right=True), cells.field_cell)
     yield Column(Heading("hyperparameters", "hyper-parameters"), cells.hyperparameters_cell)
     yield Column(Heading("reasons", "why counters differ"), cells.reasons_cell)
@@ -37,10 +76,8 @@ def _columns() -> Iterable[Column]:
 
 
 COLUMNS = {column.heading.name: column for column in _columns()}
-COUNTERS = "counters"
-"""Stands for one column per counter, after the one called `macs`."""
 
 
-def counter_column(name: str) -> Column:
-    """The column of one counter."""
-    return Column(Heading(f"macs_{name}", f"MACs by {name}", right=True), cells.counter_cell(name))
+def counter_column(name: str, unit: str = "macs") -> Column:
+    """The column of one counter, in MACs or FLOPs."""
+    return Column(Heading(f"{unit}_{name}", f"{label(unit)} by {name}", right=True), cells.counter_cell(name, unit))

@@ -7,7 +7,7 @@ from typing import Any
 
 from cnninspect.quantities import Quantity, Verdict
 from cnninspect.render.cells import verdict_sign
-from cnninspect.render.facts import Fact
+from cnninspect.render.fact import Fact
 from cnninspect.render.findings import summary
 from cnninspect.render.numbers import bounded, field_text, label, mebibytes
 from cnninspect.render.screen import Marks
@@ -33,7 +33,7 @@ _HEADINGS = (
 )
 HEADINGS = {heading.name: heading for heading in _HEADINGS}
 READERS = ("layer", "params", "macs", "other_layer", "other_params", "other_macs", "ratio", "verdict")
-_TOTALS = ("params", "macs", "flops", "neurons", "activation_bytes", "total_bytes")
+_TOTALS = ("params", "macs", "flops", "neurons", "activation_bytes", "total_bytes", "peak_memory")
 
 
 def side_by_side(report: Report, view: View, marks: Marks, *, whole: bool = False) -> Sheet:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cnninspect.render import comparison, findings, layers
-from cnninspect.render.facts import Fact, facts, missing, title
+from cnninspect.render import choice, comparison, findings, layers
+from cnninspect.render.added import cut
+from cnninspect.render.fact import Fact
+from cnninspect.render.facts import facts, missing, title
 from cnninspect.render.screen import Marks
 from cnninspect.render.sheet import Sheet
 from cnninspect.render.view import View
@@ -25,9 +27,8 @@ class Document:
 def document(report: Report, view: View, marks: Marks, *, whole: bool) -> Document:
     """What a reader sees: the findings of a comparison, two networks side by side, or else the layers."""
     if report.checks is None:
-        default = layers.READERS.get(report.command, layers.READERS["summary"])
-        sheet = layers.layer_sheet(report, view, marks, default, whole=whole)
-        return Document(title(report, marks), sheet, facts(report, marks))
+        sheet = layers.layer_sheet(report, view, marks, choice.readers(report, view), whole=whole)
+        return Document(title(report, marks), sheet, [*cut(report, view, marks), *facts(report, marks)])
     if is_of_two(report):
         beside = [*comparison.totals_beside(report, marks), *missing(report)]
         return Document(
@@ -44,7 +45,7 @@ def document(report: Report, view: View, marks: Marks, *, whole: bool) -> Docume
 def data_sheet(report: Report, view: View, marks: Marks) -> Sheet:
     """What a program reads: all checks of a comparison, or else the layers with every column."""
     if report.checks is None:
-        return layers.layer_sheet(report, view, marks, layers.PROGRAMS, whole=True)
+        return layers.layer_sheet(report, view, marks, choice.programs(view), whole=True)
     if is_of_two(report):
         return comparison.side_by_side(report, view, marks, whole=True)
     return findings.finding_sheet(report, report.checks, view.columns or findings.PROGRAMS, marks)
@@ -59,4 +60,4 @@ def column_names(command: str, *, of_two: bool = False) -> tuple[str, ...]:
     """What `--columns` takes with this command; `compare` has others for two networks."""
     if of_two:
         return tuple(comparison.HEADINGS)
-    return tuple(findings.HEADINGS) if command == "compare" else layers.NAMES
+    return tuple(findings.HEADINGS) if command == "compare" else choice.NAMES

@@ -4,27 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from cnninspect.checks import check_formulas
 from cnninspect.quantities import Quantity, Verdict, flops_from_macs
+from cnninspect.render.added import added, counted, peak
+from cnninspect.render.fact import Fact
 from cnninspect.render.findings import place
-from cnninspect.render.layers import counters_of
 from cnninspect.render.numbers import bounded, dimensions, field_text, label, mebibytes, per_axis, sign
 from cnninspect.render.screen import Marks
 from cnninspect.render.sheet import Tone
 from cnninspect.report import ReceptiveField, Report, Row
-
-
-@dataclass(frozen=True)
-class Fact:
-    """One line of the totals: a label, what it says, and a figure beside it."""
-
-    label: str
-    text: str
-    aside: str = ""
-    tone: Tone = Tone.PLAIN
 
 
 def title(report: Report, marks: Marks) -> str:
@@ -69,6 +59,8 @@ def facts(report: Report, marks: Marks) -> list[Fact]:
         *_size(numbers, report.run, marks),
         *_work(numbers, report, marks),
         *_memory(numbers, marks),
+        *peak(numbers, marks),
+        *added(numbers, marks),
         *_field(report.totals.get("receptive_field")),
         *_verified(report),
         *_differing(report),
@@ -109,14 +101,9 @@ def _work(numbers: Mapping[str, Quantity], report: Report, marks: Marks) -> Iter
         doubled = f"{bounded(flops, marks)} FLOPs at {flops_from_macs(1)} per MAC"
         yield Fact("MACs", bounded(macs, marks), doubled, _tone(macs))
         if report.command == "flops":
-            yield from (_counted(name, macs) for name in counters_of(report))
+            yield from counted(report, macs)
     if neurons is not None:
         yield Fact("neurons", bounded(neurons, marks), "", _tone(neurons))
-
-
-def _counted(counter: str, macs: Quantity) -> Fact:
-    found = macs.measured.get(counter)
-    return Fact(f"  {counter}", "not counted" if found is None else f"{found:,}")
 
 
 def _memory(numbers: Mapping[str, Quantity], marks: Marks) -> Iterator[Fact]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from cnninspect.render.document import Document, document
-from cnninspect.render.facts import Fact
+from cnninspect.render.fact import Fact
 from cnninspect.render.screen import UNICODE, Screen
 from cnninspect.render.sheet import Cell, Heading, Sheet, Tone
 from cnninspect.render.view import View

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from cnninspect.quantities import Verdict
 from cnninspect.render.cells import verdict_sign
 from cnninspect.render.document import Document, document
-from cnninspect.render.facts import Fact
+from cnninspect.render.fact import Fact
 from cnninspect.render.screen import UNICODE, Screen
 from cnninspect.render.sheet import Cell, Sheet
 from cnninspect.render.view import View

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from cnninspect.quantities import Quantity, Status, Verdict
+from cnninspect.quantities import Quantity, Status, Unit, Verdict
 from cnninspect.render.screen import Marks
 from cnninspect.render.sheet import Cell, Tone
 from cnninspect.report import ReceptiveField
 
 MIB = 2**20
+
+_FIGURES: Mapping[Unit, Callable[[Any], str]] = {
+    Unit.SECONDS: lambda seconds: f"{1e3 * seconds:,.3f}",
+    Unit.FLOPS_PER_SECOND: lambda rate: f"{rate / 1e9:,.1f}",
+    Unit.MACS_PER_BYTE: lambda ratio: f"{ratio:,.1f}",
+    Unit.CLASS: str,
+}
+"""How a value is written without its unit; all others are whole numbers."""
+
+_UNITS = {
+    Unit.SECONDS: " ms",
+    Unit.FLOPS_PER_SECOND: " GFLOPs per second",
+    Unit.MACS_PER_BYTE: " MACs per byte",
+}
+"""What those figures are in."""
 
 
 def number_cell(quantity: Quantity | None, marks: Marks) -> Cell:
@@ -28,7 +43,24 @@ def bounded(quantity: Quantity, marks: Marks) -> str:
     """The value with thousands separators and, for a bound, its sign; `?` where it is unknown."""
     if quantity.value is None or quantity.status is Status.UNKNOWN:
         return marks.unknown
-    return f"{sign(quantity.status, marks)}{quantity.value:,}"
+    return sign(quantity.status, marks) + _figure(quantity.value, quantity.unit)
+
+
+def with_unit(quantity: Quantity, marks: Marks) -> str:
+    """The value with its unit where it is no count: `12.34 MiB`, `1.204 ms`."""
+    if quantity.value is None or quantity.status is Status.UNKNOWN:
+        return marks.unknown
+    return sign(quantity.status, marks) + value_with_unit(quantity.value, quantity.unit)
+
+
+def value_with_unit(value: Any, unit: Unit) -> str:
+    """A value in this unit, as `with_unit` writes it."""
+    return mebibytes(value) if unit is Unit.BYTES else _figure(value, unit) + _UNITS.get(unit, "")
+
+
+def _figure(value: Any, unit: Unit) -> str:
+    write = _FIGURES.get(unit)
+    return f"{value:,}" if write is None else write(value)
 
 
 def sign(status: Status, marks: Marks) -> str:
@@ -42,8 +74,8 @@ def tone_of(verdict: Verdict) -> Tone:
 
 
 def label(name: str) -> str:
-    """A number's name in the JSON as readers call it: `output shape`, `MACs`."""
-    return {"macs": "MACs", "flops": "FLOPs"}.get(name) or name.replace("_", " ")
+    """A number's name in the JSON as readers call it: `output shape`, `backward MACs`."""
+    return " ".join({"macs": "MACs", "flops": "FLOPs"}.get(word, word) for word in name.split("_"))
 
 
 def mebibytes(count: int) -> str:

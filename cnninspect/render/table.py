@@ -14,7 +14,7 @@ from rich.color import ColorSystem
 from rich.style import Style
 
 from cnninspect.render.document import Document, document
-from cnninspect.render.facts import Fact
+from cnninspect.render.fact import Fact
 from cnninspect.render.screen import Screen
 from cnninspect.render.sheet import Cell, Heading, Sheet, Tone
 from cnninspect.render.view import View

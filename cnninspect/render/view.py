@@ -16,17 +16,37 @@ class Ops(str, Enum):
     ALL = "all"
 
 
+class By(str, Enum):
+    """What a row stands for: one use of a layer, a module with all its uses, a kind of layer, an ATen op."""
+
+    LAYER = "layer"
+    MODULE = "module"
+    KIND = "kind"
+    OP = "op"
+
+
 @dataclass(frozen=True)
 class View:
-    """What the reader asked to see; `columns` None means those that the command shows by default."""
+    """What the reader asked to see; `columns` None means those that the command shows by default.
+
+    `sort` is the name of a number, largest first, or `name` or `kind`; `top` keeps that many rows.
+    """
 
     depth: int | None = None
     ops: Ops = Ops.COMPUTE
     columns: tuple[str, ...] | None = None
+    by: By = By.LAYER
+    sort: str | None = None
+    top: int | None = None
+
+    @property
+    def is_tree(self) -> bool:
+        """Whether rows stand below their callers, in the order in which they ran."""
+        return self.by is By.LAYER and self.sort is None and self.top is None
 
 
-def select(report: Report, view: View) -> Report:
-    """The report with only the rows that the view shows; `parent` counts among them."""
+def tree(report: Report, view: View) -> Report:
+    """The report with only the rows that the view's depth and ops show; `parent` counts among them."""
     rows: list[Row] = []
     nearest: list[int | None] = []
     for row in report.rows:

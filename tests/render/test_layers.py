@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from cnninspect.quantities import Quantity, Status, Unit, Verdict
-from cnninspect.render.layers import PROGRAMS, READERS, layer_sheet
+from cnninspect.render.choice import programs, readers
+from cnninspect.render.layers import layer_sheet
 from cnninspect.render.screen import UNICODE
 from cnninspect.render.view import View
 from cnninspect.report import ReceptiveField
@@ -123,7 +124,8 @@ def test_counters_have_a_column_each():
             macs=Quantity(8, Unit.MACS, Status.EXACT, 8, {"torch": 8, "fvcore": 8}, Verdict.MATCH),
         ),
     )
-    sheet = layer_sheet(report(rows, params=0, macs=8, neurons=0), View(), UNICODE, READERS["flops"], whole=False)
+    sample = report(rows, params=0, macs=8, neurons=0, command="flops")
+    sheet = layer_sheet(sample, View(), UNICODE, readers(sample, View()), whole=False)
     titles = [heading.title for heading in sheet.headings]
     assert titles == [
         "layer",
@@ -133,6 +135,7 @@ def test_counters_have_a_column_each():
         "MACs by torch",
         "MACs by fvcore",
         "share of MACs",
+        "cumulative",
         "FLOPs",
         "",
     ]
@@ -148,7 +151,7 @@ def test_what_a_counter_does_not_count_is_no_zero():
 
 def test_the_receptive_field_has_no_column_until_it_was_computed():
     def headings(sample):
-        sheet = layer_sheet(sample, View(), UNICODE, READERS["summary"], whole=False)
+        sheet = layer_sheet(sample, View(), UNICODE, readers(sample, View()), whole=False)
         return [heading.name for heading in sheet.headings]
 
     known = replace(tiny().rows[1], receptive_field=ReceptiveField((3, 3), (1, 1), (1, 1), Status.EXACT))
@@ -161,7 +164,7 @@ def test_the_status_of_a_row_is_that_of_its_least_certain_number():
 
 
 def test_every_column_a_program_gets_is_known():
-    sheet = layer_sheet(tiny(), View(), UNICODE, PROGRAMS, whole=True)
+    sheet = layer_sheet(tiny(), View(), UNICODE, programs(View()), whole=True)
     names = [heading.plain for heading in sheet.headings]
     assert {"macs_torch", "share_percent", "layer", "verdict"} <= set(names)
     assert len(names) == len(set(names))

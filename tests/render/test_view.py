@@ -2,7 +2,8 @@
 
 import pytest
 
-from cnninspect.render.view import Ops, View, select, shown_leaves
+from cnninspect.render.arrange import select
+from cnninspect.render.view import Ops, View, shown_leaves
 from tests.render.samples import report, row, tiny
 
 

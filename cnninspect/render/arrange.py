@@ -1,0 +1,102 @@
+"""The rows of a view in their order: a tree, or a list of parts that add up to the whole, grouped, sorted and cut."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from cnninspect.quantities import Quantity, Unit, in_flops
+from cnninspect.ratios import with_ratios
+from cnninspect.render.view import By, Ops, View, shown_leaves, tree
+from cnninspect.report import Report, Row
+from cnninspect.sums import total_of
+
+TEXTS: dict[str, Callable[[Row], str]] = {"name": lambda row: row.path, "kind": lambda row: row.kind}
+"""What rows can be sorted by that is no number, in alphabetic order."""
+
+_NOT_SUMMED = ("latency_spread",)
+
+
+def select(report: Report, view: View) -> Report:
+    """The report with the rows that the view shows, in its order."""
+    if view.is_tree:
+        return tree(report, view)
+    rows = _sorted(parts(report, view), view)
+    return replace(report, rows=tuple(rows if view.top is None else rows[: view.top]), extra=_without_ops(report, view))
+
+
+def parts(report: Report, view: View) -> list[Row]:
+    """The parts that add up to the whole, in the order in which they ran; ValueError for ops in a report without."""
+    if view.by is By.OP:
+        if "ops" not in report.extra:
+            raise ValueError("this report does not say what each op did; the account ByOp adds it")
+        return [Row.from_dict(row) for row in report.extra["ops"]]
+    if view.by is By.MODULE:
+        return _by_module(report, view)
+    shown = tree(report, view)
+    leaves = [replace(shown.rows[index], parent=None) for index in sorted(shown_leaves(shown))]
+    if view.by is By.LAYER:
+        return leaves
+    return [_group("", kind, rows, report) for kind, rows in _grouped(leaves, lambda row: row.kind).items()]
+
+
+def _without_ops(report: Report, view: View) -> dict[str, Any]:
+    """The rest of the document; ops that are rows are in it once."""
+    return {name: value for name, value in report.extra.items() if name != "ops" or view.by is not By.OP}
+
+
+def _by_module(report: Report, view: View) -> list[Row]:
+    """One row per module with all that it calls itself, or at the view's depth with all that is in it."""
+    everything = tree(report, View(ops=Ops.ALL))
+    leaves = [everything.rows[index] for index in sorted(shown_leaves(everything))]
+    kinds = {row.path: row.kind for row in reversed(report.rows) if not row.functional}
+
+    def path(row: Row) -> str:
+        return ".".join(row.path.split(".")[: view.depth])
+
+    return [_group(path, kinds.get(path, ""), rows, report) for path, rows in _grouped(leaves, path).items()]
+
+
+def _grouped(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(key(row), []).append(row)
+    return found
+
+
+def _group(path: str, kind: str, rows: Sequence[Row], report: Report) -> Row:
+    """One row with the sums of some rows."""
+    macs = _sum("macs", rows)
+    names = dict.fromkeys(name for row in rows for name, number in row.extra.items() if number.unit.adds_up)
+    sums = {name: _sum(name, rows) for name in names if name not in _NOT_SUMMED}
+    group = Row(
+        path=path, call=0, kind=kind, depth=path.count(".") + 1 if path else 0, leaf=True, functional=False,
+        hyperparameters={}, input_shapes=(), output_shape=None, params=_sum("params", rows), macs=macs,
+        flops=None if macs is None else in_flops(macs), neurons=_sum("neurons", rows), receptive_field=None,
+        computes=any(row.computes for row in rows), layer_like=any(row.layer_like for row in rows),
+        extra={"calls": Quantity(len(rows), Unit.CALLS), **{name: sum_ for name, sum_ in sums.items() if sum_}},
+    )  # fmt: skip
+    return with_ratios(group, report.extra.get("machine"))
+
+
+def _sum(name: str, rows: Iterable[Row]) -> Quantity | None:
+    found = [number for row in rows if isinstance(number := row.quantities.get(name), Quantity)]
+    return total_of(found[0].unit, found) if found else None
+
+
+def _sorted(rows: list[Row], view: View) -> list[Row]:
+    """By the view's key, else largest first where there is no order to keep; what is not known may be the largest."""
+    key = view.sort or ("macs" if view.top is not None or view.by in (By.KIND, By.OP) else None)
+    if key is None:
+        return rows
+    if key in TEXTS:
+        return sorted(rows, key=TEXTS[key])
+    return sorted(rows, key=lambda row: _rank(row.quantities.get(key)))
+
+
+def _rank(number: Any) -> tuple[int, float]:
+    """What is not known first, then from the largest down; rows without the number last."""
+    if not isinstance(number, Quantity):
+        return 2, 0
+    return (0, 0) if number.value is None else (1, -number.value)

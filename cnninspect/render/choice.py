@@ -1,0 +1,94 @@
+"""Which columns a table of layers has: what readers and programs get, unless the view names them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from cnninspect.render.columns import ADDED_NAMES, COLUMNS, Column, added_column, counter_column
+from cnninspect.render.view import By, View
+from cnninspect.report import Report
+
+COUNTERS = "counters"
+"""Stands for one column per counter, in MACs."""
+
+FLOPS_COUNTERS = "flops_counters"
+"""The same in FLOPs."""
+
+ADDED = "added"
+"""Stands for one column per number that accounts added."""
+
+NAMES = (*COLUMNS, COUNTERS, FLOPS_COUNTERS, ADDED)
+"""What `--columns` takes in a table of layers."""
+
+_SUMMARY = ("layer", "kind", "output_shape", "params", "macs", "share", "receptive_field", "verdict")
+_WHICH = {
+    By.LAYER: ("layer", "kind", "output_shape"),
+    By.MODULE: ("layer", "kind", "calls", "params"),
+    By.KIND: ("kind", "calls", "params"),
+    By.OP: ("op", "work", "calls"),
+}
+_WORK = (
+    "macs", COUNTERS, "share", "cumulative", "operations", "element_operations", "input_gradient_macs",
+    "weight_gradient_macs", "output_bytes", "latency", "latency_spread", "flops_per_second", "flops", "intensity",
+    "bound_by", "verdict", "reasons",
+)  # fmt: skip
+
+_WHICH_FOR_PROGRAMS = {
+    By.LAYER: ("layer", "call", "kind", "input_shape", "output_shape"),
+    By.MODULE: ("layer", "kind"),
+    By.KIND: ("kind",),
+    By.OP: ("op",),
+}
+_ALL_NUMBERS = (
+    "params", "macs", COUNTERS, "flops", FLOPS_COUNTERS, "neurons", "share", "cumulative", ADDED, "receptive_field",
+    "reasons", "status", "verdict",
+)  # fmt: skip
+
+
+def readers(report: Report, view: View) -> tuple[str, ...]:
+    """What readers see: the work of `flops` and of every view that is no tree, or else a summary."""
+    if report.command != "flops" and view.is_tree:
+        return _SUMMARY
+    return (*_WHICH[view.by], *_WORK)
+
+
+def programs(view: View) -> tuple[str, ...]:
+    """What a file for programs holds."""
+    return (*_WHICH_FOR_PROGRAMS[view.by], *_ALL_NUMBERS)
+
+
+def columns(names: Iterable[str], shown: Report) -> Iterator[Column]:
+    """The columns of these names, those with a stand-in as many as the report has something for."""
+    for name in names:
+        if name == COUNTERS:
+            yield from (counter_column(counter) for counter in counters_of(shown))
+        elif name == FLOPS_COUNTERS:
+            yield from (counter_column(counter, "flops") for counter in counters_of(shown))
+        elif name == ADDED:
+            yield from (COLUMNS.get(added) or added_column(added) for added in _added(shown))
+        else:
+            yield COLUMNS[name]
+
+
+def counters_of(report: Report) -> list[str]:
+    """The counters that say anything about this report's MACs, in order of appearance."""
+    return list(dict.fromkeys(name for row in report.rows if row.macs is not None for name in row.macs.measured))
+
+
+def without_empty(names: tuple[str, ...], shown: Report) -> tuple[str, ...]:
+    """The default columns without those that this report has nothing for."""
+    fields = [row.receptive_field for row in shown.rows if row.receptive_field is not None]
+    added = _added(shown)
+    empty = set(ADDED_NAMES.difference(added))
+    if not any(field.was_computed for field in fields):
+        empty.add("receptive_field")
+    if not any(row.macs is not None and row.macs.reasons for row in shown.rows):
+        empty.add("reasons")
+    if "backward_macs" not in added:
+        empty |= {"input_gradient_macs", "weight_gradient_macs"}
+    return tuple(name for name in names if name not in empty)
+
+
+def _added(report: Report) -> list[str]:
+    """The numbers that accounts added to these rows, in order of appearance."""
+    return list(dict.fromkeys(name for row in report.rows for name in row.extra))
