@@ -11,7 +11,16 @@ JUDGED = [
     # id, analytic, measured, reasons, status -> verdict, value, status
     ("both say the same", 6, {"a": 6, "b": 6}, {}, EXACT, Verdict.MATCH, 6, EXACT),
     ("one counter differs", 6, {"a": 6, "b": 7}, {}, EXACT, Verdict.DIFFER, 6, EXACT),
-    ("a counter that covers nothing is not compared", 6, {"a": 6, "b": 0}, {"b": "does not count it"}, EXACT, Verdict.MATCH, 6, EXACT),
+    (
+        "a counter that covers nothing is not compared",
+        6,
+        {"a": 6, "b": 0},
+        {"b": "does not count it"},
+        EXACT,
+        Verdict.MATCH,
+        6,
+        EXACT,
+    ),
     ("no counter covers it", 6, {"a": 0}, {"a": "does not count it"}, EXACT, Verdict.NOT_COUNTED, 6, EXACT),
     ("zero is a number", 0, {"a": 0}, {}, EXACT, Verdict.MATCH, 0, EXACT),
     ("zero against something differs", 0, {"a": 4}, {}, EXACT, Verdict.DIFFER, 0, EXACT),

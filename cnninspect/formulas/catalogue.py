@@ -10,9 +10,9 @@ from cnninspect.formulas.base import MODULES, Formula, Use
 from cnninspect.trace.records import Layer
 
 _HARMLESS = {
-    "__init__", "extra_repr", "__repr__", "reset_parameters", "_reset_parameters", "__module__", "__doc__", "__qualname__",
-    "__annotations__", "__constants__", "__parameters__", "__setstate__", "__dict__", "__weakref__", "__firstlineno__",
-    "__static_attributes__", "__orig_bases__", "_version",
+    "__init__", "extra_repr", "__repr__", "reset_parameters", "_reset_parameters", "__module__", "__doc__",
+    "__qualname__", "__annotations__", "__constants__", "__parameters__", "__setstate__", "__dict__", "__weakref__",
+    "__firstlineno__", "__static_attributes__", "__orig_bases__", "_version",
 }  # fmt: skip
 
 families.load()

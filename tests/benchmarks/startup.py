@@ -1,7 +1,7 @@
 """Whole-process time and memory of the command line, as ratios to the least that could do the same.
 
-Run it alone on a quiet machine: `python tests/benchmarks/startup.py [RUNS]`. Each pair is measured in turn, A B A B, and the
-ratio of the medians is printed; nothing is asserted.
+Run it alone on a quiet machine: `python tests/benchmarks/startup.py [RUNS]`. Each pair is measured in turn, A B A B,
+and the ratio of the medians is printed; nothing is asserted.
 """
 
 from __future__ import annotations
