@@ -6,8 +6,8 @@ from cnninspect.targets.torchvision_ops import import_torchvision
 
 import_torchvision()
 
-from torchvision.models import get_model_weights, list_models, optical_flow, segmentation, video  # noqa: E402
 import torchvision.models as classification  # noqa: E402
+from torchvision.models import get_model_weights, list_models, optical_flow, segmentation, video  # noqa: E402
 
 GROUPS = (classification, segmentation, video, optical_flow)
 
