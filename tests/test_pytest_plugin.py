@@ -4,11 +4,12 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from cnninspect.pytest_plugin import pytest_runtest_protocol
+from cnninspect import pytest_plugin
 from cnninspect.snapshots import Snapshots, current
 
 NET = """
@@ -124,7 +125,7 @@ def test_a_failure_shows_the_test_and_not_the_inside_of_the_tool(runs):
 def test_what_holds_for_a_test_ends_with_it(tmp_path):
     item = SimpleNamespace(path=tmp_path / "test_net.py", config=SimpleNamespace(getoption=lambda _: True))
     before = current.get()
-    protocol = pytest_runtest_protocol(item)
+    protocol = pytest_plugin.pytest_runtest_protocol(item)
     next(protocol)
     assert current.get() == Snapshots(tmp_path / "baselines", update=True)
     protocol.close()
@@ -138,6 +139,11 @@ def test_pytest_starts_without_torch(tmp_path):
     )
     done = run(tmp_path, "test_light.py")
     assert outcomes(done.stdout) == {"passed": 1}, done.stdout
+
+
+def test_pytest_finds_the_plugin_by_its_entry_point():
+    declared = (Path(__file__).parent.parent / "pyproject.toml").read_text()
+    assert f'[project.entry-points.pytest11]\ncnninspect = "{pytest_plugin.__name__}"\n' in declared
 
 
 def test_the_flag_is_in_the_help(tmp_path):

@@ -15,7 +15,7 @@ class Definitions:
     def __init__(self, file: str | Path):
         try:
             tree = ast.parse(Path(file).read_bytes())
-        except (OSError, SyntaxError, ValueError):
+        except (OSError, SyntaxError, ValueError, RecursionError):
             tree = ast.Module([], [])
         self._classes = dict(_classes(tree, ""))
         self._names = dict(_names(tree))
@@ -53,6 +53,8 @@ def item(node: ast.AST | None, name: str) -> ast.expr | None:
 
 def _classes(node: ast.AST, prefix: str) -> Iterator[tuple[str, ast.ClassDef]]:
     for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.expr):
+            continue
         inner = prefix
         if isinstance(child, ast.ClassDef):
             yield prefix + child.name, child

@@ -8,6 +8,8 @@ import torch
 from torch import nn
 
 from cnninspect import inspect_model
+from cnninspect.checks.baseline import baseline_text
+from cnninspect.trace.definitions import Definitions
 from cnninspect.trace.own_files import OwnFiles
 
 NETS = """\
@@ -152,6 +154,16 @@ def test_code_that_is_in_no_file_has_no_line(folder):
 def test_the_line_stands_in_the_document(folder):
     document = inspect_model("nets.py:make", (1, 3, 8, 8)).to_dict()
     assert document["rows"][1]["where"] == f"nets.py:{line('made')}"
+
+
+def test_a_baseline_does_not_know_the_line(folder):
+    assert "nets.py" not in baseline_text(inspect_model("nets.py:Net", (1, 3, 8, 8)))
+
+
+def test_files_that_cannot_be_read_and_long_expressions_are_no_obstacle(folder):
+    (folder / "long.py").write_text(NETS + "\nsum_of_ones = " + "+".join("1" * 1500) + "\n")
+    assert lines_of("long.py:make")["0"] == f"long.py:{line('made')}"
+    assert Definitions(folder / "none.py").of_class("Net") is None
 
 
 def test_a_working_directory_that_is_gone_holds_nothing(folder):
