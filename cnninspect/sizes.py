@@ -6,7 +6,9 @@ import re
 from decimal import Decimal
 from fractions import Fraction
 
-_COUNTS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+COUNTS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+"""Suffixes of a number of things, in upper case: powers of 1000."""
+
 _BYTES = {
     "": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
     "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40,
@@ -19,7 +21,7 @@ def parse_count(text: str) -> int:
 
     Raises ValueError, with words for the user, for anything else and for a part of a thing.
     """
-    return _whole(text, _COUNTS, "5418, 5.4K, 4M, 1.8G or 2T")
+    return _whole(text, COUNTS, "5418, 5.4K, 4M, 1.8G or 2T")
 
 
 def parse_memory(text: str) -> int:

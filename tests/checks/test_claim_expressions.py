@@ -1,8 +1,12 @@
 """Arithmetic in claims: what it works out to, and what is refused. Expected values were worked out by hand."""
 
+import contextlib
+import operator
 from fractions import Fraction
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cnninspect.checks.claims.expressions import NotArithmetic, evaluate
 
@@ -79,6 +83,7 @@ REFUSED = [
     ("fractional exponent", "2^(1/2)", "an exponent is a whole number"),
     ("huge exponent", "9^9^9", "an exponent is a whole number"),
     ("huge result", "10^50", "too large"),
+    ("huge number", "9e99", "too large"),
     ("huge product", "10^29*10^29", "too large"),
     ("nested too deeply", "(" * 40 + "1" + ")" * 40, "nested too deeply"),
     ("long", "1+" * 600 + "1", "longer than 1000 characters"),
@@ -90,3 +95,26 @@ def test_refused(text, message):
     with pytest.raises(NotArithmetic) as caught:
         evaluate(text)
     assert message in str(caught.value)
+
+
+SIGNS = {"+": operator.add, "-": operator.sub, "*": operator.mul}
+NUMBERS = st.integers(0, 50).map(lambda value: (str(value), Fraction(value)))
+
+
+def joined(parts):
+    return st.tuples(parts, st.sampled_from(sorted(SIGNS)), parts).map(
+        lambda three: (f"({three[0][0]}) {three[1]} ({three[2][0]})", SIGNS[three[1]](three[0][1], three[2][1]))
+    )
+
+
+@given(st.recursive(NUMBERS, joined, max_leaves=6))
+def test_random_arithmetic(case):
+    # Python's own operators on fractions, applied while the text is put together.
+    text, value = case
+    assert evaluate(text).value == value
+
+
+@given(st.text(alphabet="0123456789.,+-*/^() xKMGe_'\"\\\n×", max_size=30))
+def test_any_text_is_a_number_or_refused(text):
+    with contextlib.suppress(NotArithmetic):
+        assert abs(evaluate(text).value) <= 10**30

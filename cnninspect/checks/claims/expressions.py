@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
+from cnninspect.sizes import COUNTS
+
 _TOKEN = re.compile(
     r"(?P<digits>\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.(?P<decimals>\d+))?(?:[eE]\+?(?P<exponent>\d{1,2}))?"
     r"(?:\s?(?P<suffix>[KMGTkmgt]))?(?![\w.])|(?P<sign>\*\*|//|[-+*/^()×·])"
 )
-_SUFFIXES = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _SPELLINGS = {"**": "^", "×": "*", "·": "*"}
 
 
@@ -100,10 +101,12 @@ def _tokens(text: str) -> list[Token]:
 
 def _number(match: re.Match[str]) -> Number:
     decimals = match["decimals"] or ""
-    scale = 10 ** int(match["exponent"] or 0) * _SUFFIXES[(match["suffix"] or "").upper()]
+    scale = 10 ** int(match["exponent"] or 0) * COUNTS[(match["suffix"] or "").upper()]
     unit = Fraction(scale, 10 ** len(decimals))
     rounded = bool(decimals) or scale > 1
-    return Number(int(match["digits"].replace(",", "") + decimals) * unit, unit / 2 if rounded else Fraction(0))
+    return _bounded(
+        Number(int(match["digits"].replace(",", "") + decimals) * unit, unit / 2 if rounded else Fraction(0))
+    )
 
 
 class _Parser:
@@ -161,6 +164,10 @@ def _applied(sign: str, left: Number, right: Number) -> Number:
         value = _OPERATORS[sign][1](left.value, right.value)
     except ZeroDivisionError:
         raise NotArithmetic("it divides by zero") from None
-    if abs(value) > _LARGEST:
-        raise NotArithmetic("its result is too large")
-    return Number(value)
+    return _bounded(Number(value))
+
+
+def _bounded(number: Number) -> Number:
+    if abs(number.value) > _LARGEST:
+        raise NotArithmetic("it is too large")
+    return number

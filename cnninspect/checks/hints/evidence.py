@@ -31,6 +31,10 @@ class Evidence:
         return tuple(row for row in self.report.rows if row.leaf)
 
     @cached_property
+    def _positions(self) -> dict[int, int]:
+        return {id(leaf): position for position, leaf in enumerate(self.leaves)}
+
+    @cached_property
     def batch(self) -> int:
         """The samples of the run: the first dimension of its first input."""
         inputs = self.report.run.get("inputs") or [{"shape": ()}]
@@ -49,7 +53,7 @@ class Evidence:
         """The leaves that a row's numbers, or the totals, add up; a leaf's is itself."""
         if row is None:
             return list(self.leaves)
-        return [leaf for leaf in self.leaves if any(above is row for above in self._path(leaf))]
+        return [row] if row.leaf else [leaf for leaf in self.leaves if any(above is row for above in self._path(leaf))]
 
     def up_to(self, row: Row | None) -> list[Row]:
         """The leaves that ran until a row was done, or all of them for the totals."""
@@ -58,13 +62,11 @@ class Evidence:
 
     def before(self, row: Row) -> list[Row]:
         """The leaves that ran before a leaf, the latest first."""
-        position = next(index for index, leaf in enumerate(self.leaves) if leaf is row)
-        return list(self.leaves[:position][::-1])
+        return list(self.leaves[: self._positions[id(row)]][::-1])
 
     def after(self, row: Row) -> list[Row]:
         """The leaves that ran after a leaf, in order."""
-        position = next(index for index, leaf in enumerate(self.leaves) if leaf is row)
-        return list(self.leaves[position + 1 :])
+        return list(self.leaves[self._positions[id(row)] + 1 :])
 
     def _path(self, row: Row) -> list[Row]:
         """The row and all above it."""

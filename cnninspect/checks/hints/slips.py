@@ -23,8 +23,9 @@ class Slip:
 
 def propose(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
     """What the cell would be after each slip; for a sum, after the same slip in every layer."""
+    rows = evidence.below(cell.row)
     for slip in SLIPS:
-        parts = [(row, _numbers(slip, row)) for row in evidence.below(cell.row)]
+        parts = [(row, _numbers(slip, row)) for row in rows]
         if not any(cell.column in numbers for _, numbers in parts):
             continue
         if cell.row is not None and cell.row.leaf:
@@ -151,7 +152,9 @@ def _rounded_down(layer: Layer) -> Numbers:
 def _padding_rounded(layer: Layer) -> Numbers:
     """Half a pixel less padding on both sides is one pixel less input."""
     padding = layer.use.hyper.get("padding")
-    return {} if not padding or isinstance(padding, str) else _fed_more(layer, *(-1 for _ in layer.kernel))
+    if not layer.kernel or not padding or isinstance(padding, str):
+        return {}
+    return _fed_more(layer, *(-1 for _ in layer.kernel))
 
 
 def _fed_more(layer: Layer, *pixels: int) -> Numbers:

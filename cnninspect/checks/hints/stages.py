@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import prod
 
 from cnninspect.checks.claims.cell import Cell
@@ -28,15 +28,8 @@ def same_row(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
 def another_stage(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
     """The layer on a map with as many channels from elsewhere: the nearest before it first, then those after it."""
     layer = _layer(cell)
-    if layer is None:
-        return
-    for words, rows in (("an earlier", evidence.before(layer.row)), ("a later", evidence.after(layer.row))):
-        for row in rows:
-            shape = _as_input(output_of(row), layer.use.input)
-            if shape is not None:
-                yield from _fed(
-                    cell, layer, shape, f"the input is taken from {words} stage: {_text(shape)} of {row.label}"
-                )
+    for words, row, shape in _maps_elsewhere(layer, evidence, _as_input):
+        yield from _fed(cell, layer, shape, f"the input is taken from {words} stage: {_text(shape)} of {row.label}")
 
 
 def the_row_before(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
@@ -55,34 +48,45 @@ def the_row_before(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
 def another_size(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
     """The layer on a map of its own channels and the size of a map elsewhere."""
     layer = _layer(cell)
-    if layer is None:
-        return
-    own = layer.use.input
-    for words, rows in (("an earlier", evidence.before(layer.row)), ("a later", evidence.after(layer.row))):
-        for row in rows:
-            output = output_of(row)
-            if output is not None and len(output) == len(own) > 2:
-                shape = (*own[:2], *output[2:])
-                yield from _fed(cell, layer, shape, f"the size of the input is that of {words} stage: {_text(shape)}")
+    for words, _, shape in _maps_elsewhere(layer, evidence, _with_own_channels):
+        yield from _fed(cell, layer, shape, f"the size of the input is that of {words} stage: {_text(shape)}")
 
 
 def _layer(cell: Cell) -> Layer | None:
     return None if cell.row is None else Layer.of(cell.row)
 
 
-def _fed(cell: Cell, layer: Layer, shape: Shape, words: str) -> Iterator[Alternative]:
-    numbers = layer.fed(shape)
+def _maps_elsewhere(
+    layer: Layer | None, evidence: Evidence, as_input: Callable[[Shape, Shape], Shape | None]
+) -> Iterator[tuple[str, Row, Shape]]:
+    """Each shape once that `as_input` makes of another row's output and the layer's own input, and that row."""
+    if layer is None:
+        return
+    seen = {layer.use.input}
+    for words, rows in (("an earlier", evidence.before(layer.row)), ("a later", evidence.after(layer.row))):
+        for row in rows:
+            output = output_of(row)
+            shape = None if output is None or len(output) <= 2 else as_input(output, layer.use.input)
+            if shape is not None and shape not in seen:
+                seen.add(shape)
+                yield words, row, shape
+
+
+def _fed(cell: Cell, layer: Layer | None, shape: Shape, words: str) -> Iterator[Alternative]:
+    numbers = {} if layer is None else layer.fed(shape)
     if cell.column in numbers:
         yield Alternative(words, numbers[cell.column])
 
 
-def _as_input(output: Shape | None, own: Shape) -> Shape | None:
+def _as_input(output: Shape, own: Shape) -> Shape | None:
     """A map from elsewhere as the layer could take it: with its channels, or flattened for a layer on features."""
-    if output is None or len(output) <= 2:
-        return None
     if len(own) == 2:
         return output[0], prod(output[1:])
-    return output if len(output) == len(own) and output[:2] == own[:2] and output != own else None
+    return output if len(output) == len(own) and output[:2] == own[:2] else None
+
+
+def _with_own_channels(output: Shape, own: Shape) -> Shape | None:
+    return (*own[:2], *output[2:]) if len(output) == len(own) else None
 
 
 def _flows(output: Shape, own: Shape) -> bool:
