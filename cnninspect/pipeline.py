@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,7 +19,7 @@ from cnninspect.formulas.catalogue import layer_of
 from cnninspect.formulas.evaluate import evaluate
 from cnninspect.notes import notes_of, uncounted
 from cnninspect.progress import Progress, silent
-from cnninspect.receptive.intervals import Fields, intervals
+from cnninspect.receptive.intervals import Fields, intervals, label
 from cnninspect.receptive.rows import last_map, row_fields
 from cnninspect.report import ReceptiveField, Report
 from cnninspect.targets.inputs import InputOptions, Inputs, make_inputs
@@ -65,8 +65,8 @@ def inspect(target: Target, options: Options, command: str) -> Report:
     reach, estimates = intervals(trace), evaluate(trace)
     counts, fields, found = _measured(target, options, run, reach, estimates[0].macs or 0)
     findings = Findings(trace, estimates, counts, fields, batch_size(trace))
-    table, last = rows(findings), last_map(trace, reach)
-    whole = totals(findings, (None if last is None else fields[last.index]) or ReceptiveField())
+    table = rows(findings)
+    whole = totals(findings, _last_field(trace, reach, fields))
     report = Report(
         command=command,
         tool=_tool(),
@@ -109,6 +109,13 @@ def _measured(
 
     found = measure(run, on_cpu, reach, macs, options.progress, limited=options.probe is None)
     return found.counts, found.fields, found.notes
+
+
+def _last_field(trace: Trace, reach: Fields, fields: Sequence[ReceptiveField | None]) -> ReceptiveField:
+    """The field of the last map, which stands for the network."""
+    last = last_map(trace, reach)
+    found = None if last is None else fields[last.index]
+    return ReceptiveField() if last is None or found is None else replace(found, layer=label(last))
 
 
 def _with_accounts(report: Report, findings: Findings, run: Run, options: Options) -> Report:

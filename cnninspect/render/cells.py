@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from cnninspect.quantities import Quantity, Shape, Status, Verdict
-from cnninspect.render.numbers import dimensions, field_text, number_cell, shapes_text, sign, tone_of
+from cnninspect.render.numbers import BEYOND, dimensions, field_text, number_cell, shapes_text, sign, tone_of
 from cnninspect.render.screen import Marks
 from cnninspect.render.sheet import Cell, Tone
 from cnninspect.report import Row
@@ -152,14 +152,14 @@ def cumulative_cell(line: Line, context: Context) -> Cell:
 
 
 def field_cell(line: Line, context: Context) -> Cell:
-    """The receptive field in input pixels."""
+    """The receptive field in input pixels, with a sign where it is larger than the input."""
     field = line.row.receptive_field
     if field is None or not field.was_computed:
         return Cell("")
     if not field.is_global and field.size is None:
         return Cell(context.marks.unknown, None, Tone.UNKNOWN)
     text = field_text(field)
-    return Cell(text, text, tone_of(field.verdict))
+    return Cell(f"{BEYOND if field.exceeds_image else ''}{text}", text, tone_of(field.verdict))
 
 
 def verdict_cell(line: Line, context: Context) -> Cell:

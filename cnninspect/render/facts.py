@@ -10,11 +10,12 @@ from cnninspect.checks import check_formulas
 from cnninspect.quantities import Quantity, Verdict, flops_from_macs
 from cnninspect.render.added import added, counted, peak
 from cnninspect.render.fact import Fact
+from cnninspect.render.field_facts import field_facts
 from cnninspect.render.findings import place
-from cnninspect.render.numbers import bounded, dimensions, field_text, label, mebibytes, per_axis, sign
+from cnninspect.render.numbers import bounded, dimensions, label, mebibytes, sign
 from cnninspect.render.screen import Marks
 from cnninspect.render.sheet import Tone
-from cnninspect.report import ReceptiveField, Report, Row
+from cnninspect.report import Report, Row
 
 
 def title(report: Report, marks: Marks) -> str:
@@ -61,7 +62,7 @@ def facts(report: Report, marks: Marks) -> list[Fact]:
         *_memory(numbers, marks),
         *peak(numbers, marks),
         *added(numbers, marks),
-        *_field(report.totals.get("receptive_field")),
+        *field_facts(report),
         *_verified(report),
         *_differing(report),
         *missing(report),
@@ -116,21 +117,6 @@ def _memory(numbers: Mapping[str, Quantity], marks: Marks) -> Iterator[Fact]:
 
 def _memory_text(quantity: Quantity, marks: Marks) -> str:
     return marks.unknown if quantity.value is None else sign(quantity.status, marks) + mebibytes(quantity.value)
-
-
-def _field(field: Quantity | ReceptiveField | None) -> Iterator[Fact]:
-    if isinstance(field, ReceptiveField) and field.size is not None:
-        size = "x".join(_plain_extents(field))
-        step = f", jump {per_axis(field.jump)}" if field.jump else ""
-        padding = f", padding {per_axis(field.padding)}" if field.padding else ""
-        yield Fact("field", f"{size}{step}{padding} at the last spatial map")
-    elif isinstance(field, ReceptiveField) and field.is_global:
-        yield Fact("field", "global")
-
-
-def _plain_extents(field: ReceptiveField) -> Iterator[str]:
-    for size in field.size or ():
-        yield field_text(ReceptiveField(size=(size,)))
 
 
 def _verified(report: Report) -> Iterator[Fact]:

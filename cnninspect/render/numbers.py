@@ -11,6 +11,8 @@ from cnninspect.render.sheet import Cell, Tone
 from cnninspect.report import ReceptiveField
 
 MIB = 2**20
+BEYOND = "*"
+"""The sign of a receptive field that is larger than the input."""
 
 _FIGURES: Mapping[Unit, Callable[[Any], str]] = {
     Unit.SECONDS: lambda seconds: f"{1e3 * seconds:,.3f}",

@@ -1,0 +1,56 @@
+"""What is said about receptive fields below a table: that of the last map, what is global, what exceeds the input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cnninspect.quantities import Status
+from cnninspect.render.fact import Fact
+from cnninspect.render.numbers import BEYOND, dimensions, field_text, per_axis
+from cnninspect.render.sheet import Tone
+from cnninspect.report import ReceptiveField, Report
+
+
+def field_facts(report: Report) -> Iterator[Fact]:
+    """The total, and what the signs in the column mean; nothing for a network without spatial axes."""
+    total = report.totals.get("receptive_field")
+    if isinstance(total, ReceptiveField):
+        yield from _of_last_map(total)
+        yield from _global(total, report)
+    fields = [row.receptive_field for row in report.rows if row.receptive_field is not None]
+    beyond = next((field for field in fields if field.exceeds_image), None)
+    if beyond is not None:
+        yield Fact(f"  {BEYOND}", f"larger than the input, {dimensions(beyond.image or ())}")
+    yield from _without_rule(fields)
+
+
+def _of_last_map(field: ReceptiveField) -> Iterator[Fact]:
+    if field.size is not None:
+        size = "x".join(field_text(ReceptiveField(size=(extent,))) for extent in field.size)
+        step = f", jump {per_axis(field.jump)}" if field.jump else ""
+        padding = f", padding {per_axis(field.padding)}" if field.padding else ""
+        where = f" ({field.layer})" if field.layer else ""
+        yield Fact("field", f"{size}{step}{padding} at the last spatial map{where}")
+    elif field.is_global:
+        yield Fact("field", "global")
+
+
+def _global(total: ReceptiveField, report: Report) -> Iterator[Fact]:
+    """From where on every position sees the whole input: behind the last map, and strictly maybe earlier."""
+    is_map = total.size is not None
+    strict = f"counting gates and statistics from {total.cause} on" if is_map and total.cause else ""
+    maps = [index for index, row in enumerate(report.rows) if is_map and row.leaf and row.receptive_field == total]
+    behind = (row for row in report.rows[max(maps, default=-1) + 1 :] if row.leaf)
+    first = next((row for row in behind if row.receptive_field is not None and row.receptive_field.is_global), None)
+    if first is not None:
+        yield Fact("  global", f"from {first.label} on", strict)
+    elif strict:
+        yield Fact("  global", strict)
+
+
+def _without_rule(fields: list[ReceptiveField]) -> Iterator[Fact]:
+    """The ops that leave fields unknown, with how many rows follow them."""
+    causes = [field.cause for field in fields if field.status is Status.UNKNOWN and field.cause is not None]
+    for cause in dict.fromkeys(causes):
+        rows = causes.count(cause)
+        yield Fact("  unknown", f"from {cause} on ({rows} row{'s' if rows > 1 else ''})", tone=Tone.UNKNOWN)

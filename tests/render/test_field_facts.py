@@ -1,0 +1,104 @@
+"""What the totals say about receptive fields, and the signs in their column."""
+
+from dataclasses import replace
+
+import pytest
+
+from cnninspect.quantities import Status, Verdict
+from cnninspect.render import View, render
+from cnninspect.render.field_facts import field_facts
+from cnninspect.report import ReceptiveField
+from tests.render.samples import tiny
+
+IMAGE = (8, 8)
+SMALL = ReceptiveField((5, 5), (2, 2), (1, 1), Status.EXACT, image=IMAGE)
+LARGE = ReceptiveField((5, 11), (2, 2), (1, 4), Status.EXACT, image=IMAGE)
+VARIED = ReceptiveField(((6, 9), (6, 8)), ("1/2", 1), (1, 1), Status.EXACT, image=IMAGE)
+GATED = replace(SMALL, cause="se.avgpool", layer="last")
+WHOLE = ReceptiveField(status=Status.EXACT, cause="fc", image=IMAGE)
+UNKNOWN = ReceptiveField(status=Status.UNKNOWN, cause="aten.grid_sampler_2d")
+
+SAID = [
+    # total, fields of the first rows below the root, what is said
+    ("small", SMALL, (SMALL,), [("field", "5x5, jump 2, padding 1 at the last spatial map", "")]),
+    (
+        "larger along one axis",
+        LARGE,
+        (SMALL, LARGE),
+        [
+            ("field", "5x11, jump 2, padding 1x4 at the last spatial map", ""),
+            ("  *", "larger than the input, 8x8", ""),
+        ],
+    ),
+    (
+        "larger at some positions",
+        VARIED,
+        (VARIED,),
+        [
+            ("field", "6..9x6..8, jump 1/2x1, padding 1 at the last spatial map", ""),
+            ("  *", "larger than the input, 8x8", ""),
+        ],
+    ),
+    (
+        "gated, then global",
+        GATED,
+        (GATED, WHOLE),
+        [
+            ("field", "5x5, jump 2, padding 1 at the last spatial map (last)", ""),
+            ("  global", "from F.relu on", "counting gates and statistics from se.avgpool on"),
+        ],
+    ),
+    (
+        "gated",
+        GATED,
+        (GATED,),
+        [
+            ("field", "5x5, jump 2, padding 1 at the last spatial map (last)", ""),
+            ("  global", "counting gates and statistics from se.avgpool on", ""),
+        ],
+    ),
+    ("global", WHOLE, (WHOLE,), [("field", "global", ""), ("  global", "from stem on", "")]),
+    (
+        "no rule",
+        ReceptiveField(),
+        (SMALL, UNKNOWN, UNKNOWN),
+        [("  unknown", "from aten.grid_sampler_2d on (2 rows)", "")],
+    ),
+    ("no space", ReceptiveField(), (), []),
+]
+
+
+def with_fields(total, fields):
+    """The tiny report, whose first leaves (conv, relu...) have these fields and all other rows none."""
+    sample = tiny()
+    rest = list(fields)
+    rows = tuple(replace(row, receptive_field=rest.pop(0) if row.leaf and rest else None) for row in sample.rows)
+    return replace(sample, rows=rows, totals={**sample.totals, "receptive_field": total})
+
+
+@pytest.mark.parametrize(("total", "fields", "said"), [case[1:] for case in SAID], ids=[case[0] for case in SAID])
+def test_facts(total, fields, said):
+    assert [(fact.label, fact.text, fact.aside) for fact in field_facts(with_fields(total, fields))] == said
+
+
+CELLS = [
+    ("small", SMALL, "5"),
+    ("beyond", LARGE, "*5x11"),
+    ("varied", VARIED, "*6..9x6..8"),
+    ("global", WHOLE, "global"),
+    ("unknown", UNKNOWN, "?"),
+]
+
+
+@pytest.mark.parametrize(("field", "text"), [case[1:] for case in CELLS], ids=[case[0] for case in CELLS])
+def test_the_sign_is_for_readers(field, text):
+    sample = with_fields(field, [field])
+    view = View(columns=("receptive_field",))
+    assert render(sample, "table", view=view).split("\n")[3].strip() == text
+    assert render(sample, "csv", view=view).split("\n")[1].strip('"') == text.replace("*", "").replace("?", "")
+
+
+def test_a_field_survives_the_round_trip():
+    field = replace(LARGE, verdict=Verdict.DIFFER, found="NaN reaches further", layer="conv")
+    again = ReceptiveField.from_dict(field.to_dict())
+    assert vars(again) == vars(field)
