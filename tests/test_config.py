@@ -130,3 +130,9 @@ def test_a_file_above_is_named_from_here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "inner")
     with pytest.raises(UsageError, match=r"^\.\./pyproject\.toml: \[tool\.cnninspect\] has no key"):
         configured(tmp_path, f"{TABLE}devise = 1", "inner")
+
+
+def test_every_key_is_documented():
+    page = (Path(__file__).parent.parent / "docs" / "configuration.md").read_text()
+    keys = {**schema(), **schema()["budgets"], **schema()["targets"].schema}
+    assert [key for key in keys if f"`{key}`" not in page and f"{key} =" not in page] == []
