@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import nn
 
 from cnninspect.trace.records import Call
@@ -12,13 +13,15 @@ from cnninspect.trace.records import Call
 def never_ran(model: nn.Module | None, calls: Sequence[Call]) -> list[str]:
     """The paths of the outermost modules of which no part ran.
 
-    Modules inside a layer that was recorded whole count as run; containers that are never called themselves
+    Modules inside a layer that was recorded whole, or inside a scripted module, whose parts cannot be watched, count
+    as run; containers that are never called themselves
     (ModuleList, ModuleDict) count if something in them ran or if they are empty.
     """
     if model is None:
         return []
     ran = {prefix for call in calls for prefix in _prefixes(call.path)}
     whole = {call.path for call in calls if call.layer is not None}
+    whole |= {path for path, module in model.named_modules() if isinstance(module, torch.jit.ScriptModule)}
     idle: set[str] = set()
     for path, module in model.named_modules():
         above = _prefixes(path)[:-1]

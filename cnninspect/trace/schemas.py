@@ -72,7 +72,8 @@ def schema_of(op: Any) -> OpSchema:
         is_view=op.is_view,
         # Some ops (nearest upsampling) have a kernel of their own beside a decomposition in Python: those run whole.
         composite=torch._C._dispatch_has_kernel_for_dispatch_key(op._name, "CompositeImplicitAutograd"),
-        is_query=name.rsplit(".", 1)[0] in _QUERIES,
+        # A profiler's labels, such as DataParallel's, compute nothing either.
+        is_query=name.rsplit(".", 1)[0] in _QUERIES or op.namespace == "profiler",
         aliases=tuple(_alias(op, result) for result in op._schema.returns),
         written=_written(op._schema),
     )

@@ -292,6 +292,22 @@ def test_a_scripted_part_is_seen_by_its_ops():
     assert [(c.path, c.kind) for c in trace.calls if c.functional and "mm" in c.kind] == [("0", "aten.addmm")]
 
 
+def test_parts_of_a_scripted_module_are_not_said_to_never_run():
+    assert trace_of(torch.jit.script(nn.Sequential(nn.Linear(3, 4), nn.ReLU())), torch.rand(1, 3)).never_ran == []
+
+
+class Labelled(nn.Module):
+    def forward(self, x):
+        with torch.profiler.record_function("a block"):
+            return x + 1
+
+
+def test_labels_for_the_profiler_are_no_calls():
+    trace = trace_of(Labelled(), torch.rand(3))
+    assert names(trace) == [("", 0, "Labelled"), ("", 0, "Tensor.add")]
+    assert [op.packet for op in trace.ops] == ["aten.add"]
+
+
 class Hooked(nn.Module):
     def __init__(self):
         super().__init__()
