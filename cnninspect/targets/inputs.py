@@ -49,6 +49,8 @@ class InputOptions:
         batch_size: int | None = None,
     ) -> InputOptions:
         """The options from the command line's texts, or from one shape or several as sequences of integers."""
+        if not all(isinstance(text, str) for text in inputs):
+            raise UsageError("inputs are texts such as '1x3x224x224'. Give tensors as inputs_from=lambda: (tensor,).")
         return cls((*_shapes(input_shape), *parse_inputs(inputs)), inputs_from, batch_size)
 
 

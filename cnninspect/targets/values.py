@@ -8,16 +8,24 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_map_only
 
+from cnninspect.errors import UsageError
 from cnninspect.targets.specs import Given, InputSpec
 
 
 def tensors(specs: Sequence[InputSpec], device: str, floating: torch.dtype) -> Given:
-    """The arguments that the specs describe; those without a dtype of their own are `floating`."""
+    """The arguments that the specs describe; those without a dtype of their own are `floating`.
+
+    Raises UsageError for a tensor that is too large.
+    """
     generator = torch.Generator().manual_seed(0)
     args: list[Any] = []
     kwargs: dict[str, Any] = {}
     for spec in specs:
-        tensor = _tensor(spec, floating, device, generator)
+        try:
+            tensor = _tensor(spec, floating, device, generator)
+        except (RuntimeError, TypeError, OverflowError) as error:
+            reason = str(error).split("\n")[0].rstrip(".")
+            raise UsageError(f"the input {spec} cannot be made on {device}: {reason}. Give another --input.") from error
         if spec.keyword is not None:
             kwargs[spec.keyword] = tensor
         elif not spec.listed:

@@ -119,6 +119,12 @@ def test_names_and_dtypes_are_described() -> None:
     assert list(inputs.kwargs) == ["mask"]
 
 
+@pytest.mark.parametrize("size", [10**10, 10**20], ids=["too-many-bytes", "too-large-an-integer"])
+def test_shapes_that_torch_cannot_hold(size: int) -> None:
+    with pytest.raises(UsageError, match=rf"^the input 1x3x{size}x{size} cannot be made on meta: .*another --input\.$"):
+        inputs_of(CONV, input_shape=(1, 3, size, size))
+
+
 @pytest.mark.parametrize("shape", [(2, 3, -1), (2, 0), ()])
 def test_shapes_that_are_none(shape: tuple[int, ...]) -> None:
     with pytest.raises(UsageError, match=r"is not positive|has no shape"):
@@ -134,6 +140,7 @@ def test_shapes_that_are_none(shape: tuple[int, ...]) -> None:
         pytest.param({"inputs": ["1x3"], "inputs_from": "a.py:f"}, "--input and --inputs-from exclude", id="both"),
         pytest.param({"inputs": ["1x3"], "batch_size": 2}, "--batch-size changes default inputs", id="batch-of-given"),
         pytest.param({"batch_size": 0}, "--batch-size 0 is not positive", id="empty-batch"),
+        pytest.param({"inputs": (torch.zeros(1, 3),)}, r"inputs_from=lambda: \(tensor,\)", id="tensor-as-text"),
     ],
 )  # fmt: skip
 def test_inputs_that_do_not_fit(options: dict[str, Any], message: str) -> None:
