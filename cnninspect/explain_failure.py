@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from cnninspect.targets.inputs import Inputs
+from cnninspect.targets.sources import Function
 from cnninspect.targets.target import Target
+from cnninspect.trace.encode import live_tensors
 from cnninspect.trace.recorder import ForwardFailed
 from cnninspect.trace.records import Call
 
@@ -50,9 +52,9 @@ def explain_failure(failure: ForwardFailed, target: Target, inputs: Inputs) -> s
     kind = f" ({call.kind})" if call is not None and call.path else ""
     mismatch = _mismatch(call)
     reason = mismatch or _first_line(failure.cause)
-    where = _dims(call.inputs[0].shape) if call is not None and call.inputs else None
-    seen = f" (input {where})" if where else ""
-    return f"the forward pass failed in {place}{kind}: {reason}{seen}. {_next_step(call, inputs)}"
+    seen = f" (input {_dims(call.inputs[0].shape)})" if call is not None and call.inputs else ""
+    step = _for_meta(failure.cause, inputs) or _suggested_input(call, inputs) or _usual_help(call, target, inputs)
+    return f"the forward pass failed in {place}{kind}: {reason}{seen}. {step}"
 
 
 def _mismatch(call: Call | None) -> str | None:
@@ -75,8 +77,14 @@ def _dimension(call: Call | None) -> tuple[int, int, str] | None:
     return call.hyperparameters[name], axis, noun
 
 
-def _next_step(call: Call | None, inputs: Inputs) -> str:
-    """The corrected --input where the failing layer takes the model's input, or else what usually helps."""
+def _for_meta(cause: BaseException, inputs: Inputs) -> str | None:
+    """Where to run a model that needs values which the inputs do not have."""
+    on_meta = any(tensor.is_meta for tensor in live_tensors((inputs.args, dict(inputs.kwargs))))
+    return "Use --device cpu." if on_meta and any(sign in str(cause) for sign in _META_LIMITS) else None
+
+
+def _suggested_input(call: Call | None, inputs: Inputs) -> str | None:
+    """The corrected --input where the failing layer takes the model's only input."""
     given = inputs.described
     found = _dimension(call)
     if call is not None and found is not None and _mismatch(call) and len(given) == 1:
@@ -84,8 +92,17 @@ def _next_step(call: Call | None, inputs: Inputs) -> str:
         if list(given[0]["shape"]) == shape:
             shape[found[1]] = found[0]
             return f"The model's first layer suggests --input {_dims(tuple(shape))}."
-    tried = ", ".join(_dims(tuple(item["shape"])) for item in given) or "none"
-    return f"The input was {tried}; --input gives another one, --debug shows the traceback."
+    return None
+
+
+def _usual_help(call: Call | None, target: Target, inputs: Inputs) -> str:
+    """What to try where nothing is known about the cause; names the model's inputs unless they are the call's."""
+    if isinstance(target.source, Function) and target.source.doubt:
+        return target.source.doubt
+    given = [tuple(item["shape"]) for item in inputs.described]
+    known = call is not None and [ref.shape for ref in call.inputs] == given
+    tried = "" if known else f"The input was {', '.join(map(_dims, given)) or 'none'}; "
+    return f"{tried}--input gives another one, --debug shows the traceback."
 
 
 def _first_line(cause: BaseException) -> str:

@@ -14,6 +14,8 @@ def check_writable(file: str | None) -> None:
     """OutputError if a file cannot be written; asked before the model runs."""
     if file is None:
         return
+    if not file:
+        raise OutputError("the name of the file to write is empty.")
     path = Path(file)
     if path.is_dir():
         raise OutputError(f"cannot write {file}: it is a directory.")

@@ -55,7 +55,9 @@ def inspected(
                 accounts=() if accounts is None else accounts(),
             )
         except SystemExit as end:
-            raise LoadError(f"the code of {target} ends the program with exit code {end.code}.") from end
+            raise LoadError(
+                f"the code of {target} ends the program with exit code {end.code}. Inspect it without that call."
+            ) from end
     for note in report.notes:
         session.note(note)
     return report

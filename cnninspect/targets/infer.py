@@ -78,9 +78,8 @@ def _request(target: Target, model: Model) -> str:
     names = [parameter.name for parameter in required(model.forward if isinstance(model, nn.Module) else model)]
     takes = f" ({', '.join(names)})" if names else ""
     each = " for each of them, in this order" if len(names) > 1 else ""
-    unsure = names and isinstance(target.source, Function)
-    factory = f" If it builds a model instead, give --arg {names[0]}=VALUE." if unsure else ""
+    doubt = f" {target.source.doubt}".rstrip() if isinstance(target.source, Function) else ""
     return (
         f"nothing says what input {target.name} takes{takes}. "
-        f"Give --input SHAPE[:DTYPE]{each}, such as --input 1x3x224x224.{factory}"
+        f"Give --input SHAPE[:DTYPE]{each}, such as --input 1x3x224x224.{doubt}"
     )

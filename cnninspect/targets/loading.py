@@ -58,6 +58,8 @@ def importable(folder: Path | None = None) -> Iterator[None]:
 
 def _load_file(path: Path) -> ModuleType:
     """The module that the file defines, under a name that no other module has."""
+    if path.is_dir():
+        raise UsageError(f"{str(path)!r} is a directory, not a file.")
     if not path.is_file():
         raise UsageError(f"there is no file {str(path)!r}.{_similar_file(path)}")
     digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
@@ -110,7 +112,8 @@ def _reason(error: BaseException, path: str | None = None) -> str:
     if isinstance(error, SystemExit):
         return "it calls sys.exit() while it is imported. Guard the script part with `if __name__ == '__main__':`."
     if isinstance(error, SyntaxError):
-        return f"{Path(error.filename or '').name} is not Python: {error.msg} (line {error.lineno})."
+        line = f" (line {error.lineno})" if error.lineno else ""
+        return f"{Path(error.filename or path or '').name} is not Python: {error.msg}{line}."
     text = str(error).split("\n")[0].rstrip(".")
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if path and frame.filename == path]
     where = f"line {lines[-1]}: " if lines else ""

@@ -94,7 +94,7 @@ def _unknown(name: str, candidates: Sequence[Provider], missing: MissingPackage 
         sentences.append(str(missing))
     family = re.match(r"[a-zA-Z]*", name)
     pattern = f" {family[0]}" if near and family and family[0] else ""
-    return " ".join([*sentences, f"`cnninspect models{pattern}` lists more."])
+    return " ".join([*sentences, f"`cnninspect models{pattern}` lists {'more' if near else 'them'}."])
 
 
 def _names(provider: Provider) -> list[str]:

@@ -51,6 +51,15 @@ def tensor_parameters(function: Callable[..., Any], arguments: Mapping[str, Any]
     return [parameter.name for parameter in needed]
 
 
+def doubt(function: Callable[..., Any], arguments: Mapping[str, Any]) -> str:
+    """What to do if a function that is taken for one of tensors is a factory; empty where its annotations are clear."""
+    names = tensor_parameters(function, arguments)
+    by_name = {parameter.name: parameter for parameter in parameters_of(function) or []}
+    if not names or any(name not in by_name or _annotation(by_name[name]) == "Tensor" for name in names):
+        return ""
+    return f"If it builds a model instead, give --arg {names[0]}=VALUE."
+
+
 def fixed(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Callable[..., Any]:
     """The function with `arguments` filled in; positional arguments go to the parameters that are left, in order."""
     left = [p.name for p in parameters_of(function) or [] if p.kind in _BY_NAME and p.name not in arguments]

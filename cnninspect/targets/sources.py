@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -16,8 +17,11 @@ from cnninspect.targets.construct import ConstructionError, construct
 from cnninspect.targets.loading import Around
 from cnninspect.targets.placing import is_lazy, placed
 from cnninspect.targets.providers import Model, Provider
-from cnninspect.targets.signatures import check_arguments, check_complete, fixed, takes, tensor_parameters
+from cnninspect.targets.signatures import check_arguments, check_complete, doubt, fixed, takes, tensor_parameters
 from cnninspect.targets.specs import Given, InputSpec
+
+# How torch says that there is not enough memory, on the CPU and on CUDA.
+_NO_ROOM = re.compile("allocate memory|out of memory")
 
 Built = tuple[Model, Sequence[str]]
 """A model and what the report must say about how it was built."""
@@ -83,6 +87,7 @@ class Function(Source):
     def __init__(self, function: Callable[..., Any], name: str, arguments: Mapping[str, Any]):
         self.function = fixed(function, arguments) if arguments else function
         tensors = ", ".join(tensor_parameters(function, arguments))
+        self.doubt = doubt(function, arguments)
         self.note = f"{name} is taken as a function of tensors ({tensors})."
 
     def build(self, device: str, dtype: str | None) -> Built:  # noqa: ARG002 - a function is on no device
@@ -117,7 +122,9 @@ def _constructed(
     except ConstructionError as failure:
         reason = str(failure.cause).split("\n")[0].rstrip(".")
         kind = type(failure.cause).__name__
-        raise LoadError(f"{name} cannot be built: {kind}: {reason}.{takes(factory)}") from failure.cause
+        no_room = isinstance(failure.cause, MemoryError) or _NO_ROOM.search(reason)
+        hint = " A model on --device meta needs no memory." if no_room else takes(factory)
+        raise LoadError(f"{name} cannot be built: {kind}: {reason}.{hint}") from failure.cause
     if not callable(model):
         raise LoadError(f"{name} returned a {type(model).__name__}, neither a Module nor a function of tensors.")
     return model, notes

@@ -79,4 +79,15 @@ class Failing(Net):
         raise RuntimeError("the cache is empty")
 
 
+class Reading(Net):
+    """Needs the value of a tensor, which meta tensors do not have."""
+
+    def forward(self, x):
+        return super().forward(x) * x.sum().item()
+
+
+def factory(depth):
+    return nn.Sequential(*(nn.ReLU() for _ in range(depth)))
+
+
 number = 3

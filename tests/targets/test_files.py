@@ -162,6 +162,7 @@ BROKEN = [
     pytest.param("x = 1\nx = x / 0\n", LoadError, r"line 2: ZeroDivisionError: division by zero\.", id="raises"),
     pytest.param("def f(:\n", LoadError, r"net\.py is not Python: .* \(line 1\)", id="syntax"),
     pytest.param("PK\x03\x04 not python at all", LoadError, "cannot be loaded: ", id="other-content"),
+    pytest.param("x = 1\x00", LoadError, r"net\.py is not Python: [^()]*null bytes\.$", id="null-bytes"),
     pytest.param("import sys; sys.exit(3)\n", LoadError, r"calls sys\.exit\(\)", id="exits"),
     pytest.param("from .layers import conv\n", LoadError, "Name it as package.module:attr", id="relative-import"),
     pytest.param("class Nett: pass\nclass Other: pass\n", UsageError, r"has no 'Net'\. Nearest: Nett\.", id="misspelt"),
@@ -174,6 +175,10 @@ BROKEN = [
         LoadError, r"cannot be built: ValueError: width must be even\. It takes --arg width=3\.$", id="constructor",
     ),
     pytest.param("def Net(): raise SystemExit(1)\n", LoadError, "cannot be built: SystemExit: 1", id="maker-exits"),
+    pytest.param(
+        "def Net(k=1): raise RuntimeError('DefaultCPUAllocator: can\\'t allocate memory: 40 GB')\n",
+        LoadError, r"allocate memory: 40 GB\. A model on --device meta needs no memory\.$", id="out-of-memory",
+    ),
     pytest.param("def Net(k: int): pass\n", UsageError, r"needs --arg k=VALUE\. It takes --arg k\.", id="required"),
 ]  # fmt: skip
 
@@ -193,6 +198,9 @@ def test_a_missing_file(write: Write) -> None:
         resolve(f"{folder / 'netwrok.py'}:Net")
     with pytest.raises(UsageError, match=r"there is no file 'no/such/folder/net\.py'\.$"):
         resolve("no/such/folder/net.py:Net")
+    (folder / "folder.py").mkdir()
+    with pytest.raises(UsageError, match=r"folder\.py' is a directory, not a file\.$"):
+        resolve(f"{folder / 'folder.py'}:Net")
 
 
 def test_an_argument_that_it_does_not_take(write: Write) -> None:

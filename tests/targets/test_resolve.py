@@ -40,7 +40,7 @@ def test_the_first_provider_that_has_the_name(spec: str, provider: str) -> None:
         pytest.param("nethv", "Nearest: zoo:nethw", id="zoo"),
         pytest.param("timm:alexnet", "no model is called 'alexnet'. ", id="asked-in-the-wrong-place"),
         pytest.param("zoo:resnet18", "no model is called 'resnet18'. Nearest: zoo:resnet", id="asked-in-one-place"),
-        pytest.param("qqqqqqqq", "no model is called 'qqqqqqqq'. `cnninspect models` lists more.", id="nothing-near"),
+        pytest.param("qqqqqqqq", "no model is called 'qqqqqqqq'. `cnninspect models` lists them.", id="nothing-near"),
         pytest.param("qqqq.zzzz.Wwww", "A model from a module is qqqq.zzzz:Wwww.", id="module-without-colon"),
     ],
 )
