@@ -8,6 +8,7 @@ import pytest
 
 from tests.cli.conftest import INPUT
 
+RUN = (*INPUT, "--no-probe")
 RIGHT = "layer,params,macs\nconv1,3*3*3*8 + 8,8*8*8 * 27\ntotal,224 + 90,\n"
 WRONG = "layer,params\nconv1,3*3*3*8\n"
 
@@ -38,7 +39,7 @@ EXITS = [
 def test_exit_codes(shell, tmp_path, network, claims, further, code, out, err):
     file = tmp_path / "claims.csv"
     file.write_text(claims)
-    result = shell("compare", f"net:{network}", *INPUT, "--claims", str(file), *further, PYTHONIOENCODING="utf-8")
+    result = shell("compare", f"net:{network}", *RUN, "--claims", str(file), *further, PYTHONIOENCODING="utf-8")
     assert result.code == code
     assert "Traceback" not in result.err
     for word in out:
@@ -62,7 +63,7 @@ FINDINGS = [
 def test_what_a_reader_is_told(cli, tmp_path, network, claims, code, words):
     file = tmp_path / "claims.csv"
     file.write_text(claims)
-    result = cli("compare", f"net:{network}", *INPUT, "--claims", str(file))
+    result = cli("compare", f"net:{network}", *RUN, "--claims", str(file))
     assert result.code == code
     assert words in result.out + result.err
 
@@ -78,7 +79,7 @@ def test_the_file_is_read_before_torch_is_imported(tmp_path):
 def test_claims_in_json(cli, tmp_path):
     file = tmp_path / "claims.csv"
     file.write_text("layer,output_shape,params\nconv1,8x8x4,216\n")
-    result = cli("compare", "net:Net", *INPUT, "--claims", str(file), "--format", "json")
+    result = cli("compare", "net:Net", *RUN, "--claims", str(file), "--format", "json")
     claims = [check for check in json.loads(result.out)["checks"] if check["source"] == "claim"]
     assert [(check["name"], check["expected"], check["found"], check["verdict"]) for check in claims] == [
         ("output_shape", [[8, 8, 4]], [[1, 8, 8, 8]], "differ"),
@@ -98,6 +99,6 @@ def test_claims_against_a_saved_report(cli, tmp_path):
 def test_claims_are_about_one_network(cli, tmp_path):
     file = tmp_path / "claims.csv"
     file.write_text(RIGHT)
-    result = cli("compare", "net:Net", "net:Net", *INPUT, "--claims", str(file))
+    result = cli("compare", "net:Net", "net:Net", *RUN, "--claims", str(file))
     assert result.code == 2
     assert "TARGET is compared with OTHER, or with a baseline, claims and budgets, not both." in result.err

@@ -11,7 +11,7 @@ import pytest
 import cnninspect
 from tests.cli.conftest import NETS
 
-RUN = 'inputs = ["1x3x8x8"]'
+RUN = 'inputs = ["1x3x8x8"]\nprobe = false'
 FINE = f'target = "{NETS}:Net"\n{RUN}'
 PLANTED = f'target = "{NETS}:Planted"\n{RUN}'
 FOURIER = f'target = "{NETS}:Fourier"\n{RUN}'
