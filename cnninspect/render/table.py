@@ -30,6 +30,7 @@ _STYLES = {
 }
 _GAP = 2
 _SHORTEST_CELL = 8
+_LONGEST_FIGURE = 48
 
 
 def render(report: Report, view: View, screen: Screen) -> str:
@@ -117,13 +118,17 @@ def _padded(text: str, width: int, *, right: bool) -> str:
 
 
 def _facts(found: Sequence[Fact], screen: Screen) -> list[str]:
-    """The totals as two aligned columns after their labels; on a narrow terminal the second goes below the first."""
+    """The totals as two aligned columns after their labels; on a narrow terminal the second goes below the first.
+
+    A sentence in the first column does not push the figures of the second away.
+    """
     indent = max((cell_len(fact.label) for fact in found), default=0) + 3
-    column = indent + max((cell_len(fact.text) for fact in found if fact.aside), default=0) + 2
+    figures = [cell_len(fact.text) for fact in found if fact.aside]
+    column = indent + max((width for width in figures if width <= _LONGEST_FIGURE), default=0) + _GAP
     lines = []
     for fact in found:
         label = _padded(f" {fact.label}", indent, right=False)
-        both = f"{_padded(label + fact.text, column, right=False)}{fact.aside}".rstrip()
+        both = f"{_padded(label + fact.text + ' ' * _GAP, column, right=False)}{fact.aside}".rstrip()
         if screen.width is None or cell_len(both) <= screen.width:
             parts = [both]
         else:

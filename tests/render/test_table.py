@@ -53,6 +53,15 @@ def test_columns_go_from_the_right_and_are_named():
     assert " left out at this width: MACs, share of MACs\n" in narrower
 
 
+def test_a_sentence_does_not_push_the_figures_away():
+    lines = {line.split()[0]: line for line in render(doubtful()).splitlines() if line}
+    # the longest figure is that of memory, though `verified` is longer; a gap of 2 follows it
+    text = re.match(r" memory +", lines["memory"]).end()
+    beside = text + len(re.match(r".*?\(Keras style\)", lines["memory"][text:])[0]) + 2
+    assert lines["MACs"].index("≥32,072 FLOPs") == beside
+    assert lines["verified"].endswith("MACs 1)  1 differ, 1 unknown, 1 not counted")
+
+
 def test_the_verdict_is_never_left_out():
     lines = render(tiny(), screen=Screen(40)).splitlines()
     assert sum(line.endswith("✓") for line in lines) == 7
