@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from cnninspect.quantities import Quantity, Unit, in_flops
 from cnninspect.ratios import with_ratios
-from cnninspect.render.view import By, Ops, View, shown_leaves, tree
+from cnninspect.render.view import By, Ops, View, fits_depth, fits_ops, tree
 from cnninspect.report import Report, Row
 from cnninspect.sums import total_of
 
@@ -34,11 +34,28 @@ def parts(report: Report, view: View) -> list[Row]:
         return [Row.from_dict(row) for row in report.extra["ops"]]
     if view.by is By.MODULE:
         return _by_module(report, view)
-    shown = tree(report, view)
-    leaves = [replace(shown.rows[index], parent=None) for index in sorted(shown_leaves(shown))]
+    folded = [replace(row, parent=None) for row in _folded(report.rows, view.depth) if fits_ops(row, view.ops)]
     if view.by is By.LAYER:
-        return leaves
-    return [_group("", kind, rows, report) for kind, rows in _grouped(leaves, lambda row: row.kind).items()]
+        return folded
+    return [_group("", kind, rows, report) for kind, rows in _grouped(folded, lambda row: row.kind).items()]
+
+
+def _folded(rows: Sequence[Row], depth: int | None) -> Iterator[Row]:
+    """The leaves, and in place of what lies too deep the container that holds it."""
+    below: dict[int | None, list[int]] = {}
+    for index, row in enumerate(rows):
+        below.setdefault(row.parent, []).append(index)
+
+    def parts_of(index: int) -> Iterator[Row]:
+        children = below.get(index, ())
+        if children and all(fits_depth(rows[child], rows, depth) for child in children):
+            for child in children:
+                yield from parts_of(child)
+        else:
+            yield rows[index]
+
+    for index in below.get(None, ()):
+        yield from parts_of(index)
 
 
 def _without_ops(report: Report, view: View) -> dict[str, Any]:
@@ -48,14 +65,14 @@ def _without_ops(report: Report, view: View) -> dict[str, Any]:
 
 def _by_module(report: Report, view: View) -> list[Row]:
     """One row per module with all that it calls itself, or at the view's depth with all that is in it."""
-    everything = tree(report, View(ops=Ops.ALL))
-    leaves = [everything.rows[index] for index in sorted(shown_leaves(everything))]
     kinds = {row.path: row.kind for row in reversed(report.rows) if not row.functional}
 
     def path(row: Row) -> str:
         return ".".join(row.path.split(".")[: view.depth])
 
-    return [_group(path, kinds.get(path, ""), rows, report) for path, rows in _grouped(leaves, path).items()]
+    grouped = _grouped(_folded(report.rows, None), path)
+    groups = [_group(path, kinds.get(path, ""), rows, report) for path, rows in grouped.items()]
+    return [group for group in groups if view.ops is Ops.ALL or group.layer_like]
 
 
 def _grouped(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, list[Row]]:

@@ -51,7 +51,7 @@ def tree(report: Report, view: View) -> Report:
     nearest: list[int | None] = []
     for row in report.rows:
         above = None if row.parent is None else nearest[row.parent]
-        if _fits_ops(row, view.ops) and _fits_depth(row, report.rows, view.depth):
+        if fits_ops(row, view.ops) and fits_depth(row, report.rows, view.depth):
             nearest.append(len(rows))
             rows.append(replace(row, parent=above))
         else:
@@ -64,11 +64,12 @@ def shown_leaves(report: Report) -> set[int]:
     return set(range(len(report.rows))) - {row.parent for row in report.rows if row.parent is not None}
 
 
-def _fits_ops(row: Row, ops: Ops) -> bool:
+def fits_ops(row: Row, ops: Ops) -> bool:
+    """Whether the row is a module, or a call of the wanted ones."""
     return not row.functional or ops is Ops.ALL or (ops is Ops.COMPUTE and row.layer_like)
 
 
-def _fits_depth(row: Row, rows: tuple[Row, ...], depth: int | None) -> bool:
+def fits_depth(row: Row, rows: tuple[Row, ...], depth: int | None) -> bool:
     """Whether the row is shallow enough, or has nothing above it but the root.
 
     Blocks in a list that is never called itself are the first rows on their way down, and stay visible at any depth.

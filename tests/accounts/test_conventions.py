@@ -1,0 +1,36 @@
+"""Every counter's own total, against the tool run on its own."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from fvcore.nn import FlopCountAnalysis
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from cnninspect.accounts.conventions import Conventions
+from tests.accounts.inspections import inspected
+
+
+def net():
+    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4))
+
+
+def test_own_totals_are_what_the_tools_say_themselves():
+    model, x = net().eval(), torch.rand(1, 3, 8, 8)
+    counters = inspected(model, Conventions(), shape=(1, 3, 8, 8), device="cpu").extra["counters"]
+    with FlopCounterMode(display=False) as mode:
+        model(x)
+    assert counters["torch"]["own_total"] == mode.get_total_flops() > 0
+    analysis = FlopCountAnalysis(model, x).unsupported_ops_warnings(False)
+    assert counters["fvcore"]["own_total"] == analysis.total() > 0
+
+
+def test_a_counter_that_did_not_run_has_no_total():
+    counters = inspected(net(), Conventions(), shape=(1, 3, 8, 8)).extra["counters"]
+    assert counters["fvcore"] == {"convention": "counts a MAC as one flop", "own_total": None, "needs_kernels": True}
+
+
+@pytest.mark.parametrize(("counter", "words"), [("torch", "two flops"), ("fvcore", "one flop")])
+def test_each_convention_is_named(counter, words):
+    assert words in inspected(net(), Conventions(), shape=(1, 3, 8, 8)).extra["counters"][counter]["convention"]

@@ -1,0 +1,159 @@
+"""What accounts added, in cells and in totals: reports by hand, each unit in its own writing."""
+
+from dataclasses import replace
+
+import pytest
+
+from cnninspect.quantities import Quantity, Status, Unit, Verdict
+from cnninspect.render import View, render
+from cnninspect.render.choice import programs, readers
+from cnninspect.render.document import document
+from cnninspect.render.layers import layer_sheet
+from cnninspect.render.screen import UNICODE
+from tests.render.samples import agreed, report, row, tiny
+
+MIB = 2**20
+
+
+def said(sample, view=None):
+    return {fact.label: (fact.text, fact.aside) for fact in document(sample, view or View(), UNICODE, whole=True).facts}
+
+
+def with_totals(**totals):
+    return replace(tiny(), totals={**tiny().totals, **totals})
+
+
+def with_extra(**numbers):
+    """One layer with these numbers."""
+    rows = (row("", "Net", (1, 8), parent=None, leaf=False), row("fc", "Linear", (1, 8), macs=8, extra=numbers))
+    return report(rows, params=0, macs=8, neurons=8, command="flops")
+
+
+NUMBERS = [
+    # id, number, text in a cell, plain value
+    ("operations", "element_operations", Quantity(12345, Unit.OPERATIONS), "12,345", 12345),
+    ("at least", "element_operations", Quantity(9, Unit.OPERATIONS, Status.LOWER_BOUND), "≥9", 9),
+    ("bytes", "bytes_moved", Quantity(4096, Unit.BYTES), "4,096", 4096),
+    ("milliseconds", "latency", Quantity(0.0012345, Unit.SECONDS), "1.234", 0.0012345),
+    ("billions per second", "flops_per_second", Quantity(2.5e9, Unit.FLOPS_PER_SECOND), "2.5", 2.5e9),
+    ("ratio", "intensity", Quantity(10.25, Unit.MACS_PER_BYTE), "10.2", 10.25),
+    ("class", "bound_by", Quantity("memory", Unit.CLASS), "memory", "memory"),
+    ("nothing", "element_operations", Quantity(0, Unit.OPERATIONS), "·", 0),
+    ("unknown", "intensity", Quantity(None, Unit.MACS_PER_BYTE, Status.UNKNOWN), "?", None),
+    ("of a plug-in", "watts", Quantity(7, Unit.OPERATIONS), "7", 7),
+]
+
+
+@pytest.mark.parametrize(("name", "number", "text", "plain"), [n[1:] for n in NUMBERS], ids=[n[0] for n in NUMBERS])
+def test_a_number_in_a_cell(name, number, text, plain):
+    sheet = layer_sheet(with_extra(**{name: number}), View(columns=("added",)), UNICODE, (), whole=True)
+    assert [heading.name for heading in sheet.headings] == [name]
+    assert (sheet.lines[0][0].text, sheet.lines[0][0].plain) == (text, plain)
+
+
+def test_readers_see_a_column_only_where_the_report_has_numbers_for_it():
+    def headings(sample):
+        sheet = layer_sheet(sample, View(), UNICODE, readers(sample, View()), whole=True)
+        return {heading.name for heading in sheet.headings}
+
+    added = headings(with_extra(latency=Quantity(1, Unit.SECONDS))) - headings(with_extra())
+    assert added == {"latency"}
+
+
+def test_gradients_of_inputs_and_weights_are_two_columns():
+    parts = {"inputs": 0, "weights": 20}
+    sample = with_extra(backward_macs=Quantity(20, Unit.MACS, analytic=20, parts=parts, verdict=Verdict.MATCH))
+    sheet = layer_sheet(sample, View(), UNICODE, readers(sample, View()), whole=True)
+    cells = {heading.title: cell.text for heading, cell in zip(sheet.headings, sheet.lines[0], strict=True)}
+    assert (cells["input gradients"], cells["weight gradients"]) == ("·", "20")
+
+
+def test_files_for_programs_name_the_unit_of_a_time():
+    text = render(with_extra(latency=Quantity(0.5, Unit.SECONDS)), "csv")
+    header, line = text.splitlines()
+    assert dict(zip(header.split(","), line.split(","), strict=True))["latency_seconds"] == "0.5"
+
+
+def test_each_counter_in_both_units():
+    sheet = layer_sheet(with_extra(), View(), UNICODE, programs(View()), whole=True)
+    cells = {heading.name: cell.plain for heading, cell in zip(sheet.headings, sheet.lines[0], strict=True)}
+    assert (cells["macs_torch"], cells["flops_torch"]) == (8, 16)
+
+
+def test_cumulative_share_of_the_parts_in_their_order():
+    # 13824 / 51968 = 26.6 %; with 36864 it is 97.5 %; with 1280 it is all. A container has none of its own.
+    sheet = layer_sheet(tiny(), View(columns=("layer", "cumulative")), UNICODE, (), whole=True)
+    assert {line[0].text.strip(): line[1].text for line in sheet.lines if line[1].text} == {
+        "stem": "26.6 %", "block.0": "97.5 %", "fc": "100.0 %",
+    }  # fmt: skip
+    largest = layer_sheet(tiny(), View(columns=("layer", "cumulative"), top=2), UNICODE, (), whole=True)
+    assert [(line[0].text, line[1].text) for line in largest.lines] == [("block.0", "70.9 %"), ("stem", "97.5 %")]
+
+
+TOTALS = [
+    # id, name, number, label, text, aside
+    ("bytes", "output_bytes", Quantity(3 * MIB, Unit.BYTES), "output", "3.00 MiB", ""),
+    (
+        "in parts", "optimizer_bytes", Quantity(3 * MIB, Unit.BYTES, parts={"float32": 2 * MIB, "float64": MIB}),
+        "optimizer", "3.00 MiB", "float32 2.00 MiB, float64 1.00 MiB",
+    ),
+    ("a count", "backward_macs", agreed(1234, Unit.MACS, "torch"), "backward MACs", "1,234", ""),
+    ("a ratio", "intensity", Quantity(2.04, Unit.MACS_PER_BYTE), "intensity", "2.0 MACs per byte", ""),
+    ("a time", "latency", Quantity(0.25, Unit.SECONDS), "latency", "250.000 ms", ""),
+    ("a rate", "speed", Quantity(8e9, Unit.FLOPS_PER_SECOND), "speed", "8.0 GFLOPs per second", ""),
+    ("unknown", "training_memory", Quantity(None, Unit.BYTES, Status.UNKNOWN), "training memory", "?", ""),
+    (
+        "another number, explained", "training_peak_bytes",
+        Quantity(MIB, Unit.BYTES, measured={"storages": MIB, "allocator": 2 * MIB}, reasons={"allocator": "rounds up"}),
+        "training peak", "1.00 MiB", "allocator 2.00 MiB (rounds up)",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "label", "text", "aside"), [t[1:] for t in TOTALS], ids=[t[0] for t in TOTALS]
+)
+def test_a_total_that_an_account_added(name, number, label, text, aside):
+    assert said(with_totals(**{name: number}))[label] == (text, aside)
+
+
+def test_a_total_that_differs_stands_out():
+    wrong = Quantity(10, Unit.MACS, analytic=10, measured={"torch": 12}, verdict=Verdict.DIFFER)
+    (fact,) = [
+        f for f in document(with_totals(backward_macs=wrong), View(), UNICODE, whole=True).facts if "back" in f.label
+    ]
+    assert (fact.text, fact.aside, fact.tone.value) == ("10", "torch 12", "differ")
+
+
+def test_what_must_be_held_at_once():
+    totals = {"peak_activation_bytes": Quantity(2 * MIB, Unit.BYTES), "peak_memory": Quantity(5 * MIB, Unit.BYTES)}
+    expected = ("2.00 MiB of activations at once", "5.00 MiB with parameters, buffers and inputs")
+    assert said(with_totals(**totals))["peak"] == expected
+
+
+COUNTERS = {
+    "torch": {"convention": "counts a MAC as two flops", "own_total": 103936, "needs_kernels": False},
+    "fvcore": {"convention": "counts a MAC as one flop", "own_total": 52000, "needs_kernels": True},
+}
+
+
+def test_each_counter_with_its_convention():
+    macs = replace(
+        tiny().totals["macs"], measured={"torch": 51968, "fvcore": 52000}, reasons={"fvcore": "fvcore counts norms"}
+    )
+    sample = replace(with_totals(macs=macs), command="flops", extra={"counters": COUNTERS})
+    found = said(sample)
+    assert found["  torch"] == ("51,968", "103,936 in its own unit; counts a MAC as two flops")
+    assert found["  fvcore"] == ("52,000", "52,000 in its own unit; counts a MAC as one flop; counts norms")
+
+
+def test_a_counter_that_needs_a_device_says_so():
+    found = said(
+        replace(tiny(command="flops"), extra={"counters": {"fvcore": {**COUNTERS["fvcore"], "own_total": None}}})
+    )
+    assert found["  fvcore"] == ("not run", "it needs a real device: --probe or --device cpu")
+
+
+def test_a_view_that_is_cut_says_how_much_it_shows():
+    assert said(tiny(), View(top=2))["shown"] == ("2 of 6 rows", "50,688 of 51,968 MACs")
+    assert "shown" not in said(tiny(), View(top=6))
