@@ -9,15 +9,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cnninspect.checks import check_formulas
+from cnninspect.checks.models import compare_models
 from cnninspect.render import Format, Screen, render
 from cnninspect.report import Report
-from tests.render.samples import doubtful, tiny
+from tests.render.samples import doubtful, tiny, wider
 
 FOLDER = Path(__file__).parent.parent / "data" / "golden"
 SAMPLES: dict[str, Callable[[], Report]] = {
     "summary": tiny,
     "flops": lambda: doubtful(command="flops"),
     "compare": lambda: check_formulas(doubtful(command="compare")),
+    "models": lambda: compare_models(tiny(command="compare"), wider()),
 }
 SCREENS = {
     "terminal-140": Screen(140, colour=True),

@@ -81,6 +81,13 @@ def tiny(**changes: Any) -> Report:
     return report(rows, params=2106, macs=51968, neurons=2186, activation_bytes=12368, **changes)
 
 
+def wider():
+    """A report on tiny with 16 channels in `stem`, 3*3*3*16 + 16 = 448 params, 8*8*16 * 27 = 27648 MACs, and no `fc`."""
+    rows = list(tiny().rows)[:-1]
+    rows[1] = row("stem", "Conv2d", (1, 16, 8, 8), params=448, macs=27648, hyperparameters={"kernel_size": (3, 3)})
+    return report(tuple(rows), params=1040, macs=64512, neurons=2688, activation_bytes=12288)
+
+
 def doubtful(**changes: Any) -> Report:
     """A report with everything that can be wrong.
 

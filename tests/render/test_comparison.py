@@ -1,4 +1,4 @@
-"""Two networks side by side, built by hand in `samples.py`: tiny, and tiny with a wider first convolution."""
+"""Two networks side by side, built by hand in `samples.py`."""
 
 from dataclasses import replace
 
@@ -7,14 +7,7 @@ import pytest
 from cnninspect.checks.models import compare_models
 from cnninspect.render import Format, Ops, View, render
 from cnninspect.render.comparison import HEADINGS
-from tests.render.samples import report, row, tiny
-
-
-def wider():
-    """tiny with 16 channels in `stem`, 3*3*3*16 + 16 = 448 params and 8*8*16 * 27 = 27648 MACs, and no `fc`."""
-    rows = list(tiny().rows)[:-1]
-    rows[1] = row("stem", "Conv2d", (1, 16, 8, 8), params=448, macs=27648, hyperparameters={"kernel_size": (3, 3)})
-    return report(tuple(rows), params=1040, macs=64512, neurons=2688, activation_bytes=12288)
+from tests.render.samples import tiny, wider
 
 
 @pytest.fixture
