@@ -82,7 +82,7 @@ def tiny(**changes: Any) -> Report:
 
 
 def wider():
-    """A report on tiny with 16 channels in `stem`, 3*3*3*16 + 16 = 448 params, 8*8*16 * 27 = 27648 MACs, and no `fc`."""
+    """tiny with 16 channels in `stem` (3*3*3*16 + 16 = 448 params, 8*8*16 * 27 = 27648 MACs) and without `fc`."""
     rows = list(tiny().rows)[:-1]
     rows[1] = row("stem", "Conv2d", (1, 16, 8, 8), params=448, macs=27648, hyperparameters={"kernel_size": (3, 3)})
     return report(tuple(rows), params=1040, macs=64512, neurons=2688, activation_bytes=12288)
