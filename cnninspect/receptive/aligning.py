@@ -39,7 +39,7 @@ def _nothing_like(like: Map, dim: int, part: Map) -> Map:
     """`part`, of which nothing depends on any pixel, with the digits of another map in all dimensions but `dim`."""
     shape = list(like.table.shape)
     shape[like.axis(dim)] = part.table.shape[part.axis(dim)]
-    return like.replaced(np.full(shape, NOTHING), dim, part.dims[dim])
+    return like.replaced(np.full(shape, NOTHING, dtype=np.int32), dim, part.dims[dim])
 
 
 def agree(a: Map, b: Map, skip: int) -> bool:

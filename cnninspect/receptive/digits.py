@@ -17,10 +17,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-Table = npt.NDArray[np.int64]
+Table = npt.NDArray[np.int32]
 Indices = npt.NDArray[np.int64]
 
-NOTHING = 1 << 40
+NOTHING = 1 << 29
 """The bound of an element that depends on no pixel: neutral under the minimum."""
 
 MISSING = -(1 << 30)

@@ -47,7 +47,7 @@ class Fields(Mapping[int, Field]):
 
     def looked_at(self, axis: Axis) -> Table:
         """`lo` and `-hi` of the pixels that the network looks at: what its first op with a window sees."""
-        return self.engine.looked_at.get(axis, np.array([0, 1 - axis.size]))
+        return self.engine.looked_at.get(axis, np.array([0, 1 - axis.size], dtype=np.int32))
 
     def label(self, op: int) -> str:
         """How messages name the call that an op belongs to: `layer1.0.se.avgpool`, `layer1.0 torch.cat`."""
@@ -93,5 +93,5 @@ def label(call: Call) -> str:
 
 
 def _interval(part: Map) -> Interval:
-    lo, negative_hi = part.dense()
+    lo, negative_hi = part.dense().astype(np.int64)
     return Interval(lo, -negative_hi)

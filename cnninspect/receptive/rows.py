@@ -19,7 +19,7 @@ from cnninspect.receptive.intervals import Fields, intervals
 from cnninspect.receptive.maps import Map
 from cnninspect.receptive.reach import Forms, Reach, covers
 from cnninspect.report import ReceptiveField
-from cnninspect.trace.records import Call, Trace
+from cnninspect.trace.records import Call, TensorRef, Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,17 @@ def row_fields(trace: Trace, fields: Fields | None = None) -> list[ReceptiveFiel
     None for a call that returns no tensor, or that depends only on inputs without spatial axes.
     """
     fields = fields or intervals(trace)
-    return [_row(fields, call) for call in trace.calls]
+    rows: list[ReceptiveField | None] = []
+    known: dict[int, ReceptiveField | None] = {}
+    for call in trace.calls:
+        row = None
+        if call.outputs:
+            reach = fields.reach(call, call.outputs[0])
+            if id(reach) not in known:
+                known[id(reach)] = _row(fields, reach, call.outputs[0])
+            row = known[id(reach)]
+        rows.append(row)
+    return rows
 
 
 def last_map(trace: Trace, fields: Fields | None = None) -> Call | None:
@@ -48,10 +58,8 @@ def last_map(trace: Trace, fields: Fields | None = None) -> Call | None:
     return next(maps, None)
 
 
-def _row(fields: Fields, call: Call) -> ReceptiveField | None:
-    if not call.outputs:
-        return None
-    reach = fields.reach(call, call.outputs[0])
+def _row(fields: Fields, reach: Reach, ref: TensorRef) -> ReceptiveField | None:
+    """The row of a tensor, which is the result `ref` of some op."""
     if not reach.is_known:
         return ReceptiveField(status=Status.UNKNOWN, cause=reach.unknown or reach.data_dependent)
     axes = _axes(fields, reach)
@@ -60,16 +68,17 @@ def _row(fields: Fields, call: Call) -> ReceptiveField | None:
     image = tuple(axis.size for axis in axes)
     if not reach.inputs:
         return ReceptiveField((0,) * len(axes), status=Status.EXACT, image=image)
+    cause = _cause(fields, reach, axes)
     found = [_along(fields, axis, reach.forms[axis]) for axis in axes]
     if all(one.whole for one in found):
-        cause = _cause(fields, reach, axes) or fields.maker(call.outputs[0])
-        return ReceptiveField(status=Status.EXACT, cause=cause, image=image)
-    jump, padding = tuple(one.jump for one in found), tuple(one.padding for one in found)
+        return ReceptiveField(status=Status.EXACT, cause=cause or fields.maker(ref), image=image)
+    if not all(covers(reach.forms[axis].strict.table, fields.looked_at(axis)) for axis in axes):
+        cause = None
     size = tuple(one.size for one in found)
-    known = None not in jump
-    whole = all(covers(reach.forms[axis].strict.table, fields.looked_at(axis)) for axis in axes)
-    cause = _cause(fields, reach, axes) if whole else None
-    return ReceptiveField(size, jump if known else None, padding if known else None, Status.EXACT, cause, image=image)
+    if any(one.jump is None for one in found):
+        return ReceptiveField(size, None, None, Status.EXACT, cause, image=image)
+    jump, padding = tuple(one.jump for one in found), tuple(one.padding for one in found)
+    return ReceptiveField(size, jump, padding, Status.EXACT, cause, image=image)
 
 
 def _axes(fields: Fields, reach: Reach) -> tuple[Axis, ...]:
