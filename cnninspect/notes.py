@@ -70,5 +70,5 @@ def _count(items: Sequence[str], noun: str) -> str:
 
 
 def _some(items: Sequence[str]) -> str:
-    shown = ", ".join(item or "(root)" for item in items[:_LISTED])
+    shown = ", ".join(item or "the root" for item in items[:_LISTED])
     return f"{shown} and {len(items) - _LISTED} more" if len(items) > _LISTED else shown

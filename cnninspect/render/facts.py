@@ -74,7 +74,7 @@ def missing(report: Report) -> list[Fact]:
     found = []
     for item in report.uncounted:
         times = f"{item.calls} call{'s' if item.calls > 1 else ''}"
-        rows = _some([row or "(root)" for row in item.rows])
+        rows = _some([row or "the root" for row in item.rows])
         unknown = f"{label(item.quantity)} unknown"
         found.append(Fact("uncounted", f"{item.op}, {times} in {rows}", unknown, Tone.UNKNOWN))
     return found
