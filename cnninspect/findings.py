@@ -59,7 +59,7 @@ class Findings:
         """The formula's multiply-accumulates against every counter's, with the reasons for differences."""
         estimate = self.estimates[call.index]
         counts = {name: found[call.index] for name, found in self.counts.items()}
-        measured = {name: count.value for name, count in counts.items() if count.value is not None}
+        measured = {name: count.value for name, count in counts.items() if _says_something(count, estimate)}
         reasons: dict[str, str] = {}
         for name, count in counts.items():
             if estimate.macs is not None and count.value != estimate.macs:
@@ -111,6 +111,11 @@ class Findings:
             return whole
         verdict = worst(part.verdict for part in parts)
         return Quantity(whole.value, Unit.MACS, estimate.status, estimate.macs, measured, verdict, reasons)
+
+
+def _says_something(count: Count, estimate: Estimate) -> bool:
+    """Whether a count is one: where no formula answers, that of a counter which missed an op may lack everything."""
+    return count.value is not None and not (estimate.macs is None and count.missed)
 
 
 def _first_read(call: Call) -> int:

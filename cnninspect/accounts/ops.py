@@ -28,13 +28,17 @@ class ByOp:
     needs_kernels: ClassVar[bool] = False
 
     def __call__(self, inspected: Inspected) -> Addition:
-        """`ops` in the document: a row for every ATen op that ran, most multiply-accumulates first."""
+        """`ops` in the document: a row for every ATen op that ran, in the order of their first run."""
         ran: dict[str, list[Op]] = {}
         for op in inspected.trace.ops:
             ran.setdefault(op.packet, []).append(op)
-        rows = [_row(packet, ops, inspected.findings.counts) for packet, ops in ran.items()]
-        rows.sort(key=lambda row: (row.macs is None, -((row.macs and row.macs.value) or 0)))
-        return Addition(extra={"ops": [row.to_dict() for row in rows]})
+        counts = {name: found for name, found in inspected.findings.counts.items() if _names_them(found, ran)}
+        return Addition(extra={"ops": [_row(packet, ops, counts).to_dict() for packet, ops in ran.items()]})
+
+
+def _names_them(counts: Sequence[Count], ran: Mapping[str, Sequence[Op]]) -> bool:
+    """Whether a counter calls the ops that it counts by their ATen names."""
+    return any(op in ran for count in counts for op in count.by_op)
 
 
 def _row(packet: str, ops: Sequence[Op], counts: Mapping[str, Sequence[Count]]) -> Row:
@@ -56,7 +60,7 @@ def _row(packet: str, ops: Sequence[Op], counts: Mapping[str, Sequence[Count]]) 
 
 
 def _macs(packet: str, ops: Sequence[Op], counts: Mapping[str, Sequence[Count]]) -> Quantity:
-    """By the op's rule, against the counters that name their ops as ATen does."""
+    """By the op's rule, against every counter."""
     known = [op_macs(op) for op in ops]
     least = sum(number for number in known if number is not None)
     status = Status.EXACT if None not in known else Status.LOWER_BOUND if least else Status.UNKNOWN
@@ -65,7 +69,7 @@ def _macs(packet: str, ops: Sequence[Op], counts: Mapping[str, Sequence[Count]])
     reasons: dict[str, str] = {}
     for name, found in counts.items():
         count = _count_of(packet, found)
-        if count is not None:
+        if count is not None and not (analytic is None and count.missed):
             measured[name] = count.value or 0
             reason = explain(name, count, least, multiplies) if count.value != analytic else None
             reasons |= {name: reason} if reason else {}

@@ -105,7 +105,8 @@ def counter_cell(counter: str, unit: str = "macs") -> Callable[[Line, Context], 
         found, explained = macs.measured.get(counter), counter in macs.reasons
         unchecked = explained or macs.verdict is Verdict.UNKNOWN
         if found is None or (found == 0 and unchecked):
-            return Cell("not counted" if macs.value != 0 else context.marks.nothing, None, Tone.QUIET)
+            is_nothing = macs.value == 0 and macs.status is Status.EXACT
+            return Cell(context.marks.nothing if is_nothing else "not counted", None, Tone.QUIET)
         if found == 0 and macs.analytic == 0:
             return Cell(context.marks.nothing, 0, Tone.QUIET)
         wrong = macs.verdict is Verdict.DIFFER and found != macs.analytic and not explained

@@ -53,7 +53,6 @@ def ops(model, shape, **options):
 def test_ops_by_hand():
     """Every op once; the convolution reads a map, 4*27 + 4 parameters, and writes a map of 256 numbers."""
     found = ops(net(), SHAPE)
-    assert next(iter(found)) == "aten.convolution"
     assert {op: row.extra["work"].value for op, row in found.items()} == {
         "aten.convolution": "mac", "aten.native_batch_norm": "normalisation", "aten.relu": "elementwise",
         "aten.max_pool2d_with_indices": "comparison", "aten.empty": "creation",
@@ -76,9 +75,9 @@ def test_ops_add_up_to_the_layers_and_agree_with_torch(target):
 
 def test_a_counter_with_other_names_for_its_ops_says_nothing_about_ours():
     found = ops(net(), SHAPE, device="cpu")
-    assert set(found["aten.convolution"].macs.measured) == {"torch"}
+    assert {counter for row in found.values() for counter in row.macs.measured} == {"torch"}
 
 
 def test_ops_without_a_formula_are_unknown():
     row = ops(torch.fft.fft, (4, 8))["aten._fft_r2c"]
-    assert (row.macs.value, row.macs.status, row.extra["operations"].status) == (0, Status.UNKNOWN, Status.UNKNOWN)
+    assert (row.macs.value, row.macs.status, row.extra["operations"].status) == (None, Status.UNKNOWN, Status.UNKNOWN)
