@@ -86,3 +86,27 @@ def test_nothing_is_timed_on_a_dumb_terminal(timers, terminal, monkeypatch):
     with Progress(shown=True) as show:
         show("running")
     assert timers == []
+
+
+def test_a_step_of_known_length_has_a_bar_that_is_drawn_when_it_says_so(timers, terminal):
+    stream = terminal()
+    with Progress(shown=True) as show:
+        show("running")
+        for done in (1, 2, 3, 4):
+            show("timing", done, 4)
+            if done == 2:
+                drawn = stream.getvalue()
+    assert [timer.cancelled for timer in timers] == [True]
+    assert "timing" in drawn
+    assert "50%" in drawn
+    assert "100%" not in drawn
+    assert "100%" in stream.getvalue()
+    assert stream.getvalue().endswith("\x1b[?25h\r\x1b[1A\x1b[2K")
+
+
+def test_no_bar_where_nothing_is_shown(timers, monkeypatch):
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    with Progress(shown=True) as show:
+        show("timing", 1, 4)
+    assert sys.stderr.getvalue() == ""
+    assert timers == []

@@ -1,5 +1,6 @@
 """What accounts added, in cells and in totals: reports by hand, each unit in its own writing."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from cnninspect.render.choice import programs, readers
 from cnninspect.render.document import document
 from cnninspect.render.layers import layer_sheet
 from cnninspect.render.screen import UNICODE
+from cnninspect.report import Report
 from tests.render.samples import agreed, report, row, tiny
 
 MIB = 2**20
@@ -78,6 +80,18 @@ def test_each_counter_in_both_units():
     sheet = layer_sheet(with_extra(), View(), UNICODE, programs(View()), whole=True)
     cells = {heading.name: cell.plain for heading, cell in zip(sheet.headings, sheet.lines[0], strict=True)}
     assert (cells["macs_torch"], cells["flops_torch"]) == (8, 16)
+
+
+def test_added_numbers_survive_json():
+    sample = with_extra(
+        latency=Quantity(0.5, Unit.SECONDS, measured={"clock": 0.5}),
+        backward_macs=Quantity(20, Unit.MACS, analytic=20, parts={"inputs": 0, "weights": 20}),
+        bound_by=Quantity("memory", Unit.CLASS),
+    )
+    document = json.loads(render(sample, "json"))
+    assert document["rows"][1]["backward_macs"]["parts"] == {"inputs": 0, "weights": 20}
+    assert Report.from_dict(document).to_dict() == document
+    assert Report.from_dict(document).rows[1].extra["latency"].value == 0.5
 
 
 def test_cumulative_share_of_the_parts_in_their_order():
