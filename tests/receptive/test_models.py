@@ -53,12 +53,12 @@ def torchvision_names() -> list[str]:
 
 
 def build(provider: str, name: str) -> tuple[nn.Module, tuple[int, ...]]:
-    """The network with random weights, and the shape of the input it was made for."""
+    """The network with random weights, and the shape of an input for it: small where the network leaves a choice."""
     models = import_torchvision().models
     torch.manual_seed(0)
     if provider == "torchvision":
         options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
-        size = 299 if name == "inception_v3" else 224
+        size = 224 if name.startswith(("vit", "maxvit")) else 128
         return models.get_model(name, weights=None, **options).eval(), (1, 3, size, size)
     import timm
 
