@@ -56,12 +56,19 @@ def _words(name: str, convention: Mapping[str, Any], macs: Quantity) -> Iterator
             yield reason.removeprefix(f"{name} ").removeprefix(f"{name}: ")
 
 
-def peak(numbers: Mapping[str, Quantity], marks: Marks) -> Iterator[Fact]:
-    """What must be held at once for a forward pass."""
-    activations, memory = numbers.get("peak_activation_bytes"), numbers.get("peak_memory")
-    if activations is not None and memory is not None:
+def peak(report: Report, marks: Marks) -> Iterator[Fact]:
+    """What must be held at once for a forward pass, and in which row where that is known."""
+    activations, memory = report.totals.get("peak_activation_bytes"), report.totals.get("peak_memory")
+    if isinstance(activations, Quantity) and isinstance(memory, Quantity):
         held = f"{with_unit(memory, marks)} with parameters, buffers and inputs"
-        yield Fact("peak", f"{with_unit(activations, marks)} of activations at once", held)
+        allocated = _measured(activations)
+        text = f"{with_unit(activations, marks)} of activations at once{_in_row(report)}"
+        yield Fact("peak", text, f"{held}; {allocated}" if allocated else held)
+
+
+def _in_row(report: Report) -> str:
+    at = report.extra.get("memory", {}).get("peak_at")
+    return f", in {at['path'] or '(root)'} ({at['kind']})" if at else ""
 
 
 def added(numbers: Mapping[str, Quantity], marks: Marks) -> Iterator[Fact]:

@@ -40,7 +40,7 @@ def parts(report: Report, view: View) -> list[Row]:
     return [_group("", kind, rows, report) for kind, rows in _grouped(folded, lambda row: row.kind).items()]
 
 
-def _folded(rows: Sequence[Row], depth: int | None) -> Iterator[Row]:
+def _folded(rows: tuple[Row, ...], depth: int | None) -> Iterator[Row]:
     """The leaves, and in place of what lies too deep the container that holds it."""
     below: dict[int | None, list[int]] = {}
     for index, row in enumerate(rows):

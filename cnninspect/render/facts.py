@@ -60,7 +60,7 @@ def facts(report: Report, marks: Marks) -> list[Fact]:
         *_size(numbers, report.run, marks),
         *_work(numbers, report, marks),
         *_memory(numbers, marks),
-        *peak(numbers, marks),
+        *peak(report, marks),
         *added(numbers, marks),
         *field_facts(report),
         *_verified(report),

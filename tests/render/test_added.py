@@ -143,6 +143,15 @@ def test_what_must_be_held_at_once():
     totals = {"peak_activation_bytes": Quantity(2 * MIB, Unit.BYTES), "peak_memory": Quantity(5 * MIB, Unit.BYTES)}
     expected = ("2.00 MiB of activations at once", "5.00 MiB with parameters, buffers and inputs")
     assert said(with_totals(**totals))["peak"] == expected
+    found = said(replace(with_totals(**totals), extra={"memory": {"peak_at": {"path": "bn1", "kind": "BatchNorm2d"}}}))
+    assert found["peak"] == ("2.00 MiB of activations at once, in bn1 (BatchNorm2d)", expected[1])
+
+
+def test_what_the_allocator_says_about_it():
+    measured = {"storages": 2 * MIB, "allocator": 3 * MIB}
+    activations = Quantity(2 * MIB, Unit.BYTES, measured=measured, reasons={"allocator": "rounds up"})
+    found = said(with_totals(peak_activation_bytes=activations, peak_memory=Quantity(5 * MIB, Unit.BYTES)))
+    assert found["peak"][1].endswith("inputs; allocator 3.00 MiB (rounds up)")
 
 
 COUNTERS = {
