@@ -11,7 +11,7 @@ from cnninspect.receptive.maps import Map, grouped, size_of
 
 def conformed(maps: list[Map], dim: int) -> list[Map]:
     """Maps of equal shape, but for dimension `dim`, with the same digits and table sizes in all other dimensions."""
-    if all(agree(maps[0], other, dim) for other in maps[1:]):
+    if all(_agree(maps[0], other, dim) for other in maps[1:]):
         return maps
     something = [part for part in maps if not is_nothing(part)]
     if something and len(something) < len(maps):
@@ -19,15 +19,22 @@ def conformed(maps: list[Map], dim: int) -> list[Map]:
         found = [None if is_nothing(part) else next(rest) for part in maps]
         like = next(part for part in found if part is not None)
         return [part or _nothing_like(like, dim, old) for part, old in zip(found, maps, strict=True)]
-    first = maps[0]
-    for other in maps[1:]:
-        first, _ = aligned(first, other, skip=dim)
-    maps = [aligned(first, other, skip=dim)[1] for other in maps]
-    for axis in range(1, first.table.ndim):
-        if axis != first.axis(dim):
+    if len({tuple(map(_sizes, (*part.dims[:dim], *part.dims[dim + 1 :]))) for part in maps}) > 1:
+        maps = _all_aligned(maps, dim)
+    for axis in range(1, maps[0].table.ndim):
+        forms = {(part.digits[axis - 1], part.table.shape[axis]) for part in maps}
+        if axis != maps[0].axis(dim) and len(forms) > 1:
             tables, digit = unified([part.table for part in maps], axis, [part.digits[axis - 1] for part in maps])
             maps = [_with_digit(part, table, axis, digit) for part, table in zip(maps, tables, strict=True)]
     return maps
+
+
+def _all_aligned(maps: list[Map], skip: int) -> list[Map]:
+    """Maps with digits of the same sizes in every dimension but `skip`."""
+    first = maps[0]
+    for other in maps[1:]:
+        first, _ = aligned(first, other, skip)
+    return [aligned(first, other, skip)[1] for other in maps]
 
 
 def is_nothing(part: Map) -> bool:
@@ -42,7 +49,7 @@ def _nothing_like(like: Map, dim: int, part: Map) -> Map:
     return like.replaced(np.full(shape, NOTHING, dtype=np.int32), dim, part.dims[dim])
 
 
-def agree(a: Map, b: Map, skip: int) -> bool:
+def _agree(a: Map, b: Map, skip: int) -> bool:
     """Whether two maps have the same digits and table sizes in every dimension but `skip`."""
     axis = a.axis(skip)
     rest = axis + len(a.dims[skip])

@@ -18,13 +18,14 @@ _TRANSPOSITIONS = {"aten.permute", "aten.transpose", "aten.t"}
 def of_inputs(trace: Trace) -> dict[str, tuple[Axis, ...]]:
     """The spatial axes of every input, by its name.
 
-    [N, C, *space] has all dimensions from the third on. The first convolution or matrix product that an input meets
-    may tell otherwise: a 2-d convolution says that the last two are space, so that [C, H, W] has them too; a product
-    over the last of at least three dimensions says that it holds features: the space of [N, T, C] is T.
+    [N, C, *space] has all dimensions from the third on, unless the first op that mixes the input tells otherwise: a
+    2-d convolution says that the last two are space, so that [C, H, W] has them too; a product over the last of at
+    least three dimensions says that it holds features: the space of [N, T, C] is T; a recurrent or attention layer
+    says by `batch_first` which dimension of [N, T, C] or [T, N, C] is T.
     """
     found = {}
     for name, ref in trace.inputs.items():
-        dims = _dims(ref, _first_mixing(trace, ref))
+        dims = _dims(trace, ref)
         found[name] = tuple(Axis(name, index, dim, ref.shape[dim]) for index, dim in enumerate(dims))
     return found
 
@@ -39,15 +40,18 @@ def input_reach(name: str, shape: Shape, axes: Sequence[Axis]) -> Reach:
     return Reach(shape, forms if 0 not in shape else {}, frozenset({name}))
 
 
-def _dims(ref: TensorRef, mixing: Op | None) -> tuple[int, ...]:
+def _dims(trace: Trace, ref: TensorRef) -> tuple[int, ...]:
     rank = len(ref.shape)
-    if mixing is not None and mixing.packet in _CONVOLUTIONS:
+    mixing = _first_mixing(trace, ref)
+    if mixing is None:
+        return tuple(range(2, rank))
+    layer = trace.calls[mixing.call].hyperparameters
+    if "batch_first" in layer:
+        return (1 if layer["batch_first"] else 0,) if rank == 3 else (0,)
+    if mixing.packet in _CONVOLUTIONS:
         space = len(mixing.args[1].shape) - 2
-        if rank > space:
-            return tuple(range(rank - space, rank))
-    elif mixing is not None and rank > 2 and _features_last(ref, mixing):
-        return tuple(range(1, rank - 1))
-    return tuple(range(2, rank))
+        return tuple(range(rank - space, rank)) if rank > space else tuple(range(2, rank))
+    return tuple(range(1, rank - 1)) if rank > 2 and _features_last(ref, mixing) else tuple(range(2, rank))
 
 
 def _features_last(ref: TensorRef, product: Op) -> bool:
@@ -57,11 +61,16 @@ def _features_last(ref: TensorRef, product: Op) -> bool:
 
 
 def _first_mixing(trace: Trace, ref: TensorRef) -> Op | None:
-    """The first convolution or product among the ops that follow from the input; no product after a transposition."""
+    """The first op after the input that is a convolution, a product, or part of a layer that declares `batch_first`.
+
+    A product after a transposition says nothing about the input's dimensions.
+    """
     reached, transposed = {ref.value}, False
     for op in trace.ops:
         if any(other.value in reached for other in op.inputs):
-            if op.packet in _CONVOLUTIONS or (op.packet in _PRODUCTS and not transposed):
+            if op.packet in _CONVOLUTIONS or "batch_first" in trace.calls[op.call].hyperparameters:
+                return op
+            if op.packet in _PRODUCTS and not transposed:
                 return op
             transposed = transposed or op.packet in _TRANSPOSITIONS
             reached.update(output.value for output in op.outputs)

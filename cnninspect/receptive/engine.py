@@ -101,6 +101,8 @@ class Engine:
         inputs = frozenset[str]().union(*(part.inputs for part in parts))
         unknown = next((part.unknown for part in parts if part.unknown), None)
         by_data = next((part.data_dependent for part in parts if part.data_dependent), None)
+        if op.packet == "aten.arange":
+            return [Reach(op.outputs[0].shape, content=np.arange(*op.args))]
         if op.packet in CREATES or not (inputs or unknown or by_data):
             return [reach.nothing(ref.shape) for ref in op.outputs]
         if op.packet in READS_BY_DATA:

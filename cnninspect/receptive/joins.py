@@ -8,7 +8,7 @@ from math import gcd
 
 import numpy as np
 
-from cnninspect.receptive.aligning import agree, aligned, conformed, is_nothing
+from cnninspect.receptive.aligning import aligned, conformed, is_nothing
 from cnninspect.receptive.digits import FEATURE, PLACE, Digit, Indices, Table, common, lookup, meeting, simplified
 from cnninspect.receptive.layout import regrouped
 from cnninspect.receptive.maps import Map, grouped, size_of
@@ -77,17 +77,16 @@ def _padded_by_nothing(maps: Sequence[Map], dim: int) -> Map | None:
 
 def _blocks(maps: Sequence[Map], dim: int, grain: int) -> tuple[Table, Digit, Map]:
     """The concatenation with one entry for each block, its digit, and a map with its other digits."""
-    first, axis = maps[0], maps[0].axis(dim)
     kind = reduce(meeting, (digit.kind for part in maps for digit in part.dims[dim]), FEATURE)
     counts = [size_of(part.dims[dim]) // grain for part in maps]
     constant = all(_grain(part, dim) == size_of(part.dims[dim]) > 1 for part in maps)
-    if constant and all(agree(first, other, dim) for other in maps):
-        table = np.repeat(np.concatenate([part.table for part in maps], axis), counts, axis)
+    parts = conformed(list(maps) if constant else [_coarse(part, dim, grain) for part in maps], dim)
+    axis = parts[0].axis(dim)
+    if constant:
+        table = np.repeat(np.concatenate([part.table for part in parts], axis), counts, axis)
     else:
-        parts = conformed([_coarse(part, dim, grain) for part in maps], dim)
-        first, axis = parts[0], parts[0].axis(dim)
         table = np.concatenate([part.completed(dim).table for part in parts], axis)
-    return table, Digit(sum(counts), None, kind), first
+    return table, Digit(sum(counts), None, kind), parts[0]
 
 
 def _grain(part: Map, dim: int) -> int:

@@ -81,8 +81,6 @@ def _borders(digits: Sequence[Digit]) -> set[int]:
 
 def unified(tables: Sequence[Table], axis: int, digits: Sequence[Digit]) -> tuple[list[Table], Digit]:
     """Several tables with the same entries along `axis`: one period for all, or all complete."""
-    if len({(digit, table.shape[axis]) for digit, table in zip(digits, tables, strict=True)}) == 1:
-        return list(tables), digits[0]
     form, target = tables[0], digits[0]
     for table, digit in zip(tables[1:], digits[1:], strict=True):
         _, other, target = common(form, table, axis, target, digit)

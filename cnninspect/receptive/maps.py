@@ -66,7 +66,7 @@ class Map:
 
     def holds_features(self, dim: int) -> bool:
         """Whether a dimension is one of features, or mixes features into places of several axes (a flattened map)."""
-        kinds = [digit.kind for digit in self.dims[dim] if digit.size > 1]
+        kinds = [digit.kind for digit in self.dims[dim] if digit.size > 1 and digit.kind != COPY]
         if not kinds or kinds[0] < PLACE:
             return bool(kinds)
         return min(kinds) < PLACE and len({kind for kind in kinds if kind >= PLACE}) > 1
@@ -98,7 +98,8 @@ class Map:
     def inserted(self, dim: int, digits: Digits = ()) -> Map:
         """With a new dimension at `dim`, along which nothing varies."""
         axis = self.axis(dim)
-        table = np.expand_dims(self.table, tuple(range(axis, axis + len(digits))))
+        shape = self.table.shape
+        table = self.table.reshape(*shape[:axis], *(1,) * len(digits), *shape[axis:])
         return Map(table, (*self.dims[:dim], digits, *self.dims[dim:]), self.space)
 
     def resized(self, dim: int, size: int, kind: int = FEATURE) -> Map:
@@ -167,6 +168,14 @@ class Map:
     def replaced(self, table: Table, dim: int, digits: Digits) -> Map:
         """With another table, and other digits for a dimension."""
         return Map(table, (*self.dims[:dim], digits, *self.dims[dim + 1 :]), self.space)
+
+    def placed(self, dim: int) -> Map:
+        """With a dimension marked as one of positions if the bounds move along it in one direction."""
+        one = self.completed(dim)
+        moves = np.diff(one.table * np.array([1, -1]).reshape(2, *(1,) * (one.table.ndim - 1)), axis=self.axis(dim))
+        if not moves.any() or ((moves < 0).any() and (moves > 0).any()):
+            return self
+        return one.replaced(one.table, dim, (one.dims[dim][0]._replace(kind=self.space.place),)).simplified()
 
     # -- several dimensions ------------------------------------------------------------------------------------
 

@@ -210,11 +210,13 @@ def _concatenated(parts: Sequence[Reach], axis: Axis, dim: int) -> Forms:
 def _along(axis: Axis, parts: Sequence[Reach]) -> list[Forms]:
     """The forms of each tensor along an axis on which at least one of them depends."""
     like = next(part.forms[axis] for part in parts if axis in part.forms)
-    found = []
-    for part in parts:
-        exact, endless = (of_nothing(part.shape, form.space) for form in (like.strict, like.endless))
-        found.append(part.forms.get(axis) or Forms(exact, exact, endless))
-    return found
+    return [part.forms.get(axis) or _no_forms(like, part.shape) for part in parts]
+
+
+def _no_forms(like: Forms, shape: Shape) -> Forms:
+    """The forms of a tensor that depends on no pixel, along the axis that `like` is about."""
+    exact = of_nothing(shape, like.strict.space)
+    return Forms(exact, exact, of_nothing(shape, like.endless.space))
 
 
 def written(whole: Reach, dim: int, positions: Indices, part: Reach) -> Reach:

@@ -33,9 +33,8 @@ enter_all(
     READS_BY_DATA,
     """
     grid_sampler_2d grid_sampler_3d max_unpool2d max_unpool3d fractional_max_pool2d fractional_max_pool3d
-    masked_select masked_scatter masked_scatter_ nonzero take put put_ scatter scatter_ scatter_add scatter_add_
-    scatter_reduce scatter_reduce_ index_put index_put_ index_add index_add_ index_copy index_copy_ index_fill
-    index_fill_ unique_dim unique_consecutive _unique2 histc bincount multinomial
+    masked_select masked_scatter masked_scatter_ nonzero take put put_ index_put index_put_ index_add index_add_
+    index_copy index_copy_ index_fill index_fill_ unique_dim unique_consecutive _unique2 histc bincount multinomial
     """,
 )
 for name in ("nms", "roi_align", "roi_pool", "ps_roi_align", "ps_roi_pool", "deform_conv2d"):
@@ -47,7 +46,8 @@ for name in ("nms", "roi_align", "roi_pool", "ps_roi_align", "ps_roi_pool", "def
     "aten.lift_fresh_copy", "aten.clone", "aten._conj", "aten._neg_view", "aten.complex", "aten.polar",
     "aten.hardswish", "aten.hardswish_", "aten._prelu_kernel", "aten.rrelu_with_noise", "aten.rrelu_with_noise_",
     "aten.masked_fill_", "aten.floor_divide", "aten.floor_divide_", "aten.bernoulli", "aten.triu", "aten.triu_",
-    "aten.tril", "aten.tril_",
+    "aten.tril", "aten.tril_", "aten.bucketize", "aten.fake_quantize_per_tensor_affine_cachemask",
+    "aten.fake_quantize_per_channel_affine_cachemask",
 )  # fmt: skip
 def elementwise(op: Op, *args: Any, **kwargs: Any) -> Result:
     """Every element depends on the elements it is computed from."""

@@ -38,6 +38,22 @@ def gather(op: Op, x: Reach, dim: int, index: Reach, **_: Any) -> Reach:
     return merged((x.reduced([dim], op.index).expanded(shape), index), shape, op.index)
 
 
+@rule(
+    "aten.scatter", "aten.scatter_", "aten.scatter_add", "aten.scatter_add_", "aten.scatter_reduce",
+    "aten.scatter_reduce_",
+)  # fmt: skip
+def scatter(op: Op, target: Reach, dim: int, index: Reach, source: Any, *_: Any, **__: Any) -> Reach:
+    """Every element may hold any of the sources along the dimension, or what it held before."""
+    dim = wrapped(dim, len(target.shape))
+    parts = [part for part in (index, source) if isinstance(part, Reach)]
+    if any(part.varies(dim) for part in parts):
+        raise ReadByData
+    if any(part.shape[i] != size for part in parts for i, size in enumerate(target.shape) if i != dim):
+        raise NoRule
+    spread = [_featured(part.reduced([dim], op.index), target.shape) for part in parts]
+    return merged((target, *spread), target.shape, op.index)
+
+
 @rule("aten.embedding")
 def embedding(op: Op, weight: Reach, indices: Reach, *_: Any) -> Reach:
     """A row of the table for each index: elementwise in the indices, all of the table's column otherwise."""

@@ -122,6 +122,28 @@ def flip(op: Op, x: Reach, dims: list[int]) -> Reach:
     return x
 
 
+@rule("aten.rot90")
+def rot90(op: Op, x: Reach, k: int = 1, dims: Any = (0, 1)) -> Reach:
+    """A plane turned by `k` quarters."""
+    first, second = dims_of(dims, len(x.shape))
+    order = list(range(len(x.shape)))
+    order[first], order[second] = second, first
+    for _ in range(k % 4):
+        x = _stepped(x, second, x.shape[second] - 1, x.shape[second], -1).permuted(order)
+    return x
+
+
+@rule("aten.diagonal")
+def diagonal(op: Op, x: Reach, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Reach:
+    """Equal indices of two dimensions, as the last dimension."""
+    first, second = dims_of((dim1, dim2), len(x.shape))
+    shape, others = shape_of(op), [dim for dim in range(len(x.shape)) if dim not in (first, second)]
+    height, width = x.shape[first], x.shape[second]
+    plane = x.permuted((*others, first, second)).reshaped((*shape[:-1], height * width))
+    start = max(-offset, 0) * width + max(offset, 0)
+    return _stepped(plane, len(shape) - 1, start, shape[-1], width + 1)
+
+
 def _picked(x: Reach, dim: int, index: int) -> Reach:
     shape = (*x.shape[:dim], *x.shape[dim + 1 :])
     return x.moved(shape, lambda part: part.picked(dim, index % x.shape[dim]))
@@ -147,10 +169,10 @@ def cat(op: Op, tensors: list[Reach], dim: int = 0) -> Reach:
 
 @rule("aten.stack")
 def stack(op: Op, tensors: list[Reach], dim: int = 0) -> Reach:
-    """Tensors one after the other along a new dimension."""
+    """Tensors one after the other along a new dimension, which may be one of positions (the steps of a recurrence)."""
     shape = shape_of(op)
     dim = wrapped(dim, len(shape))
-    return concatenated([x.inserted(dim) for x in tensors], dim, shape)
+    return concatenated([x.inserted(dim) for x in tensors], dim, shape).moved(shape, lambda part: part.placed(dim))
 
 
 @rule("aten.repeat")

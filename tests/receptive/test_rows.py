@@ -107,6 +107,8 @@ PUBLISHED = [
     pytest.param(lambda x: F.conv3d(x, zeros(1, 2, 1, 3, 5), stride=(2, 1, 1)), [(1, 2, 4, 6, 8)], (1, 3, 5), (2, 1, 1),
                  (0, 0, 0), id="three-axes"),
     pytest.param(lambda x: F.linear(x, zeros(3, 5)), [(1, 7, 5)], (1,), (1,), (0,), id="features-last"),
+    pytest.param(nn.LSTM(4, 3), [(7, 2, 4)], ([1, 7],), None, None, id="time-first"),
+    pytest.param(lambda x: x.tile(1, 1, 2, 1), [IMAGE], (1, 1), (1, 1), (0, 0), id="tiles"),
     pytest.param(lambda x, y: conv(x) + y, [IMAGE, IMAGE], (3, 3), (1, 1), (1, 1), id="two-inputs-show-the-first"),
     pytest.param(lambda x, y: conv(y), [IMAGE, IMAGE], (3, 3), (1, 1), (1, 1), id="the-first-it-depends-on"),
 ]  # fmt: skip

@@ -1,0 +1,191 @@
+"""What one position of a layer's output sees of the input, and how that grows on the way to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+
+import numpy as np
+
+from cnninspect.receptive.digits import Table
+from cnninspect.receptive.fields import Axis
+from cnninspect.receptive.intervals import Fields
+from cnninspect.receptive.maps import Map
+from cnninspect.receptive.reach import Reach
+from cnninspect.trace.records import Call
+
+Ends = tuple[int, int]
+"""First and last pixel."""
+
+MOST_NESTED = 8
+_ENOUGH_NESTED = 3
+
+
+@dataclass(frozen=True)
+class Span:
+    """What a position sees along one axis; None where it sees nothing.
+
+    `local` and `strict` lie in the image, as in fields.Field; `endless` is the local one of an input without ends.
+    """
+
+    axis: Axis
+    local: Ends | None
+    strict: Ends | None
+    endless: Ends | None
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What the position `at` of a call's first output sees, all channels together.
+
+    `at` has one index for each dimension of the output that holds positions, whose sizes are `positions`: for
+    [N, C, H, W] row and column, none for a vector of features.
+    """
+
+    call: Call
+    positions: tuple[int, ...]
+    at: tuple[int, ...]
+    spans: tuple[Span, ...]
+
+
+def sight(fields: Fields, call: Call, at: Sequence[int] | None = None) -> Sight:
+    """What a call's output sees at a position, by default at the centre.
+
+    Raises ValueError, in words, for a position that the output does not have and for a field that is not known.
+    """
+    reach = _known(fields, call)
+    places = _places(reach)
+    positions = tuple(reach.shape[dim] for dim in places)
+    where = tuple(size // 2 for size in positions) if at is None else tuple(at)
+    _check(where, positions)
+    return Sight(call, positions, where, tuple(_spans(reach, places, where)))
+
+
+def nested(fields: Fields, goal: Sight) -> list[Sight]:
+    """What the layers on the way to a sight see around its centre: ever more, up to the sight itself.
+
+    At most MOST_NESTED: those of whole stages of the network where there are enough of them.
+    """
+    *before, last = _on_the_way(fields, goal)
+    growing = [*_ascending(one for one in before if _is_less(one, goal)), replace(goal, call=last.call)]
+    levels = ([one for one in growing if one.call.depth <= depth] for depth in count(last.call.depth))
+    chosen = next(level for level in levels if len(level) >= min(_ENOUGH_NESTED, len(growing)))
+    steps = np.linspace(0, len(chosen) - 1, min(len(chosen), MOST_NESTED)).round()
+    return [chosen[int(step)] for step in steps]
+
+
+def _known(fields: Fields, call: Call) -> Reach:
+    if not call.outputs:
+        raise ValueError("it returns no tensor")
+    reach = fields.reach(call, call.outputs[0])
+    if not reach.is_known:
+        raise ValueError(f"its receptive field is not known, because of {reach.unknown or reach.data_dependent}")
+    if not reach.forms:
+        raise ValueError("it depends on no input that has spatial axes")
+    return reach
+
+
+def _places(reach: Reach) -> tuple[int, ...]:
+    """The dimensions of positions: along which some field moves, and that are none of features."""
+    return tuple(
+        dim
+        for dim in range(len(reach.shape))
+        if any(
+            (forms.endless.varies(dim) or forms.local.varies(dim)) and not forms.endless.holds_features(dim)
+            for forms in reach.forms.values()
+        )
+    )
+
+
+def _check(at: tuple[int, ...], positions: tuple[int, ...]) -> None:
+    size = "x".join(map(str, positions)) or "no positions"
+    if len(at) != len(positions):
+        raise ValueError(f"its map has {size}: give {len(positions)} numbers, not {len(at)}")
+    if any(not 0 <= index < positions[dim] for dim, index in enumerate(at)):
+        raise ValueError(f"its map has {size}, from 0 on: {','.join(map(str, at))} lies outside")
+
+
+def _spans(reach: Reach, places: Sequence[int], at: Sequence[int]) -> Iterator[Span]:
+    for axis, forms in reach.forms.items():
+        local, strict, endless = (_table(part, places) for part in (forms.local, forms.strict, forms.endless))
+        yield Span(axis, _ends(local, at), _ends(strict, at), _ends(endless, at))
+
+
+def _table(part: Map, places: Sequence[int]) -> Table:
+    """[2, *places]: `lo` and `-hi` over all features, of size 1 along dimensions where nothing varies."""
+    others = tuple(1 + dim for dim in range(len(part.dims)) if dim not in places)
+    found: Table = part.dense().min(others)
+    return found
+
+
+def _ends(table: Table, at: Sequence[int]) -> Ends | None:
+    index = tuple(min(place, size - 1) for place, size in zip(at, table.shape[1:], strict=True))
+    lo, negative_hi = (int(bounds[index]) for bounds in table)
+    return (lo, -negative_hi) if lo + negative_hi <= 0 else None
+
+
+def _on_the_way(fields: Fields, goal: Sight) -> Iterator[Sight]:
+    """One sight for each map that leads to a sight, at the position whose field is centred best; its own map last.
+
+    Of the calls that return the same value the outermost one stands for it.
+    """
+    leading = _leading_to(fields, goal.call)
+    tops: dict[int, Call] = {}
+    for call in fields.trace.calls[1:]:
+        if call.outputs and call.outputs[0].value in leading:
+            tops.setdefault(call.outputs[0].value, call)
+    tops.setdefault(goal.call.outputs[0].value, goal.call)
+    for value in sorted(tops):
+        reach = fields.reach(tops[value], tops[value].outputs[0])
+        if reach.is_known and reach.forms.keys() == {span.axis for span in goal.spans}:
+            found = _centred(reach, tops[value], goal)
+            if len(found.positions) == len(goal.positions):
+                yield found
+
+
+def _leading_to(fields: Fields, call: Call) -> set[int]:
+    """The first output of a call, and the values that it is computed from."""
+    needed = {call.outputs[0].value}
+    for op in reversed(fields.trace.ops):
+        if any(ref.value in needed for ref in op.outputs):
+            needed.update(ref.value for ref in op.inputs)
+    return needed
+
+
+def _centred(reach: Reach, call: Call, goal: Sight) -> Sight:
+    """The sight whose field has its centre nearest to that of `goal`."""
+    places = _places(reach)
+    distance = np.zeros((1,) * len(places))
+    for span in goal.spans:
+        table = _table(reach.forms[span.axis].endless, places)
+        first, last = span.endless or (0, 0)
+        distance = distance + abs(table[0] - table[1] - first - last)
+    nearest = np.unravel_index(int(distance.argmin()), distance.shape)
+    positions = tuple(reach.shape[dim] for dim in places)
+    at = tuple(
+        int(index) if varying > 1 else size // 2
+        for index, varying, size in zip(nearest, distance.shape, positions, strict=True)
+    )
+    return Sight(call, positions, at, tuple(_spans(reach, places, at)))
+
+
+def _extents(one: Sight) -> list[int]:
+    return [span.endless[1] - span.endless[0] + 1 if span.endless else 0 for span in one.spans]
+
+
+def _is_less(one: Sight, goal: Sight) -> bool:
+    """Whether a sight holds more than a pixel, and less than the goal's."""
+    own, most = _extents(one), _extents(goal)
+    return max(own) > 1 and own != most and all(a <= b for a, b in zip(own, most, strict=True))
+
+
+def _ascending(sights: Iterable[Sight]) -> list[Sight]:
+    """Those that hold more than all before them; of several that hold as much, the one least deep in the network."""
+    kept: list[Sight] = []
+    for one in sights:
+        if kept and _extents(one) == _extents(kept[-1]):
+            kept[-1] = min(kept[-1], one, key=lambda sight: sight.call.depth)
+        elif not kept or _is_less(kept[-1], one):
+            kept.append(one)
+    return kept
