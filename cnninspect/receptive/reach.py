@@ -12,7 +12,8 @@ from cnninspect.quantities import Shape
 from cnninspect.receptive import joins
 from cnninspect.receptive.digits import COPY, NOTHING, Indices, Table
 from cnninspect.receptive.fields import Axis
-from cnninspect.receptive.maps import Map, of_nothing
+from cnninspect.receptive.maps import Map
+from cnninspect.receptive.sources import of_nothing
 from cnninspect.receptive.taps import Taps
 
 
