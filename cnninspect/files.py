@@ -25,14 +25,14 @@ def check_writable(file: str | None) -> None:
         raise OutputError(f"cannot write {file}: permission denied.")
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, content: str | bytes) -> None:
     """Write beside the file and put it in place in one step; OutputError if that fails."""
     if path.exists() and not path.is_file():
-        return _write(path, text, path)
+        return _write(path, content, path)
     path = path.resolve()
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        _write(beside, text, path)
+        _write(beside, content, path)
         if path.exists():
             shutil.copymode(path, beside)
         os.replace(beside, path)
@@ -49,8 +49,8 @@ def cause_of(error: OSError) -> str:
     return (error.strerror or type(error).__name__).lower()
 
 
-def _write(path: Path, text: str, wanted: Path) -> None:
+def _write(path: Path, content: str | bytes, wanted: Path) -> None:
     try:
-        path.write_text(text, encoding="utf-8", newline="\n")
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise OutputError(f"cannot write {wanted}: {cause_of(error)}.") from error

@@ -19,7 +19,7 @@ from cnninspect.formulas.catalogue import layer_of
 from cnninspect.formulas.evaluate import evaluate
 from cnninspect.notes import notes_of, uncounted
 from cnninspect.progress import Progress, silent
-from cnninspect.receptive.intervals import Fields, intervals, label
+from cnninspect.receptive.intervals import Fields, intervals, name_of
 from cnninspect.receptive.rows import last_map, row_fields
 from cnninspect.report import ReceptiveField, Report
 from cnninspect.targets.inputs import InputOptions, Inputs, make_inputs
@@ -115,7 +115,7 @@ def _last_field(trace: Trace, reach: Fields, fields: Sequence[ReceptiveField | N
     """The field of the last map, which stands for the network."""
     last = last_map(trace, reach)
     found = None if last is None else fields[last.index]
-    return ReceptiveField() if last is None or found is None else replace(found, layer=label(last))
+    return ReceptiveField() if last is None or found is None else replace(found, layer=name_of(last))
 
 
 def _with_accounts(report: Report, findings: Findings, run: Run, options: Options) -> Report:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from cnninspect.cli import compare, config, flops, models, summary
+from cnninspect.cli import compare, config, flops, models, rf, summary
 from cnninspect.cli.expand import expanded
 from cnninspect.cli.failures import INTERRUPTED, failed
 from cnninspect.cli.options import Common
@@ -23,7 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="TARGET: NAME, PROVIDER:NAME, package.module:attr, path/to/file.py:attr or path/model.pt2.",
 )
-for command in (summary.summary, flops.flops, compare.compare, config.config):
+for command in (summary.summary, flops.flops, compare.compare, rf.rf, config.config):
     app.command()(expanded(configured(command)))
 app.command()(expanded(models.models))
 

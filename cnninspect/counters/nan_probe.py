@@ -148,7 +148,7 @@ def _reactions(tensor: Tensor, shape: Shape, copies: int) -> Mask:
         raise _CopiesMixedError
     dim = grown[0]
     values = tensor.detach().numpy() if found is None else found
-    apart = np.moveaxis(values.reshape(*shape[:dim], copies, *shape[dim:]), dim, 0)
+    apart: Mask = np.moveaxis(values.reshape(*shape[:dim], copies, *shape[dim:]), dim, 0)
     if found is not None and apart[0].any():
         raise _CopiesMixedError
     changed: Mask = apart[1:] != apart[0]
@@ -163,7 +163,8 @@ def _compressed(mask: Mask) -> Mask:
             first, last = mask.take([0], dim), mask.take([-1], dim)
             if np.array_equal(first, last) and (mask == first).all():
                 mask = first
-    return mask.copy()
+    small: Mask = mask.copy()
+    return small
 
 
 def _together(runs: list[Masks]) -> Masks:

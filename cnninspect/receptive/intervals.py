@@ -92,6 +92,11 @@ def label(call: Call) -> str:
     return " ".join(part for part in (call.path, call.kind if call.functional else "") if part) or call.kind
 
 
+def name_of(call: Call) -> str:
+    """A call by its label and, after the first, by which use it is: `layer1.0.relu call 1`."""
+    return f"{label(call)} call {call.number}" if call.number else label(call)
+
+
 def _interval(part: Map) -> Interval:
     lo, negative_hi = part.dense().astype(np.int64)
     return Interval(lo, -negative_hi)

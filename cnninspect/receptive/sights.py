@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 
 import numpy as np
@@ -13,7 +13,7 @@ from cnninspect.receptive.fields import Axis
 from cnninspect.receptive.intervals import Fields
 from cnninspect.receptive.maps import Map
 from cnninspect.receptive.reach import Reach
-from cnninspect.trace.records import Call
+from cnninspect.trace.records import Call, Trace
 
 Ends = tuple[int, int]
 """First and last pixel."""
@@ -67,12 +67,17 @@ def nested(fields: Fields, goal: Sight) -> list[Sight]:
 
     At most MOST_NESTED: those of whole stages of the network where there are enough of them.
     """
-    *before, last = _on_the_way(fields, goal)
-    growing = [*_ascending(one for one in before if _is_less(one, goal)), replace(goal, call=last.call)]
-    levels = ([one for one in growing if one.call.depth <= depth] for depth in count(last.call.depth))
-    chosen = next(level for level in levels if len(level) >= min(_ENOUGH_NESTED, len(growing)))
+    growing = _ascending(one for one in _on_the_way(fields, goal) if _is_less(one, goal))
+    levels = ([one for one in growing if one.call.depth <= depth] for depth in count(1))
+    chosen = [*next(level for level in levels if len(level) >= min(_ENOUGH_NESTED, len(growing))), goal]
     steps = np.linspace(0, len(chosen) - 1, min(len(chosen), MOST_NESTED)).round()
     return [chosen[int(step)] for step in steps]
+
+
+def outermost(trace: Trace, call: Call) -> Call:
+    """The outermost call, other than the network's own, that returns the same tensor as a call."""
+    same = (other for other in trace.calls[1:] if [ref.value for ref in other.outputs[:1]] == [call.outputs[0].value])
+    return next(same, call)
 
 
 def _known(fields: Fields, call: Call) -> Reach:
@@ -126,7 +131,7 @@ def _ends(table: Table, at: Sequence[int]) -> Ends | None:
 
 
 def _on_the_way(fields: Fields, goal: Sight) -> Iterator[Sight]:
-    """One sight for each map that leads to a sight, at the position whose field is centred best; its own map last.
+    """One sight for each map that leads to a sight, at the position whose field is centred best.
 
     Of the calls that return the same value the outermost one stands for it.
     """
@@ -135,7 +140,6 @@ def _on_the_way(fields: Fields, goal: Sight) -> Iterator[Sight]:
     for call in fields.trace.calls[1:]:
         if call.outputs and call.outputs[0].value in leading:
             tops.setdefault(call.outputs[0].value, call)
-    tops.setdefault(goal.call.outputs[0].value, goal.call)
     for value in sorted(tops):
         reach = fields.reach(tops[value], tops[value].outputs[0])
         if reach.is_known and reach.forms.keys() == {span.axis for span in goal.spans}:
@@ -145,12 +149,12 @@ def _on_the_way(fields: Fields, goal: Sight) -> Iterator[Sight]:
 
 
 def _leading_to(fields: Fields, call: Call) -> set[int]:
-    """The first output of a call, and the values that it is computed from."""
+    """The values that the first output of a call is computed from."""
     needed = {call.outputs[0].value}
     for op in reversed(fields.trace.ops):
         if any(ref.value in needed for ref in op.outputs):
             needed.update(ref.value for ref in op.inputs)
-    return needed
+    return needed - {call.outputs[0].value}
 
 
 def _centred(reach: Reach, call: Call, goal: Sight) -> Sight:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from cnninspect.quantities import Verdict
 from cnninspect.render.columns import ADDED_NAMES, COLUMNS, Column, added_column, counter_column
 from cnninspect.render.view import By, View
 from cnninspect.report import Report
@@ -21,6 +22,10 @@ NAMES = (*COLUMNS, COUNTERS, FLOPS_COUNTERS, ADDED)
 """What `--columns` takes in a table of layers."""
 
 _SUMMARY = ("layer", "kind", "output_shape", "params", "macs", "share", "receptive_field", "verdict")
+_FIELD = (
+    "layer", "kind", "output_shape", "kernel_size", "stride", "dilation", "receptive_field", "jump", "field_padding",
+    "probe", "global",
+)  # fmt: skip
 _WHICH = {
     By.LAYER: ("layer", "kind", "output_shape"),
     By.MODULE: ("layer", "kind", "calls", "params"),
@@ -46,14 +51,18 @@ _ALL_NUMBERS = (
 
 
 def readers(report: Report, view: View) -> tuple[str, ...]:
-    """What readers see: the work of `flops` and of every view that is no tree, or else a summary."""
+    """What readers see: the work of `flops` and of every view that is no tree, or else a summary or the fields."""
+    if report.command == "rf":
+        return _FIELD
     if report.command != "flops" and view.is_tree:
         return _SUMMARY
     return (*_WHICH[view.by], *_WORK)
 
 
-def programs(view: View) -> tuple[str, ...]:
+def programs(view: View, command: str = "summary") -> tuple[str, ...]:
     """What a file for programs holds."""
+    if command == "rf":
+        return (_FIELD[0], "call", *_FIELD[1:])
     return (*_WHICH_FOR_PROGRAMS[view.by], *_ALL_NUMBERS)
 
 
@@ -82,6 +91,10 @@ def without_empty(names: tuple[str, ...], shown: Report) -> tuple[str, ...]:
     empty = set(ADDED_NAMES.difference(added))
     if not any(field.was_computed for field in fields):
         empty.add("receptive_field")
+    if all(field.verdict is Verdict.NOT_RUN for field in fields):
+        empty.add("probe")
+    if not any(field.cause for field in fields):
+        empty.add("global")
     if not any(row.macs is not None and row.macs.reasons for row in shown.rows):
         empty.add("reasons")
     if "backward_macs" not in added:

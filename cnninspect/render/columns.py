@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from cnninspect.render import cells
+from cnninspect.render import cells, field_cells
 from cnninspect.render.cells import Context, Line
 from cnninspect.render.numbers import label
 from cnninspect.render.sheet import Cell, Heading
@@ -68,7 +68,14 @@ def _columns() -> Iterable[Column]:
     yield Column(Heading("input_gradient_macs", "input gradients", right=True), _backward("inputs"))
     yield Column(Heading("weight_gradient_macs", "weight gradients", right=True), _backward("weights"))
     yield Column(Heading("op", "op", kept=True), cells.kind_cell)
+    yield Column(Heading("kernel_size", "kernel", right=True), field_cells.setting_cell("kernel_size"))
+    yield Column(Heading("stride", "stride", right=True), field_cells.setting_cell("stride", usual=1))
+    yield Column(Heading("dilation", "dilation", right=True), field_cells.setting_cell("dilation", usual=1))
     yield Column(Heading("receptive_field", "field", right=True), cells.field_cell)
+    yield Column(Heading("jump", "jump", right=True), field_cells.part_of_field_cell("jump"))
+    yield Column(Heading("field_padding", "padding", right=True), field_cells.part_of_field_cell("padding"))
+    yield Column(Heading("probe", "probe"), field_cells.probe_cell)
+    yield Column(Heading("global", "global by"), field_cells.cause_cell)
     yield Column(Heading("hyperparameters", "hyper-parameters"), cells.hyperparameters_cell)
     yield Column(Heading("reasons", "why counters differ"), cells.reasons_cell)
     yield Column(Heading("status", "status"), cells.status_cell)

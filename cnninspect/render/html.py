@@ -50,9 +50,13 @@ def fragment(report: Report) -> str:
 def _body(parts: Document) -> str:
     return (
         f'<div class="cnninspect">\n<style>\n{_STYLE}</style>\n<p class="strong">{escape(parts.title)}</p>\n'
-        f"{_table(parts.sheet)}{_facts(parts.facts)}"
+        f"{_table(parts.sheet)}{_facts(parts.facts)}{_drawing(parts.drawing)}"
         f"{f'<p>{escape(parts.closing)}</p>' if parts.closing else ''}</div>\n"
     )
+
+
+def _drawing(lines: Sequence[str]) -> str:
+    return f"<pre>{escape(chr(10).join(lines))}</pre>\n" if lines else ""
 
 
 def _table(sheet: Sheet) -> str:

@@ -26,6 +26,8 @@ def render(report: Report, view: View, _screen: Screen) -> str:
 def written(parts: Document, verdict: Verdict) -> str:
     """A document as Markdown."""
     blocks = [f"### {_escaped(parts.title)}", _result(verdict, parts.closing), _table(parts.sheet), _list(parts.facts)]
+    if parts.drawing:
+        blocks.append("\n".join(("```", *parts.drawing, "```")))
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 

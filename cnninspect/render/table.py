@@ -44,6 +44,7 @@ def written(parts: Document, screen: Screen) -> str:
         [_paint(_cut(parts.title, screen), Tone.STRONG, screen)],
         _table(parts, screen),
         _facts(parts.facts, screen),
+        [f" {line}" for line in parts.drawing],
     ]
     if parts.closing:
         blocks.append([parts.closing] if screen.width is None else wrap(parts.closing, screen.width))

@@ -1,0 +1,38 @@
+"""Nested regions over the input as a picture made of characters: a digit for each, the innermost in front."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cnninspect.render.screen import Marks
+
+WIDTH = 48
+"""Characters of a whole row at most; half as many lines are as high."""
+
+_LEAST = 3
+
+
+def drawing(sights: Sequence[Mapping[str, Any]], marks: Marks) -> list[str]:
+    """The regions of the first input, numbered as in their table; lines of characters, the input's last two axes.
+
+    What one character covers belongs to the innermost region that it touches.
+    """
+    regions = [sight["inputs"][0] for sight in sights]
+    image = regions[0]["image"][-2:]
+    columns = min(WIDTH, image[-1])
+    rows = 1 if len(image) == 1 else min(max(_LEAST, round(columns * image[0] / image[1] / 2)), image[0])
+    grid = [[marks.nothing] * columns for _ in range(rows)]
+    for number in range(len(regions), 0, -1):
+        ends = regions[number - 1]["local"][-2:]
+        if None not in ends:
+            across = _covered(ends[-1], image[-1], columns)
+            for row in range(rows) if len(image) == 1 else _covered(ends[0], image[0], rows):
+                grid[row][across.start : across.stop] = [str(number)] * len(across)
+    return ["".join(line) for line in grid]
+
+
+def _covered(ends: Sequence[int], pixels: int, characters: int) -> range:
+    """The characters that touch the pixels from the first to the last."""
+    first, last = ends
+    return range(first * characters // pixels, last * characters // pixels + 1)

@@ -1,0 +1,171 @@
+"""Nested regions over the input as a picture, drawn with matplotlib, which is imported when a picture is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from cnninspect.errors import UsageError
+from cnninspect.render.numbers import dimensions, field_text
+from cnninspect.render.sights import sights_of
+from cnninspect.report import ReceptiveField, Report
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+KINDS = ("svg", "png")
+"""What a picture can be, by the ending of its file's name."""
+
+_BEYOND = 0.6
+"""How far a picture shows what lies beyond the input, on each side at most, in parts of the input."""
+
+_SETTINGS: dict[Any, Any] = {"svg.hashsalt": "cnninspect", "font.family": "sans-serif", "font.size": 9.0}
+
+Region = Mapping[str, Any]
+Colour = tuple[float, float, float, float]
+Ends = tuple[int, int]
+Style = dict[str, Any]
+
+
+def picture(report: Report, kind: str, image: str | None = None) -> bytes:
+    """The report's sights as a file of that kind, over the middle of `image` if one is given.
+
+    The same report gives the same bytes. Raises UsageError without sights, and for an image that cannot be read.
+    """
+    sights = sights_of(report)
+    if not sights:
+        raise UsageError("--picture: no layer has a map of positions. Name a LAYER that depends on the input.")
+    from matplotlib import rc_context, rcParams
+
+    content = BytesIO()
+    with rc_context():
+        rcParams.update(_SETTINGS)
+        metadata = {"Date": None} if kind == "svg" else {}
+        _figure(report, sights, image).savefig(
+            content, format=kind, dpi=160, bbox_inches="tight", metadata=metadata, facecolor="white"
+        )
+    return content.getvalue()
+
+
+def _figure(report: Report, sights: Sequence[Mapping[str, Any]], image: str | None) -> Figure:
+    from matplotlib.figure import Figure
+
+    regions, last = [sight["inputs"][0] for sight in sights], sights[-1]
+    colours = _colours(len(regions))
+    size = tuple(regions[-1]["image"][-2:])
+    figure = Figure(figsize=(5.6, 1.2 + 0.25 * len(regions)) if len(size) == 1 else (5.6, 5.6))
+    axes = figure.add_subplot()
+    if len(size) == 1:
+        _bars(axes, regions, size[0], colours)
+    else:
+        _boxes(axes, regions, (size[0], size[1]), colours, image)
+    _legend(axes, sights, colours)
+    at = f" at {','.join(map(str, last['at']))} of {dimensions(last['positions'])}" if last["at"] else ""
+    axes.set_title(f"{report.target['name']}: what {last['layer']}{at} sees", loc="left", fontsize=10)
+    axes.set_xlabel(f"pixels of input {regions[-1]['name']}, {dimensions(regions[-1]['image'])}")
+    return figure
+
+
+def _colours(count: int) -> list[Colour]:
+    """From dark for the innermost region to light for the outermost."""
+    from matplotlib import colormaps
+
+    return [colormaps["plasma"](0.05 + 0.8 * step / max(1, count - 1)) for step in range(count)]
+
+
+def _boxes(axes: Axes, regions: Sequence[Region], size: Ends, colours: Sequence[Colour], image: str | None) -> None:
+    """The input with a rectangle for each region: filled inside the input, dashed where it goes beyond."""
+    from matplotlib.patches import Rectangle
+    from matplotlib.patheffects import withStroke
+
+    height, width = size
+    halo = [] if image is None else [withStroke(linewidth=3.4, foreground="white")]
+    if image is None:
+        axes.add_patch(Rectangle((-0.5, -0.5), width, height, facecolor="0.94", edgecolor="none"))
+    else:
+        axes.imshow(_middle(image, height / width), extent=(-0.5, width - 0.5, height - 0.5, -0.5), cmap="gray")
+    for region, colour in reversed(list(zip(regions, colours, strict=True))):
+        dashed: Style = {"fill": False, "edgecolor": colour, "linestyle": (0, (4, 2)), "linewidth": 1.0}
+        filled: Style = {"facecolor": (*colour[:3], 0.18), "edgecolor": colour, "linewidth": 1.8, "path_effects": halo}
+        for form, style in (("endless", dashed), ("local", filled)):
+            ends = region[form][-2:]
+            if None not in ends:
+                (top, bottom), (left, right) = ends
+                axes.add_patch(Rectangle((left - 0.5, top - 0.5), right - left + 1, bottom - top + 1, **style))
+    axes.add_patch(Rectangle((-0.5, -0.5), width, height, fill=False, edgecolor="0.25", linewidth=1.0))
+    axes.set_xlim(*_limits(regions, -1, width))
+    axes.set_ylim(*reversed(_limits(regions, -2, height)))
+    axes.set_aspect("equal")
+    axes.set_yticks(_ticks(height))
+    _plain_frame(axes, width)
+
+
+def _bars(axes: Axes, regions: Sequence[Region], size: int, colours: Sequence[Colour]) -> None:
+    """For an input with one axis a bar for each region, the innermost on top."""
+    axes.axvspan(-0.5, size - 0.5, facecolor="0.94", edgecolor="none")
+    for line, (region, colour) in enumerate(zip(regions, colours, strict=True)):
+        for form, alpha in (("endless", 0.3), ("local", 1.0)):
+            if region[form][0] is not None:
+                first, last = region[form][0]
+                axes.barh(line, last - first + 1, left=first - 0.5, height=0.7, color=(*colour[:3], alpha))
+    axes.set_xlim(*_limits(regions, -1, size))
+    axes.set_ylim(len(regions) - 0.4, -0.6)
+    axes.set_yticks([])
+    _plain_frame(axes, size)
+
+
+def _limits(regions: Sequence[Region], axis: int, size: int) -> tuple[float, float]:
+    """What a picture shows along an axis: the input and some of what is seen beyond it."""
+    ends = [region["endless"][axis] for region in regions if region["endless"][axis] is not None]
+    most = size * _BEYOND
+    first = max(min([0, *(first for first, _ in ends)]), -most)
+    last = min(max([size - 1, *(last for _, last in ends)]), size - 1 + most)
+    margin = 0.03 * size
+    return first - 0.5 - margin, last + 0.5 + margin
+
+
+def _ticks(size: int) -> list[int]:
+    """The first pixel, quarters, and the last."""
+    return sorted({0, size // 4, size // 2, 3 * size // 4, size - 1})
+
+
+def _plain_frame(axes: Axes, width: int) -> None:
+    axes.set_xticks(_ticks(width))
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.tick_params(length=2, labelsize=8)
+
+
+def _legend(axes: Axes, sights: Sequence[Mapping[str, Any]], colours: Sequence[Colour]) -> None:
+    """Sizes and layers beside the picture, the innermost first."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    signs: list[Any] = [
+        Patch(facecolor=(*colour[:3], 0.35), edgecolor=colour, linewidth=1.5, label=f"{sight['layer']}: {_size(sight)}")
+        for sight, colour in zip(sights, colours, strict=True)
+    ]
+    if any(region["endless"] != region["local"] for region in (sight["inputs"][0] for sight in sights)):
+        signs.append(Line2D([], [], color="0.4", linestyle=(0, (4, 2)), linewidth=1.0, label="beyond the input"))
+    axes.legend(handles=signs, loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, borderaxespad=0.0)
+
+
+def _size(sight: Mapping[str, Any]) -> str:
+    ends = sight["inputs"][0]["endless"]
+    return field_text(ReceptiveField(size=tuple(0 if pair is None else pair[1] - pair[0] + 1 for pair in ends)))
+
+
+def _middle(file: str, ratio: float) -> Any:
+    """The largest part in the middle of an image whose height is `ratio` times its width."""
+    from matplotlib.image import imread
+
+    try:
+        pixels = imread(file)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise UsageError(f"--image {file} cannot be read as a picture ({str(error).splitlines()[0]}).") from None
+    height, width = pixels.shape[:2]
+    high, wide = min(height, round(width * ratio)), min(width, round(height / ratio))
+    top, left = (height - high) // 2, (width - wide) // 2
+    return pixels[top : top + high, left : left + wide]

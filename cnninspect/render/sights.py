@@ -1,0 +1,85 @@
+"""What one position of a layer sees, as a table of the regions that lead to it, and as sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from cnninspect.render.fact import Fact
+from cnninspect.render.numbers import dimensions, field_text
+from cnninspect.render.sheet import Cell, Heading, Sheet, Tone
+from cnninspect.report import ReceptiveField, Report
+
+_AXES = {1: ("positions",), 2: ("rows", "columns"), 3: ("planes", "rows", "columns")}
+"""What the axes of an input are called, by their number."""
+
+Sight = Mapping[str, Any]
+Ends = Sequence[int] | None
+
+
+def sights_of(report: Report) -> list[Sight]:
+    """The sights of a report, the widest last; empty without an input that has axes."""
+    return list(report.extra.get("sights", ()))
+
+
+def sight_sheet(report: Report) -> Sheet:
+    """One line for each region, numbered from the innermost: the layer, its position, its size and its pixels."""
+    sights = sights_of(report)
+    axes = _axes(sights[-1])
+    beyond = any(seen["endless"] != seen["local"] for seen in (sight["inputs"][0] for sight in sights))
+    headings = (
+        Heading("number", "", right=True, kept=True),
+        Heading("layer", "layer", kept=True),
+        Heading("at", "at"),
+        Heading("receptive_field", "field", right=True, kept=True),
+        *(Heading(axis, axis, right=True, kept=True) for axis in axes),
+        *(Heading(f"endless_{axis}", f"{axis} without ends", right=True) for axis in axes),
+    )
+    sheet = Sheet(headings, tuple(_line(number, sight) for number, sight in enumerate(sights, 1)))
+    return sheet if beyond else sheet.without(range(len(headings) - len(axes), len(headings)))
+
+
+def _line(number: int, sight: Sight) -> tuple[Cell, ...]:
+    seen = sight["inputs"][0]
+    local, endless = ([_ends(ends) for ends in seen[form]] for form in ("local", "endless"))
+    at, size = ",".join(map(str, sight["at"])), field_text(ReceptiveField(size=tuple(map(_extent, seen["endless"]))))
+    return (
+        Cell(str(number), number, Tone.ACCENT),
+        Cell(sight["layer"], sight["layer"]),
+        Cell(at, at, Tone.QUIET),
+        Cell(size, size),
+        *(Cell(text, text) for text in local),
+        *(Cell("" if text == inside else text, text, Tone.QUIET) for text, inside in zip(endless, local, strict=True)),
+    )
+
+
+def sight_facts(report: Report) -> Iterator[Fact]:
+    """What the position sees of every input, strictly too where that is more."""
+    sight = sights_of(report)[-1]
+    where = f" at {','.join(map(str, sight['at']))} of {dimensions(sight['positions'])}" if sight["at"] else ""
+    yield Fact("position", f"{sight['layer']} ({sight['kind']}){where}")
+    for seen in sight["inputs"]:
+        name = f"input {seen['name']}, {dimensions(seen['image'])}"
+        yield Fact("sees", _sentence(seen["local"]), f"of {name}")
+        if seen["strict"] != seen["local"]:
+            yield Fact("  strictly", _sentence(seen["strict"]), "counting gates and statistics")
+
+
+def _sentence(parts: Sequence[Ends]) -> str:
+    if None in parts:
+        return "nothing"
+    names = _AXES.get(len(parts), tuple(f"axis {index}" for index in range(len(parts))))
+    return ", ".join(f"{name} {_ends(ends)}" for name, ends in zip(names, parts, strict=True))
+
+
+def _axes(sight: Sight) -> tuple[str, ...]:
+    count = len(sight["inputs"][0]["image"])
+    return _AXES.get(count, tuple(f"axis_{index}" for index in range(count)))
+
+
+def _ends(ends: Ends) -> str:
+    return "none" if ends is None else f"{ends[0]}..{ends[1]}"
+
+
+def _extent(ends: Ends) -> int:
+    return 0 if ends is None else ends[1] - ends[0] + 1

@@ -1,0 +1,42 @@
+"""How field, map, parameters and MACs move together when constructor arguments vary: one line for each network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cnninspect.render.numbers import dimensions, field_text, number_cell, per_axis
+from cnninspect.render.screen import Marks
+from cnninspect.render.sheet import Cell, Heading, Sheet
+from cnninspect.report import ReceptiveField, Report, quantity_from_dict
+
+
+def varied_sheet(report: Report, marks: Marks) -> Sheet:
+    """The arguments that vary, and what follows from them for the layer that the report is about."""
+    networks = report.extra["varied"]
+    names = tuple(networks[0]["arguments"])
+    headings = (
+        *(Heading(name, name, right=True, kept=True) for name in names),
+        Heading("receptive_field", "field", right=True, kept=True),
+        Heading("jump", "jump", right=True),
+        Heading("padding", "padding", right=True),
+        Heading("map", "map", kept=True),
+        Heading("params", "params", right=True, kept=True),
+        Heading("macs", "MACs", right=True, kept=True),
+        Heading("layer", "layer"),
+    )
+    return Sheet(headings, tuple(_line(network, marks) for network in networks))
+
+
+def _line(network: Mapping[str, Any], marks: Marks) -> tuple[Cell, ...]:
+    field = ReceptiveField.from_dict(network["receptive_field"])
+    text = field_text(field) if field.size is not None or field.is_global else marks.unknown
+    positions = dimensions(network["map"]) if network["map"] else ""
+    return (
+        *(Cell(str(value), value if isinstance(value, int) else str(value)) for value in network["arguments"].values()),
+        Cell(text, text),
+        *(Cell(per_axis(part), per_axis(part)) if part else Cell("") for part in (field.jump, field.padding)),
+        Cell(positions, positions),
+        *(number_cell(quantity_from_dict(network[name]), marks) for name in ("params", "macs")),
+        Cell(network["layer"], network["layer"]),
+    )
