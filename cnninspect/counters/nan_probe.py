@@ -148,7 +148,7 @@ def _reactions(tensor: Tensor, shape: Shape, copies: int) -> Mask:
         raise _CopiesMixedError
     dim = grown[0]
     values = tensor.detach().numpy() if found is None else found
-    apart: Mask = np.moveaxis(values.reshape(*shape[:dim], copies, *shape[dim:]), dim, 0)
+    apart: npt.NDArray[Any] = np.moveaxis(values.reshape(*shape[:dim], copies, *shape[dim:]), dim, 0)
     if found is not None and apart[0].any():
         raise _CopiesMixedError
     changed: Mask = apart[1:] != apart[0]
