@@ -11,7 +11,7 @@ import typer
 import yaml
 from typer.main import get_command
 
-from cnninspect.cli.app import app
+from cnninspect.cli.app import app, run
 from cnninspect.cli.session import Session
 
 if sys.version_info >= (3, 11):
@@ -85,3 +85,13 @@ def test_the_hook_of_the_docs_is_that_of_the_manifest():
     shared = ("language", "types_or", "pass_filenames", "require_serial")
     (hook,) = local["repos"][0]["hooks"]
     assert {key: hook[key] for key in shared} == {key: hooks["cnninspect-system"][key] for key in shared}
+
+
+def test_the_screen_of_the_readme_is_what_the_tool_prints(capsys):
+    (screen,) = [text for text in blocks(ROOT / "README.md", "") if text.startswith("$ cnninspect summary")]
+    line, title, *rest = screen.splitlines()
+    assert run(line.split()[2:]) == 0
+    printed_title, *printed = capsys.readouterr().out.splitlines()
+    assert printed == rest
+    # Builds of torch for CUDA or none differ in what follows the version.
+    assert printed_title.split("+")[0] == title.split("+")[0]
