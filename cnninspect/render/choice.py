@@ -33,9 +33,9 @@ _WHICH = {
     By.OP: ("op", "work", "calls"),
 }
 _WORK = (
-    "macs", COUNTERS, "share", "cumulative", "operations", "element_operations", "input_gradient_macs",
-    "weight_gradient_macs", "output_bytes", "latency", "latency_spread", "flops_per_second", "flops", "intensity",
-    "bound_by", "verdict", "reasons",
+    "macs", COUNTERS, "operations", "element_operations", "input_gradient_macs", "weight_gradient_macs", "output_bytes",
+    "latency", "latency_spread", "flops_per_second", "share", "cumulative", "flops", "intensity", "bound_by", "verdict",
+    "reasons",
 )  # fmt: skip
 
 _WHICH_FOR_PROGRAMS = {
