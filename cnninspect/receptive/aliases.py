@@ -118,5 +118,5 @@ class Aliases:
         return value
 
     def others(self, ref: TensorRef) -> list[int]:
-        """The views that share a storage, apart from `ref` itself."""
+        """The views that share the storage of a tensor, apart from itself."""
         return [value for value in self._families.get(ref.storage, ()) if value != ref.value]

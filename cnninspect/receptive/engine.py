@@ -50,15 +50,19 @@ class Engine:
 
     def of(self, ref: TensorRef) -> Reach:
         """The reach of a tensor; one that no op made is a constant."""
-        if ref.value in self._stale:
-            self._stale.discard(ref.value)
-            view = self._aliases.views[ref.value]
-            self.reaches[ref.value] = self._results(view.op, latest=True)[view.position]
+        self._refresh(ref.value)
         known = self.reaches.get(ref.value)
         if known is None:
             known = Reach(ref.shape, unknown=self._overwritten.get(ref.storage), content=self._constants.get(ref.value))
             self.reaches[ref.value] = known
         return known
+
+    def _refresh(self, value: int) -> None:
+        """Take a view again from a tensor that was written since."""
+        if value in self._stale:
+            self._stale.discard(value)
+            view = self._aliases.views[value]
+            self.reaches[value] = self._results(view.op, latest=True)[view.position]
 
     def at(self, ref: TensorRef, op: int) -> Reach:
         """The reach of a tensor as it was after the op of this index."""
@@ -90,7 +94,7 @@ class Engine:
                 result = self._apply(op, args, kwargs)
             except ReadByData:
                 return [Reach(ref.shape, {}, self._inputs(op), data_dependent=op.packet) for ref in op.outputs]
-            except (NoRule, TypeError):
+            except (NoRule, TypeError):  # TypeError: an overload with arguments that the rule does not take
                 result = ()
             found = [*result] if isinstance(result, tuple) else [result]
         return [self._checked(op, position, found) for position in range(len(op.outputs))]
@@ -158,9 +162,16 @@ class Engine:
             if new is None:
                 self._overwritten[old.storage] = op.packet
                 continue
+            others = self._aliases.others(new) if self._matters(old, new) else []
+            for other in others:
+                self._refresh(other)
+                self.before.setdefault(other, []).append((op.index, self.reaches[other]))
             self._aliases.renew(value, new)
-            fresh = {new.value, *self._write_through(op, new)}
-            self._stale.update(other for other in self._aliases.others(new) if other not in fresh)
+            self._stale.update(set(others) - {value, *self._write_through(op, new)})
+
+    def _matters(self, *refs: TensorRef) -> bool:
+        """Whether one of the tensors depends on an input: constants written into constants need no care."""
+        return any(self.reaches[ref.value].inputs for ref in refs)
 
     def _write_through(self, op: Op, new: TensorRef) -> list[int]:
         """Renew what a view was taken from, up to the tensor that owns the storage; the values renewed."""

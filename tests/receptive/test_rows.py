@@ -207,15 +207,19 @@ def test_a_map_of_one_position_keeps_its_jump() -> None:
 def test_what_was_written_later_does_not_change_an_earlier_row() -> None:
     def model(x: Tensor) -> Tensor:
         first = x * 1
+        view = first.narrow(2, 3, 6)
         wide = conv(first, 5)
         first[:, :, 3:9] = wide[:, :, 3:9]
-        return first + 0
+        return first + 0, view - 0
 
     trace = trace_of(model, IMAGE)
     fields = {call.kind: field for call, field in zip(trace.calls, row_fields(trace), strict=True) if call.functional}
     assert fields["Tensor.mul"] == ReceptiveField((1, 1), (1, 1), (0, 0), Status.EXACT)
+    assert fields["Tensor.narrow"] == ReceptiveField((1, 1), (1, 1), (-3, 0), Status.EXACT)
     assert fields["Tensor.add"] is not None
     assert fields["Tensor.add"].size == ([1, 5], [1, 5])
+    assert fields["Tensor.sub"] is not None
+    assert fields["Tensor.sub"].size == (5, 5)
 
 
 LAST = [
