@@ -16,7 +16,9 @@ def weights(*shape: int) -> Tensor:
 WINDOWS = [
     Sample("aten.convolution", lambda x: F.conv2d(x, weights(3, 2, 2, 3), None, (2, 1), (1, 2), (1, 2))),
     Sample("aten.convolution", lambda x: F.conv2d(x, weights(6, 1, 3, 1), padding=1, groups=2)),
-    Sample("aten.convolution", lambda x: F.conv2d(torch.cat([x, mixed(x)[:, :, :5]], 1), weights(4, 2, 1, 1), groups=2)),
+    Sample(
+        "aten.convolution", lambda x: F.conv2d(torch.cat([x, mixed(x)[:, :, :5]], 1), weights(4, 2, 1, 1), groups=2)
+    ),
     Sample("aten.convolution", lambda x: F.conv1d(x, weights(2, 2, 3), stride=2), (1, 2, 9)),
     Sample("aten.convolution", lambda x: F.conv3d(x, weights(2, 2, 2, 3, 1), padding=(1, 0, 2)), (1, 2, 3, 4, 5)),
     Sample("aten.convolution", lambda x: F.conv2d(x, weights(2, 2, 3, 3)), (2, 5, 6)),
