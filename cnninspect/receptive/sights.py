@@ -19,7 +19,10 @@ Ends = tuple[int, int]
 """First and last pixel."""
 
 MOST_NESTED = 8
-_ENOUGH_NESTED = 3
+"""Regions that can be told apart at a glance."""
+
+_ENOUGH = 2
+"""Stages on the way to a sight that are worth showing without their parts."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def nested(fields: Fields, goal: Sight) -> list[Sight]:
     """
     growing = _ascending(one for one in _on_the_way(fields, goal) if _is_less(one, goal))
     levels = ([one for one in growing if one.call.depth <= depth] for depth in count(1))
-    chosen = [*next(level for level in levels if len(level) >= min(_ENOUGH_NESTED, len(growing))), goal]
+    chosen = [*next(level for level in levels if len(level) >= min(_ENOUGH, len(growing))), goal]
     steps = np.linspace(0, len(chosen) - 1, min(len(chosen), MOST_NESTED)).round()
     return [chosen[int(step)] for step in steps]
 

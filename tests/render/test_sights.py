@@ -1,0 +1,143 @@
+"""What one position sees: as a table, as sentences, in characters, and as a picture, from sights written by hand."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.image import imread, imsave
+
+from cnninspect.errors import UsageError
+from cnninspect.render import View, render
+from cnninspect.render.drawing import drawing
+from cnninspect.render.picture import picture
+from cnninspect.render.screen import ASCII, UNICODE, Screen
+from cnninspect.report import Report
+from tests.render.samples import tiny
+
+Pair = tuple[int, int]
+
+
+def seen(image: list[int], local: list[Pair | None], **others: list[Pair | None]) -> dict[str, Any]:
+    forms = {"strict": local, "endless": local, **others}
+    return {"name": "0", "image": image, "local": local, **forms}
+
+
+def sight(layer: str, at: list[int], positions: list[int], **inputs: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "layer": layer, "path": layer, "kind": "Conv2d", "call": 0, "positions": positions, "at": at,
+        "inputs": list(inputs.values()),
+    }  # fmt: skip
+
+
+# An 8x8 input: a 3x3 region inside, and one of 7x7 that leaves the input by a row at the top.
+INNER = sight("first", [2, 3], [8, 8], x=seen([8, 8], [(1, 3), (2, 4)]))
+OUTER = sight(
+    "second", [2, 3], [4, 4],
+    x=seen([8, 8], [(0, 5), (0, 6)], endless=[(-1, 5), (0, 6)], strict=[(0, 7), (0, 7)]),
+)  # fmt: skip
+LINE = [
+    sight("a", [5], [12], x=seen([12], [(4, 6)])),
+    sight("b", [5], [12], x=seen([12], [(3, 11)], endless=[(3, 13)])),
+]
+
+
+def report(*sights: dict[str, Any]) -> Report:
+    return replace(tiny(), command="rf", extra={"sights": list(sights), "asked": {"layer": "second", "at": None}})
+
+
+def test_the_table_names_every_region_and_its_pixels() -> None:
+    lines = [line.rstrip() for line in render(report(INNER, OUTER), "table").split("\n")]
+    assert lines[2:8] == [
+        "    layer   at   field  rows  columns  rows without ends  columns without ends",
+        " 1  first   2,3      3  1..3     2..4",
+        " 2  second  2,3      7  0..5     0..6              -1..5",
+        "",
+        " position    second (Conv2d) at 2,3 of 4x4",
+        " sees        rows 0..5, columns 0..6  of input 0, 8x8",
+    ]
+    assert lines[8] == "   strictly  rows 0..7, columns 0..7  counting gates and statistics"
+
+
+def test_columns_that_say_nothing_are_left_out() -> None:
+    assert "without ends" not in render(report(INNER), "table")
+    assert render(report(INNER), "csv") == 'number,layer,at,receptive_field,rows,columns\n1,first,"2,3",3,1..3,2..4\n'
+
+
+def test_a_position_that_sees_nothing() -> None:
+    blind = sight("hole", [1, 1], [8, 8], x=seen([8, 8], [None, None]))
+    text = render(report(blind), "table")
+    assert " 1  hole   1,1      0  none     none" in text
+    assert "sees      nothing  of input 0, 8x8" in text
+    assert set(drawing([blind], UNICODE)) == {"········"}
+
+
+# Two characters wide for one high: eight columns of one pixel, four lines of two rows each.
+DRAWN = [
+    ("nested", [INNER, OUTER], ["2211122·", "2211122·", "2222222·", "········"]),
+    ("inner", [INNER], ["··111···", "··111···", "········", "········"]),
+    ("one axis", LINE, ["···211122222"]),
+]
+
+
+@pytest.mark.parametrize(("sights", "lines"), [case[1:] for case in DRAWN], ids=[case[0] for case in DRAWN])
+def test_the_drawing_by_hand(sights: list[dict[str, Any]], lines: list[str]) -> None:
+    assert drawing(sights, UNICODE) == lines
+    assert drawing(sights, ASCII) == [line.replace("·", "-") for line in lines]
+
+
+def test_a_large_input_is_drawn_small() -> None:
+    # 48 characters for 960 pixels: 20 each, so that 100..119 is the sixth. 480 rows on 12 lines of 40 rows each.
+    wide = sight("wide", [0, 0], [9, 9], x=seen([480, 960], [(40, 79), (100, 119)]))
+    lines = drawing([wide], UNICODE)
+    assert [len(line) for line in lines] == [48] * 12
+    assert [(row, line.index("1"), line.count("1")) for row, line in enumerate(lines) if "1" in line] == [(1, 5, 1)]
+
+
+def test_formats_hold_the_drawing_as_it_is() -> None:
+    drawn = "2211122·\n2211122·\n2222222·\n········"
+    assert f"```\n{drawn}\n```" in render(report(INNER, OUTER), "markdown")
+    assert f"<pre>{drawn}</pre>" in render(report(INNER, OUTER), "html")
+    assert "\n 2211122·\n" in render(report(INNER, OUTER), "table", screen=Screen(width=80), view=View())
+
+
+@pytest.mark.parametrize("sights", [[INNER, OUTER], LINE], ids=["map", "line"])
+def test_a_picture_is_a_file_of_its_kind_and_the_same_each_time(sights: list[dict[str, Any]]) -> None:
+    first = picture(report(*sights), "svg")
+    assert ElementTree.fromstring(first).tag == "{http://www.w3.org/2000/svg}svg"
+    assert picture(report(*sights), "svg") == first
+    assert picture(report(*sights), "png").startswith(b"\x89PNG")
+
+
+def pixels(content: bytes, tmp_path: Path) -> Any:
+    (tmp_path / "drawn.png").write_bytes(content)
+    return imread(tmp_path / "drawn.png")[..., :3]
+
+
+def test_regions_are_drawn_over_the_middle_of_an_image(tmp_path: Path) -> None:
+    # Red, with blue bars left and right that a square crop of the middle leaves out.
+    image = np.zeros((40, 80, 3))
+    image[:, 20:60, 0] = 1
+    image[:, :20, 2] = image[:, 60:, 2] = 1
+    imsave(tmp_path / "image.png", image)
+    drawn = pixels(picture(report(INNER), "png", str(tmp_path / "image.png")), tmp_path)
+    red = (drawn[..., 0] > 0.9) & (drawn[..., 1] < 0.1) & (drawn[..., 2] < 0.1)
+    blue = (drawn[..., 2] > 0.9) & (drawn[..., 0] < 0.1)
+    # 9 of 64 pixels lie under the region, whose colour is mixed in.
+    assert red.sum() > 100_000
+    assert not blue.any()
+
+
+def test_an_image_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "image.png").write_text("no picture")
+    with pytest.raises(UsageError, match="cannot be read as a picture"):
+        picture(report(INNER), "png", str(tmp_path / "image.png"))
+
+
+def test_nothing_to_draw() -> None:
+    with pytest.raises(UsageError, match="no layer has a map of positions"):
+        picture(report(), "svg")
