@@ -178,6 +178,7 @@ def test_what_nobody_asked_for_is_not_imported(arguments):
         "cnninspect.counters.nan_probe",
         "fvcore.nn",
     )
-    code = f"import sys; from cnninspect.cli.app import run; run({arguments!r}); print({{*{unasked!r}}} & {{*sys.modules}})"
+    lines = ["import sys", "from cnninspect.cli.app import run", f"run({arguments!r})"]
+    code = "\n".join([*lines, f"print({{*{unasked!r}}} & {{*sys.modules}})"])
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "set()"
