@@ -27,6 +27,9 @@ MOST_MACS = 500 * 10**9
 MOST_BYTES = 4 * 2**30
 """Memory that such a run may take: parameters, buffers, inputs and the activations alive at once."""
 
+_ALL = "nothing is measured on the CPU, neither by fvcore nor with NaN"
+_FIELDS = "receptive fields are not probed on the CPU"
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -76,20 +79,22 @@ def measure(
         return Cost.of(run.trace, macs, copies).excess if limited else None
 
     if (reason := excess(1)) is not None:
-        return Measured(count(run), fields, (_left_out(reason),))
+        return Measured(count(run), fields, (_left_out(_ALL, reason),))
     try:
         real = on_cpu()
     except Exception as error:
-        return Measured(count(run), fields, (_failed(error),))
+        return Measured(count(run), fields, (_failed(_ALL, error),))
     progress("counting on the CPU")
     counts = count(run, real)
+    if not regions:
+        return Measured(counts, fields)
     if (reason := excess(1 + len(regions))) is not None:
-        return Measured(counts, fields, (_left_out(reason),))
+        return Measured(counts, fields, (_left_out(_FIELDS, reason),))
     progress("probing receptive fields with NaN")
     try:
         return Measured(counts, _probed(real, reach, fields, regions))
     except Exception as error:
-        return Measured(counts, fields, (_failed(error),))
+        return Measured(counts, fields, (_failed(_FIELDS, error),))
 
 
 def _probed(
@@ -114,10 +119,10 @@ def _judged(
     return replace(field, verdict=verdict, found=contradiction(trace, call, reach.of_call, probe) if differs else None)
 
 
-def _left_out(reason: str) -> str:
-    return f"receptive fields are not probed: {reason}. --probe does it all the same."
+def _left_out(what: str, reason: str) -> str:
+    return f"{what}: {reason}. --probe does it all the same."
 
 
-def _failed(error: Exception) -> str:
+def _failed(what: str, error: Exception) -> str:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-    return f"receptive fields are not probed: the run on the CPU failed ({reason})."
+    return f"{what}: the model fails there ({reason})."

@@ -151,5 +151,8 @@ class OnlyOnMeta(nn.Module):
 def test_a_run_that_fails_on_the_cpu_is_a_note() -> None:
     report = inspect_model(OnlyOnMeta, SIZE, probe=True)
     assert set(verdicts(report).values()) == {Verdict.NOT_RUN}
-    assert any("the run on the CPU failed (needs a machine that is not there)" in note for note in report.notes)
+    assert any(
+        "receptive fields are not probed on the CPU: the model fails there (needs a machine that is not there)" in note
+        for note in report.notes
+    )
     assert exit_code(check_formulas(report)) == 0

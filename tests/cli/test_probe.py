@@ -55,5 +55,5 @@ def test_what_costs_too_much_says_so_on_stderr(cli, monkeypatch):
     result = cli("compare", "nethw")
     assert result.code == 0
     # Seven copies of 707,072: a clean one, two slabs along each axis, and two pixels.
-    assert "note: receptive fields are not probed: it takes 4,949,504 multiply-accumulates" in result.err
+    assert "note: receptive fields are not probed on the CPU: it takes 4,949,504 multiply-accumulates" in result.err
     assert "not probed" not in cli("compare", "nethw", "--probe").err
