@@ -26,7 +26,8 @@ def field_facts(report: Report) -> Iterator[Fact]:
 
 def _of_last_map(field: ReceptiveField) -> Iterator[Fact]:
     if field.size is not None:
-        size = "x".join(field_text(ReceptiveField(size=(extent,))) for extent in field.size)
+        fixed = all(isinstance(extent, int) for extent in field.size)
+        size = dimensions(field.size) if fixed else field_text(field)
         step = f", jump {per_axis(field.jump)}" if field.jump else ""
         padding = f", padding {per_axis(field.padding)}" if field.padding else ""
         where = f" ({field.layer})" if field.layer else ""
