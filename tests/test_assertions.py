@@ -21,9 +21,11 @@ def wider():
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A working directory; names of baselines are files in its folder `baselines`."""
+    """A working directory; names of baselines are files in its folder `baselines`, as where no plugin runs."""
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    token = current.set(Snapshots())
+    yield tmp_path
+    current.reset(token)
 
 
 @pytest.fixture
