@@ -108,12 +108,24 @@ INDEXING = [
     Sample("aten.index_select", lambda x: x.index_select(3, torch.arange(3))),
     Sample("aten.scatter_", lambda x: F.one_hot((x > 50).any(3).long(), 2), marks=(100.0,)),
     Sample("aten.scatter", lambda x: x.scatter(1, (x[:, :1] > 50).long(), 7.0), marks=(60.0, 100.0)),
-    Sample("aten.scatter_add aten.scatter_add_", lambda x: x.mean(3, True).scatter_add(
-        3, torch.zeros(1, 2, 5, 2, dtype=torch.int64), x.amax(3, True).expand(-1, -1, -1, 2))
-        + (x.mean(3, True) * 1).scatter_add_(3, torch.zeros(1, 2, 5, 1, dtype=torch.int64), x.amax(3, True))),
-    Sample("aten.scatter_reduce aten.scatter_reduce_", lambda x: x.mean(3, True).scatter_reduce(
-        3, torch.zeros(1, 2, 5, 1, dtype=torch.int64), x.amax(3, True), "sum")
-        + (x.mean(3, True) * 1).scatter_reduce_(3, torch.zeros(1, 2, 5, 1, dtype=torch.int64), x.amax(3, True), "sum")),
+    Sample(
+        "aten.scatter_add aten.scatter_add_",
+        lambda x: (
+            x.mean(3, True).scatter_add(
+                3, torch.zeros(1, 2, 5, 2, dtype=torch.int64), x.amax(3, True).expand(-1, -1, -1, 2)
+            )
+            + (x.mean(3, True) * 1).scatter_add_(3, torch.zeros(1, 2, 5, 1, dtype=torch.int64), x.amax(3, True))
+        ),
+    ),
+    Sample(
+        "aten.scatter_reduce aten.scatter_reduce_",
+        lambda x: (
+            x.mean(3, True).scatter_reduce(3, torch.zeros(1, 2, 5, 1, dtype=torch.int64), x.amax(3, True), "sum")
+            + (x.mean(3, True) * 1).scatter_reduce_(
+                3, torch.zeros(1, 2, 5, 1, dtype=torch.int64), x.amax(3, True), "sum"
+            )
+        ),
+    ),
     Sample("aten.embedding", lambda x: F.embedding((x > 50).long(), torch.tensor([[0.0, 1], [2, 3]])), marks=(100.0,)),
 ]
 
@@ -137,10 +149,16 @@ ELEMENTWISE = [
     Sample("aten.floor_divide", lambda x: x // 2, marks=(100.0,)),
     Sample("aten.floor_divide_", lambda x: (x * 1).floor_divide_(2), marks=(100.0,)),
     Sample("aten.bucketize", lambda x: torch.bucketize(x, torch.tensor([50.0])), marks=(100.0,)),
-    Sample("aten.fake_quantize_per_tensor_affine_cachemask", lambda x: torch.fake_quantize_per_tensor_affine(
-        x, 0.01, 0, 0, 255), marks=(0.0,)),
-    Sample("aten.fake_quantize_per_channel_affine_cachemask", lambda x: torch.fake_quantize_per_channel_affine(
-        x, torch.full((2,), 0.01), torch.zeros(2), 1, 0, 255), marks=(0.0,)),
+    Sample(
+        "aten.fake_quantize_per_tensor_affine_cachemask",
+        lambda x: torch.fake_quantize_per_tensor_affine(x, 0.01, 0, 0, 255),
+        marks=(0.0,),
+    ),
+    Sample(
+        "aten.fake_quantize_per_channel_affine_cachemask",
+        lambda x: torch.fake_quantize_per_channel_affine(x, torch.full((2,), 0.01), torch.zeros(2), 1, 0, 255),
+        marks=(0.0,),
+    ),
     Sample("aten.bernoulli", lambda x: torch.bernoulli(x.clamp(0, 1)), marks=(0.0, 1.0)),
     Sample("aten.triu", lambda x: x.triu() + x.tril()),
     Sample("aten.triu_", lambda x: (x * 1).triu_() + (x * 1).tril_()),
