@@ -15,7 +15,6 @@ from cnninspect.counters.nan_probe import Mask, Probe, Region
 from cnninspect.quantities import Verdict
 from cnninspect.receptive.fields import Axis, Field
 from cnninspect.trace.records import Call, Op, Trace
-from cnninspect.verdicts import worst
 
 FieldsOf = Callable[[Call], Sequence[Field]]
 """The field of each tensor that a call returned, as it was when the call ended."""
@@ -58,9 +57,10 @@ def _box(name: str, shape: tuple[int, ...], spans: Mapping[int, tuple[int, int]]
 def check_fields(trace: Trace, fields_of: FieldsOf, probe: Probe) -> list[Verdict]:
     """One verdict per call: whether what reacted is what the strict fields predict.
 
-    `differ`: an element reacted that must not, or one did not react that must. `unknown`: the field is not known, the
-    probe cannot tell, or elements did not react because NaN was swallowed on the way. `not_run`: the call returned no
-    tensor, or nothing was probed.
+    `differ`: an element of any output reacted that must not, or one did not react that must. Otherwise the verdict is
+    that on the first output, whose field stands in the row; a pool's indices cannot hold NaN. `unknown`: the field is not
+    known, the probe cannot tell, or elements did not react because NaN was swallowed on the way. `not_run`: the call
+    returned no tensor, or nothing was probed.
     """
     swallowed = _swallowed(trace)
     return [_verdict(call, fields_of, probe, swallowed) for call in trace.calls]
@@ -99,10 +99,11 @@ def _verdict(call: Call, fields_of: FieldsOf, probe: Probe, swallowed: set[int])
     if not probe.regions:
         return Verdict.NOT_RUN
     masks = probe.masks.get(call.index, (None,) * len(call.outputs))
-    return worst(
+    found = [
         Verdict.UNKNOWN if mask is None else _compare(field, mask, probe.regions, ref.value in swallowed)
         for ref, field, mask in zip(call.outputs, fields_of(call), masks, strict=True)
-    )
+    ]
+    return Verdict.DIFFER if Verdict.DIFFER in found else next(iter(found), Verdict.NOT_RUN)
 
 
 def _compare(field: Field, mask: Mask, regions: tuple[Region, ...], swallowed: bool) -> Verdict:

@@ -156,3 +156,8 @@ def test_a_run_that_fails_on_the_cpu_is_a_note() -> None:
         for note in report.notes
     )
     assert exit_code(check_formulas(report)) == 0
+
+
+def test_indices_do_not_make_a_pool_unknown() -> None:
+    report = inspect_model(nn.MaxPool2d(2, return_indices=True), (1, 1, 8, 8), probe=True)
+    assert [row.receptive_field.verdict for row in report.rows if row.receptive_field] == [Verdict.MATCH]
