@@ -12,7 +12,7 @@ from cnninspect.counters.base import Count
 from cnninspect.counters.explain import explain
 from cnninspect.formulas.evaluate import Estimate, multiplies
 from cnninspect.quantities import Quantity, Shape, Unit, Verdict
-from cnninspect.report import ReceptiveField
+from cnninspect.receptive_field import ReceptiveField
 from cnninspect.sums import all_reasons, summed
 from cnninspect.trace.records import Call, Trace
 from cnninspect.verdicts import judge, worst

@@ -18,7 +18,7 @@ from cnninspect.progress import Progress
 from cnninspect.quantities import Verdict
 from cnninspect.receptive.intervals import Fields
 from cnninspect.receptive.rows import row_fields
-from cnninspect.report import ReceptiveField
+from cnninspect.receptive_field import ReceptiveField
 from cnninspect.trace.records import Call, Trace
 
 MOST_MACS = 500 * 10**9

@@ -21,7 +21,8 @@ from cnninspect.notes import notes_of, uncounted
 from cnninspect.progress import Progress, silent
 from cnninspect.receptive.intervals import Fields, intervals, name_of
 from cnninspect.receptive.rows import last_map, row_fields
-from cnninspect.report import ReceptiveField, Report
+from cnninspect.receptive_field import ReceptiveField
+from cnninspect.report import Report
 from cnninspect.targets.inputs import InputOptions, Inputs, make_inputs
 from cnninspect.targets.resolve import resolve
 from cnninspect.targets.target import Target

@@ -58,9 +58,9 @@ def check_fields(trace: Trace, fields_of: FieldsOf, probe: Probe) -> list[Verdic
     """One verdict per call: whether what reacted is what the strict fields predict.
 
     `differ`: an element of any output reacted that must not, or one did not react that must. Otherwise the verdict is
-    that on the first output, whose field stands in the row; a pool's indices cannot hold NaN. `unknown`: the field is not
-    known, the probe cannot tell, or elements did not react because NaN was swallowed on the way. `not_run`: the call
-    returned no tensor, or nothing was probed.
+    that on the first output, whose field stands in the row; a pool's indices cannot hold NaN. `unknown`: the field is
+    not known, the probe cannot tell, or elements did not react because NaN was swallowed on the way. `not_run`: the
+    call returned no tensor, or nothing was probed.
     """
     swallowed = _swallowed(trace)
     return [_verdict(call, fields_of, probe, swallowed) for call in trace.calls]

@@ -4,76 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from cnninspect.quantities import Quantity, Shape, Status, Unit, Verdict
+from cnninspect.plain_data import plain, quantity_from_dict, quantity_to_dict
+from cnninspect.quantities import Quantity, Shape, Verdict
+from cnninspect.receptive_field import ReceptiveField
 
 SCHEMA_VERSION = 1
 _OWN = {
     "schema_version", "command", "tool", "target", "run", "totals", "rows", "uncounted", "notes", "verdict", "checks",
 }  # fmt: skip
 """The keys of the document that every command has."""
-
-
-@dataclass(frozen=True)
-class ReceptiveField:
-    """A receptive field in input pixels, per axis of the input.
-
-    `size` entries are integers, or [min, max] where they depend on the output's position; `jump` entries are integers
-    or fractions written as strings. `size` is None where the local field itself is global. `cause` names what makes
-    the strict field global. Two fields are equal whatever the rest says: `image` is the input's size along the same
-    axes, `found` says in words what a probe found against the field, `layer` names the call that a total is of.
-    """
-
-    size: tuple[Any, ...] | None = None
-    jump: tuple[Any, ...] | None = None
-    padding: tuple[Any, ...] | None = None
-    status: Status = Status.UNKNOWN
-    cause: str | None = None
-    verdict: Verdict = Verdict.NOT_RUN
-    image: tuple[int, ...] | None = field(default=None, compare=False)
-    found: str | None = field(default=None, compare=False)
-    layer: str | None = field(default=None, compare=False)
-
-    @property
-    def is_global(self) -> bool:
-        """Whether the local field itself covers every input position."""
-        return self.size is None and self.status is Status.EXACT
-
-    @property
-    def was_computed(self) -> bool:
-        """Whether anybody tried to find it; the cause of one that is not known says that somebody did."""
-        found = self.size is not None or self.cause is not None or self.is_global
-        return found or self.verdict is not Verdict.NOT_RUN
-
-    @property
-    def exceeds_image(self) -> bool:
-        """Whether some position would see more than the input has along some axis."""
-        largest = [max(size) if isinstance(size, tuple) else size for size in frozen(self.size or ())]
-        return any(size > pixels for size, pixels in zip(largest, self.image or (), strict=False))
-
-    def to_dict(self) -> dict[str, Any]:
-        """The contract's RF object."""
-        details = {"image": self.image, "found": self.found, "layer": self.layer}
-        return {
-            "size": _listed(self.size),
-            "jump": _listed(self.jump),
-            "padding": _listed(self.padding),
-            "status": self.status.value,
-            "global": None if self.cause is None else {"cause": self.cause},
-            "verdict": self.verdict.value,
-            **{name: plain(value) for name, value in details.items() if value is not None},
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> ReceptiveField:
-        """The inverse of `to_dict`."""
-        cause = data["global"]["cause"] if data.get("global") else None
-        size, jump, padding, image = (frozen(data.get(name)) for name in ("size", "jump", "padding", "image"))
-        status, verdict = Status(data["status"]), Verdict(data["verdict"])
-        return cls(size, jump, padding, status, cause, verdict, image, data.get("found"), data.get("layer"))
 
 
 @dataclass(frozen=True)
@@ -315,34 +257,6 @@ class Report:
         return fragment(self)
 
 
-def quantity_to_dict(quantity: Quantity) -> dict[str, Any]:
-    """The contract's Q object."""
-    return {
-        "value": plain(quantity.value),
-        "unit": quantity.unit.value,
-        "status": quantity.status.value,
-        "analytic": plain(quantity.analytic),
-        "measured": {name: plain(value) for name, value in quantity.measured.items()},
-        "verdict": quantity.verdict.value,
-        **({"reasons": dict(quantity.reasons)} if quantity.reasons else {}),
-        **({"parts": plain(quantity.parts)} if quantity.parts else {}),
-    }
-
-
-def quantity_from_dict(data: Mapping[str, Any]) -> Quantity:
-    """The inverse of `quantity_to_dict`."""
-    return Quantity(
-        frozen(data["value"]),
-        Unit(data["unit"]),
-        Status(data["status"]),
-        frozen(data["analytic"]),
-        {name: frozen(value) for name, value in data["measured"].items()},
-        Verdict(data["verdict"]),
-        data.get("reasons", {}),
-        data.get("parts", {}),
-    )
-
-
 def _is_extra(name: str, item: Any) -> bool:
     """Whether an item of a row's document is a number that a command added."""
     return name not in Row.__dataclass_fields__ and isinstance(item, Mapping) and "unit" in item
@@ -350,21 +264,3 @@ def _is_extra(name: str, item: Any) -> bool:
 
 def _optional(quantity: Quantity | None) -> dict[str, Any] | None:
     return None if quantity is None else quantity_to_dict(quantity)
-
-
-def _listed(value: tuple[Any, ...] | None) -> list[Any] | None:
-    return None if value is None else [plain(item) for item in value]
-
-
-def plain(value: Any) -> Any:
-    """`value` as JSON can hold it: tuples as lists and infinity, for which it has no number, as a word."""
-    if isinstance(value, (tuple, list)):
-        return [plain(item) for item in value]
-    if isinstance(value, Mapping):
-        return {str(name): plain(item) for name, item in value.items()}
-    return str(value) if isinstance(value, float) and not isfinite(value) else value
-
-
-def frozen(value: Any) -> Any:
-    """Lists as tuples, all the way down."""
-    return tuple(frozen(item) for item in value) if isinstance(value, (list, tuple)) else value

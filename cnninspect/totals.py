@@ -8,7 +8,7 @@ from math import prod
 from cnninspect.counters.memory import held_bytes, inference_peak
 from cnninspect.findings import Findings
 from cnninspect.quantities import Quantity, Unit, in_flops, item_size
-from cnninspect.report import ReceptiveField
+from cnninspect.receptive_field import ReceptiveField
 from cnninspect.trace.records import Call, State, TensorRef, Trace
 from cnninspect.verdicts import judge
 

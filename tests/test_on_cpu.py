@@ -14,7 +14,8 @@ from cnninspect.counters.nan_probe import probe_nan
 from cnninspect.pipeline import inspect_model
 from cnninspect.quantities import Verdict
 from cnninspect.receptive.rules import RULES
-from cnninspect.report import ReceptiveField, Report
+from cnninspect.receptive_field import ReceptiveField
+from cnninspect.report import Report
 
 SIZE = (1, 3, 16, 16)
 

@@ -19,8 +19,10 @@ from cnninspect.checks.tree import is_layer
 from cnninspect.documents import laid_out
 from cnninspect.errors import UsageError
 from cnninspect.files import write_whole
+from cnninspect.plain_data import plain
 from cnninspect.quantities import Quantity
-from cnninspect.report import SCHEMA_VERSION, Check, ReceptiveField, Report, Row, plain
+from cnninspect.receptive_field import ReceptiveField
+from cnninspect.report import SCHEMA_VERSION, Check, Report, Row
 
 _KEPT_OF_RUN = ("dtype", "training", "inputs")
 _KEPT_TOTALS = (*NAMES, "flops", "input_bytes", "total_bytes", "receptive_field")

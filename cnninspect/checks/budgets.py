@@ -11,7 +11,8 @@ from cnninspect.checks.formulas import TOTAL
 from cnninspect.checks.numbers import GLOBAL, known_value
 from cnninspect.errors import UsageError
 from cnninspect.quantities import Quantity, Status, Verdict
-from cnninspect.report import Check, ReceptiveField, Report, Row
+from cnninspect.receptive_field import ReceptiveField
+from cnninspect.report import Check, Report, Row
 from cnninspect.sizes import parse_count, parse_memory, parse_percent
 from cnninspect.targets.nearest import nearest
 

@@ -19,7 +19,8 @@ from cnninspect.checks.reasons import changed_settings, reason
 from cnninspect.checks.tolerance import NAMES, Tolerance
 from cnninspect.checks.tree import Node
 from cnninspect.quantities import Quantity, Status, Verdict
-from cnninspect.report import Check, ReceptiveField, Report, Row
+from cnninspect.receptive_field import ReceptiveField
+from cnninspect.report import Check, Report, Row
 
 
 @dataclass(frozen=True)

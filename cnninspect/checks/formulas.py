@@ -8,7 +8,8 @@ from typing import Any
 
 from cnninspect.checks.numbers import extent
 from cnninspect.quantities import Quantity, Status, Unit, Verdict
-from cnninspect.report import Check, ReceptiveField, Report, Row
+from cnninspect.receptive_field import ReceptiveField
+from cnninspect.report import Check, Report, Row
 from cnninspect.verdicts import worst
 
 DISAGREEMENT = 1

@@ -11,8 +11,9 @@ from cnninspect.checks.differences import Comparison
 from cnninspect.checks.formulas import check_formulas, with_checks
 from cnninspect.checks.tolerance import Tolerance
 from cnninspect.checks.tree import Node
+from cnninspect.plain_data import plain
 from cnninspect.quantities import Quantity, Status, Verdict
-from cnninspect.report import Check, Report, plain
+from cnninspect.report import Check, Report
 from cnninspect.verdicts import worst
 
 

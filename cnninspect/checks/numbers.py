@@ -7,7 +7,7 @@ from typing import Any
 
 from cnninspect.checks.tolerance import Margin
 from cnninspect.quantities import Quantity, Status, Unit, Verdict
-from cnninspect.report import ReceptiveField
+from cnninspect.receptive_field import ReceptiveField
 
 GLOBAL = "global"
 

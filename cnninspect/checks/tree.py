@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from cnninspect.report import Row, frozen, plain
+from cnninspect.plain_data import frozen, plain
+from cnninspect.report import Row
 
 Numbering = dict[Hashable, int]
 """Numbers for things that are equal, shared by the trees that are to be compared."""

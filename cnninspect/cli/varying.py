@@ -11,7 +11,9 @@ from typing import Any
 from cnninspect.cli.options import RunOptions
 from cnninspect.cli.session import Session
 from cnninspect.errors import UsageError
-from cnninspect.report import ReceptiveField, Report, Row, quantity_to_dict
+from cnninspect.plain_data import quantity_to_dict
+from cnninspect.receptive_field import ReceptiveField
+from cnninspect.report import Report, Row
 from cnninspect.targets.options import parse_argument
 from cnninspect.verdicts import worst
 

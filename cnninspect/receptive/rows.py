@@ -18,7 +18,7 @@ from cnninspect.receptive.fields import Axis
 from cnninspect.receptive.intervals import Fields, intervals
 from cnninspect.receptive.maps import Map
 from cnninspect.receptive.reach import Forms, Reach, covers
-from cnninspect.report import ReceptiveField
+from cnninspect.receptive_field import ReceptiveField
 from cnninspect.trace.records import Call, TensorRef, Trace
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from cnninspect.plain_data import quantity_from_dict
 from cnninspect.quantities import Quantity, Verdict
+from cnninspect.receptive_field import ReceptiveField
 from cnninspect.render.cells import verdict_sign
 from cnninspect.render.fact import Fact
 from cnninspect.render.findings import summary
@@ -14,7 +16,7 @@ from cnninspect.render.screen import Marks
 from cnninspect.render.sheet import Cell, Heading, Sheet, Tone
 from cnninspect.render.values import change_text, value_text
 from cnninspect.render.view import Ops, View
-from cnninspect.report import ReceptiveField, Report, quantity_from_dict
+from cnninspect.report import Report
 
 _HEADINGS = (
     Heading("layer", "layer", kept=True),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cnninspect.quantities import Status
+from cnninspect.receptive_field import ReceptiveField
 from cnninspect.render.fact import Fact
 from cnninspect.render.numbers import BEYOND, dimensions, field_text, per_axis
 from cnninspect.render.sheet import Tone
-from cnninspect.report import ReceptiveField, Report
+from cnninspect.report import Report
 
 
 def field_facts(report: Report) -> Iterator[Fact]:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cnninspect.quantities import Quantity, Status, Unit, Verdict
+from cnninspect.receptive_field import ReceptiveField
 from cnninspect.render.screen import Marks
 from cnninspect.render.sheet import Cell, Tone
-from cnninspect.report import ReceptiveField
 
 MIB = 2**20
 BEYOND = "*"

@@ -7,9 +7,10 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from cnninspect.errors import UsageError
+from cnninspect.receptive_field import ReceptiveField
 from cnninspect.render.numbers import dimensions, field_text
 from cnninspect.render.sights import sights_of
-from cnninspect.report import ReceptiveField, Report
+from cnninspect.report import Report
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,8 +11,8 @@ from cnninspect.checks.saved import read_report
 from cnninspect.checks.tolerance import parse_tolerance
 from cnninspect.errors import OutputError, UsageError
 from cnninspect.quantities import Quantity, Status, Unit, Verdict
+from cnninspect.receptive_field import ReceptiveField
 from cnninspect.render import Format, render
-from cnninspect.report import ReceptiveField
 from tests.cli.conftest import NETS
 from tests.render.samples import doubtful, row, tiny
 

@@ -8,7 +8,7 @@ import pytest
 from cnninspect.checks.budgets import KINDS, check_budgets, parse_budget
 from cnninspect.errors import UsageError
 from cnninspect.quantities import Quantity, Status, Unit, Verdict
-from cnninspect.report import ReceptiveField
+from cnninspect.receptive_field import ReceptiveField
 from tests.render.samples import doubtful, tiny
 
 

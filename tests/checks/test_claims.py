@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from cnninspect.quantities import Quantity, Status, Unit, Verdict
-from cnninspect.report import ReceptiveField
+from cnninspect.receptive_field import ReceptiveField
 from tests.checks.claiming import checked, wrong
 from tests.render.samples import doubtful, report, row, tiny
 

@@ -6,7 +6,7 @@ import pytest
 
 from cnninspect.checks import check_formulas, exit_code, is_incomplete
 from cnninspect.quantities import Quantity, Status, Unit, Verdict
-from cnninspect.report import ReceptiveField
+from cnninspect.receptive_field import ReceptiveField
 from tests.render.samples import doubtful, report, row, tiny
 
 

@@ -5,7 +5,7 @@ import pytest
 from cnninspect.checks.numbers import compare_fields, compare_quantities
 from cnninspect.checks.tolerance import EXACT, parse_tolerance
 from cnninspect.quantities import Quantity, Status, Unit, Verdict
-from cnninspect.report import ReceptiveField
+from cnninspect.receptive_field import ReceptiveField
 
 WITHIN = parse_tolerance("10%").others
 KINDS = {"=": Status.EXACT, ">": Status.LOWER_BOUND, "<": Status.UPPER_BOUND, "?": Status.UNKNOWN}

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from cnninspect.formulas.catalogue import layer_of
 from cnninspect.quantities import Status
 from cnninspect.receptive.rows import last_map, row_fields
-from cnninspect.report import ReceptiveField
+from cnninspect.receptive_field import ReceptiveField
 from cnninspect.trace.recorder import record
 from cnninspect.trace.records import Trace
 

@@ -16,7 +16,7 @@ from cnninspect.quantities import Status
 from cnninspect.receptive.fields import Field
 from cnninspect.receptive.intervals import intervals
 from cnninspect.receptive.rows import row_fields
-from cnninspect.report import ReceptiveField
+from cnninspect.receptive_field import ReceptiveField
 from cnninspect.trace.recorder import record
 from cnninspect.trace.records import Trace
 from tests.receptive import literature

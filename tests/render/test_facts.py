@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from cnninspect.quantities import Status, Unit
+from cnninspect.receptive_field import ReceptiveField
 from cnninspect.render.facts import facts, title
 from cnninspect.render.screen import UNICODE
-from cnninspect.report import ReceptiveField
 from tests.render.samples import agreed, doubtful, tiny
 
 

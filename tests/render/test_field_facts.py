@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from cnninspect.quantities import Status, Verdict
+from cnninspect.receptive_field import ReceptiveField
 from cnninspect.render import View, render
 from cnninspect.render.field_facts import field_facts
-from cnninspect.report import ReceptiveField
 from tests.render.samples import tiny
 
 IMAGE = (8, 8)

@@ -3,10 +3,10 @@
 import pytest
 
 from cnninspect.quantities import Quantity, Status, Unit, Verdict
+from cnninspect.receptive_field import ReceptiveField
 from cnninspect.render.numbers import dimensions, field_text, mebibytes, number_cell, per_axis, shapes_text
 from cnninspect.render.screen import ASCII, UNICODE
 from cnninspect.render.sheet import Tone
-from cnninspect.report import ReceptiveField
 
 COUNTS = [
     # id, value, status, verdict, text, plain, tone

@@ -9,7 +9,8 @@ from cnninspect.checks.claims.columns import GLOBAL, Claimed, Count
 from cnninspect.checks.formulas import TOTAL
 from cnninspect.checks.numbers import known_value, status_of
 from cnninspect.quantities import Quantity, Status, Verdict, in_flops
-from cnninspect.report import ReceptiveField, Report, Row
+from cnninspect.receptive_field import ReceptiveField
+from cnninspect.report import Report, Row
 
 Number = Quantity | ReceptiveField | str | None
 Judgement = tuple[Verdict, str | None]
