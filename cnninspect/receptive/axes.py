@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from cnninspect.quantities import Shape
 from cnninspect.receptive.fields import Axis
-from cnninspect.receptive.reach import Forms, Reach
+from cnninspect.receptive.forms import Forms
+from cnninspect.receptive.reach import Reach
 from cnninspect.receptive.sources import of_input
 from cnninspect.trace.records import Op, TensorRef, Trace
 

@@ -5,41 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
-from itertools import permutations
 from math import prod
 
 from cnninspect.quantities import Shape
+from cnninspect.receptive import forms as of_axis
 from cnninspect.receptive import joins
-from cnninspect.receptive.digits import COPY, NOTHING, Indices, Table
+from cnninspect.receptive.digits import Indices
 from cnninspect.receptive.fields import Axis
+from cnninspect.receptive.forms import Forms
 from cnninspect.receptive.maps import Map
 from cnninspect.receptive.sources import of_nothing
 from cnninspect.receptive.taps import Taps
-
-
-@dataclass(slots=True, eq=False)
-class Forms:
-    """The bounds along one input axis in three forms.
-
-    `strict` and `local` are exact and clipped to the input; they are one object as long as nothing tells them apart.
-    `endless` is the local one for an input without ends. `cause` is the index of the op that made the strict field
-    global along this axis.
-    """
-
-    strict: Map
-    local: Map
-    endless: Map
-    cause: int | None = None
-
-    def varies(self, dim: int) -> bool:
-        """Whether the bounds of some form differ along a dimension."""
-        return self.strict.varies(dim) or self.endless.varies(dim) or self.local.varies(dim)
-
-    def through(self, change: Callable[[Map], Map]) -> Forms:
-        """Every form changed in the same way."""
-        strict = change(self.strict)
-        local = strict if self.local is self.strict else change(self.local)
-        return Forms(strict, local, change(self.endless), self.cause)
 
 
 @dataclass(slots=True, eq=False)
@@ -98,7 +74,7 @@ class Reach:
         """The hull over dimensions, which stay with size 1; `by` is the index of the op that contracts them."""
         contracted = tuple(dims)
         shape = tuple(1 if dim in contracted else size for dim, size in enumerate(self.shape))
-        forms = {axis: _reduced(forms, contracted, by) for axis, forms in self.forms.items()}
+        forms = {axis: of_axis.reduced(forms, contracted, by) for axis, forms in self.forms.items()}
         return Reach(shape, forms, self.inputs)
 
     def without(self, dims: Iterable[int]) -> Reach:
@@ -108,83 +84,33 @@ class Reach:
         return self.moved(shape, lambda part: reduce(lambda rest, dim: rest.picked(dim, 0), gone, part))
 
 
-def _reduced(forms: Forms, dims: tuple[int, ...], by: int) -> Forms:
-    """The hull over dimensions; the op is the cause if positions lie along them and none is left to advance."""
-    found = forms.through(lambda part: part.reduced(dims))
-    mixes = forms.cause is None and any(forms.endless.varies(dim) for dim in dims)
-    if mixes and not found.endless.advances:
-        found.cause = by
-    return found
-
-
 def nothing(shape: Shape) -> Reach:
     """The reach of a tensor that depends on no input."""
     return Reach(shape)
 
 
-def merged(parts: Sequence[Reach], shape: Shape, by: int) -> Reach:
-    """The reach of an elementwise op on tensors that broadcast to `shape`; `by` is its index."""
+def merged(parts: Sequence[Reach], shape: Shape, by: int, *, lazily: bool = False) -> Reach:
+    """The reach of an elementwise op on tensors that broadcast to `shape`; `by` is its index.
+
+    `lazily` makes large tables only when they are needed.
+    """
     present = list({id(part): part for part in parts if part.inputs}.values())
     if len(present) == 1:
         return present[0].expanded(shape)
     inputs = frozenset().union(*(part.inputs for part in present))
     forms = {}
     for axis in dict.fromkeys(axis for part in present for axis in part.forms):
-        found = _merged([part.forms[axis] for part in present if axis in part.forms], len(shape), by)
-        forms[axis] = found if found.strict.shape == shape else found.through(lambda part: part.expanded(shape))
+        those = [part.forms[axis] for part in present if axis in part.forms]
+        found = of_axis.merged(those, len(shape), by, lazily=lazily)
+        forms[axis] = found if found.shape == shape else found.through(lambda part: part.expanded(shape))
     return Reach(shape, forms, inputs)
-
-
-def _merged(parts: list[Forms], rank: int, by: int) -> Forms:
-    """The hull along one axis; the local one without gates."""
-    if len(parts) == 1:
-        return parts[0]
-    gates = {id(gate) for gate, other in permutations(parts, 2) if _is_gate(gate, other, rank)}
-    open_ = [part for part in parts if id(part) not in gates]
-    strict = reduce(joins.merged, (part.strict for part in parts))
-    if not gates and all(part.local is part.strict for part in parts):
-        local = strict
-    else:
-        local = reduce(joins.merged, (part.local for part in open_))
-    causes = [part.cause for part in open_ if part.cause is not None]
-    cause = min(causes, default=by if gates else None)
-    return Forms(strict, local, reduce(joins.merged, (part.endless for part in open_)), cause)
-
-
-def _is_gate(gate: Forms, other: Forms, rank: int) -> bool:
-    """Whether `gate` holds one element for all positions along which `other` moves, computed from all of them.
-
-    Such a factor or summand (squeeze-and-excitation, global context, a mean that is subtracted) tells a position
-    nothing about where things are; papers leave it out of the field.
-    """
-    places = _places(other.endless, rank)
-    if not places or _places(gate.endless, rank):
-        return False
-    offset = rank - len(gate.endless.dims)
-    broadcast = (gate.endless.dims[dim - offset] if dim >= offset else () for dim in places)
-    if not any(all(digit.size == 1 or digit.kind == COPY for digit in digits) for digits in broadcast):
-        return False
-    return covers(gate.local.table, other.local.table.reshape(2, -1).min(1))
-
-
-def _places(part: Map, rank: int) -> list[int]:
-    """The dimensions, counted in a tensor of `rank`, along which the field moves from place to place."""
-    offset = rank - len(part.dims)
-    return [dim + offset for dim in range(len(part.dims)) if part.varies(dim) and not part.holds_features(dim)]
-
-
-def covers(table: Table, hull: Table) -> bool:
-    """Whether each element of a table that sees anything sees all of a hull, `lo` and `-hi`."""
-    rows = table.reshape(2, -1)
-    least = rows.max(1, initial=-NOTHING, where=rows < NOTHING // 2)
-    return bool((least <= hull).all())
 
 
 def statistics(x: Reach, dims: Sequence[int], by: int) -> Reach:
     """The reach of `x` after a normalisation over `dims`: strictly it depends on all of them, locally on itself."""
     found = {}
     for axis, forms in x.forms.items():
-        over = _reduced(forms, tuple(dims), by)
+        over = of_axis.reduced(forms, tuple(dims), by)
         mixed = any(forms.strict.varies(dim) for dim in dims)
         strict = joins.merged(forms.strict, over.strict) if mixed else forms.strict
         found[axis] = Forms(strict, forms.local, forms.endless, over.cause)

@@ -15,9 +15,10 @@ from math import prod
 from cnninspect.quantities import Status
 from cnninspect.receptive.digits import NOTHING, Table
 from cnninspect.receptive.fields import Axis
+from cnninspect.receptive.forms import Forms, covers
 from cnninspect.receptive.intervals import Fields, intervals
 from cnninspect.receptive.maps import Map
-from cnninspect.receptive.reach import Forms, Reach, covers
+from cnninspect.receptive.reach import Reach
 from cnninspect.receptive_field import ReceptiveField
 from cnninspect.trace.records import Call, TensorRef, Trace
 

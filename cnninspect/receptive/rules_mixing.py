@@ -22,7 +22,7 @@ def _product(op: Op, a: Reach, b: Reach) -> Reach:
     last = len(shape) - 1
     rows = a.reduced([last], op.index).moved(shape, lambda part: part.resized(last, shape[-1]))
     columns = b.reduced([last - 1], op.index).moved(shape, lambda part: part.resized(last - 1, shape[-2]))
-    return merged((rows, columns), shape, op.index)
+    return merged((rows, columns), shape, op.index, lazily=True)
 
 
 @rule("aten.mm", "aten.bmm")
@@ -149,8 +149,7 @@ def _spread(op: Op, x: Reach, *dims: int) -> Result:
 
 def _kind(x: Reach, dim: int) -> int:
     """What the values of a dimension stand for."""
-    found = (digit.kind for forms in x.forms.values() for digit in forms.endless.dims[dim])
-    return reduce(meeting, found, FEATURE)
+    return reduce(meeting, (forms.kind(dim) for forms in x.forms.values()), FEATURE)
 
 
 @rule("aten.cumsum", "aten.cumsum_", "aten.cumprod", "aten.logcumsumexp", "aten.cummax", "aten.cummin")

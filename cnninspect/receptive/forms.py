@@ -1,0 +1,177 @@
+"""The bounds of one tensor along one input axis, in the three forms that the report needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property, reduce
+from itertools import permutations
+from math import prod
+
+from cnninspect.quantities import Shape
+from cnninspect.receptive import joins
+from cnninspect.receptive.digits import COPY, FEATURE, NOTHING, Table, meeting
+from cnninspect.receptive.maps import Map
+
+_LARGE = 1 << 18
+"""Entries of a table of pairs from which on it is worth while to look first whether anybody needs them all."""
+
+
+class Forms:
+    """The bounds along one input axis in three forms.
+
+    `strict` and `local` are exact and clipped to the input; they are one object as long as nothing tells them apart.
+    `endless` is the local one for an input without ends. `cause` is the index of the op that made the strict field
+    global along this axis.
+    """
+
+    __slots__ = ("cause", "endless", "local", "strict")
+
+    def __init__(self, strict: Map, local: Map, endless: Map, cause: int | None = None):
+        self.strict, self.local, self.endless, self.cause = strict, local, endless, cause
+
+    def varies(self, dim: int) -> bool:
+        """Whether the bounds of some form differ along a dimension."""
+        return self.strict.varies(dim) or self.endless.varies(dim) or self.local.varies(dim)
+
+    def through(self, change: Callable[[Map], Map]) -> Forms:
+        """Every form changed in the same way."""
+        strict = change(self.strict)
+        local = strict if self.local is self.strict else change(self.local)
+        return Forms(strict, local, change(self.endless), self.cause)
+
+    @property
+    def shape(self) -> Shape:
+        """The tensor's shape."""
+        return self.strict.shape
+
+    def made(self) -> Forms:
+        """The same forms with nothing left to compute."""
+        return self
+
+    def moves(self, dim: int) -> bool:
+        """Whether the field moves along a dimension."""
+        return self.endless.varies(dim)
+
+    def kind(self, dim: int) -> int:
+        """What the values of a dimension stand for."""
+        return reduce(meeting, (digit.kind for digit in self.endless.dims[dim]), FEATURE)
+
+
+class Pairs(Forms):
+    """The hull of two forms that is made only if somebody asks for the bounds of every element.
+
+    A product of queries and keys has bounds for each pair of tokens, and softmax takes the hull over one of the two
+    right away: a hull of parts, or a part of a hull, is the same in either order.
+    """
+
+    def __init__(self, first: Forms, second: Forms, cause: int | None):
+        self.parts = first, second
+        self.cause = cause
+
+    @cached_property
+    def strict(self) -> Map:  # type: ignore[override]
+        """The hull of the strict bounds."""
+        return joins.merged(*(part.strict for part in self.parts))
+
+    @cached_property
+    def local(self) -> Map:  # type: ignore[override]
+        """The hull of the local bounds."""
+        same = all(part.local is part.strict for part in self.parts)
+        return self.strict if same else joins.merged(*(part.local for part in self.parts))
+
+    @cached_property
+    def endless(self) -> Map:  # type: ignore[override]
+        """The hull of the endless bounds."""
+        return joins.merged(*(part.endless for part in self.parts))
+
+    @property
+    def shape(self) -> Shape:
+        """The tensor's shape."""
+        return self.parts[0].shape
+
+    def made(self) -> Forms:
+        """The same forms with nothing left to compute."""
+        return Forms(self.strict, self.local, self.endless, self.cause)
+
+    def varies(self, dim: int) -> bool:
+        """Whether the bounds of some form differ along a dimension."""
+        return any(part.varies(dim) for part in self.parts)
+
+    def moves(self, dim: int) -> bool:
+        """Whether the field moves along a dimension."""
+        return any(part.moves(dim) for part in self.parts)
+
+    def kind(self, dim: int) -> int:
+        """What the values of a dimension stand for."""
+        return reduce(meeting, (part.kind(dim) for part in self.parts))
+
+    def through(self, change: Callable[[Map], Map]) -> Forms:
+        """Every form of both parts changed in the same way."""
+        first, second = (part.through(change) for part in self.parts)
+        return Pairs(first, second, self.cause)
+
+
+def reduced(forms: Forms, dims: tuple[int, ...], by: int) -> Forms:
+    """The hull over dimensions; the op is the cause if positions lie along them and none is left to advance."""
+    found = forms.through(lambda part: part.reduced(dims)).made()
+    mixes = forms.cause is None and any(forms.moves(dim) for dim in dims)
+    if mixes and not found.endless.advances:
+        found.cause = by
+    return found
+
+
+def merged(parts: list[Forms], rank: int, by: int, *, lazily: bool = False) -> Forms:
+    """The hull along one axis; the local one without gates. `lazily` leaves a large one of two until it is needed."""
+    if len(parts) == 1:
+        return parts[0]
+    gates = {id(gate) for gate, other in permutations(parts, 2) if _is_gate(gate, other, rank)}
+    open_ = [part for part in parts if id(part) not in gates]
+    causes = [part.cause for part in open_ if part.cause is not None]
+    cause = min(causes, default=by if gates else None)
+    if lazily and not gates and len(parts) == 2 and _entries(*(part.strict for part in parts)) >= _LARGE:
+        return Pairs(parts[0], parts[1], cause)
+    strict = reduce(joins.merged, (part.strict for part in parts))
+    if not gates and all(part.local is part.strict for part in parts):
+        local = strict
+    else:
+        local = reduce(joins.merged, (part.local for part in open_))
+    return Forms(strict, local, reduce(joins.merged, (part.endless for part in open_)), cause)
+
+
+def _entries(first: Map, second: Map) -> int:
+    """How many entries the table of their hull has, about."""
+
+    def entries(part: Map, dim: int) -> int:
+        axis = part.axis(dim)
+        return prod(part.table.shape[axis : axis + len(part.dims[dim])])
+
+    return prod(max(entries(first, dim), entries(second, dim)) for dim in range(len(first.dims)))
+
+
+def _is_gate(gate: Forms, other: Forms, rank: int) -> bool:
+    """Whether `gate` holds one element for all positions along which `other` moves, computed from all of them.
+
+    Such a factor or summand (squeeze-and-excitation, global context, a mean that is subtracted) tells a position
+    nothing about where things are; papers leave it out of the field.
+    """
+    places = _places(other.endless, rank)
+    if not places or _places(gate.endless, rank):
+        return False
+    offset = rank - len(gate.endless.dims)
+    broadcast = (gate.endless.dims[dim - offset] if dim >= offset else () for dim in places)
+    if not any(all(digit.size == 1 or digit.kind == COPY for digit in digits) for digits in broadcast):
+        return False
+    return covers(gate.local.table, other.local.table.reshape(2, -1).min(1))
+
+
+def _places(part: Map, rank: int) -> list[int]:
+    """The dimensions, counted in a tensor of `rank`, along which the field moves from place to place."""
+    offset = rank - len(part.dims)
+    return [dim + offset for dim in range(len(part.dims)) if part.varies(dim) and not part.holds_features(dim)]
+
+
+def covers(table: Table, hull: Table) -> bool:
+    """Whether each element of a table that sees anything sees all of a hull, `lo` and `-hi`."""
+    rows = table.reshape(2, -1)
+    least = rows.max(1, initial=-NOTHING, where=rows < NOTHING // 2)
+    return bool((least <= hull).all())
