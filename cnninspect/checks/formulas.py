@@ -37,7 +37,16 @@ def check_formulas(report: Report) -> Report:
 def with_checks(report: Report, checks: Iterable[Check]) -> Report:
     """The report with these checks, and with their worst verdict."""
     checks = tuple(checks)
-    return replace(report, checks=checks, verdict=worst(check.verdict for check in checks))
+    return replace(report, checks=checks, verdict=_overall(checks))
+
+
+def _overall(checks: Iterable[Check]) -> Verdict:
+    """The worst verdict; a counter that does not cover a number decides nothing where another one does."""
+    found: dict[tuple[str, str, int, str, str], set[Verdict]] = {}
+    for check in checks:
+        number = (check.name, check.path, check.call, check.kind, check.source)
+        found.setdefault(number, set()).add(check.verdict)
+    return worst(worst(verdicts - {Verdict.NOT_COUNTED} or verdicts) for verdicts in found.values())
 
 
 def exit_code(report: Report, *, strict: bool = False) -> int:

@@ -84,6 +84,19 @@ def test_a_counter_with_a_known_reason_is_not_compared():
     assert {(check.verdict, check.hint) for check in checks} == {(Verdict.NOT_COUNTED, "counts norms")}
 
 
+@pytest.mark.parametrize(
+    ("measured", "overall"),
+    [({"torch": 0, "fvcore": 512}, Verdict.MATCH), ({"fvcore": 512}, Verdict.NOT_COUNTED)],
+    ids=["another counter agrees", "no other counter"],
+)
+def test_a_counter_that_does_not_cover_a_number_decides_nothing_where_another_does(measured, overall):
+    verdict = Verdict.MATCH if "torch" in measured else Verdict.NOT_COUNTED
+    norm = replace(macs(0, verdict, **measured), reasons={"fvcore": "fvcore counts normalisation"})
+    checks = check_formulas(nested(norm))
+    assert Verdict.NOT_COUNTED in {check.verdict for check in checks.checks}
+    assert (checks.verdict, exit_code(checks, strict=True)) == (overall, 0)
+
+
 def test_an_unmeasured_number_is_listed_as_unknown():
     assert ("block.0", "macs", 20, None) in found(nested(macs(20, Verdict.UNKNOWN)), Verdict.UNKNOWN)
 
