@@ -162,3 +162,17 @@ def test_a_run_that_fails_on_the_cpu_is_a_note() -> None:
 def test_indices_do_not_make_a_pool_unknown() -> None:
     report = inspect_model(nn.MaxPool2d(2, return_indices=True), (1, 1, 8, 8), probe=True)
     assert [row.receptive_field.verdict for row in report.rows if row.receptive_field] == [Verdict.MATCH]
+
+
+def test_calls_that_the_second_run_makes_less_often_are_not_taken_for_others() -> None:
+    """The first run alone adds a constant, with the kind of call that adds the image in every run."""
+    made: list[Tensor] = []
+
+    def network(x: Tensor) -> Tensor:
+        if not made:
+            made.append(torch.zeros(1, 1, 8, 8) + 1)
+        return x + 1
+
+    report = inspect_model(network, (1, 1, 8, 8), probe=True, device="cpu")
+    assert verdicts(report)["Tensor.add"] is verdicts(report)["Tensor.add call 1"] is Verdict.UNKNOWN
+    assert exit_code(check_formulas(report)) == 0

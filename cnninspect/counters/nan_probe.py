@@ -7,6 +7,7 @@ clean one first, then one for each region. A model that takes no batch, or mixes
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from cnninspect.quantities import Shape
 from cnninspect.trace.encode import live_tensors
+from cnninspect.trace.follow import site_of
 from cnninspect.trace.inputs import map_inputs
 from cnninspect.trace.recorder import LayerOf
 from cnninspect.trace.records import Call, Trace
@@ -85,8 +87,10 @@ def probe_nan(
         collect = _Collector(trace, split)
         # NNPACK's Winograd convolutions, used from batch 16 on, spread NaN over whole tiles; oneDNN's do not.
         with torch.backends.nnpack.flags(False):
-            watch(model, spoiled_args, spoiled_kwargs, layer_of, collect, training=trace.training, onednn=onednn)
-        return collect.masks
+            calls = watch(
+                model, spoiled_args, spoiled_kwargs, layer_of, collect, training=trace.training, onednn=onednn
+            )
+        return collect.of_same(calls)
 
     copies = (None, *regions)
     if all(len(ref.shape) > 1 and ref.shape[0] == 1 for ref in trace.inputs.values()):
@@ -110,6 +114,16 @@ class _Collector:
         if known is not None and len(tensors) == len(known.outputs):
             masks = [self._split(tensor, ref.shape) for tensor, ref in zip(tensors, known.outputs, strict=True)]
             self.masks[known.index] = tuple(None if mask is None else _compressed(mask) for mask in masks)
+
+    def of_same(self, calls: Sequence[Call]) -> Masks:
+        """The masks of what was called as often in this run as in the trace: which calls others are is not certain."""
+        uses, now = (Counter(map(site_of, made)) for made in (self._known.values(), calls))
+        changed = {site for site in uses if uses[site] != now[site]}
+        return {
+            call.index: self.masks[call.index]
+            for call in self._known.values()
+            if call.index in self.masks and site_of(call) not in changed
+        }
 
 
 def _key(call: Call) -> tuple[str, int, str]:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.modules.lazy import LazyModuleMixin
 
 
 @contextmanager
@@ -20,12 +21,16 @@ def isolated(model: nn.Module | None, training: bool, *, onednn: bool = False) -
 
 @contextmanager
 def restored(model: nn.Module | None, training: bool) -> Iterator[None]:
-    """Run without gradients, in the wanted mode, and restore training flags, buffers and RNG."""
+    """Run without gradients, in the wanted mode, and restore modes, attributes, buffers and RNG.
+
+    So the next run does what this one did, also where a forward keeps what it computed for the one after it.
+    """
     with ExitStack() as stack:
         cuda = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
         stack.enter_context(torch.random.fork_rng(devices=cuda))
         stack.enter_context(torch.no_grad())
         if model is not None:
+            stack.enter_context(_attributes_kept(model))
             stack.enter_context(_mode(model, training))
         yield
 
@@ -67,6 +72,25 @@ def encoder_fast_path_off() -> Iterator[None]:
         yield
     finally:
         torch.backends.mha.set_fastpath_enabled(enabled)
+
+
+@contextmanager
+def _attributes_kept(model: nn.Module) -> Iterator[None]:
+    """Give back to every module the attributes, parameters, buffers and submodules that it had.
+
+    A lazy module becomes another one in its first forward, for good; a scripted one has no attributes in Python.
+    """
+    fixed = [module for module in model.modules() if not isinstance(module, (LazyModuleMixin, torch.jit.ScriptModule))]
+    kept: list[dict[str, Any]] = [
+        items for module in fixed for items in (vars(module), module._parameters, module._buffers, module._modules)
+    ]
+    saved = [dict(items) for items in kept]
+    try:
+        yield
+    finally:
+        for items, before in zip(kept, saved, strict=True):
+            items.clear()
+            items.update(before)
 
 
 @contextmanager

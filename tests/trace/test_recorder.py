@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from cnninspect.formulas.catalogue import layer_of
+from cnninspect.trace.isolation import restored
 from cnninspect.trace.recorder import ForwardFailed, record
 
 
@@ -236,6 +237,39 @@ def test_training_mode_leaves_running_statistics_as_they_were():
     record(model, (torch.rand(4, 3, 5, 5),), {}, layer_of, device="cpu", training=True)
     assert model.running_mean.tolist() == [0, 0, 0]
     assert model.num_batches_tracked.item() == 0
+
+
+class Caches(nn.Module):
+    """Makes a table in its first forward, replaces a layer, and counts its runs."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("table", torch.zeros(1))
+        self.layers = nn.ModuleList([nn.Linear(8, 8)])
+        self.runs = 0
+
+    def forward(self, x):
+        if self.runs == 0:
+            self.table = torch.arange(8.0)
+        y = self.layers[0](x + self.table)
+        self.layers[0] = nn.Identity()
+        self.runs += 1
+        return y
+
+
+def test_what_a_forward_keeps_is_not_there_for_the_next_one():
+    model = Caches()
+    runs = [trace_of(model, torch.rand(1, 8)) for _ in range(2)]
+    for trace in runs:
+        assert [call.kind for call in trace.calls] == ["Caches", "torch.arange", "Tensor.add", "Linear"]
+    assert (model.runs, model.table.shape, type(model.layers[0])) == (0, (1,), nn.Linear)
+
+
+def test_a_lazy_layer_stays_what_its_first_forward_makes_of_it():
+    model = nn.Sequential(nn.LazyLinear(4))
+    with restored(model, training=False):
+        model(torch.rand(1, 8))
+    assert (type(model[0]), model[0].in_features, model[0].weight.shape) == (nn.Linear, 8, (4, 8))
 
 
 class Fused(nn.Module):
