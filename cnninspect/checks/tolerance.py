@@ -1,4 +1,7 @@
-"""How far a number may be from what is expected: `1%`, `macs=1%,params=0`."""
+"""How far a number may be from what is expected: `1%`, `macs=1%,params=500`.
+
+A share may hold for everything. A number of things is about one kind of thing: 500 parameters are no 500 bytes.
+"""
 
 from __future__ import annotations
 
@@ -47,25 +50,31 @@ class Tolerance:
 
 def parse_tolerance(text: str) -> Tolerance:
     """The tolerance that a comma-separated list of margins and `name=margin` describes; raises UsageError."""
-    others, named = EXACT, {}
+    margins: dict[str, Margin] = {}
     for item in filter(None, (item.strip() for item in text.split(","))):
-        name, named_one, margin = (part.strip() for part in item.rpartition("="))
-        if not named_one:
-            others = _margin(margin)
-        elif name in NAMES:
-            named[name] = _margin(margin)
-        else:
+        name, is_named, margin = (part.strip() for part in item.rpartition("="))
+        if is_named and name not in NAMES:
             raise UsageError(_unknown(name))
-    return Tolerance(others, named)
+        if name in margins:
+            raise UsageError(f"--tolerance: {name or 'the margin of all others'} is given twice. {_EXAMPLES}")
+        margins[name] = _margin(name, margin)
+    others = margins.pop("", EXACT)
+    return Tolerance(others, margins)
 
 
-def _margin(text: str) -> Margin:
+_EXAMPLES = "Examples: 1%, or macs=1%,params=0."
+
+
+def _margin(name: str, text: str) -> Margin:
     try:
         if text.endswith("%"):
             return Margin(text, relative=parse_percent(text))
-        return Margin(text, absolute=parse_count(text))
+        margin = Margin(text, absolute=parse_count(text))
     except ValueError as error:
-        raise UsageError(f"--tolerance: {error}. Examples: 1%, or macs=1%,params=0.") from None
+        raise UsageError(f"--tolerance: {error}. {_EXAMPLES}") from None
+    if not name and margin.text != EXACT.text:
+        raise UsageError(f"--tolerance: {text} of what? A number of things needs a name: params={text}. {_EXAMPLES}")
+    return margin
 
 
 def _unknown(name: str) -> str:

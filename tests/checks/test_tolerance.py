@@ -23,6 +23,7 @@ MARGINS = [
     ("params cover those that are trained", "params=10%", "trainable_params", 100, 110, True),
     ("params cover their bytes", "params=10%", "params_bytes", 400, 440, True),
     ("unless these are named", "params=10%,params_bytes=0", "params_bytes", 400, 440, False),
+    ("0 needs no name", "0,macs=1%", "params", 100, 101, False),
     ("spaces", " macs = 1% , params = 0 ", "macs", 100, 101, True),
 ]
 
@@ -44,6 +45,13 @@ WRONG = [
     ("misspelt", "mac=1%", "Nearest: macs"),
     ("a shape", "output_shape=1%", "'output_shape' has no tolerance"),
     ("FLOPs", "flops=1%", "say macs"),
+    ("a number of what?", "500", "500 of what"),
+    ("beside a share", "1%,5K", "twice"),
+    ("a suffix alone", "5K", "5K of what"),
+    ("a comma for thousands", "macs=1,000", "000 of what"),
+    ("a name twice", "macs=1%,macs=2%", "macs is given twice"),
+    ("two margins for all others", "5%,10%", "all others is given twice"),
+    ("a name that is empty", "=1%", "'' has no tolerance"),
 ]
 
 
