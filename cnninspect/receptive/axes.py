@@ -1,78 +1,133 @@
-"""Which dimensions of an input are its spatial axes."""
+"""Which dimensions of an input are its spatial axes: those that the first ops with an opinion take for positions.
+
+An engine that follows every dimension of the inputs, up to the first such op, tells where each of them has gone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from cnninspect.quantities import Shape
+from cnninspect.receptive.engine import Engine
 from cnninspect.receptive.fields import Axis
-from cnninspect.receptive.forms import Forms
-from cnninspect.receptive.reach import Reach
-from cnninspect.receptive.sources import of_input
-from cnninspect.trace.records import Op, TensorRef, Trace
+from cnninspect.trace.records import Call, Op, TensorRef, Trace
+
+Dims = tuple[int, ...]
 
 _CONVOLUTIONS = {"aten.convolution", "aten._convolution"}
 _PRODUCTS = {"aten.mm", "aten.addmm", "aten.bmm", "aten.baddbmm"}
-_TRANSPOSITIONS = {"aten.permute", "aten.transpose", "aten.t"}
+_LAYER_NORM = "aten.native_layer_norm"
+_ATTENTION = "F.multi_head_attention_forward"
 
 
 def of_inputs(trace: Trace) -> dict[str, tuple[Axis, ...]]:
     """The spatial axes of every input, by its name.
 
-    [N, C, *space] has all dimensions from the third on, unless the first op that mixes the input tells otherwise: a
-    2-d convolution says that the last two are space, so that [C, H, W] has them too; a product over the last of at
-    least three dimensions says that it holds features: the space of [N, T, C] is T; a recurrent or attention layer
-    says by `batch_first` which dimension of [N, T, C] or [T, N, C] is T.
+    [N, C, *space] has all dimensions from the third on, unless the ops tell otherwise. A convolution says what it
+    slides over, wherever in the input that lies: the space of [C, H, W] is H and W, that of [N, T, C] which is
+    transposed first is T. A recurrent or attention layer says by `batch_first` which dimension holds its steps.
+    Without these, a product or layer norm over the last of at least three dimensions says that it holds features.
     """
-    found = {}
-    for name, ref in trace.inputs.items():
-        dims = _dims(trace, ref)
-        found[name] = tuple(Axis(name, index, dim, ref.shape[dim]) for index, dim in enumerate(dims))
-    return found
+    told = _Listener(trace).told()
+    return {name: _axes(name, ref.shape, told.get(name, _usual(ref))) for name, ref in trace.inputs.items()}
 
 
-def input_reach(name: str, shape: Shape, axes: Sequence[Axis]) -> Reach:
-    """The reach of an input: every element sees its own position."""
-    places = [axis.dim for axis in axes]
-    forms = {}
-    for axis in axes:
-        exact = of_input(shape, places, axis.dim, clipped=True)
-        forms[axis] = Forms(exact, exact, of_input(shape, places, axis.dim, clipped=False))
-    return Reach(shape, forms if 0 not in shape else {}, frozenset({name}))
+def _axes(name: str, shape: Shape, dims: Iterable[int]) -> tuple[Axis, ...]:
+    return tuple(Axis(name, index, dim, shape[dim]) for index, dim in enumerate(dims))
 
 
-def _dims(trace: Trace, ref: TensorRef) -> tuple[int, ...]:
-    rank = len(ref.shape)
-    mixing = _first_mixing(trace, ref)
-    if mixing is None:
-        return tuple(range(2, rank))
-    layer = trace.calls[mixing.call].hyperparameters
-    if "batch_first" in layer:
-        return (1 if layer["batch_first"] else 0,) if rank == 3 else (0,)
-    if mixing.packet in _CONVOLUTIONS:
-        space = len(mixing.args[1].shape) - 2
-        return tuple(range(rank - space, rank)) if rank > space else tuple(range(2, rank))
-    return tuple(range(1, rank - 1)) if rank > 2 and _features_last(ref, mixing) else tuple(range(2, rank))
+def _usual(ref: TensorRef) -> Dims:
+    return tuple(range(2, len(ref.shape)))
 
 
-def _features_last(ref: TensorRef, product: Op) -> bool:
-    """Whether a product contracts exactly the last dimension of the input."""
-    operand = next((other for other in product.inputs if other.state is None), None)
-    return operand is not None and operand.shape[-1] == ref.shape[-1] and operand.shape != (ref.shape[0], ref.shape[-1])
+class _Listener:
+    """What the ops of a trace say about the dimensions of its inputs."""
 
+    def __init__(self, trace: Trace):
+        self._trace = trace
+        every = {name: _axes(name, ref.shape, range(len(ref.shape))) for name, ref in trace.inputs.items()}
+        self._scout = Engine(trace, every, {})
+        self._last = next((op.index for op in reversed(trace.ops) if self._decides(op)), -1)
 
-def _first_mixing(trace: Trace, ref: TensorRef) -> Op | None:
-    """The first op after the input that is a convolution, a product, or part of a layer that declares `batch_first`.
+    def told(self) -> dict[str, Dims]:
+        """The axes by the name of the input; those of which nothing is said are absent."""
+        told: dict[str, Dims] = {}
+        asked = [name for name, ref in self._trace.inputs.items() if self._is_read(ref)]
+        for op in self._trace.ops:
+            asked = [name for name in asked if not self._settled(op, name, told)]
+            if not asked:
+                break
+            self._scout.run(op)
+        return told
 
-    A product after a transposition says nothing about the input's dimensions.
-    """
-    reached, transposed = {ref.value}, False
-    for op in trace.ops:
-        if any(other.value in reached for other in op.inputs):
-            if op.packet in _CONVOLUTIONS or "batch_first" in trace.calls[op.call].hyperparameters:
-                return op
-            if op.packet in _PRODUCTS and not transposed:
-                return op
-            transposed = transposed or op.packet in _TRANSPOSITIONS
-            reached.update(output.value for output in op.outputs)
-    return None
+    def _is_read(self, ref: TensorRef) -> bool:
+        return any(ref.value == other.value for op in self._trace.ops for other in op.inputs)
+
+    def _settled(self, op: Op, name: str, told: dict[str, Dims]) -> bool:
+        """Note what an op says about an input, and whether no later op will be asked."""
+        if not any(name in self._scout.of(ref).inputs for ref in op.inputs):
+            return False
+        decides = self._decides(op)
+        said = self._decision(op, name) if decides else None
+        if said is not None:
+            told[name] = said
+        elif not decides and name not in told and (hint := self._hint(op, name)) is not None:
+            told[name] = hint
+        return decides or (name in told and op.index > self._last)
+
+    def _decides(self, op: Op) -> bool:
+        call = self._trace.calls[op.call]
+        return op.packet in _CONVOLUTIONS or "batch_first" in call.hyperparameters or call.kind == _ATTENTION
+
+    def _decision(self, op: Op, name: str) -> Dims | None:
+        ref = self._trace.inputs[name]
+        if op.packet in _CONVOLUTIONS:
+            return self._slid_over(op, name, ref)
+        return self._steps(self._trace.calls[op.call], name, ref)
+
+    def _along(self, ref: TensorRef, name: str, *dims: int) -> set[int]:
+        """The dimensions of an input that some dimensions of a tensor run along."""
+        forms = self._scout.of(ref).forms
+        return {axis.dim for axis in forms if axis.input == name and any(map(forms[axis].moves, dims))}
+
+    def _slid_over(self, op: Op, name: str, ref: TensorRef) -> Dims | None:
+        """What a convolution slides over, and what was folded into its batch behind the channels.
+
+        A dimension of size 1, or one that was mixed before, runs along nothing: then what stands at its place counts.
+        """
+        x, count = op.args[0], len(op.args[1].shape) - 2
+        rank = len(ref.shape)
+        if rank <= count:
+            return None
+        along = self._along(x, name, *range(len(x.shape) - count, len(x.shape)))
+        if len(along) < count and x.shape[-count:] == ref.shape[-count:]:
+            return tuple(range(rank - count, rank))
+        beside = {dim for dim in self._along(x, name, 0) if dim >= 2}
+        return tuple(sorted(along | beside)) if along else None
+
+    def _steps(self, layer: Call, name: str, ref: TensorRef) -> Dims | None:
+        """What a recurrent or attention layer takes for steps of a sequence; an image is more than these."""
+        is_attention = layer.kind == _ATTENTION or "num_heads" in layer.hyperparameters
+        sequences = layer.inputs[: 3 if is_attention else 1]
+        x = next((one for one in sequences if name in self._scout.of(one).inputs), None)
+        if x is None:
+            return None
+        dim = int(layer.hyperparameters.get("batch_first", False)) if len(x.shape) == 3 else 0
+        along = self._along(x, name, dim)
+        if len(along) <= 1 and len(ref.shape) > 3:
+            return None
+        return tuple(sorted(along)) if along else (dim,) if x.shape == ref.shape else None
+
+    def _hint(self, op: Op, name: str) -> Dims | None:
+        """What follows from which dimension of an input is mixed: the last of at least three holds features."""
+        if op.packet == _LAYER_NORM:
+            mixed = self._along(op.args[0], name, -1) if len(op.args[1]) == 1 else set()
+        elif op.packet in _PRODUCTS:
+            mixed = self._along(op.args[-2], name, -1) or self._along(op.args[-1], name, -2)
+        else:
+            return None
+        ref = self._trace.inputs[name]
+        rank = len(ref.shape)
+        if mixed == {rank - 1} and rank > 2:
+            return tuple(range(1, rank - 1))
+        return _usual(ref) if mixed and op.packet in _PRODUCTS else None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from cnninspect.receptive import axes, reach
+from cnninspect.receptive import reach
 from cnninspect.receptive.aliases import Aliases, View, put_back
 from cnninspect.receptive.digits import Indices, Table
 from cnninspect.receptive.fields import Axis
@@ -32,8 +32,7 @@ class Engine:
     written through a view, with the op that ended them.
     """
 
-    def __init__(self, trace: Trace, constants: Mapping[int, Indices]):
-        self.trace = trace
+    def __init__(self, trace: Trace, axes: Mapping[str, Sequence[Axis]], constants: Mapping[int, Indices]):
         self.reaches: dict[int, Reach] = {}
         self.made: dict[int, int] = {}
         self.before: dict[int, list[tuple[int, Reach]]] = {}
@@ -42,11 +41,8 @@ class Engine:
         self._aliases = Aliases()
         self._stale: set[int] = set()
         self._overwritten: dict[int, str] = {}
-        self.axes = axes.of_inputs(trace)
         for name, ref in trace.inputs.items():
-            self.reaches[ref.value] = axes.input_reach(name, ref.shape, self.axes[name])
-        for op in trace.ops:
-            self._run(op)
+            self.reaches[ref.value] = reach.of_input(name, ref.shape, axes[name])
 
     def of(self, ref: TensorRef) -> Reach:
         """The reach of a tensor; one that no op made is a constant."""
@@ -73,7 +69,8 @@ class Engine:
 
     # -- one op ------------------------------------------------------------------------------------------------
 
-    def _run(self, op: Op) -> None:
+    def run(self, op: Op) -> None:
+        """Compute the reach of what an op returns and writes; the ops come in order."""
         results = self._results(op)
         for ref, result in zip(op.outputs, results, strict=True):
             self.reaches[ref.value] = result

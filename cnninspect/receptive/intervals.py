@@ -7,6 +7,7 @@ from itertools import accumulate
 
 import numpy as np
 
+from cnninspect.receptive.axes import of_inputs
 from cnninspect.receptive.digits import Indices, Table
 from cnninspect.receptive.engine import Engine
 from cnninspect.receptive.fields import Axis, Field, Interval
@@ -16,11 +17,17 @@ from cnninspect.trace.records import Call, TensorRef, Trace
 
 
 class Fields(Mapping[int, Field]):
-    """The Field of every value that the ops of a trace made, by its value id; computed when asked for."""
+    """The Field of every value that the ops of a trace made, by its value id; computed when asked for.
 
-    def __init__(self, trace: Trace, engine: Engine):
+    `axes` are the spatial axes of every input, by its name.
+    """
+
+    def __init__(self, trace: Trace, constants: Mapping[int, Indices]):
         self.trace = trace
-        self.engine = engine
+        self.axes = of_inputs(trace)
+        self.engine = Engine(trace, self.axes, constants)
+        for op in trace.ops:
+            self.engine.run(op)
         self._last_ops = list(accumulate((max(call.ops, default=-1) for call in trace.calls), max))
 
     def __getitem__(self, value: int) -> Field:
@@ -31,11 +38,6 @@ class Fields(Mapping[int, Field]):
 
     def __len__(self) -> int:
         return len(self.engine.reaches)
-
-    @property
-    def axes(self) -> Mapping[str, tuple[Axis, ...]]:
-        """The spatial axes of every input, by its name."""
-        return self.engine.axes
 
     def of_call(self, call: Call) -> list[Field]:
         """The fields of a call's outputs, as they were when the call ended."""
@@ -85,7 +87,7 @@ def intervals(trace: Trace, constants: Mapping[int, Indices] | None = None) -> F
     `constants` gives the numbers of index tensors that the model holds, by value id, where they are known: a trace
     itself holds no numbers.
     """
-    return Fields(trace, Engine(trace, constants or {}))
+    return Fields(trace, constants or {})
 
 
 def label(call: Call) -> str:

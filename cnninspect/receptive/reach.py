@@ -9,12 +9,11 @@ from math import prod
 
 from cnninspect.quantities import Shape
 from cnninspect.receptive import forms as of_axis
-from cnninspect.receptive import joins
+from cnninspect.receptive import joins, sources
 from cnninspect.receptive.digits import Indices
 from cnninspect.receptive.fields import Axis
 from cnninspect.receptive.forms import Forms
 from cnninspect.receptive.maps import Map
-from cnninspect.receptive.sources import of_nothing
 from cnninspect.receptive.taps import Taps
 
 
@@ -84,6 +83,16 @@ class Reach:
         return self.moved(shape, lambda part: reduce(lambda rest, dim: rest.picked(dim, 0), gone, part))
 
 
+def of_input(name: str, shape: Shape, axes: Sequence[Axis]) -> Reach:
+    """The reach of an input: every element sees its own position."""
+    places = [axis.dim for axis in axes]
+    found = {}
+    for axis in axes:
+        exact = sources.of_input(shape, places, axis.dim, clipped=True)
+        found[axis] = Forms(exact, exact, sources.of_input(shape, places, axis.dim, clipped=False))
+    return Reach(shape, found if 0 not in shape else {}, frozenset({name}))
+
+
 def nothing(shape: Shape) -> Reach:
     """The reach of a tensor that depends on no input."""
     return Reach(shape)
@@ -142,8 +151,8 @@ def _along(axis: Axis, parts: Sequence[Reach]) -> list[Forms]:
 
 def _no_forms(like: Forms, shape: Shape) -> Forms:
     """The forms of a tensor that depends on no pixel, along the axis that `like` is about."""
-    exact = of_nothing(shape, like.strict.space)
-    return Forms(exact, exact, of_nothing(shape, like.endless.space))
+    exact = sources.of_nothing(shape, like.strict.space)
+    return Forms(exact, exact, sources.of_nothing(shape, like.endless.space))
 
 
 def written(whole: Reach, dim: int, positions: Indices, part: Reach) -> Reach:
