@@ -75,6 +75,9 @@ LAYERS = [
     ("cut off", CONV, IMAGE, "macs", "55.2K", "cut off, not rounded"),
     ("rounded in full", CONV, IMAGE, "macs", "55,300", "rounded; a rounded number is claimed with a suffix"),
     ("nothing known", CONV, IMAGE, "macs", "12345", None),
+    ("FLOPs, or two groups", nn.Conv2d(8, 8, 3, groups=2), (1, 8, 16, 16), "macs", "14*14*8 * 8*9", "FLOPs, or groups"),
+    ("one of two samples", CONV, (2, 3, 16, 16), "flops", "2 * 16*16*8 * 27", "2 FLOPs, or this is for one sample"),
+    ("no bias to add", nn.Conv2d(3, 8, 3, bias=False), IMAGE, "macs", "14*14*8 * 27 + 14*14*8", None),
 ]  # fmt: skip
 
 
@@ -96,6 +99,12 @@ CLASSIFIER = (nn.Conv2d(3, 4, 3, padding=1), nn.MaxPool2d(2), nn.Flatten(), nn.L
 
 PYRAMID = (nn.Conv2d(3, 4, 2, 2), nn.Conv2d(4, 8, 2, 2), nn.Conv2d(8, 8, 3, padding=1))
 """3x16x16 -> 4x8x8, 8x4x4, 8x4x4."""
+
+UPSAMPLED = (nn.ConvTranspose2d(8, 8, 4, 2, 1), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1))
+"""8x16x16 -> 8x32x32: a map of as many channels follows, which is four times as large."""
+
+QUARTERED = (nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1, groups=4), nn.Upsample(scale_factor=2))
+"""3x16x16 -> 8x16x16, 8x16x16 (MACs 16*16*8 * 2*9), 8x32x32: four groups, and a map four times as large later."""
 
 NETWORKS = [
     # id, layers, rows of the file, the cell, its hint
@@ -125,6 +134,11 @@ NETWORKS = [
         "flattened a wrong map", CLASSIFIER, "b,4x7x7,,\nd,,4*7*7*10 + 10,",
         ("d", "params"), "follows from the output claimed of b, 4x7x7",
     ),
+    (
+        "output map of the same channels", (nn.Conv2d(3, 8, 1), *UPSAMPLED), "b,,,32*32*8 * 8*16",
+        ("b", "macs"), "counted on the output map",
+    ),
+    ("groups, and a map four times as large", QUARTERED, "b,,,16*16*8 * 8*9", ("b", "macs"), "groups are ignored"),
     ("the row after", STACK, "a,,292,", ("a", "params"), "this is the number of d, a later row"),
     ("the row above", STACK, "d,,,55296", ("d", "macs"), "this is the number of a, an earlier row"),
     (
@@ -172,3 +186,40 @@ def test_a_rounded_claim_is_recognised_within_its_digits(tmp_path):
     # 2 * 55296 = 110592.
     found = hints(inspected((CONV,), IMAGE), tmp_path, "layer,macs\na,111K\n")
     assert "these are FLOPs" in found["a", "macs"]
+
+
+class Bottleneck(nn.Module):
+    """The stride of a bottleneck on its 3x3 convolution, as in torchvision, or on the 1x1 before it."""
+
+    def __init__(self, first, second):
+        super().__init__()
+        self.point = nn.Conv2d(8, 4, 1, stride=first, bias=False)
+        self.norm = nn.BatchNorm2d(4)
+        self.window = nn.Conv2d(4, 4, 3, stride=second, padding=1, bias=False)
+
+    def forward(self, x):
+        """1x1, norm, ReLU, 3x3."""
+        return self.window(self.norm(self.point(x)).relu())
+
+
+HERE, THERE = "with the stride on the 1x1 convolution, as in Caffe's", "with the stride on the 3x3, as in torchvision's"
+STRIDES = [
+    # 8x16x16 -> 4x16x16 or 4x8x8 -> 4x8x8.
+    ("torchvision, its map", (1, 2), "point,,4x8x8,", ("point", "output_shape"), HERE),
+    ("torchvision, its MACs", (1, 2), "point,,,8*8*4 * 8", ("point", "macs"), HERE),
+    ("torchvision, its norm", (1, 2), "norm,,4x8x8,", ("norm", "output_shape"), HERE),
+    ("torchvision, its ReLU", (1, 2), ",Tensor.relu,4x8x8,", ("", "output_shape"), HERE),
+    ("torchvision, all", (1, 2), "total,,,8*8*4 * 8 + 8*8*4 * 36", ("total", "macs"), HERE),
+    ("Caffe, its map", (2, 1), "point,,4x16x16,", ("point", "output_shape"), THERE),
+    ("Caffe, its MACs", (2, 1), "point,,,16*16*4 * 8", ("point", "macs"), THERE),
+    ("Caffe, its norm", (2, 1), "norm,,4x16x16,", ("norm", "output_shape"), THERE),
+    ("Caffe, all", (2, 1), "total,,,16*16*4 * 8 + 8*8*4 * 36", ("total", "macs"), THERE),
+]
+
+
+@pytest.mark.parametrize(
+    ("strides", "row", "cell", "hint"), [case[1:] for case in STRIDES], ids=[case[0] for case in STRIDES]
+)
+def test_the_stride_of_a_bottleneck(strides, row, cell, hint, tmp_path):
+    report = inspect_model(Bottleneck(*strides), (1, 8, 16, 16))
+    assert hint in hints(report, tmp_path, f"layer,kind,output_shape,macs\n{row}\n")[cell]

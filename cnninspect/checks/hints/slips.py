@@ -58,6 +58,13 @@ def _with_bias(layer: Layer) -> Numbers:
     return {"params": sum(layer.roles.values())} if "bias" in layer.roles and _has_params(layer) else {}
 
 
+def _has_bias(layer: Layer) -> bool:
+    """Whether a bias is among the parameters that the row is the first to use."""
+    return (
+        "bias" in layer.roles and layer.row.params is not None and layer.row.params.value == sum(layer.roles.values())
+    )
+
+
 def _has_params(layer: Layer) -> bool:
     return layer.row.params is not None and bool(layer.row.params.value)
 
@@ -130,7 +137,7 @@ def _on_map(layer: Layer, right: tuple[int, ...], wrong: tuple[int, ...]) -> Num
 
 
 def _bias_as_mac(layer: Layer) -> Numbers:
-    if not layer.macs or "bias" not in layer.roles:
+    if not layer.macs or not _has_bias(layer):
         return {}
     additions = prod(layer.output)
     return {"macs": layer.macs + additions, "flops": in_both_units(layer.macs)["flops"] + additions}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from math import prod
 
 from cnninspect.checks.claims.cell import Cell
@@ -25,11 +25,20 @@ def same_row(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
         )
 
 
-def another_stage(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
-    """The layer on a map with as many channels from elsewhere: the nearest before it first, then those after it."""
-    layer = _layer(cell)
-    for words, row, shape in _maps_elsewhere(layer, evidence, _as_input):
-        yield from _fed(cell, layer, shape, f"the input is taken from {words} stage: {_text(shape)} of {row.label}")
+def an_earlier_stage(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
+    """The layer on a map with as many channels from before it, the nearest first."""
+    if layer := _layer(cell):
+        for row, shape in _maps(layer, evidence.before(layer.row), _as_input):
+            yield from _fed(
+                cell, layer, shape, f"the input is taken from an earlier stage: {_text(shape)} of {row.label}"
+            )
+
+
+def a_later_stage(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
+    """The layer on a map with as many channels from after it, the nearest first."""
+    if layer := _layer(cell):
+        for row, shape in _maps(layer, evidence.after(layer.row), _as_input):
+            yield from _fed(cell, layer, shape, f"the input is taken from a later stage: {_text(shape)} of {row.label}")
 
 
 def the_row_before(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
@@ -46,34 +55,32 @@ def the_row_before(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
 
 
 def another_size(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
-    """The layer on a map of its own channels and the size of a map elsewhere."""
-    layer = _layer(cell)
-    for words, _, shape in _maps_elsewhere(layer, evidence, _with_own_channels):
-        yield from _fed(cell, layer, shape, f"the size of the input is that of {words} stage: {_text(shape)}")
+    """The layer on a map of its own channels and the size of a map elsewhere, before it or else after it."""
+    if layer := _layer(cell):
+        for words, rows in (("an earlier", evidence.before(layer.row)), ("a later", evidence.after(layer.row))):
+            for _, shape in _maps(layer, rows, _with_own_channels):
+                yield from _fed(cell, layer, shape, f"the size of the input is that of {words} stage: {_text(shape)}")
 
 
 def _layer(cell: Cell) -> Layer | None:
     return None if cell.row is None else Layer.of(cell.row)
 
 
-def _maps_elsewhere(
-    layer: Layer | None, evidence: Evidence, as_input: Callable[[Shape, Shape], Shape | None]
-) -> Iterator[tuple[str, Row, Shape]]:
-    """Each shape once that `as_input` makes of another row's output and the layer's own input, and that row."""
-    if layer is None:
-        return
+def _maps(
+    layer: Layer, rows: Sequence[Row], as_input: Callable[[Shape, Shape], Shape | None]
+) -> Iterator[tuple[Row, Shape]]:
+    """Each shape once that `as_input` makes of a row's output and the layer's own input, and that row."""
     seen = {layer.use.input}
-    for words, rows in (("an earlier", evidence.before(layer.row)), ("a later", evidence.after(layer.row))):
-        for row in rows:
-            output = output_of(row)
-            shape = None if output is None or len(output) <= 2 else as_input(output, layer.use.input)
-            if shape is not None and shape not in seen:
-                seen.add(shape)
-                yield words, row, shape
+    for row in rows:
+        output = output_of(row)
+        shape = None if output is None or len(output) <= 2 else as_input(output, layer.use.input)
+        if shape is not None and shape not in seen:
+            seen.add(shape)
+            yield row, shape
 
 
-def _fed(cell: Cell, layer: Layer | None, shape: Shape, words: str) -> Iterator[Alternative]:
-    numbers = {} if layer is None else layer.fed(shape)
+def _fed(cell: Cell, layer: Layer, shape: Shape, words: str) -> Iterator[Alternative]:
+    numbers = layer.fed(shape)
     if cell.column in numbers:
         yield Alternative(words, numbers[cell.column])
 

@@ -9,7 +9,7 @@ from math import prod
 
 from cnninspect.checks.claims.cell import Cell
 from cnninspect.checks.hints.evidence import Alternative, Evidence
-from cnninspect.checks.hints.layer import Layer, in_both_units
+from cnninspect.checks.hints.layer import Layer, Numbers, in_both_units
 from cnninspect.report import Row
 
 _ON_POINT = "with the stride on the 1x1 convolution, as in Caffe's ResNet; here it is on the {}"
@@ -38,6 +38,11 @@ class Pair:
         area = prod(self.stride)
         return self.point.macs * (area - 1) if self.strided_point else self.point.macs // area - self.point.macs
 
+    @property
+    def point_moved(self) -> Numbers:
+        """The numbers of the 1x1 convolution with the stride moved."""
+        return self.point.altered(stride=1 if self.strided_point else self.stride)
+
     def pixels(self, axis: int) -> Fraction:
         """What moving the stride adds to the field: the wider window then counts with another jump."""
         field = self.window.row.receptive_field
@@ -53,11 +58,36 @@ class Pair:
         return (_ON_WINDOW if self.strided_point else _ON_POINT).format("x".join(map(str, self.window.kernel)))
 
 
-def moved_costs(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
-    """MACs or FLOPs of a row or a total with the stride moved in every pair below it."""
-    pairs = list(_pairs(evidence.below(cell.row)))
-    if cell.column in ("macs", "flops") and isinstance(cell.found, int) and pairs:
-        yield Alternative(pairs[0].words, cell.found + in_both_units(sum(pair.macs for pair in pairs))[cell.column])
+def moved(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
+    """The map and the work of a row, or the work of a sum, with the stride moved."""
+    if cell.row is not None and cell.row.leaf:
+        yield from _of_leaf(cell, cell.row, evidence)
+    elif cell.column in ("macs", "flops") and isinstance(cell.found, int):
+        pairs = list(_pairs(evidence.below(cell.row)))
+        if pairs:
+            more = in_both_units(sum(pair.macs for pair in pairs))
+            yield Alternative(pairs[0].words, cell.found + more[cell.column])
+
+
+def _of_leaf(cell: Cell, row: Row, evidence: Evidence) -> Iterator[Alternative]:
+    """A 1x1 convolution on whose output the stride shows, and what stands between it and the wider one."""
+    siblings = [leaf for leaf in evidence.leaves if leaf.parent == row.parent]
+    for pair in _pairs(siblings):
+        start, end = (_place(layer.row, siblings) for layer in (pair.point, pair.window))
+        if any(each is row for each in siblings[start:end]):
+            numbers = pair.point_moved if row is pair.point.row else _fed(row, pair)
+            if cell.column in numbers and cell.column != "params":
+                yield Alternative(pair.words, numbers[cell.column])
+
+
+def _place(row: Row, rows: Sequence[Row]) -> int:
+    return next(place for place, each in enumerate(rows) if each is row)
+
+
+def _fed(row: Row, pair: Pair) -> Numbers:
+    """A row on the map of the 1x1 convolution, as that is with the stride moved."""
+    layer, maps = Layer.of(row), pair.point_moved.get("output_shape")
+    return layer.fed(maps[0]) if layer is not None and maps and layer.use.input == pair.point.output else {}
 
 
 def moved_fields(rows: Sequence[Row], found: Sequence[int]) -> Iterator[tuple[str, tuple[Fraction, ...]]]:
