@@ -55,11 +55,6 @@ class Fields(Mapping[int, Field]):
         """How messages name the call that an op belongs to: `layer1.0.se.avgpool`, `layer1.0 torch.cat`."""
         return label(self.trace.calls[self.trace.ops[op].call])
 
-    def maker(self, ref: TensorRef) -> str | None:
-        """How messages name the call whose op made a value; None for an input."""
-        made = self.engine.made.get(ref.value)
-        return None if made is None else self.label(made)
-
     def field(self, reach: Reach) -> Field:
         """A reach as plain intervals."""
         causes = [forms.cause for forms in reach.forms.values()]

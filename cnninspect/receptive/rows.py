@@ -72,7 +72,7 @@ def _row(fields: Fields, reach: Reach, ref: TensorRef) -> ReceptiveField | None:
     cause = _cause(fields, reach, axes)
     found = [_along(fields, axis, reach.forms[axis]) for axis in axes]
     if all(one.whole for one in found):
-        return ReceptiveField(status=Status.EXACT, cause=cause or fields.maker(ref), image=image)
+        return ReceptiveField(status=Status.EXACT, cause=cause or _without_places(fields, ref), image=image)
     if not all(covers(reach.forms[axis].strict.table, fields.looked_at(axis)) for axis in axes):
         cause = None
     size = tuple(one.size for one in found)
@@ -138,6 +138,28 @@ def _cause(fields: Fields, reach: Reach, axes: tuple[Axis, ...]) -> str | None:
     causes = [reach.forms[axis].cause for axis in axes]
     known = [cause for cause in causes if cause is not None]
     return fields.label(max(known)) if len(known) == len(axes) else None
+
+
+def _without_places(fields: Fields, ref: TensorRef) -> str | None:
+    """The first call on the way to `ref` after which every output sees all, where none mixed what had several places.
+
+    So it is where a map of a single position is flattened: no position is mixed with another, but none is left.
+    """
+    made = fields.engine.made
+    seen: set[int] = set()
+    waiting = [ref]
+    while waiting:
+        op = made.get(waiting.pop().value)
+        if op is not None and op not in seen:
+            seen.add(op)
+            waiting += [source for source in fields.trace.ops[op].inputs if _is_whole(fields, source)]
+    return fields.label(min(seen)) if seen else None
+
+
+def _is_whole(fields: Fields, ref: TensorRef) -> bool:
+    """Whether every element of a tensor sees all that the network looks at."""
+    reach = fields.engine.of(ref)
+    return bool(reach.forms) and all(_along(fields, axis, forms).whole for axis, forms in reach.forms.items())
 
 
 def _is_map(reach: Reach) -> bool:
