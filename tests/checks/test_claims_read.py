@@ -70,12 +70,14 @@ CELLS = [
     ("brackets", "output_shape", "(16, 32, 32)", ((16, 32, 32),)),
     ("brackets of one", "output_shape", "[10,]", ((10,),)),
     ("times signs", "output_shape", "16×32×32", ((16, 32, 32),)),
+    ("capital times signs", "output_shape", "16X32X32", ((16, 32, 32),)),
     ("vector", "output_shape", "3,072", ((3072,),)),
     ("arithmetic", "output_shape", "192*3*3", ((1728,),)),
     ("arithmetic in a map", "output_shape", "2*8x(32/2)x16", ((16, 16, 16),)),
     ("several outputs", "output_shape", "16x8x8; 16x4x4", ((16, 8, 8), (16, 4, 4))),
     ("field", "receptive_field", "195", (195,)),
     ("field per axis", "receptive_field", "31x91", (31, 91)),
+    ("field as a tuple", "receptive_field", "(31, 91)", (31, 91)),
     ("field with a range", "receptive_field", "188..204", ((188, 204),)),
     ("global field", "receptive_field", "Global", "global"),
     ("kind in a module", "kind", "nn.Conv2d", "Conv2d"),
@@ -89,6 +91,20 @@ CELLS = [
 def test_a_cell(column, text, value, tmp_path):
     file = written(tmp_path, "claims.csv", f'layer,{column}\nconv1,"{text}"\n')
     assert read_claims(file)[0].cells[column].value == value
+
+
+def test_what_is_no_utf_8_is_said_to_be_none(tmp_path):
+    file = tmp_path / "claims.csv"
+    file.write_bytes("layer,params\nschön,3\n".encode("latin-1"))
+    with pytest.raises(UsageError, match="no text in UTF-8"):
+        read_claims(str(file))
+
+
+@pytest.mark.parametrize("name", ["total", "Total", "TOTAL"])
+def test_the_total_in_any_case(name, tmp_path):
+    assert summary(read_claims(written(tmp_path, "claims.csv", f"layer,params\n{name},3\n"))) == [
+        ("total", 0, "", {"params": 3})
+    ]
 
 
 CALLS = [
@@ -115,10 +131,15 @@ def test_functions_are_numbered_by_kind(tmp_path):
 REFUSED = [
     # id, file, text, part of the message
     ("ending", "claims.txt", CSV, "claims are read from .csv, .md, .json, .yaml, .yml files"),
-    ("column", "claims.csv", "layer,parms\nconv1,3\n", "line 2: no column is called 'parms'. Nearest: params."),
+    ("column", "claims.csv", "layer,parms\nconv1,3\n", "line 1: no column is called 'parms'. Nearest: params."),
     ("far column", "claims.csv", "layer,zzz\nconv1,3\n", "Columns: layer, call, kind, output_shape, params"),
     ("column twice", "claims.csv", "layer,params,params\nconv1,3,4\n", "'params' stands twice"),
     ("key twice", "claims.json", '[{"layer": "a", "layer": "b"}]', "'layer' stands twice"),
+    ("key twice in YAML", "claims.yaml", "- layer: a\n  params: 1\n  params: 2\n", "'params' stands twice"),
+    ("key of an entry", "claims.yaml", "- layer: a\n- {layer: b, parms: 2}\n", "entry 2: no column is called 'parms'"),
+    ("semicolons", "claims.csv", "layer;params\nconv1;3\n", "separated by ';'. Separate them by commas."),
+    ("tabs", "claims.csv", "layer\tparams\nconv1\t3\n", r"separated by '\t'. Separate them by commas."),
+    ("a bar too many", "claims.md", "| layer |\n|---|\n| a|b |\n", r"A bar within a cell is written \|."),
     (
         "commas",
         "claims.csv",

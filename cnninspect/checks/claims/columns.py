@@ -12,7 +12,7 @@ from cnninspect.checks.claims.expressions import NotArithmetic, Number, evaluate
 from cnninspect.quantities import Shape
 
 _BRACKETS = re.compile(r"[(\[]\s*(.*?)\s*,?\s*[)\]]", re.DOTALL)
-_TIMES = re.compile(r"\s*[x×]\s*")
+_TIMES = re.compile(r"\s*[xX×]\s*")
 _RANGE = re.compile(r"\s*(?:\.\.|–)\s*")
 GLOBAL = "global"
 Extent = int | tuple[int, ...]
@@ -93,15 +93,19 @@ def _shapes(text: str) -> Shapes:
 
 def _shape(text: str) -> Shape:
     """`16x32x32`, `(16, 32, 32)` or a single size; every size may be arithmetic."""
+    return tuple(_whole(part) for part in _sizes(text))
+
+
+def _sizes(text: str) -> list[str]:
+    """The texts between times signs, or between commas in brackets."""
     bracketed = _BRACKETS.fullmatch(text)
-    parts = bracketed[1].split(",") if bracketed and "x" not in text else _TIMES.split(text)
-    return tuple(_whole(part) for part in parts)
+    return bracketed[1].split(",") if bracketed and not _TIMES.search(text) else _TIMES.split(text)
 
 
 def _field(text: str) -> Field:
     if text.lower() == GLOBAL:
         return Field(GLOBAL)
-    return Field(tuple(_extent(part) for part in _TIMES.split(text)))
+    return Field(tuple(_extent(part) for part in _sizes(text)))
 
 
 def _extent(text: str) -> Extent:

@@ -44,7 +44,7 @@ def read_claims(file: str) -> tuple[Claim, ...]:
     following: Counter[tuple[str, str]] = Counter()
     claims = []
     for record in read_records(file):
-        claim = _claim(record, f"{file}, {record.place}", following)
+        claim = _claim(record, file, following)
         following[_use(claim.layer, claim.kind)] = claim.call + 1
         claims.append(claim)
     if not claims:
@@ -52,9 +52,12 @@ def read_claims(file: str) -> tuple[Claim, ...]:
     return tuple(claims)
 
 
-def _claim(record: Record, where: str, following: Mapping[tuple[str, str], int]) -> Claim:
-    texts = {_column(header, where): text for header, text in record.cells.items()}
+def _claim(record: Record, file: str, following: Mapping[tuple[str, str], int]) -> Claim:
+    where = f"{file}, {record.place}"
+    texts = {_column(header, f"{file}, {record.names_place}"): text for header, text in record.cells.items()}
     layer, kind = texts.get("layer", ""), texts.get("kind", "")
+    if layer.lower() == TOTAL:
+        layer = TOTAL
     if not layer and not kind:
         raise UsageError(f"{where}: it names no layer. A function call without one is named by its kind.")
     cells = {column: _cell(column, texts[column], where) for column in COLUMNS if column in texts}

@@ -13,9 +13,13 @@ from cnninspect.errors import UsageError
 
 
 class Record(NamedTuple):
-    """One row of the file: where it stands, such as `line 3`, and its cells as text, empty ones left out."""
+    """One row of the file: where it and the names of its columns stand, such as `line 3`, and its cells as text.
+
+    Empty cells are left out.
+    """
 
     place: str
+    names_place: str
     cells: dict[str, str]
 
 
@@ -36,14 +40,18 @@ def read_records(file: str) -> list[Record]:
         return [record for record in reader(text) if record.cells]
     except OSError as error:
         raise UsageError(f"cannot read {file}: {(error.strerror or str(error)).lower()}.") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{file}: it is no text in UTF-8. Save it in that encoding.") from None
     except ValueError as error:
         raise UsageError(f"{file}: {str(error).rstrip('.')}.") from None
 
 
 def _csv(text: str) -> Iterator[Record]:
     reader = csv.reader(text.splitlines())
-    lines = [(f"line {reader.line_num}", cells) for cells in reader]
-    return _table([(place, cells) for place, cells in lines if any(cells)])
+    lines = [(f"line {reader.line_num}", cells) for cells in reader if any(cells)]
+    if lines and len(lines[0][1]) == 1 and (sign := re.search(r"[;\t]", lines[0][1][0])):
+        raise ValueError(f"its columns are separated by {sign[0]!r}. Separate them by commas")
+    return _table(lines, "A number with commas needs quotes")
 
 
 def _markdown(text: str) -> Iterator[Record]:
@@ -57,7 +65,7 @@ def _markdown(text: str) -> Iterator[Record]:
     if len(lines) < 2 or not all(_RULE.fullmatch(cell) for cell in lines[1][1]):
         raise ValueError("it holds no table: a header, a line of dashes, and rows, each between bars")
     del lines[1]
-    return _table(lines)
+    return _table(lines, r"A bar within a cell is written \|")
 
 
 def _unmarked(cell: str) -> str:
@@ -68,16 +76,16 @@ def _unmarked(cell: str) -> str:
     return _ESCAPED.sub(r"\1", cell)
 
 
-def _table(lines: Sequence[tuple[str, list[str]]]) -> Iterator[Record]:
-    """The lines after the first, whose cells are the headers."""
+def _table(lines: Sequence[tuple[str, list[str]]], too_many: str) -> Iterator[Record]:
+    """The lines after the first, whose cells are the headers; `too_many` says why a line may have more."""
     if not lines:
         raise ValueError("it is empty")
-    headers = [header.strip() for header in lines[0][1]]
+    above, headers = lines[0][0], [header.strip() for header in lines[0][1]]
     for place, cells in lines[1:]:
         if len(cells) != len(headers):
-            hint = " A number with commas needs quotes" if len(cells) > len(headers) else ""
+            hint = f" {too_many}" if len(cells) > len(headers) else ""
             raise ValueError(f"{place}: the header has {len(headers)} cells, this row {len(cells)}.{hint}")
-        yield Record(place, _filled(list(zip(headers, cells, strict=True))))
+        yield Record(place, above, _filled(list(zip(headers, cells, strict=True))))
 
 
 def _json(text: str) -> Iterator[Record]:
@@ -91,8 +99,17 @@ def _yaml(text: str) -> Iterator[Record]:
         raise ValueError(
             "reading YAML needs PyYAML: python -m pip install PyYAML. CSV, Markdown and JSON do not"
         ) from None
+
+    class Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
+        """YAML in which a key that stands twice is as wrong as the standard says."""
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+            _unique([(self.construct_object(key), None) for key, _ in node.value])
+            found: dict[Any, Any] = super().construct_mapping(node, deep)
+            return found
+
     try:
-        return _objects(yaml.safe_load(text))
+        return _objects(yaml.load(text, Loader))
     except yaml.YAMLError as error:
         raise ValueError(" ".join(str(error).split())) from None
 
@@ -101,7 +118,8 @@ def _objects(data: Any) -> Iterator[Record]:
     if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
         raise ValueError("it must hold a list with one object for each layer")
     for number, item in enumerate(data, 1):
-        yield Record(f"entry {number}", _filled([(str(name), _text(value)) for name, value in item.items()]))
+        place = f"entry {number}"
+        yield Record(place, place, _filled([(str(name), _text(value)) for name, value in item.items()]))
 
 
 def _text(value: Any) -> str:
