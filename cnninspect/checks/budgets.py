@@ -129,7 +129,7 @@ def _shares(report: Report, budget: Budget) -> Iterator[Check]:
     largest = max(rows, key=lambda row: _count(row), default=None)
     for row, verdict in judged:
         if verdict is not Verdict.MATCH or (row is largest and all(each is Verdict.MATCH for _, each in judged)):
-            yield _check(budget, verdict, _percent(row, total), None, row)
+            yield _check(budget, verdict, _percent(row.macs, total), _about_share(row.macs, total), row)
 
 
 def _share(part: Quantity, total: Quantity) -> list[tuple[Limit, Status]]:
@@ -146,8 +146,18 @@ def _count(row: Row) -> int:
     return 0 if row.macs is None or row.macs.value is None else int(row.macs.value)
 
 
-def _percent(row: Row, total: Quantity) -> float | None:
-    return round(100 * _count(row) / total.value, 4) if total.value else None
+def _percent(part: Quantity | None, total: Quantity) -> float | None:
+    """The share in percent; None where the layer's own MACs are not known."""
+    if part is None or part.value is None or part.status is not Status.EXACT or not total.value:
+        return None
+    return round(100 * int(part.value) / total.value, 4)
+
+
+def _about_share(part: Quantity | None, total: Quantity) -> str | None:
+    """Why the share cannot be decided on, if it cannot."""
+    if part is None or part.status is not Status.EXACT:
+        return "its MACs are not known"
+    return "at most, since the total is a lower bound" if total.status is Status.LOWER_BOUND else _about(total)
 
 
 def _check(budget: Budget, verdict: Verdict, found: Any, hint: str | None, row: Row | None = None) -> Check:

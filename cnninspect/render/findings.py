@@ -99,8 +99,9 @@ def _cells(check: Check, where: str | None, marks: Marks) -> dict[str, Cell]:
 
 
 def _change(check: Check) -> str:
-    """How far the network has moved; a formula and its measurement are two sides of the same network."""
-    return "" if check.source == "formula" else change_text(check.expected, check.found)
+    """How far the network has moved, where both ends are certain; a formula and its measurement are of one network."""
+    moved = check.source != "formula" and check.verdict is not Verdict.UNKNOWN
+    return change_text(check.expected, check.found) if moved else ""
 
 
 def _value_cell(check: Check, value: Any, tone: Tone, marks: Marks) -> Cell:
