@@ -16,7 +16,8 @@ _STYLE = """\
 .cnninspect { font: 14px/1.45 system-ui, sans-serif; }
 .cnninspect table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 1em 0; }
 .cnninspect th, .cnninspect td { padding: 0.1em 0.8em; text-align: left; white-space: pre; border: 0; }
-.cnninspect th { font-weight: normal; opacity: 0.6; border-bottom: 1px solid; }
+.cnninspect th { font-weight: normal; opacity: 0.6; }
+.cnninspect thead th { border-bottom: 1px solid; }
 .cnninspect .right { text-align: right; }
 .cnninspect .strong { font-weight: bold; }
 .cnninspect .quiet { opacity: 0.55; }
@@ -84,7 +85,7 @@ def _attribute(heading: Heading, tone: Tone = Tone.PLAIN) -> str:
 
 def _facts(found: list[Fact]) -> str:
     rows = "".join(
-        f'<tr><th>{escape(fact.label)}</th><td class="{fact.tone.value}">{escape(fact.text)}</td>'
+        f'<tr><th scope="row">{escape(fact.label)}</th><td class="{fact.tone.value}">{escape(fact.text)}</td>'
         f"<td>{escape(fact.aside)}</td></tr>\n"
         for fact in found
     )
