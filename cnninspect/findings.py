@@ -83,7 +83,7 @@ class Findings:
     def _per_sample(self, shape: Shape) -> int:
         """Elements per sample; a tensor whose size the batch does not divide is not made of samples."""
         elements = prod(shape)
-        return elements // self.batch if elements % self.batch == 0 else elements
+        return elements // self.batch if self.batch and elements % self.batch == 0 else elements
 
     def _container(self, call: Call, children: list[Numbers]) -> Numbers:
         estimate = self.estimates[call.index]

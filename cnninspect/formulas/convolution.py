@@ -8,7 +8,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from cnninspect.formulas.base import Formula, Use, as_tuple, numel, register, register_op
+from cnninspect.formulas.base import Formula, NoFormula, Use, as_tuple, numel, register, register_op
 from cnninspect.quantities import Shape
 from cnninspect.trace.records import TensorRef
 
@@ -92,6 +92,7 @@ def _conv_call(
     input: TensorRef, weight: TensorRef, bias: TensorRef | None = None,
     stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1,
 ) -> Use:  # fmt: skip
+    _check_real(input)
     hyper = {
         "in_channels": weight.shape[1] * groups, "out_channels": weight.shape[0], "kernel_size": weight.shape[2:],
         "stride": stride, "padding": padding, "dilation": dilation, "groups": groups,
@@ -103,6 +104,7 @@ def _transposed_call(
     input: TensorRef, weight: TensorRef, bias: TensorRef | None = None,
     stride: Any = 1, padding: Any = 0, output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
 ) -> Use:  # fmt: skip
+    _check_real(input)
     hyper = {
         "in_channels": weight.shape[0], "out_channels": weight.shape[1] * groups, "kernel_size": weight.shape[2:],
         "stride": stride, "padding": padding, "output_padding": output_padding, "dilation": dilation, "groups": groups,
@@ -110,7 +112,19 @@ def _transposed_call(
     return Use((input.shape,), hyper, {"weight": weight, "bias": bias})
 
 
+def _check_real(input: TensorRef) -> None:
+    """NoFormula for complex maps: torch works them out as three convolutions of real ones."""
+    if input.dtype.startswith("complex"):
+        raise NoFormula("a complex convolution is three real ones")
+
+
+def _module_call(use: Use, input: TensorRef) -> Use:
+    _check_real(input)
+    return use
+
+
 def _module_with_output_size(use: Use, input: TensorRef, output_size: Any = None) -> Use:
+    _check_real(input)
     return Use((input.shape,), {**use.hyper, "output_size": output_size}, use.state, use.training, use.kind)
 
 
@@ -123,6 +137,7 @@ CONVOLUTION = register(
         modules=("Conv1d", "Conv2d", "Conv3d"),
         hyperparameters=(*_HYPER, "padding_mode"),
         functions=dict.fromkeys(("F.conv1d", "F.conv2d", "F.conv3d"), _conv_call),
+        bind=_module_call,
         roles=("weight", "bias"),
         output=conv_output,
         params=conv_params,

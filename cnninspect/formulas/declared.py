@@ -13,9 +13,10 @@ def contradictions(call: Call, trace: Trace) -> dict[str, tuple[Any, Any]]:
     """Hyper-parameters that a subclass of a known layer declares, and the other values its own forward uses.
 
     Looks at the functional calls of the layer's family that this call makes with the module's own weight; with a
-    weight that is computed, at the only such call. Empty if `call` is no such subclass or keeps its word.
+    weight that is computed, at the only such call. Empty if `call` is no such subclass, keeps its word, or ran under a
+    function transform, which changes the shapes that it sees.
     """
-    if call.base is None:
+    if call.base is None or call.transformed:
         return {}
     formula = MODULES[call.base]
     uses = [use for use in _functional_uses(call, trace) if use[0] is formula]

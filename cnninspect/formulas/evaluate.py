@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from cnninspect.formulas.base import FUNCTIONS, MODULES, OPS, Formula, NoFormula, Use, numel, rule_of
 from cnninspect.formulas.declared import contradictions
-from cnninspect.quantities import Shape, Status, total_status
+from cnninspect.quantities import Shape, Status, item_size, total_status
 from cnninspect.trace.records import Call, Op, TensorRef, Trace
 
 Shapes = tuple[Shape | None, ...]
@@ -41,7 +41,7 @@ def evaluate(trace: Trace) -> list[Estimate]:
     predicted: dict[int, Shape | None] = {ref.value: ref.shape for ref in trace.inputs.values()}
     for call in trace.calls:
         if call.layer is not None or call.functional:
-            estimate = _leaf(call, trace)
+            estimate = _leaf(call, trace, predicted)
             for ref, shape in zip(call.outputs, estimate.shapes, strict=False):
                 predicted[ref.value] = shape
             estimates[call.index] = estimate
@@ -53,8 +53,13 @@ def evaluate(trace: Trace) -> list[Estimate]:
     return [estimate for estimate in estimates if estimate is not None]
 
 
-def _leaf(call: Call, trace: Trace) -> Estimate:
-    """A known layer or a functional call: by its own formula, or else by the ATen ops it ran."""
+def _leaf(call: Call, trace: Trace, predicted: dict[int, Shape | None]) -> Estimate:
+    """A known layer or a functional call: by its own formula, or else by the ATen ops it ran.
+
+    Under a function transform only the ops know what there is to do: a formula would see one sample of many.
+    """
+    if call.transformed:
+        return _by_ops(call, trace, predicted)
     try:
         if call.layer is not None:
             formula = MODULES[call.layer]
@@ -66,7 +71,7 @@ def _leaf(call: Call, trace: Trace) -> Estimate:
             return _by_formula(call, formula, use, trace)
     except NoFormula:
         pass
-    return _by_ops(call, trace)
+    return _by_ops(call, trace, predicted)
 
 
 def module_use(call: Call, formula: Formula) -> Use:
@@ -122,15 +127,19 @@ def _params_read(refs: tuple[TensorRef, ...], trace: Trace) -> int | None:
         if not ref.fresh:
             continue
         declared = trace.parameters[ref.state or ""]
-        part = min(numel(ref.shape), numel(declared.shape))
+        # A view as complex numbers has half as many elements as the parameter.
+        part = min(ref.nbytes // item_size(declared.dtype), numel(declared.shape))
         if ref.fresh < part:
             return None
         total += part
     return total
 
 
-def _by_ops(call: Call, trace: Trace) -> Estimate:
-    """A call without a formula of its own: the rules of the ATen ops it ran."""
+def _by_ops(call: Call, trace: Trace, predicted: dict[int, Shape | None]) -> Estimate:
+    """A call without a formula of its own: the rules of the ATen ops it ran, whose results `predicted` gets too.
+
+    Such a result may come out elsewhere: `y[0] = x` returns nothing, and a transform unwraps what is inside it.
+    """
     shapes: dict[int, Shape | None] = {ref.value: ref.shape for ref in call.inputs}
     macs, missing, computes = 0, [], False
     for op in (trace.ops[index] for index in call.ops):
@@ -140,8 +149,9 @@ def _by_ops(call: Call, trace: Trace) -> Estimate:
         if count is None:
             missing.append(op.packet)
         macs += count or 0
-        predicted = op_shapes(op)
-        shapes.update(zip_longest((ref.value for ref in op.outputs), predicted[: len(op.outputs)]))
+        results = op_shapes(op)
+        shapes.update(zip_longest((ref.value for ref in op.outputs), results[: len(op.outputs)]))
+    predicted.update(shapes)
     return Estimate(
         shapes=tuple(shapes.get(ref.value) for ref in call.outputs),
         params=_params_read(tuple(call.inputs), trace) if call.functional else _declared(call),

@@ -31,6 +31,8 @@ def linear_macs(use: Use) -> int:
 
 
 def _linear_call(input: TensorRef, weight: TensorRef, bias: TensorRef | None = None) -> Use:
+    if input.sparse or weight.sparse:
+        raise NoFormula("a sparse tensor is multiplied where it is not 0")
     # A one-dimensional weight is one output feature, and the output then has no dimension for it.
     out_features = weight.shape[0] if len(weight.shape) == 2 else None
     hyper = {"in_features": weight.shape[-1], "out_features": out_features}

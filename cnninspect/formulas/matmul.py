@@ -34,32 +34,39 @@ def matmul_macs(use: Use) -> int:
     return numel(broadcast(a[:-2], b[:-2])) * a[-2] * a[-1] * b[-1]
 
 
+def dense(*operands: TensorRef) -> Use:
+    """The use of operands that are stored in full; NoFormula for others: how many products they take is data."""
+    if any(operand.sparse for operand in operands):
+        raise NoFormula("a sparse tensor is multiplied where it is not 0")
+    return Use(tuple(operand.shape for operand in operands))
+
+
 def _product(input: TensorRef, other: TensorRef) -> Use:
-    return Use((input.shape, other.shape))
+    return dense(input, other)
 
 
 def _mat2(input: TensorRef, mat2: TensorRef) -> Use:
-    return Use((input.shape, mat2.shape))
+    return dense(input, mat2)
 
 
 def _vec(input: TensorRef, vec: TensorRef) -> Use:
-    return Use((input.shape, vec.shape))
+    return dense(input, vec)
 
 
 def _reversed(input: TensorRef, other: TensorRef) -> Use:
-    return Use((other.shape, input.shape))
+    return dense(other, input)
 
 
 def _added_mm(input: TensorRef, mat1: TensorRef, mat2: TensorRef, **_: Any) -> Use:
-    return Use((mat1.shape, mat2.shape))
+    return dense(mat1, mat2)
 
 
 def _added_bmm(input: TensorRef, batch1: TensorRef, batch2: TensorRef, **_: Any) -> Use:
-    return Use((batch1.shape, batch2.shape))
+    return dense(batch1, batch2)
 
 
 def _added_mv(input: TensorRef, mat: TensorRef, vec: TensorRef, **_: Any) -> Use:
-    return Use((mat.shape, vec.shape))
+    return dense(mat, vec)
 
 
 _ADAPTERS: dict[str, Adapter] = {

@@ -17,6 +17,7 @@ _NAMESPACES = (
     ("torch.fft", torch.fft),
     ("torch.linalg", torch.linalg),
     ("torch.special", torch.special),
+    ("torch.sparse", torch.sparse),
 )
 
 _QUERIES = """

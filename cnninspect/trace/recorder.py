@@ -121,6 +121,7 @@ class Recorder:
         key = (path, kind if functional else None)
         parent = self._stack[-1].index if self._stack else None
         call = Call(len(self.calls), path, self._uses[key], kind, parent, functional)
+        call.transformed = torch._C._functorch.peek_interpreter_stack() is not None
         self._uses[key] += 1
         self.receive(call, args, kwargs)
         self.calls.append(call)

@@ -20,7 +20,8 @@ class TensorRef:
 
     `value` numbers the values of the run: an in-place op gives its tensor a new one. `storage` numbers alias sets:
     views share it. `state` names the parameter or buffer whose storage this is. `fresh` is how many elements of a
-    parameter this use is the first to read (0 for everything that is not a parameter).
+    parameter this use is the first to read (0 for everything that is not a parameter). `sparse` says that not all
+    elements are stored.
     """
 
     value: int
@@ -29,6 +30,7 @@ class TensorRef:
     storage: int
     state: str | None = None
     fresh: int = 0
+    sparse: bool = False
 
     @property
     def nbytes(self) -> int:
@@ -96,7 +98,8 @@ class Call:
     makes it. `number` counts the uses of this module, or of this `kind` of function at this path. `layer` names the
     kind whose formula holds for this module, or None: then the calls it makes are recorded below it. `base` names
     the known layer that it subclasses with a forward of its own. `where` is the line in the user's own files that it
-    comes from, `nets.py:41`.
+    comes from, `nets.py:41`. `transformed` says that it ran under `torch.vmap` or another function transform: what it
+    was written to do to one sample, its ops do to a batch.
     """
 
     index: int
@@ -115,6 +118,7 @@ class Call:
     training: bool = False
     ops: list[int] = field(default_factory=list)
     where: str | None = None
+    transformed: bool = False
 
     @property
     def depth(self) -> int:

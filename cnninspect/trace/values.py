@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from cnninspect.trace.encode import unwrapped
 from cnninspect.trace.records import State, TensorRef
 
 
@@ -29,6 +30,7 @@ class Values:
         self._states: dict[int, str] = {}
         self._claimed: dict[int, torch.Tensor | bool] = {}
         self._elements: dict[int, int] = {}
+        self._item_sizes: dict[int, int] = {}
         self._adopts_leaves = model is None
         self.unregistered = 0
         self.parameters: dict[str, State] = {}
@@ -40,7 +42,11 @@ class Values:
                 self._add_state(name, buffer, self.buffers)
 
     def ref(self, tensor: torch.Tensor) -> TensorRef:
-        """The TensorRef of a tensor; one never seen before is a constant that the model holds."""
+        """The TensorRef of a tensor; one never seen before is a constant that the model holds.
+
+        A tensor under `torch.vmap` or another transform is the one that ops see: with every sample of the batch.
+        """
+        tensor = unwrapped(tensor)
         known: TensorRef | None = self._known.get(tensor)
         if known is None:
             if self._adopts_leaves and tensor.requires_grad and tensor.is_leaf:
@@ -59,7 +65,8 @@ class Values:
         else:
             storage = self._storage_of(tensor, self._counter)
             state = self._states.get(storage, state)
-        ref = TensorRef(self._counter, tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), storage, state)
+        shape, dtype = tuple(tensor.shape), str(tensor.dtype).removeprefix("torch.")
+        ref = TensorRef(self._counter, shape, dtype, storage, state, sparse=_is_sparse(tensor))
         self._known[tensor] = ref
         return ref
 
@@ -86,7 +93,8 @@ class Values:
         claimed = self._claimed.get(ref.storage, False)
         if claimed is True:
             return 0
-        distinct = prod(size for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if stride != 0)
+        sizes, strides, offset = _places(unwrapped(tensor), self._item_sizes[ref.storage])
+        distinct = prod(size for size, stride in zip(sizes, strides, strict=True) if stride != 0)
         elements = self._elements[ref.storage]
         if claimed is False and distinct == elements:
             self._claimed[ref.storage] = True
@@ -96,7 +104,7 @@ class Values:
         assert isinstance(claimed, torch.Tensor)
         before = int(claimed.sum())
         every = torch.arange(elements, device="cpu")
-        claimed[every.as_strided(tensor.shape, tensor.stride(), tensor.storage_offset()).reshape(-1)] = True
+        claimed[every.as_strided(sizes, strides, offset).reshape(-1)] = True
         return int(claimed.sum()) - before
 
     def owned(self, named: Iterable[tuple[str, torch.Tensor]]) -> dict[str, State]:
@@ -134,7 +142,25 @@ class Values:
         if state == name:
             # Uninitialised lazy parameters have no storage; the run itself will say what to do about them.
             states[name] = State(name, shape, dtype, tensor.numel(), tensor.requires_grad)
-            self._elements[storage] = tensor.untyped_storage().nbytes() // tensor.element_size()
-        ref = TensorRef(self._counter, shape, dtype, storage, state)
+            if not _is_sparse(tensor):
+                self._elements[storage] = tensor.untyped_storage().nbytes() // tensor.element_size()
+                self._item_sizes[storage] = tensor.element_size()
+        ref = TensorRef(self._counter, shape, dtype, storage, state, sparse=_is_sparse(tensor))
         self._known[tensor] = ref
         return ref
+
+
+def _places(tensor: torch.Tensor, item_size: int) -> tuple[tuple[int, ...], tuple[int, ...], int]:
+    """Sizes, strides and offset of what a tensor reads, in elements of the parameter that it is a view of.
+
+    A complex number is two of a real parameter; parts of an element count as the whole.
+    """
+    wide = tensor.element_size() // item_size
+    if not wide:
+        return (tensor.untyped_storage().nbytes() // item_size,), (1,), 0
+    strides = (*(stride * wide for stride in tensor.stride()), 1)
+    return (*tensor.shape, wide), strides, int(tensor.storage_offset()) * wide
+
+
+def _is_sparse(tensor: torch.Tensor) -> bool:
+    return tensor.layout is not torch.strided and not tensor.is_mkldnn

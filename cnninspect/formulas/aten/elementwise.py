@@ -31,6 +31,11 @@ def gru_step(input_gates: TensorRef, hidden_gates: TensorRef, hx: TensorRef, *_:
     return (hx.shape,)
 
 
+_FAKE_QUANTIZED = (
+    "fake_quantize_per_tensor_affine_cachemask fake_quantize_per_channel_affine_cachemask "
+    "_fake_quantize_per_tensor_affine_cachemask_tensor_qparams _fused_moving_avg_obs_fq_helper"
+)
+
 _ACTIVATIONS = "hardswish(_) mish_ gelu_ threshold_ rrelu_with_noise(_) _prelu_kernel log_sigmoid_forward"
 
 register_op(*packets("eq(_) ne(_) lt(_) le(_) gt(_) ge(_)"), output=broadcast_tensors, work=Work.COMPARISON)
@@ -42,6 +47,8 @@ register_op(*packets(_ACTIVATIONS), output=same, work=Work.ELEMENTWISE)
 register_op(*packets("copysign_ heaviside_ xlogy_ gcd_ lcm_ floor_divide_"), output=same, work=Work.ELEMENTWISE)
 register_op(*packets("floor_divide polar complex _add_relu"), output=broadcast_tensors, work=Work.ELEMENTWISE)
 register_op(*packets("frexp native_dropout"), output=twice_same, work=Work.ELEMENTWISE)
+register_op(*packets(_FAKE_QUANTIZED), output=twice_same, work=Work.ELEMENTWISE)
+register_op(*packets("quantize_per_tensor quantize_per_channel dequantize"), output=same, work=Work.ELEMENTWISE)
 register_op("aten.glu", output=gated, work=Work.ELEMENTWISE)
 register_op("aten._thnn_fused_lstm_cell", output=lstm_step, work=Work.ELEMENTWISE)
 register_op("aten._thnn_fused_gru_cell", output=gru_step, work=Work.ELEMENTWISE)

@@ -7,7 +7,7 @@ from typing import Any
 from cnninspect.formulas.aten import packets
 from cnninspect.formulas.aten.shapes import nothing, same
 from cnninspect.formulas.base import NoFormula, Use, Work, broadcast_tensors, register_op
-from cnninspect.formulas.matmul import matmul_macs, matmul_output
+from cnninspect.formulas.matmul import dense, matmul_macs, matmul_output
 from cnninspect.quantities import Shape
 from cnninspect.trace.records import TensorRef
 
@@ -24,7 +24,7 @@ def product(self: TensorRef, other: TensorRef, *_: Any, **__: Any) -> tuple[Shap
 
 def product_macs(self: TensorRef, other: TensorRef, *_: Any, **__: Any) -> int:
     """The MACs of the product of the first two arguments."""
-    return matmul_macs(Use((self.shape, other.shape)))
+    return matmul_macs(dense(self, other))
 
 
 def added_product(self: TensorRef, a: TensorRef, b: TensorRef, **_: Any) -> tuple[Shape, ...]:

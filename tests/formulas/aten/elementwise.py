@@ -1,9 +1,13 @@
 """Samples of elementwise ops: those with a rule of their own, and some that share the pointwise rule."""
 
+import torch
+
 from tests.formulas.aten.samples import OpSample, by_hand, on_cpu, op
-from tests.formulas.samples import index
+from tests.formulas.samples import Tensor, index
 
 X = (2, 3, 4)
+ZERO, ON = Tensor((1,), torch.int32, below=1), Tensor((1,), torch.int64, below=2)
+ZERO_POINTS = Tensor((3,), torch.int32, below=3)
 _COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 
 SAMPLES: list[OpSample] = [
@@ -25,6 +29,13 @@ SAMPLES: list[OpSample] = [
     op("_add_relu", X, (3, 1)),
     op("frexp", X),
     op("native_dropout", X, 0.5, True),
+    on_cpu("fake_quantize_per_tensor_affine_cachemask", X, 0.1, 0, -128, 127),
+    on_cpu("fake_quantize_per_channel_affine_cachemask", X, (3,), ZERO_POINTS, 1, -128, 127),
+    on_cpu("_fake_quantize_per_tensor_affine_cachemask_tensor_qparams", X, (1,), ZERO, ON, -128, 127),
+    on_cpu("_fused_moving_avg_obs_fq_helper", X, ON, ON, (1,), (1,), (1,), ZERO, 0.1, -128, 127, -1),
+    on_cpu("quantize_per_tensor", X, 0.1, 0, torch.quint8),
+    on_cpu("quantize_per_channel", X, (3,), index(3), 1, torch.quint8),
+    on_cpu("dequantize", X),
     op("glu", X),
     op("glu", (2, 6, 4), 1),
     # The fused cells run on CUDA only: one next state for the GRU, hidden and cell state for the LSTM.

@@ -2,7 +2,7 @@
 
 import torch
 
-from tests.formulas.aten.samples import OpSample, by_values, on_cpu, op
+from tests.formulas.aten.samples import OpSample, by_hand, by_values, on_cpu, op
 from tests.formulas.samples import Tensor, index
 
 X = (2, 4, 6)
@@ -55,6 +55,11 @@ SAMPLES: list[OpSample] = [
     op("pixel_shuffle", (2, 12, 3, 4), 2),
     op("pixel_unshuffle", (12, 6, 4), 2),
     by_values("_pack_padded_sequence", (2, 4, 6), index(2, below=4), True),
+    on_cpu("_to_sparse", X),
+    on_cpu("_to_sparse_csr", (3, 4)),
+    by_hand("_to_dense", X, results=(X,)),  # runs on sparse tensors only
+    on_cpu("is_same_size", X, (2,)),
+    on_cpu("_has_same_storage_numel", X, X),
     on_cpu("_assert_async", Tensor((), torch.bool, below=2)),
     on_cpu("_local_scalar_dense", ()),
     on_cpu("_functional_assert_async", Tensor((), torch.bool, below=2), "", (3,)),

@@ -1,0 +1,119 @@
+"""Networks that are built or fed in unusual ways: what they take must not be what a usual one would."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.func import functional_call, stack_module_state
+
+from cnninspect import inspect_model
+from cnninspect.quantities import Status
+
+
+class PerSample(nn.Module):
+    """A convolution and a linear layer under torch.vmap: each sees one sample of three."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, 2)
+
+    def forward(self, x):
+        return torch.vmap(lambda one: self.head(self.conv(one).mean((1, 2))))(x)
+
+
+class Ensemble(nn.Module):
+    """Three linear layers whose weights are stacked, run as one."""
+
+    def __init__(self):
+        super().__init__()
+        stacked, _ = stack_module_state([nn.Linear(6, 4) for _ in range(3)])
+        self.stacked = nn.ParameterDict({name: nn.Parameter(values.detach()) for name, values in stacked.items()})
+        self.base = [nn.Linear(6, 4, device="meta")]
+
+    def forward(self, x):
+        return torch.vmap(lambda state: functional_call(self.base[0], state, (x,)))(dict(self.stacked.items()))
+
+
+class Filter(nn.Module):
+    """A filter in the Fourier domain, kept as real numbers and read as complex ones, as in GFNet."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.rand(8, 5, 3, 2))
+
+    def forward(self, x):
+        return x * torch.view_as_complex(self.weight)
+
+
+class FakeQuantised(nn.Linear):
+    """A linear layer whose weight is rounded to eight bits and back."""
+
+    def forward(self, x):
+        return F.linear(x, torch.fake_quantize_per_tensor_affine(self.weight, 0.1, 0, -128, 127), self.bias)
+
+
+class ComplexConv(nn.Module):
+    """A convolution of complex numbers, which torch takes apart into three of real ones."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv1d(2, 4, 3, dtype=torch.complex64)
+
+    def forward(self, x):
+        return self.conv(torch.complex(x, x)).abs()
+
+
+# (model, shape, parameters, MACs, neurons per sample)
+CASES = {
+    "vmap": (PerSample, (3, 3, 8, 8), 4 * 27 + 4 + 4 * 2 + 2, 3 * (4 * 6 * 6 * 27 + 4 * 2), 4 * 6 * 6 + 4 + 2),
+    "stacked weights": (Ensemble, (5, 6), 3 * (6 * 4 + 4), 3 * 5 * 6 * 4, 3 * 4),
+    # The parameter counts as the real numbers that it holds.
+    "parameter read as complex": (Filter, (1, 8, 5, 3), 8 * 5 * 3 * 2, 0, 8 * 5 * 3),
+    "fake quantised": (lambda: FakeQuantised(6, 4), (5, 6), 6 * 4 + 4, 5 * 6 * 4, None),
+    "complex convolution": (ComplexConv, (1, 2, 8), 2 * 4 * 3 + 4, 3 * (4 * 6 * 2 * 3), None),
+    "no sample": (lambda: nn.Conv2d(3, 4, 3), (0, 3, 8, 8), 4 * 27 + 4, 0, 0),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_counts_by_hand(case):
+    model, shape, params, macs, neurons = CASES[case]
+    report = inspect_model(model(), inputs_from=lambda: (torch.rand(shape),))
+    assert report.total("params").value == params == sum(row.params.value for row in report.rows if row.leaf)
+    assert (report.total("macs").value, report.total("macs").status) == (macs, Status.EXACT)
+    assert neurons in (None, report.total("neurons").value)
+    assert report.verdict.value == "match", [(row.label, row.verdict) for row in report.rows]
+    assert not any("not used" in note for note in report.notes)
+
+
+class Graph(nn.Module):
+    """A graph convolution: a sparse adjacency times the features of each node."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(6, 4)
+        edges = torch.tensor([[0, 1, 2], [2, 0, 1]])
+        self.register_buffer("adjacency", torch.sparse_coo_tensor(edges, torch.ones(3), (5, 5), check_invariants=True))
+
+    def forward(self, x):
+        return self.adjacency @ self.fc(x)
+
+
+def test_a_product_with_a_sparse_matrix_is_unknown_though_torch_counts_it_as_dense():
+    """The linear layer takes 5 * 6 * 4; torch adds 5 * 5 * 4, of which three entries a column are needed."""
+    report = inspect_model(Graph(), (5, 6), device="cpu")
+    macs = report.total("macs")
+    assert (macs.value, macs.status) == (5 * 6 * 4, Status.LOWER_BOUND)
+    assert macs.measured["torch"] == 5 * 6 * 4 + 5 * 5 * 4
+
+
+def test_what_is_written_into_a_tensor_is_known_where_it_comes_out():
+    def half(x):
+        y = torch.zeros_like(x)
+        y[:, 1] = x[:, 0]
+        return y
+
+    report = inspect_model(half, (2, 3))
+    assert report.rows[0].output_shape.analytic == ((2, 3),)
