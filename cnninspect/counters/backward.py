@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
@@ -17,17 +18,26 @@ from torch.utils.flop_counter import flop_registry
 from cnninspect.counters.base import Convention, Count, Run
 from cnninspect.counters.gradients import forward_and_backward
 from cnninspect.quantities import macs_from_flops
-from cnninspect.trace.encode import live_tensors
+from cnninspect.trace.encode import live_tensors, unwrapped
 from cnninspect.trace.follow import Follower, as_module
 from cnninspect.trace.isolation import unfused
 from cnninspect.trace.records import Call, Trace
+
+OWN_FUNCTION = "autograd."
+"""What precedes the name of a gradient that the model's own code works out, among the ops that are missed."""
+
+WITHOUT_GRADIENTS = "no_grad"
+"""Stands among the ops that are missed where the model's own code switches gradients off."""
+
+RECOMPUTED = "forward work that checkpoints repeat"
+"""What runs in the backward pass with gradients on is a forward pass again."""
 
 ACROSS_GROUPS = "channel pairs across groups"
 """torch's formula for the weight gradient of a grouped convolution pairs every input with every output channel."""
 
 CONVENTION = Convention(
     unit="counts a MAC as two flops",
-    other={ACROSS_GROUPS: "channel pairs across groups in weight gradients"},
+    other={ACROSS_GROUPS: "channel pairs across groups in weight gradients", RECOMPUTED: RECOMPUTED},
     uncounted="{counter}: {work} has no formula",
 )
 
@@ -35,7 +45,8 @@ CONVENTION = Convention(
 def backward_macs(run: Run) -> list[Count]:
     """What torch counts for every call of the trace in a backward pass from all outputs, calls below it excluded.
 
-    Work that no call owns is the root's. Runs on the run's device; raises whatever the model raises.
+    Work that no call owns is the root's; a call that cannot be told apart has a count of None, its work is that of the
+    call around it. Runs on the run's device; raises whatever the model raises.
     """
     model = as_module(run.model)
     owners = _Owners(model, run.trace)
@@ -51,11 +62,17 @@ class _Owners(Follower):
     def __init__(self, model: nn.Module, trace: Trace):
         super().__init__(model, trace)
         self.running: int | None = None
+        self.found: dict[int | None, dict[str, None]] = defaultdict(dict)
         self._nodes: set[Any] = set()
+
+    def ended(self, call: Call) -> None:
+        """Note where the model switched gradients off."""
+        if not torch.is_grad_enabled():
+            self.found[call.index][WITHOUT_GRADIENTS] = None
 
     def close(self, call: Call, output: Any) -> None:
         """A call ends: the nodes behind its output that have no owner yet are its own."""
-        self._own(tensor.grad_fn for tensor in live_tensors(output))
+        self._own(unwrapped(tensor).grad_fn for tensor in live_tensors(output))
         super().close(call, output)
 
     def _own(self, nodes: Iterable[Any]) -> None:
@@ -65,6 +82,8 @@ class _Owners(Follower):
             node = stack.pop()
             if node is not None and node not in self._nodes:
                 self._nodes.add(node)
+                if isinstance(node, torch.autograd.function.BackwardCFunction):
+                    self.found[position][f"{OWN_FUNCTION}{type(node).__name__}"] = None
                 node.register_prehook(lambda *_: self._runs(position))
                 stack.extend(before for before, _ in node.next_functions)
 
@@ -84,13 +103,17 @@ class _Watch(TorchDispatchMode):
     def counts(self, trace: Trace) -> list[Count]:
         """One Count per call of the trace."""
         same = self._owners.same_calls()
+        certain = {0, *(index for indices in same.values() for index in indices)}
         by_op: dict[int, Counter[str]] = defaultdict(Counter)
         missed: dict[int, dict[str, None]] = defaultdict(dict)
-        for position in {*self._by_op, *self._missed}:
+        for position in {*self._by_op, *self._missed, *self._owners.found}:
             owner = self._owners.in_trace(position, same) or 0
             by_op[owner].update(self._by_op[position])
-            missed[owner].update(self._missed[position])
-        return [Count(sum(by_op[c.index].values()), tuple(missed[c.index]), by_op[c.index]) for c in trace.calls]
+            missed[owner].update({**self._missed[position], **self._owners.found[position]})
+        return [
+            Count(sum(by_op[c.index].values()) if c.index in certain else None, tuple(missed[c.index]), by_op[c.index])
+            for c in trace.calls
+        ]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         output = func(*args, **(kwargs or {}))
@@ -100,7 +123,8 @@ class _Watch(TorchDispatchMode):
             self._missed[owner][packet] = None
             return output
         by_op = self._by_op[owner]
-        by_op[packet] += macs_from_flops(formula(*args, **(kwargs or {}), out_val=output))
+        name = RECOMPUTED if torch.is_grad_enabled() else packet
+        by_op[name] += macs_from_flops(formula(*args, **(kwargs or {}), out_val=output))
         if packet == "aten.convolution_backward":
             excess = _across_groups(formula, args, output)
             by_op[packet] -= excess

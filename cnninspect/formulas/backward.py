@@ -9,7 +9,7 @@ Source: Goodfellow, Bengio & Courville, "Deep Learning", 6.5.6; Dumoulin & Visin
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from cnninspect.formulas.base import Work, rule_of
@@ -17,8 +17,14 @@ from cnninspect.formulas.evaluate import op_macs
 from cnninspect.quantities import Status
 from cnninspect.trace.records import Op, TensorRef, Trace, tensors
 
-_BEFORE_OPERANDS = {f"aten.{name}{mark}": 1 for name in ("addmm", "addmv", "addbmm", "baddbmm") for mark in ("", "_")}
+_BEFORE_OPERANDS = {f"aten.{name}{mark}": 1 for name in ("addmm", "addbmm", "baddbmm") for mark in ("", "_")}
 """How many arguments, a bias, precede the operands of a product."""
+
+_OUTER = {"aten.mv": 0, "aten.addmv": 1, "aten.addmv_": 1}
+"""The place of a matrix that multiplies a vector: its gradient is an outer product, which accumulates nothing."""
+
+_SCALED = frozenset({"aten.dot", "aten.vdot"})
+"""Products whose gradients are their factors, scaled: nothing is accumulated."""
 
 _RECOMPUTES = "aten._scaled_dot_product"
 """Fused attention works out its products again in the backward pass; no closed form is known here."""
@@ -39,6 +45,9 @@ class BackwardMacs:
     weights: int = 0
     missing: tuple[str, ...] = ()
 
+    def __add__(self, other: BackwardMacs) -> BackwardMacs:
+        return BackwardMacs(self.inputs + other.inputs, self.weights + other.weights, self.missing + other.missing)
+
     @property
     def total(self) -> int:
         """Multiply-accumulates of both kinds of gradients."""
@@ -50,9 +59,12 @@ class BackwardMacs:
         return Status.LOWER_BOUND if self.missing else Status.EXACT
 
 
-def backward(trace: Trace) -> list[BackwardMacs]:
-    """One BackwardMacs per call of the trace, in its order, for a backward pass from all outputs of the run."""
-    graph = _Graph(trace)
+def backward(trace: Trace, without_gradients: Collection[int] = ()) -> list[BackwardMacs]:
+    """One BackwardMacs per call of the trace, in its order, for a backward pass from all outputs of the run.
+
+    `without_gradients` are the calls that the model makes with gradients switched off, as a run in training shows.
+    """
+    graph = _Graph(trace, without_gradients)
     reached = graph.reached()
     own = ([trace.ops[index] for index in call.ops if index in reached] for call in trace.calls)
     return [_of(ops, graph) for ops in own]
@@ -74,7 +86,11 @@ def _of(ops: Iterable[Op], graph: _Graph) -> BackwardMacs:
 
 
 def _operands(op: Op) -> list[TensorRef]:
-    """The tensors that an op multiplies, a bias left out."""
+    """The tensors that an op multiplies and whose gradients are products; a bias is none of them."""
+    if op.packet in _SCALED:
+        return []
+    if op.packet in _OUTER:
+        return list(tensors(op.args[_OUTER[op.packet] + 1 :]))
     first = _BEFORE_OPERANDS.get(op.packet, 0)
     if op.packet.endswith("convolution"):
         return list(tensors(op.args[:2]))
@@ -87,13 +103,21 @@ class _Graph:
     Values are told apart, but those of a storage that is written in place count as one: a view may have changed it.
     """
 
-    def __init__(self, trace: Trace):
+    def __init__(self, trace: Trace, without_gradients: Collection[int]):
         self._trace = trace
+        self._without = without_gradients
         self._written = {ref.storage for op in trace.ops if op.writes for ref in op.outputs}
         self._depends: set[tuple[bool, int]] = set()
         for op in trace.ops:
-            if op.packet not in _STOPS and any(self.needs_gradient(ref) for ref in op.inputs):
+            if not self._stops(op) and any(self.needs_gradient(ref) for ref in op.inputs):
                 self._depends |= {self._key(ref) for ref in op.outputs if ref.dtype.startswith(_FLOATING)}
+
+    def _stops(self, op: Op) -> bool:
+        """Whether no gradient passes: what `torch.autograd.grad` returns has one only if it is asked to."""
+        call = self._trace.calls[op.call]
+        if op.packet in _STOPS or op.call in self._without:
+            return True
+        return call.kind == "torch.autograd.grad" and not call.kwargs.get("create_graph")
 
     def needs_gradient(self, ref: TensorRef) -> bool:
         """Whether autograd works out a gradient for this tensor where an output depends on it."""

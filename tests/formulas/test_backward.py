@@ -49,6 +49,7 @@ def frozen(model):
 
 
 ROWS = torch.rand(5, 4)
+VECTOR, MATRIX = torch.rand(4, requires_grad=True), torch.rand(3, 4, requires_grad=True)
 MAP = torch.rand(2, 3, 6, 6)
 CONV = 2 * 8 * (6 * 6) * 3 * 9
 
@@ -73,6 +74,10 @@ CASES = {
     "activations times themselves": (
         lambda x, w: (x @ w) @ (x @ w).transpose(0, 1), [ROWS, torch.rand(4, 3)], (0, 0),
     ),
+    # The gradient of a matrix that multiplies a vector is an outer product, that of a scalar product a scaled factor.
+    "matrix times vector": (lambda x: x @ VECTOR, [ROWS], (0, 5 * 4)),
+    "parameter times vector": (lambda x: MATRIX @ x[0], [ROWS], (0, 0)),
+    "scalar product": (lambda x: x[0] @ VECTOR, [ROWS], (0, 0)),
     "an index has no gradient": (nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 2)), [torch.tensor([1, 2])], (16, 16)),
 }  # fmt: skip
 
