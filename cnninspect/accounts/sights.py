@@ -76,7 +76,7 @@ def _plain(one: Sight) -> dict[str, Any]:
 
 
 def _inputs(one: Sight) -> list[Mapping[str, Any]]:
-    """What is seen of each input, axis by axis: [first, last] pixel, null for nothing."""
+    """What is seen of each input, axis by axis: [first, last] pixel, null for nothing; `global` if that is all of it."""
     names = dict.fromkeys(span.axis.input for span in one.spans)
     return [
         {
@@ -85,6 +85,7 @@ def _inputs(one: Sight) -> list[Mapping[str, Any]]:
             "local": [_listed(span.local) for span in one.spans if span.axis.input == name],
             "strict": [_listed(span.strict) for span in one.spans if span.axis.input == name],
             "endless": [_listed(span.endless) for span in one.spans if span.axis.input == name],
+            "global": all(span.whole for span in one.spans if span.axis.input == name),
         }
         for name in names
     ]

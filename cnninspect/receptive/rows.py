@@ -55,8 +55,8 @@ def row_fields(trace: Trace, fields: Fields | None = None) -> list[ReceptiveFiel
 def last_map(trace: Trace, fields: Fields | None = None) -> Call | None:
     """The last call, in their order, whose output still is a map: every axis has its own dimension."""
     fields = fields or intervals(trace)
-    maps = (call for call in reversed(trace.calls) if call.outputs and _is_map(fields.reach(call, call.outputs[0])))
-    return next(maps, None)
+    returning = (call for call in reversed(trace.calls) if call.outputs)
+    return next((call for call in returning if _is_map(fields, fields.reach(call, call.outputs[0]))), None)
 
 
 def _row(fields: Fields, reach: Reach, ref: TensorRef) -> ReceptiveField | None:
@@ -70,7 +70,7 @@ def _row(fields: Fields, reach: Reach, ref: TensorRef) -> ReceptiveField | None:
     if not reach.inputs:
         return ReceptiveField((0,) * len(axes), status=Status.EXACT, image=image)
     cause = _cause(fields, reach, axes)
-    found = [_along(fields, axis, reach.forms[axis]) for axis in axes]
+    found = [along(fields, axis, reach.forms[axis]) for axis in axes]
     if all(one.whole for one in found):
         return ReceptiveField(status=Status.EXACT, cause=cause or _without_places(fields, ref), image=image)
     if not all(covers(reach.forms[axis].strict.table, fields.looked_at(axis)) for axis in axes):
@@ -91,7 +91,7 @@ def _axes(fields: Fields, reach: Reach) -> tuple[Axis, ...]:
     return spatial[0] if spatial else ()
 
 
-def _along(fields: Fields, axis: Axis, forms: Forms) -> AxisField:
+def along(fields: Fields, axis: Axis, forms: Forms) -> AxisField:
     """Size, jump and padding along one axis, over all channels of a position together."""
     places = _over_features(forms.endless)
     if not places.advances and covers(places.table, fields.looked_at(axis)):
@@ -159,12 +159,13 @@ def _without_places(fields: Fields, ref: TensorRef) -> str | None:
 def _is_whole(fields: Fields, ref: TensorRef) -> bool:
     """Whether every element of a tensor sees all that the network looks at."""
     reach = fields.engine.of(ref)
-    return bool(reach.forms) and all(_along(fields, axis, forms).whole for axis, forms in reach.forms.items())
+    return bool(reach.forms) and all(along(fields, axis, forms).whole for axis, forms in reach.forms.items())
 
 
-def _is_map(reach: Reach) -> bool:
-    """Whether the field moves along a different dimension for each axis of an input."""
-    moving = [_moving(forms.endless) for axis, forms in reach.forms.items() if axis.size > 1]
+def _is_map(fields: Fields, reach: Reach) -> bool:
+    """Whether the field moves along a different dimension for each axis of the input that its row is about."""
+    axes = _axes(fields, reach) if reach.inputs else ()
+    moving = [_moving(reach.forms[axis].endless) for axis in axes if axis.size > 1]
     return bool(moving) and all(moving) and len(frozenset().union(*moving)) == sum(map(len, moving))
 
 

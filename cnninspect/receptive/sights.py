@@ -13,6 +13,7 @@ from cnninspect.receptive.fields import Axis
 from cnninspect.receptive.intervals import Fields
 from cnninspect.receptive.maps import Map
 from cnninspect.receptive.reach import Reach
+from cnninspect.receptive.rows import along
 from cnninspect.trace.records import Call, Trace
 
 Ends = tuple[int, int]
@@ -30,12 +31,14 @@ class Span:
     """What a position sees along one axis; None where it sees nothing.
 
     `local` and `strict` lie in the image, as in fields.Field; `endless` is the local one of an input without ends.
+    `whole` says that it sees all that the network looks at: then nothing lies beyond the ends.
     """
 
     axis: Axis
     local: Ends | None
     strict: Ends | None
     endless: Ends | None
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,11 @@ class Sight:
     at: tuple[int, ...]
     spans: tuple[Span, ...]
 
+    @property
+    def is_global(self) -> bool:
+        """Whether it sees all of every input that it depends on."""
+        return all(span.whole for span in self.spans)
+
 
 def sight(fields: Fields, call: Call, at: Sequence[int] | None = None) -> Sight:
     """What a call's output sees at a position, by default at the centre.
@@ -62,7 +70,7 @@ def sight(fields: Fields, call: Call, at: Sequence[int] | None = None) -> Sight:
     positions = tuple(reach.shape[dim] for dim in places)
     where = tuple(size // 2 for size in positions) if at is None else tuple(at)
     _check(where, positions)
-    return Sight(call, positions, where, tuple(_spans(reach, places, where)))
+    return Sight(call, positions, where, tuple(_spans(fields, reach, places, where)))
 
 
 def nested(fields: Fields, goal: Sight) -> list[Sight]:
@@ -107,17 +115,20 @@ def _places(reach: Reach) -> tuple[int, ...]:
 
 
 def _check(at: tuple[int, ...], positions: tuple[int, ...]) -> None:
-    size = "x".join(map(str, positions)) or "no positions"
+    size = "x".join(map(str, positions))
+    if at and not positions:
+        raise ValueError("it has no map of positions: leave out --at")
     if len(at) != len(positions):
         raise ValueError(f"its map has {size}: give {len(positions)} numbers, not {len(at)}")
     if any(not 0 <= index < positions[dim] for dim, index in enumerate(at)):
         raise ValueError(f"its map has {size}, from 0 on: {','.join(map(str, at))} lies outside")
 
 
-def _spans(reach: Reach, places: Sequence[int], at: Sequence[int]) -> Iterator[Span]:
+def _spans(fields: Fields, reach: Reach, places: Sequence[int], at: Sequence[int]) -> Iterator[Span]:
     for axis, forms in reach.forms.items():
-        local, strict, endless = (_table(part, places) for part in (forms.local, forms.strict, forms.endless))
-        yield Span(axis, _ends(local, at), _ends(strict, at), _ends(endless, at))
+        local, strict = (_ends(_table(part, places), at) for part in (forms.local, forms.strict))
+        whole = along(fields, axis, forms).whole
+        yield Span(axis, local, strict, local if whole else _ends(_table(forms.endless, places), at), whole)
 
 
 def _table(part: Map, places: Sequence[int]) -> Table:
@@ -146,8 +157,8 @@ def _on_the_way(fields: Fields, goal: Sight) -> Iterator[Sight]:
     for value in sorted(tops):
         reach = fields.reach(tops[value], tops[value].outputs[0])
         if reach.is_known and reach.forms.keys() == {span.axis for span in goal.spans}:
-            found = _centred(reach, tops[value], goal)
-            if len(found.positions) == len(goal.positions):
+            found = _centred(fields, reach, tops[value], goal)
+            if len(found.positions) == len(goal.positions) or goal.is_global:
                 yield found
 
 
@@ -160,7 +171,7 @@ def _leading_to(fields: Fields, call: Call) -> set[int]:
     return needed - {call.outputs[0].value}
 
 
-def _centred(reach: Reach, call: Call, goal: Sight) -> Sight:
+def _centred(fields: Fields, reach: Reach, call: Call, goal: Sight) -> Sight:
     """The sight whose field has its centre nearest to that of `goal`."""
     places = _places(reach)
     distance = np.zeros((1,) * len(places))
@@ -174,7 +185,7 @@ def _centred(reach: Reach, call: Call, goal: Sight) -> Sight:
         int(index) if varying > 1 else size // 2
         for index, varying, size in zip(nearest, distance.shape, positions, strict=True)
     )
-    return Sight(call, positions, at, tuple(_spans(reach, places, at)))
+    return Sight(call, positions, at, tuple(_spans(fields, reach, places, at)))
 
 
 def _extents(one: Sight) -> list[int]:
@@ -182,8 +193,10 @@ def _extents(one: Sight) -> list[int]:
 
 
 def _is_less(one: Sight, goal: Sight) -> bool:
-    """Whether a sight holds more than a pixel, and less than the goal's."""
+    """Whether a sight holds more than a pixel, and less than the goal's; all is more than any field without ends."""
     own, most = _extents(one), _extents(goal)
+    if goal.is_global:
+        return max(own) > 1 and not one.is_global
     return max(own) > 1 and own != most and all(a <= b for a, b in zip(own, most, strict=True))
 
 

@@ -7,9 +7,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from cnninspect.errors import UsageError
-from cnninspect.receptive_field import ReceptiveField
-from cnninspect.render.numbers import dimensions, field_text
-from cnninspect.render.sights import sights_of
+from cnninspect.render.numbers import dimensions
+from cnninspect.render.sights import sights_of, size_text
 from cnninspect.report import Report
 
 if TYPE_CHECKING:
@@ -145,17 +144,17 @@ def _legend(axes: Axes, sights: Sequence[Mapping[str, Any]], colours: Sequence[C
     from matplotlib.patches import Patch
 
     signs: list[Any] = [
-        Patch(facecolor=(*colour[:3], 0.35), edgecolor=colour, linewidth=1.5, label=f"{sight['layer']}: {_size(sight)}")
+        Patch(
+            facecolor=(*colour[:3], 0.35),
+            edgecolor=colour,
+            linewidth=1.5,
+            label=f"{sight['layer']}: {size_text(sight)}",
+        )
         for sight, colour in zip(sights, colours, strict=True)
     ]
     if any(region["endless"] != region["local"] for region in (sight["inputs"][0] for sight in sights)):
         signs.append(Line2D([], [], color="0.4", linestyle=(0, (4, 2)), linewidth=1.0, label="beyond the input"))
     axes.legend(handles=signs, loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, borderaxespad=0.0)
-
-
-def _size(sight: Mapping[str, Any]) -> str:
-    ends = sight["inputs"][0]["endless"]
-    return field_text(ReceptiveField(size=tuple(0 if pair is None else pair[1] - pair[0] + 1 for pair in ends)))
 
 
 def _middle(file: str, ratio: float) -> Any:

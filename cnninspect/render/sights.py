@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from cnninspect.quantities import Status
 from cnninspect.receptive_field import ReceptiveField
 from cnninspect.render.fact import Fact
 from cnninspect.render.numbers import dimensions, field_text
@@ -43,7 +44,7 @@ def sight_sheet(report: Report) -> Sheet:
 def _line(number: int, sight: Sight) -> tuple[Cell, ...]:
     seen = sight["inputs"][0]
     local, endless = ([_ends(ends) for ends in seen[form]] for form in ("local", "endless"))
-    at, size = ",".join(map(str, sight["at"])), field_text(ReceptiveField(size=tuple(map(_extent, seen["endless"]))))
+    at, size = ",".join(map(str, sight["at"])), size_text(sight)
     return (
         Cell(str(number), number, Tone.ACCENT),
         Cell(sight["layer"], sight["layer"]),
@@ -52,6 +53,14 @@ def _line(number: int, sight: Sight) -> tuple[Cell, ...]:
         *(Cell(text, text) for text in local),
         *(Cell("" if text == inside else text, text, Tone.QUIET) for text, inside in zip(endless, local, strict=True)),
     )
+
+
+def size_text(sight: Sight) -> str:
+    """How many pixels of the first input a sight sees without ends: `435`, `31x91`, or `global`."""
+    seen = sight["inputs"][0]
+    if seen["global"]:
+        return field_text(ReceptiveField(status=Status.EXACT))
+    return field_text(ReceptiveField(size=tuple(map(_extent, seen["endless"]))))
 
 
 def sight_facts(report: Report) -> Iterator[Fact]:

@@ -69,7 +69,7 @@ def test_one_position(cli, arguments, layer, at, local, endless):
     (*_, last) = document(result.out)["sights"]
     assert (last["layer"], last["at"]) == (layer, at)
     assert last["inputs"] == [
-        {"name": "0", "image": [32, 32], "local": local, "strict": local, "endless": endless},
+        {"name": "0", "image": [32, 32], "local": local, "strict": local, "endless": endless, "global": False},
     ]
 
 

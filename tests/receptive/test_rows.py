@@ -250,5 +250,11 @@ def test_the_last_map(model: Model, kind: str) -> None:
     assert call.kind == kind
 
 
+def test_a_map_of_two_images_is_a_map() -> None:
+    call = last_map(trace_of(lambda x, y: torch.cat([conv(x), conv(y)], 1), IMAGE, IMAGE))
+    assert call is not None
+    assert call.kind == "torch.cat"
+
+
 def test_no_map_at_all() -> None:
     assert last_map(trace_of(lambda x: x * 2, (3, 4))) is None

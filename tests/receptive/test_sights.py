@@ -60,8 +60,8 @@ AT = [
     ("inside a block", "block.0", (2, 2), (6, 8), [(1, 7), (1, 7)], [(1, 7), (1, 7)]),
     ("block", "block", (2, 2), (6, 8), [(0, 9), (0, 9)], [(-1, 9), (-1, 9)]),
     ("pool", "pool", (1, 2), (3, 4), [(0, 11), (3, 15)], [(-1, 11), (3, 15)]),
-    # All that the pool's outputs see together: -5 .. 4 * 2 + 7 and -5 .. 4 * 3 + 7.
-    ("flattened", "head", None, (), [(0, 11), (0, 15)], [(-5, 15), (-5, 19)]),
+    # All that there is, and nothing beyond.
+    ("flattened", "head", None, (), [(0, 11), (0, 15)], [(0, 11), (0, 15)]),
 ]
 
 
@@ -109,6 +109,7 @@ WRONG = [
     ("too few numbers", "stem", (1,), "its map has 6x8: give 2 numbers, not 1"),
     ("beyond the map", "stem", (1, 8), "its map has 6x8, from 0 on: 1,8 lies outside"),
     ("negative", "stem", (-1, 0), "its map has 6x8, from 0 on: -1,0 lies outside"),
+    ("no map", "head", (0,), "it has no map of positions: leave out --at"),
 ]
 
 
@@ -139,6 +140,16 @@ def test_nested_regions_grow_around_the_same_centre() -> None:
     assert [name_of(one.call) for one in found] == ["stem", "block", "pool"]
     assert [one.at for one in found] == [(2, 4), (2, 4), (1, 2)]
     assert [rows(one, "endless") for one in found] == [[(3, 5), (7, 9)], [(-1, 9), (3, 13)], [(-1, 11), (3, 15)]]
+
+
+def test_all_maps_lead_to_what_sees_everything() -> None:
+    fields = fields_of(Stages(), 1, 3, 12, 16)
+    goal = sight(fields, call_of(fields, "head"))
+    assert goal.is_global
+    # Around the centre of the image, rows 5 and 6, columns 7 and 8. The pool sees 13 pixels, more than there are rows.
+    found = nested(fields, goal)
+    assert [name_of(one.call) for one in found] == ["stem", "block", "pool", "head"]
+    assert [one.is_global for one in found] == [False, False, False, True]
 
 
 def test_where_stages_are_few_their_parts_are_shown() -> None:

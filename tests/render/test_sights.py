@@ -24,7 +24,7 @@ Pair = tuple[int, int]
 
 def seen(image: list[int], local: list[Pair | None], **others: list[Pair | None]) -> dict[str, Any]:
     forms = {"strict": local, "endless": local, **others}
-    return {"name": "0", "image": image, "local": local, **forms}
+    return {"name": "0", "image": image, "local": local, **forms, "global": False}
 
 
 def sight(layer: str, at: list[int], positions: list[int], **inputs: dict[str, Any]) -> dict[str, Any]:
@@ -48,6 +48,17 @@ LINE = [
 
 def report(*sights: dict[str, Any]) -> Report:
     return replace(tiny(), command="rf", extra={"sights": list(sights), "asked": {"layer": "second", "at": None}})
+
+
+def test_what_sees_everything_has_no_size() -> None:
+    everything = {**seen([8, 8], [(0, 7), (0, 7)]), "global": True}
+    lines = [line.rstrip() for line in render(report(INNER, sight("head", [], [], x=everything)), "table").split("\n")]
+    assert lines[2:5] == [
+        "    layer  at    field  rows  columns",
+        " 1  first  2,3       3  1..3     2..4",
+        " 2  head        global  0..7     0..7",
+    ]
+    assert b"head: global" in picture(report(INNER, sight("head", [], [], x=everything)), "svg")
 
 
 def test_the_table_names_every_region_and_its_pixels() -> None:
