@@ -150,7 +150,7 @@ def _percent(part: Quantity | None, total: Quantity) -> float | None:
     """The share in percent; None where the layer's own MACs are not known."""
     if part is None or part.value is None or part.status is not Status.EXACT or not total.value:
         return None
-    return round(100 * int(part.value) / total.value, 4)
+    return round(100 * float(Fraction(part.value, total.value)), 4)
 
 
 def _about_share(part: Quantity | None, total: Quantity) -> str | None:

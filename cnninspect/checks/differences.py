@@ -22,6 +22,9 @@ from cnninspect.quantities import Quantity, Status, Verdict
 from cnninspect.receptive_field import ReceptiveField
 from cnninspect.report import Check, Report, Row
 
+RUN_NAMES = ("input", "dtype", "training")
+"""What is compared of the runs."""
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -45,12 +48,8 @@ class Comparison:
 
     def runs(self, expected: Report, found: Report) -> Iterator[Check]:
         """The checks of what the networks ran on."""
-        sides = (
-            ("input", _inputs(expected), _inputs(found)),
-            ("dtype", expected.run.get("dtype"), found.run.get("dtype")),
-            ("training", expected.run.get("training"), found.run.get("training")),
-        )
-        for name, one, other in sides:
+        for name in RUN_NAMES:
+            one, other = (_inputs(side) if name == "input" else side.run.get(name) for side in (expected, found))
             yield self._total(Compared(name, one, other, Verdict.MATCH if one == other else Verdict.DIFFER))
 
     def rows(self, pairs: Sequence[Pair], before: Sequence[Check]) -> Iterator[tuple[Pair, list[Check]]]:

@@ -54,11 +54,13 @@ def _is_shown(pair: Pair) -> bool:
 
 
 def _entry(pair: Pair, checks: Sequence[Check]) -> dict[str, Any]:
-    """Where the layer stands in each network and its numbers there, this network first."""
+    """Where the layer stands in each network and its numbers there, this network first, and what differs."""
     both = pair.found, pair.expected
     numbers = {name: [_number(node, name) for node in both] for name in ("output_shape", "params", "macs")}
     verdict = worst(check.verdict for check in checks) if checks else Verdict.MATCH
-    return {"target": _place(pair.found), "other": _place(pair.expected), **numbers, "verdict": verdict.value}
+    differs = [check.name for check in checks if check.verdict is Verdict.DIFFER]
+    places = {"target": _place(pair.found), "other": _place(pair.expected)}
+    return {**places, **numbers, "verdict": verdict.value, "differs": differs}
 
 
 def _place(node: Node | None) -> dict[str, Any] | None:

@@ -1,22 +1,29 @@
-"""Two networks side by side: one line per layer that costs anything, the totals, and whether the numbers agree."""
+"""Two networks side by side: the layers that cost anything or differ, the totals, and whether the numbers agree.
+
+Whatever makes the numbers differ has a line, so that the exit code is never without its reason.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from cnninspect.checks.differences import RUN_NAMES
+from cnninspect.checks.formulas import TOTAL
+from cnninspect.checks.numbers import extent
 from cnninspect.plain_data import quantity_from_dict
-from cnninspect.quantities import Quantity, Verdict
+from cnninspect.quantities import Quantity, Status, Verdict
 from cnninspect.receptive_field import ReceptiveField
 from cnninspect.render.cells import verdict_sign
 from cnninspect.render.fact import Fact
 from cnninspect.render.findings import summary
-from cnninspect.render.numbers import bounded, field_text, label, mebibytes
+from cnninspect.render.numbers import field_text, label, with_unit
 from cnninspect.render.screen import Marks
 from cnninspect.render.sheet import Cell, Heading, Sheet, Tone
 from cnninspect.render.values import change_text, value_text
 from cnninspect.render.view import Ops, View
-from cnninspect.report import Report
+from cnninspect.render.words import sentence
+from cnninspect.report import Check, Report
 
 _HEADINGS = (
     Heading("layer", "layer", kept=True),
@@ -32,17 +39,20 @@ _HEADINGS = (
     Heading("params_ratio", "params ratio", right=True),
     Heading("ratio", "MACs ratio", right=True),
     Heading("verdict", "", kept=True),
+    Heading("differs", "in what"),
 )
 HEADINGS = {heading.name: heading for heading in _HEADINGS}
-READERS = ("layer", "params", "macs", "other_layer", "other_params", "other_macs", "ratio", "verdict")
+READERS = ("layer", "params", "macs", "other_layer", "other_params", "other_macs", "ratio", "verdict", "differs")
 _TOTALS = ("params", "macs", "flops", "neurons", "activation_bytes", "total_bytes", "peak_memory")
 
 
 def side_by_side(report: Report, view: View, marks: Marks, *, whole: bool = False) -> Sheet:
-    """The sheet of aligned layers: all of them if it is the `whole`, or else those with parameters or MACs."""
+    """The sheet of aligned layers: all if it is the `whole`, or else those that have parameters or MACs or differ."""
     columns = view.columns or (tuple(HEADINGS) if whole else READERS)
     everything = whole or view.ops is Ops.ALL
-    entries = [entry for entry in report.extra["aligned"] if everything or _costs(entry)]
+    entries = [entry for entry in report.extra["aligned"] if everything or _costs(entry) or not _is_same(entry)]
+    if not (view.columns or whole or any(entry.get("differs") for entry in entries)):
+        columns = tuple(name for name in columns if name != "differs")
     lines = (_cells(entry, marks) for entry in entries)
     return Sheet(
         tuple(HEADINGS[name] for name in columns), tuple(tuple(line[name] for name in columns) for line in lines)
@@ -50,20 +60,40 @@ def side_by_side(report: Report, view: View, marks: Marks, *, whole: bool = Fals
 
 
 def totals_beside(report: Report, marks: Marks) -> Iterator[Fact]:
-    """One fact per total: both values, the change from the first to the second and their ratio."""
+    """What the networks ran on where that differs; then one fact per total, with its change from first to second.
+
+    Totals that are not always shown, and formulas that are contradicted, follow where they make the numbers differ.
+    """
+    failing = [check for check in report.checks or () if check.verdict is Verdict.DIFFER]
+    totals = [check for check in failing if check.path == TOTAL and check.source != "formula"]
     others = report.extra["other"]["totals"]
+    yield from (_beside(check) for check in totals if check.name in RUN_NAMES)
     for name in _TOTALS:
         here = report.totals.get(name)
         if isinstance(here, Quantity) and name in others:
             there = quantity_from_dict(others[name])
-            beside = f"{_total(here, marks)} against {_total(there, marks)}"
+            beside = f"{with_unit(here, marks)} against {with_unit(there, marks)}"
             tone = Tone.PLAIN if here.value == there.value else Tone.DIFFER
-            yield Fact(label(name), beside, _movement(here.value, there.value), tone)
-    field = report.totals.get("receptive_field")
-    if isinstance(field, ReceptiveField) and field.was_computed and others.get("receptive_field"):
-        other = ReceptiveField.from_dict(others["receptive_field"])
+            yield Fact(label(name), beside, _movement(here, there), tone)
+    yield from _fields(report, marks)
+    yield from (_beside(check) for check in totals if check.name not in (*RUN_NAMES, *_TOTALS, "receptive_field"))
+    yield from (Fact("formula", sentence(check), tone=Tone.DIFFER) for check in failing if check.source == "formula")
+
+
+def _fields(report: Report, marks: Marks) -> Iterator[Fact]:
+    """The fact about the receptive field, where both networks have it."""
+    here, there = report.totals.get("receptive_field"), report.extra["other"]["totals"].get("receptive_field")
+    if isinstance(here, ReceptiveField) and here.was_computed and there:
+        other = ReceptiveField.from_dict(there)
         if other.was_computed:
-            yield Fact("field", f"{_field(field, marks)} against {_field(other, marks)}")
+            tone = Tone.PLAIN if extent(here) == extent(other) else Tone.DIFFER
+            yield Fact("field", f"{_field(here, marks)} against {_field(other, marks)}", tone=tone)
+
+
+def _beside(check: Check) -> Fact:
+    """A failed check of a total; what the other network has is what was expected of this one."""
+    here, there = (value_text(check.name, value) for value in (check.found, check.expected))
+    return Fact(label(check.name), f"{here} against {there}", change_text(check.found, check.expected), Tone.DIFFER)
 
 
 def closing(report: Report) -> str:
@@ -72,27 +102,28 @@ def closing(report: Report) -> str:
     return f"{words.get(report.verdict, 'The same numbers as far as they are known.')} {summary(report)}"
 
 
-def _movement(here: Any, there: Any) -> str:
-    """`-88.7 %, ratio 0.1131`, or `the same`."""
-    if here == there:
-        return "the same" if here is not None else ""
-    ratio = _ratio_text(here, there)
-    return ", ".join(filter(None, (change_text(here, there), f"ratio {ratio}" if ratio else "")))
+def _movement(here: Quantity, there: Quantity) -> str:
+    """`-88.7 %, ratio 0.1131`, or `the same`; nothing where one of them is not known exactly."""
+    if not here.status is there.status is Status.EXACT:
+        return ""
+    if here.value == there.value:
+        return "the same"
+    ratio = _ratio_text(here.value, there.value)
+    return ", ".join(filter(None, (change_text(here.value, there.value), f"ratio {ratio}" if ratio else "")))
 
 
 def _field(field: ReceptiveField, marks: Marks) -> str:
     return field_text(field) if field.size is not None or field.is_global else marks.unknown
 
 
-def _total(quantity: Quantity, marks: Marks) -> str:
-    in_bytes = quantity.unit.value == "bytes" and quantity.value is not None
-    return mebibytes(quantity.value) if in_bytes else bounded(quantity, marks)
-
-
 def _costs(entry: Mapping[str, Any]) -> bool:
     """Whether the layer has parameters or MACs in one of the networks, or may have."""
     present = [index for index, side in enumerate((entry["target"], entry["other"])) if side is not None]
     return any(entry[name][index] != 0 for name in ("params", "macs") for index in present)
+
+
+def _is_same(entry: Mapping[str, Any]) -> bool:
+    return Verdict(entry["verdict"]) is not Verdict.DIFFER
 
 
 def _cells(entry: Mapping[str, Any], marks: Marks) -> dict[str, Cell]:
@@ -103,9 +134,18 @@ def _cells(entry: Mapping[str, Any], marks: Marks) -> dict[str, Cell]:
         for name in ("output_shape", "params", "macs"):
             value = entry[name][index]
             cells[f"{prefix}{name}"] = Cell("") if place is None else _number(name, value, marks)
+    cells["differs"] = _differs(entry)
     cells["ratio"] = _ratio(*entry["macs"])
     cells["params_ratio"] = _ratio(*entry["params"])
     return cells
+
+
+def _differs(entry: Mapping[str, Any]) -> Cell:
+    """What is not the same: numbers, or the layer itself, which only one of the networks has."""
+    names = entry.get("differs", ())
+    alone = entry["target"] is None or entry["other"] is None
+    text = "no counterpart" if names and alone else ", ".join(map(label, names))
+    return Cell(text, ";".join(names), Tone.QUIET)
 
 
 def _name(place: Mapping[str, Any]) -> str:

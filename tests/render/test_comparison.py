@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from cnninspect.checks.models import compare_models
+from cnninspect.quantities import Unit
 from cnninspect.render import Format, Ops, View, render
 from cnninspect.render.comparison import HEADINGS
-from tests.render.samples import tiny, wider
+from tests.render.samples import agreed, doubtful, tiny, wider
 
 
 @pytest.fixture
@@ -26,12 +27,13 @@ def test_the_title_names_both(lines):
 
 def test_a_layer_stands_beside_its_counterpart(lines):
     # 27648 / 13824 = 2
-    assert line(lines, "stem") == ["stem", "224", "13,824", "stem", "448", "27,648", "2", "✗"]
+    numbers = ["stem", "224", "13,824", "stem", "448", "27,648", "2", "✗"]
+    assert line(lines, "stem") == [*numbers, "output", "shape,", "params,", "MACs"]
     assert line(lines, "block.0") == ["block.0", "576", "36,864", "block.0", "576", "36,864", "1", "✓"]
 
 
 def test_a_layer_that_the_other_lacks_stands_alone(lines):
-    assert line(lines, "fc") == ["fc", "1,290", "1,280", "✗"]
+    assert line(lines, "fc") == ["fc", "1,290", "1,280", "✗", "no", "counterpart"]
 
 
 def test_layers_that_cost_nothing_are_shown_on_request():
@@ -44,6 +46,50 @@ def test_totals_have_their_change_and_ratio(lines):
     # 64512 / 51968 = 1.2413..., 1040 / 2106 = 0.4938...
     assert line(lines, "MACs") == ["MACs", "51,968", "against", "64,512", "+24.1", "%,", "ratio", "1.241"]
     assert line(lines, "params") == ["params", "2,106", "against", "1,040", "-50.6", "%,", "ratio", "0.4938"]
+
+
+def test_a_layer_that_costs_nothing_has_a_line_where_it_differs():
+    """tiny's ReLU puts out 8x8x8 = 512 neurons."""
+    wide = agreed(513, Unit.ELEMENTS, "hooks")
+    rows = tuple(replace(row, neurons=wide) if row.kind == "F.relu" else row for row in tiny().rows)
+    lines = render(compare_models(replace(tiny(), rows=rows), tiny())).splitlines()
+    assert line(lines, "F.relu") == ["F.relu", "·", "·", "F.relu", "·", "·", "✗", "neurons"]
+
+
+def changed(**changes):
+    """tiny with another total, or on something else."""
+    totals = {name: number for name, number in changes.items() if name in tiny().totals}
+    run = {name: value for name, value in changes.items() if name not in totals}
+    return replace(tiny(), totals={**tiny().totals, **totals}, run={**tiny().run, **run})
+
+
+IMAGE = {"name": "0", "shape": (1, 3, 16, 16), "dtype": "float32"}
+FINDINGS = [
+    # id, the other network, the line that says why the numbers differ
+    ("buffers", changed(buffers=agreed(18, Unit.ELEMENTS, "storage")), "buffers 17 against 18 +5.9 %"),
+    ("a frozen layer", changed(trainable_params=agreed(6, Unit.PARAMS, "storage")), "trainable params 2,106 against 6"),
+    ("the training mode", changed(training=True), "training False against True"),
+    ("the type", changed(dtype="float16"), "dtype float32 against float16"),
+    ("the input", changed(inputs=[IMAGE]), "input 1x3x8x8 against 1x3x16x16"),
+]
+
+
+@pytest.mark.parametrize(("other", "words"), [case[1:] for case in FINDINGS], ids=[case[0] for case in FINDINGS])
+def test_whatever_differs_has_a_line(other, words):
+    lines = [" ".join(line.split()) for line in render(compare_models(tiny(), other)).splitlines()]
+    assert any(line.startswith(words) for line in lines)
+
+
+def test_a_formula_that_is_contradicted_has_a_line():
+    text = render(compare_models(doubtful(), doubtful()))
+    assert "  conv (Conv2d), MACs: formula 13,824, torch 3,456\n" in text
+    assert "  conv (Conv2d), MACs: formula 13,824, torch 3,456 (in the other network)\n" in text
+
+
+def test_equal_bounds_are_not_said_to_be_the_same():
+    """Two networks of at least 16036 MACs each may have any numbers of them."""
+    (macs,) = [line for line in render(compare_models(doubtful(), doubtful())).splitlines() if line[:5] == " MACs"]
+    assert macs.split() == ["MACs", "≥16,036", "against", "≥16,036"]
 
 
 VERDICTS = [
