@@ -62,11 +62,22 @@ def failed(report: Report) -> list[Check]:
     return [check for verdict in (Verdict.DIFFER, Verdict.UNKNOWN) for check in checks if check.verdict is verdict]
 
 
+RUN = "run"
+"""The name of the only check of a target that could not be checked."""
+
+
 def summary(report: Report) -> str:
     """One sentence that counts the checks: `60 checks: 58 match, 2 differ.`"""
-    counts = Counter(check.verdict for check in report.checks or ())
-    words = [f"{counts[verdict]} {verdict.value.replace('_', ' ')}" for verdict in Verdict if counts[verdict]]
-    return f"{sum(counts.values())} checks: {', '.join(words) or 'none'}."
+    checks = report.checks or ()
+    if [check.name for check in checks] == [RUN]:
+        return "not checked."
+    counts = Counter(check.verdict for check in checks)
+    words = [f"{counts[verdict]} {_WORDS.get(verdict, verdict.value)}" for verdict in Verdict if counts[verdict]]
+    return f"{len(checks)} check{'s' if len(checks) != 1 else ''}: {', '.join(words) or 'none'}."
+
+
+_WORDS = {Verdict.NOT_COUNTED: "not comparable", Verdict.NOT_RUN: "not run"}
+"""Verdicts as readers call them: a counter that leaves work out, or counts more, cannot be compared with."""
 
 
 def place(check: Check) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from cnninspect.checks import check_formulas
 from cnninspect.checks.formulas import TOTAL
 from cnninspect.quantities import Verdict
-from cnninspect.render.findings import failed, place, summary, what
+from cnninspect.render.findings import RUN, failed, place, summary, what
 from cnninspect.render.screen import Screen
 from cnninspect.render.view import View
 from cnninspect.render.where import lines_of
@@ -34,7 +34,8 @@ def _annotation(checks: Sequence[Check], target: str, line: str | None) -> str:
     first = checks[0]
     level = "error" if first.verdict is Verdict.DIFFER else "warning"
     names = ", ".join(dict.fromkeys(map(what, checks)))
-    properties = {"title": f"{target}: {names} of {place(first)}", **_position(line)}
+    about = "not checked" if first.name == RUN else f"{names} of {place(first)}"
+    properties = {"title": f"{target}: {about}", **_position(line)}
     written = ",".join(f"{name}={_property(text)}" for name, text in properties.items())
     message = "\n".join(f"{sentence(check)}." for check in checks)
     return f"::{level} {written}::{_message(message)}"

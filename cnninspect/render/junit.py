@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from cnninspect.checks import check_formulas
 from cnninspect.quantities import Verdict
-from cnninspect.render.findings import what
+from cnninspect.render.findings import RUN, what
 from cnninspect.render.screen import Screen
 from cnninspect.render.view import View
 from cnninspect.render.where import lines_of
@@ -47,10 +47,15 @@ def _suite(report: Report) -> Element:
 
 
 def _case(checks: Sequence[Check], target: str, line: str | None) -> Element:
-    """The test case of one layer and source: failed if a number differs, else skipped if one could not be checked."""
+    """The test case of one layer and source: failed if a number differs, else skipped if one could not be checked.
+
+    Of a target that could not be checked at all there is one case, with an error.
+    """
     case = Element("testcase", classname=f"{target}.{checks[0].source}", name=_text(layer(checks[0])))
     wrong = [check for check in checks if check.verdict is Verdict.DIFFER]
-    if wrong:
+    if wrong and wrong[0].name == RUN:
+        SubElement(case, "error", type="not checked", message=_text(sentence(wrong[0])))
+    elif wrong:
         failure = SubElement(case, "failure", type=Verdict.DIFFER.value, message=_text(_shortly(wrong)))
         failure.text = _text("\n".join([*map(sentence, wrong), *([f"in {line}"] if line else [])]))
     elif unknown := [check for check in checks if check.verdict is Verdict.UNKNOWN]:

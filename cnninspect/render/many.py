@@ -11,7 +11,7 @@ from cnninspect.quantities import Verdict
 from cnninspect.render import as_csv, as_json, github, html, junit, markdown, table
 from cnninspect.render.cells import verdict_sign
 from cnninspect.render.document import Document, data_sheet, document
-from cnninspect.render.findings import failed, summary
+from cnninspect.render.findings import RUN, failed, summary
 from cnninspect.render.formats import Format
 from cnninspect.render.screen import UNICODE, Marks, Screen
 from cnninspect.render.sheet import Cell, Heading, Sheet, Tone
@@ -40,7 +40,7 @@ class Outcome:
         """The report under the target's own name; one with a single failed check where there is none."""
         if self.report is not None:
             return replace(self.report, target={**self.report.target, "name": self.name})
-        check = Check("run", TOTAL, 0, "", "fine", "failed", "target", Verdict.DIFFER, self.error)
+        check = Check(RUN, TOTAL, 0, "", "fine", "failed", "target", Verdict.DIFFER, self.error)
         target = {"spec": self.target, "name": self.name}
         return Report("compare", {}, target, {}, {}, (), verdict=Verdict.DIFFER, checks=(check,))
 
@@ -56,18 +56,22 @@ def render_many(
 
 def _table(outcomes: Sequence[Outcome], view: View, screen: Screen) -> str:
     sections = _sections(outcomes, view, screen.marks, whole=screen.width is None)
-    return "\n".join(table.written(parts, screen) for parts in [*sections, _overview(outcomes, screen.marks)])
+    overview = _overview(outcomes, screen.marks)
+    return "\n".join(table.written(parts, screen) for parts in [*(parts for _, parts in sections), overview])
 
 
 def _markdown(outcomes: Sequence[Outcome], view: View, _screen: Screen) -> str:
     """The overview first: it is what a reviewer reads."""
     verdict = worst(outcome.verdict for outcome in outcomes)
-    sections = [markdown.written(parts, Verdict.DIFFER) for parts in _sections(outcomes, view, UNICODE, whole=True)]
+    sections = [
+        markdown.written(parts, outcome.verdict) for outcome, parts in _sections(outcomes, view, UNICODE, whole=True)
+    ]
     return "\n".join([markdown.written(_overview(outcomes, UNICODE), verdict), *sections])
 
 
 def _html(outcomes: Sequence[Outcome], view: View, _screen: Screen) -> str:
-    return html.page([_overview(outcomes, UNICODE), *_sections(outcomes, view, UNICODE, whole=True)])
+    sections = _sections(outcomes, view, UNICODE, whole=True)
+    return html.page([_overview(outcomes, UNICODE), *(parts for _, parts in sections)])
 
 
 def _csv(outcomes: Sequence[Outcome], view: View, _screen: Screen) -> str:
@@ -109,10 +113,11 @@ _WRITERS: dict[Format, Callable[[Sequence[Outcome], View, Screen], str]] = {
 }
 
 
-def _sections(outcomes: Sequence[Outcome], view: View, marks: Marks, *, whole: bool) -> list[Document]:
-    """A document for each target with findings."""
-    found = [outcome.named for outcome in outcomes if outcome.report is not None and failed(outcome.report)]
-    return [document(report, view, marks, whole=whole) for report in found]
+def _sections(outcomes: Sequence[Outcome], view: View, marks: Marks, *, whole: bool) -> list[tuple[Outcome, Document]]:
+    """A document for each target with findings, under the target's own name."""
+    found = [outcome for outcome in outcomes if outcome.report is not None and failed(outcome.report)]
+    parts = [(outcome, document(outcome.named, view, marks, whole=whole)) for outcome in found]
+    return [(outcome, replace(each, title=f"{outcome.name}: {each.title}")) for outcome, each in parts]
 
 
 _HEADINGS = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from cnninspect.render.findings import place, what
+from cnninspect.render.findings import RUN, place, what
 from cnninspect.render.values import value_text
 from cnninspect.report import Check
 
@@ -16,6 +16,8 @@ def layer(check: Check) -> str:
 
 def sentence(check: Check) -> str:
     """`conv (Conv2d), MACs: formula 13,824, torch 3,456`: layer, source, expected, found, and the reason if known."""
+    if check.name == RUN:
+        return f"not checked: {(check.hint or '').rstrip('.')}"
     reason = f" ({check.hint})" if check.hint else ""
     return f"{layer(check)}, {what(check)}: {_expected(check)}, {_found(check)}{reason}"
 

@@ -80,11 +80,25 @@ def test_csv_names_the_target_of_each_check(cli, project):
 def test_junit_has_a_suite_for_each_target(cli, project):
     project(targets(planted=PLANTED, fine=FINE, broken=UNKNOWN))
     suites = ElementTree.fromstring(cli("compare", "--format", "junit").out).findall("testsuite")
-    assert [(suite.get("name"), suite.get("failures") != "0") for suite in suites] == [
-        ("planted", True),
-        ("fine", False),
-        ("broken", True),
-    ]
+    failed = [(suite.get("name"), suite.get("failures") != "0", suite.get("errors")) for suite in suites]
+    assert failed == [("planted", True, "0"), ("fine", False, "0"), ("broken", False, "1")]
+    assert suites[2].find("testcase/error").get("message").startswith("not checked: no model is called 'lenet6'.")
+
+
+def test_github_says_of_a_target_that_it_was_not_checked_and_why(cli, project):
+    project(targets(broken=UNKNOWN))
+    lines = cli("compare", "--format", "github").out.splitlines()
+    assert lines[0].startswith("::error title=broken%3A not checked::not checked: no model is called 'lenet6'. Near")
+    assert not lines[0].endswith("..")
+    assert lines[1:] == ["broken: not checked.", "1 target: 1 not checked."]
+
+
+def test_sections_have_the_name_of_their_target_and_its_own_verdict(cli, project):
+    project(targets(planted=PLANTED, fourier=FOURIER))
+    lines = cli("compare", "--format", "markdown").out.splitlines()
+    sections = [index for index, line in enumerate(lines) if line.startswith("### ")][1:]
+    assert [lines[index].split(":")[0] for index in sections] == ["### planted", "### fourier"]
+    assert [lines[index + 2][:4] for index in sections] == ["✗ **", "? **"]
 
 
 @pytest.mark.parametrize("form", ["markdown", "html", "github"])

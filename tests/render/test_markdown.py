@@ -38,7 +38,7 @@ def test_layers_show_their_numbers_with_separators():
 def test_what_a_comparison_came_to_is_read_first():
     kinds = parsed(check_formulas(doubtful()))
     assert kinds[0] == ("h3", "tiny (zoo) · 1x3x8x8 float32 · eval · meta · torch 2.13.0")
-    assert kinds[1] == ("p", "✗ 27 checks: 22 match, 2 differ, 1 not counted, 2 unknown.")
+    assert kinds[1] == ("p", "✗ 27 checks: 22 match, 2 differ, 1 not comparable, 2 unknown.")
     assert kinds[2][0] == "th"
 
 
