@@ -76,7 +76,7 @@ def _plain(one: Sight) -> dict[str, Any]:
 
 
 def _inputs(one: Sight) -> list[Mapping[str, Any]]:
-    """What is seen of each input, axis by axis: [first, last] pixel, null for nothing; `global` if that is all of it."""
+    """What is seen of each input, axis by axis: [first, last] pixel, null for nothing; `global` if it is all."""
     names = dict.fromkeys(span.axis.input for span in one.spans)
     return [
         {

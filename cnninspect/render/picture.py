@@ -143,14 +143,10 @@ def _legend(axes: Axes, sights: Sequence[Mapping[str, Any]], colours: Sequence[C
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
+    names = [f"{sight['layer']}: {size_text(sight)}" for sight in sights]
     signs: list[Any] = [
-        Patch(
-            facecolor=(*colour[:3], 0.35),
-            edgecolor=colour,
-            linewidth=1.5,
-            label=f"{sight['layer']}: {size_text(sight)}",
-        )
-        for sight, colour in zip(sights, colours, strict=True)
+        Patch(facecolor=(*colour[:3], 0.35), edgecolor=colour, linewidth=1.5, label=name)
+        for name, colour in zip(names, colours, strict=True)
     ]
     if any(region["endless"] != region["local"] for region in (sight["inputs"][0] for sight in sights)):
         signs.append(Line2D([], [], color="0.4", linestyle=(0, (4, 2)), linewidth=1.0, label="beyond the input"))
