@@ -69,6 +69,7 @@ def _count(items: Sequence[str], noun: str) -> str:
     return f"{len(items)} {noun}{'s' if len(items) > 1 else ''}"
 
 
-def _some(items: Sequence[str]) -> str:
+def _some(names: Sequence[str]) -> str:
+    items = list(dict.fromkeys(names))
     shown = ", ".join(item or "the root" for item in items[:_LISTED])
     return f"{shown} and {len(items) - _LISTED} more" if len(items) > _LISTED else shown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from cnninspect.trace.records import Trace
@@ -44,7 +45,7 @@ class Inexact:
 
     words: str
     least: float
-    greatest: float
+    greatest: float = inf
 
 
 @dataclass(frozen=True)

@@ -6,21 +6,25 @@ from collections.abc import Callable, Iterator
 
 from cnninspect.counters.base import COUNTERS, Convention, Count
 
-_BY_THEIR_NAME = (
-    "scaled_dot_product_attention", "baddbmm", "addbmm", "mv", "addmv", "dot", "vdot", "inner", "tensordot",
-    "linalg_multi_dot", "matmul with a broadcast first operand",
-)  # fmt: skip
-
 MULTIPLYING = {
-    **{name: name for name in _BY_THEIR_NAME},
+    **{name: name for name in ("scaled_dot_product_attention", "inner", "tensordot", "linalg_multi_dot", "cdist")},
+    **{name: f"matrix times vector ({name})" for name in ("mv", "addmv")},
+    **{name: f"product of vectors ({name})" for name in ("dot", "vdot")},
+    **{name: f"batched matrix products ({name})" for name in ("baddbmm", "addbmm")},
     **dict.fromkeys(("lstm", "lstm_cell"), "lstm"),
     **dict.fromkeys(("gru", "gru_cell"), "gru"),
     **dict.fromkeys(("rnn_tanh", "rnn_relu", "rnn_tanh_cell", "rnn_relu_cell"), "rnn"),
     **dict.fromkeys(("mkldnn_rnn_layer", "_cudnn_rnn", "miopen_rnn"), "fused rnn"),
     **dict.fromkeys(("bilinear", "_trilinear"), "bilinear"),
     **dict.fromkeys(("_native_multi_head_attention", "_transformer_encoder_layer_fwd"), "fused encoder layer"),
+    **dict.fromkeys(("matrix_power", "linalg_matrix_power"), "matrix_power"),
+    **dict.fromkeys(("cov", "corrcoef"), "covariances"),
+    **dict.fromkeys(("embedding_bag", "_embedding_bag"), "weights in embedding_bag"),
     "_scaled_dot_product_flash_attention_for_cpu": "fused attention on cpu",
-    "_convolution_mode": "convolution with padding by name",
+    "_convolution_mode": "convolution with padding='same' or 'valid'",
+    "_euclidean_dist": "cdist",
+    "matmul with a broadcast first operand": "the batch of a matmul's second operand",
+    "work whose result is not used": "work whose result is not used",
 }
 """Ops of torch that multiply and accumulate, among those that some counter has no formula for, with the name to say."""
 
@@ -76,7 +80,8 @@ def _uncounted(count: Count, multiplies: Multiplies | None) -> Iterator[str]:
     """What the counter missed that multiplies; an op from outside torch may."""
     for op in count.missed:
         namespace, _, name = op.partition(".")
-        if name in MULTIPLYING:
-            yield MULTIPLYING[name]
+        known = MULTIPLYING.get(name) or MULTIPLYING.get(name.removesuffix("_"))
+        if known is not None:
+            yield known
         elif namespace not in ("aten", "prim") or name.startswith(_FOREIGN) or (multiplies and multiplies(op)):
             yield op

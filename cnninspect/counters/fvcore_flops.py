@@ -8,19 +8,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from cnninspect.counters.base import Convention, Count, Inexact, Run, counter
+from cnninspect.counters.fvcore_cases import EINSUM, NOTHING_CONTRACTED, SEVERAL, SUMMED_ALONE, VECTOR_WEIGHT
 from cnninspect.counters.jit_scopes import JitScopes
+from cnninspect.trace.dataflow import Dataflow
 from cnninspect.trace.encode import live_tensors
 from cnninspect.trace.follow import as_module
 from cnninspect.trace.isolation import encoder_fast_path_off, restored
+from cnninspect.trace.records import Trace
 
 if TYPE_CHECKING:
     from cnninspect.counters.fvcore_nodes import Node
+
+UNUSED = "aten.work whose result is not used"
+"""The tracer drops what no output depends on."""
 
 CONVENTION = Convention(
     unit="counts a MAC as one flop",
@@ -33,9 +40,15 @@ CONVENTION = Convention(
         "upsample_bilinear2d": "interpolation",
         "grid_sampler": "interpolation",
         "adaptive_avg_pool2d": "average pooling",
+        NOTHING_CONTRACTED: NOTHING_CONTRACTED,
     },
-    # numpy.einsum_path prints four digits, and one operation per element where nothing is summed.
-    inexact={"einsum": Inexact("fvcore estimates einsum", least=0.4995, greatest=1.0005)},
+    inexact={
+        # numpy.einsum_path prints four digits.
+        EINSUM: Inexact("fvcore rounds einsum to four digits", least=0.9995, greatest=1.0005),
+        SUMMED_ALONE: Inexact("fvcore multiplies before it adds up in einsum", least=0.9995),
+        SEVERAL: Inexact("fvcore takes the best order of contraction for einsum", least=0.0),
+        VECTOR_WEIGHT: Inexact("fvcore takes a vector for a matrix in linear", least=1.0),
+    },
 )
 
 
@@ -54,7 +67,17 @@ def fvcore_macs(run: Run) -> list[Count]:
     except Exception as error:
         reason = f"{type(error).__name__}: {str(error).strip()}".splitlines()[0].rstrip(". ")
         return [Count(None, (f"tracing failed: {reason}",)) for _ in run.trace.calls]
-    return _attribute(analysis.nodes, scopes, len(run.trace.calls))
+    unused = _unused(run.trace)
+    return [
+        replace(count, missed=(*count.missed, UNUSED)) if call.index in unused else count
+        for call, count in zip(run.trace.calls, _attribute(analysis.nodes, scopes, len(run.trace.calls)), strict=True)
+    ]
+
+
+def _unused(trace: Trace) -> set[int]:
+    """The calls that no output depends on."""
+    used = {trace.ops[index].call for index in Dataflow(trace).leading_to_outputs()}
+    return {call.index for call in trace.calls if call.ops} - used
 
 
 class _Bound(nn.Module):

@@ -13,6 +13,8 @@ from fvcore.nn import FlopCountAnalysis
 from fvcore.nn.jit_handles import Handle, get_shape
 from torch import nn
 
+from cnninspect.counters.fvcore_cases import VECTOR_WEIGHT, einsum_case
+
 BROADCAST_MATMUL = "aten.matmul with a broadcast first operand"
 """fvcore's formula for matmul multiplies by the first operand's own batch dimensions only."""
 
@@ -38,7 +40,7 @@ class Analysis(FlopCountAnalysis):  # type: ignore[misc]
     def _noted(self, kind: str, handle: Handle) -> Handle:
         def count(inputs: list[Any], outputs: list[Any]) -> Any:
             found = handle(inputs, outputs)
-            counts = found if isinstance(found, Counter) else {kind.removeprefix("aten::"): found}
+            counts = found if isinstance(found, Counter) else {_name(kind, inputs): found}
             scope = outputs[0].node().scopeName()
             self.nodes.append(Node(scope, kind, {name: int(number) for name, number in counts.items()}))
             if kind == "aten::matmul" and _broadcasts_first(inputs, outputs):
@@ -52,6 +54,15 @@ class Analysis(FlopCountAnalysis):  # type: ignore[misc]
         if not ignored:
             self.nodes.append(Node(node.scopeName(), node.kind().replace("::", "."), None))
         return bool(ignored)
+
+
+def _name(kind: str, inputs: list[Any]) -> str:
+    """The op's name, or that of the case in which fvcore's formula for it gives something else than its MACs."""
+    if kind == "aten::einsum":
+        return einsum_case(inputs[0].toIValue(), [get_shape(operand) for operand in inputs[1].node().inputs()])
+    if kind == "aten::linear" and len(get_shape(inputs[1])) == 1:
+        return VECTOR_WEIGHT
+    return kind.removeprefix("aten::")
 
 
 def _broadcasts_first(inputs: list[Any], outputs: list[Any]) -> bool:

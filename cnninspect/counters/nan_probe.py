@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from cnninspect.quantities import Shape
-from cnninspect.trace.encode import live_tensors
+from cnninspect.trace.encode import live_tensors, unwrapped
 from cnninspect.trace.follow import site_of
 from cnninspect.trace.inputs import map_inputs
 from cnninspect.trace.recorder import LayerOf
@@ -110,7 +110,7 @@ class _Collector:
 
     def __call__(self, call: Call, output: Any) -> None:
         known = self._known.get(_key(call))
-        tensors = list(live_tensors(output))
+        tensors = [unwrapped(tensor) for tensor in live_tensors(output)]
         if known is not None and len(tensors) == len(known.outputs):
             masks = [self._split(tensor, ref.shape) for tensor, ref in zip(tensors, known.outputs, strict=True)]
             self.masks[known.index] = tuple(None if mask is None else _compressed(mask) for mask in masks)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from cnninspect.formulas.base import Work, rule_of
 from cnninspect.formulas.evaluate import op_macs
 from cnninspect.quantities import Status
+from cnninspect.trace.dataflow import Dataflow, Key
 from cnninspect.trace.records import Op, TensorRef, Trace, tensors
 
 _BEFORE_OPERANDS = {f"aten.{name}{mark}": 1 for name in ("addmm", "addbmm", "baddbmm") for mark in ("", "_")}
@@ -98,19 +99,16 @@ def _operands(op: Op) -> list[TensorRef]:
 
 
 class _Graph:
-    """Which tensors need a gradient: what depends on a trainable parameter and reaches an output of the run.
-
-    Values are told apart, but those of a storage that is written in place count as one: a view may have changed it.
-    """
+    """Which tensors need a gradient: what depends on a trainable parameter and reaches an output of the run."""
 
     def __init__(self, trace: Trace, without_gradients: Collection[int]):
         self._trace = trace
         self._without = without_gradients
-        self._written = {ref.storage for op in trace.ops if op.writes for ref in op.outputs}
-        self._depends: set[tuple[bool, int]] = set()
+        self._flow = Dataflow(trace)
+        self._depends: set[Key] = set()
         for op in trace.ops:
             if not self._stops(op) and any(self.needs_gradient(ref) for ref in op.inputs):
-                self._depends |= {self._key(ref) for ref in op.outputs if ref.dtype.startswith(_FLOATING)}
+                self._depends |= {self._flow.key(ref) for ref in op.outputs if ref.dtype.startswith(_FLOATING)}
 
     def _stops(self, op: Op) -> bool:
         """Whether no gradient passes: what `torch.autograd.grad` returns has one only if it is asked to."""
@@ -123,18 +121,8 @@ class _Graph:
         """Whether autograd works out a gradient for this tensor where an output depends on it."""
         if ref.state is not None and ref.state in self._trace.parameters:
             return self._trace.parameters[ref.state].trainable
-        return self._key(ref) in self._depends
+        return self._flow.key(ref) in self._depends
 
     def reached(self) -> set[int]:
         """The ops that the backward pass goes through."""
-        wanted = {self._key(ref) for ref in self._trace.outputs}
-        ops = set()
-        for op in reversed(self._trace.ops):
-            if any(self._key(ref) in wanted and self._key(ref) in self._depends for ref in op.outputs):
-                ops.add(op.index)
-                wanted |= {self._key(ref) for ref in op.inputs}
-        return ops
-
-    def _key(self, ref: TensorRef) -> tuple[bool, int]:
-        shared = ref.storage in self._written
-        return shared, ref.storage if shared else ref.value
+        return self._flow.leading_to_outputs(self._depends.__contains__)

@@ -59,7 +59,7 @@ REASONS = {
     ),
     "batched matrices plus bias": (
         "fvcore", torch.baddbmm, 2 * 3 * 4 * 5, [torch.rand(2, 3, 5), torch.rand(2, 3, 4), torch.rand(2, 4, 5)],
-        "fvcore does not count baddbmm",
+        "fvcore does not count batched matrix products (baddbmm)",
     ),
     "bilinear, fvcore": (
         "fvcore", F.bilinear, 2 * 6 * 3 * 4, [torch.rand(2, 3), torch.rand(2, 4), torch.rand(6, 3, 4)],
@@ -75,19 +75,63 @@ REASONS = {
     ),
     "padding by name": (
         "fvcore", nn.Sequential(nn.Conv2d(3, 4, 3, padding="same")), 2 * 4 * 64 * 3 * 9, [MAP],
-        "fvcore does not count convolution with padding by name",
+        "fvcore does not count convolution with padding='same' or 'valid'",
     ),
     "broadcast": (
         "fvcore", torch.matmul, 7 * 3 * 4 * 5, [torch.rand(3, 4), torch.rand(7, 4, 5)],
-        "fvcore does not count matmul with a broadcast first operand",
+        "fvcore does not count the batch of a matmul's second operand",
     ),
     "einsum": (
         "fvcore", lambda x, y: torch.einsum("ij,jk->ik", x, y), 111 * 113 * 127,
-        [torch.rand(111, 113), torch.rand(113, 127)], "fvcore estimates einsum",
+        [torch.rand(111, 113), torch.rand(113, 127)], "fvcore rounds einsum to four digits",
     ),
     "outer product": (
-        "fvcore", lambda x, y: torch.einsum("bi,bj->bij", x, y), 4 * 6 * 8, [torch.rand(4, 6), torch.rand(4, 8)],
-        "fvcore estimates einsum",
+        "fvcore", lambda x, y: torch.einsum("bi,bj->bij", x, y), 0, [torch.rand(4, 6), torch.rand(4, 8)],
+        "fvcore counts einsum that contracts nothing",
+    ),
+    "sum of one operand": (
+        "fvcore", lambda x: torch.einsum("...ij->i...", x), 0, [torch.rand(3, 4, 6)],
+        "fvcore counts einsum that contracts nothing",
+    ),
+    "an index of size 1": (
+        "fvcore", lambda x, y: torch.einsum("ij,jk", x, y), 0, [torch.rand(4, 6), torch.rand(1, 8)],
+        "fvcore counts einsum that contracts nothing",
+    ),
+    # torch adds up i before it multiplies: 6 * 8 remain.
+    "an index of one operand": (
+        "fvcore", lambda x, y: torch.einsum("ij,jk->k", x, y), 6 * 8, [torch.rand(4, 6), torch.rand(6, 8)],
+        "fvcore multiplies before it adds up in einsum",
+    ),
+    # In the order given the first two make a 2x9 matrix; the last two first would make a 3x2 one.
+    "three operands": (
+        "fvcore", lambda x, y, z: torch.einsum("ij,jk,kl->il", x, y, z), 2 * 3 * 9 + 2 * 9 * 2,
+        [torch.rand(2, 3), torch.rand(3, 9), torch.rand(9, 2)], "fvcore takes the best order of contraction for einsum",
+    ),
+    "a vector as weight": (
+        "fvcore", F.linear, 5 * 4, [torch.rand(5, 4), torch.rand(4)], "fvcore takes a vector for a matrix in linear",
+    ),
+    "matrix times vector": (
+        "torch", torch.mv, 5 * 4, [torch.rand(5, 4), torch.rand(4)], "torch: matrix times vector (mv) has no formula",
+    ),
+    "distances": (
+        "fvcore", torch.cdist, 30 * 40 * (4 + 2), [torch.rand(30, 4), torch.rand(40, 4)], "fvcore does not count cdist",
+    ),
+    "power of a matrix": (
+        "fvcore", lambda x: torch.linalg.matrix_power(x, 2), 4 * 4 * 4, [torch.rand(4, 4)],
+        "fvcore does not count matrix_power",
+    ),
+    "in place": (
+        "fvcore", lambda x, y: torch.zeros(5, 5).addbmm_(x, y), 2 * 5 * 4 * 5,
+        [torch.rand(2, 5, 4), torch.rand(2, 4, 5)],
+        "fvcore does not count batched matrix products (addbmm)",
+    ),
+    "weighted bags": (
+        "fvcore", lambda i, w: F.embedding_bag(i, torch.rand(9, 4), mode="sum", per_sample_weights=w), 2 * 3 * 4,
+        [torch.zeros(2, 3, dtype=torch.long), torch.rand(2, 3)], "fvcore does not count weights in embedding_bag",
+    ),
+    "dropped result": (
+        "fvcore", lambda x: (None, torch.mm(x, x))[0], 4 * 4 * 4, [torch.rand(4, 4)],
+        "fvcore does not count work whose result is not used",
     ),
 }  # fmt: skip
 
