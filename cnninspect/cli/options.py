@@ -90,7 +90,9 @@ class OutputOptions:
     columns: Annotated[
         str | None, typer.Option(metavar="A,B,C", help="Columns of tables and CSV, in order.", rich_help_panel=_OUTPUT)
     ] = None
-    format: Annotated[Format, typer.Option(help="How to write the report.", rich_help_panel=_OUTPUT)] = Format.TABLE
+    format: Annotated[
+        Format, typer.Option(help="How to write the report; else as FILE ends.", rich_help_panel=_OUTPUT)
+    ] = Format.TABLE
     output: Annotated[
         str | None,
         typer.Option(

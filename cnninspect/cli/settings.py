@@ -19,6 +19,8 @@ from cnninspect.cli.options import OutputOptions, RunOptions
 from cnninspect.cli.session import Session
 from cnninspect.config.file import Config, read_config
 from cnninspect.config.schema import Each, Reader, Schema, arguments, choice, size, text, texts, truth, whole
+from cnninspect.render import Format
+from cnninspect.sizes import parse_count, parse_memory, parse_percent
 
 Result = TypeVar("Result")
 Group = TypeVar("Group")
@@ -32,6 +34,13 @@ _RENAMED = {"arg": "arguments", "input": "inputs"}
 _FILES = ("output", "inputs_from", "baseline", "claims")
 _NEVER = ("update_baseline",)
 """Options that somebody must ask for each time."""
+
+
+_FORMATS = {
+    ".json": Format.JSON, ".csv": Format.CSV, ".md": Format.MARKDOWN, ".html": Format.HTML, ".htm": Format.HTML,
+    ".xml": Format.JUNIT,
+}  # fmt: skip
+"""What a file of this ending holds, where nobody says."""
 
 
 class Source(str, Enum):
@@ -76,13 +85,22 @@ def _reader(hint: Any) -> Reader:
 
 def _budget(kind: Kind) -> Reader:
     """The reader of a limit, which checks it and leaves it as the command line takes it."""
+    words = _LIMITS[kind.parse]
 
     def read(value: Any) -> str:
-        written = size(value)
+        written = size(value, words)
         kind.parse(written)
         return written
 
     return read
+
+
+_LIMITS: dict[Callable[[str], Any], str] = {
+    parse_count: 'a whole number or a size such as "5M"',
+    parse_memory: 'a number of bytes or a size such as "200MB"',
+    parse_percent: 'a share such as "40%"',
+}
+"""What a limit must be, by what reads it."""
 
 
 def table_of(group: type, config: Config) -> Mapping[str, Any]:
@@ -108,9 +126,18 @@ def configured(command: Callable[..., Result]) -> Callable[..., Result]:
             for name, value in values.items()
             if dataclasses.is_dataclass(value) and not (isinstance(value, BudgetOptions) and values.get("other"))
         }
+        for name, group in groups.items():
+            if isinstance(group, OutputOptions) and source("format", config.values, context) is Source.DEFAULT:
+                groups[name] = _as_its_file_is_called(group)
         return command(**{**values, **groups})
 
     return wrapper
+
+
+def _as_its_file_is_called(output: OutputOptions) -> OutputOptions:
+    """The options with the format that the file's ending stands for: a report.json that held a table would mislead."""
+    suffix = Path(output.output or "").suffix.lower()
+    return dataclasses.replace(output, format=_FORMATS.get(suffix, output.format))
 
 
 def filled(group: Group, table: Mapping[str, Any], context: typer.Context, file: Path | None) -> Group:

@@ -160,8 +160,8 @@ def _is_literal(value: Any) -> bool:
     return all(map(_is_literal, value)) if isinstance(value, list) else isinstance(value, (bool, int, float, str))
 
 
-def size(value: Any) -> str:
-    """A number or a size such as "5M", as the command line takes it."""
+def size(value: Any, words: str) -> str:
+    """A number or a size, as the command line takes it; `words` say what the key takes."""
     if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise WrongValue('a whole number or a size such as "5M"')
+        raise WrongValue(words)
     return str(value)

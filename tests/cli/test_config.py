@@ -94,6 +94,21 @@ def test_a_mistake_in_the_file_is_one_sentence_in_every_command(cli, project, co
     assert result.err == "cnninspect: pyproject.toml: [tool.cnninspect] has no key 'devise'. Nearest: device.\n"
 
 
+LIMITS = [
+    ("max-params", 'a whole number or a size such as "5M"'),
+    ("max-peak-memory", 'a number of bytes or a size such as "200MB"'),
+    ("max-layer-share", 'a share such as "40%"'),
+]
+
+
+@pytest.mark.parametrize(("key", "words"), LIMITS, ids=[key for key, _ in LIMITS])
+def test_a_limit_of_the_wrong_type(cli, project, key, words):
+    project(f"[tool.cnninspect.budgets]\n{key} = 0.4\n")
+    result = cli("config")
+    assert result.code == 2
+    assert f"pyproject.toml: [tool.cnninspect.budgets] {key} must be {words}, not 0.4." in result.err
+
+
 def test_help_does_not_mind_a_mistake_in_the_file(cli, project):
     project('[tool.cnninspect]\ndevise = "cpu"\n')
     assert cli("summary", "--help").code == 0

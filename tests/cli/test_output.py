@@ -45,6 +45,36 @@ def test_a_file_gets_the_report_and_stdout_nothing(cli, tmp_path):
     assert json.loads(path.read_text())["target"]["name"] == "Net"
 
 
+ENDINGS = [
+    # the file, other arguments, how the report begins
+    ("report.json", [], "{"),
+    ("report.JSON", [], "{"),
+    ("report.csv", [], "layer,"),
+    ("report.md", [], "### "),
+    ("report.html", [], "<!DOCTYPE html>"),
+    ("report.xml", [], "<?xml "),
+    ("report.txt", [], "Net "),
+    ("report", [], "Net "),
+    ("report.json", ["--format", "csv"], "layer,"),
+    ("report.json", ["--format", "table"], "Net "),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "begins"), ENDINGS, ids=[" ".join((name, *rest)) for name, rest, _ in ENDINGS]
+)
+def test_without_a_format_the_file_says_which(cli, tmp_path, name, arguments, begins):
+    path = tmp_path / name
+    assert cli("summary", "net:Net", *INPUT, "-o", str(path), *arguments).code == 0
+    assert path.read_text(encoding="utf-8").removeprefix(f"{NETS}:").startswith(begins)
+
+
+def test_a_format_of_the_configuration_is_asked_for(cli, project):
+    folder = project('[tool.cnninspect]\nformat = "csv"\n')
+    assert cli("summary", "net:Net", *INPUT, "-o", "report.json").code == 0
+    assert (folder / "report.json").read_text().startswith("layer,")
+
+
 def test_a_table_in_a_file_is_plain_and_whole(tmp_path):
     path = tmp_path / "table.txt"
     output.write(tiny(), options(path, Format.TABLE), View())
