@@ -59,11 +59,20 @@ class Pairs(nn.Module):
         return y.flatten(1) @ y.flatten(1).T
 
 
+class Mapped(nn.Module):
+    """Written for one sample; its calls return tensors that hide the batch."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        pooled: Tensor = torch.vmap(lambda sample: F.avg_pool1d(sample, 2))(x)
+        return pooled
+
+
 MODELS = [
     pytest.param(nn.AvgPool1d(2), "AvgPool1d", id="batch"),
     pytest.param(OneSample(), "F.avg_pool1d", id="takes-one-sample"),
     pytest.param(Centred(), "F.avg_pool1d", id="mixes-samples"),
     pytest.param(Pairs(), "F.avg_pool1d", id="pairs-of-samples"),
+    pytest.param(Mapped(), "F.avg_pool1d", id="mapped-over-samples"),
 ]
 
 
