@@ -78,10 +78,7 @@ def lifetimes(trace: Trace) -> list[Lifetime]:
 
 def output_bytes(trace: Trace) -> list[int]:
     """For every call of the trace the bytes of its outputs; views and in-place results take none of their own."""
-    made_by: dict[int, int] = {}
-    for op in trace.ops:
-        for ref in op.outputs:
-            made_by.setdefault(ref.storage, op.index)
+    made_by = {life.storage: life.born for life in lifetimes(trace)}
     taken = [{ref.storage: ref.nbytes for ref in call.outputs if ref.storage in made_by} for call in trace.calls]
     return [
         sum(nbytes for storage, nbytes in own.items() if first <= made_by[storage] <= last)

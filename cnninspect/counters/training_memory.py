@@ -12,12 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from cnninspect.counters.base import Run
 from cnninspect.counters.gradients import forward_and_backward
-from cnninspect.trace.encode import live_tensors
+from cnninspect.trace.encode import storages
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class TrainingMemory:
 
 def training_memory(run: Run) -> TrainingMemory:
     """What a forward and a backward pass of the run's model allocate on the run's device."""
-    watch = _StorageWatch(run)
+    watch = _StorageWatch()
     kept = []
 
     @contextmanager
@@ -48,26 +47,28 @@ def training_memory(run: Run) -> TrainingMemory:
 
 
 class _StorageWatch(TorchDispatchMode):
-    """Sums the bytes of the storages that ops make, until each is freed."""
+    """Sums the bytes of the storages that ops make, until each is freed; those that an op finds are not its own."""
 
-    def __init__(self, run: Run):
+    def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        states = run.model.state_dict(keep_vars=True) if isinstance(run.model, nn.Module) else {}
-        held = live_tensors((run.args, run.kwargs, states))
-        self._seen = {tensor.untyped_storage()._cdata for tensor in held}
+        self._seen: set[int] = set()
         self.alive = 0
         self.peak = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self._note((args, kwargs), counts=False)
         output = func(*args, **(kwargs or {}))
-        for tensor in live_tensors(output):
-            storage = tensor.untyped_storage()
-            if storage._cdata not in self._seen:
-                self._seen.add(storage._cdata)
-                self.alive += storage.nbytes()
-                weakref.finalize(storage, self._free, storage._cdata, storage.nbytes()).atexit = False
+        self._note(output, counts=True)
         self.peak = max(self.peak, self.alive)
         return output
+
+    def _note(self, tensors: Any, *, counts: bool) -> None:
+        for storage in storages(tensors):
+            if storage._cdata not in self._seen:
+                self._seen.add(storage._cdata)
+                nbytes = storage.nbytes() if counts else 0
+                self.alive += nbytes
+                weakref.finalize(storage, self._free, storage._cdata, nbytes).atexit = False
 
     def _free(self, key: int, nbytes: int) -> None:
         self._seen.discard(key)

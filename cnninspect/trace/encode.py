@@ -57,6 +57,15 @@ def live_tensors(value: Any) -> Iterator[torch.Tensor]:
             yield from live_tensors(getattr(value, field.name))
 
 
+def storages(value: Any) -> Iterator[torch.UntypedStorage]:
+    """The memory behind every tensor in nested containers; sparse tensors show none."""
+    for tensor in live_tensors(value):
+        try:
+            yield tensor.untyped_storage()
+        except (NotImplementedError, RuntimeError):
+            continue
+
+
 def unwrapped(tensor: torch.Tensor) -> torch.Tensor:
     """The tensor inside all wrappers of function transforms: of `torch.vmap` the whole batch."""
     while torch._C._functorch.is_functorch_wrapped_tensor(tensor):

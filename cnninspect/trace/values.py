@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from cnninspect.trace.encode import unwrapped
+from cnninspect.trace.encode import storages, unwrapped
 from cnninspect.trace.records import State, TensorRef
 
 
@@ -72,9 +72,8 @@ class Values:
 
     def _storage_of(self, tensor: torch.Tensor, new: int) -> int:
         """The number of the memory behind `tensor`, `new` if it is new; a sparse tensor shares none."""
-        try:
-            content = tensor.untyped_storage()
-        except (NotImplementedError, RuntimeError):
+        content = next(storages(tensor), None)
+        if content is None:
             return new
         key = content._cdata
         if key not in self._storages:

@@ -130,6 +130,13 @@ def test_bytes_of_each_call_count_a_storage_where_it_is_made():
     }  # fmt: skip
 
 
+def test_a_view_of_what_was_there_before_takes_nothing():
+    """A view of the input and one of a table: neither is allocated by the run."""
+    table = torch.rand(9, 3)
+    trace = run_of(lambda x: (x.flatten(1), table[:5]), X).trace
+    assert sum(output_bytes(trace)) == 0
+
+
 def half_frozen():
     return nn.ModuleList([nn.Linear(3, 4), nn.Linear(4, 5).double(), nn.Linear(5, 6).requires_grad_(False)])
 

@@ -43,3 +43,23 @@ def test_a_training_step_on_meta_is_what_a_tracker_sees(family):
 def test_a_training_step_on_a_real_device_is_what_a_tracker_sees():
     model, x = built("upsampling", "cpu")
     assert training_memory(run_of(model, x)) == tracked(model, x)
+
+
+class Table(nn.Module):
+    """Adds the first rows of a table that is no part of the state, or no buffer at all."""
+
+    def __init__(self, registered):
+        super().__init__()
+        self.fc = nn.Linear(4, 4, bias=False)
+        self.register_buffer("kept", torch.rand(1000, 4), persistent=False)
+        self.table = self.kept if registered else torch.rand(1000, 4)
+
+    def forward(self, x):
+        return self.fc(x) + self.table[:5]
+
+
+@pytest.mark.parametrize("registered", [True, False], ids=["non-persistent buffer", "attribute"])
+def test_what_is_there_before_is_no_activation(registered):
+    """The sum alone is kept, [5, 4]; in the backward pass its gradient and the weight's join it."""
+    found = training_memory(run_of(Table(registered), torch.rand(5, 4)))
+    assert found == TrainingMemory(kept=20 * 4, peak=(20 + 20 + 16) * 4)
