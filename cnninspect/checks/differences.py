@@ -50,7 +50,18 @@ class Comparison:
         """The checks of what the networks ran on."""
         for name in RUN_NAMES:
             one, other = (_inputs(side) if name == "input" else side.run.get(name) for side in (expected, found))
-            yield self._total(Compared(name, one, other, Verdict.MATCH if one == other else Verdict.DIFFER))
+            check = self._total(Compared(name, one, other, Verdict.MATCH if one == other else Verdict.DIFFER))
+            yield replace(check, hint=None if one == other else self._how_to_run(name, one))
+
+    def _how_to_run(self, name: str, wanted: Any) -> str | None:
+        """With which options the baseline was written."""
+        if self.source != "baseline" or wanted is None:
+            return None
+        if name == "training":
+            options = "--train" if wanted else "--eval"
+        else:
+            options = " ".join(f"--{name} {each}" for each in str(wanted).split())
+        return f"the baseline was written with {options or 'no input'}"
 
     def rows(self, pairs: Sequence[Pair], before: Sequence[Check]) -> Iterator[tuple[Pair, list[Check]]]:
         """The checks of each row and its counterpart, or of a block that has none; `before` was checked earlier."""

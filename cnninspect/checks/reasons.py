@@ -19,7 +19,7 @@ def reason(expected: Row, found: Row) -> str | None:
         return ", ".join(f"{name} {_text(one)} -> {_text(other)}" for name, (one, other) in changed.items())
     if expected.input_shapes != found.input_shapes:
         return f"input {_shapes(expected)} -> {_shapes(found)}"
-    return _about_bias(expected, found)
+    return _about_sharing(expected, found) or _about_bias(expected, found)
 
 
 def changed_settings(expected: Row, found: Row) -> Mapping[str, tuple[Any, Any]]:
@@ -27,6 +27,14 @@ def changed_settings(expected: Row, found: Row) -> Mapping[str, tuple[Any, Any]]
     first, second = settings(expected), settings(found)
     both = [name for name in second if name in first]
     return {name: (first[name], second[name]) for name in both if not same_setting(first[name], second[name])}
+
+
+def _about_sharing(expected: Row, found: Row) -> str | None:
+    """A layer that is the same but for all of its parameters has them from another, where they are counted."""
+    counts = [row.params.value if row.params is not None else None for row in (expected, found)]
+    if None in counts or not any(counts) or all(counts):
+        return None
+    return "its parameters are its own now" if counts[1] else "its parameters are counted elsewhere: they are shared"
 
 
 def _about_bias(expected: Row, found: Row) -> str | None:

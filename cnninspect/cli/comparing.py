@@ -20,6 +20,7 @@ from cnninspect.cli.output import view_of, write
 from cnninspect.cli.session import Session
 from cnninspect.errors import UsageError
 from cnninspect.files import check_writable
+from cnninspect.quantities import Verdict
 from cnninspect.report import Check, Report
 
 SAVED = ".json"
@@ -50,12 +51,17 @@ class Expectations:
         return cls(saved, tolerance, claims, budgets, {"baseline": {"file": file, "tool": dict(saved.tool)}})
 
     def checked(self, report: Report) -> Report:
-        """The report with its checks: formulas first, then what the options ask for."""
+        """The report with its checks: formulas first, then what the options ask for; UsageError if that is nothing."""
         checks: list[Check] = list(check_formulas(report).checks or ())
         if self.baseline is not None:
             checks += check_baseline(report, self.baseline, self.tolerance)
         checks += check_claims(report, self.claims)
         checks += check_budgets(report, self.budgets)
+        if not checks:
+            raise UsageError(
+                f"there is nothing to check: the baseline of {report.target['name']} holds no measurements. Hold it "
+                "against --baseline, --claims, a budget or OTHER."
+            )
         return with_checks(dataclasses.replace(report, extra={**report.extra, **self.extra}), checks)
 
 
@@ -83,7 +89,18 @@ def compare_target(
         one, two = (_report_of(each, run, session) for each in (target, other))
         result = compare_models(one, two, expectations.tolerance)
     write(result, output, view)
-    return exit_code(result, strict=output.strict)
+    return code_of(result, session, strict=output.strict)
+
+
+def code_of(report: Report, session: Session, *, strict: bool) -> int:
+    """The exit code of a comparison. What could not be decided does not pass in silence."""
+    code = exit_code(report, strict=strict)
+    undecided = sum(check.verdict is Verdict.UNKNOWN for check in report.checks or ())
+    if undecided and not code:
+        session.note(
+            f"{undecided} check{'s' if undecided > 1 else ''} could not be decided: exit code 4 with --strict."
+        )
+    return code
 
 
 def checked_target(target: str, run: RunOptions, expected: ExpectationOptions, session: Session) -> Report:

@@ -14,8 +14,7 @@ from typing import Any
 
 import typer
 
-from cnninspect.checks import exit_code
-from cnninspect.cli.comparing import checked_target, update_baseline
+from cnninspect.cli.comparing import checked_target, code_of, update_baseline
 from cnninspect.cli.expectations import ExpectationOptions
 from cnninspect.cli.failures import explained
 from cnninspect.cli.options import OutputOptions, RunOptions
@@ -88,7 +87,7 @@ class _Entry:
                 update_baseline(self.target, run, expected.baseline.baseline, self.session)
             return Outcome(self.name, self.target, 0)
         report = checked_target(self.target, run, expected, self.session)
-        return Outcome(self.name, self.target, exit_code(report, strict=strict), report)
+        return Outcome(self.name, self.target, code_of(report, self.session, strict=strict), report)
 
     def _expected(self, given: ExpectationOptions) -> ExpectationOptions:
         """What the command line and the tables hold the target against."""

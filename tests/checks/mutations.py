@@ -235,6 +235,7 @@ SHARE = Mutation(
     share,
     [("layer1.1.conv2", "params", 64 * 64 * 9, 0)],
     {"params": -64 * 64 * 9},
+    reasons=frozenset({"its parameters are counted elsewhere: they are shared"}),
 )
 
 

@@ -14,7 +14,7 @@ from cnninspect.quantities import Quantity, Status, Unit, Verdict
 from cnninspect.receptive_field import ReceptiveField
 from cnninspect.render import Format, render
 from tests.cli.conftest import NETS
-from tests.render.samples import doubtful, row, tiny
+from tests.render.samples import agreed, doubtful, row, tiny
 
 
 @pytest.fixture
@@ -150,25 +150,46 @@ def test_what_is_over_the_tolerance_says_so(file):
     assert check.hint == "over the tolerance of 1%"
 
 
+INT64 = {"name": "x", "shape": [2, 3, 8, 8], "dtype": "int64"}
 RUNS = [
-    # id, change of the run, finding
-    ("mode", {"training": True}, ("total", "training", False, True)),
-    ("dtype", {"dtype": "float16"}, ("total", "dtype", "float32", "float16")),
-    (
-        "input",
-        {"inputs": [{"name": "x", "shape": [2, 3, 8, 8], "dtype": "int64"}]},
-        ("total", "input", "1x3x8x8", "x=2x3x8x8:int64"),
-    ),
+    # id, change of the run, finding, how the baseline was written
+    ("mode", {"training": True}, ("total", "training", False, True), "--eval"),
+    ("dtype", {"dtype": "float16"}, ("total", "dtype", "float32", "float16"), "--dtype float32"),
+    ("input", {"inputs": [INT64]}, ("total", "input", "1x3x8x8", "x=2x3x8x8:int64"), "--input 1x3x8x8"),
 ]
 
 
-@pytest.mark.parametrize(("change", "finding"), [case[1:] for case in RUNS], ids=[case[0] for case in RUNS])
-def test_how_the_network_ran(change, finding, file):
+@pytest.mark.parametrize(("change", "finding", "how"), [case[1:] for case in RUNS], ids=[case[0] for case in RUNS])
+def test_how_the_network_ran(change, finding, how, file):
     other = replace(tiny(), run={**tiny().run, **change})
-    found = failing(other, saved(tiny(), file))
+    checks = check_baseline(other, saved(tiny(), file))
+    differ = [check for check in checks if check.verdict == "differ"]
+    found = {(check.path, check.name, check.expected, check.found): check.hint for check in differ}
     # An input of the run's own dtype is written without it, so that another dtype is one finding.
-    assert finding in found
+    assert found[finding] == f"the baseline was written with {how}"
     assert {name for _, name, *_ in found} <= {finding[1], "input"}
+
+
+def with_params(params):
+    """tiny, whose `stem` has 3*3*3*8 + 8 = 224 parameters, with another number of them."""
+    return replace(tiny(), rows=tuple(
+        replace(each, params=agreed(params, Unit.PARAMS, "storage")) if each.path == "stem" else each
+        for each in tiny().rows
+    ))  # fmt: skip
+
+
+SHARING = [
+    # id, parameters before and now, the reason
+    ("shared now", 224, 0, "its parameters are counted elsewhere: they are shared"),
+    ("no longer shared", 0, 224, "its parameters are its own now"),
+    ("fewer", 224, 100, None),
+]
+
+
+@pytest.mark.parametrize(("before", "now", "reason"), [case[1:] for case in SHARING], ids=[case[0] for case in SHARING])
+def test_the_reason_of_other_parameters(before, now, reason, file):
+    checks = check_baseline(with_params(now), saved(with_params(before), file))
+    assert [check.hint for check in checks if check.verdict == "differ"] == [reason]
 
 
 def test_a_field_that_grows_is_found_where_it_first_does(file):

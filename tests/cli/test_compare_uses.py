@@ -164,6 +164,18 @@ def test_a_wrong_formula_is_found_beside_a_baseline_that_matches(cli, tmp_path):
     assert "6,912" in result.out
 
 
+@pytest.mark.parametrize(
+    ("options", "code", "note"),
+    [([], 0, True), (["--strict"], 4, False), (["-q"], 0, False), (["--max-params", "3"], 1, False)],
+    ids=["undecided", "strict", "quiet", "something else fails"],
+)
+def test_what_could_not_be_decided_does_not_pass_in_silence(cli, options, code, note):
+    """Of the Fourier transform and of the total's budget nobody can say how many MACs there are."""
+    result = cli("compare", "net:Fourier", "--max-macs", "1G", *options, *INPUT)
+    assert result.code == code
+    assert ("note: 2 checks could not be decided: exit code 4 with --strict." in result.err) is note
+
+
 MISUSED = [
     (["--update-baseline"], "--update-baseline needs --baseline FILE"),
     (["--tolerance", "1%"], "--tolerance needs --baseline FILE or OTHER"),
@@ -174,6 +186,14 @@ MISUSED = [
     (["net:Net", "--columns", "expected"], "no column is called 'expected'"),
     (["--columns", "other_macs"], "no column is called 'other_macs'"),
 ]
+
+
+def test_a_baseline_alone_is_nothing_to_check(cli, files):
+    """Forgetting --baseline before the file must not pass for ever."""
+    result = cli("compare", str(files / "net.json"))
+    assert (result.code, result.out) == (2, "")
+    assert "there is nothing to check: the baseline of Net holds no measurements." in result.err
+    assert cli("compare", str(files / "net.json"), "--max-params", "314").code == 0
 
 
 @pytest.mark.parametrize(("arguments", "words"), MISUSED, ids=[" ".join(case[0][-2:]) for case in MISUSED])

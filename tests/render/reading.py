@@ -20,10 +20,11 @@ SCHEMA = {
         ("skipped", "error", "failure", "rerunFailure", "rerunError", "flakyFailure", "flakyError", "system-out",
          "system-err"),
     ),
+    "error": ((), ("type", "message"), ()),
     "failure": ((), ("type", "message"), ()),
     "skipped": ((), ("type", "message"), ()),
 }  # fmt: skip
-WITH_TEXT = ("failure", "skipped")
+WITH_TEXT = ("error", "failure", "skipped")
 COUNTS = {"tests": "testcase", "failures": "failure", "errors": "error", "skipped": "skipped"}
 
 
