@@ -29,7 +29,7 @@ def merged(first: Map, second: Map) -> Map:
         digits.append(p)
     table = np.minimum(left, right)
     for axis in mixed:
-        table, digits[axis - 1] = simplified(table, axis, digits[axis - 1], affine=not a.space)
+        table, digits[axis - 1] = simplified(table, axis, digits[axis - 1], affine=not a.clipped)
     return Map(table, grouped(digits, a.dims), a.space)
 
 
@@ -117,7 +117,7 @@ def written(whole: Map, dim: int, positions: Indices, part: Map) -> Map:
     where = (*(slice(None),) * a.axis(dim), positions)
     table[where] = b.table
     digit = a.dims[dim][0]._replace(kind=meeting(a.dims[dim][0].kind, b.dims[dim][0].kind))
-    table, digit = simplified(table, a.axis(dim), digit, affine=not a.space)
+    table, digit = simplified(table, a.axis(dim), digit, affine=not a.clipped)
     return a.replaced(table, dim, (digit,))
 
 

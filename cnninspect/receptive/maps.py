@@ -162,7 +162,7 @@ class Map:
         found = self.taken(dim, taps)
         axis = self.axis(dim)
         table = found.table.min(axis + 1)
-        table, digit = simplified(table, axis, found.dims[dim][0], affine=not self.space)
+        table, digit = simplified(table, axis, found.dims[dim][0], affine=not self.clipped)
         return self.replaced(table, dim, (digit,))
 
     def replaced(self, table: Table, dim: int, digits: Digits) -> Map:
@@ -196,7 +196,7 @@ class Map:
         """The same bounds with the shortest table along each digit."""
         table, digits = self.table, list(self.digits)
         for axis, digit in enumerate(digits, 1):
-            table, digits[axis - 1] = simplified(table, axis, digit, affine=not self.space)
+            table, digits[axis - 1] = simplified(table, axis, digit, affine=not self.clipped)
         return Map(table, grouped(digits, self.dims), self.space)
 
     def permuted(self, order: Sequence[int]) -> Map:

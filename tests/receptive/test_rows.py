@@ -192,6 +192,21 @@ def test_gates_and_statistics_stay_out_of_the_local_field(model: Model, cause: s
     assert found.cause == cause
 
 
+def test_what_stood_together_advances_again_when_taken_apart() -> None:
+    """Coordinate attention as published: both means in one tensor for the layers that they share, then split."""
+
+    def model(x: Tensor) -> Tensor:
+        x = conv(x)
+        means = torch.cat([x.mean(3, True), x.mean(2, True).transpose(2, 3)], 2)
+        rows, columns = F.conv2d(means, zeros(2, 2, 1, 1)).sigmoid().split(12, 2)
+        return x * rows * columns.transpose(2, 3)
+
+    found = row(model, IMAGE)
+    assert found is not None
+    assert (found.size, found.jump, found.padding) == ((3, 3), (1, 1), (1, 1))
+    assert found.cause is not None
+
+
 def test_a_gate_of_only_a_part_of_the_map_is_a_branch() -> None:
     """The mean of the upper half is not computed from all that the map sees."""
     found = row(lambda x: x * x[:, :, :6].mean((2, 3), True), IMAGE)
