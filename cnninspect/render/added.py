@@ -40,7 +40,9 @@ def counted(report: Report, macs: Quantity) -> Iterator[Fact]:
     about: Mapping[str, Mapping[str, Any]] = report.extra.get("counters", {})
     for name in dict.fromkeys([*about, *counters_of(report)]):
         found, convention = macs.measured.get(name), about.get(name, {})
-        if found is None:
+        if found is None and "failed" in convention:
+            yield Fact(f"  {name}", "not counted", str(convention["failed"]), Tone.QUIET)
+        elif found is None:
             needs = "it needs a real device: --probe or --device cpu" if convention.get("needs_kernels") else ""
             yield Fact(f"  {name}", "not run" if needs else "not counted", needs, Tone.QUIET)
         else:

@@ -33,10 +33,11 @@ _WHICH = {
     By.OP: ("op", "work", "calls"),
 }
 _WORK = (
-    "macs", COUNTERS, "operations", "element_operations", "input_gradient_macs", "weight_gradient_macs", "output_bytes",
-    "latency", "latency_spread", "flops_per_second", "share", "cumulative", "flops", "intensity", "bound_by", "verdict",
-    "reasons",
+    "macs", "operations", "element_operations", "input_gradient_macs", "weight_gradient_macs", "output_bytes",
+    "latency", "latency_spread", "flops_per_second", "bound_by", COUNTERS, "share", "cumulative", "flops", "intensity",
+    "verdict", "reasons",
 )  # fmt: skip
+"""What was asked for stands first: a narrow terminal shows the columns from the left, as many as fit."""
 
 _WHICH_FOR_PROGRAMS = {
     By.LAYER: ("layer", "call", "kind", "input_shape", "output_shape"),
@@ -56,7 +57,14 @@ def readers(report: Report, view: View) -> tuple[str, ...]:
         return _FIELD
     if report.command != "flops" and view.is_tree:
         return _SUMMARY
-    return (*_WHICH[view.by], *_WORK)
+    which = (*_WHICH[view.by], *_sorted_by(view))
+    return (*which, *(name for name in _WORK if name not in which))
+
+
+def _sorted_by(view: View) -> tuple[str, ...]:
+    """The number that the rows are sorted by, unless it has its place anyhow."""
+    usual = (*_WHICH[view.by], "macs")
+    return () if view.sort is None or view.sort not in COLUMNS or view.sort in usual else (view.sort,)
 
 
 def programs(view: View, command: str = "summary") -> tuple[str, ...]:

@@ -34,3 +34,15 @@ def test_a_counter_that_did_not_run_has_no_total():
 @pytest.mark.parametrize(("counter", "words"), [("torch", "two flops"), ("fvcore", "one flop")])
 def test_each_convention_is_named(counter, words):
     assert words in inspected(net(), Conventions(), shape=(1, 3, 8, 8)).extra["counters"][counter]["convention"]
+
+
+class Untraceable(nn.Module):
+    """Multiplies a matrix and a vector by `@`, which ends fvcore's formula for matmul with an IndexError."""
+
+    def forward(self, x):
+        return x @ x[0]
+
+
+def test_a_counter_that_failed_says_why():
+    found = inspected(Untraceable(), Conventions(), shape=(3, 4), device="cpu").extra["counters"]["fvcore"]
+    assert (found["own_total"], found["failed"]) == (None, "tracing failed: IndexError: list index out of range")

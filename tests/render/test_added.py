@@ -177,6 +177,31 @@ def test_a_counter_that_needs_a_device_says_so():
     assert found["  fvcore"] == ("not run", "it needs a real device: --probe or --device cpu")
 
 
+def test_a_counter_that_failed_says_why_instead():
+    failed = {**COUNTERS["fvcore"], "own_total": None, "failed": "tracing failed: IndexError"}
+    found = said(replace(tiny(command="flops"), extra={"counters": {"fvcore": failed}}))
+    assert found["  fvcore"] == ("not counted", "tracing failed: IndexError")
+
+
+def test_what_was_asked_for_stands_before_what_is_always_there():
+    sample = with_extra(latency=Quantity(1, Unit.SECONDS), bound_by=Quantity("memory", Unit.CLASS))
+    names = [
+        heading.name for heading in layer_sheet(sample, View(), UNICODE, readers(sample, View()), whole=True).headings
+    ]
+    assert names[:6] == ["layer", "kind", "output_shape", "macs", "latency", "bound_by"]
+
+
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [("params", ["params", "macs"]), ("latency", ["latency", "macs"]), ("macs", ["macs"]), ("name", ["macs"])],
+)
+def test_the_number_that_rows_are_sorted_by_is_shown_and_once(sort, expected):
+    sample, view = with_extra(latency=Quantity(1, Unit.SECONDS)), View(sort=sort)
+    names = [heading.name for heading in layer_sheet(sample, view, UNICODE, readers(sample, view), whole=True).headings]
+    assert names[3 : 3 + len(expected)] == expected
+    assert len(names) == len(set(names))
+
+
 def test_a_view_that_is_cut_says_how_much_it_shows():
     assert said(tiny(), View(top=2))["shown"] == ("2 of 6 rows", "50,688 of 51,968 MACs")
     assert "shown" not in said(tiny(), View(top=6))
