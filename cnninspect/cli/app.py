@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import sys
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -61,13 +59,3 @@ def run(arguments: Sequence[str]) -> int:
         # Typer ends shell completion like this, and a help text whose reader has gone; neither is a finding.
         return 0
     return failed(KeyboardInterrupt(), session) if code == INTERRUPTED else int(code or 0)
-
-
-def main() -> None:
-    """The console script."""
-    # What importing torch makes stays to the end. Walking it at every thousandth new object, and once more at exit,
-    # takes a quarter of the whole run.
-    gc.set_threshold(100_000)
-    code = run(sys.argv[1:])
-    gc.freeze()
-    sys.exit(code)

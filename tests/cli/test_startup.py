@@ -49,7 +49,26 @@ def test_a_reader_of_the_help_that_has_seen_enough_is_no_finding(monkeypatch):
 
 def test_shell_completion_does_not_import_torch():
     code = "import sys, atexit\natexit.register(lambda: print('torch' in sys.modules))\n"
-    code += "from cnninspect.cli.app import main\nmain()"
+    code += "from cnninspect.__main__ import main\nmain()"
     environ = {"_CNNINSPECT_COMPLETE": "complete_bash", "COMP_WORDS": "cnninspect summ", "COMP_CWORD": "1", "PATH": ""}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environ)
     assert done.stdout.split() == ["summary", "False"]
+
+
+INTERRUPTED_IMPORT = """
+import sys
+from cnninspect.__main__ import main
+
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == "cnninspect.cli.app":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupt())
+main()
+"""
+
+
+def test_an_interrupt_before_the_commands_are_loaded_is_one_sentence():
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED_IMPORT], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "cnninspect: interrupted.\n")
