@@ -16,6 +16,7 @@ Dims = tuple[int, ...]
 
 _CONVOLUTIONS = {"aten.convolution", "aten._convolution"}
 _PRODUCTS = {"aten.mm", "aten.addmm", "aten.bmm", "aten.baddbmm"}
+_OVER_LAST = {"aten._trilinear", "aten._cdist_forward", "aten._euclidean_dist"}
 _LAYER_NORM = "aten.native_layer_norm"
 _ATTENTION = "F.multi_head_attention_forward"
 
@@ -124,10 +125,12 @@ class _Listener:
             mixed = self._along(op.args[0], name, -1) if len(op.args[1]) == 1 else set()
         elif op.packet in _PRODUCTS:
             mixed = self._along(op.args[-2], name, -1) or self._along(op.args[-1], name, -2)
+        elif op.packet in _OVER_LAST:
+            mixed = self._along(op.args[0], name, -1)
         else:
             return None
         ref = self._trace.inputs[name]
         rank = len(ref.shape)
         if mixed == {rank - 1} and rank > 2:
             return tuple(range(1, rank - 1))
-        return _usual(ref) if mixed and op.packet in _PRODUCTS else None
+        return _usual(ref) if mixed and op.packet != _LAYER_NORM else None

@@ -115,6 +115,9 @@ SPACE = [
     pytest.param(Chain(swapped, attend), (2, 4, 9), (2,), None, id="attention-by-hand-features-first"),
     pytest.param(nn.Linear(4, 3), (2, 9, 4), (1,), (1,), id="linear"),
     pytest.param(nn.Linear(3, 3), (1, 8, 7, 3), (1, 2), (1, 1), id="linear-channels-last"),
+    pytest.param(lambda x: F.bilinear(x, x, torch.ones(3, 4, 4)), (2, 9, 4), (1,), (1,), id="bilinear"),
+    # Entry (i, j) sees tokens i and j.
+    pytest.param(lambda x: torch.cdist(x, x), (2, 9, 4), (1,), ([1, 9],), id="distances"),
     pytest.param(TokenMixer(), (2, 9, 4), (1,), None, id="token-mixing"),
     pytest.param(Chain(nn.Flatten(), nn.Linear(36, 3)), (1, 1, 6, 6), (2, 3), None, id="perceptron"),
     pytest.param(nn.LayerNorm(7), (1, 3, 8, 7), (1, 2), (1, 1), id="norm-alone"),
