@@ -146,5 +146,27 @@ def test_pytest_finds_the_plugin_by_its_entry_point():
     assert f'[project.entry-points.pytest11]\ncnninspect = "{pytest_plugin.__name__}"\n' in declared
 
 
+MARKED = """
+import pytest
+
+@pytest.mark.cnninspect
+def test_marked():
+    pass
+
+def test_with_the_fixture(cnninspect):
+    pass
+
+def test_neither():
+    pass
+"""
+
+
+@pytest.mark.parametrize(("expression", "count"), [("cnninspect", 2), ("not cnninspect", 1)])
+def test_tests_are_selected_by_the_marker(tmp_path, expression, count):
+    (tmp_path / "test_marked.py").write_text(MARKED)
+    done = run(tmp_path, "-m", expression, "--strict-markers", "test_marked.py")
+    assert outcomes(done.stdout) == {"passed": count}, done.stdout
+
+
 def test_the_flag_is_in_the_help(tmp_path):
     assert "--update-cnninspect-baselines" in run(tmp_path, "--help").stdout
