@@ -21,13 +21,17 @@ from cnninspect.report import Report
 
 @dataclass(frozen=True)
 class Document:
-    """The parts of a report in reading order; `drawing` is a picture in lines of characters."""
+    """The parts of a report in reading order; `drawing` is a picture in lines of characters.
+
+    `reasons` are for where there is no room for a column of them.
+    """
 
     title: str
     sheet: Sheet
     facts: list[Fact]
     closing: str = ""
     drawing: Sequence[str] = ()
+    reasons: Sequence[str] = ()
 
 
 def document(report: Report, view: View, marks: Marks, *, whole: bool) -> Document:
@@ -47,7 +51,8 @@ def document(report: Report, view: View, marks: Marks, *, whole: bool) -> Docume
         if view.columns
         else findings.readers_sheet(report, marks)
     )
-    return Document(title(report, marks), sheet, missing(report), findings.summary(report))
+    summary, reasons = findings.summary(report), () if view.columns else findings.reasons(report)
+    return Document(title(report, marks), sheet, missing(report), summary, reasons=reasons)
 
 
 def _fields(report: Report, view: View, marks: Marks, *, whole: bool) -> Document:

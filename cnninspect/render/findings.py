@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cnninspect.quantities import Verdict
@@ -15,18 +15,21 @@ from cnninspect.render.values import change_text, value_text
 from cnninspect.render.where import lines_of
 from cnninspect.report import Check, Report
 
+REASON = "why"
+"""The title of the column of reasons."""
+
 _HEADINGS = (
     Heading("layer", "layer", kept=True),
     Heading("call", "call", right=True),
     Heading("kind", "kind"),
     Heading("what", "what", kept=True),
     Heading("expected", "expected", right=True, kept=True),
-    Heading("source", "by"),
+    Heading("source", "by", late=True),
     Heading("found", "found", right=True, kept=True),
     Heading("counter", "by"),
     Heading("change", "change", right=True),
     Heading("verdict", "", kept=True),
-    Heading("reason", "why"),
+    Heading("reason", REASON),
     Heading("where", "in"),
 )
 HEADINGS = {heading.name: heading for heading in _HEADINGS}
@@ -54,6 +57,28 @@ def readers_sheet(report: Report, marks: Marks) -> Sheet:
 
 
 _ON_DEMAND = ("kind", "counter", "change", "reason", "where")
+
+
+def reasons(report: Report) -> list[str]:
+    """What the column of reasons says, for where it has no room: `conv1: out_channels 64 -> 96 (nets.py:41)`."""
+    line_of = lines_of(report)
+    layers: dict[str, dict[str, str | None]] = {}
+    for check in failed(report):
+        if check.hint:
+            layers.setdefault(check.hint, {})[_label(check)] = line_of(check)
+    return [_reason(hint, found) for hint, found in layers.items()]
+
+
+def _label(check: Check) -> str:
+    return f"{place(check)} {check.kind}" if check.path and "." in check.kind else place(check)
+
+
+def _reason(hint: str, layers: Mapping[str, str | None], shown: int = 3) -> str:
+    """The reason of all these layers, and the line that they come from if it is the same."""
+    names = ", ".join([*layers][:shown]) + (f" and {len(layers) - shown} more" if len(layers) > shown else "")
+    lines = set(layers.values())
+    where = lines.pop() if len(lines) == 1 else None
+    return f"{names}: {hint}" + (f" ({where})" if where else "")
 
 
 def failed(report: Report) -> list[Check]:

@@ -33,7 +33,7 @@ class Cell:
 class Heading:
     """One column: `name` as in `--columns`, `title` for readers, `unit` where neither says it.
 
-    `kept` columns stay when a terminal is too narrow for all of them.
+    `kept` columns stay when a terminal is too narrow for all of them; a `late` one goes after the others.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Heading:
     right: bool = False
     kept: bool = False
     unit: str = ""
+    late: bool = False
 
     @property
     def plain(self) -> str:

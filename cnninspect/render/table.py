@@ -15,6 +15,7 @@ from rich.style import Style
 
 from cnninspect.render.document import Document, document
 from cnninspect.render.fact import Fact
+from cnninspect.render.findings import REASON
 from cnninspect.render.screen import Screen
 from cnninspect.render.sheet import Cell, Heading, Sheet, Tone
 from cnninspect.render.view import View
@@ -40,9 +41,11 @@ def render(report: Report, view: View, screen: Screen) -> str:
 
 def written(parts: Document, screen: Screen) -> str:
     """A document as text."""
+    table, left_out = _table(parts, screen)
     blocks = [
         [_paint(_cut(parts.title, screen), Tone.STRONG, screen)],
-        _table(parts, screen),
+        table,
+        _reasons(parts.reasons, screen) if REASON in left_out else [],
         _facts(parts.facts, screen),
         [f" {line}" for line in parts.drawing],
     ]
@@ -51,10 +54,16 @@ def written(parts: Document, screen: Screen) -> str:
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
-def _table(parts: Document, screen: Screen) -> list[str]:
-    """The lines of the table and, if columns had to go, one that names them."""
+def _reasons(reasons: Sequence[str], screen: Screen) -> list[str]:
+    """Each reason on as many lines as it needs."""
+    width = max(_SHORTEST_CELL, (screen.width or 0) - 1)
+    return [f" {line}" for reason in reasons for line in wrap(reason, width, subsequent_indent="  ")]
+
+
+def _table(parts: Document, screen: Screen) -> tuple[list[str], list[str]]:
+    """The lines of the table and, if columns had to go, one that names them; and their names."""
     if not parts.sheet.lines:
-        return []
+        return [], []
     sheet, left_out = _fitting(parts.sheet, screen.width)
     widths = _widths(sheet)
     if screen.width is not None and _total(widths) > screen.width:
@@ -64,19 +73,20 @@ def _table(parts: Document, screen: Screen) -> list[str]:
     lines = [_line(cells, sheet.headings, widths, screen) for cells in (heading, *sheet.lines)]
     if left_out:
         lines.append(_paint(_cut(f" left out at this width: {', '.join(left_out)}", screen), Tone.QUIET, screen))
-    return lines
+    return lines, left_out
 
 
 def _fitting(sheet: Sheet, width: int | None) -> tuple[Sheet, list[str]]:
     """The sheet without the rightmost columns that do not fit, and their names."""
     widths = dict(enumerate(_widths(sheet)))
     dropped: list[int] = []
-    for index in reversed(range(len(sheet.headings))):
+    for index in sorted(widths, key=lambda index: (sheet.headings[index].late, -index)):
         if width is None or _total(list(widths.values())) <= width:
             break
         if not sheet.headings[index].kept:
-            dropped.insert(0, index)
+            dropped.append(index)
             del widths[index]
+    dropped.sort()
     return sheet.without(dropped), [sheet.headings[index].title for index in dropped]
 
 

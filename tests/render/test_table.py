@@ -5,7 +5,8 @@ import re
 import pytest
 from rich.cells import cell_len
 
-from cnninspect.checks import check_formulas
+from cnninspect.checks import check_formulas, with_checks
+from cnninspect.checks.budgets import check_budgets, parse_budget
 from cnninspect.render import Screen, View, render
 from tests.render.samples import doubtful, report, row, tiny
 
@@ -43,6 +44,21 @@ def test_a_pipe_shows_everything_without_colour(sample):
     assert "\x1b" not in text
     for each in SAMPLES[sample].rows:
         assert each.path in text or sample == "compare"
+
+
+def test_reasons_that_have_no_column_stand_below_the_table():
+    """tiny has 2106 parameters and 51968 MACs, of which block.0 has 36864: 70.9 %."""
+    limits = [("max_params", "2K"), ("max_macs", "50K"), ("max_layer_share", "70%")]
+    found = with_checks(tiny(), check_budgets(tiny(), [parse_budget(*limit) for limit in limits]))
+    assert " left out" not in render(found, screen=Screen(100, unicode=False))
+    narrow = render(found, screen=Screen(70, unicode=False))
+    assert " left out at this width: why\n\n total, block.0: over the budget\n" in narrow
+    assert " total, block.0: over the" in render(found, screen=Screen(40, unicode=False))
+
+
+def test_a_finding_names_what_it_is_held_against_longer_than_other_things():
+    lines = render(check_formulas(doubtful()), screen=Screen(60, unicode=False)).splitlines()
+    assert all("formula" in line for line in lines if line.startswith((" conv", " mix")))
 
 
 def test_columns_go_from_the_right_and_are_named():
