@@ -65,6 +65,13 @@ class ComplexConv(nn.Module):
         return self.conv(torch.complex(x, x)).abs()
 
 
+def hooked():
+    """A linear layer whose input a hook multiplies by itself: [5, 6] @ [6, 5] @ [5, 6]."""
+    model = nn.Linear(6, 4)
+    model.register_forward_pre_hook(lambda _, inputs: (inputs[0] @ inputs[0].mT @ inputs[0],))
+    return model
+
+
 # (model, shape, parameters, MACs, neurons per sample)
 CASES = {
     "vmap": (PerSample, (3, 3, 8, 8), 4 * 27 + 4 + 4 * 2 + 2, 3 * (4 * 6 * 6 * 27 + 4 * 2), 4 * 6 * 6 + 4 + 2),
@@ -73,6 +80,7 @@ CASES = {
     "parameter read as complex": (Filter, (1, 8, 5, 3), 8 * 5 * 3 * 2, 0, 8 * 5 * 3),
     "fake quantised": (lambda: FakeQuantised(6, 4), (5, 6), 6 * 4 + 4, 5 * 6 * 4, None),
     "complex convolution": (ComplexConv, (1, 2, 8), 2 * 4 * 3 + 4, 3 * (4 * 6 * 2 * 3), None),
+    "hook before a layer": (hooked, (5, 6), 6 * 4 + 4, 2 * 5 * 6 * 5 + 5 * 6 * 4, None),
     "no sample": (lambda: nn.Conv2d(3, 4, 3), (0, 3, 8, 8), 4 * 27 + 4, 0, 0),
 }
 

@@ -22,15 +22,17 @@ def layer_of(module: Any) -> Layer:
     """The layer whose formula holds for `module`, with its hyper-parameters.
 
     A subclass of a known layer that changes what it computes (any method of the layer but its constructor), an
-    instance whose `forward` was replaced, and a layer whose parameters are not the ones its formula counts
-    (weight_norm, parametrizations) are not that layer: `name` is None and their own calls are looked at.
+    instance whose `forward` was replaced or that has a hook to run before it, and a layer whose parameters are not the
+    ones its formula counts (weight_norm, parametrizations) are not that layer: `name` is None and their own calls are
+    looked at.
     """
     known, changed = _known_base(type(module))  # type: ignore[arg-type]
     if known is None:
         return Layer()
     formula = MODULES[known]
     hyper = {name: plain(getattr(module, name)) for name in formula.hyperparameters if hasattr(module, name)}
-    if changed or "forward" in vars(module) or not _has_its_roles(module, formula, hyper):
+    replaced = "forward" in vars(module) or module._forward_pre_hooks
+    if changed or replaced or not _has_its_roles(module, formula, hyper):
         return Layer(None, known, hyper)
     return Layer(known, None, hyper)
 
