@@ -93,6 +93,13 @@ def test_a_cell(column, text, value, tmp_path):
     assert read_claims(file)[0].cells[column].value == value
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+def test_a_heading_that_a_spreadsheet_broke_in_two(end, tmp_path):
+    file = tmp_path / "claims.csv"
+    file.write_bytes(f'layer,"Output{end}shape"{end}conv1,16x8x8{end}conv2,{end}'.encode())
+    assert summary(read_claims(str(file))) == [("conv1", 0, "", {"output_shape": ((16, 8, 8),)}), ("conv2", 0, "", {})]
+
+
 def test_what_is_no_utf_8_is_said_to_be_none(tmp_path):
     file = tmp_path / "claims.csv"
     file.write_bytes("layer,params\nschön,3\n".encode("latin-1"))

@@ -6,6 +6,7 @@ import csv
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,7 +48,7 @@ def read_records(file: str) -> list[Record]:
 
 
 def _csv(text: str) -> Iterator[Record]:
-    reader = csv.reader(text.splitlines())
+    reader = csv.reader(StringIO(text, newline=""))
     lines = [(f"line {reader.line_num}", cells) for cells in reader if any(cells)]
     if lines and len(lines[0][1]) == 1 and (sign := re.search(r"[;\t]", lines[0][1][0])):
         raise ValueError(f"its columns are separated by {sign[0]!r}. Separate them by commas")
