@@ -170,9 +170,7 @@ def _is_map(fields: Fields, reach: Reach) -> bool:
 
 
 def _moving(part: Map) -> frozenset[int]:
-    """The dimensions of positions along which the field moves."""
-    return frozenset(
-        dim
-        for dim, digits in enumerate(part.dims)
-        if not part.holds_features(dim) and (part.varies(dim) or any(digit.step for digit in digits))
-    )
+    """The dimensions of positions along which the field advances, or else differs; a hole is no place to move to."""
+    places = [dim for dim in range(len(part.dims)) if not part.holds_features(dim)]
+    advancing = frozenset(dim for dim in places if any(digit.step for digit in part.dims[dim]))
+    return advancing or frozenset(filter(part.varies, places))

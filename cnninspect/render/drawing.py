@@ -7,8 +7,8 @@ from typing import Any
 
 from cnninspect.render.screen import Marks
 
-WIDTH = 48
-"""Characters of a whole row at most; half as many lines are as high."""
+WIDTH, HEIGHT = 48, 24
+"""Characters of a whole row, and lines, at most; half as many lines as characters are as high."""
 
 _LEAST = 3
 
@@ -20,8 +20,7 @@ def drawing(sights: Sequence[Mapping[str, Any]], marks: Marks) -> list[str]:
     """
     regions = [sight["inputs"][0] for sight in sights]
     image = regions[0]["image"][-2:]
-    columns = min(WIDTH, image[-1])
-    rows = 1 if len(image) == 1 else min(max(_LEAST, round(columns * image[0] / image[1] / 2)), image[0])
+    rows, columns = _size(image)
     grid = [[marks.nothing] * columns for _ in range(rows)]
     for number in range(len(regions), 0, -1):
         ends = regions[number - 1]["local"][-2:]
@@ -30,6 +29,17 @@ def drawing(sights: Sequence[Mapping[str, Any]], marks: Marks) -> list[str]:
             for row in range(rows) if len(image) == 1 else _covered(ends[0], image[0], rows):
                 grid[row][across.start : across.stop] = [str(number)] * len(across)
     return ["".join(line) for line in grid]
+
+
+def _size(image: Sequence[int]) -> tuple[int, int]:
+    """Lines and characters that keep the proportions of an image as far as they can."""
+    width = min(WIDTH, image[-1])
+    if len(image) == 1:
+        return 1, width
+    high = image[0] / image[1] / 2
+    if width * high > HEIGHT:
+        width = min(max(_LEAST, round(HEIGHT / high)), image[1])
+    return min(max(_LEAST, round(width * high)), image[0], HEIGHT), width
 
 
 def _covered(ends: Sequence[int], pixels: int, characters: int) -> range:

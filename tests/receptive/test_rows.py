@@ -255,6 +255,7 @@ LAST = [
     pytest.param(lambda x: conv(x).mean((2, 3)), "F.conv2d", id="before-the-global-mean"),
     pytest.param(lambda x: conv(x).flatten(2).transpose(1, 2).softmax(1), "F.conv2d", id="tokens-are-no-map"),
     pytest.param(lambda x: F.avg_pool2d(conv(x), 12), "F.avg_pool2d", id="a-window-as-large-as-the-map"),
+    pytest.param(lambda x: F.conv_transpose2d(x, zeros(2, 2, 1, 1), stride=2), "F.conv_transpose2d", id="holes"),
 ]
 
 

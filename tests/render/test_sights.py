@@ -109,6 +109,24 @@ def test_a_large_input_is_drawn_small() -> None:
     assert [(row, line.index("1"), line.count("1")) for row, line in enumerate(lines) if "1" in line] == [(1, 5, 1)]
 
 
+# A character is as wide as 1 and as high as 2. 48 x 24 of them at most.
+SIZES = [
+    # id, height and width of the input, lines and characters
+    ("square", [224, 224], (24, 48)),
+    ("wide", [50, 200], (6, 48)),
+    ("tall", [200, 50], (24, 12)),
+    ("a strip", [8, 1000], (3, 48)),
+    ("a pole", [1000, 8], (24, 3)),
+    ("small", [2, 2], (2, 2)),
+]
+
+
+@pytest.mark.parametrize(("image", "size"), [case[1:] for case in SIZES], ids=[case[0] for case in SIZES])
+def test_a_drawing_keeps_proportions_and_fits_on_a_screen(image: list[int], size: tuple[int, int]) -> None:
+    lines = drawing([sight("a", [0, 0], image, x=seen(image, [(0, 0), (0, 0)]))], UNICODE)
+    assert (len(lines), {len(line) for line in lines}) == (size[0], {size[1]})
+
+
 def test_formats_hold_the_drawing_as_it_is() -> None:
     drawn = "2211122·\n2211122·\n2222222·\n········"
     assert f"```\n{drawn}\n```" in render(report(INNER, OUTER), "markdown")
