@@ -156,6 +156,20 @@ def test_slip_across_layers(layers, rows, cell, hint, tmp_path):
     assert hint in found[cell]
 
 
+MANY = (CONV, *(nn.Conv2d(8, 8, 3, padding=1) for _ in range(3)), nn.ReLU(), nn.Conv2d(8, 5, 1))
+"""params 224, three times 584, none, 45."""
+
+
+@pytest.mark.parametrize(
+    ("claim", "hint"),
+    [("d,584 + 45", None), ("f,584", "this is the number of d, an earlier row"), ("f,224", None), ("a,45", None)],
+    ids=["no row's", "the row before last", "a row far before", "a row far behind"],
+)
+def test_only_rows_nearby_are_mistaken_for_each_other(claim, hint, tmp_path):
+    found = hints(inspected(MANY, IMAGE), tmp_path, f"layer,params\n{claim}\n")
+    assert list(found.values()) == [hint]
+
+
 class Twice(nn.Module):
     """One convolution used twice, in one container."""
 

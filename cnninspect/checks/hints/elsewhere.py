@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import permutations
 
 from cnninspect.checks.claims.cell import Cell, value_of
 from cnninspect.checks.claims.columns import Count
 from cnninspect.checks.hints.evidence import Alternative, Evidence, output_of
 from cnninspect.quantities import Quantity, Verdict
+from cnninspect.report import Row
 
 
 def another_order(cell: Cell, _evidence: Evidence) -> Iterator[Alternative]:
@@ -20,13 +21,19 @@ def another_order(cell: Cell, _evidence: Evidence) -> Iterator[Alternative]:
 
 
 def neighbour(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
-    """The same number of another row, the nearest before it first, then those after it."""
+    """The same number of a row that may be mistaken for this one: those before it first, then those after it."""
     if cell.row is None or not cell.row.leaf or cell.column == "kind":
         return
     for words, rows in (("an earlier", evidence.before(cell.row)), ("a later", evidence.after(cell.row))):
-        for row in rows:
+        for row in _near(cell.row, rows):
             if value := value_of(getattr(row, cell.column)):
                 yield Alternative(f"this is the number of {row.label}, {words} row", value)
+
+
+def _near(row: Row, others: Sequence[Row]) -> list[Row]:
+    """The next of the rows and the next two of the same kind: in a large network some row has any usual number."""
+    alike = [other for other in others if other.kind == row.kind]
+    return [*others[:1], *alike[:2]]
 
 
 def rounding(cell: Cell, _evidence: Evidence) -> Iterator[Alternative]:
