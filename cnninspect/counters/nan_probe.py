@@ -145,7 +145,8 @@ def _nan(tensor: Tensor) -> Mask | None:
     """Where a tensor is NaN; None if its dtype has none."""
     if not (tensor.is_floating_point() or tensor.is_complex()):
         return None
-    found: Mask = np.isnan(tensor.detach().numpy()) if tensor.dtype in _OF_NUMPY else tensor.isnan().numpy()
+    plain = tensor.detach().resolve_conj().resolve_neg()
+    found: Mask = np.isnan(plain.numpy()) if plain.dtype in _OF_NUMPY else plain.isnan().numpy()
     return found
 
 

@@ -28,6 +28,9 @@ MISSING = -(1 << 30)
 
 _LONGEST_PERIOD = 1024
 
+_FEWEST = 4
+"""Entries that make a rule of equal steps: three may stand 10/3 pixels apart and be rounded alike."""
+
 
 COPY, FEATURE, PLACE = 0, 1, 2
 """Kinds of digits: expanded, so that every value holds the same elements; batch, channels or heads; positions of a map.
@@ -85,7 +88,7 @@ def simplified(table: Table, axis: int, digit: Digit, *, affine: bool) -> tuple[
         if (table.take([-1], axis) == first).all() and (table == first).all():
             return first, Digit(digit.size, 0, digit.kind)
     if affine and digit.kind >= PLACE:
-        candidates = (1,) if digit.step is None else range(1, entries // 2 + 1)
+        candidates = range(1, entries // 2 + 1) if digit.step is not None else (1,) if entries >= _FEWEST else ()
         for period in candidates:
             found = _with_period(table, axis, digit, period)
             if found is not None:

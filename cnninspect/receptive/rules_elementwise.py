@@ -45,8 +45,8 @@ for name in ("nms", "roi_align", "roi_pool", "ps_roi_align", "ps_roi_pool", "def
     "aten.alias", "aten.detach", "aten._to_copy", "aten.lift", "aten.lift_fresh",
     "aten.lift_fresh_copy", "aten.clone", "aten._conj", "aten._neg_view", "aten.complex", "aten.polar",
     "aten.hardswish", "aten.hardswish_", "aten._prelu_kernel", "aten.rrelu_with_noise", "aten.rrelu_with_noise_",
-    "aten.masked_fill_", "aten.floor_divide", "aten.floor_divide_", "aten.bernoulli", "aten.triu", "aten.triu_",
-    "aten.tril", "aten.tril_", "aten.bucketize", "aten.fake_quantize_per_tensor_affine_cachemask",
+    "aten.masked_fill_", "aten.floor_divide", "aten.floor_divide_", "aten.bernoulli", "aten.bucketize",
+    "aten.fake_quantize_per_tensor_affine_cachemask",
     "aten.fake_quantize_per_channel_affine_cachemask",
 )  # fmt: skip
 def elementwise(op: Op, *args: Any, **kwargs: Any) -> Result:

@@ -8,7 +8,9 @@ import numpy as np
 
 from cnninspect.quantities import Shape
 from cnninspect.receptive import taps
-from cnninspect.receptive.digits import FEATURE
+from cnninspect.receptive.digits import FEATURE, NOTHING
+from cnninspect.receptive.fields import Mask
+from cnninspect.receptive.maps import Map
 from cnninspect.receptive.reach import Reach, merged
 from cnninspect.receptive.rules import NoRule, ReadByData, rule, shape_of, wrapped
 from cnninspect.trace.records import Op
@@ -52,6 +54,21 @@ def scatter(op: Op, target: Reach, dim: int, index: Reach, source: Any, *_: Any,
         raise NoRule
     spread = [_featured(part.reduced([dim], op.index), target.shape) for part in parts]
     return merged((target, *spread), target.shape, op.index)
+
+
+@rule("aten.tril", "aten.tril_", "aten.triu", "aten.triu_")
+def triangle(op: Op, x: Reach, diagonal: int = 0) -> Reach:
+    """One side of the diagonal of the last two dimensions; nothing is left on the other."""
+    part = np.tril if "tril" in op.packet else np.triu
+    keep = part(np.ones(x.shape[-2:], dtype=np.bool_), diagonal)
+    return x.moved(x.shape, lambda whole: _kept(whole, keep))
+
+
+def _kept(part: Map, keep: Mask) -> Map:
+    """Nothing in place of what a mask over the last two dimensions leaves out."""
+    rank = len(part.dims)
+    part = part.completed(rank - 2).completed(rank - 1)
+    return Map(np.where(keep, part.table, NOTHING), part.dims, part.space).simplified()
 
 
 @rule("aten.embedding")

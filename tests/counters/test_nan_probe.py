@@ -59,6 +59,13 @@ class Pairs(nn.Module):
         return y.flatten(1) @ y.flatten(1).T
 
 
+class Conjugated(nn.Module):
+    """Returns tensors that only say of their numbers that the imaginary part, or all, changes its sign."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.avg_pool1d(torch.complex(x, x).conj().imag, 2)
+
+
 class Mapped(nn.Module):
     """Written for one sample; its calls return tensors that hide the batch."""
 
@@ -72,6 +79,7 @@ MODELS = [
     pytest.param(OneSample(), "F.avg_pool1d", id="takes-one-sample"),
     pytest.param(Centred(), "F.avg_pool1d", id="mixes-samples"),
     pytest.param(Pairs(), "F.avg_pool1d", id="pairs-of-samples"),
+    pytest.param(Conjugated(), "F.avg_pool1d", id="conjugated"),
     pytest.param(Mapped(), "F.avg_pool1d", id="mapped-over-samples"),
 ]
 
