@@ -9,6 +9,8 @@ from torch import nn
 from torch.func import functional_call, stack_module_state
 
 from cnninspect import inspect_model
+from cnninspect.accounts.backward import Backward
+from cnninspect.accounts.memory import Memory
 from cnninspect.quantities import Status
 
 
@@ -94,6 +96,16 @@ def test_counts_by_hand(case):
     assert neurons in (None, report.total("neurons").value)
     assert report.verdict.value == "match", [(row.label, row.verdict) for row in report.rows]
     assert not any("not used" in note for note in report.notes)
+
+
+def test_a_compiled_model_is_counted_as_it_is_written(recwarn):
+    """Compiling it for real would take a minute, trace this tool's own hooks, and warn about them."""
+    model = torch.compile(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(144, 2)))
+    report = inspect_model(model, (1, 3, 8, 8), accounts=[Backward(), Memory()])
+    rows = {row.kind: row.macs.value for row in report.rows}
+    assert (rows["Conv2d"], rows["Linear"]) == (4 * 6 * 6 * 27, 144 * 2)
+    assert report.total("backward_macs").value == 4 * 6 * 6 * 27 + 2 * 144 * 2
+    assert not [warning for warning in recwarn if "ynamo" in str(warning.message)]
 
 
 class Graph(nn.Module):

@@ -20,7 +20,7 @@ from cnninspect.counters.jit_scopes import JitScopes
 from cnninspect.trace.dataflow import Dataflow
 from cnninspect.trace.encode import live_tensors
 from cnninspect.trace.follow import as_module
-from cnninspect.trace.isolation import encoder_fast_path_off, restored
+from cnninspect.trace.isolation import as_written, encoder_fast_path_off, restored
 from cnninspect.trace.records import Trace
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def fvcore_macs(run: Run) -> list[Count]:
     model = as_module(run.model)
     scopes = JitScopes(model, run.trace)
     try:
-        with restored(model, run.trace.training), encoder_fast_path_off():
+        with restored(model, run.trace.training), encoder_fast_path_off(), as_written():
             analysis = Analysis(_Bound(model, run), tuple(live_tensors((run.args, run.kwargs))))
             with scopes.attached():
                 analysis.total()

@@ -11,7 +11,7 @@ from torch import nn
 
 from cnninspect.counters.base import Run
 from cnninspect.trace.encode import live_tensors
-from cnninspect.trace.isolation import restored
+from cnninspect.trace.isolation import as_written, restored
 
 
 def forward_and_backward(
@@ -24,7 +24,7 @@ def forward_and_backward(
     Parameters get a gradient where they require one, inputs get none, as in training.
     """
     module = run.model if isinstance(run.model, nn.Module) else None
-    with restored(module, run.trace.training), torch.enable_grad():
+    with restored(module, run.trace.training), as_written(), torch.enable_grad():
         with forward or nullcontext():
             output = run.model(*run.args, **run.kwargs)
         ends = [tensor for tensor in live_tensors(output) if tensor.requires_grad]
