@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,6 +31,8 @@ class Engine:
     `looked_at` holds, for each axis, the hull (`lo`, `-hi`) of what the network reads at all: of what its first ops
     with a window see. `made` is the index of the op that made a value. `before` holds earlier contents of tensors
     written through a view, with the op that ended them.
+
+    Once Python code has seen elements that depend on an input, so may everything that comes after.
     """
 
     def __init__(self, trace: Trace, axes: Mapping[str, Sequence[Axis]], constants: Mapping[int, Indices]):
@@ -41,6 +44,8 @@ class Engine:
         self._aliases = Aliases()
         self._stale: set[int] = set()
         self._overwritten: dict[int, str] = {}
+        self._read_out = deque(trace.read_out)
+        self._seen_by_code: str | None = None
         for name, ref in trace.inputs.items():
             self.reaches[ref.value] = reach.of_input(name, ref.shape, axes[name])
 
@@ -49,7 +54,12 @@ class Engine:
         self._refresh(ref.value)
         known = self.reaches.get(ref.value)
         if known is None:
-            known = Reach(ref.shape, unknown=self._overwritten.get(ref.storage), content=self._constants.get(ref.value))
+            known = Reach(
+                ref.shape,
+                unknown=self._overwritten.get(ref.storage),
+                data_dependent=self._seen_by_code if ref.state is None else None,
+                content=self._constants.get(ref.value),
+            )
             self.reaches[ref.value] = known
         return known
 
@@ -71,6 +81,7 @@ class Engine:
 
     def run(self, op: Op) -> None:
         """Compute the reach of what an op returns and writes; the ops come in order."""
+        self._note_read_out(op)
         results = self._results(op)
         for ref, result in zip(op.outputs, results, strict=True):
             self.reaches[ref.value] = result
@@ -81,6 +92,13 @@ class Engine:
             self._write(op)
         elif op.outputs:
             self._aliases.add(op)
+
+    def _note_read_out(self, op: Op) -> None:
+        while self._read_out and self._read_out[0][0] <= op.index:
+            _, kind, ref = self._read_out.popleft()
+            known = self.of(ref)
+            if known.inputs or not known.is_known:
+                self._seen_by_code = kind
 
     def _results(self, op: Op, latest: bool = False) -> list[Reach]:
         """One reach for each result of the op; unknown where no rule says more."""
@@ -102,6 +120,8 @@ class Engine:
         inputs = frozenset[str]().union(*(part.inputs for part in parts))
         unknown = next((part.unknown for part in parts if part.unknown), None)
         by_data = next((part.data_dependent for part in parts if part.data_dependent), None)
+        if self._seen_by_code is not None:
+            return [Reach(ref.shape, {}, inputs, unknown, by_data or self._seen_by_code) for ref in op.outputs]
         if op.packet == "aten.arange":
             return [Reach(op.outputs[0].shape, content=np.arange(*op.args))]
         if op.packet in CREATES or not (inputs or unknown or by_data):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,8 +41,11 @@ def placed(model: nn.Module, device: str, dtype: str | None) -> nn.Module:
     if is_on(model, device, dtype):
         return model
     try:
-        copied = on_meta(model) if device == "meta" else copy.deepcopy(model)
-        return copied.to(device=device, dtype=None if dtype is None else getattr(torch, dtype))
+        with warnings.catch_warnings():
+            # Copying looks at gradients of tensors that have none, which torch remarks on.
+            warnings.simplefilter("ignore")
+            copied = on_meta(model) if device == "meta" else copy.deepcopy(model)
+            return copied.to(device=device, dtype=None if dtype is None else getattr(torch, dtype))
     except Exception as error:
         reason = str(error).split("\n")[0].rstrip(".")
         raise DeviceError(f"{type(model).__name__} cannot be copied to {device} ({reason}).") from error

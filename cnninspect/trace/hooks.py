@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -44,16 +45,19 @@ def watched_modules(listener: Listener, model: nn.Module | None) -> Iterator[Non
     modules take no wrapper, and modules made during the forward are met too late for one: a global hook closes those.
     """
     watch = _Watch(listener)
-    handles = [register_module_forward_pre_hook(watch.before), register_module_forward_hook(watch.after)]
-    try:
-        for module in model.modules() if model is not None else ():
-            if not isinstance(module, torch.jit.ScriptModule):
-                watch.wrap(module)
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-        watch.unwrap()
+    with warnings.catch_warnings():
+        # What a compiled module has to say about global hooks is about these.
+        warnings.filterwarnings("ignore", r"Using `torch\.compile\(module\)` when there are global hooks")
+        handles = [register_module_forward_pre_hook(watch.before), register_module_forward_hook(watch.after)]
+        try:
+            for module in model.modules() if model is not None else ():
+                if not isinstance(module, torch.jit.ScriptModule):
+                    watch.wrap(module)
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+            watch.unwrap()
 
 
 class _Watch:

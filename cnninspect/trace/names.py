@@ -35,6 +35,14 @@ SHAPE_QUERIES = {f"Tensor.{name}" for name in _QUERIES.split()} | {
 """Functions that answer a question about a tensor; they make no row."""
 
 
+READS_OUT = {
+    **{name: name for name in ("Tensor.tolist", "Tensor.numpy", "Tensor.__array__", "Tensor.__dlpack__")},
+    "aten._local_scalar_dense": "Tensor.item",
+    "aten.equal": "torch.equal",
+}
+"""Functions and ops that show Python code what a tensor holds, on which all it does then may depend; by public name."""
+
+
 @cache
 def public_name(function: Function) -> str:
     """The name under which users know `function`; module functionals win over `torch.` over methods."""

@@ -12,19 +12,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from threading import get_ident
 from typing import Any
 
 import torch
 from torch import nn
-from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from cnninspect.trace.encode import encode, live_tensors
 from cnninspect.trace.hooks import watched_modules
 from cnninspect.trace.idle import never_ran
 from cnninspect.trace.inputs import map_inputs
 from cnninspect.trace.isolation import isolated
-from cnninspect.trace.names import SHAPE_QUERIES, public_name
+from cnninspect.trace.modes import DispatchWatch, FunctionWatch
+from cnninspect.trace.names import READS_OUT, SHAPE_QUERIES, public_name
 from cnninspect.trace.own_files import OwnFiles
 from cnninspect.trace.records import Call, Layer, Op, TensorRef, Trace
 from cnninspect.trace.schemas import schema_of
@@ -77,6 +77,7 @@ class Recorder:
         self.values = Values(model)
         self.calls: list[Call] = []
         self.ops: list[Op] = []
+        self.read_out: list[tuple[int, str, TensorRef]] = []
         self.failed_in: Call | None = None
         self._stack: list[Call] = []
         self._paths = {id(m): path for path, m in model.named_modules()} if model is not None else {}
@@ -84,11 +85,12 @@ class Recorder:
         self._layers: dict[int, Layer] = {}
         self._paused = False
         self._own_files = OwnFiles()
+        self._thread = get_ident()
 
     @contextmanager
     def attached(self) -> Iterator[None]:
         """Watch everything that runs inside; undo every hook and wrapper on the way out."""
-        with watched_modules(self, self.model), _DispatchWatch(self), _FunctionWatch(self):
+        with watched_modules(self, self.model), DispatchWatch(self), FunctionWatch(self):
             yield
 
     def declare(self, module: nn.Module) -> None:
@@ -118,6 +120,8 @@ class Recorder:
             return call
 
     def _open(self, path: str, kind: str, args: Any, kwargs: Any, *, functional: bool) -> Call:
+        if get_ident() != self._thread:
+            raise RuntimeError(f"{path or kind} runs in a thread of its own, where nothing can watch its work")
         key = (path, kind if functional else None)
         parent = self._stack[-1].index if self._stack else None
         call = Call(len(self.calls), path, self._uses[key], kind, parent, functional)
@@ -184,6 +188,8 @@ class Recorder:
         if self.hidden() or not self._stack:
             return function(*args, **kwargs)
         kind = public_name(function)
+        if kind in READS_OUT:
+            self._note_read_out(kind, args)
         if kind in SHAPE_QUERIES:
             return function(*args, **kwargs)
         call = self.open_function(kind, args, kwargs)
@@ -213,6 +219,11 @@ class Recorder:
             if any(ref.state is not None for ref in call.inputs):
                 call.args, call.kwargs = tuple(encode(tuple(args), refer)), encode(dict(kwargs), refer)
 
+    def _note_read_out(self, kind: str, args: tuple[Any, ...]) -> None:
+        with self.paused():
+            shown = READS_OUT[kind]
+            self.read_out += [(len(self.ops), shown, self.values.ref(tensor)) for tensor in live_tensors(args)]
+
     def on_op(self, op: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Run one ATen op and write it down."""
         if self._paused:
@@ -233,6 +244,8 @@ class Recorder:
         )  # fmt: skip
         self._stack[-1].ops.append(record_.index)
         self.ops.append(record_)
+        if record_.packet in READS_OUT:
+            self._note_read_out(record_.packet, args)
         self.values.ops_seen = len(self.ops)
         if orphan:
             self.close(call, output)
@@ -256,33 +269,9 @@ class Recorder:
         trace = Trace(self.calls, self.ops, inputs, outputs, device, training)
         trace.parameters, trace.buffers = self.values.parameters, self.values.buffers
         trace.unread, trace.unregistered = self.values.unclaimed(), self.values.unregistered
-        trace.freed = dict(self.values.freed)
+        trace.freed, trace.read_out = dict(self.values.freed), self.read_out
         trace.never_ran = never_ran(self.model, self.calls)
         for call in self.calls:
             if call.parent is not None:
                 trace.children.setdefault(call.parent, []).append(call.index)
         return trace
-
-
-class _FunctionWatch(TorchFunctionMode):
-    def __init__(self, recorder: Recorder):
-        super().__init__()
-        self.recorder = recorder
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return self.recorder.on_function(func, args, kwargs or {})
-
-
-class _DispatchWatch(TorchDispatchMode):
-    def __init__(self, recorder: Recorder):
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.recorder = recorder
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if schema_of(func).composite:
-            with self:
-                result = func.decompose(*args, **kwargs)
-            if result is not NotImplemented:
-                return result
-        return self.recorder.on_op(func, args, kwargs)

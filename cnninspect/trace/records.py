@@ -154,6 +154,7 @@ class Trace:
     never_ran: list[str] = field(default_factory=list)
     children: dict[int, list[int]] = field(default_factory=dict)
     freed: dict[int, int] = field(default_factory=dict)
+    read_out: list[tuple[int, str, TensorRef]] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """The trace as plain lists and dictionaries."""

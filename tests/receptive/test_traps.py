@@ -193,6 +193,49 @@ def test_where_data_say_what_is_read(model: nn.Module) -> None:
     assert published.size is None
 
 
+def by_maximum(x: Tensor) -> Tensor:
+    return x / x.max().item()
+
+
+def by_list(x: Tensor) -> Tensor:
+    return x + torch.tensor(x.flatten().tolist()).view(x.shape)
+
+
+def by_numpy(x: Tensor) -> Tensor:
+    return torch.from_numpy(2 * x.numpy())
+
+
+def by_comparison(x: Tensor) -> Tensor:
+    return x if torch.equal(x, x.flip(2)) else 2 * x
+
+
+READ_OUT = [
+    pytest.param(by_maximum, "Tensor.item", id="item"),
+    pytest.param(by_list, "Tensor.tolist", id="tolist"),
+    pytest.param(by_numpy, "Tensor.numpy", id="numpy"),
+    pytest.param(by_comparison, "torch.equal", id="branch"),
+]
+
+
+@pytest.mark.parametrize(("function", "name"), READ_OUT)
+def test_what_follows_a_look_at_the_elements_may_depend_on_any_of_them(
+    function: Callable[[Tensor], Tensor], name: str
+) -> None:
+    """No op leads from the elements that Python code saw to what it makes of them."""
+    conv = nn.Conv1d(1, 1, 3)
+    trace, field, published = seen(lambda x: function(conv(x)), 1, 1, 12)
+    assert (field.data_dependent, published.status, published.size) == (name, Status.UNKNOWN, None)
+    before = row_fields(trace)[1]
+    assert before is not None
+    assert before.size == (3,)
+
+
+def test_a_look_at_what_no_input_reaches_says_nothing() -> None:
+    scale = torch.tensor([2.0, 3.0])
+    _, field, published = seen(lambda x: F.conv1d(x, torch.ones(1, 1, 3)) * scale.max().item(), 1, 1, 12)
+    assert (field.data_dependent, published.size) == (None, (3,))
+
+
 def test_an_op_without_a_rule_is_named_and_taints_what_follows() -> None:
     """Never treated as elementwise: a roll in disguise moves every pixel."""
     with torch.library._scoped_library("receptive_test", "FRAGMENT") as library:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -191,6 +192,17 @@ def test_views_share_the_storage_of_their_base():
     assert {ref.storage for op in trace.ops for ref in op.outputs} == {trace.inputs["0"].storage}
 
 
+class Watched(nn.Module):
+    """Runs a function that uses a module of its own."""
+
+    def __init__(self, function, inner):
+        super().__init__()
+        self.function, self.inner = function, inner
+
+    def forward(self, x):
+        return self.function(x)
+
+
 class Raises(nn.Module):
     def __init__(self, error):
         super().__init__()
@@ -223,6 +235,23 @@ def test_everything_is_restored_when_the_forward_ends_early(error):
     )  # fmt: skip
     assert torch.utils._python_dispatch._get_current_dispatch_mode() is None
     assert torch.overrides._get_current_function_mode_stack() == []
+
+
+def test_work_in_another_thread_is_refused():
+    model = nn.Sequential(nn.Linear(2, 2))
+
+    def in_a_thread(x):
+        with ThreadPoolExecutor(1) as threads:
+            return threads.submit(model, x).result()
+
+    with pytest.raises(ForwardFailed, match="thread of its own"):
+        trace_of(Watched(in_a_thread, model), torch.rand(1, 2))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_compiled_module_has_nothing_to_say_about_our_hooks():
+    trace = trace_of(torch.compile(nn.Sequential(nn.Linear(2, 2)), backend="eager"), torch.rand(1, 2))
+    assert [call.kind for call in trace.calls][-1] == "Linear"
 
 
 def test_a_failure_names_the_innermost_open_call():
