@@ -137,3 +137,20 @@ def test_what_is_written_into_a_tensor_is_known_where_it_comes_out():
 
     report = inspect_model(half, (2, 3))
     assert report.rows[0].output_shape.analytic == ((2, 3),)
+
+
+class StateOnCpu(nn.Module):
+    """Makes the first state of its recurrence on the CPU, as a program written by torch.export does."""
+
+    def __init__(self):
+        super().__init__()
+        self.gru = nn.GRU(2, 3)
+
+    def forward(self, x):
+        return self.gru(x, torch.zeros(1, x.shape[1], 3, device="cpu"))[0]
+
+
+def test_a_state_on_another_device_than_meta_needs_the_cpu():
+    """Five steps of four sequences, three gates of 3 * (2 + 3)."""
+    report = inspect_model(StateOnCpu(), (5, 4, 2))
+    assert (report.run["device"], report.total("macs").value) == ("cpu", 5 * 4 * 3 * 3 * (2 + 3))
