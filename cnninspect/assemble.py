@@ -36,10 +36,14 @@ def _row(call: Call, findings: Findings) -> Row:
         neurons=None if numbers is None else numbers.neurons,
         receptive_field=findings.fields[call.index] if call.outputs else None,
         computes=estimate.computes,
-        layer_like=not call.functional or call.kind in FUNCTIONS or estimate.computes,
+        layer_like=not call.functional or _is_function_of_a_layer(call) or estimate.computes,
         parent=call.parent,
         where=call.where,
     )
+
+
+def _is_function_of_a_layer(call: Call) -> bool:
+    return call.kind in FUNCTIONS and FUNCTIONS[call.kind][0].layer_like
 
 
 def _shape(call: Call, estimate: Estimate) -> Quantity:

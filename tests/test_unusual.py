@@ -154,3 +154,10 @@ def test_a_state_on_another_device_than_meta_needs_the_cpu():
     """Five steps of four sequences, three gates of 3 * (2 + 3)."""
     report = inspect_model(StateOnCpu(), (5, 4, 2))
     assert (report.run["device"], report.total("macs").value) == ("cpu", 5 * 4 * 3 * 3 * (2 + 3))
+
+
+def test_a_constant_is_known_and_no_layer():
+    report = inspect_model(lambda x: x + torch.tensor([[1.0], [2.0]], device=x.device), (2, 3))
+    constant, total = report.rows[1:]
+    assert (constant.kind, constant.output_shape.analytic, constant.layer_like) == ("torch.tensor", ((2, 1),), False)
+    assert (total.output_shape.analytic, report.verdict.value) == (((2, 3),), "match")

@@ -67,7 +67,8 @@ class Formula:
     `modules` are class names in torch.nn, read through `hyperparameters` (attribute names). `functions` maps public
     names of torch functions to an adapter. `params` gives the count for each role; `roles` names the parameters that
     such a module may have, by default those of `params`, which then looks at hyper-parameters alone. `computes` is
-    False for layers that only move data: they cost nothing and have no neurons. `source` says where the formula stands.
+    False for layers that only move data: they cost nothing and have no neurons. `layer_like` is False for functions
+    that are nothing a reader would call a layer. `source` says where the formula stands.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Formula:
     bind: Callable[..., Use] | None = None
     roles: tuple[str, ...] | None = None
     computes: bool = True
+    layer_like: bool = True
 
 
 class Work(str, Enum):

@@ -12,6 +12,7 @@ FAMILIES = (
     "normalization",
     "activation",
     "passing",
+    "constants",
     "shaping",
     "upsampling",
     "recurrent",
