@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from cnninspect.quantities import Verdict
 from cnninspect.render.columns import ADDED_NAMES, COLUMNS, Column, added_column, counter_column
@@ -26,6 +27,9 @@ _FIELD = (
     "layer", "kind", "output_shape", "kernel_size", "stride", "dilation", "receptive_field", "jump", "field_padding",
     "probe", "global",
 )  # fmt: skip
+_SUBJECT = {"rf": "receptive_field"}
+"""What a command is about: the column that stays on the narrowest screen."""
+
 _WHICH = {
     By.LAYER: ("layer", "kind", "output_shape"),
     By.MODULE: ("layer", "kind", "calls", "params"),
@@ -83,6 +87,8 @@ def columns(names: Iterable[str], shown: Report) -> Iterator[Column]:
             yield from (counter_column(counter, "flops") for counter in counters_of(shown))
         elif name == ADDED:
             yield from (COLUMNS.get(added) or added_column(added) for added in _added(shown))
+        elif name == _SUBJECT.get(shown.command):
+            yield replace(COLUMNS[name], heading=replace(COLUMNS[name].heading, kept=True))
         else:
             yield COLUMNS[name]
 

@@ -1,12 +1,15 @@
 """The table on terminals of any width, and in pipes."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from rich.cells import cell_len
 
 from cnninspect.checks import check_formulas, with_checks
 from cnninspect.checks.budgets import check_budgets, parse_budget
+from cnninspect.quantities import Status
+from cnninspect.receptive_field import ReceptiveField
 from cnninspect.render import Screen, View, render
 from tests.render.samples import doubtful, report, row, tiny
 
@@ -67,6 +70,14 @@ def test_columns_go_from_the_right_and_are_named():
     assert " left out at this width: share of MACs\n" in text
     narrower = render(tiny(), screen=Screen(45, unicode=False))
     assert " left out at this width: MACs, share of MACs\n" in narrower
+
+
+@pytest.mark.parametrize("width", [16, 30, 45])
+def test_the_fields_of_rf_stay_on_the_narrowest_screen(width):
+    field = ReceptiveField((3, 3), (1, 1), (1, 1), Status.EXACT)
+    rows = tuple(replace(row, receptive_field=field) for row in tiny().rows)
+    lines = render(replace(tiny(), command="rf", rows=rows), screen=Screen(width, unicode=False)).splitlines()
+    assert lines[2].split()[-1] == "field"
 
 
 def test_a_sentence_does_not_push_the_figures_away():
