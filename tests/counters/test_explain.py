@@ -9,9 +9,9 @@ from fvcore.nn import FlopCountAnalysis
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from cnninspect.counters.base import Count
+from cnninspect.counters.base import COUNTERS, Count
 from cnninspect.counters.base import count as count_all
-from cnninspect.counters.explain import explain, unit_of
+from cnninspect.counters.explain import MULTIPLYING, explain, unit_of
 from tests.counters.models import run_of
 
 
@@ -113,6 +113,26 @@ REASONS = {
     "matrix times vector": (
         "torch", torch.mv, 5 * 4, [torch.rand(5, 4), torch.rand(4)], "torch: matrix times vector (mv) has no formula",
     ),
+    "a vector added": (
+        "torch", torch.addmv, 5 * 4, [torch.rand(5), torch.rand(5, 4), torch.rand(4)],
+        "torch: matrix times vector (addmv) has no formula",
+    ),
+    "scalar product": (
+        "torch", torch.dot, 4, [torch.rand(4), torch.rand(4)], "torch: product of vectors (dot) has no formula"
+    ),
+    "scalar product of complex vectors": (
+        "torch", torch.vdot, 4, [torch.rand(4), torch.rand(4)], "torch: product of vectors (vdot) has no formula"
+    ),
+    "inner": ("fvcore", torch.inner, 5 * 3 * 4, [torch.rand(5, 4), torch.rand(3, 4)], "fvcore does not count inner"),
+    "tensordot": (
+        "fvcore", lambda x, y: torch.tensordot(x, y, 1), 5 * 4 * 3, [torch.rand(5, 4), torch.rand(4, 3)],
+        "fvcore does not count tensordot",
+    ),
+    "chain": (
+        "fvcore", lambda x, y: torch.linalg.multi_dot([x, y]), 5 * 4 * 3, [torch.rand(5, 4), torch.rand(4, 3)],
+        "fvcore does not count linalg_multi_dot",
+    ),
+    "covariances": ("fvcore", torch.cov, 5 * 4 * 5, [torch.rand(5, 4)], "fvcore does not count covariances"),
     "distances": (
         "fvcore", torch.cdist, 30 * 40 * (4 + 2), [torch.rand(30, 4), torch.rand(40, 4)], "fvcore does not count cdist",
     ),
@@ -140,6 +160,14 @@ REASONS = {
 def test_the_reason_of_a_difference(case):
     name, model, analytic, args, expected = REASONS[case]
     assert reason(name, model, analytic, *args) == expected
+
+
+def test_every_reason_has_a_model_that_triggers_it():
+    told = "; ".join(expected for *_, expected in REASONS.values())
+    conventions = [entry.convention for entry in COUNTERS.values()]
+    estimates = [estimate.words for convention in conventions for estimate in convention.inexact.values()]
+    works = [work for convention in conventions for work in convention.other.values()]
+    assert [words for words in (*MULTIPLYING.values(), *estimates, *works) if words not in told] == []
 
 
 UNEXPLAINED = {
