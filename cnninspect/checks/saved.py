@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cnninspect.checks.sound import sound
 from cnninspect.errors import UsageError
 from cnninspect.report import SCHEMA_VERSION, Report
 
@@ -20,8 +21,8 @@ def read_report(file: str | Path) -> Report:
     if version != SCHEMA_VERSION:
         raise UsageError(f"{file} has schema_version {version!r}, this cnninspect reads {SCHEMA_VERSION}. {_HOW}")
     try:
-        return Report.from_dict(_completed(data))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return sound(Report.from_dict(_completed(data)))
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(f"{file} is damaged: {type(error).__name__} {error}. {_HOW}") from error
 
 

@@ -241,6 +241,54 @@ def test_files_that_are_no_reports(content, words, file):
         read_baseline(file)
 
 
+DAMAGES = [
+    # where, what stands there instead
+    (("run",), [1]),
+    (("run", "inputs", 0, "shape"), "1x3x8x8"),
+    (("run", "inputs", 0, "name"), None),
+    (("target", "name"), 3),
+    (("totals", "params", "value"), [2106]),
+    (("totals", "params", "unit"), "pounds"),
+    (("rows", 1, "path"), True),
+    (("rows", 1, "kind"), None),
+    (("rows", 1, "call"), -1),
+    (("rows", 1, "hyperparameters"), None),
+    (("rows", 1, "hyperparameters"), {"kernel_size": {}}),
+    (("rows", 1, "input_shapes"), [["x"]]),
+    (("rows", 1, "output_shape", "value"), {}),
+    (("rows", 1, "output_shape", "value"), 8),
+    (("rows", 1, "params", "value"), [[1]]),
+    (("rows", 1, "parent"), 5),
+    (("rows", 1, "parent"), []),
+    (("rows", 1, "receptive_field"), {"size": 10**20, "status": "exact", "verdict": "match"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("where", "instead"), DAMAGES, ids=[f"{'.'.join(map(str, where))} {instead}" for where, instead in DAMAGES]
+)
+def test_a_value_that_no_report_holds(where, instead, file):
+    document = tiny().to_dict()
+    above = document
+    for step in where[:-1]:
+        above = above[step]
+    above[where[-1]] = instead
+    file.write_text(json.dumps(document))
+    with pytest.raises(UsageError, match="is damaged"):
+        read_report(file)
+
+
+SOUND = ["lenet5", "unet-small", "three-layer-functional", "conv-transpose", "resnet47"]
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_what_is_written_is_read(name, file):
+    report = inspect_model(name)
+    for text in (render(report, Format.JSON), baseline_text(report)):
+        file.write_text(text)
+        assert [row.path for row in read_report(file).rows if row.leaf]
+
+
 def test_a_missing_baseline_says_how_to_write_one(file):
     with pytest.raises(UsageError, match="--update-baseline writes it"):
         read_baseline(file)
