@@ -74,11 +74,13 @@ def together(reports: Sequence[Report], settings: Sequence[Setting]) -> Report:
 
 
 def _numbers(report: Report, setting: Setting) -> dict[str, Any]:
-    """The arguments, and what they make of field, map, parameters and MACs."""
+    """The arguments, and what they make of field, map, parameters and MACs; without a map the field is that of all."""
     sights = report.extra["sights"]
     field: Any = report.totals["receptive_field"]
     if "asked" in report.extra:
         field = next(row.receptive_field for row in report.rows if _is_of(row, sights[-1]))
+    elif not sights:
+        field = report.rows[0].receptive_field
     return {
         "arguments": setting,
         "layer": sights[-1]["layer"] if sights else "",

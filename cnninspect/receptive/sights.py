@@ -10,6 +10,7 @@ import numpy as np
 
 from cnninspect.receptive.digits import Table
 from cnninspect.receptive.fields import Axis
+from cnninspect.receptive.forms import Forms
 from cnninspect.receptive.intervals import Fields
 from cnninspect.receptive.maps import Map
 from cnninspect.receptive.reach import Reach
@@ -103,15 +104,17 @@ def _known(fields: Fields, call: Call) -> Reach:
 
 
 def _places(reach: Reach) -> tuple[int, ...]:
-    """The dimensions of positions: along which some field moves, and that are none of features."""
+    """The dimensions of positions, none of features: along which some field moves, or would if there were more."""
     return tuple(
         dim
         for dim in range(len(reach.shape))
-        if any(
-            (forms.endless.varies(dim) or forms.local.varies(dim)) and not forms.endless.holds_features(dim)
-            for forms in reach.forms.values()
-        )
+        if any(_runs(forms, dim) and not forms.endless.holds_features(dim) for forms in reach.forms.values())
     )
+
+
+def _runs(forms: Forms, dim: int) -> bool:
+    advances = any(digit.step for digit in forms.endless.dims[dim])
+    return advances or forms.endless.varies(dim) or forms.local.varies(dim)
 
 
 def _check(at: tuple[int, ...], positions: tuple[int, ...]) -> None:

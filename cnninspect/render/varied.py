@@ -32,7 +32,8 @@ def varied_sheet(report: Report, marks: Marks) -> Sheet:
 
 def _line(network: Mapping[str, Any], marks: Marks) -> tuple[Cell, ...]:
     field = ReceptiveField.from_dict(network["receptive_field"])
-    text = field_text(field) if field.size is not None or field.is_global else marks.unknown
+    known = field.size is not None or field.is_global
+    text = field_text(field) if known else marks.unknown if field.was_computed else ""
     positions = dimensions(network["map"]) if network["map"] else ""
     return (
         *(Cell(str(value), value if isinstance(value, int) else str(value)) for value in network["arguments"].values()),

@@ -114,6 +114,40 @@ def test_the_numbers_of_one_layer_and_values_that_are_words(cli):
     ]
 
 
+# Neither has a map, and a vector not even positions. Attention has 4 * 4 * 3 + 4 * 3 = 60 parameters for queries, keys
+# and values and 4 * 4 + 4 = 20 behind them, the linear layer 8 n + n.
+WITHOUT_MAPS = """
+from torch import nn
+
+class Attending(nn.Module):
+    def __init__(self, heads):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(4, heads, batch_first=True)
+
+    def forward(self, x):
+        return self.attention(x, x, x)[0]
+
+def vector(n):
+    return nn.Linear(8, n)
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "shape", "vary", "expected"),
+    [
+        ("Attending", "1x9x4", "heads=1,2", [["1", "global", "80"], ["2", "global", "80"]]),
+        ("vector", "1x8", "n=2,3", [["2", "", "18"], ["3", "", "27"]]),
+    ],
+    ids=["global", "no-space"],
+)
+def test_networks_without_a_map(cli, tmp_path, target, shape, vary, expected):
+    file = tmp_path / "nets.py"
+    file.write_text(WITHOUT_MAPS)
+    result = cli("rf", f"{file}:{target}", "--input", shape, "--vary", vary, "--format", "csv")
+    found = [line.split(",") for line in result.out.splitlines()[1:]]
+    assert [[line[0], line[1], line[5]] for line in found] == expected
+
+
 @pytest.mark.parametrize("kind", ["svg", "png"])
 def test_a_picture(cli, tmp_path, kind):
     file = tmp_path / f"field.{kind}"

@@ -98,6 +98,13 @@ def test_a_hole_that_no_tap_reaches_sees_nothing() -> None:
     assert rows(sight(fields, call_of(fields, "0"), (4, 2))) == [(2, 2), (1, 1)]
 
 
+def test_a_map_of_one_position_has_one() -> None:
+    """(6 - 3) / 4 + 1 = 1 row and column."""
+    fields = fields_of(nn.Sequential(nn.Conv2d(2, 2, 3, stride=4)), 1, 2, 6, 6)
+    found = sight(fields, call_of(fields, "0"), (0, 0))
+    assert (found.positions, found.at, rows(found)) == ((1, 1), (0, 0), [(0, 2), (0, 2)])
+
+
 def test_one_axis_and_three() -> None:
     line = fields_of(nn.Sequential(nn.Conv1d(2, 2, 3, padding=2, dilation=2)), 1, 2, 20)
     assert rows(sight(line, call_of(line, "0"), (5,))) == [(3, 7)]
