@@ -20,6 +20,8 @@ def read_report(file: str | Path) -> Report:
     version = data["schema_version"]
     if version != SCHEMA_VERSION:
         raise UsageError(f"{file} has schema_version {version!r}, this cnninspect reads {SCHEMA_VERSION}. {_HOW}")
+    if "targets" in data and "rows" not in data:
+        raise UsageError(f"{file} is a report on several targets. Save that of one: {_HOW}")
     try:
         return sound(Report.from_dict(_completed(data)))
     except (LookupError, TypeError, ValueError, AttributeError) as error:

@@ -134,5 +134,7 @@ def _check_together(other: str | None, expected: ExpectationOptions) -> None:
 def _report_of(target: str, run: RunOptions, session: Session, command: str = "compare") -> Report:
     """The report that a file holds, or that on the model."""
     if target.endswith(SAVED):
+        if run != RunOptions(probe=run.probe):
+            session.note(f"{target} is a saved report: it is what ran then, whatever the options of a run say now.")
         return dataclasses.replace(read_report(target), command=command)
     return inspected(target, run, session, command)

@@ -228,6 +228,7 @@ BROKEN = [
     ("another document", '{"name": "x"}', "no schema_version"),
     ("a list", "[1, 2]", "no schema_version"),
     ("a later schema", '{"schema_version": 2}', "schema_version 2, this cnninspect reads 1"),
+    ("many targets", '{"schema_version": 1, "targets": []}', "is a report on several targets"),
     ("damaged", '{"schema_version": 1, "rows": [], "totals": {}}', "is damaged"),
     ("a row without kind", '{"schema_version": 1, "rows": [{"path": ""}], "totals": {}}', "is damaged"),
     ("not text", b"\xff\xfe\x00", "is not JSON"),

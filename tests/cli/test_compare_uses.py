@@ -188,6 +188,17 @@ MISUSED = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "noted"),
+    [(["--input", "1x3x16x16"], True), (["--train"], True), (["--no-probe"], False), ([], False)],
+    ids=["input", "mode", "probe", "nothing"],
+)
+def test_options_of_a_run_do_not_change_a_saved_report_in_silence(cli, files, arguments, noted):
+    result = cli("compare", str(files / "saved.json"), *arguments)
+    assert result.code == 0
+    assert ("saved.json is a saved report: it is what ran then" in result.err) is noted
+
+
 def test_a_baseline_alone_is_nothing_to_check(cli, files):
     """Forgetting --baseline before the file must not pass for ever."""
     result = cli("compare", str(files / "net.json"))
