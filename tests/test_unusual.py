@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.func import functional_call, stack_module_state
+from torch.nn.attention.flex_attention import flex_attention
 
 from cnninspect import inspect_model
 from cnninspect.accounts.backward import Backward
@@ -161,3 +162,31 @@ def test_a_constant_is_known_and_no_layer():
     constant, total = report.rows[1:]
     assert (constant.kind, constant.output_shape.analytic, constant.layer_like) == ("torch.tensor", ((2, 1),), False)
     assert (total.output_shape.analytic, report.verdict.value) == (((2, 3),), "match")
+
+
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+def test_flex_attention_is_the_products_of_attention():
+    """Two heads of 8 queries and keys with 16 features: scores and weighted sum."""
+
+    def attend(x):
+        return flex_attention(x, x, x, score_mod=lambda score, *place: score * 2)
+
+    report = inspect_model(attend, (1, 2, 8, 16))
+    assert (report.total("macs").value, report.total("macs").status) == (2 * 2 * (8 * 8 * 16), Status.EXACT)
+
+
+class Branches(nn.Module):
+    """One of two layers, as the sum of the input decides."""
+
+    def __init__(self):
+        super().__init__()
+        self.small, self.large = nn.Linear(4, 2), nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 2))
+
+    def forward(self, x):
+        return torch.cond(x.sum() > 0, self.large, self.small, (x,))
+
+
+@pytest.mark.parametrize(("sign", "macs"), [(1, 5 * 4 * 8 + 5 * 8 * 2), (-1, 5 * 4 * 2)])
+def test_cond_takes_the_branch_that_ran(sign, macs):
+    report = inspect_model(Branches(), inputs_from=lambda: (sign * torch.ones(5, 4),))
+    assert (report.run["device"], report.total("macs").value) == ("cpu", macs)

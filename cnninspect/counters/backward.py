@@ -20,6 +20,7 @@ from cnninspect.counters.gradients import forward_and_backward
 from cnninspect.quantities import macs_from_flops
 from cnninspect.trace.encode import live_tensors, unwrapped
 from cnninspect.trace.follow import Follower, as_module
+from cnninspect.trace.higher_order import kernel_of
 from cnninspect.trace.isolation import unfused
 from cnninspect.trace.records import Call, Trace
 
@@ -94,6 +95,8 @@ class _Owners(Follower):
 class _Watch(TorchDispatchMode):
     """Asks the registry about every op that runs, on behalf of the call that owns it."""
 
+    supports_higher_order_operators = True
+
     def __init__(self, owners: _Owners) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._owners = owners
@@ -116,6 +119,9 @@ class _Watch(TorchDispatchMode):
         ]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if (kernel := kernel_of(func)) is not None:
+            with self:
+                return kernel(*args, **(kwargs or {}))
         output = func(*args, **(kwargs or {}))
         packet, owner = f"{func.namespace}.{func._opname}", self._owners.running
         formula = flop_registry.get(func._overloadpacket)

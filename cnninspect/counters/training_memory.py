@@ -17,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from cnninspect.counters.base import Run
 from cnninspect.counters.gradients import forward_and_backward
 from cnninspect.trace.encode import storages
+from cnninspect.trace.higher_order import kernel_of
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ def training_memory(run: Run) -> TrainingMemory:
 class _StorageWatch(TorchDispatchMode):
     """Sums the bytes of the storages that ops make, until each is freed; those that an op finds are not its own."""
 
+    supports_higher_order_operators = True
+
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._seen: set[int] = set()
@@ -57,6 +60,9 @@ class _StorageWatch(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         self._note((args, kwargs), counts=False)
+        if (kernel := kernel_of(func)) is not None:
+            with self:
+                return kernel(*args, **(kwargs or {}))
         output = func(*args, **(kwargs or {}))
         self._note(output, counts=True)
         self.peak = max(self.peak, self.alive)

@@ -81,10 +81,13 @@ def module_use(call: Call, formula: Formula) -> Use:
 
 
 def _bound(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-    """What a formula says of a call's arguments; NoFormula also where its signature does not take them (`out=`)."""
+    """What a formula says of a call's arguments; NoFormula also where its signature does not take them (`out=`).
+
+    Nor does it take a number where it wants a tensor.
+    """
     try:
         return function(*args, **kwargs)
-    except TypeError as error:
+    except (TypeError, AttributeError) as error:
         raise NoFormula(str(error)) from error
 
 

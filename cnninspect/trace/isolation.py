@@ -56,12 +56,23 @@ def unfused(*, onednn: bool = False) -> Iterator[None]:
 
 @contextmanager
 def as_written() -> Iterator[None]:
-    """Run what torch.compile was asked to compile as it is written: compiled code calls no module and no op by name.
+    """Run what torch.compile was or is asked to compile as it is written: compiled code calls no module and no op.
 
     Nothing can have been compiled before dynamo was imported, which takes a second.
     """
-    with torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext():
-        yield
+    compiled = "torch._dynamo" in sys.modules
+    compile_ = torch.compile
+    torch.compile = _not_compiled
+    try:
+        with torch.compiler.set_stance("force_eager") if compiled else nullcontext():
+            yield
+    finally:
+        torch.compile = compile_
+
+
+def _not_compiled(model: Any = None, **_: Any) -> Any:
+    """What stands for torch.compile: the model or function itself; without one, a decorator that changes nothing."""
+    return model if model is not None else lambda function: function
 
 
 @contextmanager

@@ -12,9 +12,9 @@ from cnninspect.trace.records import TensorRef
 Dims = int | Sequence[int] | None
 
 
-def same(self: TensorRef, *_: Any, **__: Any) -> tuple[Shape, ...]:
-    """The shape of the first argument, for ops that change or fill it element by element."""
-    return (self.shape,)
+def same(self: TensorRef | complex, *_: Any, **__: Any) -> tuple[Shape, ...]:
+    """The shape of the first argument, for ops that change or fill it element by element; a number has none."""
+    return (self.shape if isinstance(self, TensorRef) else (),)
 
 
 def twice_same(self: TensorRef, *_: Any, **__: Any) -> tuple[Shape, ...]:

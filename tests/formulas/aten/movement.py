@@ -29,6 +29,7 @@ SAMPLES: list[OpSample] = [
     op("triu_", (3, 4)),
     op("clone", X),
     op("_to_copy", X, dtype=torch.float16),
+    by_hand("_to_copy", 2, results=((),)),
     op("copy", X, (6,)),
     op("copy_", X, (6,)),
     op("slice_scatter", X, (2, 2, 6), 1, 1, 3),

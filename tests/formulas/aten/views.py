@@ -2,7 +2,7 @@
 
 import torch
 
-from tests.formulas.aten.samples import OpSample, op
+from tests.formulas.aten.samples import OpSample, by_hand, op
 from tests.formulas.samples import Tensor
 
 X = (2, 3, 4)
@@ -60,6 +60,7 @@ SAMPLES: list[OpSample] = [
     op("view_as_complex", (3, 2)),
     op("alias", X),
     op("detach", X),
+    by_hand("detach_", X, results=(X,)),  # seen where autograd is below what watches
     op("lift", X),
     op("lift_fresh", X),
     op("_conj", Tensor(X, torch.complex64)),
