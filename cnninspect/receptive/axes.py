@@ -47,7 +47,7 @@ class _Listener:
     def __init__(self, trace: Trace):
         self._trace = trace
         every = {name: _axes(name, ref.shape, range(len(ref.shape))) for name, ref in trace.inputs.items()}
-        self._scout = Engine(trace, every, {})
+        self._scout = Engine(trace, every)
         self._last = next((op.index for op in reversed(trace.ops) if self._decides(op)), -1)
 
     def told(self) -> dict[str, Dims]:

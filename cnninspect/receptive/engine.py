@@ -10,7 +10,7 @@ import numpy as np
 
 from cnninspect.receptive import reach
 from cnninspect.receptive.aliases import Aliases, View, put_back
-from cnninspect.receptive.digits import Indices, Table
+from cnninspect.receptive.digits import Table
 from cnninspect.receptive.fields import Axis
 from cnninspect.receptive.reach import Reach
 from cnninspect.receptive.rules import CREATES, READS_BY_DATA, RULES, NoRule, ReadByData, Result, load, reaches
@@ -35,12 +35,11 @@ class Engine:
     Once Python code has seen elements that depend on an input, so may everything that comes after.
     """
 
-    def __init__(self, trace: Trace, axes: Mapping[str, Sequence[Axis]], constants: Mapping[int, Indices]):
+    def __init__(self, trace: Trace, axes: Mapping[str, Sequence[Axis]]):
         self.reaches: dict[int, Reach] = {}
         self.made: dict[int, int] = {}
         self.before: dict[int, list[tuple[int, Reach]]] = {}
         self.looked_at: dict[Axis, Table] = {}
-        self._constants = constants
         self._aliases = Aliases()
         self._stale: set[int] = set()
         self._overwritten: dict[int, str] = {}
@@ -58,7 +57,6 @@ class Engine:
                 ref.shape,
                 unknown=self._overwritten.get(ref.storage),
                 data_dependent=self._seen_by_code if ref.state is None else None,
-                content=self._constants.get(ref.value),
             )
             self.reaches[ref.value] = known
         return known

@@ -8,7 +8,7 @@ from itertools import accumulate
 import numpy as np
 
 from cnninspect.receptive.axes import of_inputs
-from cnninspect.receptive.digits import Indices, Table
+from cnninspect.receptive.digits import Table
 from cnninspect.receptive.engine import Engine
 from cnninspect.receptive.fields import Axis, Field, Interval
 from cnninspect.receptive.maps import Map
@@ -22,10 +22,10 @@ class Fields(Mapping[int, Field]):
     `axes` are the spatial axes of every input, by its name.
     """
 
-    def __init__(self, trace: Trace, constants: Mapping[int, Indices]):
+    def __init__(self, trace: Trace):
         self.trace = trace
         self.axes = of_inputs(trace)
-        self.engine = Engine(trace, self.axes, constants)
+        self.engine = Engine(trace, self.axes)
         for op in trace.ops:
             self.engine.run(op)
         self._last_ops = list(accumulate((max(call.ops, default=-1) for call in trace.calls), max))
@@ -76,13 +76,9 @@ class Fields(Mapping[int, Field]):
         return self._last_ops[call.index]
 
 
-def intervals(trace: Trace, constants: Mapping[int, Indices] | None = None) -> Fields:
-    """The receptive field of every value of a trace.
-
-    `constants` gives the numbers of index tensors that the model holds, by value id, where they are known: a trace
-    itself holds no numbers.
-    """
-    return Fields(trace, constants or {})
+def intervals(trace: Trace) -> Fields:
+    """The receptive field of every value of a trace."""
+    return Fields(trace)
 
 
 def label(call: Call) -> str:

@@ -42,6 +42,9 @@ READS_OUT = {
 }
 """Functions and ops that show Python code what a tensor holds, on which all it does then may depend; by public name."""
 
+ONLY_CHECKS = {"F.one_hot"}
+"""Functions that look at what a tensor holds only to refuse it, or to see how large their result must be."""
+
 
 @cache
 def public_name(function: Function) -> str:

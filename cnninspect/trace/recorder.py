@@ -24,7 +24,7 @@ from cnninspect.trace.idle import never_ran
 from cnninspect.trace.inputs import map_inputs
 from cnninspect.trace.isolation import isolated
 from cnninspect.trace.modes import DispatchWatch, FunctionWatch
-from cnninspect.trace.names import READS_OUT, SHAPE_QUERIES, public_name
+from cnninspect.trace.names import ONLY_CHECKS, READS_OUT, SHAPE_QUERIES, public_name
 from cnninspect.trace.own_files import OwnFiles
 from cnninspect.trace.records import Call, Layer, Op, TensorRef, Trace
 from cnninspect.trace.schemas import schema_of
@@ -244,7 +244,7 @@ class Recorder:
         )  # fmt: skip
         self._stack[-1].ops.append(record_.index)
         self.ops.append(record_)
-        if record_.packet in READS_OUT:
+        if record_.packet in READS_OUT and self._stack[-1].kind not in ONLY_CHECKS:
             self._note_read_out(record_.packet, args)
         self.values.ops_seen = len(self.ops)
         if orphan:
