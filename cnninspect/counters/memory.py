@@ -68,7 +68,7 @@ def lifetimes(trace: Trace) -> list[Lifetime]:
     outside = {ref.storage for ref in trace.inputs.values()}
     born: dict[int, Lifetime] = {}
     for op in trace.ops:
-        outside |= {ref.storage for ref in op.inputs} - born.keys()
+        outside.update(ref.storage for ref in op.inputs if ref.storage not in born)
         for ref in op.outputs:
             if ref.storage not in born and ref.storage not in outside:
                 dies = trace.freed.get(ref.storage, len(trace.ops)) - 1
