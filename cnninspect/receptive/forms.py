@@ -154,7 +154,8 @@ def _is_gate(gate: Forms, other: Forms, rank: int) -> bool:
     Such a factor or summand (squeeze-and-excitation, global context, a mean that is subtracted) tells a position
     nothing about where things are; papers leave it out of the field.
     """
-    places = _places(other.endless, rank)
+    # Taps of which none exists but at the border leave an endless field without a place.
+    places = _places(other.endless, rank) or _places(other.local, rank)
     if not places or _places(gate.endless, rank):
         return False
     offset = rank - len(gate.endless.dims)
