@@ -10,7 +10,7 @@ import numpy as np
 
 from cnninspect.receptive import reach
 from cnninspect.receptive.aliases import Aliases, View, put_back
-from cnninspect.receptive.digits import Table
+from cnninspect.receptive.digits import Indices, Table
 from cnninspect.receptive.fields import Axis
 from cnninspect.receptive.reach import Reach
 from cnninspect.receptive.rules import CREATES, READS_BY_DATA, RULES, NoRule, ReadByData, Result, load, reaches
@@ -43,6 +43,7 @@ class Engine:
         self._aliases = Aliases()
         self._stale: set[int] = set()
         self._overwritten: dict[int, str] = {}
+        self._indices = trace.indices
         self._read_out = deque(trace.read_out)
         self._seen_by_code: str | None = None
         for name, ref in trace.inputs.items():
@@ -57,9 +58,14 @@ class Engine:
                 ref.shape,
                 unknown=self._overwritten.get(ref.storage),
                 data_dependent=self._seen_by_code if ref.state is None else None,
+                content=self._content(ref),
             )
             self.reaches[ref.value] = known
         return known
+
+    def _content(self, ref: TensorRef) -> Indices | None:
+        seen = self._indices.get(ref.value)
+        return None if seen is None else np.array(seen, dtype=np.int64).reshape(ref.shape)
 
     def _refresh(self, value: int) -> None:
         """Take a view again from a tensor that was written since."""
@@ -122,6 +128,8 @@ class Engine:
             return [Reach(ref.shape, {}, inputs, unknown, by_data or self._seen_by_code) for ref in op.outputs]
         if op.packet == "aten.arange":
             return [Reach(op.outputs[0].shape, content=np.arange(*op.args))]
+        if op.packet == "aten.lift_fresh" and parts[0].content is not None:
+            return parts
         if op.packet in CREATES or not (inputs or unknown or by_data):
             return [reach.nothing(ref.shape) for ref in op.outputs]
         if op.packet in READS_BY_DATA:

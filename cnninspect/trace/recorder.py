@@ -32,6 +32,11 @@ from cnninspect.trace.values import Values
 
 LayerOf = Callable[[nn.Module], Layer]
 
+_READ_INDICES = {"aten.index.Tensor", "aten.index_select.default", "aten.lift_fresh.default"}
+"""Ops that read elsewhere where an index tensor is another; a list in Python becomes a tensor by `lift_fresh`."""
+
+_MOST_INDICES = 1 << 16
+
 
 class ForwardFailed(Exception):
     """The model's forward raised; `call` is the innermost call that was open, with its inputs."""
@@ -78,6 +83,7 @@ class Recorder:
         self.calls: list[Call] = []
         self.ops: list[Op] = []
         self.read_out: list[tuple[int, str, TensorRef]] = []
+        self.indices: dict[int, list[int]] = {}
         self.failed_in: Call | None = None
         self._stack: list[Call] = []
         self._paths = {id(m): path for path, m in model.named_modules()} if model is not None else {}
@@ -219,6 +225,16 @@ class Recorder:
             if any(ref.state is not None for ref in call.inputs):
                 call.args, call.kwargs = tuple(encode(tuple(args), refer)), encode(dict(kwargs), refer)
 
+    def _note_indices(self, args: tuple[Any, ...]) -> None:
+        with self.paused():
+            for tensor in live_tensors(args):
+                if (
+                    tensor.dtype in (torch.int32, torch.int64)
+                    and not tensor.is_meta
+                    and tensor.numel() <= _MOST_INDICES
+                ):
+                    self.indices[self.values.ref(tensor).value] = tensor.flatten().tolist()
+
     def _note_read_out(self, kind: str, args: tuple[Any, ...]) -> None:
         with self.paused():
             shown = READS_OUT[kind]
@@ -234,6 +250,8 @@ class Recorder:
         orphan = not self._stack or (self._stack[-1].layer is None and not self._stack[-1].functional)
         if orphan:
             call = self.open_function(schema.name.rsplit(".", 1)[0], args, kwargs)
+        if schema.name in _READ_INDICES:
+            self._note_indices(args)
         before_args = tuple(encode(tuple(args), self.values.ref))
         before_kwargs = encode(dict(kwargs), self.values.ref)
         output = op(*args, **kwargs)
@@ -270,6 +288,7 @@ class Recorder:
         trace.parameters, trace.buffers = self.values.parameters, self.values.buffers
         trace.unread, trace.unregistered = self.values.unclaimed(), self.values.unregistered
         trace.freed, trace.read_out = dict(self.values.freed), self.read_out
+        trace.indices = self.indices
         trace.never_ran = never_ran(self.model, self.calls)
         for call in self.calls:
             if call.parent is not None:

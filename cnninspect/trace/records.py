@@ -155,6 +155,7 @@ class Trace:
     children: dict[int, list[int]] = field(default_factory=dict)
     freed: dict[int, int] = field(default_factory=dict)
     read_out: list[tuple[int, str, TensorRef]] = field(default_factory=list)
+    indices: dict[int, list[int]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The trace as plain lists and dictionaries."""
