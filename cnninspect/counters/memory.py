@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from cnninspect.quantities import item_size
-from cnninspect.trace.records import State, Trace
+from cnninspect.trace.records import Op, State, TensorRef, Trace
 
 OPTIMIZER_STATES = {
     "sgd": (0, False),
@@ -69,11 +69,20 @@ def lifetimes(trace: Trace) -> list[Lifetime]:
     born: dict[int, Lifetime] = {}
     for op in trace.ops:
         outside.update(ref.storage for ref in op.inputs if ref.storage not in born)
-        for ref in op.outputs:
+        for ref in _allocated(op):
             if ref.storage not in born and ref.storage not in outside:
                 dies = trace.freed.get(ref.storage, len(trace.ops)) - 1
                 born[ref.storage] = Lifetime(ref.storage, ref.nbytes, op.index, max(dies, op.index))
     return list(born.values())
+
+
+def _allocated(op: Op) -> tuple[TensorRef, ...]:
+    """What an op returns and may have allocated.
+
+    In evaluation mode the kernels of batch normalisation return statistics without elements; on meta they have some.
+    """
+    in_evaluation = op.packet == "aten.native_batch_norm" and not op.args[5]
+    return op.outputs[:1] if in_evaluation else op.outputs
 
 
 def output_bytes(trace: Trace) -> list[int]:

@@ -103,13 +103,13 @@ def _by_formula(call: Call, formula: Formula, use: Use, trace: Trace) -> Estimat
 
 
 def _fresh_params(call: Call, formula: Formula, use: Use, trace: Trace) -> int | None:
-    """The closed form of every parameter that this call is the first to use."""
+    """The closed form of every parameter that this call is the first to use; there is none for the rest of one."""
     counts = formula.params(use)
     total = 0
     for role, held in use.state.items():
         if held is None or not held.fresh:
             continue
-        if role not in counts:
+        if role not in counts or held.fresh < numel(held.shape):
             return None
         total += counts[role]
     if call.functional:

@@ -15,9 +15,11 @@ from cnninspect.counters.memory import (
     output_bytes,
     parameter_bytes,
 )
+from cnninspect.formulas.catalogue import layer_of
 from cnninspect.targets.inputs import InputOptions, make_inputs
 from cnninspect.targets.resolve import resolve
 from cnninspect.trace.isolation import isolated
+from cnninspect.trace.recorder import record
 from cnninspect.zoo import ENTRIES
 from tests.counters.models import FAMILIES, built, meta_run, run_of, torchvision_model
 from tests.counters.storage_tracker import StorageTracker
@@ -72,6 +74,13 @@ def test_the_peak_names_where_it_is():
     found = inference_peak(trace)
     assert trace.calls[found.call].kind == "torch.cat"
     assert trace.ops[found.op].packet == "aten.cat"
+
+
+def test_statistics_that_meta_alone_returns_take_no_memory():
+    """Between a 1x1 convolution and batch normalisation in evaluation mode: what goes in and what comes out."""
+    model, x = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)).eval(), torch.rand(1, 3, 8, 8)
+    peaks = [inference_peak(record(model.to(x), (x,), {}, layer_of, device=x.device.type)) for x in (x, x.to("meta"))]
+    assert [found.nbytes for found in peaks] == [2 * MAP, 2 * MAP]
 
 
 def test_no_parameter_and_no_input_is_an_activation():

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from cnninspect.formulas.base import OpRule, Work, rule_of
@@ -124,6 +124,23 @@ def test_a_mask_leaves_the_shape_unknown_and_costs_nothing() -> None:
 def test_an_op_nobody_knows_is_missing_and_computes() -> None:
     _, (*_, estimate) = run(lambda x: torch.linalg.eigvals(x), X, device="cpu")
     assert (estimate.macs, estimate.missing, estimate.computes) == (None, ("aten.linalg_eig",), True)
+
+
+class FirstRow(nn.Module):
+    """Uses the first row of a weight as a token before the layer that the weight belongs to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(6, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(torch.cat([self.linear.weight[:1], x]))
+
+
+def test_the_rest_of_a_parameter_has_no_closed_form() -> None:
+    trace = record(FirstRow(), (torch.rand(3, 6),), {}, layer_of, device="cpu")
+    found = dict(zip((call.kind for call in trace.calls), evaluate(trace), strict=True))
+    assert (found["torch.cat"].params, found["Linear"].params) == (6, None)
 
 
 class Packed(nn.Module):
