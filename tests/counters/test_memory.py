@@ -89,30 +89,30 @@ def test_no_parameter_and_no_input_is_an_activation():
 
 
 def tracked_peak(model, x):
-    """Oracle: bytes of the storages alive at once, from weak references to them while the model runs."""
+    """Oracle: bytes of the storages alive at once, from weak references to them while the model runs, on the CPU."""
     states = [*model.parameters(), *model.buffers()] if isinstance(model, nn.Module) else []
     with isolated(model if states else None, False), StorageTracker(x, *states) as tracker:
         model(x)
     return tracker.peak
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+# Meta runs a recurrent layer op by op, a CPU in one kernel: on meta a note says so.
+@pytest.mark.parametrize("family", [family for family in FAMILIES if family != "lstm"])
 def test_the_peak_is_what_a_tracker_of_storages_sees(family):
-    run = meta_run(family)
-    assert inference_peak(run.trace).nbytes == tracked_peak(run.model, *run.args)
+    assert inference_peak(meta_run(family).trace).nbytes == tracked_peak(*built(family, "cpu"))
 
 
-def on_meta(name):
+def in_zoo(name, device):
     """A network of the zoo and its inputs."""
     target = resolve(f"zoo:{name}", {})
-    model = target.build("meta", None)
-    return model, make_inputs(target, model, InputOptions(), "meta", None).args
+    model = target.build(device, None)
+    return model, *make_inputs(target, model, InputOptions(), device, None).args
 
 
 @pytest.mark.parametrize("name", ENTRIES)
 def test_the_peak_of_the_zoo_is_what_a_tracker_sees(name):
-    model, args = on_meta(name)
-    assert inference_peak(run_of(model, *args, device="meta").trace).nbytes == tracked_peak(model, *args)
+    found = inference_peak(run_of(*in_zoo(name, "meta"), device="meta").trace).nbytes
+    assert found == tracked_peak(*in_zoo(name, "cpu"))
 
 
 @pytest.mark.parametrize("family", ["resnet", "densenet", "swin", "lstm"])
@@ -123,10 +123,10 @@ def test_the_peak_on_a_real_device(family):
 
 @pytest.mark.parametrize("name", ["resnet50", "densenet121", "swin_t", "vit_b_16"])
 def test_the_peak_at_full_size(name):
-    with torch.device("meta"):
-        model, x = torchvision_model(name)().eval(), torch.rand(1, 3, 224, 224)
-    found = inference_peak(run_of(model, x, device="meta").trace).nbytes
-    assert found == pytest.approx(tracked_peak(model, x), rel=0.02)
+    model, x = torchvision_model(name)().eval(), torch.rand(1, 3, 224, 224)
+    tracked = tracked_peak(model, x)
+    found = inference_peak(run_of(model.to("meta"), x.to("meta"), device="meta").trace).nbytes
+    assert found == pytest.approx(tracked, rel=0.02)
 
 
 def test_bytes_of_each_call_count_a_storage_where_it_is_made():
