@@ -10,7 +10,7 @@ import typer
 
 from cnninspect.cli.options import Common
 from cnninspect.cli.session import Session
-from cnninspect.errors import MissingPackage, UsageError
+from cnninspect.errors import LoadError, UsageError
 
 
 def models(
@@ -38,14 +38,14 @@ def models(
 
 
 def _names(session: Session) -> Iterator[str]:
-    """Every `provider:name`; a provider whose package is missing is noted."""
+    """Every `provider:name`; a provider whose package is missing or broken is noted."""
     from cnninspect.targets.providers import providers
 
     for provider in providers().values():
         try:
             yield from (f"{provider.name}:{name}" for name in provider.names())
-        except MissingPackage as missing:
-            session.note(str(missing))
+        except LoadError as failure:
+            session.note(str(failure))
 
 
 def _matches(name: str, pattern: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from cnninspect.cli.app import run
 from cnninspect.errors import LoadError, UsageError
 from cnninspect.targets.inputs import InputOptions, make_inputs
 from cnninspect.targets.providers import providers
@@ -35,6 +36,24 @@ CLASS = """
             return lambda x: x
 """
 
+RAISING = """
+    def names():
+        raise KeyError("database")
+
+    def build(name):
+        return None
+
+    class Vague:
+        def names(self):
+            return ["net"]
+
+        def build(self, name):
+            return lambda x: x
+
+        def inputs(self, name):
+            return None
+"""
+
 
 @pytest.fixture
 def installed(write: Write, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -42,12 +61,15 @@ def installed(write: Write, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     write("site/single_net.py", CLASS)
     write("site/broken_nets.py", "import no_such_package_here")
     write("site/poor_nets.py", "def names(): return []")
+    write("site/raising_nets.py", RAISING)
     write("site/acme-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: acme\nVersion: 1\n")
     points = [
         "acme = acme_nets",
         "single = single_net:Provider",
         "broken = broken_nets",
         "poor = poor_nets",
+        "raising = raising_nets",
+        "vague = raising_nets:Vague",
         "zoo = acme_nets",
     ]
     folder = write("site/acme-1.dist-info/entry_points.txt", "[cnninspect.models]\n" + "\n".join(points)).parent.parent
@@ -60,7 +82,7 @@ def installed(write: Write, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 class TestPlugins:
     def test_they_come_after_the_built_in_providers(self) -> None:
         assert list(providers())[:3] == ["zoo", "torchvision", "timm"]
-        assert set(list(providers())[3:]) == {"acme", "single", "broken", "poor"}
+        assert set(list(providers())[3:]) == {"acme", "single", "broken", "poor", "raising", "vague"}
 
     def test_a_built_in_name_cannot_be_taken(self) -> None:
         assert "nethw" in providers()["zoo"].names()
@@ -98,3 +120,20 @@ class TestPlugins:
     def test_a_plugin_without_build(self) -> None:
         with pytest.raises(LoadError, match=r"the provider 'poor' \(poor_nets\) has no function `build`"):
             resolve("poor:x")
+
+    def test_a_plugin_whose_names_raise(self) -> None:
+        with pytest.raises(LoadError, match=r"'raising' \(raising_nets\) cannot list its names: KeyError"):
+            resolve("raising:x")
+
+    def test_a_plugin_whose_inputs_are_none(self) -> None:
+        target = resolve("vague:net")
+        with pytest.raises(LoadError, match=r"'vague' \(raising_nets:Vague\) cannot say what inputs net takes"):
+            make_inputs(target, target.build("meta"), InputOptions(), "meta")
+
+    def test_the_list_goes_on_without_broken_plugins(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert run(["models", "acme:"]) == 0
+        listed = capsys.readouterr()
+        assert listed.out == "acme:narrow\nacme:wide\n"
+        assert [line.partition(" (")[0] for line in listed.err.splitlines() if "the provider" in line] == [
+            f"cnninspect: note: the provider '{name}'" for name in ("broken", "poor", "raising")
+        ]

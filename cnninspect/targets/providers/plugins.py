@@ -13,8 +13,9 @@ first. `build` runs with torch's default device set, often to meta.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -37,11 +38,12 @@ class PluginProvider(Provider):
 
     def names(self) -> Sequence[str]:
         """What the plug-in lists, sorted."""
-        return sorted(str(name) for name in self._plugin.names())
+        with self._blamed("list its names"):
+            return sorted(str(name) for name in self._plugin.names())
 
     def has(self, name: str) -> bool:
         """Whether the plug-in lists `name`."""
-        return name in self._plugin.names()
+        return name in self.names()
 
     def factory(self, name: str) -> Callable[..., Any]:
         """The plug-in's own `build`, for this name."""
@@ -56,8 +58,23 @@ class PluginProvider(Provider):
         """The shapes that the plug-in states for these arguments, if it does."""
         if not hasattr(self._plugin, "inputs"):
             return ()
-        stated = self._plugin.inputs(name, **arguments)
-        return [parse_input(item) if isinstance(item, str) else InputSpec(tuple(item)) for item in stated]
+        with self._blamed(f"say what inputs {name} takes"):
+            stated = [*self._plugin.inputs(name, **arguments)]
+            return [parse_input(item) if isinstance(item, str) else InputSpec(tuple(item)) for item in stated]
+
+    @contextlib.contextmanager
+    def _blamed(self, task: str) -> Iterator[None]:
+        """LoadError, with the plug-in's name, for whatever it raises: its code is not ours."""
+        try:
+            yield
+        except LoadError:
+            raise
+        except Exception as error:
+            reason = str(error).split("\n")[0].rstrip(".")
+            raise LoadError(
+                f"the provider {self.name!r} ({self._entry_point.value}) cannot {task}: "
+                f"{type(error).__name__}: {reason}. Its package must be mended or removed."
+            ) from error
 
     @cached_property
     def _plugin(self) -> Any:
