@@ -149,7 +149,11 @@ register(
         source='torch.nn.Embedding, "Shape" and "Variables"',
         modules=("Embedding",),
         hyperparameters=("num_embeddings", "embedding_dim", "padding_idx"),
-        functions={"F.embedding": _embedding_call, "torch.embedding": _embedding_call_torch},
+        functions={
+            "F.embedding": _embedding_call,
+            "torch.embedding": _embedding_call_torch,
+            "aten.embedding": _embedding_call_torch,
+        },
         output=embedding_output,
         params=embedding_params,
     )

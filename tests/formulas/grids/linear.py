@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch.nn.functional as F
-from torch import embedding
+from torch import embedding, ops
 
 from tests.formulas.samples import FunctionSample, ModuleSample, grid, index, param
 
@@ -41,6 +41,7 @@ FUNCTIONS = [
     ),
     FunctionSample("F.embedding", lambda i, w: F.embedding(i, w), (index(2, 3), param(10, 4))),
     FunctionSample("torch.embedding", lambda i, w: embedding(w, i), (index(2, 3), param(10, 4))),
+    FunctionSample("aten.embedding", lambda i, w: ops.aten.embedding.default(w, i), (index(2, 3), param(10, 4))),
     FunctionSample("F.embedding_bag", lambda i, w: F.embedding_bag(i, w), (index(2, 6), param(10, 4))),
     FunctionSample(
         "F.embedding_bag",
