@@ -12,8 +12,9 @@ from pathlib import Path
 import torch
 from torch import nn
 from torch.export import ExportedProgram
+from torch.utils._pytree import tree_structure, tree_unflatten
 
-from cnninspect.errors import LoadError
+from cnninspect.errors import LoadError, UsageError
 from cnninspect.targets.placing import placed
 from cnninspect.targets.sources import Built, Source
 from cnninspect.targets.specs import Given
@@ -36,6 +37,20 @@ class ArchiveSource(Source):
         """The example inputs that were exported with it."""
         args, kwargs = self._program.example_inputs or ((), {})
         return Given(tuple(args), kwargs)
+
+    def check_inputs(self, name: str, given: Given) -> None:
+        """UsageError unless the inputs are nested and named as those of the export were; torch prints what differs."""
+        expected = self._program.call_spec.in_spec
+        if expected is None:
+            return
+        args, kwargs = tree_unflatten(range(expected.num_leaves), expected)
+        if tree_structure(args) == tree_structure(given.args) and kwargs.keys() == given.kwargs.keys():
+            return
+        named = "".join(f", {keyword}" for keyword in kwargs)
+        raise UsageError(
+            f"the inputs do not fit {name}, which was exported for ({len(args)} positional{named}). "
+            "Give --input for each of them, in this order or as NAME=SHAPE."
+        )
 
     @cached_property
     def _program(self) -> ExportedProgram:

@@ -38,6 +38,9 @@ class Source(ABC):
         """The inputs that come with the model; empty where none do."""
         return ()
 
+    def check_inputs(self, name: str, given: Given) -> None:  # noqa: B027 - most forwards say by their signature
+        """UsageError if the model `name` cannot take these inputs for a reason that its forward's signature hides."""
+
 
 class Provided(Source):
     """A name that a provider knows."""

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from cnninspect import inspect_model
 from cnninspect.errors import LoadError, UsageError
 from cnninspect.targets.inputs import InputOptions, make_inputs
 from cnninspect.targets.resolve import resolve
@@ -69,6 +70,34 @@ def test_its_batch_size_is_fixed(archive: Path) -> None:
     target = resolve(str(archive))
     with pytest.raises(UsageError, match="net comes with its own inputs, whose batch size is fixed"):
         make_inputs(target, target.build("meta"), InputOptions.of(batch_size=4), "meta")
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        pytest.param(["2x3x8x8"], id="keyword-missing"),
+        pytest.param(["2x3x8x8", "2x3"], id="keyword-by-position"),
+        pytest.param(["2x3x8x8", "factor=2x3"], id="keyword-misspelt"),
+        pytest.param(["x=2x3x8x8", "scale=2x3"], id="position-by-keyword"),
+    ],
+)
+def test_inputs_unlike_those_of_the_export_are_refused_before_torch_prints_them(
+    archive: Path, texts: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = resolve(str(archive))
+    with pytest.raises(UsageError, match=r"do not fit net, which was exported for \(1 positional, scale\)\. Give"):
+        make_inputs(target, target.build("meta"), InputOptions.of(inputs=texts), "meta")
+    assert capsys.readouterr().out == ""
+
+
+def test_a_table_is_looked_up_alike_as_a_module_and_as_the_op_of_an_export(tmp_path: Path) -> None:
+    table, path = nn.Embedding(100, 16), tmp_path / "table.pt2"
+    torch.export.save(torch.export.export(table, (torch.zeros(2, 7, dtype=torch.int64),)), path)
+    report = inspect_model(str(path))
+    assert [row.kind for row in report.rows if row.leaf] == ["aten.embedding"]
+    # 7 * 16 outputs per sample; 2 * 7 * 16 of 4 bytes, forward and backward; 100 * 16 entries.
+    numbers = {name: report.total(name).value for name in ("neurons", "activation_bytes", "params")}
+    assert numbers == {"neurons": 7 * 16, "activation_bytes": 2 * 2 * 7 * 16 * 4, "params": 100 * 16}
 
 
 def test_it_takes_no_arguments(archive: Path) -> None:
