@@ -25,6 +25,7 @@ from cnninspect.receptive_field import ReceptiveField
 from cnninspect.report import Report
 from cnninspect.targets.inputs import InputOptions, Inputs, make_inputs
 from cnninspect.targets.resolve import resolve
+from cnninspect.targets.specs import parameter_dtype
 from cnninspect.targets.target import Target
 from cnninspect.totals import totals
 from cnninspect.trace.recorder import ForwardFailed, record
@@ -210,11 +211,11 @@ def inspect_model(
     input_shape: Sequence[int] | Sequence[Sequence[int]] | str | None = None,
     *,
     arguments: Mapping[str, Any] | None = None,
-    inputs: Sequence[str] = (),
+    inputs: Sequence[str] | str = (),
     inputs_from: str | Callable[[], Any] | None = None,
     batch_size: int | None = None,
     device: str = "auto",
-    dtype: str | None = None,
+    dtype: str | torch.dtype | None = None,
     training: bool = False,
     command: str = "summary",
     progress: Progress = silent,
@@ -229,5 +230,6 @@ def inspect_model(
     there; None does so unless it costs too much. Raises CnninspectError with the command line's message.
     """
     chosen = InputOptions.of(input_shape, inputs, inputs_from, batch_size)
-    options = Options(chosen, device, dtype, training, progress, accounts, probe)
+    name = None if dtype is None else parameter_dtype(str(dtype))
+    options = Options(chosen, device, name, training, progress, accounts, probe)
     return inspect(resolve(target, arguments or {}), options, command)

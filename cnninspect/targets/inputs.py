@@ -44,14 +44,15 @@ class InputOptions:
     def of(
         cls,
         input_shape: Sequence[int] | Sequence[Sequence[int]] | str | None = None,
-        inputs: Sequence[str] = (),
+        inputs: Sequence[str] | str = (),
         inputs_from: str | Callable[[], Any] | None = None,
         batch_size: int | None = None,
     ) -> InputOptions:
         """The options from the command line's texts, or from one shape or several as sequences of integers."""
-        if not all(isinstance(text, str) for text in inputs):
+        texts = [inputs] if isinstance(inputs, str) else inputs
+        if not all(isinstance(text, str) for text in texts):
             raise UsageError("inputs are texts such as '1x3x224x224'. Give tensors as inputs_from=lambda: (tensor,).")
-        return cls((*_shapes(input_shape), *parse_inputs(inputs)), inputs_from, batch_size)
+        return cls((*_shapes(input_shape), *parse_inputs(texts)), inputs_from, batch_size)
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ def make_inputs(target: Target, model: Model, options: InputOptions, device: str
         given = moved(chosen, device, dtype)
     else:
         given = tensors(chosen, device, _floating_dtype(model, dtype))
+    target.source.check_inputs(target.name, given)
     check_call(model.forward if isinstance(model, nn.Module) else model, target.name, given.args, given.kwargs)
     if isinstance(model, nn.Module) and is_lazy(model):
         _initialize(model, given)
@@ -89,7 +91,10 @@ def _choose(target: Target, model: Model, options: InputOptions) -> tuple[Sequen
         return _listed_like(default, options.specs), ()
     if isinstance(default, Given):
         if options.batch_size is not None:
-            raise UsageError(f"{target.name} comes with its own inputs, whose batch size is fixed.")
+            raise UsageError(
+                f"{target.name} comes with its own inputs, whose batch size is fixed. "
+                "If it was exported for any batch size, give --input."
+            )
         return default, ()
     if default:
         return _batched(default, options.batch_size), ()
@@ -135,6 +140,19 @@ def _shapes(input_shape: Sequence[int] | Sequence[Sequence[int]] | str | None) -
         return ()
     if isinstance(input_shape, str):
         return parse_inputs([input_shape])
-    one = all(isinstance(size, Integral) for size in input_shape)
-    shapes: Any = [input_shape] if one else input_shape
-    return tuple(InputSpec(parse_shape("x".join(str(size) for size in shape))) for shape in shapes)
+    if _is_shape(input_shape):
+        return (_spec(input_shape),)
+    if isinstance(input_shape, (tuple, list)) and all(_is_shape(shape) for shape in input_shape):
+        return tuple(_spec(shape) for shape in input_shape)
+    raise UsageError(
+        "input_shape is neither a shape such as (1, 3, 224, 224) nor a list of shapes. "
+        "Give tensors as inputs_from=lambda: (tensor,)."
+    )
+
+
+def _is_shape(thing: Any) -> bool:
+    return isinstance(thing, (tuple, list)) and all(isinstance(size, Integral) for size in thing)
+
+
+def _spec(sizes: Sequence[Any]) -> InputSpec:
+    return InputSpec(parse_shape("x".join(str(size) for size in sizes)))

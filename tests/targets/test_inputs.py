@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from cnninspect import inspect_model
 from cnninspect.errors import LoadError, UsageError
 from cnninspect.targets.inputs import InputOptions, Inputs, make_inputs
 from cnninspect.targets.resolve import resolve
@@ -123,6 +124,31 @@ def test_names_and_dtypes_are_described() -> None:
 def test_shapes_that_torch_cannot_hold(size: int) -> None:
     with pytest.raises(UsageError, match=rf"^the input 1x3x{size}x{size} cannot be made on meta: .*another --input\.$"):
         inputs_of(CONV, input_shape=(1, 3, size, size))
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [
+        pytest.param(3, id="number"),
+        pytest.param((1, 3, 8.0, 8), id="fraction"),
+        pytest.param(torch.zeros(1, 3, 8, 8), id="tensor"),
+        pytest.param([torch.zeros(1, 3)], id="tensors"),
+        pytest.param([(1, 3), 4], id="mixture"),
+    ],
+)
+def test_an_input_shape_that_holds_no_sizes(thing: Any) -> None:
+    with pytest.raises(UsageError, match=r"input_shape is neither a shape such as .* Give tensors as inputs_from"):
+        InputOptions.of(thing)
+
+
+def test_one_text_is_one_input() -> None:
+    assert InputOptions.of(inputs="2x7:int64") == InputOptions.of(inputs=["2x7:int64"])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, "torch.float16", "half"], ids=str)
+def test_a_report_names_the_dtype_in_one_way(dtype: str | torch.dtype) -> None:
+    run = inspect_model(CONV, (1, 3, 4, 4), dtype=dtype).run
+    assert (run["dtype"], run["inputs"][0]["dtype"]) == ("float16", "float16")
 
 
 @pytest.mark.parametrize("shape", [(2, 3, -1), (2, 0), ()])
