@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Generator, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -40,3 +41,10 @@ def _prefixes(path: str) -> list[str]:
 def _is_empty(module: nn.Module) -> bool:
     """A container without anything in it."""
     return isinstance(module, (nn.ModuleList, nn.ModuleDict, nn.Sequential)) and not list(module.children())
+
+
+def check_has_run(output: Any) -> None:
+    """TypeError for what a function returns before its body runs: with no work seen, every number would be 0."""
+    if isinstance(output, (Coroutine, Generator)):
+        output.close()
+        raise TypeError(f"it returns a {type(output).__name__}, whose body has not run; return tensors instead")

@@ -20,7 +20,7 @@ from torch import nn
 
 from cnninspect.trace.encode import encode, live_tensors
 from cnninspect.trace.hooks import watched_modules
-from cnninspect.trace.idle import never_ran
+from cnninspect.trace.idle import check_has_run, never_ran
 from cnninspect.trace.inputs import map_inputs
 from cnninspect.trace.isolation import isolated
 from cnninspect.trace.modes import DispatchWatch, FunctionWatch
@@ -68,6 +68,7 @@ def record(
         try:
             with recorder.attached():
                 output = model(*args, **kwargs) if module is not None else recorder.run_function(model, args, kwargs)
+            check_has_run(output)
         except Exception as error:
             raise ForwardFailed(recorder.failed_in, error) from error
         return recorder.finish(inputs, output, device, training)

@@ -237,6 +237,17 @@ def test_everything_is_restored_when_the_forward_ends_early(error):
     assert torch.overrides._get_current_function_mode_stack() == []
 
 
+async def later(x):
+    return F.relu(x)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("output", [lambda x: (F.relu(x) for _ in range(2)), later], ids=["generator", "coroutine"])
+def test_work_that_has_not_been_done_is_not_counted_as_nothing(output):
+    with pytest.raises(ForwardFailed, match="whose body has not run"):
+        trace_of(output, torch.rand(1, 2))
+
+
 def test_work_in_another_thread_is_refused():
     model = nn.Sequential(nn.Linear(2, 2))
 
