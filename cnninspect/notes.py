@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from cnninspect.counters.memory import taken_apart
 from cnninspect.findings import Findings
 from cnninspect.quantities import Verdict
 from cnninspect.report import Uncounted
 
 _LISTED = 3
-
-_BY_STEPS = {"RNN", "LSTM", "GRU", "torch.lstm", "torch.gru", "torch.rnn_tanh", "torch.rnn_relu"}
-"""Layers that a device runs in one kernel and meta op by op, with other tensors alive in between."""
 
 
 def uncounted(findings: Findings) -> tuple[Uncounted, ...]:
@@ -41,9 +39,8 @@ def notes_of(findings: Findings) -> Iterator[str]:
         )
     for item in uncounted(findings):
         yield f"{item.op} ({_times(item.calls)}) has no formula: MACs are a lower bound."
-    stepped = [call.path for call in trace.calls if (call.layer or call.kind) in _BY_STEPS]
-    if stepped and trace.device == "meta":
-        yield f"peaks are those of a run on meta, which takes {_some(stepped)} apart: --device cpu measures a kernel's."
+    if apart := taken_apart(trace):
+        yield f"peaks are those of a run on meta, which takes {_some(apart)} apart: --device cpu measures a kernel's."
     yield from _failed(findings)
     yield from _explained(findings)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import prod
 
-from cnninspect.counters.memory import held_bytes, inference_peak
+from cnninspect.counters.memory import held_bytes, inference_peak, taken_apart
 from cnninspect.findings import Findings
 from cnninspect.quantities import Quantity, Unit, in_flops, item_size
 from cnninspect.receptive_field import ReceptiveField
@@ -71,12 +71,18 @@ def _activation_bytes(findings: Findings) -> Quantity:
 
 
 def _peaks(trace: Trace) -> dict[str, Quantity]:
-    """What a device must hold for a forward pass: activations at the fullest moment, and what is there all the time."""
+    """What a device must hold for a forward pass: activations at the fullest moment, and what is there all the time.
+
+    A reason says where this is true of meta alone.
+    """
     activations = inference_peak(trace).nbytes
     parts = {**held_bytes(trace), "activations": activations}
+    reasons = {"storages": "meta takes recurrent layers apart, --device cpu measures a kernel's"}
+    reasons = reasons if taken_apart(trace) else {}
+    measured = {"storages": activations}
     return {
-        "peak_activation_bytes": Quantity(activations, Unit.BYTES, measured={"storages": activations}),
-        "peak_memory": Quantity(sum(parts.values()), Unit.BYTES, parts=parts),
+        "peak_activation_bytes": Quantity(activations, Unit.BYTES, measured=measured, reasons=reasons),
+        "peak_memory": Quantity(sum(parts.values()), Unit.BYTES, reasons=reasons, parts=parts),
     }
 
 

@@ -92,7 +92,7 @@ def _checks(report: Report, budget: Budget) -> Iterator[Check]:
 
 def _known(quantity: Quantity) -> list[tuple[Limit, Status]]:
     """The value; where formula and measurements differ, all of them: a budget must hold for each."""
-    if quantity.value is None:
+    if quantity.value is None or _holds_elsewhere(quantity):
         return []
     values = [quantity.value]
     if quantity.verdict is Verdict.DIFFER:
@@ -102,7 +102,14 @@ def _known(quantity: Quantity) -> list[tuple[Limit, Status]]:
     return [(value, quantity.status) for value in values]
 
 
+def _holds_elsewhere(quantity: Quantity) -> bool:
+    """Whether the only measurement has a reason to be another one where the network will run."""
+    return quantity.verdict is Verdict.NOT_RUN and bool(quantity.reasons)
+
+
 def _about(quantity: Quantity) -> str | None:
+    if _holds_elsewhere(quantity):
+        return "; ".join(quantity.reasons.values())
     if quantity.status is Status.EXACT:
         return None
     return f"only a bound is known ({quantity.status.value.replace('_', ' ')})" if quantity.value is not None else None

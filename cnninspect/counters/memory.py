@@ -25,6 +25,10 @@ OPTIMIZER_STATES = {
 """For each optimizer how many tensors of a parameter's size it keeps, and whether it counts steps."""
 
 
+_BY_STEPS = {"RNN", "LSTM", "GRU", "torch.lstm", "torch.gru", "torch.rnn_tanh", "torch.rnn_relu"}
+"""Layers that a device runs in one kernel and meta op by op, with other tensors alive in between."""
+
+
 @dataclass(frozen=True)
 class Lifetime:
     """A storage that the run allocates: its bytes, the op that makes it, and the last op at which it is alive."""
@@ -52,6 +56,11 @@ def inference_peak(trace: Trace) -> Peak:
     most = max(alive)
     at = alive.index(most)
     return Peak(most, at, trace.ops[at].call)
+
+
+def taken_apart(trace: Trace) -> list[str]:
+    """The paths of layers on account of which a peak on meta is not that of a real device."""
+    return [call.path for call in trace.calls if trace.device == "meta" and (call.layer or call.kind) in _BY_STEPS]
 
 
 def live_bytes(trace: Trace) -> list[int]:
