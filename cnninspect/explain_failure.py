@@ -11,7 +11,7 @@ from cnninspect.trace.records import Call
 
 _META_LIMITS = (
     "meta tensor", "Meta tensor", "'Meta' backend", "Meta backend", "aten::_local_scalar_dense", "data-dependent",
-    "without data", "on meta", "at meta", "device meta", "meta device", "no data",
+    "without data", "on meta", "at meta", "device meta", "meta device", "type meta", "no data",
 )  # fmt: skip
 
 # Which hyper-parameter of a layer fixes which dimension of its input: (name, dimension from the end of the

@@ -85,7 +85,7 @@ class Engine:
 
     def run(self, op: Op) -> None:
         """Compute the reach of what an op returns and writes; the ops come in order."""
-        self._note_read_out(op)
+        self._note_read_out(op.index)
         results = self._results(op)
         for ref, result in zip(op.outputs, results, strict=True):
             self.reaches[ref.value] = result
@@ -97,8 +97,12 @@ class Engine:
         elif op.outputs:
             self._aliases.add(op)
 
-    def _note_read_out(self, op: Op) -> None:
-        while self._read_out and self._read_out[0][0] <= op.index:
+    def finish(self, ops: int) -> None:
+        """All of the ops have run: what Python code made of elements after the last one is still to be asked for."""
+        self._note_read_out(ops)
+
+    def _note_read_out(self, ops: int) -> None:
+        while self._read_out and self._read_out[0][0] <= ops:
             _, kind, ref = self._read_out.popleft()
             known = self.of(ref)
             if known.inputs or not known.is_known:

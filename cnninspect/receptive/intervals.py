@@ -28,6 +28,7 @@ class Fields(Mapping[int, Field]):
         self.engine = Engine(trace, self.axes)
         for op in trace.ops:
             self.engine.run(op)
+        self.engine.finish(len(trace.ops))
         self._last_ops = list(accumulate((max(call.ops, default=-1) for call in trace.calls), max))
 
     def __getitem__(self, value: int) -> Field:

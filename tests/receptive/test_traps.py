@@ -205,6 +205,10 @@ def by_numpy(x: Tensor) -> Tensor:
     return torch.from_numpy(2 * x.numpy())
 
 
+def by_dlpack(x: Tensor) -> Tensor:
+    return torch.from_dlpack(2 * x)
+
+
 def by_comparison(x: Tensor) -> Tensor:
     return x if torch.equal(x, x.flip(2)) else 2 * x
 
@@ -213,6 +217,7 @@ READ_OUT = [
     pytest.param(by_maximum, "Tensor.item", id="item"),
     pytest.param(by_list, "Tensor.tolist", id="tolist"),
     pytest.param(by_numpy, "Tensor.numpy", id="numpy"),
+    pytest.param(by_dlpack, "Tensor.__dlpack__", id="dlpack"),
     pytest.param(by_comparison, "torch.equal", id="branch"),
 ]
 
