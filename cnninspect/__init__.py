@@ -16,19 +16,19 @@ from cnninspect.errors import CnninspectError
 from cnninspect.version import __version__
 
 if TYPE_CHECKING:
-    from cnninspect.pipeline import inspect_model
-    from cnninspect.report import Report
+    from cnninspect.inspection.pipeline import inspect_model
+    from cnninspect.report.document import Report
 
 __all__ = ["CnninspectError", "Report", "__version__", "inspect_model"]
 
 
 def __getattr__(name: str) -> Any:
     if name == "inspect_model":
-        from cnninspect.pipeline import inspect_model
+        from cnninspect.inspection.pipeline import inspect_model
 
         return inspect_model
     if name == "Report":
-        from cnninspect.report import Report
+        from cnninspect.report.document import Report
 
         return Report
     raise AttributeError(f"module 'cnninspect' has no attribute {name!r}")

@@ -6,7 +6,7 @@ from torch import nn
 
 from cnninspect import inspect_model
 from cnninspect.checks.budgets import check_budgets, parse_budget
-from cnninspect.quantities import Verdict
+from cnninspect.report.quantities import Verdict
 
 
 def test_a_call_of_the_model_s_own_forward_has_a_name_in_notes():

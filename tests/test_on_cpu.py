@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cnninspect import on_cpu
 from cnninspect.checks import check_formulas, exit_code
-from cnninspect.counters.nan_probe import probe_nan
-from cnninspect.pipeline import inspect_model
-from cnninspect.quantities import Verdict
+from cnninspect.inspection import on_cpu
+from cnninspect.inspection.pipeline import inspect_model
+from cnninspect.measure.nan_probe import probe_nan
 from cnninspect.receptive.rules import RULES
-from cnninspect.receptive_field import ReceptiveField
-from cnninspect.report import Report
+from cnninspect.report.document import Report
+from cnninspect.report.field import ReceptiveField
+from cnninspect.report.quantities import Verdict
 
 SIZE = (1, 3, 16, 16)
 

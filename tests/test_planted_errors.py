@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from cnninspect import inspect_model
-from cnninspect.formulas.base import MODULES
+from cnninspect.ops.base import MODULES
 
 
 def differing(report):

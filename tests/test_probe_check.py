@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cnninspect.counters.nan_probe import Region, probe_nan
-from cnninspect.formulas.catalogue import layer_of
-from cnninspect.probe_check import check_fields, regions_to_probe
-from cnninspect.quantities import Verdict
+from cnninspect.inspection.probe_check import check_fields, regions_to_probe
+from cnninspect.measure.nan_probe import Region, probe_nan
+from cnninspect.ops.catalogue import layer_of
 from cnninspect.receptive.fields import Axis, Field, Interval
+from cnninspect.report.quantities import Verdict
 from cnninspect.trace.recorder import record
 
 WIDTH = 8

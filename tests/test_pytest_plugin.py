@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from cnninspect import pytest_plugin
-from cnninspect.snapshots import Snapshots, current
+from cnninspect.testing import pytest_plugin
+from cnninspect.testing.snapshots import Snapshots, current
 
 NET = """
 from torch import nn
@@ -54,7 +54,7 @@ def run(folder, *arguments):
     command = [sys.executable, "-m", "pytest", "-c", os.devnull, "--rootdir", str(folder)]
     environ = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "COLUMNS": "200"}
     environ["PYTHONPATH"] = os.pathsep.join([os.getcwd(), str(folder)])
-    options = ["-p", "cnninspect.pytest_plugin", "-p", "no:cacheprovider", *arguments]
+    options = ["-p", "cnninspect.testing.pytest_plugin", "-p", "no:cacheprovider", *arguments]
     return subprocess.run(
         [*command, *options], capture_output=True, text=True, check=False, cwd=folder, env=environ, encoding="utf-8"
     )
@@ -134,7 +134,7 @@ def test_what_holds_for_a_test_ends_with_it(tmp_path):
 
 def test_pytest_starts_without_torch(tmp_path):
     (tmp_path / "test_light.py").write_text(
-        "import sys\n\ndef test_light():\n    assert 'cnninspect.pytest_plugin' in sys.modules\n"
+        "import sys\n\ndef test_light():\n    assert 'cnninspect.testing.pytest_plugin' in sys.modules\n"
         "    assert not {'torch', 'rich', 'typer'} & set(sys.modules)\n"
     )
     done = run(tmp_path, "test_light.py")

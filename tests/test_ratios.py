@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cnninspect.quantities import Quantity, Status, Unit
-from cnninspect.ratios import bound_by, intensity, speed, with_ratios
+from cnninspect.report.quantities import Quantity, Status, Unit
+from cnninspect.report.ratios import bound_by, intensity, speed, with_ratios
 from tests.render.samples import row
 
 EXACT, LEAST, MOST, UNKNOWN = Status.EXACT, Status.LOWER_BOUND, Status.UPPER_BOUND, Status.UNKNOWN

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cnninspect.quantities import Quantity, Status, Unit, Verdict
-from cnninspect.sums import total_of
+from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
+from cnninspect.report.sums import total_of
 
 
 def macs(value, status=Status.EXACT, verdict=Verdict.MATCH, **numbers):

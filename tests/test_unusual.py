@@ -10,9 +10,9 @@ from torch.func import functional_call, stack_module_state
 from torch.nn.attention.flex_attention import flex_attention
 
 from cnninspect import inspect_model
-from cnninspect.accounts.backward import Backward
-from cnninspect.accounts.memory import Memory
-from cnninspect.quantities import Status
+from cnninspect.inspection.accounts.backward import Backward
+from cnninspect.inspection.accounts.memory import Memory
+from cnninspect.report.quantities import Status
 
 
 class PerSample(nn.Module):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from cnninspect.quantities import Status, Unit, Verdict, total_status
-from cnninspect.verdicts import judge, worst
+from cnninspect.report.quantities import Status, Unit, Verdict, total_status
+from cnninspect.report.verdicts import judge, worst
 
 EXACT, LOWER, UPPER, UNKNOWN = Status.EXACT, Status.LOWER_BOUND, Status.UPPER_BOUND, Status.UNKNOWN
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cnninspect.report import Report
+from cnninspect.report.document import Report
 
 
 def unverified(report: Report) -> dict[Any, str]:

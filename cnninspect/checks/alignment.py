@@ -14,7 +14,7 @@ from itertools import groupby
 
 from cnninspect.checks.likeness import Scores
 from cnninspect.checks.tree import Node, Numbering, forest
-from cnninspect.report import Row
+from cnninspect.report.document import Row
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,13 @@ from cnninspect.checks.numbers import known_value
 from cnninspect.checks.saved import read_report
 from cnninspect.checks.tolerance import NAMES, Tolerance
 from cnninspect.checks.tree import is_layer
-from cnninspect.documents import laid_out
 from cnninspect.errors import UsageError
 from cnninspect.files import write_whole
-from cnninspect.plain_data import plain
-from cnninspect.quantities import Quantity
-from cnninspect.receptive_field import ReceptiveField
-from cnninspect.report import SCHEMA_VERSION, Check, Report, Row
+from cnninspect.report.document import SCHEMA_VERSION, Check, Report, Row
+from cnninspect.report.field import ReceptiveField
+from cnninspect.report.json_layout import laid_out
+from cnninspect.report.plain_data import plain
+from cnninspect.report.quantities import Quantity
 
 _KEPT_OF_RUN = ("dtype", "training", "inputs")
 _KEPT_TOTALS = (*NAMES, "flops", "input_bytes", "total_bytes", "receptive_field")

@@ -18,9 +18,9 @@ from cnninspect.checks.numbers import Compared, compare_fields, compare_quantiti
 from cnninspect.checks.reasons import changed_settings, reason
 from cnninspect.checks.tolerance import NAMES, Tolerance
 from cnninspect.checks.tree import Node
-from cnninspect.quantities import Quantity, Status, Verdict
-from cnninspect.receptive_field import ReceptiveField
-from cnninspect.report import Check, Report, Row
+from cnninspect.report.document import Check, Report, Row
+from cnninspect.report.field import ReceptiveField
+from cnninspect.report.quantities import Quantity, Status, Verdict
 
 RUN_NAMES = ("input", "dtype", "training")
 """What is compared of the runs."""

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from cnninspect.checks.numbers import extent
-from cnninspect.quantities import Quantity, Status, Unit, Verdict
-from cnninspect.receptive_field import ReceptiveField
-from cnninspect.report import Check, Report, Row
-from cnninspect.verdicts import worst
+from cnninspect.report.document import Check, Report, Row
+from cnninspect.report.field import ReceptiveField
+from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
+from cnninspect.report.verdicts import worst
 
 DISAGREEMENT = 1
 INCOMPLETE = 4

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from functools import cache
 
 from cnninspect.checks.tree import Node, settings
-from cnninspect.formulas import families
-from cnninspect.formulas.base import FUNCTIONS, MODULES
-from cnninspect.formulas.declared import same_setting
+from cnninspect.ops import families
+from cnninspect.ops.base import FUNCTIONS, MODULES
+from cnninspect.ops.declared import same_setting
 
 SAME_CONTENT = SAME_NAME = SAME_KIND = ALL_SETTINGS = ALL_NUMBERS = 4
 SAME_FAMILY = 3

@@ -11,10 +11,10 @@ from cnninspect.checks.differences import Comparison
 from cnninspect.checks.formulas import check_formulas, with_checks
 from cnninspect.checks.tolerance import Tolerance
 from cnninspect.checks.tree import Node
-from cnninspect.plain_data import plain
-from cnninspect.quantities import Quantity, Status, Verdict
-from cnninspect.report import Check, Report
-from cnninspect.verdicts import worst
+from cnninspect.report.document import Check, Report
+from cnninspect.report.plain_data import plain
+from cnninspect.report.quantities import Quantity, Status, Verdict
+from cnninspect.report.verdicts import worst
 
 
 def compare_models(report: Report, other: Report, tolerance: Tolerance | None = None) -> Report:

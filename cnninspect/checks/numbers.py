@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnninspect.checks.tolerance import Margin
-from cnninspect.quantities import Quantity, Status, Unit, Verdict
-from cnninspect.receptive_field import ReceptiveField
+from cnninspect.report.field import ReceptiveField
+from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
 
 GLOBAL = "global"
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from cnninspect.checks.tree import settings
-from cnninspect.formulas.declared import same_setting
-from cnninspect.report import Row
+from cnninspect.ops.declared import same_setting
+from cnninspect.report.document import Row
 
 
 def reason(expected: Row, found: Row) -> str | None:

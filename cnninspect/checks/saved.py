@@ -9,7 +9,7 @@ from typing import Any
 
 from cnninspect.checks.sound import sound
 from cnninspect.errors import UsageError
-from cnninspect.report import SCHEMA_VERSION, Report
+from cnninspect.report.document import SCHEMA_VERSION, Report
 
 
 def read_report(file: str | Path) -> Report:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cnninspect.plain_data import frozen
-from cnninspect.quantities import Quantity, Unit
-from cnninspect.receptive_field import ReceptiveField
-from cnninspect.report import Report, Row
+from cnninspect.report.document import Report, Row
+from cnninspect.report.field import ReceptiveField
+from cnninspect.report.plain_data import frozen
+from cnninspect.report.quantities import Quantity, Unit
 
 Kind = Callable[[Any], bool]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from cnninspect.errors import UsageError
-from cnninspect.sizes import parse_count, parse_percent
+from cnninspect.report.sizes import parse_count, parse_percent
 from cnninspect.targets.nearest import nearest
 
 NAMES = ("params", "trainable_params", "params_bytes", "buffers", "macs", "neurons", "activation_bytes")

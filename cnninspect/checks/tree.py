@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from cnninspect.plain_data import frozen, plain
-from cnninspect.report import Row
+from cnninspect.report.document import Row
+from cnninspect.report.plain_data import frozen, plain
 
 Numbering = dict[Hashable, int]
 """Numbers for things that are equal, shared by the trees that are to be compared."""

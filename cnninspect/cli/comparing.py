@@ -8,11 +8,11 @@ from typing import Any
 from cnninspect.checks import check_formulas, exit_code, with_checks
 from cnninspect.checks.baseline import check_baseline, read_baseline, save_baseline
 from cnninspect.checks.budgets import Budget, check_budgets, parse_budget
-from cnninspect.checks.claims.judge import check_claims
-from cnninspect.checks.claims.read import Claim, read_claims
 from cnninspect.checks.models import compare_models
 from cnninspect.checks.saved import read_report
 from cnninspect.checks.tolerance import Tolerance, parse_tolerance
+from cnninspect.claims.judge import check_claims
+from cnninspect.claims.read import Claim, read_claims
 from cnninspect.cli.expectations import ExpectationOptions
 from cnninspect.cli.inspection import inspected
 from cnninspect.cli.options import OutputOptions, RunOptions
@@ -20,8 +20,8 @@ from cnninspect.cli.output import view_of, write
 from cnninspect.cli.session import Session
 from cnninspect.errors import UsageError
 from cnninspect.files import check_writable
-from cnninspect.quantities import Verdict
-from cnninspect.report import Check, Report
+from cnninspect.report.document import Check, Report
+from cnninspect.report.quantities import Verdict
 
 SAVED = ".json"
 """How the name of a saved report ends."""

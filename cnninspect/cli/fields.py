@@ -19,10 +19,10 @@ from cnninspect.cli.varying import parse_settings, together, with_each
 from cnninspect.errors import UsageError
 from cnninspect.files import check_writable, write_whole
 from cnninspect.render.picture import KINDS, picture
-from cnninspect.report import Report
+from cnninspect.report.document import Report
 
 if TYPE_CHECKING:
-    from cnninspect.accounts.base import Account
+    from cnninspect.inspection.accounts.base import Account
 
 COMMAND = "rf"
 
@@ -69,7 +69,7 @@ def _seen(target: str, layer: str | None, at: tuple[int, ...] | None, run: RunOp
     """The report with the sights of the layer, or of the last map if none is named; `asked` says that one is."""
 
     def accounts() -> Sequence[Account]:
-        from cnninspect.accounts.sights import Sights
+        from cnninspect.inspection.accounts.sights import Sights
 
         return [Sights(layer, at)]
 

@@ -13,13 +13,13 @@ from cnninspect.cli.options import RunOptions
 from cnninspect.cli.progress import Progress
 from cnninspect.cli.session import Session
 from cnninspect.errors import LoadError
-from cnninspect.report import Report
+from cnninspect.report.document import Report
 from cnninspect.targets.grammar import parse_target
 from cnninspect.targets.options import parse_arguments, parse_inputs
 from cnninspect.targets.specs import dtype_name
 
 if TYPE_CHECKING:
-    from cnninspect.accounts.base import Account
+    from cnninspect.inspection.accounts.base import Account
 
     Accounts = Callable[[], Sequence[Account]]
 
@@ -37,7 +37,7 @@ def inspected(
     parse_target(target, _plugin_names())
     with Progress(shown=not session.quiet) as progress, _model_output(session), _warnings_as_notes(session):
         progress("importing torch")
-        from cnninspect.pipeline import inspect_model
+        from cnninspect.inspection.pipeline import inspect_model
 
         try:
             report = inspect_model(

@@ -14,7 +14,7 @@ from cnninspect.errors import OutputError, UsageError
 from cnninspect.files import cause_of, write_whole
 from cnninspect.render import Format, Screen, View, render
 from cnninspect.render.document import column_names
-from cnninspect.report import Report
+from cnninspect.report.document import Report
 from cnninspect.targets.nearest import nearest
 
 

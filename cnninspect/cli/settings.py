@@ -20,7 +20,7 @@ from cnninspect.cli.session import Session
 from cnninspect.config.file import Config, read_config
 from cnninspect.config.schema import Each, Reader, Schema, arguments, choice, size, text, texts, truth, whole
 from cnninspect.render import Format
-from cnninspect.sizes import parse_count, parse_memory, parse_percent
+from cnninspect.report.sizes import parse_count, parse_memory, parse_percent
 
 Result = TypeVar("Result")
 Group = TypeVar("Group")

@@ -11,11 +11,11 @@ from typing import Any
 from cnninspect.cli.options import RunOptions
 from cnninspect.cli.session import Session
 from cnninspect.errors import UsageError
-from cnninspect.plain_data import quantity_to_dict
-from cnninspect.receptive_field import ReceptiveField
-from cnninspect.report import Report, Row
+from cnninspect.report.document import Report, Row
+from cnninspect.report.field import ReceptiveField
+from cnninspect.report.plain_data import quantity_to_dict
+from cnninspect.report.verdicts import worst
 from cnninspect.targets.options import parse_argument
-from cnninspect.verdicts import worst
 
 Setting = dict[str, Any]
 """Constructor arguments by name."""

@@ -12,11 +12,11 @@ import typer
 from cnninspect.errors import UsageError
 from cnninspect.render import By, View
 from cnninspect.render.arrange import TEXTS
-from cnninspect.sizes import parse_count, parse_memory
+from cnninspect.report.sizes import parse_count, parse_memory
 from cnninspect.targets.nearest import nearest
 
 if TYPE_CHECKING:
-    from cnninspect.accounts.base import Account
+    from cnninspect.inspection.accounts.base import Account
 
 _VIEW = "View"
 _ACCOUNTS = "Accounts"
@@ -141,13 +141,13 @@ _SORTABLE: dict[str, tuple[str, _Asked]] = {
 
 
 def _accounts(options: WorkOptions, machine: dict[str, Any]) -> list[Account]:
-    from cnninspect.accounts.backward import Backward
-    from cnninspect.accounts.conventions import Conventions
-    from cnninspect.accounts.memory import Memory
-    from cnninspect.accounts.operations import Operations
-    from cnninspect.accounts.ops import ByOp
-    from cnninspect.accounts.time import Time
-    from cnninspect.accounts.traffic import Traffic
+    from cnninspect.inspection.accounts.backward import Backward
+    from cnninspect.inspection.accounts.conventions import Conventions
+    from cnninspect.inspection.accounts.memory import Memory
+    from cnninspect.inspection.accounts.operations import Operations
+    from cnninspect.inspection.accounts.ops import ByOp
+    from cnninspect.inspection.accounts.time import Time
+    from cnninspect.inspection.accounts.traffic import Traffic
 
     optimizer = options.optimizer or Optimizer.SGD
     asked: list[tuple[bool, Account]] = [

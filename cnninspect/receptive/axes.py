@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cnninspect.quantities import Shape
 from cnninspect.receptive.engine import Engine
 from cnninspect.receptive.fields import Axis
+from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Call, Op, TensorRef, Trace
 
 Dims = tuple[int, ...]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from cnninspect.quantities import Shape
+from cnninspect.report.quantities import Shape
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]

@@ -7,10 +7,10 @@ from functools import cached_property, reduce
 from itertools import permutations
 from math import prod
 
-from cnninspect.quantities import Shape
 from cnninspect.receptive import joins
 from cnninspect.receptive.digits import COPY, FEATURE, NOTHING, Table, meeting
 from cnninspect.receptive.maps import Map
+from cnninspect.report.quantities import Shape
 
 _LARGE = 1 << 18
 """Entries of a table of pairs from which on it is worth while to look first whether anybody needs them all."""

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from cnninspect.quantities import Shape
 from cnninspect.receptive.digits import Digit, Table, common, complete, continues, fuse, lookup, split
+from cnninspect.report.quantities import Shape
 
 Digits = tuple[Digit, ...]
 

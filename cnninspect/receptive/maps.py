@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cnninspect.quantities import Shape
 from cnninspect.receptive.digits import COPY, FEATURE, PLACE, Digit, Table, complete, fuse, lookup, simplified
 from cnninspect.receptive.layout import Digits, regrouped
 from cnninspect.receptive.taps import Taps
+from cnninspect.report.quantities import Shape
 
 _LONGEST_PATTERN = 1024
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import reduce
 from math import prod
 
-from cnninspect.quantities import Shape
 from cnninspect.receptive import forms as of_axis
 from cnninspect.receptive import joins, sources
 from cnninspect.receptive.digits import Indices
@@ -15,6 +14,7 @@ from cnninspect.receptive.fields import Axis
 from cnninspect.receptive.forms import Forms
 from cnninspect.receptive.maps import Map
 from cnninspect.receptive.taps import Taps
+from cnninspect.report.quantities import Shape
 
 
 @dataclass(slots=True, eq=False)

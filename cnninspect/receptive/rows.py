@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
 
-from cnninspect.quantities import Status
 from cnninspect.receptive.digits import NOTHING, Table
 from cnninspect.receptive.fields import Axis
 from cnninspect.receptive.forms import Forms, covers
 from cnninspect.receptive.intervals import Fields, intervals
 from cnninspect.receptive.maps import Map
 from cnninspect.receptive.reach import Reach
-from cnninspect.receptive_field import ReceptiveField
+from cnninspect.report.field import ReceptiveField
+from cnninspect.report.quantities import Status
 from cnninspect.trace.records import Call, TensorRef, Trace
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import Any
 
-from cnninspect.quantities import Shape
 from cnninspect.receptive.reach import Reach
+from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op
 
 FAMILIES = ("movement", "blocks", "indexing", "elementwise", "windows", "mixing", "norms")

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from cnninspect.quantities import Shape
 from cnninspect.receptive import taps
 from cnninspect.receptive.digits import FEATURE, NOTHING
 from cnninspect.receptive.fields import Mask
 from cnninspect.receptive.maps import Map
 from cnninspect.receptive.reach import Reach, merged
 from cnninspect.receptive.rules import NoRule, ReadByData, rule, shape_of, wrapped
+from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cnninspect.quantities import Shape
 from cnninspect.receptive.digits import FEATURE, NOTHING, PLACE, Digit
 from cnninspect.receptive.maps import Map, Space
+from cnninspect.report.quantities import Shape
 
 
 def of_input(shape: Shape, places: Sequence[int], dim: int, *, clipped: bool) -> Map:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cnninspect.quantities import Quantity, Unit, Verdict
 from cnninspect.render.arrange import parts, select
 from cnninspect.render.choice import counters_of
 from cnninspect.render.fact import Fact
@@ -13,8 +12,9 @@ from cnninspect.render.numbers import bounded, label, sign, value_with_unit, wit
 from cnninspect.render.screen import Marks
 from cnninspect.render.sheet import Tone
 from cnninspect.render.view import View
-from cnninspect.report import Report
-from cnninspect.sums import total_of
+from cnninspect.report.document import Report
+from cnninspect.report.quantities import Quantity, Unit, Verdict
+from cnninspect.report.sums import total_of
 
 _TOLD = (
     "params", "trainable_params", "params_bytes", "buffers", "macs", "flops", "neurons", "activation_bytes",

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from cnninspect.quantities import Quantity, Unit, in_flops
-from cnninspect.ratios import with_ratios
 from cnninspect.render.view import By, Ops, View, fits_depth, fits_ops, tree
-from cnninspect.report import Report, Row
-from cnninspect.sums import total_of
+from cnninspect.report.document import Report, Row
+from cnninspect.report.quantities import Quantity, Unit, in_flops
+from cnninspect.report.ratios import with_ratios
+from cnninspect.report.sums import total_of
 
 TEXTS: dict[str, Callable[[Row], str]] = {"name": lambda row: row.path, "kind": lambda row: row.kind}
 """What rows can be sorted by that is no number, in alphabetic order."""

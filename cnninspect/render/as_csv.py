@@ -9,7 +9,7 @@ from cnninspect.render.document import data_sheet
 from cnninspect.render.screen import UNICODE, Screen
 from cnninspect.render.sheet import Sheet
 from cnninspect.render.view import View
-from cnninspect.report import Report
+from cnninspect.report.document import Report
 
 
 def render(report: Report, view: View, _screen: Screen) -> str:

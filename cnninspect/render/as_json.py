@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from cnninspect.documents import laid_out
 from cnninspect.render.arrange import select
 from cnninspect.render.screen import Screen
 from cnninspect.render.view import View
-from cnninspect.report import Report
+from cnninspect.report.document import Report
+from cnninspect.report.json_layout import laid_out
 
 
 def render(report: Report, view: View, _screen: Screen) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from cnninspect.quantities import Quantity, Shape, Status, Verdict
 from cnninspect.render.numbers import BEYOND, dimensions, field_text, number_cell, shapes_text, sign, tone_of
 from cnninspect.render.screen import Marks
 from cnninspect.render.sheet import Cell, Tone
-from cnninspect.report import Row
+from cnninspect.report.document import Row
+from cnninspect.report.quantities import Quantity, Shape, Status, Verdict
 
 BAR_WIDTH = 5
 WIDEST_SHAPES = 24

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from cnninspect.quantities import Verdict
 from cnninspect.render.columns import ADDED_NAMES, COLUMNS, Column, added_column, counter_column
 from cnninspect.render.view import By, View
-from cnninspect.report import Report
+from cnninspect.report.document import Report
+from cnninspect.report.quantities import Verdict
 
 COUNTERS = "counters"
 """Stands for one column per counter, in MACs."""

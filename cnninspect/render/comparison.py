@@ -11,9 +11,6 @@ from typing import Any
 from cnninspect.checks.differences import RUN_NAMES
 from cnninspect.checks.formulas import TOTAL
 from cnninspect.checks.numbers import extent
-from cnninspect.plain_data import quantity_from_dict
-from cnninspect.quantities import Quantity, Status, Verdict
-from cnninspect.receptive_field import ReceptiveField
 from cnninspect.render.cells import verdict_sign
 from cnninspect.render.fact import Fact
 from cnninspect.render.findings import summary
@@ -23,7 +20,10 @@ from cnninspect.render.sheet import Cell, Heading, Sheet, Tone
 from cnninspect.render.values import change_text, value_text
 from cnninspect.render.view import Ops, View
 from cnninspect.render.words import sentence
-from cnninspect.report import Check, Report
+from cnninspect.report.document import Check, Report
+from cnninspect.report.field import ReceptiveField
+from cnninspect.report.plain_data import quantity_from_dict
+from cnninspect.report.quantities import Quantity, Status, Verdict
 
 _HEADINGS = (
     Heading("layer", "layer", kept=True),

@@ -16,7 +16,7 @@ from cnninspect.render.sheet import Sheet
 from cnninspect.render.sights import sight_facts, sight_sheet, sights_of
 from cnninspect.render.varied import varied_sheet
 from cnninspect.render.view import View
-from cnninspect.report import Report
+from cnninspect.report.document import Report
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cnninspect.checks import check_formulas
-from cnninspect.quantities import Quantity, Verdict, flops_from_macs
 from cnninspect.render.added import added, counted, peak
 from cnninspect.render.fact import Fact
 from cnninspect.render.field_facts import field_facts
@@ -15,7 +14,8 @@ from cnninspect.render.findings import place
 from cnninspect.render.numbers import bounded, dimensions, label, mebibytes, sign
 from cnninspect.render.screen import Marks
 from cnninspect.render.sheet import Tone
-from cnninspect.report import Report, Row
+from cnninspect.report.document import Report, Row
+from cnninspect.report.quantities import Quantity, Verdict, flops_from_macs
 
 
 def title(report: Report, marks: Marks) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cnninspect.quantities import Status
-from cnninspect.receptive_field import ReceptiveField
 from cnninspect.render.fact import Fact
 from cnninspect.render.numbers import BEYOND, dimensions, field_text, per_axis
 from cnninspect.render.sheet import Tone
-from cnninspect.report import Report
+from cnninspect.report.document import Report
+from cnninspect.report.field import ReceptiveField
+from cnninspect.report.quantities import Status
 
 
 def field_facts(report: Report) -> Iterator[Fact]:

@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from cnninspect.quantities import Verdict
 from cnninspect.render.cells import verdict_sign
 from cnninspect.render.numbers import label
 from cnninspect.render.screen import Marks
 from cnninspect.render.sheet import Cell, Heading, Sheet, Tone
 from cnninspect.render.values import change_text, value_text
 from cnninspect.render.where import lines_of
-from cnninspect.report import Check, Report
+from cnninspect.report.document import Check, Report
+from cnninspect.report.quantities import Verdict
 
 REASON = "why"
 """The title of the column of reasons."""

@@ -7,7 +7,7 @@ from importlib import import_module
 
 from cnninspect.render.screen import Screen
 from cnninspect.render.view import View
-from cnninspect.report import Report
+from cnninspect.report.document import Report
 
 
 class Format(str, Enum):

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from cnninspect.checks import check_formulas
 from cnninspect.checks.formulas import TOTAL
-from cnninspect.quantities import Verdict
 from cnninspect.render.findings import RUN, failed, place, summary, what
 from cnninspect.render.screen import Screen
 from cnninspect.render.view import View
 from cnninspect.render.where import lines_of
 from cnninspect.render.words import grouped, sentence
-from cnninspect.report import Check, Report
+from cnninspect.report.document import Check, Report
+from cnninspect.report.quantities import Verdict
 
 
 def render(report: Report, _view: View, _screen: Screen) -> str:

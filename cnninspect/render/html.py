@@ -10,7 +10,7 @@ from cnninspect.render.fact import Fact
 from cnninspect.render.screen import UNICODE, Screen
 from cnninspect.render.sheet import Cell, Heading, Sheet, Tone
 from cnninspect.render.view import View
-from cnninspect.report import Report
+from cnninspect.report.document import Report
 
 _STYLE = """\
 .cnninspect { font: 14px/1.45 system-ui, sans-serif; }

@@ -11,13 +11,13 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from cnninspect.checks import check_formulas
-from cnninspect.quantities import Verdict
 from cnninspect.render.findings import RUN, what
 from cnninspect.render.screen import Screen
 from cnninspect.render.view import View
 from cnninspect.render.where import lines_of
 from cnninspect.render.words import grouped, layer, sentence
-from cnninspect.report import Check, Report
+from cnninspect.report.document import Check, Report
+from cnninspect.report.quantities import Verdict
 
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML cannot hold, not even escaped."""

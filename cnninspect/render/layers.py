@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cnninspect.quantities import Quantity, Unit
 from cnninspect.render import choice
 from cnninspect.render.arrange import select
 from cnninspect.render.cells import Context, Line
 from cnninspect.render.screen import Marks
 from cnninspect.render.sheet import Sheet
 from cnninspect.render.view import View, shown_leaves
-from cnninspect.report import Report, Row
-from cnninspect.sums import total_of
+from cnninspect.report.document import Report, Row
+from cnninspect.report.quantities import Quantity, Unit
+from cnninspect.report.sums import total_of
 
 
 def layer_sheet(report: Report, view: View, marks: Marks, default: tuple[str, ...], *, whole: bool) -> Sheet:

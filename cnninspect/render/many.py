@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from cnninspect.checks.formulas import TOTAL
-from cnninspect.quantities import Verdict
 from cnninspect.render import as_csv, as_json, github, html, junit, markdown, table
 from cnninspect.render.cells import verdict_sign
 from cnninspect.render.document import Document, data_sheet, document
@@ -16,8 +15,9 @@ from cnninspect.render.formats import Format
 from cnninspect.render.screen import UNICODE, Marks, Screen
 from cnninspect.render.sheet import Cell, Heading, Sheet, Tone
 from cnninspect.render.view import View
-from cnninspect.report import SCHEMA_VERSION, Check, Report
-from cnninspect.verdicts import worst
+from cnninspect.report.document import SCHEMA_VERSION, Check, Report
+from cnninspect.report.quantities import Verdict
+from cnninspect.report.verdicts import worst
 
 
 @dataclass(frozen=True)

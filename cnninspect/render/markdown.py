@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from cnninspect.quantities import Verdict
 from cnninspect.render.cells import verdict_sign
 from cnninspect.render.document import Document, document
 from cnninspect.render.fact import Fact
 from cnninspect.render.screen import UNICODE, Screen
 from cnninspect.render.sheet import Cell, Sheet
 from cnninspect.render.view import View
-from cnninspect.report import Report
+from cnninspect.report.document import Report
+from cnninspect.report.quantities import Verdict
 
 _SPECIAL = re.compile(r"[\\|*`\[\]<]|(?<![^\W_])_|_(?![^\W_])")
 """What Markdown would read as markup; an underscore inside a word is none."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from cnninspect.quantities import Quantity, Status, Unit, Verdict
-from cnninspect.receptive_field import ReceptiveField
 from cnninspect.render.screen import Marks
 from cnninspect.render.sheet import Cell, Tone
+from cnninspect.report.field import ReceptiveField
+from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
 
 MIB = 2**20
 BEYOND = "*"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cnninspect.errors import UsageError
 from cnninspect.render.numbers import dimensions
 from cnninspect.render.sights import sights_of, size_text
-from cnninspect.report import Report
+from cnninspect.report.document import Report
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from cnninspect.quantities import Status
-from cnninspect.receptive_field import ReceptiveField
 from cnninspect.render.fact import Fact
 from cnninspect.render.numbers import dimensions, field_text
 from cnninspect.render.sheet import Cell, Heading, Sheet, Tone
-from cnninspect.report import Report
+from cnninspect.report.document import Report
+from cnninspect.report.field import ReceptiveField
+from cnninspect.report.quantities import Status
 
 _AXES = {1: ("positions",), 2: ("rows", "columns"), 3: ("planes", "rows", "columns")}
 """What the axes of an input are called, by their number."""

@@ -19,7 +19,7 @@ from cnninspect.render.findings import REASON
 from cnninspect.render.screen import Screen
 from cnninspect.render.sheet import Cell, Heading, Sheet, Tone
 from cnninspect.render.view import View
-from cnninspect.report import Report
+from cnninspect.report.document import Report
 
 _STYLES = {
     Tone.STRONG: Style(bold=True),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cnninspect.receptive_field import ReceptiveField
 from cnninspect.render.numbers import field_text, label, mebibytes, per_axis, shapes_text
+from cnninspect.report.field import ReceptiveField
 
 _IN_BYTES = ("_bytes", "_memory")
 

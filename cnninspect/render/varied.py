@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cnninspect.plain_data import quantity_from_dict
-from cnninspect.receptive_field import ReceptiveField
 from cnninspect.render.numbers import dimensions, field_text, number_cell, per_axis
 from cnninspect.render.screen import Marks
 from cnninspect.render.sheet import Cell, Heading, Sheet
-from cnninspect.report import Report
+from cnninspect.report.document import Report
+from cnninspect.report.field import ReceptiveField
+from cnninspect.report.plain_data import quantity_from_dict
 
 
 def varied_sheet(report: Report, marks: Marks) -> Sheet:

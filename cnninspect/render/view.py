@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from cnninspect.report import Report, Row
+from cnninspect.report.document import Report, Row
 
 
 class Ops(str, Enum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cnninspect.checks.formulas import TOTAL
-from cnninspect.report import Check, Report, Row
+from cnninspect.report.document import Check, Report, Row
 
 
 def lines_of(report: Report) -> Callable[[Check], str | None]:

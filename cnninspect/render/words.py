@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 
 from cnninspect.render.findings import RUN, place, what
 from cnninspect.render.values import value_text
-from cnninspect.report import Check
+from cnninspect.report.document import Check
 
 
 def layer(check: Check) -> str:

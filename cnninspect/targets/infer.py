@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from cnninspect.errors import UsageError
-from cnninspect.quantities import Shape
+from cnninspect.report.quantities import Shape
 from cnninspect.targets.placing import on_meta
 from cnninspect.targets.providers import Model
 from cnninspect.targets.signatures import required

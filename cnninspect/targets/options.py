@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from cnninspect.errors import UsageError
-from cnninspect.quantities import Shape
+from cnninspect.report.quantities import Shape
 from cnninspect.targets.specs import InputSpec, dtype_name
 
 _WORD = re.compile(r"[A-Za-z][\w.\-/]*")

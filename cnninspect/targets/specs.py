@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cnninspect.errors import UsageError
-from cnninspect.quantities import Shape
+from cnninspect.report.quantities import Shape
 
 FLOATING = ("float32", "float64", "float16", "bfloat16")
 DTYPES = (

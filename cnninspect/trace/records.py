@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from math import prod
 from typing import Any
 
-from cnninspect.quantities import Shape, item_size
+from cnninspect.report.quantities import Shape, item_size
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from cnninspect.quantities import Shape
+from cnninspect.report.quantities import Shape
 
 Factory = Callable[..., Callable[..., Any]]
 

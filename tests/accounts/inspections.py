@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnninspect.accounts.base import Account
-from cnninspect.pipeline import inspect_model
-from cnninspect.report import Report
+from cnninspect.inspection.accounts.base import Account
+from cnninspect.inspection.pipeline import inspect_model
+from cnninspect.report.document import Report
 
 
 def inspected(model: Any, *accounts: Account, shape: Any = None, **options: Any) -> Report:

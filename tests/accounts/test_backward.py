@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from cnninspect.accounts.backward import Backward
-from cnninspect.quantities import Verdict
+from cnninspect.inspection.accounts.backward import Backward
+from cnninspect.report.quantities import Verdict
 from tests.accounts.inspections import column, inspected
 
 

@@ -8,7 +8,7 @@ from fvcore.nn import FlopCountAnalysis
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from cnninspect.accounts.conventions import Conventions
+from cnninspect.inspection.accounts.conventions import Conventions
 from tests.accounts.inspections import inspected
 
 

@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from cnninspect.accounts.memory import Memory
+from cnninspect.inspection.accounts.memory import Memory
 from cnninspect.targets.inputs import InputOptions, make_inputs
 from cnninspect.targets.resolve import resolve
 from cnninspect.trace.isolation import isolated
 from cnninspect.zoo import ENTRIES
 from tests.accounts.inspections import column, inspected
-from tests.counters.storage_tracker import StorageTracker
+from tests.measure.storage_tracker import StorageTracker
 
 
 def net():

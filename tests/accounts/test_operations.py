@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from cnninspect.accounts.operations import Operations
-from cnninspect.accounts.ops import ByOp
-from cnninspect.accounts.traffic import Traffic
-from cnninspect.quantities import Status, Verdict
-from cnninspect.report import Row
+from cnninspect.inspection.accounts.operations import Operations
+from cnninspect.inspection.accounts.ops import ByOp
+from cnninspect.inspection.accounts.traffic import Traffic
+from cnninspect.report.document import Row
+from cnninspect.report.quantities import Status, Verdict
 from tests.accounts.inspections import column, inspected
 
 

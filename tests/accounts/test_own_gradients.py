@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from cnninspect.accounts.backward import Backward
-from cnninspect.quantities import Status, Verdict
+from cnninspect.inspection.accounts.backward import Backward
+from cnninspect.report.quantities import Status, Verdict
 from tests.accounts.inspections import inspected
 
 LINEAR = 5 * 4 * 4

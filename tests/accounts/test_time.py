@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from torch import nn
 
-from cnninspect.accounts.time import Time
 from cnninspect.errors import UsageError
+from cnninspect.inspection.accounts.time import Time
 from tests.accounts.inspections import column, inspected
-from tests.counters.test_timing import Ticks
+from tests.measure.test_timing import Ticks
 
 
 def net():

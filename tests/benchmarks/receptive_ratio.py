@@ -16,7 +16,7 @@ from time import process_time
 import torch
 from torch import nn
 
-from cnninspect.formulas.catalogue import layer_of
+from cnninspect.ops.catalogue import layer_of
 from cnninspect.receptive.intervals import intervals
 from cnninspect.receptive.rows import row_fields
 from cnninspect.targets.torchvision_ops import import_torchvision

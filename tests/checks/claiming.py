@@ -1,7 +1,7 @@
 """Claims written as CSV, held against a report."""
 
-from cnninspect.checks.claims.judge import check_claims
-from cnninspect.checks.claims.read import read_claims
+from cnninspect.claims.judge import check_claims
+from cnninspect.claims.read import read_claims
 
 
 def checked(report, folder, text):

@@ -10,9 +10,9 @@ from cnninspect.checks.baseline import baseline_text, check_baseline, read_basel
 from cnninspect.checks.saved import read_report
 from cnninspect.checks.tolerance import parse_tolerance
 from cnninspect.errors import OutputError, UsageError
-from cnninspect.quantities import Quantity, Status, Unit, Verdict
-from cnninspect.receptive_field import ReceptiveField
 from cnninspect.render import Format, render
+from cnninspect.report.field import ReceptiveField
+from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
 from tests.cli.conftest import NETS
 from tests.render.samples import agreed, doubtful, row, tiny
 

@@ -7,8 +7,8 @@ import pytest
 
 from cnninspect.checks.budgets import KINDS, check_budgets, parse_budget
 from cnninspect.errors import UsageError
-from cnninspect.quantities import Quantity, Status, Unit, Verdict
-from cnninspect.receptive_field import ReceptiveField
+from cnninspect.report.field import ReceptiveField
+from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
 from tests.render.samples import doubtful, tiny
 
 

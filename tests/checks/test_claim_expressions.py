@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnninspect.checks.claims.expressions import NotArithmetic, evaluate
+from cnninspect.claims.expressions import NotArithmetic, evaluate
 
 VALUES = [
     # text, value

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from cnninspect.quantities import Quantity, Status, Unit, Verdict
-from cnninspect.receptive_field import ReceptiveField
+from cnninspect.report.field import ReceptiveField
+from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
 from tests.checks.claiming import checked, wrong
 from tests.render.samples import doubtful, report, row, tiny
 

@@ -4,7 +4,7 @@ import builtins
 
 import pytest
 
-from cnninspect.checks.claims.read import read_claims
+from cnninspect.claims.read import read_claims
 from cnninspect.errors import UsageError
 
 CSV = 'layer,call,kind,output_shape,params\nconv1,,Conv2d,16x32x32,"1,024"\ntotal,,,,3*4\n'

@@ -7,7 +7,7 @@ import pytest
 from torch import nn
 
 from cnninspect import inspect_model
-from cnninspect.quantities import Verdict
+from cnninspect.report.quantities import Verdict
 from tests.checks.claiming import checked
 
 

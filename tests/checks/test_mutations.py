@@ -4,7 +4,7 @@ import pytest
 
 from cnninspect import inspect_model
 from cnninspect.checks.baseline import baseline_text, check_baseline, read_baseline
-from cnninspect.quantities import Verdict
+from cnninspect.report.quantities import Verdict
 from tests.checks.mutations import MACS, MUTATIONS, NEURONS, TOTALS, resnet18
 
 INPUT = (1, 3, 224, 224)

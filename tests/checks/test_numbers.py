@@ -4,8 +4,8 @@ import pytest
 
 from cnninspect.checks.numbers import compare_fields, compare_quantities
 from cnninspect.checks.tolerance import EXACT, parse_tolerance
-from cnninspect.quantities import Quantity, Status, Unit, Verdict
-from cnninspect.receptive_field import ReceptiveField
+from cnninspect.report.field import ReceptiveField
+from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
 
 WITHIN = parse_tolerance("10%").others
 KINDS = {"=": Status.EXACT, ">": Status.LOWER_BOUND, "<": Status.UPPER_BOUND, "?": Status.UNKNOWN}

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cnninspect.cli.work import Optimizer
-from cnninspect.counters.memory import OPTIMIZER_STATES
+from cnninspect.measure.memory import OPTIMIZER_STATES
 from tests.cli.conftest import INPUT
 
 # net:Net on 1x3x8x8: a convolution of 8*8 * 8 * 27 = 13824 MACs, the mean over its map, a linear layer of 80.

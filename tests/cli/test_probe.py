@@ -51,7 +51,7 @@ def test_two_networks_are_compared_without_a_probe(cli):
 
 
 def test_what_costs_too_much_says_so_on_stderr(cli, monkeypatch):
-    monkeypatch.setattr("cnninspect.on_cpu.MOST_MACS", 1_000_000)
+    monkeypatch.setattr("cnninspect.inspection.on_cpu.MOST_MACS", 1_000_000)
     result = cli("compare", "nethw")
     assert result.code == 0
     # Seven copies of 707,072: a clean one, two slabs along each axis, and two pixels.

@@ -207,9 +207,9 @@ def test_without_matplotlib_the_option_says_how_to_get_it(cli, monkeypatch, tmp_
 def test_what_nobody_asked_for_is_not_imported(arguments):
     unasked = (
         "matplotlib",
-        "cnninspect.on_cpu",
-        "cnninspect.probe_check",
-        "cnninspect.counters.nan_probe",
+        "cnninspect.inspection.on_cpu",
+        "cnninspect.inspection.probe_check",
+        "cnninspect.measure.nan_probe",
         "fvcore.nn",
     )
     lines = ["import sys", "from cnninspect.cli.app import run", f"run({arguments!r})"]

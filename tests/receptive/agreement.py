@@ -8,7 +8,7 @@ from contextlib import suppress
 import numpy as np
 import torch
 
-from cnninspect.formulas.catalogue import layer_of
+from cnninspect.ops.catalogue import layer_of
 from cnninspect.receptive.fields import Axis, Field, Interval
 from cnninspect.receptive.intervals import intervals
 from cnninspect.trace.recorder import record

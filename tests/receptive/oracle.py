@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cnninspect.formulas.catalogue import layer_of
+from cnninspect.ops.catalogue import layer_of
 from cnninspect.trace.encode import live_tensors
 from cnninspect.trace.records import Call
 from cnninspect.trace.watch import watch

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cnninspect.formulas.catalogue import layer_of
+from cnninspect.ops.catalogue import layer_of
 from cnninspect.receptive.fields import Field
 from cnninspect.receptive.intervals import intervals
 from cnninspect.trace.recorder import record

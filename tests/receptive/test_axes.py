@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cnninspect.formulas.catalogue import layer_of
+from cnninspect.ops.catalogue import layer_of
 from cnninspect.receptive.intervals import Fields, intervals
 from cnninspect.receptive.rows import row_fields
-from cnninspect.receptive_field import ReceptiveField
+from cnninspect.report.field import ReceptiveField
 from cnninspect.trace.recorder import record
 
 Model = Callable[..., Any]

@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import nn
 
-from cnninspect.counters.nan_probe import probe_nan
-from cnninspect.formulas.catalogue import layer_of
-from cnninspect.probe_check import check_fields, regions_to_probe
-from cnninspect.quantities import Verdict
+from cnninspect.inspection.probe_check import check_fields, regions_to_probe
+from cnninspect.measure.nan_probe import probe_nan
+from cnninspect.ops.catalogue import layer_of
 from cnninspect.receptive.intervals import intervals
+from cnninspect.report.quantities import Verdict
 from cnninspect.targets.torchvision_ops import import_torchvision
 from cnninspect.trace.recorder import record
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cnninspect.formulas.catalogue import layer_of
+from cnninspect.ops.catalogue import layer_of
 from cnninspect.receptive import joins
 from cnninspect.receptive.intervals import Fields, intervals
 from cnninspect.trace.recorder import record

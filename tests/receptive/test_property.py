@@ -9,11 +9,11 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 
-from cnninspect.counters.nan_probe import probe_nan
-from cnninspect.formulas.catalogue import layer_of
-from cnninspect.probe_check import check_fields, regions_to_probe
-from cnninspect.quantities import Verdict
+from cnninspect.inspection.probe_check import check_fields, regions_to_probe
+from cnninspect.measure.nan_probe import probe_nan
+from cnninspect.ops.catalogue import layer_of
 from cnninspect.receptive.intervals import intervals
+from cnninspect.report.quantities import Verdict
 from cnninspect.trace.recorder import record
 from tests.receptive.agreement import disagreements
 from tests.receptive.oracle import gradient_support, hull, hulls

@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import nn
 
-from cnninspect.formulas.catalogue import layer_of
+from cnninspect.ops.catalogue import layer_of
 from cnninspect.receptive.intervals import intervals
 from cnninspect.receptive.rows import row_fields
-from cnninspect.receptive_field import ReceptiveField
+from cnninspect.report.field import ReceptiveField
 from cnninspect.targets.torchvision_ops import import_torchvision
 from cnninspect.trace.recorder import record
 from cnninspect.trace.records import Trace

@@ -7,7 +7,7 @@ from fractions import Fraction
 import torch
 from hypothesis import assume, given, settings
 
-from cnninspect.formulas.catalogue import layer_of
+from cnninspect.ops.catalogue import layer_of
 from cnninspect.receptive.rows import row_fields
 from cnninspect.trace.recorder import record
 from tests.receptive.oracle import hulls

@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cnninspect.formulas.catalogue import layer_of
-from cnninspect.quantities import Status
+from cnninspect.ops.catalogue import layer_of
 from cnninspect.receptive.rows import last_map, row_fields
-from cnninspect.receptive_field import ReceptiveField
+from cnninspect.report.field import ReceptiveField
+from cnninspect.report.quantities import Status
 from cnninspect.trace.recorder import record
 from cnninspect.trace.records import Trace
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cnninspect.formulas.catalogue import layer_of
+from cnninspect.ops.catalogue import layer_of
 from cnninspect.receptive.intervals import Fields, intervals, name_of
 from cnninspect.receptive.sights import Sight, nested, outermost, sight
 from cnninspect.trace.recorder import record

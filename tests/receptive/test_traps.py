@@ -11,12 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cnninspect.formulas.catalogue import layer_of
-from cnninspect.quantities import Status
+from cnninspect.ops.catalogue import layer_of
 from cnninspect.receptive.fields import Field
 from cnninspect.receptive.intervals import intervals
 from cnninspect.receptive.rows import row_fields
-from cnninspect.receptive_field import ReceptiveField
+from cnninspect.report.field import ReceptiveField
+from cnninspect.report.quantities import Status
 from cnninspect.trace.recorder import record
 from cnninspect.trace.records import Trace
 from tests.receptive import literature

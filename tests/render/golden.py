@@ -11,7 +11,7 @@ from pathlib import Path
 from cnninspect.checks import check_formulas
 from cnninspect.checks.models import compare_models
 from cnninspect.render import Format, Screen, render
-from cnninspect.report import Report
+from cnninspect.report.document import Report
 from tests.render.samples import doubtful, tiny, wider
 
 FOLDER = Path(__file__).parent.parent / "data" / "golden"

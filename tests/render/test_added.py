@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from cnninspect.quantities import Quantity, Status, Unit, Verdict
 from cnninspect.render import View, render
 from cnninspect.render.choice import programs, readers
 from cnninspect.render.document import document
 from cnninspect.render.layers import layer_sheet
 from cnninspect.render.screen import UNICODE
-from cnninspect.report import Report
+from cnninspect.report.document import Report
+from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
 from tests.render.samples import agreed, report, row, tiny
 
 MIB = 2**20

@@ -2,9 +2,9 @@
 
 import pytest
 
-from cnninspect.quantities import Quantity, Status, Unit, Verdict
 from cnninspect.render.arrange import select
 from cnninspect.render.view import By, Ops, View
+from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
 from tests.render.samples import agreed, doubtful, report, row, tiny
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from cnninspect.checks.models import compare_models
-from cnninspect.quantities import Unit
 from cnninspect.render import Format, Ops, View, render
 from cnninspect.render.comparison import HEADINGS
+from cnninspect.report.quantities import Unit
 from tests.render.samples import agreed, doubtful, tiny, wider
 
 

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from cnninspect.quantities import Status, Unit
-from cnninspect.receptive_field import ReceptiveField
 from cnninspect.render.facts import facts, title
 from cnninspect.render.screen import UNICODE
+from cnninspect.report.field import ReceptiveField
+from cnninspect.report.quantities import Status, Unit
 from tests.render.samples import agreed, doubtful, tiny
 
 

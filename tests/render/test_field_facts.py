@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from cnninspect.quantities import Status, Verdict
-from cnninspect.receptive_field import ReceptiveField
 from cnninspect.render import View, render
 from cnninspect.render.field_facts import field_facts
+from cnninspect.report.field import ReceptiveField
+from cnninspect.report.quantities import Status, Verdict
 from tests.render.samples import tiny
 
 IMAGE = (8, 8)

@@ -9,7 +9,7 @@ import pytest
 
 from cnninspect.checks import check_formulas
 from cnninspect.render import Format, Ops, View, render
-from cnninspect.report import Report
+from cnninspect.report.document import Report
 from tests.render.samples import doubtful, tiny
 
 

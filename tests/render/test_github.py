@@ -7,8 +7,8 @@ import pytest
 from cnninspect.checks import check_formulas
 from cnninspect.checks.baseline import check_baseline
 from cnninspect.checks.formulas import with_checks
-from cnninspect.quantities import Unit
 from cnninspect.render import render
+from cnninspect.report.quantities import Unit
 from tests.render.reading import annotations
 from tests.render.samples import agreed, doubtful, tiny
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from cnninspect.quantities import Quantity, Status, Unit, Verdict
-from cnninspect.receptive_field import ReceptiveField
 from cnninspect.render.numbers import dimensions, field_text, mebibytes, number_cell, per_axis, shapes_text
 from cnninspect.render.screen import ASCII, UNICODE
 from cnninspect.render.sheet import Tone
+from cnninspect.report.field import ReceptiveField
+from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
 
 COUNTS = [
     # id, value, status, verdict, text, plain, tone

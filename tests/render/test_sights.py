@@ -16,7 +16,7 @@ from cnninspect.render import View, render
 from cnninspect.render.drawing import drawing
 from cnninspect.render.picture import picture
 from cnninspect.render.screen import ASCII, UNICODE, Screen
-from cnninspect.report import Report
+from cnninspect.report.document import Report
 from tests.render.samples import tiny
 
 Pair = tuple[int, int]

@@ -8,9 +8,9 @@ from rich.cells import cell_len
 
 from cnninspect.checks import check_formulas, with_checks
 from cnninspect.checks.budgets import check_budgets, parse_budget
-from cnninspect.quantities import Status
-from cnninspect.receptive_field import ReceptiveField
 from cnninspect.render import Screen, View, render
+from cnninspect.report.field import ReceptiveField
+from cnninspect.report.quantities import Status
 from tests.render.samples import doubtful, report, row, tiny
 
 SAMPLES = {

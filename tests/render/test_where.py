@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from cnninspect.quantities import Verdict
 from cnninspect.render.where import lines_of
-from cnninspect.report import Check
+from cnninspect.report.document import Check
+from cnninspect.report.quantities import Verdict
 from tests.render.samples import report, row
 
 ROWS = (

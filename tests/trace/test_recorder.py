@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from cnninspect.formulas.catalogue import layer_of
+from cnninspect.ops.catalogue import layer_of
 from cnninspect.trace.isolation import restored
 from cnninspect.trace.recorder import ForwardFailed, record
 

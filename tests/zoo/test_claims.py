@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from cnninspect.checks.claims.judge import check_claims
-from cnninspect.checks.claims.read import read_claims
-from cnninspect.quantities import Verdict
+from cnninspect.claims.judge import check_claims
+from cnninspect.claims.read import read_claims
+from cnninspect.report.quantities import Verdict
 from tests.zoo.worked.base import inspected
 
 CLAIMS = files("cnninspect.zoo") / "claims"

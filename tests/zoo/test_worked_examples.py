@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from cnninspect import CnninspectError
-from cnninspect.quantities import Verdict
+from cnninspect.report.quantities import Verdict
 from tests.zoo.worked import EXAMPLES
 from tests.zoo.worked.base import Example, Numbers, inspected, numbers_of
 

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from cnninspect.errors import UsageError
-from cnninspect.quantities import Shape
+from cnninspect.report.quantities import Shape
 from cnninspect.targets import torchvision_ops
 from cnninspect.targets.providers.base import Model, Provider
 from cnninspect.targets.specs import InputSpec

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from cnninspect import Report, inspect_model
-from cnninspect.quantities import Shape
+from cnninspect.report.quantities import Shape
 
 
 class Numbers(NamedTuple):

@@ -1,0 +1,173 @@
+"""Arithmetic as people write it: `3*11^2*64 + 64`, `1,024`, `5.4K`. It is parsed here and never executed as Python."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+
+from cnninspect.report.sizes import COUNTS
+
+_TOKEN = re.compile(
+    r"(?P<digits>\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.(?P<decimals>\d+))?(?:[eE]\+?(?P<exponent>\d{1,2}))?"
+    r"(?:\s?(?P<suffix>[KMGTkmgt]))?(?![\w.])|(?P<sign>\*\*|//|[-+*/^()×·])"
+)
+_SPELLINGS = {"**": "^", "×": "*", "·": "*"}
+
+
+def _power(base: Fraction, exponent: Fraction) -> Fraction:
+    if exponent.denominator != 1 or not 0 <= exponent <= _LARGEST_EXPONENT:
+        raise NotArithmetic(f"an exponent is a whole number from 0 to {_LARGEST_EXPONENT}")
+    return base ** int(exponent)
+
+
+_OPERATORS: dict[str, tuple[int, Callable[[Fraction, Fraction], Fraction]]] = {
+    "+": (1, operator.add),
+    "-": (1, operator.sub),
+    "*": (2, operator.mul),
+    "/": (2, operator.truediv),
+    "//": (2, lambda left, right: Fraction(left // right)),
+    "^": (3, _power),
+}
+_LONGEST = 1000
+_DEEPEST = 30
+_LARGEST = 10**30
+_LARGEST_EXPONENT = 100
+
+
+class NotArithmetic(ValueError):
+    """The text is no arithmetic; the message says what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number as it was written.
+
+    `value` is exact. `slack` is half a unit of the last digit written, where the text is one number with decimals or
+    a suffix: it then stands for every number that rounds to it.
+    """
+
+    value: Fraction
+    slack: Fraction = Fraction(0)
+
+    def admits(self, exact: Fraction | int) -> bool:
+        """Whether an exact number is what was written, or rounds to it."""
+        return abs(exact - self.value) <= self.slack
+
+    @property
+    def is_rounded(self) -> bool:
+        """Whether the number stands for more than its own value."""
+        return self.slack > 0
+
+    @property
+    def plain(self) -> int | float:
+        """The value as a number of Python."""
+        return int(self.value) if self.value.denominator == 1 else float(self.value)
+
+
+def evaluate(text: str) -> Number:
+    """The number that `text` works out to: `+ - * / //`, powers as `^` or `**`, parentheses, sizes such as 5.4K.
+
+    Raises NotArithmetic for anything else, and for results beyond any network's.
+    """
+    if len(text) > _LONGEST:
+        raise NotArithmetic(f"it is longer than {_LONGEST} characters")
+    parser = _Parser(_tokens(text))
+    number = parser.expression(0)
+    parser.expect_end()
+    return number
+
+
+Token = Number | str
+
+
+def _tokens(text: str) -> list[Token]:
+    tokens: list[Token] = []
+    position = 0
+    while position < len(text):
+        if text[position].isspace():
+            position += 1
+            continue
+        match = _TOKEN.match(text, position)
+        if match is None:
+            raise NotArithmetic(f"cannot read {text[position:].split()[0]!r}")
+        sign = match["sign"]
+        tokens.append(_number(match) if sign is None else _SPELLINGS.get(sign, sign))
+        position = match.end()
+    return tokens
+
+
+def _number(match: re.Match[str]) -> Number:
+    decimals = match["decimals"] or ""
+    scale = 10 ** int(match["exponent"] or 0) * COUNTS[(match["suffix"] or "").upper()]
+    unit = Fraction(scale, 10 ** len(decimals))
+    rounded = bool(decimals) or scale > 1
+    return _bounded(
+        Number(int(match["digits"].replace(",", "") + decimals) * unit, unit / 2 if rounded else Fraction(0))
+    )
+
+
+class _Parser:
+    """Precedence climbing over a list of tokens."""
+
+    def __init__(self, tokens: list[Token]):
+        self._tokens = tokens
+        self._position = 0
+        self._depth = 0
+
+    def expression(self, binding: int) -> Number:
+        """What stands here, up to an operator that binds less than `binding`."""
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise NotArithmetic("it is nested too deeply")
+        left = self._operand()
+        while (sign := self._peek()) in _OPERATORS and _OPERATORS[str(sign)][0] >= binding:
+            self._position += 1
+            level = _OPERATORS[str(sign)][0]
+            # A power's exponent may itself be a power: it binds to the right.
+            left = _applied(str(sign), left, self.expression(level if sign == "^" else level + 1))
+        self._depth -= 1
+        return left
+
+    def expect_end(self) -> None:
+        """NotArithmetic unless all was read."""
+        if self._position < len(self._tokens):
+            raise NotArithmetic(f"an operator is missing before {self._described()}")
+
+    def _operand(self) -> Number:
+        token = self._peek()
+        if isinstance(token, Number):
+            self._position += 1
+            return token
+        if token != "(":
+            raise NotArithmetic(f"a number is missing before {self._described()}")
+        self._position += 1
+        inner = self.expression(0)
+        if self._peek() != ")":
+            raise NotArithmetic("a closing parenthesis is missing")
+        self._position += 1
+        return inner
+
+    def _peek(self) -> Token | None:
+        return self._tokens[self._position] if self._position < len(self._tokens) else None
+
+    def _described(self) -> str:
+        token = self._peek()
+        return "the end" if token is None else f"{token.plain:,}" if isinstance(token, Number) else repr(token)
+
+
+def _applied(sign: str, left: Number, right: Number) -> Number:
+    """The result of one operator; numbers that are worked with count as exact."""
+    try:
+        value = _OPERATORS[sign][1](left.value, right.value)
+    except ZeroDivisionError:
+        raise NotArithmetic("it divides by zero") from None
+    return _bounded(Number(value))
+
+
+def _bounded(number: Number) -> Number:
+    if abs(number.value) > _LARGEST:
+        raise NotArithmetic("it is too large")
+    return number

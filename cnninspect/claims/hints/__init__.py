@@ -1,0 +1,47 @@
+"""Why a claim is wrong: the usual slips, recognised by working out what each of them leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from cnninspect.claims.cell import Cell
+from cnninspect.claims.hints import elsewhere, receptive, slips, stages, striding, units
+from cnninspect.claims.hints.evidence import Alternative, Evidence
+
+Proposal = Callable[[Cell, Evidence], Iterator[Alternative]]
+
+_PROPOSALS: tuple[Proposal, ...] = (
+    units.factor_two,
+    units.batch,
+    units.another_batch,
+    stages.same_row,
+    stages.an_earlier_stage,
+    stages.the_row_before,
+    elsewhere.total_of_claims,
+    striding.moved,
+    slips.propose,
+    receptive.propose,
+    stages.a_later_stage,
+    elsewhere.another_order,
+    stages.another_size,
+    elsewhere.rounding,
+    elsewhere.neighbour,
+)
+"""In the order in which they explain a claim: the first whose result is what is claimed gives the hint."""
+
+_RIVALS: tuple[Proposal, ...] = (units.factor_two, units.batch, stages.an_earlier_stage, slips.propose)
+"""Slips as usual as each other, which the same number may come from: two groups, and FLOPs for MACs."""
+
+
+def hint_for(cell: Cell, evidence: Evidence) -> str | None:
+    """The slip that leads to exactly what a wrong cell claims, or each of them that may; None where none does."""
+    for propose in _PROPOSALS:
+        if words := _explained(cell, evidence, propose):
+            later = _RIVALS[_RIVALS.index(propose) + 1 :] if propose in _RIVALS else ()
+            return ", or ".join(filter(None, (words, *(_explained(cell, evidence, rival) for rival in later))))
+    return None
+
+
+def _explained(cell: Cell, evidence: Evidence, propose: Proposal) -> str | None:
+    """The words of the first of the proposed slips that leads to what is claimed."""
+    return next((words for words, value in propose(cell, evidence) if cell.claimed.admits(value)), None)

@@ -1,0 +1,195 @@
+"""The usual slips in counting one layer. Each is a function from a layer to the numbers that the slip leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import prod
+
+from cnninspect.claims.cell import Cell
+from cnninspect.claims.hints.evidence import Alternative, Evidence
+from cnninspect.claims.hints.layer import Layer, Numbers, in_both_units
+from cnninspect.report.document import Row
+from cnninspect.report.quantities import Quantity
+
+
+@dataclass(frozen=True)
+class Slip:
+    """A slip in words, and what it makes of a layer; nothing where the layer leaves no room for it."""
+
+    words: str
+    numbers: Callable[[Layer], Numbers]
+
+
+def propose(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
+    """What the cell would be after each slip; for a sum, after the same slip in every layer."""
+    rows = evidence.below(cell.row)
+    for slip in SLIPS:
+        parts = [(row, _numbers(slip, row)) for row in rows]
+        if not any(cell.column in numbers for _, numbers in parts):
+            continue
+        if cell.row is not None and cell.row.leaf:
+            yield Alternative(slip.words, parts[0][1][cell.column])
+        elif cell.column != "output_shape":
+            values = [numbers.get(cell.column, _true(row, cell.column)) for row, numbers in parts]
+            if None not in values:
+                yield Alternative(slip.words, sum(values))
+
+
+def _numbers(slip: Slip, row: Row) -> Numbers:
+    layer = Layer.of(row)
+    return {} if layer is None else slip.numbers(layer)
+
+
+def _true(row: Row, column: str) -> int | None:
+    number = getattr(row, column)
+    return number.value if isinstance(number, Quantity) else 0
+
+
+# --- parameters ---------------------------------------------------------------------------------------------------
+
+
+def _without_bias(layer: Layer) -> Numbers:
+    """A layer that multiplies has weights and a bias; what normalisation has by these names is no bias."""
+    return {"params": layer.roles["weight"]} if layer.macs and "weight" in layer.roles and _has_params(layer) else {}
+
+
+def _with_bias(layer: Layer) -> Numbers:
+    return {"params": sum(layer.roles.values())} if "bias" in layer.roles and _has_params(layer) else {}
+
+
+def _has_bias(layer: Layer) -> bool:
+    """Whether a bias is among the parameters that the row is the first to use."""
+    return (
+        "bias" in layer.roles and layer.row.params is not None and layer.row.params.value == sum(layer.roles.values())
+    )
+
+
+def _has_params(layer: Layer) -> bool:
+    return layer.row.params is not None and bool(layer.row.params.value)
+
+
+def _counted_again(layer: Layer) -> Numbers:
+    return {"params": sum(layer.roles.values())} if layer.roles and not _has_params(layer) else {}
+
+
+def _without_norm(layer: Layer) -> Numbers:
+    return {"params": 0} if "track_running_stats" in layer.use.hyper or "eps" in layer.use.hyper else {}
+
+
+def _weights_alone(layer: Layer) -> Numbers:
+    return _without_norm(layer) or _without_bias(layer)
+
+
+def _with_statistics(layer: Layer) -> Numbers:
+    if not layer.use.hyper.get("track_running_stats") or layer.row.params is None:
+        return {}
+    return {"params": layer.row.params.value + 2 * layer.use["num_features"]}
+
+
+# --- kernels and channels -----------------------------------------------------------------------------------------
+
+
+def _kernel(size: Callable[[tuple[int, ...]], tuple[int, ...]]) -> Callable[[Layer], Numbers]:
+    """The cost with another kernel; the map stays as it is."""
+
+    def numbers(layer: Layer) -> Numbers:
+        weight = layer.roles.get("weight")
+        if not layer.kernel or not weight:
+            return {}
+        area, wrong = prod(layer.kernel), prod(size(layer.kernel))
+        bias = (layer.row.params.value or 0) - weight if layer.row.params is not None and _has_params(layer) else 0
+        return {**in_both_units(layer.macs * wrong // area), "params": weight * wrong // area + bias}
+
+    return numbers
+
+
+def _altered_cost(**hyper: int) -> Callable[[Layer], Numbers]:
+    """The cost, and not the shape, with other hyper-parameters."""
+    return lambda layer: {name: value for name, value in layer.altered(**hyper).items() if name in _COST}
+
+
+_COST = ("params", "macs", "flops")
+
+
+def _weights_once(layer: Layer) -> Numbers:
+    return in_both_units(layer.roles["weight"]) if layer.macs and "weight" in layer.roles else {}
+
+
+# --- maps ---------------------------------------------------------------------------------------------------------
+
+
+def _on_output_map(layer: Layer) -> Numbers:
+    if "output_padding" not in layer.use.hyper:
+        return {}
+    return _on_map(layer, layer.use.input, layer.output)
+
+
+def _on_input_map(layer: Layer) -> Numbers:
+    if "output_padding" in layer.use.hyper or not layer.kernel:
+        return {}
+    return _on_map(layer, layer.output, layer.use.input)
+
+
+def _on_map(layer: Layer, right: tuple[int, ...], wrong: tuple[int, ...]) -> Numbers:
+    axes = len(layer.kernel)
+    return in_both_units(layer.macs * prod(wrong[-axes:]) // prod(right[-axes:])) if layer.macs else {}
+
+
+def _bias_as_mac(layer: Layer) -> Numbers:
+    if not layer.macs or not _has_bias(layer):
+        return {}
+    additions = prod(layer.output)
+    return {"macs": layer.macs + additions, "flops": in_both_units(layer.macs)["flops"] + additions}
+
+
+def _rounded_up(layer: Layer) -> Numbers:
+    """ceil for floor. A stride's worth of input less one is what lifts every quotient to the next whole number."""
+    if not layer.kernel or "stride" not in layer.use.hyper or layer.use.hyper.get("ceil_mode"):
+        return {}
+    if "ceil_mode" in layer.use.hyper:
+        return layer.altered(ceil_mode=True)
+    return _fed_more(layer, *(stride - 1 for stride in layer.per_axis("stride")))
+
+
+def _rounded_down(layer: Layer) -> Numbers:
+    return layer.altered(ceil_mode=False)
+
+
+def _padding_rounded(layer: Layer) -> Numbers:
+    """Half a pixel less padding on both sides is one pixel less input."""
+    padding = layer.use.hyper.get("padding")
+    if not layer.kernel or not padding or isinstance(padding, str):
+        return {}
+    return _fed_more(layer, *(-1 for _ in layer.kernel))
+
+
+def _fed_more(layer: Layer, *pixels: int) -> Numbers:
+    axes = len(pixels)
+    sizes = (size + more for size, more in zip(layer.use.input[-axes:], pixels, strict=True))
+    return layer.fed((*layer.use.input[:-axes], *sizes))
+
+
+SLIPS = (
+    Slip("the bias is left out", _without_bias),
+    Slip("a bias is counted, and the layer has none", _with_bias),
+    Slip("shared parameters are counted again; they count at their first use", _counted_again),
+    Slip("running statistics are counted, and they are buffers", _with_statistics),
+    Slip("the parameters of normalisation layers are left out", _without_norm),
+    Slip("biases and the parameters of normalisation layers are left out", _weights_alone),
+    Slip("groups are ignored", _altered_cost(groups=1)),
+    Slip("the area of the kernel is left out", _kernel(lambda kernel: (1,) * len(kernel))),
+    Slip("one side of the kernel is counted, not its area", _kernel(lambda kernel: kernel[:1])),
+    Slip("the input channels are left out", _altered_cost(in_channels=1, groups=1)),
+    Slip("weights are counted once, not at every position of the map", _weights_once),
+    Slip("counted on the output map; a transposed convolution's MACs follow its input map", _on_output_map),
+    Slip("counted on the input map; a convolution's MACs follow its output map", _on_input_map),
+    Slip("additions of the bias are counted, and they are no multiply-accumulates", _bias_as_mac),
+    Slip("the padding is left out", lambda layer: layer.altered(padding=0)),
+    Slip("the size is rounded up; it is rounded down", _rounded_up),
+    Slip("the size is rounded down; with ceil_mode it is rounded up", _rounded_down),
+    Slip("the stride is left out", lambda layer: layer.altered(stride=1)),
+    Slip("the dilation is left out", lambda layer: layer.altered(dilation=1)),
+    Slip("worked out with half a pixel less padding; padding is whole, and was rounded up", _padding_rounded),
+)
+"""In the order in which they explain a number; what names one layer's slip explains that in all layers of a sum."""

@@ -1,0 +1,101 @@
+"""What training adds: multiply-accumulates of the gradients, by formula and in a real backward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from cnninspect.inspection.accounts.base import Addition, Inspected, attempted, inclusive
+from cnninspect.measure.backward import CONVENTION, OWN_FUNCTION, WITHOUT_GRADIENTS, backward_macs
+from cnninspect.measure.base import Count
+from cnninspect.measure.explain import explain
+from cnninspect.ops.backward import BackwardMacs, backward
+from cnninspect.ops.evaluate import multiplies
+from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
+from cnninspect.report.verdicts import judge
+from cnninspect.trace.records import Trace
+
+COUNTER = "torch"
+
+
+@dataclass(frozen=True)
+class Backward:
+    """A backward pass from all outputs of the run."""
+
+    needs_kernels: ClassVar[bool] = False
+
+    def __call__(self, inspected: Inspected) -> Addition:
+        """`backward_macs` of every row and in total, in parts for gradients of inputs and of weights."""
+        inspected.progress("running the backward pass")
+        trace = inspected.trace
+        found, notes = attempted("the backward pass", lambda: backward_macs(inspected.run))
+        counts = found or [Count(None)] * len(trace.calls)
+        off = {call.index for call in trace.calls if WITHOUT_GRADIENTS in counts[call.index].missed}
+        numbers = inclusive(trace, Unit.MACS, _judged(backward(trace, off), counts, trace))
+        notes += tuple(f"{name} works gradients out in code of its own: no formula covers it." for name in _own(counts))
+        return Addition([{"backward_macs": number} for number in numbers], {"backward_macs": numbers[0]}, notes=notes)
+
+
+def _judged(formulas: Sequence[BackwardMacs], counts: Sequence[Count], trace: Trace) -> list[Quantity]:
+    """Every call's own gradients by formula against what torch counted for them.
+
+    Calls that the backward pass could not tell apart are judged together with the one around them that it could.
+    """
+    owner = _owners(counts, trace)
+    beyond = _beyond_formulas(counts, trace)
+    together = [BackwardMacs()] * len(formulas)
+    for index, part in enumerate(formulas):
+        together[owner[index]] += part
+    judged = {index: _judge(together[index], counts[index], index in beyond) for index in set(owner)}
+    return [_own_part(part, judged[owner[index]], owner[index] == index) for index, part in enumerate(formulas)]
+
+
+def _owners(counts: Sequence[Count], trace: Trace) -> list[int]:
+    """For every call the innermost one around it that torch counted for."""
+    owner: list[int] = []
+    for call in trace.calls:
+        own = counts[call.index].value is not None or call.parent is None
+        owner.append(call.index if own else owner[call.parent or 0])
+    return owner
+
+
+def _beyond_formulas(counts: Sequence[Count], trace: Trace) -> set[int]:
+    """The calls whose gradients the model's own code or a function transform may work out, and all below them."""
+    found: set[int] = set()
+    for call in trace.calls:
+        if call.parent in found or call.transformed or _own([counts[call.index]]):
+            found.add(call.index)
+    return found
+
+
+def _own(counts: Sequence[Count]) -> dict[str, None]:
+    """The names of gradients that the model's own code works out."""
+    missed = dict.fromkeys(op for count in counts for op in count.missed)
+    return {op.removeprefix(OWN_FUNCTION): None for op in missed if op.startswith(OWN_FUNCTION)}
+
+
+def _judge(part: BackwardMacs, count: Count, beyond: bool) -> Quantity:
+    """The formula's number against torch's; one that differs where the gradients may be `beyond` formulas is void."""
+    differs = count.value != part.total
+    analytic = None if (part.missing and not part.total) or (beyond and differs) else part.total
+    status = Status.UNKNOWN if analytic is None else part.status
+    reason = explain(COUNTER, count, part.total, multiplies, CONVENTION) if differs and analytic is not None else None
+    return judge(
+        Unit.MACS,
+        analytic,
+        {} if count.value is None else {COUNTER: count.value},
+        status=status,
+        reasons={COUNTER: reason} if reason else {},
+    )
+
+
+def _own_part(part: BackwardMacs, judged: Quantity, is_owner: bool) -> Quantity:
+    """A call's part of what was judged; what torch counted and why it differs stands with the owner alone."""
+    parts = {"inputs": part.inputs, "weights": part.weights} if part.total else {}
+    if judged.analytic is None:
+        return replace(judged, parts=parts) if is_owner else Quantity(None, Unit.MACS, Status.UNKNOWN)
+    number = Quantity(part.total, Unit.MACS, part.status, part.total, verdict=judged.verdict, parts=parts)
+    if is_owner:
+        return replace(number, measured=judged.measured, reasons=judged.reasons)
+    return number if judged.verdict is not Verdict.UNKNOWN else replace(number, verdict=Verdict.UNKNOWN)

@@ -1,0 +1,53 @@
+"""All other arithmetic: what is computed without multiplying and accumulating, in element operations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from cnninspect.inspection.accounts.base import Addition, Inspected, inclusive
+from cnninspect.ops.accounting import UNITS, Tally, account
+from cnninspect.ops.base import Work
+from cnninspect.report.document import Uncounted
+from cnninspect.report.quantities import Quantity, Unit
+from cnninspect.trace.records import Trace
+
+
+@dataclass(frozen=True)
+class Operations:
+    """The arithmetic that MACs leave out."""
+
+    needs_kernels: ClassVar[bool] = False
+
+    def __call__(self, inspected: Inspected) -> Addition:
+        """`element_operations` of every row and in total, by class of work, and the ops that have none."""
+        tallies = account(inspected.trace)
+        numbers = inclusive(inspected.trace, Unit.OPERATIONS, [_quantity(tally) for tally in tallies])
+        return Addition(
+            rows=[{"element_operations": number} for number in numbers],
+            totals={"element_operations": numbers[0]},
+            extra={"classes": {work.value: unit for work, unit in UNITS.items()}},
+            uncounted=_unclassified(inspected.trace, tallies),
+        )
+
+
+def _quantity(tally: Tally) -> Quantity:
+    total = tally.element_operations
+    parts = {work.value: tally.operations[work] for work in Work if work in tally.operations and _is_other(work)}
+    return Quantity(total, Unit.OPERATIONS, tally.status, analytic=total, parts=parts)
+
+
+def _is_other(work: Work) -> bool:
+    return work.computes and work is not Work.MAC
+
+
+def _unclassified(trace: Trace, tallies: Sequence[Tally]) -> tuple[Uncounted, ...]:
+    """Every op without a class or count, with the rows that ran it."""
+    calls: dict[str, int] = {}
+    rows: dict[str, dict[str, None]] = {}
+    for call, tally in zip(trace.calls, tallies, strict=True):
+        for op, times in tally.unclassified.items():
+            calls[op] = calls.get(op, 0) + times
+            rows.setdefault(op, {})[call.path] = None
+    return tuple(Uncounted(op, times, tuple(rows[op]), "element_operations") for op, times in calls.items())

@@ -1,0 +1,42 @@
+"""Bytes moved, and with them the arithmetic intensity; on a known machine also what each row waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from cnninspect.inspection.accounts.base import Addition, Inspected, inclusive
+from cnninspect.ops.traffic import moved_bytes
+from cnninspect.report.quantities import Quantity, Status, Unit
+from cnninspect.report.ratios import intensity
+from cnninspect.trace.records import Op
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """`peak_flops` and `bandwidth` are what the machine can do at most, FLOPs and bytes per second."""
+
+    peak_flops: int | None = None
+    bandwidth: int | None = None
+    needs_kernels: ClassVar[bool] = False
+
+    def __call__(self, inspected: Inspected) -> Addition:
+        """`bytes_moved` of every row and in total."""
+        ops = inspected.trace.ops
+        own = [traffic_of([ops[index] for index in call.ops]) for call in inspected.trace.calls]
+        moved = inclusive(inspected.trace, Unit.BYTES, own)
+        totals = {"bytes_moved": moved[0], "intensity": intensity(inspected.findings.numbers[0].macs, moved[0])}
+        return Addition([{"bytes_moved": bytes_} for bytes_ in moved], totals, self._machine())
+
+    def _machine(self) -> dict[str, dict[str, int]]:
+        if self.peak_flops is None or self.bandwidth is None:
+            return {}
+        return {"machine": {"peak_flops": self.peak_flops, "bandwidth": self.bandwidth}}
+
+
+def traffic_of(ops: Sequence[Op]) -> Quantity:
+    """Bytes that these ops move; a lower bound if nothing is known about one of them."""
+    known = [moved_bytes(op) for op in ops]
+    total = sum(number for number in known if number is not None)
+    return Quantity(total, Unit.BYTES, Status.LOWER_BOUND if None in known else Status.EXACT, analytic=total)

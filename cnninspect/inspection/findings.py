@@ -1,0 +1,124 @@
+"""Everything that is known about one run, and the numbers of every call in it, judged from the leaves up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import zip_longest
+from math import prod
+
+from cnninspect.measure.base import Count
+from cnninspect.measure.explain import explain
+from cnninspect.ops.evaluate import Estimate, multiplies
+from cnninspect.report.field import ReceptiveField
+from cnninspect.report.quantities import Quantity, Shape, Unit, Verdict
+from cnninspect.report.sums import all_reasons, summed
+from cnninspect.report.verdicts import judge, worst
+from cnninspect.trace.records import Call, Trace
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The judged numbers of one call."""
+
+    params: Quantity
+    macs: Quantity
+    neurons: Quantity
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What both sides found in one run: estimates, counts and fields are one per call of the trace."""
+
+    trace: Trace
+    estimates: Sequence[Estimate]
+    counts: Mapping[str, Sequence[Count]]
+    fields: Sequence[ReceptiveField | None]
+    batch: int = 1
+
+    def is_leaf(self, call: Call) -> bool:
+        """Whether no row lies below this call."""
+        return call.index not in self.trace.children
+
+    @cached_property
+    def numbers(self) -> list[Numbers]:
+        """The numbers of every call; those of a container are the sums of its children's."""
+        found: dict[int, Numbers] = {}
+        for call in reversed(self.trace.calls):
+            children = [found[child] for child in self.trace.children.get(call.index, ())]
+            found[call.index] = self._leaf(call) if self.is_leaf(call) else self._container(call, children)
+        return [found[call.index] for call in self.trace.calls]
+
+    def _leaf(self, call: Call) -> Numbers:
+        estimate = self.estimates[call.index]
+        params = judge(Unit.PARAMS, estimate.params, {"storage": _first_read(call)})
+        return Numbers(params, self._leaf_macs(call), self._leaf_neurons(call))
+
+    def _leaf_macs(self, call: Call) -> Quantity:
+        """The formula's multiply-accumulates against every counter's, with the reasons for differences."""
+        estimate = self.estimates[call.index]
+        counts = {name: found[call.index] for name, found in self.counts.items()}
+        measured = {name: count.value for name, count in counts.items() if _says_something(count, estimate)}
+        reasons: dict[str, str] = {}
+        for name, count in counts.items():
+            if estimate.macs is not None and count.value != estimate.macs:
+                reason = explain(name, count, estimate.macs, multiplies)
+                reasons |= {name: reason} if reason else {}
+        return judge(Unit.MACS, estimate.macs, measured, status=estimate.status, reasons=reasons)
+
+    def _leaf_neurons(self, call: Call) -> Quantity:
+        """Output elements per sample of a call that computes; indices and masks are no neurons."""
+        estimate = self.estimates[call.index]
+        outputs = call.outputs if estimate.computes else ()
+        floating = [
+            (ref.shape, shape)
+            for ref, shape in zip_longest(outputs, estimate.shapes[: len(outputs)])
+            if ref.dtype.startswith(("float", "bfloat", "complex"))
+        ]
+        known = all(shape is not None for _, shape in floating)
+        analytic = sum(self._per_sample(shape) for _, shape in floating if shape is not None) if known else None
+        return judge(Unit.ELEMENTS, analytic, {"hooks": sum(self._per_sample(shape) for shape, _ in floating)})
+
+    def _per_sample(self, shape: Shape) -> int:
+        """Elements per sample; a tensor whose size the batch does not divide is not made of samples."""
+        elements = prod(shape)
+        return elements // self.batch if self.batch and elements % self.batch == 0 else elements
+
+    def _container(self, call: Call, children: list[Numbers]) -> Numbers:
+        estimate = self.estimates[call.index]
+        params = judge(Unit.PARAMS, estimate.params, summed([child.params for child in children]))
+        neurons = [child.neurons for child in children]
+        known = all(part.analytic is not None for part in neurons)
+        analytic = sum(part.analytic for part in neurons) if known else None
+        return Numbers(params, self._container_macs(call, children), judge(Unit.ELEMENTS, analytic, summed(neurons)))
+
+    def _container_macs(self, call: Call, children: list[Numbers]) -> Quantity:
+        """The sum of the children's, with the worst of their verdicts: errors that cancel out are errors.
+
+        A container that declares other numbers than its parts do, by the formula of a layer, is held to them.
+        """
+        estimate = self.estimates[call.index]
+        parts = [child.macs for child in children]
+        measured = summed(parts)
+        for name, counts in self.counts.items():
+            own = counts[call.index].value
+            if own:
+                measured[name] = measured.get(name, 0) + own
+        reasons = all_reasons(parts)
+        whole = judge(Unit.MACS, estimate.macs, measured, status=estimate.status, reasons=reasons)
+        if estimate.formula is not None and whole.verdict is Verdict.DIFFER:
+            return whole
+        verdict = worst(part.verdict for part in parts)
+        return Quantity(whole.value, Unit.MACS, estimate.status, estimate.macs, measured, verdict, reasons)
+
+
+def _says_something(count: Count, estimate: Estimate) -> bool:
+    """Whether a count is one: where no formula answers, that of a counter which missed an op may lack everything."""
+    return count.value is not None and not (estimate.macs is None and count.missed)
+
+
+def _first_read(call: Call) -> int:
+    """Elements of parameters that a leaf call is the first to read."""
+    read_by_function = sum(ref.fresh for ref in call.inputs) if call.functional else 0
+    return read_by_function + sum(state.fresh for state in call.state.values())

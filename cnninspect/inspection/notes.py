@@ -1,0 +1,78 @@
+"""What a reader must know about the totals: ops no formula covers, counters that missed work, parts that never ran."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from cnninspect.inspection.findings import Findings
+from cnninspect.measure.memory import taken_apart
+from cnninspect.report.document import Uncounted
+from cnninspect.report.quantities import Verdict
+
+_LISTED = 3
+
+
+def uncounted(findings: Findings) -> tuple[Uncounted, ...]:
+    """The ops whose multiply-accumulates nobody counted, with their number of calls and rows."""
+    calls: dict[str, int] = {}
+    where: dict[str, list[str]] = {}
+    for call in findings.trace.calls:
+        if findings.is_leaf(call):
+            for op in findings.estimates[call.index].missing:
+                calls[op] = calls.get(op, 0) + 1
+                where.setdefault(op, []).append(call.path)
+    return tuple(Uncounted(op, number, tuple(dict.fromkeys(where[op]))) for op, number in calls.items())
+
+
+def notes_of(findings: Findings) -> Iterator[str]:
+    """One sentence for each thing that the numbers alone do not say."""
+    trace = findings.trace
+    if trace.never_ran:
+        yield f"{_count(trace.never_ran, 'module')} never ran: {_some(trace.never_ran)}."
+    idle = [name for name in trace.unread if not any(name.startswith(f"{path}.") for path in trace.never_ran)]
+    if idle:
+        yield f"{_count(idle, 'parameter')} not used in this pass: {_some(idle)}; totals.params counts them."
+    if trace.unregistered:
+        yield (
+            f"{trace.unregistered:,} elements of parameters are used that the model does not register "
+            "(layers in a plain list or dictionary?); they are not counted."
+        )
+    for item in uncounted(findings):
+        yield f"{item.op} ({_times(item.calls)}) has no formula: MACs are a lower bound."
+    if apart := taken_apart(trace):
+        yield f"peaks are those of a run on meta, which takes {_some(apart)} apart: --device cpu measures a kernel's."
+    yield from _failed(findings)
+    yield from _explained(findings)
+
+
+def _failed(findings: Findings) -> Iterator[str]:
+    """Why a counter could not work at all."""
+    for name, counts in findings.counts.items():
+        if all(count.value is None for count in counts):
+            yield f"{name} did not count: {'; '.join(counts[0].missed)}."
+
+
+def _explained(findings: Findings) -> Iterator[str]:
+    """Where a counter differs for a known reason, and whether another one checks the formula there."""
+    rows: dict[tuple[str, bool], list[str]] = {}
+    for call in findings.trace.calls:
+        if findings.is_leaf(call):
+            macs = findings.numbers[call.index].macs
+            for reason in macs.reasons.values():
+                rows.setdefault((reason, macs.verdict is Verdict.NOT_COUNTED), []).append(call.path)
+    for (reason, unchecked), paths in rows.items():
+        yield f"{reason}: {_count(paths, 'row')}{' not compared' if unchecked else ''} ({_some(paths)})."
+
+
+def _times(number: int) -> str:
+    return f"{number} call{'s' if number > 1 else ''}"
+
+
+def _count(items: Sequence[str], noun: str) -> str:
+    return f"{len(items)} {noun}{'s' if len(items) > 1 else ''}"
+
+
+def _some(names: Sequence[str]) -> str:
+    items = list(dict.fromkeys(names))
+    shown = ", ".join(item or "the root" for item in items[:_LISTED])
+    return f"{shown} and {len(items) - _LISTED} more" if len(items) > _LISTED else shown

@@ -1,0 +1,235 @@
+"""The flow: target -> model -> trace -> { analytic | measured } -> report. The only file that knows every room."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from cnninspect.errors import DeviceError, RunError, UsageError
+from cnninspect.inspection.assemble import rows
+from cnninspect.inspection.explain_failure import explain_failure, is_meta_limit
+from cnninspect.inspection.findings import Findings
+from cnninspect.inspection.notes import notes_of, uncounted
+from cnninspect.inspection.totals import totals
+from cnninspect.measure import count
+from cnninspect.measure.base import Count, Run
+from cnninspect.ops.catalogue import layer_of
+from cnninspect.ops.evaluate import evaluate
+from cnninspect.progress import Progress, silent
+from cnninspect.receptive.intervals import Fields, intervals, name_of
+from cnninspect.receptive.rows import last_map, row_fields
+from cnninspect.report.document import Report
+from cnninspect.report.field import ReceptiveField
+from cnninspect.report.verdicts import worst
+from cnninspect.targets.inputs import InputOptions, Inputs, make_inputs
+from cnninspect.targets.resolve import resolve
+from cnninspect.targets.specs import parameter_dtype
+from cnninspect.targets.target import Target
+from cnninspect.trace.recorder import ForwardFailed, record
+from cnninspect.trace.records import Trace
+from cnninspect.trace.where import locate
+from cnninspect.version import __version__
+
+if TYPE_CHECKING:
+    from cnninspect.inspection.accounts.base import Account
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to build and run the target, and what to account for beyond the numbers of every report.
+
+    `probe` runs the model on the CPU too, for the receptive fields and for counters that need kernels; None does so
+    unless it costs too much.
+    """
+
+    inputs: InputOptions = field(default_factory=InputOptions)
+    device: str = "auto"
+    dtype: str | None = None
+    training: bool = False
+    progress: Progress = silent
+    accounts: Sequence[Account] = ()
+    probe: bool | None = False
+
+
+def inspect(target: Target, options: Options, command: str) -> Report:
+    """The report on a target: one forward pass, every number twice.
+
+    Raises UsageError, LoadError or RunError, each with a message for the user.
+    """
+    trace, run, inputs, notes = _run_on_cheapest(target, options)
+    options.progress("evaluating formulas")
+    locate(trace, run.model, target.origin)
+    notes = [*target.notes, *inputs.notes, *notes]
+    reach, estimates = intervals(trace), evaluate(trace)
+    counts, fields, found = _measured(target, options, run, reach, estimates[0].macs or 0)
+    findings = Findings(trace, estimates, counts, fields, batch_size(trace))
+    table = rows(findings)
+    whole = totals(findings, _last_field(trace, reach, fields))
+    report = Report(
+        command=command,
+        tool=_tool(),
+        target={
+            "spec": target.spec,
+            "provider": target.provider,
+            "name": target.name,
+            "arguments": dict(target.arguments),
+        },
+        run={
+            "device": trace.device,
+            "dtype": options.dtype or _dtype_of(trace),
+            "training": options.training,
+            "inputs": list(inputs.described),
+        },
+        totals=whole,
+        rows=table,
+        uncounted=uncounted(findings),
+        notes=(*notes, *found, *notes_of(findings)),
+        verdict=worst(row.verdict for row in table),
+    )
+    return _with_accounts(report, findings, run, options) if options.accounts else report
+
+
+def _measured(
+    target: Target, options: Options, run: Run, reach: Fields, macs: int
+) -> tuple[dict[str, list[Count]], Sequence[ReceptiveField | None], tuple[str, ...]]:
+    """(what counters found, the field of every call, notes): from this run and, if a probe is wanted, on the CPU."""
+    if options.probe is False:
+        return count(run), row_fields(run.trace, reach), ()
+    from cnninspect.inspection.on_cpu import measure
+
+    def on_cpu() -> Run:
+        if run.device == "cpu":
+            return run
+        options.progress(f"building {target.name} on cpu")
+        model = target.build("cpu", options.dtype)
+        inputs = make_inputs(target, model, options.inputs, "cpu", options.dtype)
+        return Run(run.trace, model, inputs.args, inputs.kwargs, "cpu")
+
+    found = measure(run, on_cpu, reach, macs, options.progress, limited=options.probe is None)
+    return found.counts, found.fields, found.notes
+
+
+def _last_field(trace: Trace, reach: Fields, fields: Sequence[ReceptiveField | None]) -> ReceptiveField:
+    """The field of the last map, which stands for the network."""
+    last = last_map(trace, reach)
+    found = None if last is None else fields[last.index]
+    return ReceptiveField() if last is None or found is None else replace(found, layer=name_of(last))
+
+
+def _with_accounts(report: Report, findings: Findings, run: Run, options: Options) -> Report:
+    from cnninspect.inspection.accounts.base import Inspected, extended
+
+    inspected = Inspected(findings, run, options.progress)
+    return extended(report, [account(inspected) for account in options.accounts])
+
+
+def _run_on_cheapest(target: Target, options: Options) -> tuple[Trace, Run, Inputs, list[str]]:
+    """The run on the asked device; `auto` is meta, or the CPU for a model or an account that needs values."""
+    needs_kernels = any(account.needs_kernels for account in options.accounts)
+    if needs_kernels and options.device == "meta":
+        raise UsageError("nothing runs on meta, so there is no time to measure. Use --device cpu or --device cuda.")
+    if needs_kernels or options.device != "auto":
+        device = "cpu" if options.device == "auto" else _checked_device(options.device)
+        return (*_run(target, options, device), [])
+    try:
+        return (*_run(target, options, "meta"), [])
+    except (ForwardOnMetaFailed, DeviceError) as limit:
+        note = f"run on the CPU, because the model cannot run on meta: {limit}"
+        return (*_run(target, options, "cpu"), [note])
+
+
+class ForwardOnMetaFailed(Exception):
+    """The forward pass needs values that a meta tensor does not have."""
+
+
+def _run(target: Target, options: Options, device: str) -> tuple[Trace, Run, Inputs]:
+    options.progress(f"building {target.name} on {device}")
+    model = target.build(device, options.dtype)
+    inputs = make_inputs(target, model, options.inputs, device, options.dtype)
+    options.progress(f"running {target.name} on {device}")
+    try:
+        trace = record(model, inputs.args, inputs.kwargs, layer_of, device=device, training=options.training)
+    except ForwardFailed as failure:
+        if device == "meta" and options.device == "auto" and is_meta_limit(failure.cause):
+            raise ForwardOnMetaFailed(str(failure.cause).split("\n")[0]) from failure
+        raise RunError(explain_failure(failure, target, inputs)) from failure.cause
+    return trace, Run(trace, model, inputs.args, inputs.kwargs, device), inputs
+
+
+def _checked_device(name: str) -> str:
+    """A device that torch knows and this machine has; otherwise UsageError or RunError."""
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UsageError(f"no device is called {name!r}. Use auto, meta, cpu, cuda, cuda:N or mps.") from None
+    if device.type == "cuda" and not (torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()):
+        raise RunError(f"this torch ({torch.__version__}) sees no device {name}. Use --device cpu or --device meta.")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise RunError("this machine has no mps device. Use --device cpu or --device meta.")
+    if device.type not in ("meta", "cpu", "cuda", "mps"):
+        raise UsageError(f"device {name!r} is not supported. Use auto, meta, cpu, cuda, cuda:N or mps.")
+    return name
+
+
+def batch_size(trace: Trace) -> int:
+    """The first dimension of the first input; 1 for an input without dimensions."""
+    first = next(iter(trace.inputs.values()), None)
+    return first.shape[0] if first is not None and len(first.shape) > 1 else 1
+
+
+def _dtype_of(trace: Trace) -> str:
+    """The floating dtype that most of the parameters have, or else that of the first input."""
+    sizes: dict[str, int] = {}
+    for state in trace.parameters.values():
+        sizes[state.dtype] = sizes.get(state.dtype, 0) + state.fresh
+    first = next(iter(trace.inputs.values()), None)
+    return max(sizes, key=lambda name: sizes[name]) if sizes else first.dtype if first is not None else "float32"
+
+
+def _tool() -> dict[str, Any]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        fvcore = version("fvcore")
+    except PackageNotFoundError:
+        fvcore = None
+    return {
+        "name": "cnninspect",
+        "version": __version__,
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "fvcore": fvcore,
+    }
+
+
+def inspect_model(
+    target: Any,
+    input_shape: Sequence[int] | Sequence[Sequence[int]] | str | None = None,
+    *,
+    arguments: Mapping[str, Any] | None = None,
+    inputs: Sequence[str] | str = (),
+    inputs_from: str | Callable[[], Any] | None = None,
+    batch_size: int | None = None,
+    device: str = "auto",
+    dtype: str | torch.dtype | None = None,
+    training: bool = False,
+    command: str = "summary",
+    progress: Progress = silent,
+    accounts: Sequence[Account] = (),
+    probe: bool | None = False,
+) -> Report:
+    """The report on a model: a TARGET string as on the command line, a module, a class, a factory or a function.
+
+    `input_shape` is one shape ([N, C, H, W]) or a sequence of them; `inputs` takes the command line's form
+    (`"1x3x224x224"`, `"mask=1x77:int64"`). `accounts` are added to the report, such as `Memory("adam")` from
+    `cnninspect.inspection.accounts.memory`. `probe=True` checks the receptive fields with NaN on the CPU and lets fvcore
+    count there; None does so unless it costs too much. Raises CnninspectError with the command line's message.
+    """
+    chosen = InputOptions.of(input_shape, inputs, inputs_from, batch_size)
+    name = None if dtype is None else parameter_dtype(str(dtype))
+    options = Options(chosen, device, name, training, progress, accounts, probe)
+    return inspect(resolve(target, arguments or {}), options, command)

@@ -1,0 +1,147 @@
+"""Multiply-accumulates of a real backward pass, by torch's registry of FLOP formulas, each for the call that it serves.
+
+Autograd's nodes are made during the forward pass; the call that is open then owns what they run later.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from cnninspect.measure.base import Convention, Count, Run
+from cnninspect.measure.gradients import forward_and_backward
+from cnninspect.report.quantities import macs_from_flops
+from cnninspect.trace.encode import live_tensors, unwrapped
+from cnninspect.trace.follow import Follower, as_module
+from cnninspect.trace.higher_order import kernel_of
+from cnninspect.trace.isolation import unfused
+from cnninspect.trace.records import Call, Trace
+
+OWN_FUNCTION = "autograd."
+"""What precedes the name of a gradient that the model's own code works out, among the ops that are missed."""
+
+WITHOUT_GRADIENTS = "no_grad"
+"""Stands among the ops that are missed where the model's own code switches gradients off."""
+
+RECOMPUTED = "forward work that checkpoints repeat"
+"""What runs in the backward pass with gradients on is a forward pass again."""
+
+ACROSS_GROUPS = "channel pairs across groups"
+"""torch's formula for the weight gradient of a grouped convolution pairs every input with every output channel."""
+
+CONVENTION = Convention(
+    unit="counts a MAC as two flops",
+    other={ACROSS_GROUPS: "channel pairs across groups in weight gradients", RECOMPUTED: RECOMPUTED},
+    uncounted="{counter}: {work} has no formula",
+)
+
+
+def backward_macs(run: Run) -> list[Count]:
+    """What torch counts for every call of the trace in a backward pass from all outputs, calls below it excluded.
+
+    Work that no call owns is the root's; a call that cannot be told apart has a count of None, its work is that of the
+    call around it. Runs on the run's device; raises whatever the model raises.
+    """
+    model = as_module(run.model)
+    owners = _Owners(model, run.trace)
+    watch = _Watch(owners)
+    with unfused():
+        forward_and_backward(replace(run, model=model), forward=owners.attached(), backward=watch)
+    return watch.counts(run.trace)
+
+
+class _Owners(Follower):
+    """Knows for every node of autograd's graph which call of this run made it."""
+
+    def __init__(self, model: nn.Module, trace: Trace):
+        super().__init__(model, trace)
+        self.running: int | None = None
+        self.found: dict[int | None, dict[str, None]] = defaultdict(dict)
+        self._nodes: set[Any] = set()
+
+    def ended(self, call: Call) -> None:
+        """Note where the model switched gradients off."""
+        if not torch.is_grad_enabled():
+            self.found[call.index][WITHOUT_GRADIENTS] = None
+
+    def close(self, call: Call, output: Any) -> None:
+        """A call ends: the nodes behind its output that have no owner yet are its own."""
+        self._own(unwrapped(tensor).grad_fn for tensor in live_tensors(output))
+        super().close(call, output)
+
+    def _own(self, nodes: Iterable[Any]) -> None:
+        position = self.open_calls[-1].index if self.open_calls else None
+        stack = list(nodes)
+        while stack:
+            node = stack.pop()
+            if node is not None and node not in self._nodes:
+                self._nodes.add(node)
+                if isinstance(node, torch.autograd.function.BackwardCFunction):
+                    self.found[position][f"{OWN_FUNCTION}{type(node).__name__}"] = None
+                node.register_prehook(lambda *_: self._runs(position))
+                stack.extend(before for before, _ in node.next_functions)
+
+    def _runs(self, position: int | None) -> None:
+        self.running = position
+
+
+class _Watch(TorchDispatchMode):
+    """Asks the registry about every op that runs, on behalf of the call that owns it."""
+
+    supports_higher_order_operators = True
+
+    def __init__(self, owners: _Owners) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._owners = owners
+        self._by_op: dict[int | None, Counter[str]] = defaultdict(Counter)
+        self._missed: dict[int | None, dict[str, None]] = defaultdict(dict)
+
+    def counts(self, trace: Trace) -> list[Count]:
+        """One Count per call of the trace."""
+        same = self._owners.same_calls()
+        certain = {0, *(index for indices in same.values() for index in indices)}
+        by_op: dict[int, Counter[str]] = defaultdict(Counter)
+        missed: dict[int, dict[str, None]] = defaultdict(dict)
+        for position in {*self._by_op, *self._missed, *self._owners.found}:
+            owner = self._owners.in_trace(position, same) or 0
+            by_op[owner].update(self._by_op[position])
+            missed[owner].update({**self._missed[position], **self._owners.found[position]})
+        return [
+            Count(sum(by_op[c.index].values()) if c.index in certain else None, tuple(missed[c.index]), by_op[c.index])
+            for c in trace.calls
+        ]
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if (kernel := kernel_of(func)) is not None:
+            with self:
+                return kernel(*args, **(kwargs or {}))
+        output = func(*args, **(kwargs or {}))
+        packet, owner = f"{func.namespace}.{func._opname}", self._owners.running
+        formula = flop_registry.get(func._overloadpacket)
+        if formula is None:
+            self._missed[owner][packet] = None
+            return output
+        by_op = self._by_op[owner]
+        name = RECOMPUTED if torch.is_grad_enabled() else packet
+        by_op[name] += macs_from_flops(formula(*args, **(kwargs or {}), out_val=output))
+        if packet == "aten.convolution_backward":
+            excess = _across_groups(formula, args, output)
+            by_op[packet] -= excess
+            by_op[ACROSS_GROUPS] += excess
+        return output
+
+
+def _across_groups(formula: Any, args: tuple[Any, ...], output: Any) -> int:
+    """The part of a convolution's backward count that belongs to channel pairs of different groups."""
+    *before, groups, (_, weight_too, _) = args
+    if groups == 1 or not weight_too:
+        return 0
+    weight_only = macs_from_flops(formula(*before, groups, (False, True, False), out_val=output))
+    return weight_only - weight_only // int(groups)

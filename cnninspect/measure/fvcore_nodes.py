@@ -1,0 +1,70 @@
+"""fvcore's analysis, with its counts node by node. Importing this file imports fvcore, which a meta run never needs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import torch
+from fvcore.nn import FlopCountAnalysis
+from fvcore.nn.jit_handles import Handle, get_shape
+from torch import nn
+
+from cnninspect.measure.fvcore_cases import VECTOR_WEIGHT, einsum_case
+
+BROADCAST_MATMUL = "aten.matmul with a broadcast first operand"
+"""fvcore's formula for matmul multiplies by the first operand's own batch dimensions only."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node of the graph: the scopes that it lies in, and its counts by op, or None without a formula for `kind`."""
+
+    scope: str
+    kind: str
+    counts: Mapping[str, int] | None
+
+
+class Analysis(FlopCountAnalysis):  # type: ignore[misc]
+    """FlopCountAnalysis as it is, which also writes down the nodes that it counts and those it has no formula for."""
+
+    def __init__(self, model: nn.Module, inputs: tuple[torch.Tensor, ...]):
+        super().__init__(model, inputs)
+        self.nodes: list[Node] = []
+        self.set_op_handle(**{kind: self._noted(kind, handle) for kind, handle in self._op_handles.items()})
+        self.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
+
+    def _noted(self, kind: str, handle: Handle) -> Handle:
+        def count(inputs: list[Any], outputs: list[Any]) -> Any:
+            found = handle(inputs, outputs)
+            counts = found if isinstance(found, Counter) else {_name(kind, inputs): found}
+            scope = outputs[0].node().scopeName()
+            self.nodes.append(Node(scope, kind, {name: int(number) for name, number in counts.items()}))
+            if kind == "aten::matmul" and _broadcasts_first(inputs, outputs):
+                self.nodes.append(Node(scope, BROADCAST_MATMUL, None))
+            return found
+
+        return count
+
+    def _should_ignore_node(self, node: Any) -> bool:
+        ignored = super()._should_ignore_node(node)
+        if not ignored:
+            self.nodes.append(Node(node.scopeName(), node.kind().replace("::", "."), None))
+        return bool(ignored)
+
+
+def _name(kind: str, inputs: list[Any]) -> str:
+    """The op's name, or that of the case in which fvcore's formula for it gives something else than its MACs."""
+    if kind == "aten::einsum":
+        return einsum_case(inputs[0].toIValue(), [get_shape(operand) for operand in inputs[1].node().inputs()])
+    if kind == "aten::linear" and len(get_shape(inputs[1])) == 1:
+        return VECTOR_WEIGHT
+    return kind.removeprefix("aten::")
+
+
+def _broadcasts_first(inputs: list[Any], outputs: list[Any]) -> bool:
+    first, output = get_shape(inputs[0]), get_shape(outputs[0])
+    return first is not None and output is not None and prod(first[:-1]) < prod(output[:-1])

@@ -1,0 +1,62 @@
+"""A forward and a backward pass of a run's model that leave no gradient behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import nn
+
+from cnninspect.measure.base import Run
+from cnninspect.trace.encode import live_tensors
+from cnninspect.trace.isolation import as_written, restored
+
+
+def forward_and_backward(
+    run: Run,
+    forward: AbstractContextManager[Any] | None = None,
+    backward: AbstractContextManager[Any] | None = None,
+) -> None:
+    """Run the model inside `forward`, then a backward pass from a gradient of ones at all outputs inside `backward`.
+
+    Parameters get a gradient where they require one, inputs get none, as in training.
+    """
+    module = run.model if isinstance(run.model, nn.Module) else None
+    with restored(module, run.trace.training), as_written(), torch.enable_grad():
+        with forward or nullcontext():
+            output = run.model(*run.args, **run.kwargs)
+        ends = [tensor for tensor in live_tensors(output) if tensor.requires_grad]
+        with _gradients_restored(_leaves(ends)), backward or nullcontext():
+            if ends:
+                torch.autograd.backward(ends, [torch.ones_like(end) for end in ends])
+
+
+def _leaves(ends: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """Every tensor in which autograd would accumulate a gradient."""
+    found: list[torch.Tensor] = []
+    stack = [end.grad_fn for end in ends]
+    seen = set(stack)
+    while stack:
+        node = stack.pop()
+        if node is None:
+            continue
+        if hasattr(node, "variable"):
+            found.append(node.variable)
+        following = [after for after, _ in node.next_functions if after not in seen]
+        seen.update(following)
+        stack.extend(following)
+    return found
+
+
+@contextmanager
+def _gradients_restored(leaves: Sequence[torch.Tensor]) -> Iterator[None]:
+    gradients = [leaf.grad for leaf in leaves]
+    try:
+        for leaf in leaves:
+            leaf.grad = None
+        yield
+    finally:
+        for leaf, gradient in zip(leaves, gradients, strict=True):
+            leaf.grad = gradient

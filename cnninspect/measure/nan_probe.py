@@ -1,0 +1,199 @@
+"""The NaN probe: which outputs of every layer really depend on a region of the input.
+
+NaN survives every sum and product, also a product with 0, so the outputs that turn NaN when a region is NaN are those
+that depend on some of it, whatever the weights. The untouched model runs once on a batch of copies of its input: a
+clean one first, then one for each region. A model that takes no batch, or mixes its samples, runs once per copy.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from cnninspect.report.quantities import Shape
+from cnninspect.trace.encode import live_tensors, unwrapped
+from cnninspect.trace.follow import site_of
+from cnninspect.trace.inputs import map_inputs
+from cnninspect.trace.recorder import LayerOf
+from cnninspect.trace.records import Call, Trace
+from cnninspect.trace.watch import watch
+
+Mask = npt.NDArray[np.bool_]
+Masks = dict[int, tuple[Mask | None, ...]]
+Split = Callable[[Tensor, Shape], Mask | None]
+
+_OF_NUMPY = (torch.float16, torch.float32, torch.float64, torch.complex64, torch.complex128)
+
+
+@dataclass(frozen=True)
+class Region:
+    """A box in one input: the first and the last index along each of its dimensions."""
+
+    input: str
+    first: tuple[int, ...]
+    last: tuple[int, ...]
+
+    @property
+    def window(self) -> tuple[slice, ...]:
+        """What selects the box in a tensor."""
+        return tuple(slice(first, last + 1) for first, last in zip(self.first, self.last, strict=True))
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What the probe saw.
+
+    `masks` holds, by the index of the call in the trace, for each tensor that the call returned, which of its elements
+    reacted to each region: [regions, *shape], with size 1 along dimensions where nothing changes. To react is to turn
+    NaN, or to change where the dtype has no NaN. None stands for a tensor that cannot tell, for instance because it
+    holds NaN without our doing. A call that did not happen again is absent.
+    """
+
+    regions: tuple[Region, ...]
+    masks: Masks
+
+
+class _CopiesMixedError(Exception):
+    """A tensor of a batched run does not keep the copies apart."""
+
+
+def probe_nan(
+    trace: Trace,
+    model: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    layer_of: LayerOf,
+    regions: Sequence[Region],
+    *,
+    onednn: bool = False,
+) -> Probe:
+    """What reacts in each call of `trace` when `model(*args, **kwargs)` has NaN in one of `regions` at a time.
+
+    The model and its inputs must be on the CPU: convolutions of other backends may spread NaN further than they reach.
+    `onednn` makes convolutions up to ten times as fast; its recurrent layers may swallow NaN. Raises what the model's
+    forward raises.
+    """
+
+    def run(copies: Sequence[Region | None], split: Split) -> Masks:
+        spoiled_args, spoiled_kwargs = map_inputs(args, kwargs, lambda name, x: _spoiled(name, x, copies))
+        collect = _Collector(trace, split)
+        # NNPACK's Winograd convolutions, used from batch 16 on, spread NaN over whole tiles; oneDNN's do not.
+        with torch.backends.nnpack.flags(False):
+            calls = watch(
+                model, spoiled_args, spoiled_kwargs, layer_of, collect, training=trace.training, onednn=onednn
+            )
+        return collect.of_same(calls)
+
+    copies = (None, *regions)
+    if all(len(ref.shape) > 1 and ref.shape[0] == 1 for ref in trace.inputs.values()):
+        # What a batch breaks is not the model's fault; a failure of its own comes again below.
+        with suppress(Exception):
+            return Probe(tuple(regions), run(copies, lambda tensor, shape: _reactions(tensor, shape, len(copies))))
+    return Probe(tuple(regions), _together([run([copy], lambda tensor, _: _nan(tensor)) for copy in copies]))
+
+
+class _Collector:
+    """Reduces what each call returns to masks at once, so that no activation outlives its call."""
+
+    def __init__(self, trace: Trace, split: Split):
+        self.masks: Masks = {}
+        self._split = split
+        self._known = {_key(call): call for call in trace.calls}
+
+    def __call__(self, call: Call, output: Any) -> None:
+        known = self._known.get(_key(call))
+        tensors = [unwrapped(tensor) for tensor in live_tensors(output)]
+        if known is not None and len(tensors) == len(known.outputs):
+            masks = [self._split(tensor, ref.shape) for tensor, ref in zip(tensors, known.outputs, strict=True)]
+            self.masks[known.index] = tuple(None if mask is None else _compressed(mask) for mask in masks)
+
+    def of_same(self, calls: Sequence[Call]) -> Masks:
+        """The masks of what was called as often in this run as in the trace: which calls others are is not certain."""
+        uses, now = (Counter(map(site_of, made)) for made in (self._known.values(), calls))
+        changed = {site for site in uses if uses[site] != now[site]}
+        return {
+            call.index: self.masks[call.index]
+            for call in self._known.values()
+            if call.index in self.masks and site_of(call) not in changed
+        }
+
+
+def _key(call: Call) -> tuple[str, int, str]:
+    return call.path, call.number, call.kind if call.functional else ""
+
+
+def _spoiled(name: str, x: Tensor, copies: Sequence[Region | None]) -> Tensor:
+    """One copy of the input after the other along the first dimension, each with NaN in its own region."""
+    batch = x.repeat(len(copies), *[1] * (x.dim() - 1)) if x.dim() else x.clone()
+    length = x.shape[0] if x.dim() else 0
+    for position, region in enumerate(copies):
+        if region is not None and region.input == name:
+            copy = batch[position * length : (position + 1) * length] if x.dim() else batch
+            copy[region.window] = torch.nan
+    return batch
+
+
+def _nan(tensor: Tensor) -> Mask | None:
+    """Where a tensor is NaN; None if its dtype has none."""
+    if not (tensor.is_floating_point() or tensor.is_complex()):
+        return None
+    plain = tensor.detach().resolve_conj().resolve_neg()
+    found: Mask = np.isnan(plain.numpy()) if plain.dtype in _OF_NUMPY else plain.isnan().numpy()
+    return found
+
+
+def _reactions(tensor: Tensor, shape: Shape, copies: int) -> Mask:
+    """[regions, *shape] from the tensor of a batched run, in which one dimension is `copies` times that of one run.
+
+    Raises _CopiesMixedError if none is, or if the clean copy holds NaN.
+    """
+    found = _nan(tensor)
+    grown = [dim for dim, (now, before) in enumerate(zip(tensor.shape, shape, strict=True)) if now != before]
+    if not grown and (found is None or not found.any()):
+        return np.zeros((1,) * (1 + len(shape)), dtype=bool)
+    if len(grown) != 1 or tensor.shape[grown[0]] != copies * shape[grown[0]]:
+        raise _CopiesMixedError
+    dim = grown[0]
+    values = tensor.detach().numpy() if found is None else found
+    apart: npt.NDArray[Any] = np.moveaxis(values.reshape(*shape[:dim], copies, *shape[dim:]), dim, 0)
+    if found is not None and apart[0].any():
+        raise _CopiesMixedError
+    changed: Mask = apart[1:] != apart[0]
+    return changed
+
+
+def _compressed(mask: Mask) -> Mask:
+    """The same mask with size 1 along every dimension along which it does not change."""
+    # The longest first: it is mostly that of channels, along which nothing changes, and little is left for the others.
+    for dim in sorted(range(mask.ndim), key=lambda dim: -mask.shape[dim]):
+        if mask.shape[dim] > 1:
+            first, last = mask.take([0], dim), mask.take([-1], dim)
+            if np.array_equal(first, last) and (mask == first).all():
+                mask = first
+    small: Mask = mask.copy()
+    return small
+
+
+def _together(runs: list[Masks]) -> Masks:
+    """The masks of single runs, the first of which was clean, stacked for every tensor."""
+    everywhere = [index for index in runs[0] if all(index in run for run in runs)]
+    return {
+        index: tuple(_stacked(list(masks)) for masks in zip(*(run[index] for run in runs), strict=True))
+        for index in everywhere
+    }
+
+
+def _stacked(masks: list[Mask | None]) -> Mask | None:
+    """[regions, ...] from the masks of one tensor in every run; None if one is missing or the clean run had NaN."""
+    known = [mask for mask in masks if mask is not None]
+    if len(known) < len(masks) or known[0].any():
+        return None
+    return np.stack(np.broadcast_arrays(*known)[1:])

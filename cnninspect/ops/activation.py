@@ -1,0 +1,105 @@
+"""Activations: one function per element, or per slice for the softmax family. They count 0 MACs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cnninspect.ops.base import Formula, Use, numel, register, same_shape
+from cnninspect.report.quantities import Shape
+from cnninspect.trace.records import TensorRef
+
+_ELEMENTWISE = (
+    "CELU", "ELU", "GELU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU", "LogSigmoid", "Mish",
+    "RReLU", "ReLU", "ReLU6", "SELU", "SiLU", "Sigmoid", "Softplus", "Softshrink", "Softsign", "Tanh", "Tanhshrink",
+    "Threshold",
+)  # fmt: skip
+_ELEMENTWISE_HYPER = (
+    "alpha", "beta", "threshold", "value", "lambd", "negative_slope", "lower", "upper", "min_val", "max_val",
+    "approximate",
+)  # fmt: skip
+_ELEMENTWISE_FUNCTIONS = (
+    "F.celu", "F.celu_", "F.elu", "F.elu_", "F.gelu", "F.hardshrink", "F.hardsigmoid", "F.hardswish", "F.hardtanh",
+    "F.hardtanh_", "F.leaky_relu", "F.leaky_relu_", "F.logsigmoid", "F.mish", "F.relu", "F.relu_", "F.relu6", "F.rrelu",
+    "F.rrelu_", "F.selu", "F.selu_", "F.silu", "F.softplus", "F.softshrink", "F.softsign", "F.tanhshrink",
+    "F.threshold", "F.threshold_", "torch.celu", "torch.relu", "torch.rrelu", "torch.selu", "torch.sigmoid",
+    "torch.sigmoid_", "torch.tanh", "torch.tanh_", "torch.threshold", "Tensor.hardshrink", "Tensor.relu",
+    "Tensor.relu_", "Tensor.sigmoid", "Tensor.sigmoid_", "Tensor.tanh", "Tensor.tanh_",
+)  # fmt: skip
+_SOFTMAX_FUNCTIONS = (
+    "F.softmax", "F.softmin", "F.log_softmax", "F.gumbel_softmax", "torch.softmax", "torch.log_softmax",
+    "Tensor.softmax", "Tensor.log_softmax",
+)  # fmt: skip
+
+
+def glu_output(use: Use) -> tuple[Shape, ...]:
+    """The input's shape with `dim` halved: one half gates the other. Source: torch.nn.GLU, "Shape"."""
+    shape = list(use.input)
+    shape[use["dim"]] //= 2
+    return (tuple(shape),)
+
+
+def prelu_params(use: Use) -> dict[str, int]:
+    """weight: num_parameters, one slope for all channels or one each. Source: torch.nn.PReLU, "Variables"."""
+    return {"weight": use["num_parameters"]}
+
+
+def _elementwise_call(input: TensorRef, *args: Any, **keywords: Any) -> Use:
+    return Use((input.shape,), {name: value for name, value in keywords.items() if name in _ELEMENTWISE_HYPER})
+
+
+def _softmax_call(input: TensorRef, *args: Any, **keywords: Any) -> Use:
+    return Use((input.shape,), {"dim": keywords["dim"]} if "dim" in keywords else {})
+
+
+def _glu_call(input: TensorRef, dim: int = -1) -> Use:
+    return Use((input.shape,), {"dim": dim})
+
+
+def _prelu_call(input: TensorRef, weight: TensorRef) -> Use:
+    return Use((input.shape,), {"num_parameters": numel(weight.shape)}, {"weight": weight})
+
+
+register(
+    Formula(
+        name="elementwise activation",
+        source="torch.nn, Non-linear Activations (weighted sum, nonlinearity)",
+        modules=_ELEMENTWISE,
+        hyperparameters=_ELEMENTWISE_HYPER,
+        functions=dict.fromkeys(_ELEMENTWISE_FUNCTIONS, _elementwise_call),
+        output=same_shape,
+    )
+)
+
+register(
+    Formula(
+        name="softmax",
+        source="torch.nn, Non-linear Activations (other)",
+        modules=("LogSoftmax", "Softmax", "Softmax2d", "Softmin"),
+        hyperparameters=("dim",),
+        functions=dict.fromkeys(_SOFTMAX_FUNCTIONS, _softmax_call),
+        output=same_shape,
+    )
+)
+
+register(
+    Formula(
+        name="gated linear unit",
+        source="Dauphin et al. 2017, section 2; torch.nn.GLU",
+        modules=("GLU",),
+        hyperparameters=("dim",),
+        functions={"F.glu": _glu_call},
+        output=glu_output,
+    )
+)
+
+register(
+    Formula(
+        name="parametric ReLU",
+        source="He et al. 2015, section 2.1; torch.nn.PReLU",
+        modules=("PReLU",),
+        hyperparameters=("num_parameters",),
+        functions={"F.prelu": _prelu_call, "Tensor.prelu": _prelu_call},
+        output=same_shape,
+        params=prelu_params,
+    )
+)

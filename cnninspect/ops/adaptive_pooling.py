@@ -1,0 +1,109 @@
+"""Pooling to a wanted output size, 1-d to 3-d: adaptive max and average, and fractional max pooling.
+
+Comparing and averaging are no multiply-accumulates: 0 MACs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from cnninspect.ops.base import Formula, Use, as_tuple, register
+from cnninspect.report.quantities import Shape
+from cnninspect.trace.records import TensorRef
+
+
+def _with_indices(use: Use, shape: Shape) -> tuple[Shape, ...]:
+    return (shape, shape) if use.hyper.get("return_indices") else (shape,)
+
+
+def adaptive_output(axes: int, use: Use) -> tuple[Shape, ...]:
+    """[*, C, *output_size]; None keeps the size of its axis. Source: torch.nn.AdaptiveAvgPool2d, "Shape"."""
+    wanted, sizes = use["output_size"], use.input[-axes:]
+    given = (wanted,) * axes if isinstance(wanted, int) else tuple(wanted)
+    out = as_tuple([size if item is None else item for item, size in zip(given, sizes, strict=True)], axes)
+    return _with_indices(use, (*use.input[:-axes], *out))
+
+
+def fractional_output(axes: int, use: Use) -> tuple[Shape, ...]:
+    """[*, C, *out]: `output_size`, or floor(in * output_ratio) along each axis.
+
+    Source: torch.nn.FractionalMaxPool2d, parameters `output_size` and `output_ratio`.
+    """
+    sizes = use.input[-axes:]
+    if use["output_size"] is not None:
+        out = as_tuple(use["output_size"], axes)
+    else:
+        ratio = use["output_ratio"]
+        ratios = tuple(ratio) if isinstance(ratio, (tuple, list)) else (ratio,) * axes
+        out = tuple(int(size * share) for size, share in zip(sizes, ratios, strict=True))
+    return _with_indices(use, (*use.input[:-axes], *out))
+
+
+def _adaptive_call(input: TensorRef, output_size: Any, return_indices: bool = False) -> Use:
+    return Use((input.shape,), {"output_size": output_size, "return_indices": return_indices})
+
+
+def _fractional_call(
+    input: TensorRef, kernel_size: Any, output_size: Any = None, output_ratio: Any = None,
+    return_indices: bool = False, _random_samples: TensorRef | None = None,
+) -> Use:  # fmt: skip
+    hyper = {
+        "kernel_size": kernel_size, "output_size": output_size, "output_ratio": output_ratio,
+        "return_indices": return_indices,
+    }  # fmt: skip
+    return Use((input.shape,), hyper)
+
+
+def _always_indices(adapter: Callable[..., Use]) -> Callable[..., Use]:
+    """The adapter of a function that returns indices whatever its argument says."""
+
+    def bound(*args: Any, **kwargs: Any) -> Use:
+        use = adapter(*args, **kwargs)
+        return replace(use, hyper={**use.hyper, "return_indices": True})
+
+    return bound
+
+
+for _axes in (1, 2, 3):
+    register(
+        Formula(
+            name=f"adaptive average pooling {_axes}d",
+            source=f'torch.nn.AdaptiveAvgPool{_axes}d, "Shape"',
+            modules=(f"AdaptiveAvgPool{_axes}d",),
+            hyperparameters=("output_size",),
+            functions={f"F.adaptive_avg_pool{_axes}d": _adaptive_call},
+            output=partial(adaptive_output, _axes),
+        )
+    )
+    register(
+        Formula(
+            name=f"adaptive max pooling {_axes}d",
+            source=f'torch.nn.AdaptiveMaxPool{_axes}d, "Shape"',
+            modules=(f"AdaptiveMaxPool{_axes}d",),
+            hyperparameters=("output_size", "return_indices"),
+            functions={
+                f"F.adaptive_max_pool{_axes}d": _adaptive_call,
+                f"F.adaptive_max_pool{_axes}d_with_indices": _always_indices(_adaptive_call),
+                **({"torch.adaptive_max_pool1d": _always_indices(_adaptive_call)} if _axes == 1 else {}),
+            },
+            output=partial(adaptive_output, _axes),
+        )
+    )
+
+for _axes in (2, 3):
+    register(
+        Formula(
+            name=f"fractional max pooling {_axes}d",
+            source="Graham 2014, Fractional Max-Pooling; torch.nn.FractionalMaxPool2d",
+            modules=(f"FractionalMaxPool{_axes}d",),
+            hyperparameters=("kernel_size", "output_size", "output_ratio", "return_indices"),
+            functions={
+                f"F.fractional_max_pool{_axes}d": _fractional_call,
+                f"F.fractional_max_pool{_axes}d_with_indices": _always_indices(_fractional_call),
+            },
+            output=partial(fractional_output, _axes),
+        )
+    )

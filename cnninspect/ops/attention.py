@@ -1,0 +1,176 @@
+"""Attention: scaled dot products, and the multi-head layer around them.
+
+`L` target length, `S` source length, `E` features of queries and keys, `Ev` of values, `h` heads, `N` batch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cnninspect.ops.base import Formula, NoFormula, Use, broadcast, numel, register, register_op
+from cnninspect.report.quantities import Shape
+from cnninspect.trace.records import TensorRef
+
+# --- scaled dot products ------------------------------------------------------------------------------------------
+
+
+def _sdpa_batches(use: Use) -> tuple[Shape, Shape]:
+    """Leading dimensions of the scores and of the output; with grouped queries keys and values repeat to h heads."""
+    query, key, value = (shape[:-2] for shape in use.inputs)
+    if use["enable_gqa"]:
+        key, value = (*key[:-1], query[-1]), (*value[:-1], query[-1])
+    scores = broadcast(query, key)
+    return scores, broadcast(scores, value)
+
+
+def sdpa_output(use: Use) -> tuple[Shape, ...]:
+    """[*, h, L, Ev]."""
+    query, _, value = use.inputs
+    return ((*_sdpa_batches(use)[1], query[-2], value[-1]),)
+
+
+def sdpa_macs(use: Use) -> int:
+    """L*S*E for the scores and L*S*Ev for the weighted sum, for each head and sample; masked products count.
+
+    Source: Vaswani et al. 2017, equation 1.
+    """
+    query, key, value = use.inputs
+    scores, output = _sdpa_batches(use)
+    pairs = query[-2] * key[-2]
+    return numel(scores) * pairs * query[-1] + numel(output) * pairs * value[-1]
+
+
+def _sdpa_call(
+    query: TensorRef, key: TensorRef, value: TensorRef, attn_mask: Any = None, dropout_p: float = 0.0,
+    is_causal: bool = False, scale: Any = None, enable_gqa: bool = False,
+) -> Use:  # fmt: skip
+    return Use((query.shape, key.shape, value.shape), {"enable_gqa": enable_gqa})
+
+
+SDPA = register(
+    Formula(
+        name="scaled dot product attention",
+        source='torch.nn.functional.scaled_dot_product_attention, "Shape legend"; Vaswani et al. 2017, equation 1',
+        functions={"F.scaled_dot_product_attention": _sdpa_call},
+        output=sdpa_output,
+        macs=sdpa_macs,
+    )
+)
+
+
+def _fused_use(query: TensorRef, key: TensorRef, value: TensorRef, *_: Any, **__: Any) -> Use:
+    # Fused kernels take keys and values with fewer heads than queries as grouped queries.
+    return Use((query.shape, key.shape, value.shape), {"enable_gqa": query.shape[:-2] != key.shape[:-2]})
+
+
+register_op(
+    "aten._scaled_dot_product_flash_attention",
+    "aten._scaled_dot_product_flash_attention_for_cpu",
+    "aten._scaled_dot_product_efficient_attention",
+    "aten._scaled_dot_product_cudnn_attention",
+    output=lambda *args, **kwargs: sdpa_output(_fused_use(*args, **kwargs)),
+    macs=lambda *args, **kwargs: sdpa_macs(_fused_use(*args, **kwargs)),
+    source="torch.nn.functional.scaled_dot_product_attention",
+)
+
+# --- the multi-head layer -----------------------------------------------------------------------------------------
+
+
+def _lengths(use: Use) -> tuple[int, int, int]:
+    """L, S as given, and S with the learned bias and the zero that may be appended to keys and values."""
+    axis = 1 if use["batch_first"] and len(use.input) == 3 else 0
+    source = use.inputs[1][axis]
+    return use.input[axis], source, source + use["bias_kv"] + use["add_zero_attn"]
+
+
+def _batch(use: Use) -> Shape:
+    """(N,), or () without a batch."""
+    return () if len(use.input) == 2 else (use.input[0 if use["batch_first"] else 1],)
+
+
+def multihead_output(use: Use) -> tuple[Shape, ...]:
+    """Output in the query's layout with E features; with need_weights also the weights [N, L, S], or [N, h, L, S]."""
+    target, _, source = _lengths(use)
+    heads: Shape = () if use["average_attn_weights"] else (use["num_heads"],)
+    output = (*use.input[:-1], use["embed_dim"])
+    return (output, (*_batch(use), *heads, target, source)) if use["need_weights"] else (output,)
+
+
+def multihead_params(use: Use) -> dict[str, int]:
+    """Four projections: E*E of the query, E*kdim, E*vdim, and E*E of the output; in_proj_weight holds the first three.
+
+    Source: torch.nn.MultiheadAttention, constructor.
+    """
+    embed = use["embed_dim"]
+    return {
+        "in_proj_weight": 3 * embed * embed,
+        "q_proj_weight": embed * embed,
+        "k_proj_weight": embed * use["kdim"],
+        "v_proj_weight": embed * use["vdim"],
+        "in_proj_bias": 3 * embed,
+        "bias_k": embed,
+        "bias_v": embed,
+        "out_proj.weight": embed * embed,
+        "out_proj.bias": embed,
+    }
+
+
+def multihead_macs(use: Use) -> int:
+    """Projections N * (L*E*E + S*kdim*E + S*vdim*E + L*E*E), and L*S*E twice for scores and weighted sum.
+
+    S counts appended entries in the products but not in the projections. Source: Vaswani et al. 2017, section 3.2.2.
+    """
+    embed = use["embed_dim"]
+    target, given, source = _lengths(use)
+    projections = 2 * target * embed * embed + given * (use["kdim"] + use["vdim"]) * embed
+    return int(numel(_batch(use)) * (projections + 2 * target * source * embed))
+
+
+def _module_call(
+    use: Use, query: TensorRef, key: TensorRef, value: TensorRef, key_padding_mask: Any = None,
+    need_weights: bool = True, attn_mask: Any = None, average_attn_weights: bool = True, is_causal: bool = False,
+) -> Use:  # fmt: skip
+    hyper = {
+        **use.hyper, "bias_kv": int("bias_k" in use.state),
+        "need_weights": need_weights, "average_attn_weights": average_attn_weights,
+    }  # fmt: skip
+    return Use((query.shape, key.shape, value.shape), hyper, use.state, use.training, use.kind)
+
+
+def _functional_call(
+    query: TensorRef, key: TensorRef, value: TensorRef, embed_dim_to_check: int, num_heads: int,
+    in_proj_weight: Any, in_proj_bias: Any, bias_k: Any, bias_v: Any, add_zero_attn: bool, dropout_p: float,
+    out_proj_weight: Any, out_proj_bias: Any, training: bool = True, key_padding_mask: Any = None,
+    need_weights: bool = True, attn_mask: Any = None, use_separate_proj_weight: bool = False,
+    q_proj_weight: Any = None, k_proj_weight: Any = None, v_proj_weight: Any = None,
+    static_k: Any = None, static_v: Any = None, average_attn_weights: bool = True, is_causal: bool = False,
+) -> Use:  # fmt: skip
+    if static_k is not None or static_v is not None:
+        raise NoFormula("static keys or values replace projections")
+    hyper = {
+        "embed_dim": embed_dim_to_check, "num_heads": num_heads, "kdim": key.shape[-1], "vdim": value.shape[-1],
+        "batch_first": False, "bias_kv": int(bias_k is not None), "add_zero_attn": int(add_zero_attn),
+        "need_weights": need_weights, "average_attn_weights": average_attn_weights,
+    }  # fmt: skip
+    state = {
+        "in_proj_weight": in_proj_weight, "in_proj_bias": in_proj_bias, "bias_k": bias_k, "bias_v": bias_v,
+        "out_proj.weight": out_proj_weight, "out_proj.bias": out_proj_bias,
+        "q_proj_weight": q_proj_weight, "k_proj_weight": k_proj_weight, "v_proj_weight": v_proj_weight,
+    }  # fmt: skip
+    return Use((query.shape, key.shape, value.shape), hyper, state)
+
+
+MULTIHEAD = register(
+    Formula(
+        name="multi-head attention",
+        source='torch.nn.MultiheadAttention, "Inputs" and "Outputs"; Vaswani et al. 2017, section 3.2.2',
+        modules=("MultiheadAttention",),
+        hyperparameters=("embed_dim", "num_heads", "kdim", "vdim", "batch_first", "add_zero_attn", "dropout"),
+        functions={"F.multi_head_attention_forward": _functional_call},
+        roles=("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight", "in_proj_bias", "bias_k", "bias_v"),
+        bind=_module_call,
+        output=multihead_output,
+        params=multihead_params,
+        macs=multihead_macs,
+    )
+)

@@ -1,0 +1,128 @@
+"""Multiply-accumulates of the backward pass, from the ops of the forward pass.
+
+A product is linear in each operand, and its gradient with respect to one operand is a product of the same size: a
+convolution or matrix product that takes m multiply-accumulates forward takes m for each operand that needs a gradient.
+The first layer needs none for the input of the run, a frozen layer none for its weight.
+
+Source: Goodfellow, Bengio & Courville, "Deep Learning", 6.5.6; Dumoulin & Visin 2016, section 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from cnninspect.ops.base import Work, rule_of
+from cnninspect.ops.evaluate import op_macs
+from cnninspect.report.quantities import Status
+from cnninspect.trace.dataflow import Dataflow, Key
+from cnninspect.trace.records import Op, TensorRef, Trace, tensors
+
+_BEFORE_OPERANDS = {f"aten.{name}{mark}": 1 for name in ("addmm", "addbmm", "baddbmm") for mark in ("", "_")}
+"""How many arguments, a bias, precede the operands of a product."""
+
+_OUTER = {"aten.mv": 0, "aten.addmv": 1, "aten.addmv_": 1}
+"""The place of a matrix that multiplies a vector: its gradient is an outer product, which accumulates nothing."""
+
+_SCALED = frozenset({"aten.dot", "aten.vdot"})
+"""Products whose gradients are their factors, scaled: nothing is accumulated."""
+
+_RECOMPUTES = "aten._scaled_dot_product"
+"""Fused attention works out its products again in the backward pass; no closed form is known here."""
+
+_FLOATING = ("float", "bfloat", "complex")
+
+_STOPS = frozenset({"aten.detach", "aten.detach_"})
+
+
+@dataclass(frozen=True)
+class BackwardMacs:
+    """Multiply-accumulates of the gradients that a call's own ops pass on, calls below it excluded.
+
+    `inputs` are those of gradients of activations, `weights` of parameters. `missing` names ops without a formula.
+    """
+
+    inputs: int = 0
+    weights: int = 0
+    missing: tuple[str, ...] = ()
+
+    def __add__(self, other: BackwardMacs) -> BackwardMacs:
+        return BackwardMacs(self.inputs + other.inputs, self.weights + other.weights, self.missing + other.missing)
+
+    @property
+    def total(self) -> int:
+        """Multiply-accumulates of both kinds of gradients."""
+        return self.inputs + self.weights
+
+    @property
+    def status(self) -> Status:
+        """Exact, or a lower bound with an op missing."""
+        return Status.LOWER_BOUND if self.missing else Status.EXACT
+
+
+def backward(trace: Trace, without_gradients: Collection[int] = ()) -> list[BackwardMacs]:
+    """One BackwardMacs per call of the trace, in its order, for a backward pass from all outputs of the run.
+
+    `without_gradients` are the calls that the model makes with gradients switched off, as a run in training shows.
+    """
+    graph = _Graph(trace, without_gradients)
+    reached = graph.reached()
+    own = ([trace.ops[index] for index in call.ops if index in reached] for call in trace.calls)
+    return [_of(ops, graph) for ops in own]
+
+
+def _of(ops: Iterable[Op], graph: _Graph) -> BackwardMacs:
+    inputs, weights = 0, 0
+    missing: dict[str, None] = {}
+    for op in ops:
+        rule, macs = rule_of(op), op_macs(op)
+        if macs is None or op.packet.startswith(_RECOMPUTES):
+            missing[op.packet] = None
+        elif rule is not None and rule.work is Work.MAC:
+            for operand in _operands(op):
+                if graph.needs_gradient(operand):
+                    inputs += macs if operand.state is None else 0
+                    weights += macs if operand.state is not None else 0
+    return BackwardMacs(inputs, weights, tuple(missing))
+
+
+def _operands(op: Op) -> list[TensorRef]:
+    """The tensors that an op multiplies and whose gradients are products; a bias is none of them."""
+    if op.packet in _SCALED:
+        return []
+    if op.packet in _OUTER:
+        return list(tensors(op.args[_OUTER[op.packet] + 1 :]))
+    first = _BEFORE_OPERANDS.get(op.packet, 0)
+    if op.packet.endswith("convolution"):
+        return list(tensors(op.args[:2]))
+    return list(tensors(op.args[first:]))
+
+
+class _Graph:
+    """Which tensors need a gradient: what depends on a trainable parameter and reaches an output of the run."""
+
+    def __init__(self, trace: Trace, without_gradients: Collection[int]):
+        self._trace = trace
+        self._without = without_gradients
+        self._flow = Dataflow(trace)
+        self._depends: set[Key] = set()
+        for op in trace.ops:
+            if not self._stops(op) and any(self.needs_gradient(ref) for ref in op.inputs):
+                self._depends |= {self._flow.key(ref) for ref in op.outputs if ref.dtype.startswith(_FLOATING)}
+
+    def _stops(self, op: Op) -> bool:
+        """Whether no gradient passes: what `torch.autograd.grad` returns has one only if it is asked to."""
+        call = self._trace.calls[op.call]
+        if op.packet in _STOPS or op.call in self._without:
+            return True
+        return call.kind == "torch.autograd.grad" and not call.kwargs.get("create_graph")
+
+    def needs_gradient(self, ref: TensorRef) -> bool:
+        """Whether autograd works out a gradient for this tensor where an output depends on it."""
+        if ref.state is not None and ref.state in self._trace.parameters:
+            return self._trace.parameters[ref.state].trainable
+        return self._flow.key(ref) in self._depends
+
+    def reached(self) -> set[int]:
+        """The ops that the backward pass goes through."""
+        return self._flow.leading_to_outputs(self._depends.__contains__)

@@ -1,0 +1,67 @@
+"""Which modules have a formula: the question the trace asks about every module it meets."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from cnninspect.ops import families
+from cnninspect.ops.base import MODULES, Formula, Use
+from cnninspect.trace.records import Layer
+
+_HARMLESS = {
+    "__init__", "extra_repr", "__repr__", "reset_parameters", "_reset_parameters", "__module__", "__doc__",
+    "__qualname__", "__annotations__", "__constants__", "__parameters__", "__setstate__", "__dict__", "__weakref__",
+    "__firstlineno__", "__static_attributes__", "__orig_bases__", "_version",
+}  # fmt: skip
+
+families.load()
+
+
+def layer_of(module: Any) -> Layer:
+    """The layer whose formula holds for `module`, with its hyper-parameters.
+
+    A subclass of a known layer that changes what it computes (any method of the layer but its constructor), an
+    instance whose `forward` was replaced or that has a hook to run before it, and a layer whose parameters are not the
+    ones its formula counts (weight_norm, parametrizations) are not that layer: `name` is None and their own calls are
+    looked at.
+    """
+    known, changed = _known_base(type(module))  # type: ignore[arg-type]
+    if known is None:
+        return Layer()
+    formula = MODULES[known]
+    hyper = {name: plain(getattr(module, name)) for name in formula.hyperparameters if hasattr(module, name)}
+    replaced = "forward" in vars(module) or module._forward_pre_hooks
+    if changed or replaced or not _has_its_roles(module, formula, hyper):
+        return Layer(None, known, hyper)
+    return Layer(known, None, hyper)
+
+
+def plain(value: Any) -> Any:
+    """A hyper-parameter as plain data: numbers, strings, tuples; a module or function by its name."""
+    if isinstance(value, (int, float, str, bool, type(None))):
+        return value
+    if isinstance(value, (tuple, list)):
+        return tuple(plain(item) for item in value)
+    return getattr(value, "__name__", type(value).__name__)
+
+
+@cache
+def _known_base(cls: type) -> tuple[str | None, bool]:
+    """The nearest torch.nn layer with a formula among the base classes, and whether a subclass changes it."""
+    changed = False
+    for base in cls.__mro__:
+        if base.__module__.startswith(("torch.nn.modules", "torch.nn.utils", "torch.nn.attention")):
+            if base.__name__ in MODULES:
+                return base.__name__, changed
+            if base.__name__ == "Module":
+                break
+        changed = changed or any(name not in _HARMLESS for name in vars(base))
+    return None, False
+
+
+def _has_its_roles(module: Any, formula: Formula, hyper: dict[str, Any]) -> bool:
+    """Whether the parameters are plainly those that the formula counts for these hyper-parameters."""
+    names = {name for name, _ in module.named_parameters(recurse=False)}
+    roles = formula.params(Use((), hyper)) if formula.roles is None else formula.roles
+    return names <= set(roles) and not getattr(module, "parametrizations", None)

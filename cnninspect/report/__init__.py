@@ -1,0 +1,1 @@
+"""Quantities, verdicts, rows and documents: what everybody may use, and that uses nobody."""

@@ -1,0 +1,1 @@
+"""What tests assert about a report, where their baselines are, and the pytest plugin."""

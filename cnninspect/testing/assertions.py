@@ -1,0 +1,80 @@
+"""What tests assert about a report. Each function raises an AssertionError that names every finding."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from cnninspect.checks import check_formulas
+from cnninspect.checks.baseline import check_baseline, read_baseline, save_baseline
+from cnninspect.checks.budgets import check_budgets, parse_budget
+from cnninspect.checks.tolerance import parse_tolerance
+from cnninspect.render.where import lines_of
+from cnninspect.render.words import sentence
+from cnninspect.report.document import Check, Report
+from cnninspect.report.quantities import Verdict
+from cnninspect.testing.snapshots import current
+
+_LISTED = 20
+
+
+def assert_matches_formulas(report: Report, *, strict: bool = False) -> None:
+    """Every formula agrees with every measurement; if `strict`, none of them is unknown either."""
+    __tracebackhide__ = True
+    failing = (Verdict.DIFFER, Verdict.UNKNOWN) if strict else (Verdict.DIFFER,)
+    _assert(report, check_formulas(report).checks or (), failing, "does not match its formulas")
+
+
+def assert_within(report: Report, **limits: int | str) -> None:
+    """Every budget, called and written as on the command line, holds for certain: `max_params="5M"`, `min_rf=200`.
+
+    Raises UsageError for a budget that does not exist and for a limit that cannot be read.
+    """
+    __tracebackhide__ = True
+    budgets = [parse_budget(name, str(limit)) for name, limit in limits.items()]
+    failing = (Verdict.DIFFER, Verdict.UNKNOWN)
+    _assert(report, check_budgets(report, budgets), failing, "is not within its budgets")
+
+
+def assert_matches_baseline(report: Report, baseline: str | Path, *, tolerance: str | None = None) -> None:
+    """The report is what its baseline says, as far as the tolerance, `1%` or `macs=1%,params=0`, allows.
+
+    `baseline` is a JSON file, or a name in the folder `baselines`, which is beside the test under pytest. Raises
+    UsageError for a file that is no baseline.
+    """
+    __tracebackhide__ = True
+    snapshots = current.get()
+    file = snapshots.file(baseline)
+    if snapshots.update:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        save_baseline(report, file)
+        return
+    if not file.exists():
+        how = "`pytest --update-cnninspect-baselines` or `cnninspect compare TARGET --baseline FILE --update-baseline`"
+        raise AssertionError(f"there is no baseline {_shown(file)}. {how} writes it.")
+    checks = check_baseline(report, read_baseline(file), parse_tolerance(tolerance or ""))
+    _assert(report, checks, (Verdict.DIFFER,), f"is not what {_shown(file)} says")
+
+
+def _assert(report: Report, checks: Sequence[Check], failing: Collection[Verdict], words: str) -> None:
+    """AssertionError with a line per check that fails: layer, source, expected, found, reason, the user's own line."""
+    __tracebackhide__ = True
+    failed = [check for check in checks if check.verdict in failing]
+    if not failed:
+        return
+    line_of = lines_of(report)
+    lines = [_line(check, line_of(check)) for check in failed[:_LISTED]]
+    if len(failed) > _LISTED:
+        lines.append(f"and {len(failed) - _LISTED} more")
+    findings = f"{len(failed)} finding{'s' if len(failed) > 1 else ''}"
+    raise AssertionError("\n  ".join([f"{report.target['name']} {words}: {findings}", *lines]))
+
+
+def _line(check: Check, where: str | None) -> str:
+    return f"{sentence(check)} [{where}]" if where else sentence(check)
+
+
+def _shown(file: Path) -> str:
+    """The file from the working directory, if it is below it."""
+    here = Path.cwd()
+    return str(file.relative_to(here) if file.is_relative_to(here) else file)

@@ -1,0 +1,59 @@
+"""pytest plugin: the fixture and the marker `cnninspect`, and baselines that lie beside the tests.
+
+pytest loads it at every start, so it imports neither torch nor anything that does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+import pytest
+
+from cnninspect.testing.snapshots import FOLDER, Snapshots, current
+
+_NAME = "cnninspect"
+_OPTION = "--update-cnninspect-baselines"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the flag that writes baselines."""
+    parser.getgroup(_NAME).addoption(
+        _OPTION, action="store_true", help="write the baselines of assert_matches_baseline, compare with none"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker."""
+    config.addinivalue_line("markers", f"{_NAME}: a test about a network; those that use the fixture {_NAME} have it")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that use the fixture before pytest selects by markers."""
+    for item in items:
+        if _NAME in getattr(item, "fixturenames", ()):
+            item.add_marker(_NAME)
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say that tests pass because they write what they should be compared with."""
+    return "cnninspect: baselines are written, not compared with" if config.getoption(_OPTION) else None
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, None]:
+    """While a test runs, its baselines are beside its file."""
+    token = current.set(Snapshots(item.path.parent / FOLDER, bool(item.config.getoption(_OPTION))))
+    try:
+        yield
+    finally:
+        current.reset(token)
+
+
+@pytest.fixture(scope="session", name=_NAME)
+def _cnninspect() -> Callable[..., Any]:
+    """`cnninspect.inspect_model`, imported when a test asks for it: `cnninspect(model, (1, 3, 32, 32))` is a report."""
+    from cnninspect import inspect_model
+
+    return inspect_model

@@ -1,0 +1,68 @@
+"""Samples of views."""
+
+import torch
+
+from tests.ops.aten.samples import OpSample, by_hand, op
+from tests.ops.samples import Tensor
+
+X = (2, 3, 4)
+
+SAMPLES: list[OpSample] = [
+    op("view", X, [6, 4]),
+    op("view", X, [2, -1]),
+    op("view", X, [-1]),
+    op("view", (), [1, 1]),
+    OpSample("view", (X, torch.int32), shape_known=False),
+    op("_unsafe_view", X, [4, 6]),
+    op("_reshape_alias", X, [6, 4], [4, 1]),
+    op("expand", (3, 1), [2, 3, 5]),
+    op("expand", (3, 1), [2, -1, -1]),
+    op("as_strided", X, [3, 2], [1, 4]),
+    op("as_strided_", X, [3, 2], [1, 4], 2),
+    op("resize_", X, [5, 2]),
+    op("permute", X, [2, 0, -2]),
+    op("transpose", X, 0, -1),
+    op("transpose_", X, 1, 2),
+    op("transpose", (), 0, -1),
+    op("t", (3, 4)),
+    op("t", (4,)),
+    op("t_", (3, 4)),
+    op("slice", (10, 3), 0, 2, 9, 3),
+    op("slice", (10, 3), -1, -2),
+    op("slice", (10, 3), 0, 4, 2),
+    op("slice", (10, 3), 0, 0, 9223372036854775807, 4),
+    op("select", X, 1, -1),
+    op("unsqueeze", X, -1),
+    op("unsqueeze", X, 0),
+    op("unsqueeze_", X, 2),
+    op("squeeze", (1, 3, 1)),
+    op("squeeze", (1, 3, 1), -1),
+    op("squeeze", (1, 3, 1), 1),
+    op("squeeze", (1, 3, 1), [0, 1]),
+    op("squeeze", (1, 3, 1), []),
+    op("squeeze_", (1, 3, 1), 0),
+    op("split", (7, 3), 3),
+    op("split", (3, 8), 4, -1),
+    op("unsafe_split", (7, 3), 2, 0),
+    op("split_with_sizes", (3, 7), [2, 4, 1], 1),
+    op("unsafe_split_with_sizes", (7, 3), [5, 2]),
+    op("unbind", X, 1),
+    op("unbind", X),
+    op("unfold", (2, 10), 1, 4, 3),
+    op("unfold", (), 0, 1, 1),
+    op("diagonal", (4, 6)),
+    op("diagonal", (5, 4, 6), 2, 1, 2),
+    op("diagonal", (5, 4, 6), -3, 0, -1),
+    op("diagonal", (4, 6), 9),
+    op("diag_embed", (2, 3)),
+    op("diag_embed", (2, 3), -1, 0, 2),
+    op("view_as_real", Tensor((2, 3), torch.complex64)),
+    op("view_as_complex", (3, 2)),
+    op("alias", X),
+    op("detach", X),
+    by_hand("detach_", X, results=(X,)),  # seen where autograd is below what watches
+    op("lift", X),
+    op("lift_fresh", X),
+    op("_conj", Tensor(X, torch.complex64)),
+    op("_neg_view", X),
+]
