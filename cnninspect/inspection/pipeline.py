@@ -226,8 +226,8 @@ def inspect_model(
 
     `input_shape` is one shape ([N, C, H, W]) or a sequence of them; `inputs` takes the command line's form
     (`"1x3x224x224"`, `"mask=1x77:int64"`). `accounts` are added to the report, such as `Memory("adam")` from
-    `cnninspect.inspection.accounts.memory`. `probe=True` checks the receptive fields with NaN on the CPU and lets fvcore
-    count there; None does so unless it costs too much. Raises CnninspectError with the command line's message.
+    `cnninspect.inspection.accounts.memory`. `probe=True` checks the receptive fields with NaN on the CPU and lets
+    fvcore count there; None does so unless it costs too much. Raises CnninspectError with the command line's message.
     """
     chosen = InputOptions.of(input_shape, inputs, inputs_from, batch_size)
     name = None if dtype is None else parameter_dtype(str(dtype))

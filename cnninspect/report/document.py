@@ -10,6 +10,7 @@ from typing import Any
 from cnninspect.report.field import ReceptiveField
 from cnninspect.report.plain_data import plain, quantity_from_dict, quantity_to_dict
 from cnninspect.report.quantities import Quantity, Shape, Verdict
+from cnninspect.report.row_id import RowId
 
 SCHEMA_VERSION = 1
 _OWN = {
@@ -51,10 +52,14 @@ class Row:
     extra: Mapping[str, Quantity] = field(default_factory=dict)
 
     @property
+    def id(self) -> RowId:
+        """What tells this row from every other one."""
+        return RowId(self.path, self.kind, self.call, self.functional)
+
+    @property
     def label(self) -> str:
-        """How messages name the row: `conv1`, `conv1 call 2`, `layer1.0 F.relu`."""
-        name = " ".join(part for part in (self.path, self.kind if self.functional else "") if part) or f"({self.kind})"
-        return f"{name} call {self.call}" if self.call else name
+        """How messages name the row."""
+        return self.id.label
 
     @property
     def quantities(self) -> dict[str, Quantity | ReceptiveField]:

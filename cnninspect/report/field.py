@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cnninspect.report.plain_data import frozen, plain
+from cnninspect.report.plain_data import frozen, plain, reason_from_dict, reason_to_dict
 from cnninspect.report.quantities import Status, Verdict
+from cnninspect.report.reasons import Reason
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,8 @@ class ReceptiveField:
     `size` entries are integers, or [min, max] where they depend on the output's position; `jump` entries are integers
     or fractions written as strings. `size` is None where the local field itself is global. `cause` names what makes
     the strict field global. Two fields are equal whatever the rest says: `image` is the input's size along the same
-    axes, `found` says in words what a probe found against the field, `layer` names the call that a total is of.
+    axes, `found` says in words what a probe found against the field, `layer` names the call that a total is of, `why`
+    holds the reasons of a field that is not known or not checked.
     """
 
     size: tuple[Any, ...] | None = None
@@ -29,6 +31,7 @@ class ReceptiveField:
     image: tuple[int, ...] | None = field(default=None, compare=False)
     found: str | None = field(default=None, compare=False)
     layer: str | None = field(default=None, compare=False)
+    why: tuple[Reason, ...] = field(default=(), compare=False)
 
     @property
     def is_global(self) -> bool:
@@ -58,6 +61,7 @@ class ReceptiveField:
             "global": None if self.cause is None else {"cause": self.cause},
             "verdict": self.verdict.value,
             **{name: plain(value) for name, value in details.items() if value is not None},
+            **({"why": [reason_to_dict(reason) for reason in self.why]} if self.why else {}),
         }
 
     @classmethod
@@ -66,7 +70,8 @@ class ReceptiveField:
         cause = data["global"]["cause"] if data.get("global") else None
         size, jump, padding, image = (frozen(data.get(name)) for name in ("size", "jump", "padding", "image"))
         status, verdict = Status(data["status"]), Verdict(data["verdict"])
-        return cls(size, jump, padding, status, cause, verdict, image, data.get("found"), data.get("layer"))
+        why = tuple(reason_from_dict(item) for item in data.get("why", ()))
+        return cls(size, jump, padding, status, cause, verdict, image, data.get("found"), data.get("layer"), why)
 
 
 def _listed(value: tuple[Any, ...] | None) -> list[Any] | None:

@@ -7,6 +7,7 @@ from math import isfinite
 from typing import Any
 
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
+from cnninspect.report.reasons import Cause, Reason
 
 
 def quantity_to_dict(quantity: Quantity) -> dict[str, Any]:
@@ -20,6 +21,7 @@ def quantity_to_dict(quantity: Quantity) -> dict[str, Any]:
         "verdict": quantity.verdict.value,
         **({"reasons": dict(quantity.reasons)} if quantity.reasons else {}),
         **({"parts": plain(quantity.parts)} if quantity.parts else {}),
+        **({"why": [reason_to_dict(reason) for reason in quantity.why]} if quantity.why else {}),
     }
 
 
@@ -34,7 +36,18 @@ def quantity_from_dict(data: Mapping[str, Any]) -> Quantity:
         Verdict(data["verdict"]),
         data.get("reasons", {}),
         data.get("parts", {}),
+        tuple(reason_from_dict(item) for item in data.get("why", ())),
     )
+
+
+def reason_to_dict(reason: Reason) -> dict[str, str]:
+    """A reason as it stands in a `why` list of the JSON."""
+    return {"cause": reason.cause.value, "text": reason.text}
+
+
+def reason_from_dict(data: Mapping[str, str]) -> Reason:
+    """The inverse of `reason_to_dict`."""
+    return Reason(Cause(data["cause"]), data["text"])
 
 
 def plain(value: Any) -> Any:

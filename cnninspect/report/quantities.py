@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from cnninspect.report.reasons import Reason
+
 Shape = tuple[int, ...]
 
 _ITEM_SIZES = {
@@ -65,7 +67,8 @@ class Quantity:
 
     `value` is what the table shows. `analytic` comes from a formula and `measured` maps the name of a counter to
     what it found; a side that has no answer is None or absent, never 0. `reasons` says in words why a counter's
-    measurement differs, where that is known and no error. `parts` says what the value is made of, by name.
+    measurement differs, where that is known and no error. `parts` says what the value is made of, by name. `why` holds
+    the reasons of a number that is not exact or not matched.
     """
 
     value: Any
@@ -76,6 +79,7 @@ class Quantity:
     verdict: Verdict = Verdict.NOT_RUN
     reasons: Mapping[str, str] = field(default_factory=dict)
     parts: Mapping[str, Any] = field(default_factory=dict)
+    why: tuple[Reason, ...] = ()
 
 
 def item_size(dtype: str) -> int:
