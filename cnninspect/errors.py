@@ -1,8 +1,18 @@
 """The few kinds of error a user can cause, each with its exit code.
 
 Every message is one sentence that names the cause, followed by the next step. The command line prints it
-after `cnninspect: ` and exits with `exit_code`; the Python API raises it.
+after `cnninspect: ` and exits with `exit_code`; the Python API raises it. Where a name is misspelt, the next step is
+the nearest name.
 """
+
+from __future__ import annotations
+
+import difflib
+import heapq
+from collections.abc import Iterable
+
+_NEAR = 0.6
+"""The share of letters that two names must have in common to be near."""
 
 
 class CnninspectError(Exception):
@@ -37,3 +47,26 @@ class OutputError(CnninspectError):
     """The result could not be written where the user asked for it."""
 
     exit_code = 2
+
+
+def nearest(wrong: str, names: Iterable[str], count: int = 3) -> list[str]:
+    """At most `count` of `names` that are spelt like `wrong`, best first and in the given order among equals.
+
+    Case, separators and the provider before a colon do not count.
+    """
+    matcher = difflib.SequenceMatcher(autojunk=False)
+    matcher.set_seq2(_folded(wrong))
+
+    def score(name: str) -> float:
+        matcher.set_seq1(_folded(name))
+        # The cheap bounds spare most names the real comparison.
+        if matcher.real_quick_ratio() < _NEAR or matcher.quick_ratio() < _NEAR:
+            return 0.0
+        return matcher.ratio()
+
+    scored = [(score(name), -position, name) for position, name in enumerate(names)]
+    return [name for ratio, _, name in heapq.nlargest(count, scored) if ratio >= _NEAR]
+
+
+def _folded(name: str) -> str:
+    return name.rpartition(":")[2].lower().replace("_", "").replace("-", "").replace(".", "")

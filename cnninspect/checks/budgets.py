@@ -9,12 +9,11 @@ from typing import Any
 
 from cnninspect.checks.formulas import TOTAL
 from cnninspect.checks.numbers import GLOBAL, known_value
-from cnninspect.errors import UsageError
+from cnninspect.errors import UsageError, nearest
 from cnninspect.report.document import Check, Report, Row
 from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Quantity, Status, Verdict
 from cnninspect.report.sizes import parse_count, parse_memory, parse_percent
-from cnninspect.targets.nearest import nearest
 
 Limit = int | Fraction
 

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from cnninspect.errors import UsageError
+from cnninspect.errors import UsageError, nearest
 from cnninspect.report.sizes import parse_count, parse_percent
-from cnninspect.targets.nearest import nearest
 
 NAMES = ("params", "trainable_params", "params_bytes", "buffers", "macs", "neurons", "activation_bytes")
 """What can have a tolerance. Shapes and receptive fields are equal or they are not."""

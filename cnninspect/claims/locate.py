@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from cnninspect.claims.read import Claim
+from cnninspect.errors import nearest
 from cnninspect.report.document import Check, Report, Row
 from cnninspect.report.quantities import Verdict
-from cnninspect.targets.nearest import nearest
 
 
 def locate(claim: Claim, report: Report) -> Row | Check:

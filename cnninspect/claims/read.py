@@ -10,8 +10,7 @@ from cnninspect.checks.formulas import TOTAL
 from cnninspect.claims.columns import COLUMNS, Claimed
 from cnninspect.claims.expressions import NotArithmetic
 from cnninspect.claims.tables import Record, read_records
-from cnninspect.errors import UsageError
-from cnninspect.targets.nearest import nearest
+from cnninspect.errors import UsageError, nearest
 
 _WHICH = ("layer", "call")
 _OF_A_TOTAL = ("params", "macs", "flops", "neurons", "receptive_field")

@@ -10,7 +10,7 @@ import typer
 
 from cnninspect.cli.options import Common
 from cnninspect.cli.session import Session
-from cnninspect.errors import LoadError, UsageError
+from cnninspect.errors import LoadError, UsageError, nearest
 
 
 def models(
@@ -30,8 +30,6 @@ def models(
         names = list(_names(session))
     matching = [name for name in names if _matches(name, pattern)]
     if not matching:
-        from cnninspect.targets.nearest import nearest
-
         near = ", ".join(nearest(pattern, names))
         raise UsageError(f"no model matches {pattern!r}." + (f" Nearest: {near}." if near else ""))
     to_stdout("".join(f"{name}\n" for name in matching))

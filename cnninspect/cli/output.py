@@ -10,12 +10,11 @@ from pathlib import Path
 
 from cnninspect.cli.options import OutputOptions
 from cnninspect.cli.step_summary import append_step_summary
-from cnninspect.errors import OutputError, UsageError
+from cnninspect.errors import OutputError, UsageError, nearest
 from cnninspect.files import cause_of, write_whole
 from cnninspect.render import Format, Screen, View, render
 from cnninspect.render.document import column_names
 from cnninspect.report.document import Report
-from cnninspect.targets.nearest import nearest
 
 
 def view_of(options: OutputOptions, command: str, *, of_two: bool = False) -> View:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cnninspect.errors import UsageError
+from cnninspect.errors import UsageError, nearest
 from cnninspect.render import By, View
 from cnninspect.render.arrange import TEXTS
 from cnninspect.report.sizes import parse_count, parse_memory
-from cnninspect.targets.nearest import nearest
 
 if TYPE_CHECKING:
     from cnninspect.inspection.accounts.base import Account

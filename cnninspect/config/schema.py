@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from cnninspect.errors import UsageError
-from cnninspect.targets.nearest import nearest
+from cnninspect.errors import UsageError, nearest
 
 
 class WrongValue(ValueError):

@@ -15,9 +15,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from cnninspect.errors import LoadError, UsageError
+from cnninspect.errors import LoadError, UsageError, nearest
 from cnninspect.targets.grammar import FromFile, FromModule
-from cnninspect.targets.nearest import nearest
 from cnninspect.targets.undisturbed import undisturbed
 
 Around = Callable[[], AbstractContextManager[None]]

@@ -9,10 +9,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cnninspect.errors import MissingPackage, UsageError
+from cnninspect.errors import MissingPackage, UsageError, nearest
 from cnninspect.targets.grammar import Archive, FromFile, FromModule, Named, parse_target
 from cnninspect.targets.loading import find
-from cnninspect.targets.nearest import nearest
 from cnninspect.targets.providers import Provider, bare_name_providers, providers
 from cnninspect.targets.signatures import check_arguments
 from cnninspect.targets.sources import Provided, source_of

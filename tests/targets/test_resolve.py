@@ -7,8 +7,7 @@ import sys
 
 import pytest
 
-from cnninspect.errors import LoadError, MissingPackage, UsageError
-from cnninspect.targets.nearest import nearest
+from cnninspect.errors import LoadError, MissingPackage, UsageError, nearest
 from cnninspect.targets.resolve import resolve
 
 

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from cnninspect.errors import UsageError
+from cnninspect.errors import UsageError, nearest
 from cnninspect.inspection.accounts.base import Addition, Inspected
 from cnninspect.receptive.intervals import Fields, intervals, name_of
 from cnninspect.receptive.rows import last_map
 from cnninspect.receptive.sights import Ends, Sight, nested, outermost, sight
-from cnninspect.targets.nearest import nearest
 from cnninspect.trace.records import Call, Trace
 
 
