@@ -15,8 +15,7 @@ from cnninspect.cli.session import Session
 from cnninspect.errors import LoadError
 from cnninspect.report.document import Report
 from cnninspect.targets.grammar import parse_target
-from cnninspect.targets.options import parse_arguments, parse_inputs
-from cnninspect.targets.specs import dtype_name
+from cnninspect.targets.specs import dtype_name, parse_arguments, parse_inputs
 
 if TYPE_CHECKING:
     from cnninspect.inspection.accounts.base import Account

@@ -15,7 +15,7 @@ from cnninspect.report.document import Report, Row
 from cnninspect.report.field import ReceptiveField
 from cnninspect.report.plain_data import quantity_to_dict
 from cnninspect.report.verdicts import worst
-from cnninspect.targets.options import parse_argument
+from cnninspect.targets.specs import parse_argument
 
 Setting = dict[str, Any]
 """Constructor arguments by name."""

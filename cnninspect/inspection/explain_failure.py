@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from cnninspect.targets.inputs import Inputs
-from cnninspect.targets.sources import Function
-from cnninspect.targets.target import Target
+from cnninspect.targets.target import Function, Target
 from cnninspect.trace.encode import live_tensors
 from cnninspect.trace.recorder import ForwardFailed
 from cnninspect.trace.records import Call

@@ -15,9 +15,9 @@ from torch.export import ExportedProgram
 from torch.utils._pytree import tree_structure, tree_unflatten
 
 from cnninspect.errors import LoadError, UsageError
-from cnninspect.targets.placing import placed
-from cnninspect.targets.sources import Built, Source
+from cnninspect.targets.devices import placed
 from cnninspect.targets.specs import Given
+from cnninspect.targets.target import Built, Source
 
 
 class ArchiveSource(Source):

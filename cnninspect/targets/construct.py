@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakIdKeyDictionary
 
 from cnninspect.errors import CnninspectError
-from cnninspect.targets.placing import placed
-from cnninspect.targets.undisturbed import undisturbed
-from cnninspect.targets.zeroed import ZeroedMemory
+from cnninspect.targets.devices import placed
+from cnninspect.targets.foreign import undisturbed
 
 Attempt = Callable[[], AbstractContextManager[Any]]
 
@@ -113,3 +113,20 @@ def _default_dtype(dtype: str) -> Iterator[None]:
 def _note(device: str, failure: BaseException) -> str:
     reason = str(failure).split("\n")[0].rstrip(".")
     return f"the constructor ran on the CPU, because it cannot run on {device} ({type(failure).__name__}: {reason})."
+
+
+_UNFILLED = (
+    torch.ops.aten.empty.memory_format,
+    torch.ops.aten.empty_like.default,
+    torch.ops.aten.empty_strided.default,
+    torch.ops.aten.new_empty.default,
+    torch.ops.aten.new_empty_strided.default,
+)
+
+
+class ZeroedMemory(TorchDispatchMode):
+    """Fills new memory with zeros: `nn.Parameter(torch.empty(3))` would hold what was there before, NaN included."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        return made.zero_() if func in _UNFILLED and made.layout is torch.strided else made

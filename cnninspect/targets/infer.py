@@ -10,13 +10,12 @@ from torch import nn
 
 from cnninspect.errors import UsageError
 from cnninspect.report.quantities import Shape
-from cnninspect.targets.placing import on_meta
+from cnninspect.targets.devices import on_meta
+from cnninspect.targets.foreign import undisturbed
 from cnninspect.targets.providers import Model
 from cnninspect.targets.signatures import required
-from cnninspect.targets.sources import Function
 from cnninspect.targets.specs import InputSpec
-from cnninspect.targets.target import Target
-from cnninspect.targets.undisturbed import undisturbed
+from cnninspect.targets.target import Function, Target
 
 SIDES = (224, 32, 28, 64, 96, 128, 227, 256, 299, 384, 512)
 """Image sides to try, the usual one first: a linear layer after the convolutions admits only one."""

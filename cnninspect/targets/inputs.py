@@ -12,16 +12,14 @@ import torch
 from torch import nn
 
 from cnninspect.errors import UsageError
-from cnninspect.targets.given import call_for_inputs
+from cnninspect.targets.devices import is_lazy
+from cnninspect.targets.foreign import undisturbed
 from cnninspect.targets.infer import infer_input
-from cnninspect.targets.options import parse_inputs, parse_shape
-from cnninspect.targets.placing import is_lazy
+from cnninspect.targets.input_values import call_for_inputs, described, moved, tensors
 from cnninspect.targets.providers import Model
 from cnninspect.targets.signatures import check_call
-from cnninspect.targets.specs import Given, InputSpec, dtype_name
+from cnninspect.targets.specs import Given, InputSpec, dtype_name, parse_inputs, parse_shape
 from cnninspect.targets.target import Target
-from cnninspect.targets.undisturbed import undisturbed
-from cnninspect.targets.values import described, moved, tensors
 
 
 @dataclass(frozen=True)

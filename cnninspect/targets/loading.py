@@ -16,8 +16,8 @@ from types import ModuleType
 from typing import Any
 
 from cnninspect.errors import LoadError, UsageError, nearest
+from cnninspect.targets.foreign import undisturbed
 from cnninspect.targets.grammar import FromFile, FromModule
-from cnninspect.targets.undisturbed import undisturbed
 
 Around = Callable[[], AbstractContextManager[None]]
 

@@ -14,8 +14,7 @@ from cnninspect.targets.grammar import Archive, FromFile, FromModule, Named, par
 from cnninspect.targets.loading import find
 from cnninspect.targets.providers import Provider, bare_name_providers, providers
 from cnninspect.targets.signatures import check_arguments
-from cnninspect.targets.sources import Provided, source_of
-from cnninspect.targets.target import Target, plain
+from cnninspect.targets.target import Provided, Target, plain, source_of
 
 
 def resolve(target: Any, arguments: Mapping[str, Any] | None = None) -> Target:

@@ -1,8 +1,10 @@
-"""What one input of a network looks like; knows the names of dtypes without importing torch."""
+"""What `--input`, `--arg` and `--dtype` say: shapes, names of dtypes, literals. Imports no torch."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import ast
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,3 +61,80 @@ def dtype_name(text: str) -> str:
     if name not in DTYPES:
         raise UsageError(f"there is no dtype {text!r}. Known: {', '.join(DTYPES)}.")
     return name
+
+
+_WORD = re.compile(r"[A-Za-z][\w.\-/]*")
+_MISSPELT_CONSTANTS = {"true": "True", "false": "False", "none": "None", "null": "None"}
+
+
+def parse_arguments(texts: Iterable[str]) -> dict[str, Any]:
+    """Constructor arguments by name from `NAME=VALUE` texts; UsageError for one that cannot be read or stands twice."""
+    arguments: dict[str, Any] = {}
+    for text in texts:
+        name, value = parse_argument(text)
+        if name in arguments:
+            raise UsageError(f"--arg {name} is given twice. Keep one of them.")
+        arguments[name] = value
+    return arguments
+
+
+def parse_argument(text: str) -> tuple[str, Any]:
+    """(name, value) of one `NAME=VALUE`, the value a Python literal or a bare word, which is a string."""
+    name, equals, value = text.partition("=")
+    name = name.strip()
+    if not equals or not name.isidentifier():
+        raise UsageError(f"--arg {text!r} is not NAME=VALUE. Write, for example, --arg num_classes=10.")
+    return name, _literal(name, value.strip())
+
+
+def _literal(name: str, value: str) -> Any:
+    try:
+        return ast.literal_eval(value)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        pass
+    # "false" as a string would be true to every constructor.
+    if value.lower() in _MISSPELT_CONSTANTS:
+        constant = _MISSPELT_CONSTANTS[value.lower()]
+        raise UsageError(f"--arg {name}={value} is not a Python literal. Write --arg {name}={constant}.")
+    if _WORD.fullmatch(value):
+        return value
+    raise UsageError(
+        f"--arg {name}={value} is not a Python literal. Write a value such as 3, 0.5, True, (3, 3) or 'text'."
+    )
+
+
+def parse_inputs(texts: Iterable[str]) -> tuple[InputSpec, ...]:
+    """The inputs that `--input` texts describe, in order; UsageError where a keyword stands twice."""
+    specs = tuple(parse_input(text) for text in texts)
+    keywords = [spec.keyword for spec in specs if spec.keyword is not None]
+    for keyword in keywords:
+        if keywords.count(keyword) > 1:
+            raise UsageError(f"--input {keyword}= is given twice. Keep one of them.")
+    return specs
+
+
+def parse_input(text: str) -> InputSpec:
+    """One `[NAME=]SHAPE[:DTYPE]`, such as `1x3x224x224` or `ids=2x77:int64`."""
+    keyword, equals, rest = text.rpartition("=")
+    if equals and not keyword.strip().isidentifier():
+        raise UsageError(f"--input {text!r}: {keyword!r} is not the name of an argument.")
+    sizes, colon, dtype = rest.partition(":")
+    if colon and not dtype.strip():
+        raise UsageError(f"--input {text!r} ends in a colon. Write SHAPE or SHAPE:DTYPE, such as 2x77:int64.")
+    return InputSpec(parse_shape(sizes, text), dtype_name(dtype) if colon else None, keyword.strip() or None)
+
+
+def parse_shape(sizes: str, text: str | None = None) -> Shape:
+    """The shape that `1x3x224x224` writes; UsageError, which quotes `text`, for anything but positive integers."""
+    where = f"--input {sizes if text is None else text!r}"
+    if not sizes.strip():
+        raise UsageError(f"{where} has no shape. Write sizes joined by x, such as 1x3x224x224.")
+    return tuple(_size(part.strip(), where) for part in sizes.lower().split("x"))
+
+
+def _size(part: str, where: str) -> int:
+    if not re.fullmatch(r"[+-]?\d+", part, re.ASCII):
+        raise UsageError(f"{where}: {part!r} is not a size. Write sizes joined by x, such as 1x3x224x224.")
+    if int(part) <= 0:
+        raise UsageError(f"{where}: size {part} is not positive. A tensor with such a size holds nothing to inspect.")
+    return int(part)

@@ -1,14 +1,137 @@
-"""The resolved target: what the user typed, where it comes from, and how to build it."""
+"""A target: what the user typed, and how its model is built: by a provider, a factory, from a module or a function."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import copy
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from cnninspect.targets.providers import Model
-from cnninspect.targets.sources import Source
+from torch import nn
+
+from cnninspect.errors import LoadError, UsageError
+from cnninspect.targets.construct import ConstructionError, construct
+from cnninspect.targets.devices import is_lazy, placed
+from cnninspect.targets.loading import Around
+from cnninspect.targets.providers import Model, Provider
+from cnninspect.targets.signatures import check_arguments, check_complete, doubt, fixed, takes, tensor_parameters
 from cnninspect.targets.specs import Given, InputSpec, parameter_dtype
+
+# How torch says that there is not enough memory, on the CPU and on CUDA.
+_NO_ROOM = re.compile("allocate memory|out of memory")
+
+Built = tuple[Model, Sequence[str]]
+"""A model and what the report must say about how it was built."""
+
+
+class Source(ABC):
+    """Where a target's model comes from."""
+
+    @abstractmethod
+    def build(self, device: str, dtype: str | None) -> Built:
+        """The model on the device, its floating point parameters in the dtype. Raises UsageError or LoadError."""
+
+    def default_inputs(self) -> Sequence[InputSpec] | Given:
+        """The inputs that come with the model; empty where none do."""
+        return ()
+
+    def check_inputs(self, name: str, given: Given) -> None:  # noqa: B027 - most forwards say by their signature
+        """UsageError if the model `name` cannot take these inputs for a reason that its forward's signature hides."""
+
+
+class Provided(Source):
+    """A name that a provider knows."""
+
+    def __init__(self, provider: Provider, name: str, arguments: Mapping[str, Any]):
+        self.provider, self.name, self.arguments = provider, name, arguments
+
+    def build(self, device: str, dtype: str | None) -> Built:
+        """The provider's model."""
+        make = partial(self.provider.build, self.name, self.arguments)
+        label = f"{self.provider.name}:{self.name}"
+        model, notes = _constructed(make, self.provider.factory(self.name), label, device, dtype)
+        return model, [*self.provider.notes(self.name, self.arguments), *notes]
+
+    def default_inputs(self) -> Sequence[InputSpec]:
+        """The provider's inputs."""
+        return self.provider.default_inputs(self.name, self.arguments)
+
+
+class Made(Source):
+    """What a class or factory returns; `around` is entered while it runs."""
+
+    def __init__(self, factory: Callable[..., Any], name: str, arguments: Mapping[str, Any], around: Around):
+        self.factory, self.name, self.arguments, self.around = factory, name, arguments, around
+
+    def build(self, device: str, dtype: str | None) -> Built:
+        """The module or function that the factory returns."""
+        with self.around():
+            return _constructed(partial(self.factory, **self.arguments), self.factory, self.name, device, dtype)
+
+
+class Instance(Source):
+    """A module that exists already; it is never changed."""
+
+    def __init__(self, module: nn.Module):
+        self.module = module
+
+    def build(self, device: str, dtype: str | None) -> Built:
+        """The module itself if it is on the device, or else a copy there; a copy if its first forward changes it."""
+        module = copy.deepcopy(self.module) if is_lazy(self.module) else self.module
+        return placed(module, device, dtype), ()
+
+
+class Function(Source):
+    """A plain function of tensors, with its other arguments fixed."""
+
+    def __init__(self, function: Callable[..., Any], name: str, arguments: Mapping[str, Any]):
+        self.function = fixed(function, arguments) if arguments else function
+        tensors = ", ".join(tensor_parameters(function, arguments))
+        self.doubt = doubt(function, arguments)
+        self.note = f"{name} is taken as a function of tensors ({tensors})."
+
+    def build(self, device: str, dtype: str | None) -> Built:  # noqa: ARG002 - a function is on no device
+        """The function."""
+        return self.function, [self.note]
+
+
+def source_of(thing: Any, name: str, arguments: Mapping[str, Any], around: Around = contextlib.nullcontext) -> Source:
+    """How to get a model out of `thing`: a module, a class, a factory or a function of tensors.
+
+    Raises UsageError for arguments it does not take, LoadError for a thing that is no model.
+    """
+    if isinstance(thing, nn.Module):
+        if arguments:
+            raise UsageError(f"{name} is a model that is built already and takes no --arg.")
+        return Instance(thing)
+    if not callable(thing):
+        kind = type(thing).__name__
+        raise LoadError(f"{name} is of type {kind}. A model is an nn.Module, a class, a factory or a function.")
+    check_arguments(thing, name, arguments)
+    if tensor_parameters(thing, arguments):
+        return Function(thing, name, arguments)
+    check_complete(thing, name, arguments)
+    return Made(thing, name, arguments, around)
+
+
+def _constructed(
+    make: Callable[[], Any], factory: Callable[..., Any], name: str, device: str, dtype: str | None
+) -> Built:
+    try:
+        model, notes = construct(make, device, dtype)
+    except ConstructionError as failure:
+        reason = str(failure.cause).split("\n")[0].rstrip(".")
+        kind = type(failure.cause).__name__
+        no_room = isinstance(failure.cause, MemoryError) or _NO_ROOM.search(reason)
+        hint = " A model on --device meta needs no memory." if no_room else takes(factory)
+        raise LoadError(f"{name} cannot be built: {kind}: {reason}.{hint}") from failure.cause
+    if not callable(model):
+        raise LoadError(f"{name} returned a {type(model).__name__}, neither a Module nor a function of tensors.")
+    return model, notes
 
 
 @dataclass

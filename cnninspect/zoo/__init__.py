@@ -2,7 +2,58 @@
 
 from __future__ import annotations
 
-from cnninspect.zoo.base import Deferred, Entry
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from cnninspect.report.quantities import Shape
+
+Factory = Callable[..., Callable[..., Any]]
+
+
+@dataclass(frozen=True)
+class Deferred:
+    """A factory named as `package.module:attribute`, imported when it is first called or asked for its signature."""
+
+    where: str
+
+    def load(self) -> Factory:
+        """The factory itself."""
+        module, attribute = self.where.split(":")
+        factory: Factory = getattr(import_module(module), attribute)
+        return factory
+
+    def __call__(self, **arguments: Any) -> Callable[..., Any]:
+        """The network built with `arguments`."""
+        return self.load()(**arguments)
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return inspect.signature(self.load())
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One network of the zoo.
+
+    `factory` takes the network's own arguments by keyword and returns an nn.Module, or a plain function of tensors.
+    `inputs` are the shapes of the default inputs, batch first; they are float32. A name among the sizes stands for
+    the value of that argument of the factory, so that the input fits the network that was asked for.
+    """
+
+    name: str
+    factory: Factory
+    inputs: tuple[tuple[int | str, ...], ...]
+    description: str
+
+    def input_shapes(self, arguments: Mapping[str, Any] | None = None) -> tuple[Shape, ...]:
+        """The shapes of the default inputs of the network that is built with `arguments`."""
+        parameters = inspect.signature(self.factory).parameters
+        values = {name: parameter.default for name, parameter in parameters.items()} | dict(arguments or {})
+        return tuple(tuple(size if isinstance(size, int) else values[size] for size in shape) for shape in self.inputs)
+
 
 _Shape = tuple[int | str, ...]
 
@@ -22,12 +73,12 @@ def _entry(name: str, where: str, shape: _Shape, description: str) -> Entry:
 
 
 _NETWORKS = (
-    _entry("nethw", "nethw:NetHW", _SIZED, "three conv + pool stages and one linear layer"),
-    _entry("small-cnn", "small:SmallCNN", _SMALL, "three convolutions and two max pools"),
-    _entry("small-fcnn", "small:SmallFCNN", _SIZED, "the maps of small-cnn from fully connected layers"),
-    _entry("pool-upsample", "colourisation:PoolUpsample", _GREY, "autoencoder: max pools down, upsampling up"),
-    _entry("conv-transpose", "colourisation:ConvTranspose", _GREY, "autoencoder: strided convs down, transposed up"),
-    _entry("custom-alexnet", "alexnet:CustomAlexNet", _LARGE, "AlexNet with activations and pools as functions"),
+    _entry("nethw", "classifiers:NetHW", _SIZED, "three conv + pool stages and one linear layer"),
+    _entry("small-cnn", "classifiers:SmallCNN", _SMALL, "three convolutions and two max pools"),
+    _entry("small-fcnn", "classifiers:SmallFCNN", _SIZED, "the maps of small-cnn from fully connected layers"),
+    _entry("pool-upsample", "encoder_decoder:PoolUpsample", _GREY, "autoencoder: max pools down, upsampling up"),
+    _entry("conv-transpose", "encoder_decoder:ConvTranspose", _GREY, "autoencoder: strided convs down, transposed up"),
+    _entry("custom-alexnet", "classifiers:CustomAlexNet", _LARGE, "AlexNet with activations and pools as functions"),
     _entry("ciresan", "ciresan:Ciresan", _TINY, "seven convolutions for MNIST"),
     _entry("ciresan-residual", "ciresan:CiresanResidual", _TINY, "ciresan with three residual additions"),
     _entry("three-layer-functional", "three_layer:functional", _SIXTY_FOUR, "three layers as a function of tensors"),
@@ -43,12 +94,12 @@ _NETWORKS = (
     _entry("conv-transpose-4", "upsampling:transposed_4", (1, "channels", 64, 64), "4x4 kernel that doubles the map"),
     _entry("conv-transpose-rect", "upsampling:transposed_rect", (1, "in_channels", 50, 100), "axes that differ"),
     _entry("pixel-shuffle", "upsampling:pixel_shuffle", (1, 27, 64, 64), "channels become pixels"),
-    _entry("conv-regular", "separable:regular", _MOBILENET, "one convolution"),
-    _entry("conv-separable", "separable:separable", _MOBILENET, "depthwise and pointwise convolution in its place"),
-    _entry("conv-stack", "stack:ConvStack", (1, "channels", 32, 32), "two stacked 3x3 convolutions"),
-    _entry("conv-5x5", "stack:one_5x5", (1, "channels", 32, 32), "one 5x5 convolution"),
-    _entry("lenet5", "lenet:LeNet5", _SMALL, "LeNet-5 with average pools and a full C3"),
-    _entry("unet-small", "unet:UNetSmall", _MEDIUM, "U-Net: joins by concatenation"),
+    _entry("conv-regular", "convolutions:regular", _MOBILENET, "one convolution"),
+    _entry("conv-separable", "convolutions:separable", _MOBILENET, "depthwise and pointwise convolution in its place"),
+    _entry("conv-stack", "convolutions:ConvStack", (1, "channels", 32, 32), "two stacked 3x3 convolutions"),
+    _entry("conv-5x5", "convolutions:one_5x5", (1, "channels", 32, 32), "one 5x5 convolution"),
+    _entry("lenet5", "classifiers:LeNet5", _SMALL, "LeNet-5 with average pools and a full C3"),
+    _entry("unet-small", "encoder_decoder:UNetSmall", _MEDIUM, "U-Net: joins by concatenation"),
 )
 
 ENTRIES: dict[str, Entry] = {entry.name: entry for entry in _NETWORKS}

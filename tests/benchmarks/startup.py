@@ -38,7 +38,7 @@ import_torchvision()
 import torchvision
 """
 
-ZOO = "from cnninspect.zoo.alexnet import CustomAlexNet"
+ZOO = "from cnninspect.zoo.classifiers import CustomAlexNet"
 
 PAIRS = [
     ("--help / empty Typer app", ["-m", "cnninspect", "--help"], ["-c", EMPTY_APP, "--help"]),

@@ -7,8 +7,17 @@ from typing import Any
 import pytest
 
 from cnninspect.errors import UsageError
-from cnninspect.targets.options import parse_argument, parse_arguments, parse_input, parse_inputs, parse_shape
-from cnninspect.targets.specs import DTYPES, InputSpec, dtype_name, parameter_dtype
+from cnninspect.targets.specs import (
+    DTYPES,
+    InputSpec,
+    dtype_name,
+    parameter_dtype,
+    parse_argument,
+    parse_arguments,
+    parse_input,
+    parse_inputs,
+    parse_shape,
+)
 
 
 @pytest.mark.parametrize(

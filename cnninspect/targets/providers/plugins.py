@@ -22,9 +22,8 @@ from typing import Any
 
 from cnninspect.errors import LoadError
 from cnninspect.targets.grammar import BUILT_IN
-from cnninspect.targets.options import parse_input
 from cnninspect.targets.providers.base import Model, Provider
-from cnninspect.targets.specs import InputSpec
+from cnninspect.targets.specs import InputSpec, parse_input
 
 GROUP = "cnninspect.models"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from cnninspect.targets.providers.base import Model, Provider
 from cnninspect.targets.specs import InputSpec
-from cnninspect.zoo.base import Entry
+from cnninspect.zoo import Entry
 
 
 class ZooProvider(Provider):

@@ -1,4 +1,4 @@
-"""Stacked convolutions to vary: what kernel, stride, dilation, depth and pooling do to field, map and cost."""
+"""One or two convolutions: stacks to vary, and a regular one against a depthwise separable one."""
 
 from __future__ import annotations
 
@@ -34,3 +34,25 @@ class ConvStack(nn.Sequential):
 
 
 one_5x5 = partial(ConvStack, kernel_size=5, depth=1)
+
+
+def regular(dk: int = 3, m: int = 512, n: int = 512) -> nn.Sequential:
+    """[N, m, H, W] -> [N, n, H, W] by one convolution of odd kernel dk, no bias: dk^2 * m * n MACs per position.
+
+    The defaults are the layer of MobileNet whose cost the paper states.
+    Source: Howard et al. 2017, "MobileNets", section 3.1 and table 3.
+    """
+    return nn.Sequential(OrderedDict(conv=nn.Conv2d(m, n, dk, padding=dk // 2, bias=False)))
+
+
+def separable(dk: int = 3, m: int = 512, n: int = 512) -> nn.Sequential:
+    """The same maps from one filter per channel, then 1x1 to mix the channels: (dk^2 + n) * m MACs per position.
+
+    Source: as for `regular`.
+    """
+    return nn.Sequential(
+        OrderedDict(
+            depthwise=nn.Conv2d(m, m, dk, padding=dk // 2, groups=m, bias=False),
+            pointwise=nn.Conv2d(m, n, 1, bias=False),
+        )
+    )
