@@ -234,7 +234,12 @@ def test_few_files_stand_in_no_room():
         ("checks/baseline.py", "from cnninspect.checks import align", "checks", ("checks",)),
         ("checks/baseline.py", "from cnninspect.report import row_id", "report.row_id", ("report.row_id",)),
         ("checks/baseline.py", "def f():\n    import cnninspect.cli.app", "cli.app", ("cli.app",)),
-        ("checks/baseline.py", "x = 'net'; import_module(f'cnninspect.zoo.alex{x}')", "zoo.alex*", ("zoo.alexnet",)),
+        (
+            "checks/baseline.py",
+            "x = 'ng'; import_module(f'cnninspect.zoo.upsampli{x}')",
+            "zoo.upsampli*",
+            ("zoo.upsampling",),
+        ),
     ],
     ids=["name", "module", "inside a function", "computed"],
 )
