@@ -49,7 +49,7 @@ def _failed(findings: Findings) -> Iterator[str]:
     """Why a counter could not work at all."""
     for name, counts in findings.counts.items():
         if all(count.value is None for count in counts):
-            yield f"{name} did not count: {'; '.join(counts[0].missed)}."
+            yield f"{name} did not count: {'; '.join(map(str, counts[0].skips))}."
 
 
 def _explained(findings: Findings) -> Iterator[str]:

@@ -15,7 +15,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from cnninspect.measure.base import Convention, Count, Run
+from cnninspect.measure.base import Convention, Count, Run, Skip
 from cnninspect.measure.gradients import forward_and_backward
 from cnninspect.report.quantities import macs_from_flops
 from cnninspect.trace.encode import live_tensors, unwrapped
@@ -27,8 +27,8 @@ from cnninspect.trace.records import Call, Trace
 OWN_FUNCTION = "autograd."
 """What precedes the name of a gradient that the model's own code works out, among the ops that are missed."""
 
-WITHOUT_GRADIENTS = "no_grad"
-"""Stands among the ops that are missed where the model's own code switches gradients off."""
+WITHOUT_GRADIENTS = Skip("", "work with gradients switched off")
+"""Left out where the model's own code switches gradients off."""
 
 RECOMPUTED = "forward work that checkpoints repeat"
 """What runs in the backward pass with gradients on is a forward pass again."""
@@ -63,7 +63,7 @@ class _Owners(Follower):
     def __init__(self, model: nn.Module, trace: Trace):
         super().__init__(model, trace)
         self.running: int | None = None
-        self.found: dict[int | None, dict[str, None]] = defaultdict(dict)
+        self.found: dict[int | None, dict[Skip, None]] = defaultdict(dict)
         self._nodes: set[Any] = set()
 
     def ended(self, call: Call) -> None:
@@ -84,7 +84,7 @@ class _Owners(Follower):
             if node is not None and node not in self._nodes:
                 self._nodes.add(node)
                 if isinstance(node, torch.autograd.function.BackwardCFunction):
-                    self.found[position][f"{OWN_FUNCTION}{type(node).__name__}"] = None
+                    self.found[position][Skip(f"{OWN_FUNCTION}{type(node).__name__}")] = None
                 node.register_prehook(lambda *_: self._runs(position))
                 stack.extend(before for before, _ in node.next_functions)
 
@@ -101,14 +101,14 @@ class _Watch(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self._owners = owners
         self._by_op: dict[int | None, Counter[str]] = defaultdict(Counter)
-        self._missed: dict[int | None, dict[str, None]] = defaultdict(dict)
+        self._missed: dict[int | None, dict[Skip, None]] = defaultdict(dict)
 
     def counts(self, trace: Trace) -> list[Count]:
         """One Count per call of the trace."""
         same = self._owners.same_calls()
         certain = {0, *(index for indices in same.values() for index in indices)}
         by_op: dict[int, Counter[str]] = defaultdict(Counter)
-        missed: dict[int, dict[str, None]] = defaultdict(dict)
+        missed: dict[int, dict[Skip, None]] = defaultdict(dict)
         for position in {*self._by_op, *self._missed, *self._owners.found}:
             owner = self._owners.in_trace(position, same) or 0
             by_op[owner].update(self._by_op[position])
@@ -126,7 +126,7 @@ class _Watch(TorchDispatchMode):
         packet, owner = f"{func.namespace}.{func._opname}", self._owners.running
         formula = flop_registry.get(func._overloadpacket)
         if formula is None:
-            self._missed[owner][packet] = None
+            self._missed[owner][Skip(packet)] = None
             return output
         by_op = self._by_op[owner]
         name = RECOMPUTED if torch.is_grad_enabled() else packet

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
+from cnninspect.report.reasons import failure
 from cnninspect.trace.records import Trace
 
 
@@ -22,17 +23,37 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Skip:
+    """Work that a counter left out.
+
+    `op` is the counter's own name of an op, empty for work that is no single op. `reason` says in words which work it
+    is or why it was left out; without one the counter has no formula for the op.
+    """
+
+    op: str
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return self.reason or self.op
+
+
+@dataclass(frozen=True)
 class Count:
     """What one counter found for one call, in MACs, calls below it excluded.
 
-    `value` sums the ops that the counter has a formula for; `missed` names those it has none for, in order of
-    first appearance. `by_op` splits `value` by the counter's own names of ops. A value of None means that the counter
-    could not attribute anything to this call.
+    `value` sums the ops that the counter has a formula for; `missed` holds what it left out, in order of first
+    appearance; the name of an op stands for its Skip. `by_op` splits `value` by the counter's own names of ops. A value
+    of None means that the counter could not attribute anything to this call.
     """
 
     value: int | None
-    missed: tuple[str, ...] = ()
+    missed: Sequence[Skip | str] = ()
     by_op: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def skips(self) -> tuple[Skip, ...]:
+        """`missed`, each as a Skip."""
+        return tuple(Skip(entry) if isinstance(entry, str) else entry for entry in self.missed)
 
 
 Measure = Callable[[Run], list[Count]]
@@ -92,11 +113,26 @@ def counter(
 
 
 def count(run: Run, with_kernels: Run | None = None) -> dict[str, list[Count]]:
-    """What every counter found that can work on this run's device, or else on that of the same run `with_kernels`."""
+    """What every counter found that can work on this run's device, or else on that of the same run `with_kernels`.
+
+    One that raises, or does not return a Count for each call, has a value of None everywhere, with the reason.
+    """
     real = run if run.device != "meta" else with_kernels
     found = {}
     for entry in COUNTERS.values():
         used = real if entry.needs_kernels else run
         if used is not None:
-            found[entry.name] = entry.measure(used)
+            found[entry.name] = _found(entry, used)
     return found
+
+
+def _found(entry: MacCounter, run: Run) -> list[Count]:
+    calls = len(run.trace.calls)
+    try:
+        counts = list(entry.measure(run))
+        if len(counts) == calls and all(isinstance(count, Count) for count in counts):
+            return counts
+        reason = f"it returned {len(counts)} results, not a Count for each of the {calls} calls"
+    except Exception as error:
+        reason = str(failure("the counter", error))
+    return [Count(None, (Skip("", reason),))] * calls

@@ -21,8 +21,6 @@ MULTIPLYING = {
     "_scaled_dot_product_flash_attention_for_cpu": "fused attention on cpu",
     "_convolution_mode": "convolution with padding='same' or 'valid'",
     "_euclidean_dist": "cdist",
-    "matmul with a broadcast first operand": "the batch of a matmul's second operand",
-    "work whose result is not used": "work whose result is not used",
 }
 """Ops of torch that multiply and accumulate, among those that some counter has no formula for, with the name to say."""
 
@@ -75,11 +73,11 @@ def _other_work(count: Count, convention: Convention) -> dict[str, None]:
 
 
 def _uncounted(count: Count, multiplies: Multiplies | None) -> Iterator[str]:
-    """What the counter missed that multiplies; an op from outside torch may."""
-    for op in count.missed:
-        namespace, _, name = op.partition(".")
-        known = MULTIPLYING.get(name) or MULTIPLYING.get(name.removesuffix("_"))
-        if known is not None:
+    """What the counter left out that may multiply: work it has words for, an op that multiplies or is not torch's."""
+    for skip in count.skips:
+        namespace, _, name = skip.op.partition(".")
+        known = skip.reason or MULTIPLYING.get(name) or MULTIPLYING.get(name.removesuffix("_"))
+        if known:
             yield known
-        elif namespace not in ("aten", "prim") or name.startswith(_FOREIGN) or (multiplies and multiplies(op)):
-            yield op
+        elif namespace not in ("aten", "prim") or name.startswith(_FOREIGN) or (multiplies and multiplies(skip.op)):
+            yield skip.op

@@ -1,7 +1,7 @@
 """fvcore's flop counter, which traces the model with torch.jit on real data.
 
 Its unit is called flop and is one multiply-accumulate for convolutions and matrix products; it adds its own counts of
-normalisation, interpolation and average pooling. An op that it has no formula for is named in `Count.missed`.
+normalisation, interpolation and average pooling. Work that it has no formula for stands in `Count.missed`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from cnninspect.measure.base import Convention, Count, Inexact, Run, counter
+from cnninspect.measure.base import Convention, Count, Inexact, Run, Skip, counter
 from cnninspect.measure.fvcore_cases import EINSUM, NOTHING_CONTRACTED, SEVERAL, SUMMED_ALONE, VECTOR_WEIGHT
 from cnninspect.measure.jit_scopes import JitScopes
 from cnninspect.trace.dataflow import Dataflow
@@ -26,7 +26,7 @@ from cnninspect.trace.records import Trace
 if TYPE_CHECKING:
     from cnninspect.measure.fvcore_nodes import Node
 
-UNUSED = "aten.work whose result is not used"
+UNUSED = Skip("", "work whose result is not used")
 """The tracer drops what no output depends on."""
 
 CONVENTION = Convention(
@@ -66,7 +66,7 @@ def fvcore_macs(run: Run) -> list[Count]:
                 analysis.total()
     except Exception as error:
         reason = f"{type(error).__name__}: {str(error).strip()}".splitlines()[0].rstrip(". ")
-        return [Count(None, (f"tracing failed: {reason}",)) for _ in run.trace.calls]
+        return [Count(None, (Skip("", f"tracing failed: {reason}"),)) for _ in run.trace.calls]
     unused = _unused(run.trace)
     return [
         replace(count, missed=(*count.missed, UNUSED)) if call.index in unused else count
@@ -110,13 +110,13 @@ def _attribute(nodes: list[Node], scopes: JitScopes, calls: int) -> list[Count]:
     same = scopes.same_calls()
     certain = {0, *(index for indices in same.values() for index in indices)}
     counted: dict[int, Counter[str]] = {index: Counter() for index in certain}
-    missed: dict[int, dict[str, None]] = {index: {} for index in certain}
+    missed: dict[int, dict[Skip, None]] = {index: {} for index in certain}
     for node in nodes:
         index = scopes.call_of(node.scope, same) or 0
-        if node.counts is None:
-            missed[index][node.kind] = None
+        if isinstance(node.found, Skip):
+            missed[index][node.found] = None
         else:
-            counted[index].update(node.counts)
+            counted[index].update(node.found)
     return [
         Count(sum(counted[index].values()), tuple(missed[index]), counted[index]) if index in certain else Count(None)
         for index in range(calls)

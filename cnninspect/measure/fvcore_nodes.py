@@ -13,19 +13,19 @@ from fvcore.nn import FlopCountAnalysis
 from fvcore.nn.jit_handles import Handle, get_shape
 from torch import nn
 
+from cnninspect.measure.base import Skip
 from cnninspect.measure.fvcore_cases import VECTOR_WEIGHT, einsum_case
 
-BROADCAST_MATMUL = "aten.matmul with a broadcast first operand"
+BROADCAST_MATMUL = Skip("aten.matmul", "the batch of a matmul's second operand")
 """fvcore's formula for matmul multiplies by the first operand's own batch dimensions only."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """A node of the graph: the scopes that it lies in, and its counts by op, or None without a formula for `kind`."""
+    """A node of the graph: the scopes that it lies in, and its counts by op or what fvcore left out."""
 
     scope: str
-    kind: str
-    counts: Mapping[str, int] | None
+    found: Mapping[str, int] | Skip
 
 
 class Analysis(FlopCountAnalysis):  # type: ignore[misc]
@@ -42,9 +42,9 @@ class Analysis(FlopCountAnalysis):  # type: ignore[misc]
             found = handle(inputs, outputs)
             counts = found if isinstance(found, Counter) else {_name(kind, inputs): found}
             scope = outputs[0].node().scopeName()
-            self.nodes.append(Node(scope, kind, {name: int(number) for name, number in counts.items()}))
+            self.nodes.append(Node(scope, {name: int(number) for name, number in counts.items()}))
             if kind == "aten::matmul" and _broadcasts_first(inputs, outputs):
-                self.nodes.append(Node(scope, BROADCAST_MATMUL, None))
+                self.nodes.append(Node(scope, BROADCAST_MATMUL))
             return found
 
         return count
@@ -52,7 +52,7 @@ class Analysis(FlopCountAnalysis):  # type: ignore[misc]
     def _should_ignore_node(self, node: Any) -> bool:
         ignored = super()._should_ignore_node(node)
         if not ignored:
-            self.nodes.append(Node(node.scopeName(), node.kind().replace("::", "."), None))
+            self.nodes.append(Node(node.scopeName(), Skip(node.kind().replace("::", "."))))
         return bool(ignored)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import flop_registry
 
-from cnninspect.measure.base import Convention, Count, Run, counter
+from cnninspect.measure.base import Convention, Count, Run, Skip, counter
 from cnninspect.report.quantities import flops_from_macs, macs_from_flops
 from cnninspect.trace.records import Op, TensorRef
 
@@ -35,7 +35,7 @@ def _count(ops: list[Op]) -> Count:
     for op in ops:
         formula = _formula(op.packet)
         if formula is None:
-            missed.append(op.packet)
+            missed.append(Skip(op.packet))
         else:
             outputs = tuple(_stand_in(ref) for ref in op.outputs)
             out = outputs[0] if len(outputs) == 1 else outputs

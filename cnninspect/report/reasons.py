@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 
 
 class Cause(str, Enum):
@@ -43,3 +45,11 @@ class Reason:
 def distinct(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
     """Each reason once, in the order in which they come."""
     return tuple(dict.fromkeys(reasons))
+
+
+def failure(what: str, error: Exception) -> Reason:
+    """The reason that `what` raised an error: `the formula of X failed: TypeError: no number (x.py:41)`."""
+    words = ": ".join((type(error).__name__, *str(error).strip().splitlines()[:1]))
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return Reason(Cause.FAILED, f"{what} failed: {words}{where}")

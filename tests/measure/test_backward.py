@@ -29,7 +29,8 @@ PLAIN = (
 def whole(counts):
     """What all calls have together."""
     by_op = sum((Counter(count.by_op) for count in counts), Counter())
-    return Count(sum(count.value or 0 for count in counts), tuple(op for count in counts for op in count.missed), by_op)
+    skips = tuple(skip for count in counts for skip in count.skips)
+    return Count(sum(count.value or 0 for count in counts), skips, by_op)
 
 
 def flop_counter_mode(run):

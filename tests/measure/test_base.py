@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
 
+from cnninspect import inspect_model
 from cnninspect.measure import count
-from cnninspect.measure.base import COUNTERS, Convention, Count, counter
+from cnninspect.measure.base import COUNTERS, Convention, Count, Skip, counter
 from cnninspect.measure.explain import explain, unit_of
 from tests.measure.models import run_of
 
@@ -42,3 +45,42 @@ def test_two_counters_of_one_name_are_an_error():
 def test_a_counter_that_needs_kernels_is_not_asked_on_meta():
     assert set(count(run_of(F.relu, torch.rand(3, device="meta"), device="meta"))) == {"torch"}
     assert set(count(run_of(F.relu, torch.rand(3)))) == {"torch", "fvcore"}
+
+
+def test_the_name_of_an_op_stands_for_its_skip():
+    assert Count(0, ("aten.lstm", Skip("", "a reason"))).skips == (Skip("aten.lstm"), Skip("", "a reason"))
+
+
+def raises(error):
+    """A counter that raises."""
+
+    def measure(run):
+        raise error
+
+    return measure
+
+
+@pytest.mark.parametrize("name", list(COUNTERS))
+@pytest.mark.parametrize(
+    "error", [TypeError, AttributeError, KeyError, ZeroDivisionError], ids=lambda kind: kind.__name__
+)
+def test_a_counter_that_raises_costs_its_own_column_and_is_named(monkeypatch, name, error):
+    monkeypatch.setitem(COUNTERS, name, replace(COUNTERS[name], measure=raises(error("planted"))))
+    report = inspect_model(torch.nn.Linear(4, 3), (1, 4), device="cpu")
+    (other,) = set(COUNTERS) - {name}
+    macs = report.totals["macs"]
+    assert macs.measured == {other: 4 * 3}
+    assert macs.verdict.value == "match"
+    (note,) = [note for note in report.notes if note.startswith(f"{name} did not count: the counter failed")]
+    assert f"{error.__name__}: " in note
+    assert "planted" in note
+    assert "test_base.py:" in note
+
+
+@pytest.mark.parametrize("found", [[], [1, 2], [Count(1)] * 3], ids=["none", "no counts", "too many"])
+def test_a_counter_that_returns_something_else_is_named(monkeypatch, found):
+    monkeypatch.setitem(COUNTERS, "torch", replace(COUNTERS["torch"], measure=lambda run: found))
+    report = inspect_model(torch.nn.Sequential(torch.nn.Linear(4, 3)), (1, 4))
+    expected = f"torch did not count: it returned {len(found)} results, not a Count for each of the 2 calls."
+    assert expected in report.notes
+    assert report.totals["macs"].verdict.value == "unknown"

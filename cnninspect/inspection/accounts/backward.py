@@ -31,7 +31,7 @@ class Backward:
         trace = inspected.trace
         found, notes = attempted("the backward pass", lambda: backward_macs(inspected.run))
         counts = found or [Count(None)] * len(trace.calls)
-        off = {call.index for call in trace.calls if WITHOUT_GRADIENTS in counts[call.index].missed}
+        off = {call.index for call in trace.calls if WITHOUT_GRADIENTS in counts[call.index].skips}
         numbers = inclusive(trace, Unit.MACS, _judged(backward(trace, off), counts, trace))
         notes += tuple(f"{name} works gradients out in code of its own: no formula covers it." for name in _own(counts))
         return Addition([{"backward_macs": number} for number in numbers], {"backward_macs": numbers[0]}, notes=notes)
@@ -71,7 +71,7 @@ def _beyond_formulas(counts: Sequence[Count], trace: Trace) -> set[int]:
 
 def _own(counts: Sequence[Count]) -> dict[str, None]:
     """The names of gradients that the model's own code works out."""
-    missed = dict.fromkeys(op for count in counts for op in count.missed)
+    missed = dict.fromkeys(skip.op for count in counts for skip in count.skips)
     return {op.removeprefix(OWN_FUNCTION): None for op in missed if op.startswith(OWN_FUNCTION)}
 
 

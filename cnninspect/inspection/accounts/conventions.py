@@ -24,7 +24,7 @@ class Conventions:
 
 
 def _about(entry: MacCounter, macs: int | None, counts: Sequence[Count]) -> dict[str, Any]:
-    failed = "; ".join(counts[0].missed) if counts and all(count.value is None for count in counts) else None
+    failed = "; ".join(map(str, counts[0].skips)) if counts and all(count.value is None for count in counts) else None
     return {
         "convention": entry.convention.unit,
         "own_total": None if macs is None else entry.convention.own(macs),

@@ -81,7 +81,7 @@ def _count_of(packet: str, counts: Sequence[Count]) -> Count | None:
     by_op = Counter[str]()
     for count in counts:
         by_op.update({packet: count.by_op[packet]} if packet in count.by_op else {})
-    missed = any(packet in count.missed for count in counts)
+    missed = any(packet == skip.op for count in counts for skip in count.skips)
     if packet not in by_op and not missed:
         return None
     return Count(by_op[packet], (packet,) if missed else (), by_op)
