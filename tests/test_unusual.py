@@ -75,10 +75,10 @@ def hooked():
     return model
 
 
-# (model, shape, parameters, MACs, neurons per sample)
+# (model, shape, parameters, MACs, neurons)
 CASES = {
-    "vmap": (PerSample, (3, 3, 8, 8), 4 * 27 + 4 + 4 * 2 + 2, 3 * (4 * 6 * 6 * 27 + 4 * 2), 4 * 6 * 6 + 4 + 2),
-    "stacked weights": (Ensemble, (5, 6), 3 * (6 * 4 + 4), 3 * 5 * 6 * 4, 3 * 4),
+    "vmap": (PerSample, (3, 3, 8, 8), 4 * 27 + 4 + 4 * 2 + 2, 3 * (4 * 6 * 6 * 27 + 4 * 2), 3 * (4 * 6 * 6 + 4 + 2)),
+    "stacked weights": (Ensemble, (5, 6), 3 * (6 * 4 + 4), 3 * 5 * 6 * 4, 3 * 5 * 4),
     # The parameter counts as the real numbers that it holds.
     "parameter read as complex": (Filter, (1, 8, 5, 3), 8 * 5 * 3 * 2, 0, 8 * 5 * 3),
     "fake quantised": (lambda: FakeQuantised(6, 4), (5, 6), 6 * 4 + 4, 5 * 6 * 4, None),

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import zip_longest
 from math import prod
 
-from cnninspect.measure.base import Count
+from cnninspect.measure.base import Count, with_calls_below
 from cnninspect.measure.explain import explain
+from cnninspect.measure.storages import Holdings
 from cnninspect.ops.evaluate import Estimate, multiplies
 from cnninspect.report.field import ReceptiveField
-from cnninspect.report.quantities import Quantity, Shape, Unit, Verdict
+from cnninspect.report.quantities import Quantity, Unit, Verdict
+from cnninspect.report.reasons import distinct
 from cnninspect.report.sums import all_reasons, summed
 from cnninspect.report.verdicts import judge, worst
 from cnninspect.trace.records import Call, Trace
@@ -35,7 +37,7 @@ class Findings:
     estimates: Sequence[Estimate]
     counts: Mapping[str, Sequence[Count]]
     fields: Sequence[ReceptiveField | None]
-    batch: int = 1
+    held: Holdings
 
     def is_leaf(self, call: Call) -> bool:
         """Whether no row lies below this call."""
@@ -68,7 +70,7 @@ class Findings:
         return judge(Unit.MACS, estimate.macs, measured, status=estimate.status, reasons=reasons)
 
     def _leaf_neurons(self, call: Call) -> Quantity:
-        """Output elements per sample of a call that computes; indices and masks are no neurons."""
+        """Output elements of a call that computes, those of the whole batch; indices and masks are no neurons."""
         estimate = self.estimates[call.index]
         outputs = call.outputs if estimate.computes else ()
         floating = [
@@ -77,40 +79,43 @@ class Findings:
             if ref.dtype.startswith(("float", "bfloat", "complex"))
         ]
         known = all(shape is not None for _, shape in floating)
-        analytic = sum(self._per_sample(shape) for _, shape in floating if shape is not None) if known else None
-        return judge(Unit.ELEMENTS, analytic, {"hooks": sum(self._per_sample(shape) for shape, _ in floating)})
-
-    def _per_sample(self, shape: Shape) -> int:
-        """Elements per sample; a tensor whose size the batch does not divide is not made of samples."""
-        elements = prod(shape)
-        return elements // self.batch if self.batch and elements % self.batch == 0 else elements
+        analytic = sum(prod(shape) for _, shape in floating if shape is not None) if known else None
+        return judge(Unit.ELEMENTS, analytic, {"hooks": sum(prod(shape) for shape, _ in floating)})
 
     def _container(self, call: Call, children: list[Numbers]) -> Numbers:
+        """The sums of the children's numbers, with the worst of their verdicts: errors that cancel out are errors."""
         estimate = self.estimates[call.index]
-        params = judge(Unit.PARAMS, estimate.params, summed([child.params for child in children]))
         neurons = [child.neurons for child in children]
         known = all(part.analytic is not None for part in neurons)
-        analytic = sum(part.analytic for part in neurons) if known else None
-        return Numbers(params, self._container_macs(call, children), judge(Unit.ELEMENTS, analytic, summed(neurons)))
+        return Numbers(
+            _whole(Unit.PARAMS, estimate.params, [child.params for child in children]),
+            self._container_macs(call, [child.macs for child in children]),
+            _whole(Unit.ELEMENTS, sum(part.analytic for part in neurons) if known else None, neurons),
+        )
 
-    def _container_macs(self, call: Call, children: list[Numbers]) -> Quantity:
-        """The sum of the children's, with the worst of their verdicts: errors that cancel out are errors.
+    def _container_macs(self, call: Call, parts: list[Quantity]) -> Quantity:
+        """The sum of the children's, and what a counter found in the container that it could give to none of them.
 
         A container that declares other numbers than its parts do, by the formula of a layer, is held to them.
         """
         estimate = self.estimates[call.index]
-        parts = [child.macs for child in children]
-        measured = summed(parts)
-        for name, counts in self.counts.items():
-            own = counts[call.index].value
-            if own:
-                measured[name] = measured.get(name, 0) + own
-        reasons = all_reasons(parts)
-        whole = judge(Unit.MACS, estimate.macs, measured, status=estimate.status, reasons=reasons)
-        if estimate.formula is not None and whole.verdict is Verdict.DIFFER:
-            return whole
-        verdict = worst(part.verdict for part in parts)
-        return Quantity(whole.value, Unit.MACS, estimate.status, estimate.macs, measured, verdict, reasons)
+        measured = {name: found for name, sums in self._counted.items() if (found := sums[call.index]) is not None}
+        whole = judge(Unit.MACS, estimate.macs, measured, status=estimate.status, reasons=all_reasons(parts))
+        verdict = worst([part.verdict for part in parts])
+        if whole.verdict is not Verdict.DIFFER:
+            whole = replace(whole, verdict=verdict)
+        return replace(whole, why=distinct(reason for part in parts for reason in part.why))
+
+    @cached_property
+    def _counted(self) -> dict[str, list[int | None]]:
+        """What each counter found in every call and all below it."""
+        return {name: with_calls_below(self.trace, counts) for name, counts in self.counts.items()}
+
+
+def _whole(unit: Unit, analytic: int | None, parts: list[Quantity]) -> Quantity:
+    whole = judge(unit, analytic, summed(parts))
+    verdict = worst([whole.verdict, *(part.verdict for part in parts)])
+    return replace(whole, verdict=verdict, why=distinct(reason for part in parts for reason in part.why))
 
 
 def _says_something(count: Count, estimate: Estimate) -> bool:

@@ -16,6 +16,7 @@ from cnninspect.inspection.run import Options, run_on_cheapest
 from cnninspect.inspection.totals import totals
 from cnninspect.measure import count
 from cnninspect.measure.base import Count, Run
+from cnninspect.measure.storages import holdings
 from cnninspect.ops.evaluate import evaluate
 from cnninspect.progress import Progress, silent
 from cnninspect.receptive.intervals import Fields, intervals, name_of
@@ -46,7 +47,7 @@ def inspect(target: Target, options: Options, command: str) -> Report:
     notes = [*target.notes, *inputs.notes, *notes]
     reach, estimates = intervals(trace), evaluate(trace)
     counts, fields, found = _measured(target, options, run, reach, estimates[0].macs or 0)
-    findings = Findings(trace, estimates, counts, fields, batch_size(trace))
+    findings = Findings(trace, estimates, counts, fields, holdings(run))
     table = rows(findings)
     whole = totals(findings, _last_field(trace, reach, fields))
     report = Report(
@@ -68,7 +69,7 @@ def inspect(target: Target, options: Options, command: str) -> Report:
         rows=table,
         uncounted=uncounted(findings),
         notes=(*notes, *found, *notes_of(findings)),
-        verdict=worst(row.verdict for row in table),
+        verdict=worst(number.verdict for number in (*table, *whole.values())),
     )
     return _with_accounts(report, findings, run, options) if options.accounts else report
 
@@ -105,12 +106,6 @@ def _with_accounts(report: Report, findings: Findings, run: Run, options: Option
 
     inspected = Inspected(findings, run, options.progress)
     return extended(report, [account(inspected) for account in options.accounts])
-
-
-def batch_size(trace: Trace) -> int:
-    """The first dimension of the first input; 1 for an input without dimensions."""
-    first = next(iter(trace.inputs.values()), None)
-    return first.shape[0] if first is not None and len(first.shape) > 1 else 1
 
 
 def _dtype_of(trace: Trace) -> str:

@@ -1,73 +1,130 @@
-"""The totals of a report: sums over leaf rows, each parameter storage once, and the memory figures."""
+"""The totals of a report: sums over leaf rows, each parameter storage once, and the memory figures.
+
+The analytic side is worked out from formulas and declared shapes, the measured side from the storages that are there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import zip_longest
 from math import prod
 
 from cnninspect.inspection.findings import Findings
-from cnninspect.measure.memory import held_bytes, inference_peak, taken_apart
+from cnninspect.measure.memory import held_bytes, inference_peak, real_bytes, taken_apart
+from cnninspect.measure.storages import Held
 from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Quantity, Unit, in_flops, item_size
-from cnninspect.report.verdicts import judge
+from cnninspect.report.reasons import Cause, Reason
+from cnninspect.report.sums import total_of
+from cnninspect.report.verdicts import judge, one_sided
 from cnninspect.trace.records import Call, State, TensorRef, Trace
+
+STORAGE = "storage"
+"""The counter that walks the storages of the model's own tensors."""
+
+NOT_LISTED = "a plain function does not list its tensors, so their storages are not walked"
+SHARED = "tensors share a part of their storage: declared shapes do not say how much they hold together"
+UNWALKED = "the memory of a tensor cannot be walked (a sparse one?)"
+SHAPELESS = "no formula gives the output shape of a layer with parameters"
+ONE_SOURCE = "lifetimes of storages are measured; no formula says what is alive at once"
 
 
 def totals(findings: Findings, field: ReceptiveField) -> dict[str, Quantity | ReceptiveField]:
     """The contract's totals; beside them the other Keras-style memory figures, and what is alive at once at most."""
-    trace = findings.trace
+    trace, held = findings.trace, findings.held
     macs = findings.numbers[0].macs
-    params_bytes = _bytes_of_states(trace.parameters)
+    params_bytes = bytes_of(trace.parameters.values(), held.parameters, findings)
     activations = _activation_bytes(findings)
     inputs = sum(prod(ref.shape) * item_size(ref.dtype) for ref in trace.inputs.values())
-    total = (params_bytes.value or 0) + (activations.value or 0) + inputs
+    input_bytes = judge(Unit.BYTES, inputs, {STORAGE: held.input_bytes})
     return {
         "params": _all_params(findings),
-        "trainable_params": _declared({name: state for name, state in trace.parameters.items() if state.trainable}),
-        "buffers": _declared(trace.buffers, Unit.ELEMENTS),
+        "trainable_params": _elements(Unit.PARAMS, trainable(trace), held.trainable, findings),
+        "buffers": _elements(Unit.ELEMENTS, trace.buffers.values(), held.buffers, findings),
         "macs": macs,
         "flops": in_flops(macs),
         "neurons": findings.numbers[0].neurons,
         "params_bytes": params_bytes,
         "activation_bytes": activations,
-        "input_bytes": judge(Unit.BYTES, inputs, {"hooks": inputs}),
-        "total_bytes": judge(Unit.BYTES, total, {"storage": total}),
+        "input_bytes": input_bytes,
+        "total_bytes": _together([params_bytes, activations, input_bytes]),
         **_peaks(trace),
         "receptive_field": field,
     }
 
 
+def trainable(trace: Trace) -> list[State]:
+    """The parameters that require a gradient."""
+    return [state for state in trace.parameters.values() if state.trainable]
+
+
 def _all_params(findings: Findings) -> Quantity:
-    """Every parameter of the model once, used or not: the rows' closed forms and the declared shapes of the rest."""
-    trace = findings.trace
-    measured = sum(state.fresh for state in trace.parameters.values())
-    used = findings.estimates[0].params
-    idle = sum(trace.unread.values())
-    return judge(Unit.PARAMS, None if used is None else used + idle, {"storage": measured})
+    """Every parameter of the model once, used or not: the rows' closed forms and the rest against the storages.
+
+    The tensors of a plain function are those that something reads.
+    """
+    used = findings.numbers[0].params
+    if not findings.held.of_module:
+        return used
+    analytic = None if used.analytic is None else used.analytic + sum(findings.trace.unread.values())
+    held = findings.held.parameters
+    return _against(Unit.PARAMS, analytic, None if held is None else held.elements, findings, used.why)
 
 
-def _declared(states: Mapping[str, State], unit: Unit = Unit.PARAMS) -> Quantity:
-    """Elements by declared shape against elements in storage."""
-    analytic = sum(prod(state.shape) for state in states.values())
-    return judge(unit, analytic, {"storage": sum(state.fresh for state in states.values())})
+def _elements(unit: Unit, states: Iterable[State], held: Held | None, findings: Findings) -> Quantity:
+    """Elements by declared shape against those of the storages."""
+    whole = _unshared(states)
+    declared = None if whole is None else sum(prod(state.shape) for state in whole)
+    return _against(unit, declared, None if held is None else held.elements, findings)
 
 
-def _bytes_of_states(states: Mapping[str, State]) -> Quantity:
-    analytic = sum(prod(state.shape) * item_size(state.dtype) for state in states.values())
-    return judge(
-        Unit.BYTES, analytic, {"storage": sum(state.fresh * item_size(state.dtype) for state in states.values())}
-    )
+def bytes_of(states: Iterable[State], held: Held | None, findings: Findings) -> Quantity:
+    """Bytes by declared shape and dtype against those of the storages."""
+    whole = _unshared(states)
+    declared = None if whole is None else sum(prod(state.shape) * item_size(state.dtype) for state in whole)
+    return _against(Unit.BYTES, declared, None if held is None else held.nbytes, findings)
+
+
+def _unshared(states: Iterable[State]) -> list[State] | None:
+    """The states without second names of the same elements; None where some share a part of their elements."""
+    found = [state for state in states if state.fresh or not prod(state.shape)]
+    return found if all(state.fresh == prod(state.shape) for state in found) else None
+
+
+def _against(
+    unit: Unit, declared: int | None, walked: int | None, findings: Findings, why: tuple[Reason, ...] = ()
+) -> Quantity:
+    """What is declared against what a walk over the storages found; `why` says what is missing of the two."""
+    if not findings.held.of_module:
+        return one_sided(unit, NOT_LISTED, analytic=declared)
+    if declared is None:
+        why += () if why else (Reason(Cause.NOT_COVERED, SHARED),)
+    if walked is None:
+        why += (Reason(Cause.NOT_MEASURED, UNWALKED),)
+    return replace(judge(unit, declared, {} if walked is None else {STORAGE: walked}), why=why)
 
 
 def _activation_bytes(findings: Findings) -> Quantity:
     """Keras-style: the outputs of layers with parameters, twice (forward and backward pass)."""
     calls = [call for call in findings.trace.calls if findings.is_leaf(call) and _has_params(call, findings)]
-    measured = 2 * sum(prod(ref.shape) * item_size(ref.dtype) for call in calls for ref in call.outputs)
-    analytic: int | None = 0
-    for call in calls:
-        for ref, shape in zip(call.outputs, findings.estimates[call.index].shapes, strict=False):
-            analytic = None if shape is None or analytic is None else analytic + prod(shape) * item_size(ref.dtype)
-    return judge(Unit.BYTES, None if analytic is None else 2 * analytic, {"hooks": measured})
+    measured = 2 * sum(real_bytes(ref) for call in calls for ref in call.outputs)
+    predicted = [
+        (shape, ref.dtype)
+        for call in calls
+        for ref, shape in zip_longest(call.outputs, findings.estimates[call.index].shapes[: len(call.outputs)])
+    ]
+    known = [prod(shape) * item_size(dtype) for shape, dtype in predicted if shape is not None]
+    if len(known) == len(predicted):
+        return judge(Unit.BYTES, 2 * sum(known), {"hooks": measured})
+    return replace(judge(Unit.BYTES, None, {"hooks": measured}), why=(Reason(Cause.NO_FORMULA, SHAPELESS),))
+
+
+def _together(parts: Sequence[Quantity]) -> Quantity:
+    """The sum of parts that several counters measured; a part without a measurement leaves the sum without one."""
+    found = [next(iter(part.measured.values()), None) for part in parts]
+    measured = sum(number for number in found if number is not None)
+    return replace(total_of(Unit.BYTES, parts), measured={} if None in found else {STORAGE: measured})
 
 
 def _peaks(trace: Trace) -> dict[str, Quantity]:
@@ -79,10 +136,11 @@ def _peaks(trace: Trace) -> dict[str, Quantity]:
     parts = {**held_bytes(trace), "activations": activations}
     reasons = {"storages": "meta takes recurrent layers apart, --device cpu measures a kernel's"}
     reasons = reasons if taken_apart(trace) else {}
-    measured = {"storages": activations}
+    peak = one_sided(Unit.BYTES, ONE_SOURCE, measured={"storages": activations})
+    memory = one_sided(Unit.BYTES, ONE_SOURCE, measured={"storages": sum(parts.values())}, parts=parts)
     return {
-        "peak_activation_bytes": Quantity(activations, Unit.BYTES, measured=measured, reasons=reasons),
-        "peak_memory": Quantity(sum(parts.values()), Unit.BYTES, reasons=reasons, parts=parts),
+        "peak_activation_bytes": replace(peak, reasons=reasons),
+        "peak_memory": replace(memory, reasons=reasons),
     }
 
 

@@ -31,7 +31,7 @@ def training_allocation(run: Run) -> int | None:
     return _most(run.device, lambda: forward_and_backward(run))
 
 
-def _most(device: str, work: Callable[[], None]) -> int | None:
+def _most(device: str, work: Callable[[], object]) -> int | None:
     if not device.startswith("cuda"):
         return None
     work()

@@ -56,6 +56,19 @@ class Count:
         return tuple(Skip(entry) if isinstance(entry, str) else entry for entry in self.missed)
 
 
+def with_calls_below(trace: Trace, counts: Sequence[Count]) -> list[int | None]:
+    """For every call of the trace what a counter found in it and in all calls below it.
+
+    What a counter cannot attribute to a call stands with the nearest call around it that it can: the sum is None for a
+    call to which nothing can be attributed, as a part of its work may stand further out.
+    """
+    sums = [count.value or 0 for count in counts]
+    for call in reversed(trace.calls):
+        if call.parent is not None:
+            sums[call.parent] += sums[call.index]
+    return [None if count.value is None else whole for whole, count in zip(sums, counts, strict=True)]
+
+
 Measure = Callable[[Run], list[Count]]
 """One Count per call of the trace, in its order."""
 

@@ -18,19 +18,32 @@ def forward_and_backward(
     run: Run,
     forward: AbstractContextManager[Any] | None = None,
     backward: AbstractContextManager[Any] | None = None,
-) -> None:
-    """Run the model inside `forward`, then a backward pass from a gradient of ones at all outputs inside `backward`.
+) -> list[torch.Tensor]:
+    """The gradients of parameters that a backward pass leaves, from a gradient of ones at all outputs of the model.
 
-    Parameters get a gradient where they require one, inputs get none, as in training.
+    The model runs inside `forward`, the pass inside `backward`. Parameters get a gradient where they require one and
+    the outputs depend on them, inputs get none, as in training.
     """
     module = run.model if isinstance(run.model, nn.Module) else None
     with restored(module, run.trace.training), as_written(), torch.enable_grad():
         with forward or nullcontext():
             output = run.model(*run.args, **run.kwargs)
         ends = [tensor for tensor in live_tensors(output) if tensor.requires_grad]
-        with _gradients_restored(_leaves(ends)), backward or nullcontext():
-            if ends:
-                torch.autograd.backward(ends, [torch.ones_like(end) for end in ends])
+        leaves = _leaves(ends)
+        with _gradients_restored(leaves):
+            with backward or nullcontext():
+                if ends:
+                    torch.autograd.backward(ends, [torch.ones_like(end) for end in ends])
+            return [leaf.grad for leaf in _parameters(run, leaves) if leaf.grad is not None]
+
+
+def _parameters(run: Run, leaves: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """Those leaves that are parameters of the model; of a function all that nobody handed in."""
+    if isinstance(run.model, nn.Module):
+        own = {id(parameter) for parameter in run.model.parameters()}
+        return [leaf for leaf in leaves if id(leaf) in own]
+    handed_in = {id(tensor) for tensor in live_tensors((run.args, run.kwargs))}
+    return [leaf for leaf in leaves if id(leaf) not in handed_in]
 
 
 def _leaves(ends: Sequence[torch.Tensor]) -> list[torch.Tensor]:

@@ -10,6 +10,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate
+from math import prod
+
+import torch
 
 from cnninspect.report.quantities import item_size
 from cnninspect.trace.records import Op, State, TensorRef, Trace
@@ -48,6 +51,12 @@ class Peak:
     call: int | None
 
 
+def real_bytes(ref: TensorRef) -> int:
+    """Bytes of a tensor's elements, by what torch says of its dtype."""
+    dtype: torch.dtype = getattr(torch, ref.dtype)
+    return prod(ref.shape) * dtype.itemsize
+
+
 def inference_peak(trace: Trace) -> Peak:
     """The peak of live activations of a forward pass without gradients."""
     alive = live_bytes(trace)
@@ -81,7 +90,7 @@ def lifetimes(trace: Trace) -> list[Lifetime]:
         for ref in _allocated(op):
             if ref.storage not in born and ref.storage not in outside:
                 dies = trace.freed.get(ref.storage, len(trace.ops)) - 1
-                born[ref.storage] = Lifetime(ref.storage, ref.nbytes, op.index, max(dies, op.index))
+                born[ref.storage] = Lifetime(ref.storage, real_bytes(ref), op.index, max(dies, op.index))
     return list(born.values())
 
 
@@ -94,14 +103,14 @@ def _allocated(op: Op) -> tuple[TensorRef, ...]:
     return op.outputs[:1] if in_evaluation else op.outputs
 
 
-def output_bytes(trace: Trace) -> list[int]:
-    """For every call of the trace the bytes of its outputs; views and in-place results take none of their own."""
+def own_outputs(trace: Trace) -> list[dict[int, TensorRef]]:
+    """For every call the outputs that it allocates, by their place; views and in-place results take nothing."""
     made_by = {life.storage: life.born for life in lifetimes(trace)}
-    taken = [{ref.storage: ref.nbytes for ref in call.outputs if ref.storage in made_by} for call in trace.calls]
-    return [
-        sum(nbytes for storage, nbytes in own.items() if first <= made_by[storage] <= last)
-        for own, (first, last) in zip(taken, _spans(trace), strict=True)
-    ]
+    found = []
+    for call, (first, last) in zip(trace.calls, _spans(trace), strict=True):
+        new = {ref.storage: (place, ref) for place, ref in enumerate(call.outputs) if ref.storage in made_by}
+        found.append(dict(own for storage, own in new.items() if first <= made_by[storage] <= last))
+    return found
 
 
 def _spans(trace: Trace) -> list[tuple[int, int]]:
@@ -125,7 +134,7 @@ def held_bytes(trace: Trace) -> dict[str, int]:
     return {
         "parameters": sum(parameter_bytes(trace).values()),
         "buffers": sum(_by_dtype(trace.buffers.values()).values()),
-        "inputs": sum({ref.storage: ref.nbytes for ref in trace.inputs.values()}.values()),
+        "inputs": sum({ref.storage: real_bytes(ref) for ref in trace.inputs.values()}.values()),
     }
 
 

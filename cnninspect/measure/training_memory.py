@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from cnninspect.measure.base import Run
@@ -25,11 +26,14 @@ class TrainingMemory:
     """Bytes that a training step allocates, parameters, inputs and the optimizer's state apart.
 
     `kept` is alive when the forward pass ends: outputs and what autograd saved. `peak` is the most alive at once in
-    both passes, the gradients of parameters included.
+    both passes, the gradients of parameters included. `gradients` are those of parameters when it ends, None if one is
+    sparse; `gradients_of` says how many parameters have one.
     """
 
     kept: int
     peak: int
+    gradients: int | None
+    gradients_of: int
 
 
 def training_memory(run: Run) -> TrainingMemory:
@@ -43,8 +47,10 @@ def training_memory(run: Run) -> TrainingMemory:
         with watch:
             yield
 
-    forward_and_backward(run, forward=watch, backward=backward())
-    return TrainingMemory(kept[0], watch.peak)
+    gradients = forward_and_backward(run, forward=watch, backward=backward())
+    dense = all(gradient.layout is torch.strided for gradient in gradients)
+    nbytes = sum(gradient.numel() * gradient.element_size() for gradient in gradients) if dense else None
+    return TrainingMemory(kept[0], watch.peak, nbytes, len(gradients))
 
 
 class _StorageWatch(TorchDispatchMode):

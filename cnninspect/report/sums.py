@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from cnninspect.report.quantities import Quantity, Status, Unit, total_status
+from cnninspect.report.reasons import distinct
 from cnninspect.report.verdicts import worst
 
 
@@ -20,21 +21,33 @@ def total_of(unit: Unit, parts: Sequence[Quantity]) -> Quantity:
         measured=summed(parts),
         verdict=worst(part.verdict for part in parts),
         reasons=all_reasons(parts),
-        parts=_added_up(part.parts for part in parts),
+        parts=_added_up([part.parts for part in parts]),
+        why=distinct(reason for part in parts for reason in part.why),
     )
 
 
 def summed(parts: Sequence[Quantity]) -> dict[str, int]:
-    """What each counter found in all parts; a counter that could attribute nothing to any is left out."""
-    return _added_up(part.measured for part in parts)
+    """What each counter found in all parts; a counter that has no answer for one of them has no total."""
+    names = [name for name in _names(part.measured for part in parts) if _answers_everywhere(name, parts)]
+    return {name: sum(part.measured[name] for part in parts) for name in names}
 
 
-def _added_up(mappings: Iterable[Mapping[str, int | None]]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for mapping in mappings:
-        for name, value in mapping.items():
-            found[name] = found.get(name, 0) + (value or 0)
+def _answers_everywhere(name: str, parts: Sequence[Quantity]) -> bool:
+    return all(part.measured.get(name) is not None for part in parts)
+
+
+def _added_up(mappings: Sequence[Mapping[str, int | None]]) -> dict[str, int | None]:
+    """The sum of what has the same name; it is unknown where one of its terms is."""
+    found: dict[str, int | None] = {}
+    for name in _names(mappings):
+        terms = [mapping[name] for mapping in mappings if name in mapping]
+        known = [term for term in terms if term is not None]
+        found[name] = sum(known) if len(known) == len(terms) else None
     return found
+
+
+def _names(mappings: Iterable[Mapping[str, int | None]]) -> list[str]:
+    return list(dict.fromkeys(name for mapping in mappings for name in mapping))
 
 
 def all_reasons(parts: Sequence[Quantity]) -> dict[str, str]:

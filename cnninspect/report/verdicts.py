@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
+from cnninspect.report.reasons import Cause, Reason
 
 _ORDER = (Verdict.NOT_RUN, Verdict.MATCH, Verdict.NOT_COUNTED, Verdict.UNKNOWN, Verdict.DIFFER)
 
@@ -38,6 +39,22 @@ def judge(
     if analytic is None:
         status = Status.UNKNOWN
     return Quantity(value, unit, status, analytic, dict(measured), verdict, reasons)
+
+
+def one_sided(
+    unit: Unit,
+    why: str,
+    *,
+    analytic: Any = None,
+    measured: Mapping[str, Any] | None = None,
+    status: Status = Status.EXACT,
+    parts: Mapping[str, Any] | None = None,
+) -> Quantity:
+    """A number that one side alone has, so that nothing was compared; `why` says what the other side lacks."""
+    value = analytic if analytic is not None else next(iter((measured or {}).values()), None)
+    reasons = (Reason(Cause.NOT_MEASURED if analytic is not None else Cause.NO_FORMULA, why),)
+    status = Status.UNKNOWN if value is None else status
+    return Quantity(value, unit, status, analytic, dict(measured or {}), parts=dict(parts or {}), why=reasons)
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:

@@ -69,7 +69,7 @@ LAYERS = [
     ("MACs as FLOPs", CONV, IMAGE, "flops", "16*16*8 * 27", "these are MACs"),
     ("rounded MACs as FLOPs", CONV, IMAGE, "flops", "55.3K", "these are MACs"),
     ("one sample", CONV, (4, 3, 16, 16), "macs", "16*16*8 * 27", "this is for one sample; the run has a batch of 4"),
-    ("batch in neurons", CONV, (4, 3, 16, 16), "neurons", "4 * 8*16*16", "the batch of 4 is included"),
+    ("neurons of one", CONV, (4, 3, 16, 16), "neurons", "8*16*16", "this is for one sample; the run has a batch of 4"),
     ("another batch", CONV, (4, 3, 16, 16), "output_shape", "2x8x16x16", "the batch is 4, not 2"),
     ("channels last", CONV, IMAGE, "output_shape", "16x16x8", "the sizes stand in another order"),
     ("cut off", CONV, IMAGE, "macs", "55.2K", "cut off, not rounded"),

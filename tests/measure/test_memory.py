@@ -12,8 +12,9 @@ from cnninspect.measure.memory import (
     inference_peak,
     lifetimes,
     optimizer_bytes,
-    output_bytes,
+    own_outputs,
     parameter_bytes,
+    real_bytes,
     taken_apart,
 )
 from cnninspect.ops.catalogue import layer_of
@@ -130,6 +131,10 @@ def test_the_peak_at_full_size(name):
     tracked = tracked_peak(model, x)
     found = inference_peak(run_of(model.to("meta"), x.to("meta"), device="meta").trace).nbytes
     assert found == pytest.approx(tracked, rel=0.02)
+
+
+def output_bytes(trace):
+    return [sum(real_bytes(ref) for ref in own.values()) for own in own_outputs(trace)]
 
 
 def test_bytes_of_each_call_count_a_storage_where_it_is_made():

@@ -16,11 +16,13 @@ def test_a_training_step_by_hand():
 
     Kept: relu saves its result, 5*8, and the output is 5*2. The fullest moment is when relu passes its gradient on: its
     result and the two gradients on its sides are there, the output and its gradient, and the gradients of the second
-    layer's parameters, 2*8 + 2.
+    layer's parameters, 2*8 + 2. At the end the four parameters have a gradient, 4*8 + 8 + 2*8 + 2.
     """
     net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
     found = training_memory(run_of(net, torch.rand(5, 4)))
-    assert found == TrainingMemory(kept=(40 + 10) * 4, peak=(3 * 40 + 2 * 10 + 18) * 4)
+    assert found == TrainingMemory(
+        kept=(40 + 10) * 4, peak=(3 * 40 + 2 * 10 + 18) * 4, gradients=58 * 4, gradients_of=4
+    )
 
 
 def tracked(model, x):
@@ -30,8 +32,9 @@ def tracked(model, x):
         y = model(x)
         kept = tracker.now
         y.backward(torch.ones_like(y))
+    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
     model.zero_grad(set_to_none=True)
-    return TrainingMemory(kept, tracker.peak)
+    return TrainingMemory(kept, tracker.peak, sum(gradient.nbytes for gradient in gradients), len(gradients))
 
 
 @pytest.mark.parametrize("family", ["resnet", "swin", "vit", "mobilenet", "upsampling"])
@@ -62,4 +65,4 @@ class Table(nn.Module):
 def test_what_is_there_before_is_no_activation(registered):
     """The sum alone is kept, [5, 4]; in the backward pass its gradient and the weight's join it."""
     found = training_memory(run_of(Table(registered), torch.rand(5, 4)))
-    assert found == TrainingMemory(kept=20 * 4, peak=(20 + 20 + 16) * 4)
+    assert found == TrainingMemory(kept=20 * 4, peak=(20 + 20 + 16) * 4, gradients=16 * 4, gradients_of=1)

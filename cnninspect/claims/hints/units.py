@@ -21,14 +21,10 @@ def factor_two(cell: Cell, _evidence: Evidence) -> Iterator[Alternative]:
 
 
 def batch(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
-    """Counts of one sample for those of the batch, or the other way round; a batch that is not the run's."""
-    if cell.column in ("macs", "flops") and isinstance(cell.found, int):
+    """Counts of one sample for those of the batch; a batch that is not the run's."""
+    if cell.column in ("macs", "flops", "neurons") and isinstance(cell.found, int):
         yield Alternative(
             f"this is for one sample; the run has a batch of {evidence.batch}", Fraction(cell.found, evidence.batch)
-        )
-    elif cell.column == "neurons" and isinstance(cell.found, int):
-        yield Alternative(
-            f"the batch of {evidence.batch} is included; neurons are counted per sample", cell.found * evidence.batch
         )
     elif isinstance(cell.claimed, Shapes) and cell.row is not None and (right := output_of(cell.row)):
         claimed = cell.claimed.value[0]
@@ -41,7 +37,7 @@ def another_batch(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
         for size in _claimed_batches(evidence):
             yield Alternative(
                 f"this is for a batch of {size}; the run has {evidence.batch}",
-                Fraction(cell.found * size, 1 if cell.column == "neurons" else evidence.batch),
+                Fraction(cell.found * size, evidence.batch),
             )
 
 

@@ -8,15 +8,17 @@ from typing import ClassVar
 
 from cnninspect.inspection.accounts.base import Addition, Inspected, attempted, inclusive
 from cnninspect.measure.backward import CONVENTION, OWN_FUNCTION, WITHOUT_GRADIENTS, backward_macs
-from cnninspect.measure.base import Count
+from cnninspect.measure.base import Count, with_calls_below
 from cnninspect.measure.explain import explain
 from cnninspect.ops.backward import BackwardMacs, backward
 from cnninspect.ops.evaluate import multiplies
-from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
-from cnninspect.report.verdicts import judge
+from cnninspect.report.quantities import Quantity, Status, Unit
+from cnninspect.report.verdicts import judge, one_sided
 from cnninspect.trace.records import Trace
 
 COUNTER = "torch"
+
+NOT_APART = "torch counted these gradients together with those of the call around"
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,15 @@ class Backward:
         found, notes = attempted("the backward pass", lambda: backward_macs(inspected.run))
         counts = found or [Count(None)] * len(trace.calls)
         off = {call.index for call in trace.calls if WITHOUT_GRADIENTS in counts[call.index].skips}
-        numbers = inclusive(trace, Unit.MACS, _judged(backward(trace, off), counts, trace))
+        numbers = _numbers(_judged(backward(trace, off), counts, trace), counts, trace)
         notes += tuple(f"{name} works gradients out in code of its own: no formula covers it." for name in _own(counts))
         return Addition([{"backward_macs": number} for number in numbers], {"backward_macs": numbers[0]}, notes=notes)
+
+
+def _numbers(own: Sequence[Quantity], counts: Sequence[Count], trace: Trace) -> list[Quantity]:
+    """For every call the gradients of it and of all calls below it."""
+    whole = zip(inclusive(trace, Unit.MACS, own), with_calls_below(trace, counts), strict=True)
+    return [replace(number, measured={} if found is None else {COUNTER: found}) for number, found in whole]
 
 
 def _judged(formulas: Sequence[BackwardMacs], counts: Sequence[Count], trace: Trace) -> list[Quantity]:
@@ -91,11 +99,10 @@ def _judge(part: BackwardMacs, count: Count, beyond: bool) -> Quantity:
 
 
 def _own_part(part: BackwardMacs, judged: Quantity, is_owner: bool) -> Quantity:
-    """A call's part of what was judged; what torch counted and why it differs stands with the owner alone."""
+    """A call's part of what was judged; the verdict stands with the owner, for which alone torch counted."""
     parts = {"inputs": part.inputs, "weights": part.weights} if part.total else {}
     if judged.analytic is None:
-        return replace(judged, parts=parts) if is_owner else Quantity(None, Unit.MACS, Status.UNKNOWN)
-    number = Quantity(part.total, Unit.MACS, part.status, part.total, verdict=judged.verdict, parts=parts)
-    if is_owner:
-        return replace(number, measured=judged.measured, reasons=judged.reasons)
-    return number if judged.verdict is not Verdict.UNKNOWN else replace(number, verdict=Verdict.UNKNOWN)
+        return replace(judged, parts=parts) if is_owner else Quantity(None, Unit.MACS, Status.UNKNOWN, why=judged.why)
+    if not is_owner:
+        return one_sided(Unit.MACS, NOT_APART, analytic=part.total, status=part.status, parts=parts)
+    return replace(judged, value=part.total, analytic=part.total, status=part.status, parts=parts)

@@ -66,6 +66,7 @@ def extended(report: Report, additions: Sequence[Addition]) -> Report:
     """The report with everything that accounts add, and the ratios that follow; a row without output gets nothing."""
     extra = {**report.extra, **_merged([addition.extra for addition in additions])}
     numbers = [_merged(found) for found in zip(*(a.rows for a in additions if a.rows), strict=True)]
+    totals = {**report.totals, **_merged([addition.totals for addition in additions])}
     rows = tuple(
         row if row.output_shape is None else with_ratios(replace(row, extra=found), extra.get("machine"))
         for row, found in zip(report.rows, numbers or [{}] * len(report.rows), strict=True)
@@ -73,11 +74,11 @@ def extended(report: Report, additions: Sequence[Addition]) -> Report:
     return replace(
         report,
         rows=rows,
-        totals={**report.totals, **_merged([addition.totals for addition in additions])},
+        totals=totals,
         extra=extra,
         uncounted=report.uncounted + tuple(item for addition in additions for item in addition.uncounted),
         notes=report.notes + tuple(note for addition in additions for note in addition.notes),
-        verdict=worst(row.verdict for row in rows),
+        verdict=worst(number.verdict for number in (*rows, *totals.values())),
     )
 
 

@@ -6,20 +6,34 @@ All are facts of the run or sums over its parameters; on CUDA the allocator's pe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, ClassVar
 
 from cnninspect.inspection.accounts.base import Addition, Inspected, attempted, inclusive
+from cnninspect.inspection.findings import Findings
+from cnninspect.inspection.totals import ONE_SOURCE, SHAPELESS, bytes_of, trainable
 from cnninspect.measure.allocator import inference_allocation, training_allocation
-from cnninspect.measure.memory import held_bytes, inference_peak, optimizer_bytes, output_bytes, parameter_bytes
-from cnninspect.measure.training_memory import training_memory
+from cnninspect.measure.base import Run
+from cnninspect.measure.memory import (
+    held_bytes,
+    inference_peak,
+    optimizer_bytes,
+    own_outputs,
+    parameter_bytes,
+    real_bytes,
+)
+from cnninspect.measure.training_memory import TrainingMemory, training_memory
+from cnninspect.ops.evaluate import Estimate
 from cnninspect.report.quantities import Quantity, Status, Unit, item_size
-from cnninspect.report.verdicts import judge
-from cnninspect.trace.records import Trace
+from cnninspect.report.reasons import Cause, Reason
+from cnninspect.report.verdicts import judge, one_sided
+from cnninspect.trace.records import TensorRef, Trace
 
+HOOKS = "hooks"
 ROUNDED = "the allocator rounds up and holds what kernels use inside"
-UNKNOWN = Quantity(None, Unit.BYTES, Status.UNKNOWN)
+NO_STEP = "no step of an optimizer is made: its state is that of torch.optim's documentation"
+UNKNOWN = Quantity(None, Unit.BYTES, Status.UNKNOWN, why=(Reason(Cause.FAILED, "the training step failed"),))
 
 
 @dataclass(frozen=True)
@@ -31,40 +45,60 @@ class Memory:
 
     def __call__(self, inspected: Inspected) -> Addition:
         """`output_bytes` of every row; in total also gradients, the optimizer's state and the peaks."""
-        outputs = _outputs(inspected)
-        gradients, optimizer = _gradients(inspected.trace), _by_dtype(optimizer_bytes(inspected.trace, self.optimizer))
+        trace, outputs = inspected.trace, _outputs(inspected)
+        optimizer = _optimizer(trace, self.optimizer)
         inspected.progress("running a training step")
-        steps, notes = _training_step(inspected)
+        found, notes = attempted("a training step", lambda: _training_step(inspected.run))
+        step, allocated = found or (None, None)
+        peak = None if step is None else _peak(step.peak, allocated)
         totals = {
             "output_bytes": outputs[0],
-            "gradient_bytes": gradients,
+            "gradient_bytes": _gradients(inspected.findings, step),
             "optimizer_bytes": optimizer,
             **_inference(inspected),
-            **steps,
-            "training_memory": _training_memory(inspected.trace, optimizer, steps["training_peak_bytes"]),
+            "training_kept_bytes": UNKNOWN if step is None else _peak(step.kept, None),
+            "training_peak_bytes": peak or UNKNOWN,
+            "training_memory": _training_memory(trace, optimizer, peak),
         }
-        extra = {"memory": {"optimizer": self.optimizer, "peak_at": _peak_at(inspected.trace)}}
+        extra = {"memory": {"optimizer": self.optimizer, "peak_at": _peak_at(trace)}}
         return Addition([{"output_bytes": number} for number in outputs], totals, extra, notes=notes)
 
 
 def _outputs(inspected: Inspected) -> list[Quantity]:
     """Bytes of the outputs of every leaf; for a container those of all leaves in it."""
-    found = zip(inspected.trace.calls, output_bytes(inspected.trace), strict=True)
-    own = [nbytes if inspected.findings.is_leaf(call) else 0 for call, nbytes in found]
-    return inclusive(inspected.trace, Unit.BYTES, [Quantity(number, Unit.BYTES) for number in own])
+    findings = inspected.findings
+    own = [
+        _output(own, findings.estimates[call.index]) if findings.is_leaf(call) else judge(Unit.BYTES, 0, {HOOKS: 0})
+        for call, own in zip(inspected.trace.calls, own_outputs(inspected.trace), strict=True)
+    ]
+    return inclusive(inspected.trace, Unit.BYTES, own)
 
 
-def _gradients(trace: Trace) -> Quantity:
-    """Gradients have the size of the parameters that require one."""
-    trained = [state for state in trace.parameters.values() if state.trainable]
-    analytic = sum(prod(state.shape) * item_size(state.dtype) for state in trained)
-    by_dtype = parameter_bytes(trace, trainable_only=True)
-    found = judge(Unit.BYTES, analytic, {"storage": sum(by_dtype.values())})
-    return Quantity(found.value, Unit.BYTES, found.status, analytic, found.measured, found.verdict, parts=by_dtype)
+def _output(own: Mapping[int, TensorRef], estimate: Estimate) -> Quantity:
+    """Bytes of some of a call's outputs, by their place: of the shapes that formulas give against those of tensors."""
+    shapes = {place: shape for place, shape in enumerate(estimate.shapes) if shape is not None}
+    known = own.keys() <= shapes.keys()
+    analytic = sum(prod(shapes[place]) * item_size(ref.dtype) for place, ref in own.items()) if known else None
+    judged = judge(Unit.BYTES, analytic, {HOOKS: sum(real_bytes(ref) for ref in own.values())})
+    return judged if known else replace(judged, why=(Reason(Cause.NO_FORMULA, SHAPELESS),))
 
 
-def _by_dtype(parts: Mapping[str, int]) -> Quantity:
-    return Quantity(sum(parts.values()), Unit.BYTES, parts=parts)
+def _gradients(findings: Findings, step: TrainingMemory | None) -> Quantity:
+    """Gradients have the size of the parameters that require one; a parameter that the outputs ignore gets none."""
+    trained = trainable(findings.trace)
+    declared = bytes_of(trained, findings.held.trainable, findings)
+    parts = parameter_bytes(findings.trace, trainable_only=True)
+    if step is None or step.gradients is None or declared.analytic is None:
+        return replace(declared, parts=parts)
+    without = len(trained) - step.gradients_of
+    reasons = {"backward": f"{without} parameter{'s' if without > 1 else ''} without a gradient"} if without > 0 else {}
+    measured = {**declared.measured, "backward": step.gradients}
+    return replace(judge(Unit.BYTES, declared.analytic, measured, reasons=reasons), parts=parts)
+
+
+def _optimizer(trace: Trace, optimizer: str) -> Quantity:
+    parts = optimizer_bytes(trace, optimizer)
+    return one_sided(Unit.BYTES, NO_STEP, analytic=sum(parts.values()), parts=parts)
 
 
 def _inference(inspected: Inspected) -> dict[str, Quantity]:
@@ -75,28 +109,23 @@ def _inference(inspected: Inspected) -> dict[str, Quantity]:
     return {"peak_activation_bytes": _peak(inference_peak(inspected.trace).nbytes, allocated)}
 
 
-def _training_step(inspected: Inspected) -> tuple[dict[str, Quantity], tuple[str, ...]]:
-    """What a training step keeps and holds at most."""
-    run = inspected.run
-    found, notes = attempted("a training step", lambda: (training_memory(run), training_allocation(run)))
-    if found is None:
-        return {"training_kept_bytes": UNKNOWN, "training_peak_bytes": UNKNOWN}, notes
-    memory, allocated = found
-    kept = Quantity(memory.kept, Unit.BYTES, measured={"storages": memory.kept})
-    return {"training_kept_bytes": kept, "training_peak_bytes": _peak(memory.peak, allocated)}, notes
+def _training_step(run: Run) -> tuple[TrainingMemory, int | None]:
+    """What a training step takes by its storages and, on a device with an allocator, by that."""
+    return training_memory(run), training_allocation(run)
 
 
 def _peak(nbytes: int, allocated: int | None) -> Quantity:
     measured = {"storages": nbytes, **({} if allocated is None else {"allocator": allocated})}
-    return Quantity(nbytes, Unit.BYTES, measured=measured, reasons={} if allocated is None else {"allocator": ROUNDED})
+    found = one_sided(Unit.BYTES, ONE_SOURCE, measured=measured)
+    return replace(found, reasons={} if allocated is None else {"allocator": ROUNDED})
 
 
-def _training_memory(trace: Trace, optimizer: Quantity, peak: Quantity) -> Quantity:
+def _training_memory(trace: Trace, optimizer: Quantity, peak: Quantity | None) -> Quantity:
     """All that a device must hold for a training step."""
-    if peak.value is None:
+    if peak is None:
         return UNKNOWN
     parts = {**held_bytes(trace), "optimizer": optimizer.value, "activations and gradients": peak.value}
-    return Quantity(sum(parts.values()), Unit.BYTES, parts=parts)
+    return Quantity(sum(parts.values()), Unit.BYTES, parts=parts, why=(Reason(Cause.NOT_MEASURED, NO_STEP),))
 
 
 def _peak_at(trace: Trace) -> dict[str, Any] | None:

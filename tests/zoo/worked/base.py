@@ -12,7 +12,7 @@ from cnninspect.report.quantities import Shape
 
 
 class Numbers(NamedTuple):
-    """One row: output shape with the batch, params, MACs per forward pass, neurons (per sample)."""
+    """One row: output shape with the batch, params, MACs and neurons per forward pass."""
 
     output: Shape
     params: int = 0

@@ -42,18 +42,18 @@ FCNN = Example(
     },
 )
 
-# With a batch, MACs and shapes grow and what is said per sample or per network stays.
+# With a batch, MACs, neurons and shapes grow, and parameters stay.
 CNN_BATCH = Example(
     "small-cnn",
     {
-        "conv1": Numbers((8, 10, 16, 16), 1 * 10 * 5**2, 8 * 16 * 16 * 10 * 1 * 5**2, 10 * 16 * 16),
-        "pool1": Numbers((8, 10, 8, 8), 0, 0, 10 * 8 * 8),
-        "conv2": Numbers((8, 20, 8, 8), 10 * 20 * 5**2, 8 * 8 * 8 * 20 * 10 * 5**2, 20 * 8 * 8),
-        "pool2": Numbers((8, 20, 4, 4), 0, 0, 20 * 4 * 4),
-        "conv3": Numbers((8, 2, 4, 4), 20 * 2 * 5**2, 8 * 4 * 4 * 2 * 20 * 5**2, 2 * 4 * 4),
+        "conv1": Numbers((8, 10, 16, 16), 1 * 10 * 5**2, 8 * 16 * 16 * 10 * 1 * 5**2, 8 * 10 * 16 * 16),
+        "pool1": Numbers((8, 10, 8, 8), 0, 0, 8 * 10 * 8 * 8),
+        "conv2": Numbers((8, 20, 8, 8), 10 * 20 * 5**2, 8 * 8 * 8 * 20 * 10 * 5**2, 8 * 20 * 8 * 8),
+        "pool2": Numbers((8, 20, 4, 4), 0, 0, 8 * 20 * 4 * 4),
+        "conv3": Numbers((8, 2, 4, 4), 20 * 2 * 5**2, 8 * 4 * 4 * 2 * 20 * 5**2, 8 * 2 * 4 * 4),
     },
     {
-        "neurons": 2_560 + 640 + 1_280 + 320 + 32,
+        "neurons": 8 * (2_560 + 640 + 1_280 + 320 + 32),
         "params": 250 + 5_000 + 1_000,
         "macs": 8 * (64_000 + 320_000 + 16_000),
     },

@@ -13,7 +13,7 @@ CORNERS = Example("upsample-bilinear-corners", _DOUBLED, _FREE)
 
 TRIPLED = Example(
     "upsample-nearest",
-    {"upsample": Numbers((2, 4, 15, 18), 0, 0, 4 * 15 * 18)},
+    {"upsample": Numbers((2, 4, 15, 18), 0, 0, 2 * 4 * 15 * 18)},
     {"params": 0, "macs": 0},
     arguments={"scale_factor": 3},
     input_shape=(2, 4, 5, 6),

@@ -1,0 +1,106 @@
+"""What the tensors of a model and its inputs hold, by walking the elements of their storages.
+
+Shapes are not looked at: an element that several tensors reach is held once, and one that a tensor repeats is, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor, nn
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
+
+from cnninspect.measure.base import Run
+from cnninspect.trace.encode import live_tensors
+
+Places = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Held:
+    """Distinct elements of some tensors, and the bytes that they take."""
+
+    elements: int
+    nbytes: int
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """What a run's tensors hold; None where the memory of one cannot be walked.
+
+    `of_module` is False for a plain function, which keeps its tensors where nobody can list them. `input_bytes`
+    counts every input in full, also one that shares or repeats its elements.
+    """
+
+    parameters: Held | None
+    trainable: Held | None
+    buffers: Held | None
+    input_bytes: int
+    of_module: bool = True
+
+
+def holdings(run: Run) -> Holdings:
+    """What the model holds after the run, and what was handed to it."""
+    input_bytes = sum(tensor.numel() * tensor.element_size() for tensor in live_tensors((run.args, run.kwargs)))
+    if not isinstance(run.model, nn.Module):
+        return Holdings(None, None, None, input_bytes, of_module=False)
+    parameters = list(run.model.parameters())
+    buffers = [buffer for buffer in run.model.buffers() if not _lies_in(buffer, parameters)]
+    trainable = [parameter for parameter in parameters if parameter.requires_grad]
+    return Holdings(held(parameters), held(trainable), held(buffers), input_bytes)
+
+
+def held(tensors: Iterable[Tensor]) -> Held | None:
+    """The elements that these tensors hold; None if the memory of one cannot be walked (sparse tensors)."""
+    memory: dict[tuple[Any, int], list[tuple[Places, Places]]] = {}
+    kept = []
+    for tensor in tensors:
+        if isinstance(tensor, (UninitializedParameter, UninitializedBuffer)):
+            continue
+        try:
+            storage = tensor.untyped_storage()
+        except (NotImplementedError, RuntimeError):
+            return None
+        kept.append(storage)  # a storage that is freed gives its identity to another
+        item, starts, ends = tensor.element_size(), *_runs(tensor)
+        where = storage.data_ptr()
+        space = (tensor.device, 0 if where else storage._cdata)
+        memory.setdefault((space, item), []).append((starts * item + where, ends * item + where))
+    covered = {key: _covered(runs) for key, runs in memory.items()}
+    elements = sum(nbytes // item for (_, item), nbytes in covered.items())
+    return Held(elements, sum(covered.values()))
+
+
+def _lies_in(tensor: Tensor, others: Iterable[Tensor]) -> bool:
+    """Whether a tensor shares its storage with one of the others."""
+    try:
+        return tensor.untyped_storage()._cdata in {other.untyped_storage()._cdata for other in others}
+    except (NotImplementedError, RuntimeError):
+        return False
+
+
+def _runs(tensor: Tensor) -> tuple[Places, Places]:
+    """Where the runs of neighbours start and end that a tensor's strides reach in its storage."""
+    if not tensor.numel():
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    axes = sorted((stride, size) for stride, size in zip(tensor.stride(), tensor.shape, strict=True) if stride)
+    length = 1
+    while axes and (axes[0][0] == length or axes[0][1] == 1):
+        length *= axes.pop(0)[1]
+    starts = np.array([tensor.storage_offset()], np.int64)
+    for stride, size in axes:
+        starts = (starts[:, None] + stride * np.arange(size)).ravel()
+    return starts, starts + length
+
+
+def _covered(runs: Iterable[tuple[Places, Places]]) -> int:
+    """How many places lie in some run."""
+    starts, ends = (np.concatenate(places) for places in zip(*runs, strict=True))
+    order = np.argsort(starts, kind="stable")
+    starts, ends = starts[order], ends[order]
+    before = np.concatenate(([np.iinfo(np.int64).min], np.maximum.accumulate(ends)[:-1]))[: len(ends)]
+    return int(np.maximum(ends - np.maximum(starts, before), 0).sum())
