@@ -1,20 +1,74 @@
-"""The command line: its commands, and the one way in and out."""
+"""The command line: its commands, and the one way in and out.
+
+A command here is its signature; what it does stands in a file that is imported when it runs, so that help and
+completion stay quick.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 from typer.main import get_command
 
-from cnninspect.cli import compare, config, flops, models, rf, summary
-from cnninspect.cli.expand import expanded
-from cnninspect.cli.failures import INTERRUPTED, failed
-from cnninspect.cli.options import Common
-from cnninspect.cli.session import Session
+from cnninspect.cli.config import config
+from cnninspect.cli.flops import WorkOptions
+from cnninspect.cli.models import models
+from cnninspect.cli.options import (
+    BaselineOptions,
+    BudgetOptions,
+    ClaimOptions,
+    Common,
+    ExpectationOptions,
+    OutputOptions,
+    RunOptions,
+    SightOptions,
+    Target,
+)
+from cnninspect.cli.session import INTERRUPTED, Session, failed
 from cnninspect.cli.settings import configured
 from cnninspect.version import __version__
+
+Result = TypeVar("Result")
+
+
+def expanded(command: Callable[..., Result]) -> Callable[..., Result]:
+    """`command` with a keyword for each field of its dataclass parameters, and otherwise unchanged."""
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, Any] = {name: hint for name, hint in hints.items() if dataclasses.is_dataclass(hint)}
+    parameters = inspect.signature(command).parameters
+
+    @functools.wraps(command)
+    def wrapper(**values: Any) -> Result:
+        for name, group in groups.items():
+            fields = [field.name for field in dataclasses.fields(group)]
+            values[name] = group(**{field: values.pop(field) for field in fields})
+        return command(**values)
+
+    plain = [
+        parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, parameter in parameters.items()
+        if name not in groups
+    ]
+    options = [option for group in groups.values() for option in _options(group)]
+    wrapper.__dict__["__signature__"] = inspect.Signature([*plain, *options])
+    wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in (*plain, *options)}
+    del wrapper.__dict__["__wrapped__"]
+    return wrapper
+
+
+def _options(group: Any) -> Iterator[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    for field in dataclasses.fields(group):
+        default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+        yield inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hints[field.name]
+        )
+
 
 app = typer.Typer(
     name="cnninspect",
@@ -22,9 +76,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="TARGET: NAME, PROVIDER:NAME, package.module:attr, path/to/file.py:attr or path/model.pt2.",
 )
-for command in (summary.summary, flops.flops, compare.compare, rf.rf, config.config):
-    app.command()(expanded(configured(command)))
-app.command()(expanded(models.models))
 
 
 def _print_version(wanted: bool) -> None:
@@ -46,6 +97,92 @@ def cnninspect(
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
         raise typer.Exit(2)
+
+
+def summary(context: typer.Context, target: Target, run: RunOptions, output: OutputOptions, _common: Common) -> None:
+    """One row per layer: output shape, params, MACs, receptive field, each analytic and measured."""
+    from cnninspect.cli.inspection import report_on
+
+    raise typer.Exit(report_on(target, run, output, context.ensure_object(Session), "summary"))
+
+
+def flops(
+    context: typer.Context,
+    target: Target,
+    run: RunOptions,
+    work: WorkOptions,
+    output: OutputOptions,
+    _common: Common,
+) -> None:
+    """Where the arithmetic is, with every counter side by side; on request also training, memory and time."""
+    from cnninspect.cli.inspection import report_on
+
+    raise typer.Exit(report_on(target, run, output, context.ensure_object(Session), "flops", work))
+
+
+CompareTarget = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="TARGET",
+        show_default=False,
+        help="As for summary, or a report saved as JSON. Without one: the targets of \\[tool.cnninspect.targets].",
+    ),
+]
+Other = Annotated[
+    str | None,
+    typer.Argument(metavar="OTHER", show_default=False, help="Another TARGET, or a report saved as JSON."),
+]
+
+
+def compare(
+    context: typer.Context,
+    run: RunOptions,
+    baseline: BaselineOptions,
+    claims: ClaimOptions,
+    budgets: BudgetOptions,
+    output: OutputOptions,
+    _common: Common,
+    target: CompareTarget = None,
+    other: Other = None,
+) -> None:
+    """Every formula against every measurement, and the network against what is expected; exit code 1 if any differ."""
+    session = context.ensure_object(Session)
+    expected = ExpectationOptions(baseline, claims, budgets)
+    if target is None:
+        from cnninspect.cli.many import compare_many
+
+        raise typer.Exit(compare_many(context, run, expected, output, session))
+    from cnninspect.cli.comparing import compare_target
+
+    raise typer.Exit(compare_target(target, other, run, expected, output, session))
+
+
+Layer = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="LAYER", show_default=False, help="A layer by its path, or 'path F.relu' for a functional call."
+    ),
+]
+
+
+def rf(
+    context: typer.Context,
+    target: Target,
+    run: RunOptions,
+    sights: SightOptions,
+    output: OutputOptions,
+    _common: Common,
+    layer: Layer = None,
+) -> None:
+    """Receptive fields: how they grow, what one position sees, a picture of it, and what arguments change."""
+    from cnninspect.cli.fields import report_fields
+
+    raise typer.Exit(report_fields(target, layer, run, sights, output, context.ensure_object(Session)))
+
+
+for command in (summary, flops, compare, rf, config):
+    app.command()(expanded(configured(command)))
+app.command()(expanded(models))
 
 
 def run(arguments: Sequence[str]) -> int:

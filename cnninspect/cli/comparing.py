@@ -13,9 +13,8 @@ from cnninspect.checks.saved import read_report
 from cnninspect.checks.tolerance import Tolerance, parse_tolerance
 from cnninspect.claims.judge import check_claims
 from cnninspect.claims.read import Claim, read_claims
-from cnninspect.cli.expectations import ExpectationOptions
 from cnninspect.cli.inspection import inspected
-from cnninspect.cli.options import OutputOptions, RunOptions
+from cnninspect.cli.options import ExpectationOptions, OutputOptions, RunOptions
 from cnninspect.cli.output import view_of, write
 from cnninspect.cli.session import Session
 from cnninspect.errors import UsageError

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 
 import typer
 
-from cnninspect.cli.expectations import BudgetOptions
-from cnninspect.cli.options import Common, OutputOptions, RunOptions
+from cnninspect.cli.options import BudgetOptions, Common, OutputOptions, RunOptions
 from cnninspect.cli.session import Session
 from cnninspect.cli.settings import BUDGETS, TARGETS, Source, key_of, source, table_of
 from cnninspect.config.file import Config, shown

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 from cnninspect.checks import exit_code
 from cnninspect.cli.inspection import inspected
-from cnninspect.cli.options import OutputOptions, RunOptions
+from cnninspect.cli.options import OutputOptions, RunOptions, SightOptions
 from cnninspect.cli.output import view_of, write
-from cnninspect.cli.rf import SightOptions
 from cnninspect.cli.session import Session
 from cnninspect.cli.varying import parse_settings, together, with_each
 from cnninspect.errors import UsageError

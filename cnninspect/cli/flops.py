@@ -1,23 +1,171 @@
-"""`cnninspect flops`."""
+"""What `flops` can be asked for: views of the same run, and accounts beyond multiply-accumulates."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
 
-from cnninspect.cli.options import Common, OutputOptions, RunOptions, Target
-from cnninspect.cli.session import Session
-from cnninspect.cli.work import WorkOptions
+from cnninspect.errors import UsageError, nearest
+from cnninspect.render import By, View
+from cnninspect.render.arrange import TEXTS
+from cnninspect.report.sizes import parse_count, parse_memory
+
+if TYPE_CHECKING:
+    from cnninspect.inspection.accounts.base import Account
+
+_VIEW = "View"
+_ACCOUNTS = "Accounts"
 
 
-def flops(
-    context: typer.Context,
-    target: Target,
-    run: RunOptions,
-    work: WorkOptions,
-    output: OutputOptions,
-    _common: Common,
-) -> None:
-    """Where the arithmetic is, with every counter side by side; on request also training, memory and time."""
-    from cnninspect.cli.reporting import report_on
+class Optimizer(str, Enum):
+    """Optimizers whose state is known."""
 
-    raise typer.Exit(report_on(target, run, output, context.ensure_object(Session), "flops", work))
+    SGD = "sgd"
+    MOMENTUM = "momentum"
+    ADAGRAD = "adagrad"
+    RMSPROP = "rmsprop"
+    ADAM = "adam"
+    ADAMW = "adamw"
+
+
+@dataclass(frozen=True)
+class WorkOptions:
+    """Which rows, in which order, and what to account for."""
+
+    by: Annotated[By, typer.Option(help="What a row stands for.", rich_help_panel=_VIEW)] = By.LAYER
+    sort: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Rows by name, kind or a number, largest first.", rich_help_panel=_VIEW),
+    ] = None
+    top: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="The first N rows; by MACs unless sorted.", rich_help_panel=_VIEW),
+    ] = None
+    elementwise: Annotated[
+        bool,
+        typer.Option("--elementwise", help="All other arithmetic, by class of work.", rich_help_panel=_ACCOUNTS),
+    ] = False
+    backward: Annotated[
+        bool,
+        typer.Option("--backward", help="MACs of gradients of inputs and weights.", rich_help_panel=_ACCOUNTS),
+    ] = False
+    memory: Annotated[
+        bool,
+        typer.Option("--memory", help="Bytes of outputs, and what training holds at once.", rich_help_panel=_ACCOUNTS),
+    ] = False
+    optimizer: Annotated[
+        Optimizer | None,
+        typer.Option(help="With its state in the memory of training; sgd keeps none.", rich_help_panel=_ACCOUNTS),
+    ] = None
+    time: Annotated[
+        bool,
+        typer.Option("--time", help="Latency of every row, on the CPU or --device.", rich_help_panel=_ACCOUNTS),
+    ] = False
+    repeats: Annotated[int, typer.Option(metavar="N", min=1, help="Timed runs.", rich_help_panel=_ACCOUNTS)] = 20
+    warmup: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Runs before those that are timed.", rich_help_panel=_ACCOUNTS)
+    ] = 3
+    peak_flops: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="FLOPs per second of a machine, such as 19.5T.", rich_help_panel=_ACCOUNTS),
+    ] = None
+    bandwidth: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Its bytes per second, such as 1.5TB.", rich_help_panel=_ACCOUNTS),
+    ] = None
+
+    @property
+    def wants_memory(self) -> bool:
+        """An optimizer is asked for to see what it keeps."""
+        return self.memory or self.optimizer is not None
+
+    def arranged(self, view: View) -> View:
+        """The view with these rows in this order; UsageError for a number that the rows will not have."""
+        if self.sort is not None:
+            self._check_sort(self.sort)
+        return replace(view, by=self.by, sort=self.sort, top=self.top)
+
+    def accounts(self) -> Callable[[], Sequence[Account]]:
+        """What makes the accounts once torch is imported; UsageError for what the options alone show to be wrong."""
+        machine = self._machine()
+        return lambda: _accounts(self, machine)
+
+    def _check_sort(self, name: str) -> None:
+        if name in TEXTS:
+            return
+        if name not in _SORTABLE:
+            known = (*TEXTS, *_SORTABLE)
+            near = nearest(name, known)
+            hint = f"Nearest: {', '.join(near)}." if near else f"Names: {', '.join(known)}."
+            raise UsageError(f"--sort: nothing is called {name!r}. {hint}")
+        needed, is_there = _SORTABLE[name]
+        if not is_there(self):
+            raise UsageError(f"--sort {name} needs {needed}.")
+
+    def _machine(self) -> dict[str, Any]:
+        """What the machine can do at most; empty without one."""
+        if (self.peak_flops is None) != (self.bandwidth is None):
+            raise UsageError("what a layer is bound by takes both --peak-flops and --bandwidth.")
+        if self.peak_flops is None or self.bandwidth is None:
+            return {}
+        return {
+            "peak_flops": _parsed("--peak-flops", parse_count, self.peak_flops),
+            "bandwidth": _parsed("--bandwidth", parse_memory, self.bandwidth),
+        }
+
+
+_Asked = Callable[[WorkOptions], bool]
+_NOT_OPS = "rows that are no ops"
+
+
+def _of_layers(option: str, asked: _Asked) -> tuple[str, _Asked]:
+    return f"{option} and {_NOT_OPS}", lambda options: asked(options) and options.by is not By.OP
+
+
+_SORTABLE: dict[str, tuple[str, _Asked]] = {
+    **dict.fromkeys(("macs", "flops", "bytes_moved", "intensity"), ("nothing", lambda _: True)),
+    **dict.fromkeys(("params", "neurons"), (_NOT_OPS, lambda options: options.by is not By.OP)),
+    **dict.fromkeys(("latency", "flops_per_second"), _of_layers("--time", lambda options: options.time)),
+    "calls": ("--by module, kind or op", lambda options: options.by is not By.LAYER),
+    "operations": ("--by op", lambda options: options.by is By.OP),
+    "element_operations": _of_layers("--elementwise", lambda options: options.elementwise),
+    "backward_macs": _of_layers("--backward", lambda options: options.backward),
+    "output_bytes": _of_layers("--memory", lambda options: options.wants_memory),
+}
+"""The numbers that rows can be sorted by; for each what it needs, in words, and whether that is asked for."""
+
+
+def _accounts(options: WorkOptions, machine: dict[str, Any]) -> list[Account]:
+    from cnninspect.inspection.accounts.backward import Backward
+    from cnninspect.inspection.accounts.conventions import Conventions
+    from cnninspect.inspection.accounts.memory import Memory
+    from cnninspect.inspection.accounts.operations import Operations
+    from cnninspect.inspection.accounts.ops import ByOp
+    from cnninspect.inspection.accounts.time import Time
+    from cnninspect.inspection.accounts.traffic import Traffic
+
+    optimizer = options.optimizer or Optimizer.SGD
+    asked: list[tuple[bool, Account]] = [
+        (True, Conventions()),
+        (True, Traffic(**machine)),
+        (options.by is By.OP, ByOp()),
+        (options.elementwise, Operations()),
+        (options.backward, Backward()),
+        (options.wants_memory, Memory(optimizer.value)),
+        (options.time, Time(options.warmup, options.repeats)),
+    ]
+    return [account for wanted, account in asked if wanted]
+
+
+def _parsed(option: str, parse: Callable[[str], int], text: str) -> int:
+    try:
+        found = parse(text)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}.") from None
+    if not found:
+        raise UsageError(f"{option}: nothing runs on a machine with 0.")
+    return found

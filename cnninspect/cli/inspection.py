@@ -1,4 +1,4 @@
-"""What every command that runs a model does first: check the options, run, and pass the notes on."""
+"""What every command that runs a model does: check the options, run, pass the notes on, write."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cnninspect.cli.options import RunOptions
+from cnninspect.checks import exit_code
+from cnninspect.cli.flops import WorkOptions
+from cnninspect.cli.options import OutputOptions, RunOptions
+from cnninspect.cli.output import view_of, write
 from cnninspect.cli.progress import Progress
 from cnninspect.cli.session import Session
 from cnninspect.errors import LoadError
+from cnninspect.files import check_writable
 from cnninspect.report.document import Report
 from cnninspect.targets.grammar import parse_target
 from cnninspect.targets.specs import dtype_name, parse_arguments, parse_inputs
@@ -21,6 +25,25 @@ if TYPE_CHECKING:
     from cnninspect.inspection.accounts.base import Account
 
     Accounts = Callable[[], Sequence[Account]]
+
+
+def report_on(
+    target: str,
+    run: RunOptions,
+    output: OutputOptions,
+    session: Session,
+    command: str,
+    work: WorkOptions | None = None,
+) -> int:
+    """Write the report on TARGET, with what `work` asks for, and return the exit code."""
+    view = view_of(output, command)
+    accounts = None if work is None else work.accounts()
+    if work is not None:
+        view = work.arranged(view)
+    check_writable(output.output)
+    report = inspected(target, run, session, command, accounts)
+    write(report, output, view)
+    return exit_code(report, strict=output.strict)
 
 
 def inspected(

@@ -15,11 +15,9 @@ from typing import Any
 import typer
 
 from cnninspect.cli.comparing import checked_target, code_of, update_baseline
-from cnninspect.cli.expectations import ExpectationOptions
-from cnninspect.cli.failures import explained
-from cnninspect.cli.options import OutputOptions, RunOptions
+from cnninspect.cli.options import ExpectationOptions, OutputOptions, RunOptions
 from cnninspect.cli.output import view_of, write_rendered
-from cnninspect.cli.session import Session, say
+from cnninspect.cli.session import Session, explained, say
 from cnninspect.cli.settings import BUDGETS, TARGET, TARGETS, beside, filled
 from cnninspect.errors import UsageError
 from cnninspect.files import check_writable

@@ -1,4 +1,4 @@
-"""Where a report goes: stdout or a file, whole or not at all."""
+"""Where a report goes: stdout or a file, whole or not at all, and on GitHub the summary of the step."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from functools import partial
 from pathlib import Path
 
 from cnninspect.cli.options import OutputOptions
-from cnninspect.cli.step_summary import append_step_summary
 from cnninspect.errors import OutputError, UsageError, nearest
 from cnninspect.files import cause_of, write_whole
 from cnninspect.render import Format, Screen, View, render
 from cnninspect.render.document import column_names
 from cnninspect.report.document import Report
+
+ROOM = 2**20
+"""Bytes that GitHub shows of one step; it shows nothing of a summary that is longer."""
+
+_CUT = "\n\nCut here, at the size that GitHub shows. `--format json` has everything.\n"
 
 
 def view_of(options: OutputOptions, command: str, *, of_two: bool = False) -> View:
@@ -70,3 +74,26 @@ def to_stdout(text: str) -> None:
 def _drop_stdout() -> None:
     """Let what is left in the buffer go nowhere, so that the interpreter does not complain about it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def append_step_summary(markdown: str) -> None:
+    """Append to the file that GITHUB_STEP_SUMMARY names, if it names one; raises OutputError."""
+    name = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not name:
+        return
+    file = Path(name)
+    try:
+        room = ROOM - (file.stat().st_size if file.exists() else 0)
+        with file.open("ab") as summary:
+            summary.write(_fitting(f"{markdown}\n", room))
+    except OSError as error:
+        raise OutputError(f"cannot write {name}, which GITHUB_STEP_SUMMARY names: {cause_of(error)}.") from error
+
+
+def _fitting(text: str, room: int) -> bytes:
+    """As many whole lines as there is room for, and a word on what is missing."""
+    whole = text.encode()
+    if len(whole) <= room:
+        return whole
+    cut = whole[: max(0, room - len(_CUT))]
+    return cut[: cut.rfind(b"\n")] + _CUT.encode() if b"\n" in cut else b""

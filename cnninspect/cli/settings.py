@@ -14,8 +14,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 import typer
 
 from cnninspect.checks.budgets import KINDS, Kind
-from cnninspect.cli.expectations import BaselineOptions, BudgetOptions, ClaimOptions
-from cnninspect.cli.options import OutputOptions, RunOptions
+from cnninspect.cli.options import BaselineOptions, BudgetOptions, ClaimOptions, OutputOptions, RunOptions
 from cnninspect.cli.session import Session
 from cnninspect.config.file import Config, read_config
 from cnninspect.config.schema import Each, Reader, Schema, arguments, choice, size, text, texts, truth, whole

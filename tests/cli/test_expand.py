@@ -4,7 +4,7 @@ import inspect
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from cnninspect.cli.expand import expanded
+from cnninspect.cli.app import expanded
 
 
 @dataclass(frozen=True)

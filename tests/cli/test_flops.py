@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cnninspect.cli.work import Optimizer
+from cnninspect.cli.flops import Optimizer
 from cnninspect.measure.memory import OPTIMIZER_STATES
 from tests.cli.conftest import INPUT
 
