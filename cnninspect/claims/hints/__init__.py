@@ -5,31 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from cnninspect.claims.cell import Cell
-from cnninspect.claims.hints import elsewhere, receptive, slips, stages, striding, units
+from cnninspect.claims.hints import misplaced, slips, stages, windows
 from cnninspect.claims.hints.evidence import Alternative, Evidence
 
 Proposal = Callable[[Cell, Evidence], Iterator[Alternative]]
 
 _PROPOSALS: tuple[Proposal, ...] = (
-    units.factor_two,
-    units.batch,
-    units.another_batch,
+    misplaced.factor_two,
+    misplaced.batch,
+    misplaced.another_batch,
     stages.same_row,
     stages.an_earlier_stage,
     stages.the_row_before,
-    elsewhere.total_of_claims,
-    striding.moved,
+    misplaced.total_of_claims,
+    windows.moved,
     slips.propose,
-    receptive.propose,
+    windows.propose,
     stages.a_later_stage,
-    elsewhere.another_order,
+    misplaced.another_order,
     stages.another_size,
-    elsewhere.rounding,
-    elsewhere.neighbour,
+    misplaced.rounding,
+    misplaced.neighbour,
 )
 """In the order in which they explain a claim: the first whose result is what is claimed gives the hint."""
 
-_RIVALS: tuple[Proposal, ...] = (units.factor_two, units.batch, stages.an_earlier_stage, slips.propose)
+_RIVALS: tuple[Proposal, ...] = (misplaced.factor_two, misplaced.batch, stages.an_earlier_stage, slips.propose)
 """Slips as usual as each other, which the same number may come from: two groups, and FLOPs for MACs."""
 
 

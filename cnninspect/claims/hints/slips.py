@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from math import prod
 
 from cnninspect.claims.cell import Cell
-from cnninspect.claims.hints.evidence import Alternative, Evidence
-from cnninspect.claims.hints.layer import Layer, Numbers, in_both_units
+from cnninspect.claims.hints.evidence import Alternative, Evidence, Layer, Numbers, in_both_units
 from cnninspect.report.document import Row
 from cnninspect.report.quantities import Quantity
 

@@ -7,8 +7,7 @@ from math import prod
 
 from cnninspect.claims.cell import Cell
 from cnninspect.claims.columns import Shapes
-from cnninspect.claims.hints.evidence import Alternative, Evidence, output_of
-from cnninspect.claims.hints.layer import Layer
+from cnninspect.claims.hints.evidence import Alternative, Evidence, Layer, output_of
 from cnninspect.report.document import Row
 from cnninspect.report.quantities import Shape
 
