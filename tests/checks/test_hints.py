@@ -61,6 +61,7 @@ LAYERS = [
     ("ceil, convolution", STRIDED, IMAGE, "output_shape", "8x8x8", "the size is rounded up; it is rounded down"),
     ("ceil, MACs", STRIDED, IMAGE, "macs", "8*8*8 * 27", "the size is rounded up; it is rounded down"),
     ("ceil, neurons", STRIDED, IMAGE, "neurons", "8*8*8", "the size is rounded up; it is rounded down"),
+    ("ceil, 2", STRIDED, (2, *IMAGE[1:]), "neurons", "2*8*8*8", "the size is rounded up; it is rounded down"),
     ("ceil, pool", nn.MaxPool2d(3, 2), IMAGE, "output_shape", "3x8x8", "the size is rounded up; it is rounded down"),
     ("floor", nn.MaxPool2d(2, ceil_mode=True), (1, 3, 15, 15), "output_shape", "3x7x7", "the size is rounded down"),
     ("padding 1.5", nn.Conv2d(3, 8, 4, padding=2), IMAGE, "output_shape", "8x16x16", "half a pixel less padding"),

@@ -151,7 +151,8 @@ class Layer:
         found: dict[str, Any] = {}
         for output in _answer(lambda: self.formula.output(use)):
             if all(size > 0 for shape in output for size in shape):
-                found |= {"output_shape": output, "neurons": prod(output[0][1:]) if self.row.computes else 0}
+                neurons = sum(map(prod, output)) if self.row.computes else 0
+                found |= {"output_shape": output, "neurons": neurons}
         for macs in _answer(lambda: self.formula.macs(use)):
             found |= in_both_units(macs)
         for params in _answer(lambda: self._params(use)):
