@@ -49,6 +49,17 @@ class OutputError(CnninspectError):
     exit_code = 2
 
 
+def said(error: BaseException) -> str:
+    """`KIND: first line` of what an exception says, without a full stop; only the kind where it says nothing."""
+    if isinstance(error, SystemExit):
+        return f"it ends the program with exit code {error.code}"
+    try:
+        text = next((line.strip(" .:") for line in str(error).splitlines() if line.strip(" .:")), "")
+    except Exception:
+        text = ""
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 def nearest(wrong: str, names: Iterable[str], count: int = 3) -> list[str]:
     """At most `count` of `names` that are spelt like `wrong`, best first and in the given order among equals.
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from cnninspect.errors import said
+from cnninspect.targets.infer import usual_inputs
 from cnninspect.targets.inputs import Inputs
+from cnninspect.targets.providers import Model
+from cnninspect.targets.specs import InputSpec
 from cnninspect.targets.target import Function, Target
-from cnninspect.trace.encode import live_tensors
+from cnninspect.targets.torchvision_ops import why_missing
 from cnninspect.trace.recorder import ForwardFailed
 from cnninspect.trace.records import Call
-
-_META_LIMITS = (
-    "meta tensor", "Meta tensor", "'Meta' backend", "Meta backend", "aten::_local_scalar_dense", "data-dependent",
-    "without data", "on meta", "at meta", "device meta", "meta device", "type meta", "no data",
-)  # fmt: skip
 
 # Which hyper-parameter of a layer fixes which dimension of its input: (name, dimension from the end of the
 # channel-first or channel-last shape, what users call it).
@@ -33,27 +35,47 @@ _EXPECTED = {
 }
 
 
-def is_meta_limit(cause: BaseException) -> bool:
-    """Whether an exception says that meta tensors have no values, rather than that the model or input is wrong."""
-    text = str(cause)
-    return isinstance(cause, NotImplementedError) or any(sign in text for sign in _META_LIMITS)
-
-
-def explain_failure(failure: ForwardFailed, target: Target, inputs: Inputs) -> str:
-    """One sentence with the layer, what it expects and got; a second with the next step."""
-    from cnninspect.targets.torchvision_ops import explain as explain_missing_operator
-
-    missing = explain_missing_operator(failure.cause)
+def explain_failure(failure: ForwardFailed, target: Target, inputs: Inputs, advice: str) -> str:
+    """One sentence with the layer, what it expects and got; then `advice`, or else where to look."""
+    missing = why_missing(failure.cause)
     if missing is not None:
         return f"{target.name} cannot run here: {missing}"
     call = failure.call
     place = f"`{call.path or call.kind}`" if call is not None else f"`{target.name}`"
     kind = f" ({call.kind})" if call is not None and call.path else ""
-    mismatch = _mismatch(call)
-    reason = mismatch or _first_line(failure.cause)
+    reason = _mismatch(call) or said(failure.cause)
     seen = f" (input {_dims(call.inputs[0].shape)})" if call is not None and call.inputs else ""
-    step = _for_meta(failure.cause, inputs) or _suggested_input(call, inputs) or _usual_help(call, target, inputs)
-    return f"the forward pass failed in {place}{kind}: {reason}{seen}. {step}"
+    return f"the forward pass failed in {place}{kind}: {reason}{seen}. {advice or _usual_help(failure, target, inputs)}"
+
+
+def is_plainly_the_inputs(call: Call | None) -> bool:
+    """Whether the layer that failed was given another number of channels or features than it takes."""
+    return _mismatch(call) is not None
+
+
+def place_of(failure: ForwardFailed) -> tuple[object, ...]:
+    """What two failures share that have the same reason: the call and the kind of exception."""
+    call = failure.call
+    where = None if call is None else (call.path, call.number, call.kind)
+    return where, type(failure.cause)
+
+
+def other_inputs(call: Call | None, specs: Sequence[InputSpec], model: Model) -> Iterator[InputSpec]:
+    """Inputs to try in the place of the only one that the model was given, the likeliest first.
+
+    The first corrects the dimension that a first layer says is wrong. The others have the sizes that are usual for the
+    model's first layer.
+    """
+    if len(specs) != 1 or specs[0].listed:
+        return
+    spec, found = specs[0], _dimension(call)
+    if call is not None and found is not None and call.inputs[0].shape == spec.shape:
+        expected, axis, _ = found
+        shape = list(spec.shape)
+        shape[axis] = expected
+        yield replace(spec, shape=tuple(shape))
+    for usual in usual_inputs(model):
+        yield replace(usual, shape=(spec.shape[0], *usual.shape[1:]) if spec.shape else usual.shape)
 
 
 def _mismatch(call: Call | None) -> str | None:
@@ -76,37 +98,16 @@ def _dimension(call: Call | None) -> tuple[int, int, str] | None:
     return call.hyperparameters[name], axis, noun
 
 
-def _for_meta(cause: BaseException, inputs: Inputs) -> str | None:
-    """Where to run a model that needs values which the inputs do not have."""
-    on_meta = any(tensor.is_meta for tensor in live_tensors((inputs.args, dict(inputs.kwargs))))
-    return "Use --device cpu." if on_meta and any(sign in str(cause) for sign in _META_LIMITS) else None
-
-
-def _suggested_input(call: Call | None, inputs: Inputs) -> str | None:
-    """The corrected --input where the failing layer takes the model's only input."""
-    given = inputs.described
-    found = _dimension(call)
-    if call is not None and found is not None and _mismatch(call) and len(given) == 1:
-        shape = list(call.inputs[0].shape)
-        if list(given[0]["shape"]) == shape:
-            shape[found[1]] = found[0]
-            return f"The model's first layer suggests --input {_dims(tuple(shape))}."
-    return None
-
-
-def _usual_help(call: Call | None, target: Target, inputs: Inputs) -> str:
+def _usual_help(failure: ForwardFailed, target: Target, inputs: Inputs) -> str:
     """What to try where nothing is known about the cause; names the model's inputs unless they are the call's."""
     if isinstance(target.source, Function) and target.source.doubt:
         return target.source.doubt
+    if isinstance(failure.cause, SystemExit):
+        return "Inspect it without that call."
     given = [tuple(item["shape"]) for item in inputs.described]
-    known = call is not None and [ref.shape for ref in call.inputs] == given
+    known = failure.call is not None and [ref.shape for ref in failure.call.inputs] == given
     tried = "" if known else f"The input was {', '.join(map(_dims, given)) or 'none'}; "
     return f"{tried}--input gives another one, --debug shows the traceback."
-
-
-def _first_line(cause: BaseException) -> str:
-    text = next((line.strip() for line in str(cause).splitlines() if line.strip()), "")
-    return f"{type(cause).__name__}: {text}".rstrip(" .:") if text else type(cause).__name__
 
 
 def _dims(shape: tuple[int, ...]) -> str:

@@ -24,7 +24,7 @@ from cnninspect.receptive.rows import last_map, row_fields
 from cnninspect.report.document import Report
 from cnninspect.report.field import ReceptiveField
 from cnninspect.report.verdicts import worst
-from cnninspect.targets.inputs import InputOptions, make_inputs
+from cnninspect.targets.inputs import Choice, InputOptions
 from cnninspect.targets.resolve import resolve
 from cnninspect.targets.specs import parameter_dtype
 from cnninspect.targets.target import Target
@@ -46,7 +46,7 @@ def inspect(target: Target, options: Options, command: str) -> Report:
     locate(trace, run.model, target.origin)
     notes = [*target.notes, *inputs.notes, *notes]
     reach, estimates = intervals(trace), evaluate(trace)
-    counts, fields, found = _measured(target, options, run, reach, estimates[0].macs or 0)
+    counts, fields, found = _measured(target, options, run, inputs.choice, reach, estimates[0].macs or 0)
     findings = Findings(trace, estimates, counts, fields, holdings(run))
     table = rows(findings)
     whole = totals(findings, _last_field(trace, reach, fields))
@@ -75,7 +75,7 @@ def inspect(target: Target, options: Options, command: str) -> Report:
 
 
 def _measured(
-    target: Target, options: Options, run: Run, reach: Fields, macs: int
+    target: Target, options: Options, run: Run, choice: Choice, reach: Fields, macs: int
 ) -> tuple[dict[str, list[Count]], Sequence[ReceptiveField | None], tuple[str, ...]]:
     """(what counters found, the field of every call, notes): from this run and, if a probe is wanted, on the CPU."""
     if options.probe is False:
@@ -87,7 +87,7 @@ def _measured(
             return run
         options.progress(f"building {target.name} on cpu")
         model = target.build("cpu", options.dtype)
-        inputs = make_inputs(target, model, options.inputs, "cpu", options.dtype)
+        inputs = choice.make(target, model, "cpu", options.dtype)
         return Run(run.trace, model, inputs.args, inputs.kwargs, "cpu")
 
     found = measure(run, on_cpu, reach, macs, options.progress, limited=options.probe is None)

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import torch
 
-from cnninspect.errors import DeviceError, RunError, UsageError
-from cnninspect.inspection.explain_failure import explain_failure, is_meta_limit
+from cnninspect.errors import DeviceError, LoadError, RunError, UsageError, said
+from cnninspect.inspection.explain_failure import explain_failure, is_plainly_the_inputs, other_inputs, place_of
 from cnninspect.measure.base import Run
+from cnninspect.measure.limits import Allowance, Limit, LimitReachedError
 from cnninspect.ops.catalogue import layer_of
 from cnninspect.progress import Progress, silent
-from cnninspect.targets.inputs import InputOptions, Inputs, make_inputs
+from cnninspect.targets.devices import state_bytes
+from cnninspect.targets.inputs import Choice, InputOptions, Inputs, choices
+from cnninspect.targets.providers import Model
 from cnninspect.targets.target import Target
+from cnninspect.targets.torchvision_ops import refused_at_once, why_missing
 from cnninspect.trace.recorder import ForwardFailed, record
 from cnninspect.trace.records import Trace
 
 if TYPE_CHECKING:
     from cnninspect.inspection.accounts.base import Account
+
+UNASKED = Allowance(ops=1_000_000, seconds=600, silent=60)
+"""What a run may take that nobody asked for in these words: with inferred inputs, or on the CPU after meta failed."""
+
+TRIAL = Allowance(ops=200_000, seconds=10, silent=5)
+"""What a run may take that only finds out whether a piece of advice works."""
+
+_SECONDS_OF_TRIALS = 20
 
 
 @dataclass(frozen=True)
@@ -39,37 +54,199 @@ class Options:
     probe: bool | None = False
 
 
-def run_on_cheapest(target: Target, options: Options) -> tuple[Trace, Run, Inputs, list[str]]:
-    """The run on the asked device; `auto` is meta, or the CPU for a model or an account that needs values."""
+Ran = tuple[Trace, Run, Inputs, list[str]]
+"""The trace, what it takes to run again, the inputs, and notes on how it came about."""
+
+
+def run_on_cheapest(target: Target, options: Options) -> Ran:
+    """The run on the asked device; `auto` is meta, or the CPU for an account that needs kernels.
+
+    Under `auto`, a model that fails on meta gets one try on the CPU, unless the failure is plainly the input's or its
+    parameters do not fit the free memory; what the CPU says is what is reported. An inferred input is the first usual
+    one that runs. Raises UsageError, LoadError or RunError.
+    """
     needs_kernels = any(account.needs_kernels for account in options.accounts)
     if needs_kernels and options.device == "meta":
         raise UsageError("nothing runs on meta, so there is no time to measure. Use --device cpu or --device cuda.")
-    if needs_kernels or options.device != "auto":
-        device = "cpu" if options.device == "auto" else _checked_device(options.device)
-        return (*_run(target, options, device), [])
+    if options.device != "auto":
+        return _Attempts(target, options, [_checked_device(options.device)]).first_that_runs()
+    return _Attempts(target, options, ["cpu"] if needs_kernels else ["meta", "cpu"]).first_that_runs()
+
+
+class _Failed(Exception):
+    """A run that did not end well: on which device, with which input, and what was raised in which call."""
+
+    def __init__(self, device: str, choice: Choice, inputs: Inputs, failure: ForwardFailed):
+        super().__init__(str(failure))
+        self.device, self.choice, self.inputs, self.failure = device, choice, inputs, failure
+        self.remark = ""
+
+
+class _Attempts:
+    """The runs of one target, with each input that it may take and on each device in turn."""
+
+    def __init__(self, target: Target, options: Options, devices: Sequence[str]):
+        self.target, self.options, self.devices = target, options, list(devices)
+        self._models: dict[str, Model] = {}
+        self._meta_is_right: set[tuple[object, ...]] = set()
+        self._notes: list[str] = []
+
+    def first_that_runs(self) -> Ran:
+        """The first run that ends well, cheaper devices and likelier inputs first; RunError if there is none."""
+        found = choices(self.target, self._first_model(), self.options.inputs)
+        failures: list[_Failed] = []
+        for choice in found:
+            try:
+                ran = self._on_cheapest(choice)
+            except _Failed as failed:
+                failures.append(failed)
+            else:
+                return self._with_notes(ran, choice, first=not failures)
+        raise RunError(self._explained(failures)) from failures[0].failure.cause
+
+    def _first_model(self) -> Model:
+        """The model on the first device that it can be put on."""
+        try:
+            return self._model(self.devices[0])
+        except DeviceError as error:
+            if len(self.devices) == 1:
+                raise
+            self._notes.append(f"run on the CPU, because the model cannot run on meta: {error}")
+            self.devices.pop(0)
+            return self._model(self.devices[0])
+
+    def _model(self, device: str) -> Model:
+        if device not in self._models:
+            self.options.progress(f"building {self.target.name} on {device}")
+            self._models[device] = self.target.build(device, self.options.dtype)
+        return self._models[device]
+
+    def _on_cheapest(self, choice: Choice) -> Ran:
+        """The run with this input on the first device, or else on the one after it."""
+        first, *others = self.devices
+        try:
+            return self._run(choice, first, UNASKED if choice.reason is not None else None)
+        except _Failed as failed:
+            if not others or not self._may_be_the_devices(failed):
+                raise
+            failed.remark = self._lacking_memory()
+            if failed.remark:
+                raise
+            on_meta = failed
+        try:
+            ran = self._run(choice, others[0], UNASKED)
+        except _Failed as failed:
+            if place_of(failed.failure) == place_of(on_meta.failure):
+                self._meta_is_right.add(place_of(failed.failure))
+            raise
+        except LoadError as error:
+            on_meta.remark = f" Nor does it run on the CPU: {error}"
+            raise on_meta from error
+        ran[3].append(f"run on the CPU, because the model cannot run on meta: {said(on_meta.failure.cause)}.")
+        return ran
+
+    def _may_be_the_devices(self, failed: _Failed) -> bool:
+        """Whether another device may say something else: not where the input is wrong or the CPU said the same."""
+        return not (
+            is_plainly_the_inputs(failed.failure.call)
+            or isinstance(failed.failure.cause, LimitReachedError)
+            or why_missing(failed.failure.cause)
+            or place_of(failed.failure) in self._meta_is_right
+        )
+
+    def _run(self, choice: Choice, device: str, allowed: Allowance | None) -> Ran:
+        """One recorded run; _Failed if it raises or takes more than is allowed."""
+        model = self._model(device)
+        inputs = choice.make(self.target, model, device, self.options.dtype)
+        self.options.progress(f"running {self.target.name} on {device}")
+        try:
+            with refused_at_once(model), contextlib.nullcontext() if allowed is None else Limit(allowed):
+                trace = record(
+                    model, inputs.args, inputs.kwargs, layer_of, device=device, training=self.options.training
+                )
+        except ForwardFailed as failure:
+            raise _Failed(device, choice, inputs, failure) from failure
+        except LimitReachedError as limit:
+            raise _Failed(device, choice, inputs, ForwardFailed(None, limit)) from limit
+        return trace, Run(trace, model, inputs.args, inputs.kwargs, device), inputs, []
+
+    def _lacking_memory(self) -> str:
+        """A sentence, after a space, that says why the CPU was not tried; empty if there is room for the parameters."""
+        needed, free = state_bytes(self._models["meta"]), free_bytes()
+        if free is None or needed <= free:
+            return ""
+        return (
+            f" It was not tried on the CPU: its parameters take {needed / 2**20:,.0f} MiB, "
+            f"{free / 2**20:,.0f} MiB are free."
+        )
+
+    def _with_notes(self, ran: Ran, choice: Choice, *, first: bool) -> Ran:
+        """The run, whose inputs say where they come from."""
+        trace, run, inputs, notes = ran
+        if choice.reason is not None:
+            where = f" on {self.options.device}" if self.options.device != "auto" else ""
+            size = "" if first else f"; its size is the first usual one with which the model runs{where}"
+            origin = f"the input {choice.specs[0]} is inferred from {choice.reason}{size}. --input gives another one."
+            inputs = replace(inputs, notes=(origin,))
+        return trace, run, inputs, [*self._notes, *notes]
+
+    def _explained(self, failures: Sequence[_Failed]) -> str:
+        """Why the likeliest input does not run, and what to try: nothing is advised that was not tried."""
+        failed = failures[0]
+        if isinstance(failed.failure.cause, LimitReachedError):
+            return self._too_long(failed)
+        if len(failures) > 1:
+            tried = ", ".join(str(each.choice.specs[0]) for each in failures)
+            advice = f"No usual input runs ({tried}). --input gives another one, --debug shows the traceback."
+        else:
+            advice = self._working_advice(failed)
+        return explain_failure(failed.failure, self.target, failed.inputs, advice) + failed.remark
+
+    def _too_long(self, failed: _Failed) -> str:
+        inferred = failed.choice.reason is not None
+        why = f"the input {failed.choice.specs[0]} is inferred" if inferred else "the model cannot run on meta"
+        step = "--input gives another input" if inferred else "--device cpu runs it without a limit"
+        return (
+            f"the forward pass of `{self.target.name}` on {failed.device} did not come to an end: "
+            f"{failed.failure.cause}. There is a limit because {why}; {step}."
+        )
+
+    def _working_advice(self, failed: _Failed) -> str:
+        """Another input or device with which the model runs, found by running it; empty if none is found."""
+        until = monotonic() + _SECONDS_OF_TRIALS
+        for spec in other_inputs(failed.failure.call, failed.choice.specs, self._model(failed.device)):
+            if monotonic() < until and self._works(Choice((spec,)), failed.device):
+                return f"It runs with --input {spec}."
+        on_meta = self.options.device == "meta" and self._may_be_the_devices(failed) and not self._lacking_memory()
+        return "Use --device cpu." if on_meta and self._works(failed.choice, "cpu") else ""
+
+    def _works(self, choice: Choice, device: str) -> bool:
+        """Whether the model runs so, as far as a short trial can tell."""
+        try:
+            self._run(choice, device, TRIAL)
+        except (_Failed, LoadError, UsageError):
+            return False
+        return True
+
+
+def free_bytes() -> int | None:
+    """Memory that a new allocation can take on this machine and in this container; None where nothing tells."""
     try:
-        return (*_run(target, options, "meta"), [])
-    except (ForwardOnMetaFailed, DeviceError) as limit:
-        note = f"run on the CPU, because the model cannot run on meta: {limit}"
-        return (*_run(target, options, "cpu"), [note])
+        text = Path("/proc/meminfo").read_text(encoding="ascii")
+        free = 1024 * int(text.partition("MemAvailable:")[2].split()[0])
+    except (OSError, ValueError, IndexError):
+        return None
+    group = Path("/sys/fs/cgroup")
+    with contextlib.suppress(OSError, ValueError):
+        used = int((group / "memory.current").read_text()) - _reclaimable(group / "memory.stat")
+        free = min(free, int((group / "memory.max").read_text()) - used)
+    return free
 
 
-class ForwardOnMetaFailed(Exception):
-    """The forward pass needs values that a meta tensor does not have."""
-
-
-def _run(target: Target, options: Options, device: str) -> tuple[Trace, Run, Inputs]:
-    options.progress(f"building {target.name} on {device}")
-    model = target.build(device, options.dtype)
-    inputs = make_inputs(target, model, options.inputs, device, options.dtype)
-    options.progress(f"running {target.name} on {device}")
-    try:
-        trace = record(model, inputs.args, inputs.kwargs, layer_of, device=device, training=options.training)
-    except ForwardFailed as failure:
-        if device == "meta" and options.device == "auto" and is_meta_limit(failure.cause):
-            raise ForwardOnMetaFailed(str(failure.cause).split("\n")[0]) from failure
-        raise RunError(explain_failure(failure, target, inputs)) from failure.cause
-    return trace, Run(trace, model, inputs.args, inputs.kwargs, device), inputs
+def _reclaimable(stat: Path) -> int:
+    """Bytes of files in a container's cache, which it gives up when it needs memory."""
+    lines = (line.split() for line in stat.read_text().splitlines())
+    return sum(int(value) for name, value in lines if name == "inactive_file")
 
 
 def _checked_device(name: str) -> str:

@@ -13,9 +13,9 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakIdKeyDictionary
 
-from cnninspect.errors import CnninspectError
+from cnninspect.errors import said
 from cnninspect.targets.devices import placed
-from cnninspect.targets.foreign import undisturbed
+from cnninspect.targets.foreign import blamed, undisturbed
 
 Attempt = Callable[[], AbstractContextManager[Any]]
 
@@ -51,12 +51,10 @@ def _first_success(make: Callable[[], Any], device: str) -> tuple[Any, BaseExcep
     failure: BaseException | None = None
     for attempt in _attempts(device):
         try:
-            with attempt():
+            with blamed(ConstructionError), attempt():
                 return make(), failure
-        except CnninspectError:
-            raise
-        except (Exception, SystemExit) as error:
-            failure = error
+        except ConstructionError as error:
+            failure = error.cause
     assert failure is not None
     raise ConstructionError(failure) from failure
 
@@ -111,8 +109,7 @@ def _default_dtype(dtype: str) -> Iterator[None]:
 
 
 def _note(device: str, failure: BaseException) -> str:
-    reason = str(failure).split("\n")[0].rstrip(".")
-    return f"the constructor ran on the CPU, because it cannot run on {device} ({type(failure).__name__}: {reason})."
+    return f"the constructor ran on the CPU, because it cannot run on {device} ({said(failure)})."
 
 
 _UNFILLED = (

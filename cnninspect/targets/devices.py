@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from cnninspect.errors import DeviceError
+from cnninspect.errors import DeviceError, said
 
 _UNINITIALIZED = (nn.UninitializedParameter, nn.UninitializedBuffer)
 
@@ -47,13 +47,23 @@ def placed(model: nn.Module, device: str, dtype: str | None) -> nn.Module:
             copied = on_meta(model) if device == "meta" else copy.deepcopy(model)
             return copied.to(device=device, dtype=None if dtype is None else getattr(torch, dtype))
     except Exception as error:
-        reason = str(error).split("\n")[0].rstrip(".")
-        raise DeviceError(f"{type(model).__name__} cannot be copied to {device} ({reason}).") from error
+        raise DeviceError(f"{type(model).__name__} cannot be copied to {device} ({said(error)}).") from error
 
 
 def is_lazy(model: nn.Module) -> bool:
     """Whether the model has parameters that get their shape in the first forward."""
     return any(isinstance(tensor, _UNINITIALIZED) for tensor in _state(model))
+
+
+def state_bytes(model: object) -> int:
+    """Bytes of the storages of a module's parameters and buffers; 0 for a plain function."""
+    known = _state(model) if isinstance(model, nn.Module) else iter(())
+    storages: list[Any] = [tensor.untyped_storage() for tensor in known if _has_storage(tensor)]
+    return sum({storage._cdata: storage.nbytes() for storage in storages}.values())
+
+
+def _has_storage(tensor: torch.Tensor) -> bool:
+    return not isinstance(tensor, _UNINITIALIZED) and tensor.layout is torch.strided
 
 
 def _state(model: nn.Module) -> Iterator[torch.Tensor]:

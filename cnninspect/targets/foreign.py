@@ -1,12 +1,14 @@
-"""Run other people's code so that stdout stays free for the report and random numbers are given back."""
+"""Run other people's code: its output goes to stderr, random numbers are given back, what it raises gets a sentence."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
+
+from cnninspect.errors import CnninspectError
 
 
 @contextlib.contextmanager
@@ -15,3 +17,17 @@ def undisturbed(device: str = "cpu") -> Iterator[None]:
     devices = [torch.device(device)] if device.startswith("cuda") else []
     with contextlib.redirect_stdout(sys.stderr), torch.random.fork_rng(devices=devices):
         yield
+
+
+@contextlib.contextmanager
+def blamed(explain: Callable[[BaseException], Exception]) -> Iterator[None]:
+    """Raise `explain(error)` for whatever is raised inside, `sys.exit()` and `pytest.skip()` included.
+
+    Our own errors pass, since they are explained already, and so does an interruption.
+    """
+    try:
+        yield
+    except (CnninspectError, KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:
+        raise explain(error) from error

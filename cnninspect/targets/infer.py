@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-import torch
 from torch import nn
 
 from cnninspect.errors import UsageError
 from cnninspect.report.quantities import Shape
-from cnninspect.targets.devices import on_meta
-from cnninspect.targets.foreign import undisturbed
 from cnninspect.targets.providers import Model
 from cnninspect.targets.signatures import required
 from cnninspect.targets.specs import InputSpec
@@ -23,17 +19,20 @@ VOLUMES = (64, 32, 16)
 TOKENS = 16
 
 
-def infer_input(target: Target, model: Model) -> tuple[InputSpec, str]:
-    """(the input that the first layer takes, why it is that one); UsageError where that cannot be told."""
+def infer_inputs(target: Target, model: Model) -> tuple[list[InputSpec], str]:
+    """(inputs that the first layer takes, the likeliest first; that layer); UsageError where nothing tells them."""
     found = _first_layer(model) if isinstance(model, nn.Module) and len(required(model.forward)) <= 1 else None
     if found is None:
         raise UsageError(_request(target, model))
     path, layer, candidates = found
-    assert isinstance(model, nn.Module)
-    spec = candidates[0] if len(candidates) == 1 else _first_that_runs(model, candidates)
     place = f"`{path}` ({type(layer).__name__})" if path else type(layer).__name__
-    sized = "" if spec == candidates[0] else "; its size is the first usual one that the model accepts"
-    return spec, f"the first layer, {place}{sized}"
+    return candidates, f"the first layer, {place}"
+
+
+def usual_inputs(model: Model) -> list[InputSpec]:
+    """The inputs of usual size that the first layer takes, the likeliest first; none where nothing tells them."""
+    found = _first_layer(model) if isinstance(model, nn.Module) else None
+    return [] if found is None else found[2]
 
 
 def _first_layer(model: nn.Module) -> tuple[str, nn.Module, list[InputSpec]] | None:
@@ -59,18 +58,6 @@ def _candidates(layer: nn.Module) -> Iterator[InputSpec]:
     elif isinstance(layer, nn.RNNBase):
         shape: Shape = (1, TOKENS) if layer.batch_first else (TOKENS, 1)
         yield InputSpec((*shape, layer.input_size))
-
-
-def _first_that_runs(model: nn.Module, candidates: Sequence[InputSpec]) -> InputSpec:
-    """The first input with which a copy of the model runs on meta; the first of all if none does."""
-    with contextlib.suppress(Exception), undisturbed(), torch.no_grad():
-        trial = on_meta(model).eval()
-        dtype = next(trial.parameters()).dtype
-        for spec in candidates:
-            with contextlib.suppress(Exception):
-                trial(torch.empty(spec.shape, dtype=dtype, device="meta"))
-                return spec
-    return candidates[0]
 
 
 def _request(target: Target, model: Model) -> str:

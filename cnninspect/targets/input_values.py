@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_map_only
 
-from cnninspect.errors import LoadError, UsageError
-from cnninspect.targets.foreign import undisturbed
+from cnninspect.errors import LoadError, UsageError, said
+from cnninspect.targets.foreign import blamed, undisturbed
 from cnninspect.targets.grammar import FromFile, FromModule, parse_target
 from cnninspect.targets.loading import Around, find
 from cnninspect.targets.specs import Given, InputSpec
@@ -27,7 +27,7 @@ def tensors(specs: Sequence[InputSpec], device: str, floating: torch.dtype) -> G
         try:
             tensor = _tensor(spec, floating, device, generator)
         except (RuntimeError, TypeError, OverflowError) as error:
-            reason = str(error).split("\n")[0].rstrip(".")
+            reason = said(error).partition(": ")[2]
             raise UsageError(f"the input {spec} cannot be made on {device}: {reason}. Give another --input.") from error
         if spec.keyword is not None:
             kwargs[spec.keyword] = tensor
@@ -93,12 +93,8 @@ def call_for_inputs(source: str | Callable[[], Any]) -> Given:
 
 
 def _call(function: Callable[[], Any], name: str, around: Around) -> Any:
-    try:
-        with around():
-            return function()
-    except (Exception, SystemExit) as error:
-        reason = str(error).split("\n")[0].rstrip(".")
-        raise LoadError(f"--inputs-from {name} failed: {type(error).__name__}: {reason}.") from error
+    with around(), blamed(lambda error: LoadError(f"--inputs-from {name} failed: {said(error)}.")):
+        return function()
 
 
 def _given(value: Any, name: str) -> Given:

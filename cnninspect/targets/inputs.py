@@ -14,7 +14,7 @@ from torch import nn
 from cnninspect.errors import UsageError
 from cnninspect.targets.devices import is_lazy
 from cnninspect.targets.foreign import undisturbed
-from cnninspect.targets.infer import infer_input
+from cnninspect.targets.infer import infer_inputs
 from cnninspect.targets.input_values import call_for_inputs, described, moved, tensors
 from cnninspect.targets.providers import Model
 from cnninspect.targets.signatures import check_call
@@ -60,45 +60,60 @@ class Inputs:
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     described: tuple[Mapping[str, Any], ...]
+    choice: Choice
     notes: tuple[str, ...] = field(default=())
 
 
-def make_inputs(target: Target, model: Model, options: InputOptions, device: str, dtype: str | None = None) -> Inputs:
-    """The inputs on the device; floating ones have `dtype` or else that of the parameters.
+@dataclass(frozen=True)
+class Choice:
+    """Inputs that a model may take: described, or given as values. `reason` names the layer that inferred ones fit."""
 
-    Raises UsageError where nothing says what the model takes, or where the forward cannot take what was said.
+    specs: tuple[InputSpec, ...] = ()
+    given: Given | None = None
+    reason: str | None = None
+
+    def make(self, target: Target, model: Model, device: str, dtype: str | None = None) -> Inputs:
+        """The inputs on the device; floating ones have `dtype` or else that of the parameters.
+
+        Raises UsageError where the forward cannot take them.
+        """
+        if self.given is not None:
+            given = moved(self.given, device, dtype)
+        else:
+            given = tensors(self.specs, device, _floating_dtype(model, dtype))
+        target.source.check_inputs(target.name, given)
+        check_call(model.forward if isinstance(model, nn.Module) else model, target.name, given.args, given.kwargs)
+        if isinstance(model, nn.Module) and is_lazy(model):
+            _initialize(model, given)
+        return Inputs(given.args, given.kwargs, tuple(described(given)), self)
+
+
+def choices(target: Target, model: Model, options: InputOptions) -> list[Choice]:
+    """The inputs to try, the likeliest first: one that the user or the model states, or several inferred ones.
+
+    Raises UsageError where nothing says what the model takes.
     """
-    chosen, notes = _choose(target, model, options)
-    if isinstance(chosen, Given):
-        given = moved(chosen, device, dtype)
-    else:
-        given = tensors(chosen, device, _floating_dtype(model, dtype))
-    target.source.check_inputs(target.name, given)
-    check_call(model.forward if isinstance(model, nn.Module) else model, target.name, given.args, given.kwargs)
-    if isinstance(model, nn.Module) and is_lazy(model):
-        _initialize(model, given)
-    return Inputs(given.args, given.kwargs, tuple(described(given)), notes)
-
-
-def _choose(target: Target, model: Model, options: InputOptions) -> tuple[Sequence[InputSpec] | Given, tuple[str, ...]]:
-    """(what the inputs are, notes): the user's, else the model's own, else inferred ones."""
     if options.source is not None:
-        return call_for_inputs(options.source), ()
+        return [Choice(given=call_for_inputs(options.source))]
     default = target.default_inputs()
     if options.specs:
-        return _listed_like(default, options.specs), ()
+        return [Choice(tuple(_listed_like(default, options.specs)))]
     if isinstance(default, Given):
         if options.batch_size is not None:
             raise UsageError(
                 f"{target.name} comes with its own inputs, whose batch size is fixed. "
                 "If it was exported for any batch size, give --input."
             )
-        return default, ()
+        return [Choice(given=default)]
     if default:
-        return _batched(default, options.batch_size), ()
-    inferred, reason = infer_input(target, model)
-    specs = _batched([inferred], options.batch_size)
-    return specs, (f"the input {specs[0]} is inferred from {reason}. --input gives another one.",)
+        return [Choice(tuple(_batched(default, options.batch_size)))]
+    inferred, reason = infer_inputs(target, model)
+    return [Choice(tuple(_batched([spec], options.batch_size)), reason=reason) for spec in inferred]
+
+
+def make_inputs(target: Target, model: Model, options: InputOptions, device: str, dtype: str | None = None) -> Inputs:
+    """The likeliest inputs on the device; UsageError where nothing says them or the forward cannot take them."""
+    return choices(target, model, options)[0].make(target, model, device, dtype)
 
 
 def _listed_like(default: Sequence[InputSpec] | Given, specs: Sequence[InputSpec]) -> Sequence[InputSpec]:

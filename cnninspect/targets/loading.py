@@ -15,9 +15,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from cnninspect.errors import LoadError, UsageError, nearest
-from cnninspect.targets.foreign import undisturbed
+from cnninspect.errors import CnninspectError, LoadError, UsageError, nearest, said
+from cnninspect.targets.foreign import blamed, undisturbed
 from cnninspect.targets.grammar import FromFile, FromModule
+from cnninspect.targets.torchvision_ops import tolerate_missing_operators
 
 Around = Callable[[], AbstractContextManager[None]]
 
@@ -46,6 +47,7 @@ def importable(folder: Path | None = None) -> Iterator[None]:
     own, working = str((folder or Path.cwd()).resolve()), str(Path.cwd())
     sys.path[:0] = dict.fromkeys((own, working))
     importlib.invalidate_caches()
+    tolerate_missing_operators()
     try:
         with undisturbed():
             yield
@@ -69,41 +71,70 @@ def _load_file(path: Path) -> ModuleType:
     # Dataclasses and pickles look their module up by name, also after loading.
     sys.modules[loader.name] = module
     try:
-        loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[loader.name]
-        raise LoadError(f"{path} cannot be loaded: {_reason(error, str(path))}") from error
+        with blamed(lambda error: LoadError(f"{path} cannot be loaded: {_reason(error, str(path))}")):
+            loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(loader.name, None)
+        raise
     return module
 
 
 def _load_module(name: str) -> ModuleType:
     """The imported module."""
-    try:
+    with blamed(lambda error: _import_failed(name, error)):
         return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
-            raise UsageError(_no_module(name)) from None
-        raise LoadError(f"the module {name} cannot be imported: {_reason(error)}") from error
-    except (Exception, SystemExit) as error:
-        raise LoadError(f"the module {name} cannot be imported: {_reason(error)}") from error
+
+
+def _import_failed(name: str, error: BaseException) -> CnninspectError:
+    """UsageError for a module that is not there, LoadError for one that fails."""
+    if (
+        isinstance(error, ModuleNotFoundError)
+        and error.name
+        and (name == error.name or name.startswith(f"{error.name}."))
+    ):
+        return UsageError(_no_module(name))
+    return LoadError(f"the module {name} cannot be imported: {_reason(error)}")
 
 
 def _attribute(module: ModuleType, path: str, where: str) -> Any:
-    """The attribute `path`, possibly dotted, of the module; UsageError with the nearest names there are."""
+    """The attribute `path`, possibly dotted, of the module.
+
+    Raises UsageError, with the nearest names, for one that is not there, and LoadError for one that fails: a package
+    may import what it offers only when somebody asks for it.
+    """
     found: Any = module
     for name in path.split("."):
-        if not hasattr(found, name):
-            raise UsageError(f"{where} has no {name!r}. {_suggestion(name, found)}")
-        found = getattr(found, name)
+        found = _member(found, name, where)
     return found
 
 
+def _member(holder: Any, name: str, where: str) -> Any:
+    def failed(error: BaseException) -> CnninspectError:
+        # An AttributeError about another name comes from the code that should have brought this one.
+        if isinstance(error, AttributeError) and error.name == name:
+            return UsageError(f"{where} has no {name!r}. {_suggestion(name, holder)}")
+        return LoadError(f"{where} cannot provide {name!r}: {_reason(error)}")
+
+    with blamed(failed):
+        return getattr(holder, name)
+
+
 def _suggestion(wrong: str, holder: Any) -> str:
-    public = {name: value for name, value in vars(holder).items() if not name.startswith("_")}
-    if near := nearest(wrong, public):
+    """The names in `holder` nearest to a wrong one, or else those that it defines."""
+    known = getattr(holder, "__dict__", {})
+    public = [name for name in known if not name.startswith("_")] + list(getattr(holder, "__all__", ()))
+    if near := nearest(wrong, dict.fromkeys(public)):
         return f"Nearest: {', '.join(near)}."
-    own = [name for name, value in public.items() if getattr(value, "__module__", None) == holder.__name__]
+    home = getattr(holder, "__name__", None)
+    own = [name for name, value in known.items() if name in public and _home_of(value) == home]
     return f"It has {', '.join(own)}." if own else "It has nothing that could be a model."
+
+
+def _home_of(value: Any) -> Any:
+    try:
+        return getattr(value, "__module__", None)
+    except Exception:  # a lazily imported object may fail at any question
+        return None
 
 
 def _reason(error: BaseException, path: str | None = None) -> str:
@@ -113,11 +144,11 @@ def _reason(error: BaseException, path: str | None = None) -> str:
     if isinstance(error, SyntaxError):
         line = f" (line {error.lineno})" if error.lineno else ""
         return f"{Path(error.filename or path or '').name} is not Python: {error.msg}{line}."
-    text = str(error).split("\n")[0].rstrip(".")
+    text = said(error)
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if path and frame.filename == path]
     where = f"line {lines[-1]}: " if lines else ""
     hint = " Name it as package.module:attr." if "relative import" in text else ""
-    return f"{where}{type(error).__name__}: {text}.{hint}"
+    return f"{where}{text}.{hint}"
 
 
 def _no_module(name: str) -> str:

@@ -9,7 +9,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cnninspect.errors import MissingPackage, UsageError, nearest
+from cnninspect.errors import LoadError, MissingPackage, UsageError, nearest, said
+from cnninspect.targets.foreign import blamed
 from cnninspect.targets.grammar import Archive, FromFile, FromModule, Named, parse_target
 from cnninspect.targets.loading import find
 from cnninspect.targets.providers import Provider, bare_name_providers, providers
@@ -36,8 +37,10 @@ def resolve(target: Any, arguments: Mapping[str, Any] | None = None) -> Target:
         return _archive(target, reference, arguments)
     found, around = find(reference)
     provider = "file" if isinstance(reference, FromFile) else "module"
-    source = source_of(found, target, arguments, around)
-    origin = _defined(found) or _named_in(reference)
+    # A lazily imported object may fail at the first question that it is asked.
+    with blamed(lambda error: LoadError(f"{target} cannot be used: {said(error)}.")):
+        source = source_of(found, target, arguments, around)
+        origin = _defined(found) or _named_in(reference)
     return Target(target, provider, reference.attr, plain(arguments), source, origin=origin)
 
 

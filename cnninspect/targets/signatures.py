@@ -18,7 +18,7 @@ def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter] | Non
     """The parameters of a callable, None for a builtin that does not tell."""
     try:
         return list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
+    except Exception:  # also what a lazily imported object raises at any question
         return None
 
 
@@ -95,7 +95,7 @@ def check_call(function: Callable[..., Any], name: str, args: tuple[Any, ...], k
     """UsageError if the inputs do not fit the parameters of the forward."""
     try:
         signature = inspect.signature(function)
-    except (TypeError, ValueError):
+    except Exception:
         return
     try:
         signature.bind(*args, **kwargs)

@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import nn
 
-from cnninspect.errors import LoadError, UsageError
+from cnninspect.errors import LoadError, UsageError, said
 from cnninspect.targets.construct import ConstructionError, construct
 from cnninspect.targets.devices import is_lazy, placed
 from cnninspect.targets.loading import Around
@@ -124,11 +124,10 @@ def _constructed(
     try:
         model, notes = construct(make, device, dtype)
     except ConstructionError as failure:
-        reason = str(failure.cause).split("\n")[0].rstrip(".")
-        kind = type(failure.cause).__name__
+        reason = said(failure.cause)
         no_room = isinstance(failure.cause, MemoryError) or _NO_ROOM.search(reason)
         hint = " A model on --device meta needs no memory." if no_room else takes(factory)
-        raise LoadError(f"{name} cannot be built: {kind}: {reason}.{hint}") from failure.cause
+        raise LoadError(f"{name} cannot be built: {reason}.{hint}") from failure.cause
     if not callable(model):
         raise LoadError(f"{name} returned a {type(model).__name__}, neither a Module nor a function of tensors.")
     return model, notes

@@ -2,14 +2,21 @@
 
 A CPU torch beside a torchvision built for CUDA cannot load torchvision's C++ library, and `import torchvision` then
 fails with "operator torchvision::nms does not exist". The classification, segmentation, video and optical-flow models
-need none of those operators: declaring their schemas is enough to import them.
+need none of those operators: declaring their schemas is enough to import them. A hook in the import system does so for
+whoever imports torchvision, the user's file as well, and only after the import has failed: where the builds match,
+nothing is touched.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import importlib.util
 import re
 import sys
+from collections.abc import Iterator
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
@@ -52,11 +59,69 @@ NOTE = (
     "need none of them can be used. Matching builds of torch and torchvision run the others."
 )
 
+NEED_OPERATORS = {
+    "torchvision.models.detection": (
+        "FCOS", "GeneralizedRCNN", "RegionProposalNetwork", "RetinaNet", "RoIHeads", "SSD",
+    ),
+    "torchvision.ops": (
+        "DeformConv2d", "MultiScaleRoIAlign", "PSRoIAlign", "PSRoIPool", "RoIAlign", "RoIPool",
+    ),
+}  # fmt: skip
+"""The modules whose forward calls a compiled operator, by package, as their sources in torchvision say."""
+
 _library: Any = None
+
+
+class MissingOperatorError(RuntimeError):
+    """A module is called that needs torchvision's compiled operators, which are only declared."""
+
+
+class _Finder(MetaPathFinder):
+    """Finds torchvision like the other finders, and lets its import survive operators that cannot be loaded."""
+
+    def __init__(self) -> None:
+        self._asking_the_others = False
+
+    def find_spec(self, fullname: str, *_: Any) -> ModuleSpec | None:
+        """The spec of torchvision with a patient loader; None for every other module."""
+        if fullname != "torchvision" or self._asking_the_others:
+            return None
+        self._asking_the_others = True
+        try:
+            spec = importlib.util.find_spec(fullname)
+        finally:
+            self._asking_the_others = False
+        if spec is not None and spec.loader is not None:
+            _make_patient(spec.loader)
+        return spec
+
+
+def _make_patient(loader: Any) -> None:
+    """Let the loader run the package once more, with its operators declared, if they are all that it lacks."""
+    run = loader.exec_module
+
+    def exec_module(module: ModuleType) -> None:
+        try:
+            run(module)
+        except RuntimeError as error:
+            if "operator torchvision::" not in str(error):
+                raise
+            _forget_partial_import()
+            _declare_operators()
+            run(module)
+
+    loader.exec_module = exec_module
+
+
+def tolerate_missing_operators() -> None:
+    """Let every later import of torchvision, whoever makes it, survive operators that do not fit this torch."""
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
 
 
 def import_torchvision() -> ModuleType:
     """torchvision, with its missing operators declared if that is what it takes; LoadError if it cannot be imported."""
+    tolerate_missing_operators()
     try:
         return importlib.import_module("torchvision")
     except ModuleNotFoundError as error:
@@ -65,13 +130,6 @@ def import_torchvision() -> ModuleType:
         raise MissingPackage(
             "torchvision is not installed. `pip install 'cnninspect[zoo]'` brings torchvision and timm."
         ) from None
-    except RuntimeError as error:
-        if "operator torchvision::" not in str(error):
-            raise LoadError(f"torchvision cannot be imported: {error}") from error
-    _forget_partial_import()
-    _declare_operators()
-    try:
-        return importlib.import_module("torchvision")
     except Exception as error:
         raise LoadError(
             f"torchvision does not fit the installed torch ({error}). Install matching builds of both."
@@ -84,7 +142,7 @@ def operators_are_declared() -> bool:
 
 
 def _forget_partial_import() -> None:
-    for name in [name for name in sys.modules if name == "torchvision" or name.startswith("torchvision.")]:
+    for name in [name for name in sys.modules if name.startswith("torchvision.")]:
         del sys.modules[name]
 
 
@@ -99,12 +157,36 @@ def _declare_operators() -> None:
             _library.define(schema)
 
 
-def explain(error: BaseException) -> str | None:
+@contextlib.contextmanager
+def refused_at_once(model: object) -> Iterator[None]:
+    """While it is active, a module that needs a missing operator raises MissingOperatorError before it starts."""
+    modules: Any = getattr(model, "modules", tuple)() if operators_are_declared() else ()
+    handles = [module.register_forward_pre_hook(_refuse) for module in modules if _needs_operators(type(module))]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _refuse(module: object, _inputs: object) -> None:
+    raise MissingOperatorError(f"{type(module).__name__} needs torchvision's compiled operators")
+
+
+def _needs_operators(kind: type) -> bool:
+    return any(
+        base.__name__ in names and base.__module__.startswith(f"{package}.")
+        for base in kind.__mro__
+        for package, names in NEED_OPERATORS.items()
+    )
+
+
+def why_missing(error: BaseException) -> str | None:
     """Why a forward that needs one of torchvision's compiled operators failed, None for any other error."""
     named = re.search(r"torchvision::_?(\w+)", str(error))
     if named and operators_are_declared():
         needed = f"operator {named[1]}, which does"
-    elif "Couldn't load custom C++ ops" in str(error):
+    elif isinstance(error, MissingOperatorError) or "Couldn't load custom C++ ops" in str(error):
         needed = "operators, which do"
     else:
         return None

@@ -69,7 +69,7 @@ def record(
             with recorder.attached():
                 output = model(*args, **kwargs) if module is not None else recorder.run_function(model, args, kwargs)
             check_has_run(output)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ForwardFailed(recorder.failed_in, error) from error
         return recorder.finish(inputs, output, device, training)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from cnninspect import inspect_model
-from cnninspect.errors import LoadError, UsageError
+from cnninspect.errors import LoadError, RunError, UsageError
 from cnninspect.targets.inputs import InputOptions, Inputs, make_inputs
 from cnninspect.targets.resolve import resolve
 
@@ -39,6 +39,24 @@ class LeNet(nn.Module):
         return self.fc(x.flatten(1))
 
 
+class AnchorsForOneSize(nn.Module):
+    """Reads values once for every new size, so that on meta only the size it has seen runs; the CPU takes any."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, stride=2, padding=1)
+        self.register_buffer("stride", torch.tensor([2.0], device="cpu"))
+        self.shape: Any = None
+        self.eval()(torch.zeros(1, 3, 32, 32, device="cpu"))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv(x)
+        if self.shape != y.shape:
+            self.anchors = torch.full(y.shape[-2:], float(self.stride[0]))
+            self.shape = y.shape
+        return y * self.anchors.to(y.device)
+
+
 INFERRED = [
     pytest.param(nn.Conv2d(4, 8, 3), [1, 4, 224, 224], "float32", id="conv2d"),
     pytest.param(nn.Sequential(nn.ReLU(), nn.Conv1d(2, 8, 3)), [1, 2, 224], "float32", id="conv1d-after-an-activation"),
@@ -52,24 +70,36 @@ INFERRED = [
     # ((32 - 4) / 2 - 4) / 2 = 5 and ((28 - 4) / 2 - 4) / 2 = 4
     pytest.param(LeNet(1, 5), [1, 1, 32, 32], "float32", id="only-32-fits"),
     pytest.param(LeNet(3, 4), [1, 3, 28, 28], "float32", id="only-28-fits"),
-    # ((n - 4) / 2 - 4) / 2 = 7 asks for n = 40, which is no usual size: the run itself must explain.
-    pytest.param(LeNet(3, 7), [1, 3, 224, 224], "float32", id="no-usual-size-fits"),
+    pytest.param(AnchorsForOneSize(), [1, 3, 224, 224], "float32", id="anchors-for-32"),
 ]
 
 
 @pytest.mark.parametrize(("model", "shape", "dtype"), INFERRED)
 def test_inferred_from_the_first_layer(model: nn.Module, shape: list[int], dtype: str) -> None:
-    inputs = inputs_of(model)
-    assert inputs.described == ({"name": "0", "shape": shape, "dtype": dtype},)
-    assert "is inferred from the first layer" in inputs.notes[0]
+    report = inspect_model(model)
+    assert report.run["inputs"] == [{"name": "0", "shape": shape, "dtype": dtype}]
+    assert "is inferred from the first layer" in report.notes[0]
     assert all(not p.is_meta for p in model.parameters())
 
 
+def test_a_size_that_no_usual_input_has() -> None:
+    """((n - 4) / 2 - 4) / 2 = 7 asks for n = 40."""
+    with pytest.raises(RunError, match=r"`fc` \(Linear\): .* No usual input runs \(1x3x224x224, 1x3x32x32, .*--input"):
+        inspect_model(LeNet(3, 7))
+
+
 def test_the_note_names_the_layer_and_the_size() -> None:
-    assert inputs_of(LeNet(1, 5)).notes == (
+    assert inspect_model(LeNet(1, 5)).notes[0] == (
         "the input 1x1x32x32 is inferred from the first layer, `conv1` (Conv2d); "
-        "its size is the first usual one that the model accepts. --input gives another one.",
+        "its size is the first usual one with which the model runs. --input gives another one."
     )
+
+
+def test_on_meta_alone_the_size_is_one_that_runs_there() -> None:
+    """224x224 fails on meta, where the values of the buffer cannot be read, and runs on the CPU."""
+    notes = inspect_model(AnchorsForOneSize(), device="meta").notes
+    assert "the input 1x3x32x32 is" in notes[0]
+    assert "the first usual one with which the model runs on meta." in notes[0]
 
 
 def two_inputs(x, mask):  # type: ignore[no-untyped-def]
@@ -176,7 +206,7 @@ def test_inputs_that_do_not_fit(options: dict[str, Any], message: str) -> None:
 
 def test_the_batch_size_of_default_inputs() -> None:
     assert shapes(inputs_of(CONV, batch_size=8)) == [[8, 3, 224, 224]]
-    assert inputs_of(CONV, batch_size=8).notes[0].startswith("the input 8x3x224x224 is inferred")
+    assert inspect_model(CONV, batch_size=8).notes[0].startswith("the input 8x3x224x224 is inferred")
     assert shapes(inputs_of("zoo:three-layer-module", batch_size=2)) == [[2, 3, 32, 32]]
 
 

@@ -137,11 +137,11 @@ def test_quantized_models_are_refused() -> None:
     ],
 )
 def test_missing_operators_are_explained(text: str, sentence: str | None) -> None:
-    explained = torchvision_ops.explain(RuntimeError(text))
+    explained = torchvision_ops.why_missing(RuntimeError(text))
     assert explained is None if sentence is None else sentence in str(explained)
 
 
 def test_a_declared_operator_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torchvision_ops, "_library", object())
     error = NotImplementedError("Could not run 'torchvision::roi_align' with arguments from the 'CPU' backend.")
-    assert "operator roi_align, which does not fit" in str(torchvision_ops.explain(error))
+    assert "operator roi_align, which does not fit" in str(torchvision_ops.why_missing(error))

@@ -13,14 +13,15 @@ first. `build` runs with torch's default device set, often to meta.
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property, partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from cnninspect.errors import LoadError
+from cnninspect.errors import LoadError, said
+from cnninspect.targets.foreign import blamed
 from cnninspect.targets.grammar import BUILT_IN
 from cnninspect.targets.providers.base import Model, Provider
 from cnninspect.targets.specs import InputSpec, parse_input
@@ -61,30 +62,20 @@ class PluginProvider(Provider):
             stated = [*self._plugin.inputs(name, **arguments)]
             return [parse_input(item) if isinstance(item, str) else InputSpec(tuple(item)) for item in stated]
 
-    @contextlib.contextmanager
-    def _blamed(self, task: str) -> Iterator[None]:
+    def _blamed(self, task: str) -> AbstractContextManager[None]:
         """LoadError, with the plug-in's name, for whatever it raises: its code is not ours."""
-        try:
-            yield
-        except LoadError:
-            raise
-        except Exception as error:
-            reason = str(error).split("\n")[0].rstrip(".")
-            raise LoadError(
+        return blamed(
+            lambda error: LoadError(
                 f"the provider {self.name!r} ({self._entry_point.value}) cannot {task}: "
-                f"{type(error).__name__}: {reason}. Its package must be mended or removed."
-            ) from error
+                f"{said(error)}. Its package must be mended or removed."
+            )
+        )
 
     @cached_property
     def _plugin(self) -> Any:
-        try:
+        with self._blamed("be loaded"):
             loaded = self._entry_point.load()
             plugin = loaded() if inspect.isclass(loaded) else loaded
-        except Exception as error:
-            raise LoadError(
-                f"the provider {self.name!r} ({self._entry_point.value}) cannot be loaded: "
-                f"{type(error).__name__}: {error}."
-            ) from error
         for method in ("names", "build"):
             if not callable(getattr(plugin, method, None)):
                 raise LoadError(f"the provider {self.name!r} ({self._entry_point.value}) has no function `{method}`.")
