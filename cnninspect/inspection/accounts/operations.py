@@ -11,7 +11,10 @@ from cnninspect.ops.accounting import UNITS, Tally, account
 from cnninspect.ops.base import Work
 from cnninspect.report.document import Uncounted
 from cnninspect.report.quantities import Quantity, Unit
+from cnninspect.report.verdicts import one_sided
 from cnninspect.trace.records import Trace
+
+UNCOUNTED = "no counter measures operations beside multiply-accumulates"
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Operations:
 def _quantity(tally: Tally) -> Quantity:
     total = tally.element_operations
     parts = {work.value: tally.operations[work] for work in Work if work in tally.operations and _is_other(work)}
-    return Quantity(total, Unit.OPERATIONS, tally.status, analytic=total, parts=parts)
+    return one_sided(Unit.OPERATIONS, UNCOUNTED, analytic=total, status=tally.status, parts=parts)
 
 
 def _is_other(work: Work) -> bool:

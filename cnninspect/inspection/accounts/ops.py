@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cnninspect.inspection.accounts.base import Addition, Inspected
+from cnninspect.inspection.accounts.operations import UNCOUNTED
 from cnninspect.inspection.accounts.traffic import traffic_of
 from cnninspect.measure.base import Count
 from cnninspect.measure.explain import explain
@@ -17,7 +18,7 @@ from cnninspect.ops.evaluate import multiplies, op_macs
 from cnninspect.report.document import Row
 from cnninspect.report.quantities import Quantity, Status, Unit, in_flops
 from cnninspect.report.ratios import with_ratios
-from cnninspect.report.verdicts import judge
+from cnninspect.report.verdicts import judge, one_sided
 from cnninspect.trace.records import Op
 
 
@@ -50,7 +51,7 @@ def _row(packet: str, ops: Sequence[Op], counts: Mapping[str, Sequence[Count]]) 
         output_shape=None, params=None, macs=macs, flops=in_flops(macs), neurons=None, receptive_field=None,
         computes=rule is None or rule.work.computes,
         extra={
-            "calls": Quantity(len(ops), Unit.CALLS, analytic=len(ops)),
+            "calls": one_sided(Unit.CALLS, "the run alone says how often an op runs", measured={"trace": len(ops)}),
             "work": work,
             "operations": _operations(ops),
             "bytes_moved": traffic_of(ops),
@@ -93,4 +94,5 @@ def _operations(ops: Sequence[Op]) -> Quantity:
     if all(number is None for number in known):
         return Quantity(None, Unit.OPERATIONS, Status.UNKNOWN)
     total = sum(number for number in known if number is not None)
-    return Quantity(total, Unit.OPERATIONS, Status.LOWER_BOUND if None in known else Status.EXACT, analytic=total)
+    status = Status.LOWER_BOUND if None in known else Status.EXACT
+    return one_sided(Unit.OPERATIONS, UNCOUNTED, analytic=total, status=status)

@@ -9,6 +9,9 @@ from cnninspect.inspection.accounts.base import Addition, Inspected
 from cnninspect.measure.timing import Clock, Latency, measure_latency
 from cnninspect.report.quantities import Quantity, Unit
 from cnninspect.report.ratios import speed
+from cnninspect.report.verdicts import one_sided
+
+UNFORESEEN = "no formula says how long a device takes"
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,6 @@ class Time:
 def _numbers(latency: Latency) -> dict[str, Quantity]:
     """The median, and the distance between the quartiles."""
     return {
-        "latency": Quantity(latency.median, Unit.SECONDS, measured={"clock": latency.median}),
-        "latency_spread": Quantity(latency.spread, Unit.SECONDS, measured={"clock": latency.spread}),
+        "latency": one_sided(Unit.SECONDS, UNFORESEEN, measured={"clock": latency.median}),
+        "latency_spread": one_sided(Unit.SECONDS, UNFORESEEN, measured={"clock": latency.spread}),
     }

@@ -10,7 +10,10 @@ from cnninspect.inspection.accounts.base import Addition, Inspected, inclusive
 from cnninspect.ops.traffic import moved_bytes
 from cnninspect.report.quantities import Quantity, Status, Unit
 from cnninspect.report.ratios import intensity
+from cnninspect.report.verdicts import one_sided
 from cnninspect.trace.records import Op
+
+UNCOUNTED = "no counter measures the bytes that kernels move"
 
 
 @dataclass(frozen=True)
@@ -39,4 +42,5 @@ def traffic_of(ops: Sequence[Op]) -> Quantity:
     """Bytes that these ops move; a lower bound if nothing is known about one of them."""
     known = [moved_bytes(op) for op in ops]
     total = sum(number for number in known if number is not None)
-    return Quantity(total, Unit.BYTES, Status.LOWER_BOUND if None in known else Status.EXACT, analytic=total)
+    status = Status.EXACT if None not in known else Status.LOWER_BOUND if total else Status.UNKNOWN
+    return one_sided(Unit.BYTES, UNCOUNTED, analytic=None if status is Status.UNKNOWN else total, status=status)
