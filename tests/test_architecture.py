@@ -30,8 +30,8 @@ SEES = {
     "trace": (),
     "receptive": ("trace",),
     # A field rule of an op says which positions it reads, in the words of receptive/; fields themselves are not seen.
-    "ops": ("trace", *(f"receptive.{name}" for name in ("digits", "fields", "layout", "maps", "reach", "resampling",
-                                                        "rules", "taps"))),
+    "ops": ("trace", *(f"receptive.{name}" for name in ("digits", "fields", "knowledge", "layout", "maps", "reach",
+                                                        "resampling", "taps"))),
     "measure": ("trace",),
     "inspection": ("ops", "receptive", "measure", "trace", "targets"),
     # Two networks are aligned by what ops says of kinds and settings; hints put wrong settings into its formulas.
@@ -57,7 +57,6 @@ FILES = 272
 LOOSE_FILES = 8
 
 KNOWN_CIRCLES = {
-    "receptive/rules.py imports receptive.rules_*",
     "report/document.py imports render",
     "report/document.py imports render.html",
     "report/document.py imports testing.assertions",

@@ -51,6 +51,20 @@ def test_a_rule_is_one_registration(inspected):
     assert document["uncounted"] == []
 
 
+def test_the_rule_of_an_op_brings_its_field(inspected):
+    """Without it what comes out of the op is unknown; with it each output sees its row, as before the op."""
+    fields = [
+        {row["kind"]: row["receptive_field"] for row in inspected(*blocks)["rows"]}["nets.scaled_product"]
+        for blocks in ((NETWORK,), (NETWORK, RULE))
+    ]
+    assert fields[0]["status"] == "unknown"
+    assert fields[1] is None  # [5, 4] has no axis of positions: there is nothing to see a part of
+
+
+def test_examples_import_from_one_place():
+    assert set(re.findall(r"from (cnninspect\S*) import", PAGE)) == {"cnninspect.extend"}
+
+
 def test_a_counter_is_one_registration(inspected):
     document = inspected(NETWORK, RULE, COUNTER)
     found = {kind: (number["measured"]["products"], number["verdict"]) for kind, number in macs(document).items()}

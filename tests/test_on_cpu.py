@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from cnninspect.checks import check_formulas, exit_code
 from cnninspect.inspection import on_cpu
 from cnninspect.inspection.pipeline import inspect_model
 from cnninspect.measure.nan_probe import probe_nan
-from cnninspect.receptive.rules import RULES
+from cnninspect.ops.registry import OPS
 from cnninspect.report.document import Report
 from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Verdict
@@ -73,12 +74,12 @@ def test_the_models_own_state_and_the_random_numbers_are_left_alone() -> None:
 @pytest.fixture
 def wrong_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     """A rule that is wrong: max pools are said to see one tap less."""
-    right = RULES["aten.max_pool2d_with_indices"]
+    right = OPS["aten.max_pool2d_with_indices"]
 
     def wrong(op: Any, x: Any, kernel: Any, *rest: Any, **kwargs: Any) -> Any:
-        return right(op, x, [1, kernel[1]], [2, 2], *rest[1:], **kwargs)
+        return right.field(op, x, [1, kernel[1]], [2, 2], *rest[1:], **kwargs)
 
-    monkeypatch.setitem(RULES, "aten.max_pool2d_with_indices", wrong)
+    monkeypatch.setitem(OPS, "aten.max_pool2d_with_indices", replace(right, field=wrong))
 
 
 def test_a_wrong_rule_is_found_where_it_is_wrong(wrong_rule: None) -> None:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from cnninspect import inspect_model
-from cnninspect.ops.base import MODULES
+from cnninspect.ops.registry import MODULES
 
 
 def differing(report):

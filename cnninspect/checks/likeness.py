@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from functools import cache
 
 from cnninspect.checks.tree import Node, settings
-from cnninspect.ops import families
-from cnninspect.ops.base import FUNCTIONS, MODULES
+from cnninspect.ops import catalogue
 from cnninspect.ops.declared import same_setting
+from cnninspect.ops.registry import FUNCTIONS, MODULES
 
 SAME_CONTENT = SAME_NAME = SAME_KIND = ALL_SETTINGS = ALL_NUMBERS = 4
 SAME_FAMILY = 3
@@ -42,7 +42,7 @@ class Scores:
 @cache
 def family_of(kind: str) -> str:
     """The formula of a kind, which a module shares with its functional form; the kind itself if there is none."""
-    families.load()
+    catalogue.load()
     if kind in MODULES:
         return MODULES[kind].name
     return FUNCTIONS[kind][0].name if kind in FUNCTIONS else kind

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cnninspect.inspection.findings import Findings
-from cnninspect.ops.base import FUNCTIONS
 from cnninspect.ops.evaluate import Estimate
+from cnninspect.ops.registry import FUNCTIONS
 from cnninspect.report.document import Row
 from cnninspect.report.quantities import Quantity, Unit, in_flops
 from cnninspect.report.verdicts import judge

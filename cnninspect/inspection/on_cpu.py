@@ -72,7 +72,7 @@ def measure(
     `on_cpu` gives the run to make there. `limited` leaves out what costs too much; a note says what was left out and
     why. What the model's code raises there becomes a note: the report on the first run stands.
     """
-    fields = row_fields(run.trace, reach)
+    fields = row_fields(reach)
     regions = regions_to_probe(run.trace, reach.axes)
 
     def excess(copies: int) -> str | None:

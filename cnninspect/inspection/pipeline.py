@@ -17,6 +17,7 @@ from cnninspect.inspection.totals import totals
 from cnninspect.measure import count
 from cnninspect.measure.base import Count, Run
 from cnninspect.measure.storages import holdings
+from cnninspect.ops.catalogue import KNOWLEDGE
 from cnninspect.ops.evaluate import evaluate
 from cnninspect.progress import Progress, silent
 from cnninspect.receptive.intervals import Fields, intervals, name_of
@@ -45,11 +46,11 @@ def inspect(target: Target, options: Options, command: str) -> Report:
     options.progress("evaluating formulas")
     locate(trace, run.model, target.origin)
     notes = [*target.notes, *inputs.notes, *notes]
-    reach, estimates = intervals(trace), evaluate(trace)
+    reach, estimates = intervals(trace, KNOWLEDGE), evaluate(trace)
     counts, fields, found = _measured(target, options, run, inputs.choice, reach, estimates[0].macs or 0)
     findings = Findings(trace, estimates, counts, fields, holdings(run))
     table = rows(findings)
-    whole = totals(findings, _last_field(trace, reach, fields))
+    whole = totals(findings, _last_field(reach, fields))
     report = Report(
         command=command,
         tool=_tool(),
@@ -79,7 +80,7 @@ def _measured(
 ) -> tuple[dict[str, list[Count]], Sequence[ReceptiveField | None], tuple[str, ...]]:
     """(what counters found, the field of every call, notes): from this run and, if a probe is wanted, on the CPU."""
     if options.probe is False:
-        return count(run), row_fields(run.trace, reach), ()
+        return count(run), row_fields(reach), ()
     from cnninspect.inspection.on_cpu import measure
 
     def on_cpu() -> Run:
@@ -94,9 +95,9 @@ def _measured(
     return found.counts, found.fields, found.notes
 
 
-def _last_field(trace: Trace, reach: Fields, fields: Sequence[ReceptiveField | None]) -> ReceptiveField:
+def _last_field(reach: Fields, fields: Sequence[ReceptiveField | None]) -> ReceptiveField:
     """The field of the last map, which stands for the network."""
-    last = last_map(trace, reach)
+    last = last_map(reach)
     found = None if last is None else fields[last.index]
     return ReceptiveField() if last is None or found is None else replace(found, layer=name_of(last))
 

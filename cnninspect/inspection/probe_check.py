@@ -12,19 +12,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from cnninspect.measure.nan_probe import Mask, Probe, Region
+from cnninspect.ops.registry import rule_of
 from cnninspect.receptive.fields import Axis, Field
 from cnninspect.report.quantities import Verdict
 from cnninspect.trace.records import Call, Op, Trace
 
 FieldsOf = Callable[[Call], Sequence[Field]]
 """The field of each tensor that a call returned, as it was when the call ended."""
-
-_SWALLOWING = {
-    "aten.where", "aten.nan_to_num", "aten.masked_fill", "aten.masked_fill_", "aten.masked_scatter", "aten.sign",
-    "aten.sgn", "aten.heaviside", "aten.fmax", "aten.fmin", "aten.nansum", "aten.nanmedian", "aten.topk", "aten.sort",
-    "aten.index_put", "aten.index_put_", "aten.scatter", "aten.scatter_", "aten.bernoulli",
-}  # fmt: skip
-"""Ops that may turn NaN into a number; so does every op that makes integers or booleans of floating point."""
 
 
 def regions_to_probe(trace: Trace, axes: Mapping[str, Sequence[Axis]]) -> list[Region]:
@@ -139,11 +133,15 @@ def _predicted(field: Field, region: Region) -> tuple[Mask, bool]:
 
 
 def _swallowed(trace: Trace) -> set[int]:
-    """The values on whose way from the input NaN may have become a number."""
+    """The values on whose way from the input NaN may have become a number.
+
+    Ops say so in their registration; so does every op that makes integers or booleans of floating point.
+    """
     tainted: set[int] = set()
     storages: set[int] = set()
     for op in trace.ops:
-        doubtful = op.packet in _SWALLOWING or _reads(op, tainted, storages)
+        rule = rule_of(op)
+        doubtful = (rule is not None and rule.swallows_nan) or _reads(op, tainted, storages)
         for ref in op.outputs:
             if doubtful or (not _has_nan(ref.dtype) and any(_has_nan(source.dtype) for source in op.inputs)):
                 tainted.add(ref.value)

@@ -1,14 +1,14 @@
-"""All the arithmetic of a run by class of work, multiply-accumulates and everything else, each in a unit of its own."""
+"""All the arithmetic of a run by class of work, each in a unit of its own, and the bytes that its ops move."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from math import prod
 
-from cnninspect.ops.base import NoFormula, Work, as_tuple, numel, rule_of
 from cnninspect.ops.evaluate import op_macs
+from cnninspect.ops.registry import NoFormula, Work, rule_of
+from cnninspect.ops.shapes import numel
 from cnninspect.report.quantities import Status
 from cnninspect.trace.records import Op, TensorRef, Trace
 
@@ -79,9 +79,9 @@ def operations_of(op: Op) -> int | None:
         return op_macs(op)
     if op.is_view or not op.outputs:
         return 0
-    if op.packet in _WINDOWS:
+    if rule.operations is not None:
         try:
-            return _WINDOWS[op.packet](op)
+            return rule.operations(op)
         except NoFormula:
             return None
     if rule.work in (Work.REDUCTION, Work.COMPARISON, Work.NORMALISATION):
@@ -93,54 +93,29 @@ def _first_input(op: Op) -> int:
     return next((numel(ref.shape) for ref in op.inputs), 0)
 
 
-def _fixed_windows(op: Op) -> int:
-    """Output elements times the taps of the kernel, those on padding included."""
-    kernel = as_tuple(op.args[1], 3 if "3d" in op.packet else 2)
-    return numel(op.outputs[0].shape) * prod(kernel)
+# --- bytes ---------------------------------------------------------------------------------------------------------
 
 
-def _adaptive_windows(op: Op) -> int:
-    """The elements of all windows: along an axis, output i covers floor(i in/out) to ceil((i+1) in/out) - 1.
+def moved_bytes(op: Op) -> int | None:
+    """Bytes that an op moves to and from memory if nothing stays in a cache; None if nothing is known about the op.
 
-    Source: torch.nn.AdaptiveAvgPool2d; each output averages the inputs that its share of the axis touches.
+    It reads every tensor that goes in once and writes every result once. An op that only moves data (copy, look-up,
+    concatenation) reads as much as it writes, whatever the size of the table it looks into; one that creates data
+    reads nothing; a view moves nothing.
+
+    Source: Williams, Waterman & Patterson 2009, "Roofline"; the compulsory traffic of each op on its own.
     """
-    (source, *_), target = op.inputs, op.outputs[0].shape
-    axes = 3 if "3d" in op.packet else 2
-    covered = [
-        sum(-(-(index + 1) * size // out) - index * size // out for index in range(out))
-        for size, out in zip(source.shape[-axes:], target[-axes:], strict=True)
-    ]
-    return numel(target[:-axes]) * prod(covered)
+    rule = rule_of(op)
+    if rule is None:
+        return None
+    if op.is_view:
+        return 0
+    written = _bytes(op.outputs)
+    if rule.work is Work.CREATION:
+        return written
+    return 2 * written if rule.work is Work.MOVEMENT else _bytes(op.inputs) + written
 
 
-def _added_in(op: Op) -> int:
-    """The elements of the tensor that is added in, the last argument."""
-    added = [ref for ref in op.args if isinstance(ref, TensorRef)][-1]
-    return numel(added.shape)
-
-
-def _bags(op: Op) -> int:
-    """The rows that are looked up, times their length."""
-    weight, indices = op.args[0], op.args[1]
-    return numel(indices.shape) * int(weight.shape[-1])
-
-
-def _pairs(op: Op) -> int:
-    """Pairs of rows times their length, for the distances of all rows of one matrix to all rows of another."""
-    return numel(op.outputs[0].shape) * int(op.args[0].shape[-1])
-
-
-_WINDOWS: dict[str, Callable[[Op], int]] = {
-    **{
-        f"aten.{name}": _fixed_windows
-        for name in ("max_pool2d_with_indices", "max_pool3d_with_indices", "avg_pool2d", "avg_pool3d")
-    },
-    **{
-        f"aten.{name}": _adaptive_windows
-        for name in ("_adaptive_avg_pool2d", "_adaptive_avg_pool3d", "adaptive_max_pool2d", "adaptive_max_pool3d")
-    },
-    **{f"aten.{name}{mark}": _added_in for name in ("scatter_add", "index_add") for mark in ("", "_")},
-    **{f"aten.{name}": _bags for name in ("_embedding_bag", "_embedding_bag_forward_only")},
-    **{f"aten.{name}": _pairs for name in ("_cdist_forward", "_pdist_forward")},
-}
-"""Ops that reduce or compare something else than their first input, element by element."""
+def _bytes(refs: Iterable[TensorRef]) -> int:
+    """Bytes of all tensors, each once however often the op takes it."""
+    return sum({ref.value: ref.nbytes for ref in refs}.values())

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnninspect.ops.base import Formula, Use, numel, register, same_shape
+from cnninspect.ops.fields import elementwise, first_result, mixed_along
+from cnninspect.ops.registry import Formula, Use, Work, aten, register, register_op, same_shape
+from cnninspect.ops.shapes import axis, numel, resized, same, shape_of
+from cnninspect.receptive.knowledge import NoField, Result
+from cnninspect.receptive.reach import Reach
 from cnninspect.report.quantities import Shape
-from cnninspect.trace.records import TensorRef
+from cnninspect.trace.records import Op, TensorRef
 
 _ELEMENTWISE = (
     "CELU", "ELU", "GELU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU", "LogSigmoid", "Mish",
     "RReLU", "ReLU", "ReLU6", "SELU", "SiLU", "Sigmoid", "Softplus", "Softshrink", "Softsign", "Tanh", "Tanhshrink",
     "Threshold",
 )  # fmt: skip
+
+
 _ELEMENTWISE_HYPER = (
     "alpha", "beta", "threshold", "value", "lambd", "negative_slope", "lower", "upper", "min_val", "max_val",
     "approximate",
 )  # fmt: skip
+
+
 _ELEMENTWISE_FUNCTIONS = (
     "F.celu", "F.celu_", "F.elu", "F.elu_", "F.gelu", "F.hardshrink", "F.hardsigmoid", "F.hardswish", "F.hardtanh",
     "F.hardtanh_", "F.leaky_relu", "F.leaky_relu_", "F.logsigmoid", "F.mish", "F.relu", "F.relu_", "F.relu6", "F.rrelu",
@@ -25,6 +33,8 @@ _ELEMENTWISE_FUNCTIONS = (
     "torch.sigmoid_", "torch.tanh", "torch.tanh_", "torch.threshold", "Tensor.hardshrink", "Tensor.relu",
     "Tensor.relu_", "Tensor.sigmoid", "Tensor.sigmoid_", "Tensor.tanh", "Tensor.tanh_",
 )  # fmt: skip
+
+
 _SOFTMAX_FUNCTIONS = (
     "F.softmax", "F.softmin", "F.log_softmax", "F.gumbel_softmax", "torch.softmax", "torch.log_softmax",
     "Tensor.softmax", "Tensor.log_softmax",
@@ -102,4 +112,61 @@ register(
         output=same_shape,
         params=prelu_params,
     )
+)
+
+
+# --- the ops: those that torch does not tag as pointwise ------------------------------------------------------------
+
+
+def _gated(self: TensorRef, dim: int = -1) -> tuple[Shape, ...]:
+    """Half of `dim`: the other half is the gate. Source: torch.nn.functional.glu."""
+    return (resized(self.shape, dim, self.shape[dim] // 2),)
+
+
+def _glu_field(op: Op, x: Reach, dim: int = -1) -> Reach:
+    """One half of a dimension times a function of the other."""
+    shape = shape_of(op)
+    dim = axis(dim, len(shape))
+    pairs = x.reshaped((*shape[:dim], 2, *shape[dim:])).reduced([dim], op.index)
+    return pairs.without([dim])
+
+
+def _softmax_field(op: Op, x: Reach, dim: int, *_: Any, **__: Any) -> Result:
+    """Every element sees the whole dimension."""
+    return mixed_along(op, x, dim)
+
+
+register_op(
+    *aten("hardswish(_) mish_ gelu_ threshold_ _prelu_kernel"),
+    output=same,
+    field=elementwise,
+    source="torch.nn, Non-linear Activations (weighted sum, nonlinearity)",
+    work=Work.ELEMENTWISE,
+)
+register_op(
+    *aten("rrelu_with_noise(_)"), output=same, field=elementwise, source="torch.nn.RReLU", work=Work.ELEMENTWISE
+)
+register_op(
+    "aten.log_sigmoid_forward", output=same, field=first_result, source="torch.nn.LogSigmoid", work=Work.ELEMENTWISE
+)
+register_op(
+    "aten.glu",
+    output=_gated,
+    field=_glu_field,
+    source="torch.nn.GLU; Dauphin et al. 2017, section 2",
+    work=Work.ELEMENTWISE,
+)
+register_op(
+    *aten("_softmax _log_softmax _safe_softmax"),
+    output=same,
+    field=_softmax_field,
+    source="torch.nn.Softmax, torch.nn.LogSoftmax",
+    work=Work.NORMALISATION,
+)
+register_op(
+    "aten._masked_softmax",
+    output=same,
+    field=NoField("no rule is written for it"),
+    source="torch.nn.Softmax with a mask, as nn.TransformerEncoder runs it",
+    work=Work.NORMALISATION,
 )

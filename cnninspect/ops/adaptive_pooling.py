@@ -5,14 +5,21 @@ Comparing and averaging are no multiply-accumulates: 0 MACs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from math import prod
 from typing import Any
 
-from cnninspect.ops.base import Formula, Use, as_tuple, register
+from cnninspect.ops.fields import slid_over
+from cnninspect.ops.pooling import axes_of
+from cnninspect.ops.registry import Formula, Use, Work, register, register_op
+from cnninspect.ops.shapes import as_tuple, numel, shape_of
+from cnninspect.receptive import taps
+from cnninspect.receptive.knowledge import Result, reads_by_data
+from cnninspect.receptive.reach import Reach
 from cnninspect.report.quantities import Shape
-from cnninspect.trace.records import TensorRef
+from cnninspect.trace.records import Op, TensorRef
 
 
 def _with_indices(use: Use, shape: Shape) -> tuple[Shape, ...]:
@@ -93,6 +100,7 @@ for _axes in (1, 2, 3):
         )
     )
 
+
 for _axes in (2, 3):
     register(
         Formula(
@@ -106,4 +114,72 @@ for _axes in (2, 3):
             },
             output=partial(fractional_output, _axes),
         )
+    )
+
+
+# --- the ops ----------------------------------------------------------------------------------------------------
+
+
+def to_size(self: TensorRef, output_size: Sequence[int], *_: Any) -> tuple[Shape, ...]:
+    """[*, *output_size]."""
+    return ((*self.shape[: -len(output_size)], *output_size),)
+
+
+def _to_size_twice(self: TensorRef, output_size: Sequence[int]) -> tuple[Shape, ...]:
+    """[*, *output_size], values and indices."""
+    return to_size(self, output_size) * 2
+
+
+def _fractional(self: TensorRef, kernel_size: Any, output_size: Sequence[int], *_: Any) -> tuple[Shape, ...]:
+    """[*, *output_size], values and indices."""
+    return _to_size_twice(self, output_size)
+
+
+def _windows(op: Op) -> int:
+    """The elements of all windows: along an axis, output i covers floor(i in/out) to ceil((i+1) in/out) - 1.
+
+    Source: torch.nn.AdaptiveAvgPool2d; each output averages the inputs that its share of the axis touches.
+    """
+    (source, *_), target = op.inputs, shape_of(op)
+    axes = axes_of(op)
+    covered = [
+        sum(-(-(index + 1) * size // out) - index * size // out for index in range(out))
+        for size, out in zip(source.shape[-axes:], target[-axes:], strict=True)
+    ]
+    return numel(target[:-axes]) * prod(covered)
+
+
+def _field(op: Op, x: Reach, *_: Any) -> Result:
+    """Windows that divide the map; a single one is the whole map."""
+    axes, shape = axes_of(op), shape_of(op)
+    first = len(shape) - axes
+    whole = [dim for dim in range(first, len(shape)) if shape[dim] == 1]
+    seen = x.reduced(whole, op.index) if whole else x
+    sizes = zip(seen.shape[first:], shape[first:], strict=True)
+    return (slid_over(seen, [taps.adaptive(n, out) for n, out in sizes]),) * len(op.outputs)
+
+
+for _axes in (2, 3):
+    register_op(
+        f"aten._adaptive_avg_pool{_axes}d",
+        output=to_size,
+        field=_field,
+        source=f"torch.nn.AdaptiveAvgPool{_axes}d",
+        work=Work.REDUCTION,
+        operations=_windows,
+    )
+    register_op(
+        f"aten.adaptive_max_pool{_axes}d",
+        output=_to_size_twice,
+        field=_field,
+        source=f"torch.nn.AdaptiveMaxPool{_axes}d",
+        work=Work.COMPARISON,
+        operations=_windows,
+    )
+    register_op(
+        f"aten.fractional_max_pool{_axes}d",
+        output=_fractional,
+        field=reads_by_data,
+        source=f"Graham 2014; torch.nn.FractionalMaxPool{_axes}d: random samples say where the windows begin",
+        work=Work.COMPARISON,
     )

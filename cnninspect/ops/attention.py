@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from cnninspect.ops.base import Formula, NoFormula, Use, broadcast, numel, register, register_op
+from cnninspect.ops.registry import Formula, NoFormula, Use, aten, register, register_op
+from cnninspect.ops.shapes import broadcast, numel
+from cnninspect.receptive.knowledge import NoField
 from cnninspect.report.quantities import Shape
-from cnninspect.trace.records import TensorRef
+from cnninspect.trace.records import Op, TensorRef
 
 # --- scaled dot products ------------------------------------------------------------------------------------------
 
@@ -63,15 +66,23 @@ def _fused_use(query: TensorRef, key: TensorRef, value: TensorRef, *_: Any, **__
     return Use((query.shape, key.shape, value.shape), {"enable_gqa": query.shape[:-2] != key.shape[:-2]})
 
 
+def _recomputed(op: Op) -> Sequence[TensorRef]:
+    """NoFormula, always: the backward pass works the products out again, how often is up to the kernel."""
+    raise NoFormula("fused attention works out its products again in the backward pass")
+
+
 register_op(
-    "aten._scaled_dot_product_flash_attention",
-    "aten._scaled_dot_product_flash_attention_for_cpu",
-    "aten._scaled_dot_product_efficient_attention",
-    "aten._scaled_dot_product_cudnn_attention",
+    *aten(
+        "_scaled_dot_product_flash_attention _scaled_dot_product_flash_attention_for_cpu "
+        "_scaled_dot_product_efficient_attention _scaled_dot_product_cudnn_attention"
+    ),
     output=lambda *args, **kwargs: sdpa_output(_fused_use(*args, **kwargs)),
     macs=lambda *args, **kwargs: sdpa_macs(_fused_use(*args, **kwargs)),
-    source="torch.nn.functional.scaled_dot_product_attention",
+    field=NoField("no rule is written for it"),
+    source="torch.nn.functional.scaled_dot_product_attention; Vaswani et al. 2017, equation 1",
+    operands=_recomputed,
 )
+
 
 # --- the multi-head layer -----------------------------------------------------------------------------------------
 
@@ -172,5 +183,6 @@ MULTIHEAD = register(
         output=multihead_output,
         params=multihead_params,
         macs=multihead_macs,
+        sequences=3,
     )
 )

@@ -9,30 +9,16 @@ Source: Goodfellow, Bengio & Courville, "Deep Learning", 6.5.6; Dumoulin & Visin
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from cnninspect.ops.base import Work, rule_of
 from cnninspect.ops.evaluate import op_macs
+from cnninspect.ops.registry import NoFormula, Work, rule_of
 from cnninspect.report.quantities import Status
 from cnninspect.trace.dataflow import Dataflow, Key
-from cnninspect.trace.records import Op, TensorRef, Trace, tensors
-
-_BEFORE_OPERANDS = {f"aten.{name}{mark}": 1 for name in ("addmm", "addbmm", "baddbmm") for mark in ("", "_")}
-"""How many arguments, a bias, precede the operands of a product."""
-
-_OUTER = {"aten.mv": 0, "aten.addmv": 1, "aten.addmv_": 1}
-"""The place of a matrix that multiplies a vector: its gradient is an outer product, which accumulates nothing."""
-
-_SCALED = frozenset({"aten.dot", "aten.vdot"})
-"""Products whose gradients are their factors, scaled: nothing is accumulated."""
-
-_RECOMPUTES = "aten._scaled_dot_product"
-"""Fused attention works out its products again in the backward pass; no closed form is known here."""
+from cnninspect.trace.records import Op, TensorRef, Trace
 
 _FLOATING = ("float", "bfloat", "complex")
-
-_STOPS = frozenset({"aten.detach", "aten.detach_"})
 
 
 @dataclass(frozen=True)
@@ -75,27 +61,26 @@ def _of(ops: Iterable[Op], graph: _Graph) -> BackwardMacs:
     inputs, weights = 0, 0
     missing: dict[str, None] = {}
     for op in ops:
-        rule, macs = rule_of(op), op_macs(op)
-        if macs is None or op.packet.startswith(_RECOMPUTES):
+        macs, operands = op_macs(op), _operands(op)
+        if macs is None or operands is None:
             missing[op.packet] = None
-        elif rule is not None and rule.work is Work.MAC:
-            for operand in _operands(op):
-                if graph.needs_gradient(operand):
-                    inputs += macs if operand.state is None else 0
-                    weights += macs if operand.state is not None else 0
+            continue
+        for operand in operands:
+            if graph.needs_gradient(operand):
+                inputs += macs if operand.state is None else 0
+                weights += macs if operand.state is not None else 0
     return BackwardMacs(inputs, weights, tuple(missing))
 
 
-def _operands(op: Op) -> list[TensorRef]:
-    """The tensors that an op multiplies and whose gradients are products; a bias is none of them."""
-    if op.packet in _SCALED:
-        return []
-    if op.packet in _OUTER:
-        return list(tensors(op.args[_OUTER[op.packet] + 1 :]))
-    first = _BEFORE_OPERANDS.get(op.packet, 0)
-    if op.packet.endswith("convolution"):
-        return list(tensors(op.args[:2]))
-    return list(tensors(op.args[first:]))
+def _operands(op: Op) -> Sequence[TensorRef] | None:
+    """The tensors that an op multiplies and whose gradients are products; None where their size has no closed form."""
+    rule = rule_of(op)
+    if rule is None or rule.work is not Work.MAC:
+        return ()
+    try:
+        return rule.operands(op)
+    except NoFormula:
+        return None
 
 
 class _Graph:
@@ -113,7 +98,8 @@ class _Graph:
     def _stops(self, op: Op) -> bool:
         """Whether no gradient passes: what `torch.autograd.grad` returns has one only if it is asked to."""
         call = self._trace.calls[op.call]
-        if op.packet in _STOPS or op.call in self._without:
+        rule = rule_of(op)
+        if (rule is not None and rule.stops_gradient) or op.call in self._without:
             return True
         return call.kind == "torch.autograd.grad" and not call.kwargs.get("create_graph")
 

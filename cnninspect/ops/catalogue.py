@@ -1,13 +1,45 @@
-"""Which modules have a formula: the question the trace asks about every module it meets."""
+"""Everything that is registered, loaded; and which layer a module is: what the trace asks of every module it meets."""
 
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
 from typing import Any
 
-from cnninspect.ops import families
-from cnninspect.ops.base import MODULES, Formula, Use
+from cnninspect.ops.registry import MODULES, Formula, Use, rule_of, sequences_of
+from cnninspect.receptive.knowledge import Knowledge
 from cnninspect.trace.records import Layer
+
+FAMILIES = (
+    "convolution",
+    "pooling",
+    "adaptive_pooling",
+    "resampling",
+    "normalization",
+    "normalization_ops",
+    "activation",
+    "elementwise",
+    "attention",
+    "recurrent",
+    "linear",
+    "embedding",
+    "indexing",
+    "matmul",
+    "contraction",
+    "linalg",
+    "fourier",
+    "reductions",
+    "scans",
+    "losses",
+    "views",
+    "slicing",
+    "movement",
+    "padding",
+    "blocks",
+    "creation",
+    "detection",
+)
+"""The files of this room that hold one family of layers and ops each."""
 
 _HARMLESS = {
     "__init__", "extra_repr", "__repr__", "reset_parameters", "_reset_parameters", "__module__", "__doc__",
@@ -15,7 +47,18 @@ _HARMLESS = {
     "__firstlineno__", "__static_attributes__", "__orig_bases__", "_version",
 }  # fmt: skip
 
-families.load()
+
+@cache
+def load() -> None:
+    """Import the file of every family; each registers what it knows."""
+    for family in FAMILIES:
+        import_module(f"cnninspect.ops.{family}")
+
+
+load()
+
+KNOWLEDGE = Knowledge(rule_of, sequences_of)
+"""What the receptive-field engine is told."""
 
 
 def layer_of(module: Any) -> Layer:

@@ -8,9 +8,13 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from cnninspect.ops.base import Formula, NoFormula, Use, as_tuple, numel, register, register_op
+from cnninspect.ops.fields import slid_over
+from cnninspect.ops.registry import Formula, NoFormula, Use, aten, register, register_op
+from cnninspect.ops.shapes import as_tuple, each, numel, shape_of
+from cnninspect.receptive import taps
+from cnninspect.receptive.reach import Reach, merged
 from cnninspect.report.quantities import Shape
-from cnninspect.trace.records import TensorRef
+from cnninspect.trace.records import Op, TensorRef, tensors
 
 # --- one axis ---------------------------------------------------------------------------------------------------
 
@@ -85,7 +89,7 @@ def transposed_macs(use: Use) -> int:
     return numel((*use.input, use["out_channels"] // use["groups"], *use["kernel_size"]))
 
 
-# --- functional forms: the raw weight's shape is a hyper-parameter -------------------------------------------------
+# --- its forms: the raw weight's shape is a hyper-parameter -------------------------------------------------------
 
 
 def _conv_call(
@@ -130,6 +134,7 @@ def _module_with_output_size(use: Use, input: TensorRef, output_size: Any = None
 
 _HYPER = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups")
 
+
 CONVOLUTION = register(
     Formula(
         name="convolution",
@@ -145,6 +150,7 @@ CONVOLUTION = register(
     )
 )
 
+
 TRANSPOSED = register(
     Formula(
         name="transposed convolution",
@@ -159,6 +165,9 @@ TRANSPOSED = register(
         macs=transposed_macs,
     )
 )
+
+
+# --- the op -------------------------------------------------------------------------------------------------------
 
 
 def _aten_use(
@@ -180,4 +189,56 @@ def _aten_macs(*args: Any) -> int:
     return formula.macs(use)
 
 
-register_op("aten.convolution", "aten._convolution", output=_aten_output, macs=_aten_macs)
+def _field(
+    op: Op, x: Reach, weight: Reach, bias: Reach | None, stride: Any, padding: Any, dilation: Any,
+    transposed: bool, output_padding: Any, groups: int, *_: Any,
+) -> Reach:  # fmt: skip
+    """Windows in space; each output channel sees all input channels of its group.
+
+    A weight or bias that was computed from an input (dynamic _field) is merged with all its taps at once.
+    """
+    shape, axes = shape_of(op), len(weight.shape) - 2
+    s, p, d = (each(value, axes) for value in (stride, padding, dilation))
+    make = taps.transposed if transposed else taps.windows
+    sizes = zip(x.shape[-axes:], shape[-axes:], weight.shape[2:], s, p, d, strict=True)
+    cuts = [make(*size) for size in sizes]
+    seen = slid_over(_across_channels(x, groups, shape[1], op.index), cuts) if x.inputs else x
+    if not weight.inputs and (bias is None or not bias.inputs):
+        return seen
+    return merged((seen, *_parameters(weight, bias, transposed, axes, op.index)), shape, op.index)
+
+
+def _across_channels(x: Reach, groups: int, out: int, by: int) -> Reach:
+    """`x` with the output channels on dimension 1, each seeing the input channels of its group."""
+    shape = (x.shape[0], out, *x.shape[2:])
+    if not x.varies(1):
+        return x.moved(shape, lambda part: part.resized(1, out))
+    if groups == 1:
+        return x.reduced([1], by).moved(shape, lambda part: part.resized(1, out))
+    split = x.reshaped((x.shape[0], groups, x.shape[1] // groups, *x.shape[2:])).reduced([2], by)
+    wide = (*split.shape[:2], out // groups, *x.shape[2:])
+    return split.moved(wide, lambda part: part.resized(2, out // groups)).reshaped(shape)
+
+
+def _parameters(weight: Reach, bias: Reach | None, transposed: bool, axes: int, by: int) -> list[Reach]:
+    """What a computed weight and bias bring to each output channel, as [Cout, 1, ...]."""
+    found = []
+    if weight.inputs:
+        contracted = range(axes + 2) if transposed else range(1, axes + 2)
+        seen = weight.reduced(contracted, by)
+        found.append(seen.reshaped((seen.shape[0], *(1,) * axes)))
+    if bias is not None and bias.inputs:
+        found.append(bias.reshaped((bias.shape[0], *(1,) * axes)))
+    return found
+
+
+register_op(
+    *aten("convolution _convolution"),
+    output=_aten_output,
+    macs=_aten_macs,
+    field=_field,
+    source="torch.nn.Conv2d and torch.nn.ConvTranspose2d; Dumoulin & Visin 2016",
+    operands=lambda op: list(tensors(op.args[:2])),
+    slides=True,
+    positions=lambda op: len(op.args[1].shape) - 2,
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from cnninspect.ops.base import FUNCTIONS, MODULES, NoFormula, Use
+from cnninspect.ops.registry import FUNCTIONS, MODULES, NoFormula, Use
 from cnninspect.trace.records import Call, TensorRef, Trace
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any, TypeVar
 
-from cnninspect.ops.base import FUNCTIONS, MODULES, OPS, Formula, NoFormula, Use, numel, rule_of
 from cnninspect.ops.declared import contradictions
+from cnninspect.ops.registry import FUNCTIONS, MODULES, OPS, Formula, NoFormula, Use, rule_of
+from cnninspect.ops.shapes import numel
 from cnninspect.report.quantities import Shape, Status, item_size, total_status
 from cnninspect.trace.records import Call, Op, TensorRef, Trace
 

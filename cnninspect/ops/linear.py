@@ -1,13 +1,14 @@
-"""Fully connected layers and look-ups: Linear, Bilinear, Embedding, EmbeddingBag."""
+"""Fully connected layers: Linear and Bilinear."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-from cnninspect.ops.base import Formula, NoFormula, Use, numel, register, register_op
+from cnninspect.ops.registry import Formula, NoFormula, Use, register, register_op
+from cnninspect.ops.shapes import numel
+from cnninspect.receptive.reach import Reach, merged
 from cnninspect.report.quantities import Shape
-from cnninspect.trace.records import TensorRef
+from cnninspect.trace.records import Op, TensorRef
 
 
 def _out(use: Use) -> Shape:
@@ -90,93 +91,6 @@ register(
 )
 
 
-# --- look-ups -----------------------------------------------------------------------------------------------------
-
-
-def embedding_output(use: Use) -> tuple[Shape, ...]:
-    """[*, embedding_dim] for indices [*]. Source: torch.nn.Embedding, "Shape"."""
-    return ((*use.input, use["embedding_dim"]),)
-
-
-def embedding_params(use: Use) -> dict[str, int]:
-    """weight: num_embeddings * embedding_dim. Source: torch.nn.Embedding, "Variables"."""
-    return {"weight": use["num_embeddings"] * use["embedding_dim"]}
-
-
-def bag_output(use: Use) -> tuple[Shape, ...]:
-    """[B, embedding_dim] for indices [B, N], or for B bags of indices [N] that begin at `offsets`.
-
-    Source: torch.nn.EmbeddingBag, "Shape".
-    """
-    bags = use.input[0] if len(use.input) == 2 else use.inputs[1][0] - use["include_last_offset"]
-    return ((bags, use["embedding_dim"]),)
-
-
-def bag_macs(use: Use) -> int:
-    """indices * embedding_dim with `per_sample_weights`, else 0: a look-up and a plain sum multiply nothing."""
-    return numel(use.input) * use["embedding_dim"] if use["weighted"] else 0
-
-
-def _embedding_call(input: TensorRef, weight: TensorRef, *args: Any, **keywords: Any) -> Use:
-    hyper = {"num_embeddings": weight.shape[0], "embedding_dim": weight.shape[1]}
-    return Use((input.shape,), hyper, {"weight": weight})
-
-
-def _embedding_call_torch(weight: TensorRef, indices: TensorRef, *args: Any, **keywords: Any) -> Use:
-    return _embedding_call(indices, weight)
-
-
-def _bag_bind(
-    use: Use, input: TensorRef, offsets: TensorRef | None = None, per_sample_weights: TensorRef | None = None
-) -> Use:
-    shapes = (input.shape,) if offsets is None else (input.shape, offsets.shape)
-    return replace(use, inputs=shapes, hyper={**use.hyper, "weighted": per_sample_weights is not None})
-
-
-def _bag_call(
-    input: TensorRef, weight: TensorRef, offsets: TensorRef | None = None, max_norm: float | None = None,
-    norm_type: float = 2, scale_grad_by_freq: bool = False, mode: str = "mean", sparse: bool = False,
-    per_sample_weights: TensorRef | None = None, include_last_offset: bool = False, padding_idx: int | None = None,
-) -> Use:  # fmt: skip
-    use = _embedding_call(input, weight)
-    use = replace(use, hyper={**use.hyper, "mode": mode, "include_last_offset": include_last_offset})
-    return _bag_bind(use, input, offsets, per_sample_weights)
-
-
-register(
-    Formula(
-        name="embedding",
-        source='torch.nn.Embedding, "Shape" and "Variables"',
-        modules=("Embedding",),
-        hyperparameters=("num_embeddings", "embedding_dim", "padding_idx"),
-        functions={
-            "F.embedding": _embedding_call,
-            "torch.embedding": _embedding_call_torch,
-            "aten.embedding": _embedding_call_torch,
-        },
-        output=embedding_output,
-        params=embedding_params,
-    )
-)
-
-register(
-    Formula(
-        name="embedding bag",
-        source='torch.nn.EmbeddingBag, "Shape" and "Variables"',
-        modules=("EmbeddingBag",),
-        hyperparameters=("num_embeddings", "embedding_dim", "mode", "include_last_offset", "padding_idx"),
-        functions={"F.embedding_bag": _bag_call},
-        bind=_bag_bind,
-        output=bag_output,
-        params=embedding_params,
-        macs=bag_macs,
-    )
-)
-
-
-# --- ATen ops -----------------------------------------------------------------------------------------------------
-
-
 def _trilinear_use(
     i1: TensorRef, i2: TensorRef, i3: TensorRef, expand1: Any, expand2: Any, expand3: Any, sumdim: Any, *_: Any
 ) -> Use:
@@ -185,9 +99,25 @@ def _trilinear_use(
     return _bilinear_call(i1, i3, i2)
 
 
+def _trilinear_field(
+    op: Op, a: Reach, b: Reach, c: Reach, expand_a: list[int], expand_b: list[int], expand_c: list[int],
+    summed: list[int], *_: Any,
+) -> Reach:  # fmt: skip
+    """The product of three tensors given dimensions of size 1, summed over some."""
+    parts = []
+    for part, dims in ((a, expand_a), (b, expand_b), (c, expand_c)):
+        for dim in dims:
+            part = part.inserted(dim)
+        parts.append(part)
+    shape = tuple(map(max, *(part.shape for part in parts)))
+    return merged(parts, shape, op.index).reduced(summed, op.index).without(summed)
+
+
 register_op(
     "aten._trilinear",
     output=lambda *args: linear_output(_trilinear_use(*args)),
     macs=lambda *args: bilinear_macs(_trilinear_use(*args)),
+    field=_trilinear_field,
     source="torch.nn.functional.bilinear",
+    features=lambda op: [(op.args[0], -1)],
 )

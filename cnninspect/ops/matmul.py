@@ -1,14 +1,19 @@
-"""Products of tensors: matrix products of any rank, tensordot, einsum."""
+"""Matrix products of any rank, and their sums with a tensor."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from cnninspect.ops.base import Adapter, Formula, NoFormula, Use, broadcast, numel, register
+from cnninspect.ops.fields import product
+from cnninspect.ops.registry import Adapter, Formula, NoFormula, Use, Work, aten, register, register_op
+from cnninspect.ops.shapes import broadcast, numel, shape_of
+from cnninspect.receptive.knowledge import NoField
+from cnninspect.receptive.reach import Reach, merged
 from cnninspect.report.quantities import Shape
-from cnninspect.trace.records import TensorRef
+from cnninspect.trace.records import Op, TensorRef, tensors
 
-# --- matmul -------------------------------------------------------------------------------------------------------
+# --- the layer-like functions -------------------------------------------------------------------------------------
 
 
 def _matrices(use: Use) -> tuple[Shape, Shape]:
@@ -41,7 +46,7 @@ def dense(*operands: TensorRef) -> Use:
     return Use(tuple(operand.shape for operand in operands))
 
 
-def _product(input: TensorRef, other: TensorRef) -> Use:
+def _matmul_call(input: TensorRef, other: TensorRef) -> Use:
     return dense(input, other)
 
 
@@ -70,9 +75,10 @@ def _added_mv(input: TensorRef, mat: TensorRef, vec: TensorRef, **_: Any) -> Use
 
 
 _ADAPTERS: dict[str, Adapter] = {
-    "matmul": _product, "mm": _mat2, "bmm": _mat2, "mv": _vec, "dot": _product,
+    "matmul": _matmul_call, "mm": _mat2, "bmm": _mat2, "mv": _vec, "dot": _matmul_call,
     "addmm": _added_mm, "baddbmm": _added_bmm, "addmv": _added_mv,
 }  # fmt: skip
+
 
 MATMUL = register(
     Formula(
@@ -80,7 +86,7 @@ MATMUL = register(
         source="torch.matmul; torch.mm, torch.bmm, torch.mv, torch.dot and their sums with a tensor",
         functions={
             **{f"{owner}.{name}": adapter for name, adapter in _ADAPTERS.items() for owner in ("torch", "Tensor")},
-            "torch.linalg.matmul": _product,
+            "torch.linalg.matmul": _matmul_call,
             "Tensor.__rmatmul__": _reversed,
         },
         output=matmul_output,
@@ -88,118 +94,130 @@ MATMUL = register(
     )
 )
 
-# --- tensordot ----------------------------------------------------------------------------------------------------
+
+# --- the ops: shapes and multiply-accumulates ---------------------------------------------------------------------
 
 
-def tensordot_output(use: Use) -> tuple[Shape, ...]:
-    """The dimensions of both operands that are not contracted, in order."""
-    return (
-        tuple(size for shape, dims in zip(use.inputs, use["dims"], strict=True) for size in _left_over(shape, dims)),
-    )
+def _output(self: TensorRef, other: TensorRef, *_: Any, **__: Any) -> tuple[Shape, ...]:
+    """The shape of the product of the first two arguments."""
+    return matmul_output(Use((self.shape, other.shape)))
 
 
-def tensordot_macs(use: Use) -> int:
-    """The product of all dimensions of the one operand and the free ones of the other.
-
-    A contracted dimension of size 1 in one operand is broadcast: that in the other is summed first.
-    """
-    (a, b), (dims_a, dims_b) = use.inputs, use["dims"]
-    contracted = numel(tuple(min(a[i], b[j]) for i, j in zip(dims_a, dims_b, strict=True)))
-    (output,) = tensordot_output(use)
-    return numel(output) * contracted
+def _macs(self: TensorRef, other: TensorRef, *_: Any, **__: Any) -> int:
+    """The MACs of the product of the first two arguments."""
+    return matmul_macs(dense(self, other))
 
 
-def _left_over(shape: Shape, dims: tuple[int, ...]) -> Shape:
-    contracted = {dim % len(shape) for dim in dims}
-    return tuple(size for axis, size in enumerate(shape) if axis not in contracted)
+def _added_output(self: TensorRef, a: TensorRef, b: TensorRef, **_: Any) -> tuple[Shape, ...]:
+    """The shape of the product that is added to `self`."""
+    return _output(a, b)
 
 
-def _tensordot_call(a: TensorRef, b: TensorRef, dims: Any = 2, out: Any = None) -> Use:
-    if isinstance(dims, TensorRef):
-        raise NoFormula("the contracted dimensions are in a tensor")
-    if isinstance(dims, int):
-        rank = len(a.shape)
-        dims = (tuple(range(rank - dims, rank)), tuple(range(dims)))
-    pairs = tuple((d,) if isinstance(d, int) else tuple(d) for d in dims)
-    return Use((a.shape, b.shape), {"dims": pairs})
+def _added_macs(self: TensorRef, a: TensorRef, b: TensorRef, **_: Any) -> int:
+    """The MACs of the product that is added to `self`."""
+    return _macs(a, b)
 
 
-TENSORDOT = register(
-    Formula(
-        name="tensor product over dimensions",
-        source="torch.tensordot",
-        functions={"torch.tensordot": _tensordot_call},
-        output=tensordot_output,
-        macs=tensordot_macs,
-    )
+def _summed_output(self: TensorRef, batch1: TensorRef, batch2: TensorRef, **_: Any) -> tuple[Shape, ...]:
+    """[n, m]: the products of a batch, added up. Source: torch.addbmm."""
+    return ((batch1.shape[1], batch2.shape[2]),)
+
+
+def _outer(self: TensorRef, vec1: TensorRef, vec2: TensorRef, **_: Any) -> tuple[Shape, ...]:
+    """[n, m]; each product is on its own, nothing accumulates. Source: torch.addr."""
+    return ((*vec1.shape, *vec2.shape),)
+
+
+# --- the ops: what an output sees ---------------------------------------------------------------------------------
+
+
+def _field(op: Op, a: Reach, b: Reach, *_: Any) -> Reach:
+    """A (batched) matrix product."""
+    return product(op, a, b)
+
+
+def _added_field(op: Op, added: Reach, a: Reach, b: Reach, **_: Any) -> Reach:
+    """A (batched) matrix product and what is added to it."""
+    return merged((product(op, a, b), added), shape_of(op), op.index)
+
+
+def _vector_field(op: Op, a: Reach, b: Reach) -> Reach:
+    """[n, k] x [k]."""
+    return product(op, a, b.reshaped((*b.shape, 1))).without([1])
+
+
+def _added_vector_field(op: Op, added: Reach, a: Reach, b: Reach, **_: Any) -> Reach:
+    """[n, k] x [k] and what is added to it."""
+    seen = product(op, a, b.reshaped((*b.shape, 1))).without([1])
+    return merged((seen, added), shape_of(op), op.index)
+
+
+def _dot_field(op: Op, a: Reach, b: Reach) -> Reach:
+    """[k] x [k]."""
+    return product(op, a.reshaped((1, *a.shape)), b.reshaped((*b.shape, 1))).without([0, 1])
+
+
+# --- the ops ------------------------------------------------------------------------------------------------------
+
+
+def _of_matrices(op: Op) -> Sequence[tuple[TensorRef, int]]:
+    """The last dimension of the left matrix and the rows of the right one are contracted."""
+    return [(op.args[-2], -1), (op.args[-1], -2)]
+
+
+register_op(
+    *aten("mm bmm"), output=_output, macs=_macs, field=_field, source="torch.mm, torch.bmm", features=_of_matrices
 )
-
-# --- einsum -------------------------------------------------------------------------------------------------------
-
-
-def einsum_output(use: Use) -> tuple[Shape, ...]:
-    """The sizes of the output's indices."""
-    sizes = _sizes(use)
-    return (tuple(sizes[index] for index in use["output"]),)
-
-
-def einsum_macs(use: Use) -> int:
-    """The product of the sizes of all indices that are in the output or summed over both operands.
-
-    An index that only one operand has is summed before it multiplies. Without an index summed over both the result is
-    an elementwise product: no accumulation, 0 MACs.
-    """
-    named = [dict(zip(indices, shape, strict=True)) for indices, shape in zip(use["operands"], use.inputs, strict=True)]
-    shared = [index for index in named[0] if all(sizes.get(index, 1) > 1 for sizes in named)]
-    summed = [index for index in shared if index not in use["output"]]
-    if len(named) == 1 or not summed:
-        return 0
-    sizes = _sizes(use)
-    return numel(tuple(sizes[index] for index in (*use["output"], *summed)))
-
-
-def _sizes(use: Use) -> dict[str, int]:
-    """The size of every index; size 1 is broadcast."""
-    sizes: dict[str, int] = {}
-    for indices, shape in zip(use["operands"], use.inputs, strict=True):
-        for index, size in zip(indices, shape, strict=True):
-            sizes[index] = max(size, sizes.get(index, 1)) if size else 0
-    return sizes
-
-
-def _einsum_call(equation: Any, *operands: Any) -> Use:
-    if not isinstance(equation, str):
-        raise NoFormula("the form with lists of indices")
-    tensors = operands[0] if len(operands) == 1 and isinstance(operands[0], (list, tuple)) else operands
-    if len(tensors) > 2:
-        raise NoFormula("the order of contraction of more than two operands is torch's choice")
-    shapes = tuple(ref.shape for ref in tensors)
-    inputs, arrow, output = equation.replace(" ", "").partition("->")
-    operands_ = tuple(_spelled_out(term, len(shape)) for term, shape in zip(inputs.split(","), shapes, strict=True))
-    dots = max((tuple(i for i in indices if i.isdigit()) for indices in operands_), key=len)
-    named = output.partition("...") if arrow else ("", "...", _implicit(inputs))
-    return Use(shapes, {"operands": operands_, "output": (*named[0], *(dots if named[1] else ()), *named[2])})
-
-
-def _spelled_out(term: str, rank: int) -> tuple[str, ...]:
-    """The indices of one operand; those that `...` stands for are numbered from the right."""
-    before, dots, after = term.partition("...")
-    covered = rank - len(before) - len(after) if dots else 0
-    return (*before, *(str(number) for number in reversed(range(covered))), *after)
-
-
-def _implicit(inputs: str) -> str:
-    """The output of an equation without an arrow: the indices that appear once, in alphabetical order."""
-    letters = [letter for letter in inputs if letter.isalpha()]
-    return "".join(sorted(letter for letter in letters if letters.count(letter) == 1))
-
-
-EINSUM = register(
-    Formula(
-        name="Einstein summation",
-        source="torch.einsum",
-        functions={"torch.einsum": _einsum_call},
-        output=einsum_output,
-        macs=einsum_macs,
-    )
+register_op(
+    "aten._int_mm",
+    output=_output,
+    macs=_macs,
+    field=NoField("no rule is written for it"),
+    source="torch.mm of 8-bit integers",
+)
+register_op(
+    *aten("addmm(_) baddbmm(_) _addmm_activation"),
+    output=_added_output,
+    macs=_added_macs,
+    field=_added_field,
+    source="torch.addmm, torch.baddbmm",
+    operands=lambda op: list(tensors(op.args[1:])),
+    features=_of_matrices,
+)
+register_op(
+    *aten("addbmm(_)"),
+    output=_summed_output,
+    macs=_added_macs,
+    field=NoField("no rule is written for it"),
+    source="torch.addbmm",
+    operands=lambda op: list(tensors(op.args[1:])),
+)
+# The gradient of a matrix that multiplies a vector is an outer product, which accumulates nothing.
+register_op(
+    "aten.mv",
+    output=_output,
+    macs=_macs,
+    field=_vector_field,
+    source="torch.mv",
+    operands=lambda op: list(tensors(op.args[1:])),
+)
+register_op(
+    *aten("addmv(_)"),
+    output=_added_output,
+    macs=_added_macs,
+    field=_added_vector_field,
+    source="torch.addmv",
+    operands=lambda op: list(tensors(op.args[2:])),
+)
+# The gradients of a dot product are its factors, scaled.
+register_op(
+    *aten("dot vdot"),
+    output=_output,
+    macs=_macs,
+    field=_dot_field,
+    source="torch.dot, torch.vdot",
+    operands=lambda op: [],
+)
+register_op(
+    "aten.addr", output=_outer, field=NoField("no rule is written for it"), source="torch.addr", work=Work.ELEMENTWISE
 )

@@ -1,7 +1,7 @@
 """Normalisation layers. They keep the shape; their statistics, scale and shift are elementwise work: 0 MACs.
 
 Running statistics are buffers, not parameters. `affine=False` or `bias=False` leaves a parameter out: what the module
-does not have is not counted.
+does not have is not counted. What statistics are computed over belongs to the strict receptive field only.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from cnninspect.ops.base import Formula, Use, register, same_shape
+from cnninspect.ops.registry import Formula, Use, register, same_shape
 from cnninspect.trace.records import TensorRef
 
 # --- parameters -------------------------------------------------------------------------------------------------

@@ -6,13 +6,20 @@ multiply-accumulates: pooling counts 0 MACs.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from math import prod
 from typing import Any
 
-from cnninspect.ops.base import Formula, Use, as_tuple, register
+from cnninspect.ops.fields import slid_over
+from cnninspect.ops.registry import Formula, Use, Work, register, register_op
+from cnninspect.ops.shapes import as_tuple, each, numel, shape_of
+from cnninspect.receptive import taps
+from cnninspect.receptive.knowledge import Result, reads_by_data
+from cnninspect.receptive.reach import Reach
 from cnninspect.report.quantities import Shape
-from cnninspect.trace.records import TensorRef
+from cnninspect.trace.records import Op, TensorRef
 
 # --- one axis ---------------------------------------------------------------------------------------------------
 
@@ -63,11 +70,11 @@ def unpool_output(axes: int, use: Use) -> tuple[Shape, ...]:
     return ((*use.input[:-axes], *out),)
 
 
+# --- their forms ------------------------------------------------------------------------------------------------
+
+
 def _unpool_bind(use: Use, input: TensorRef, indices: TensorRef, output_size: Any = None) -> Use:
     return replace(use, inputs=(input.shape, indices.shape), hyper={**use.hyper, "output_size": output_size})
-
-
-# --- functional forms -------------------------------------------------------------------------------------------
 
 
 def _max_call(
@@ -118,6 +125,7 @@ def _unpool_call(
 
 _WINDOW = ("kernel_size", "stride", "padding", "ceil_mode")
 
+
 for _axes in (1, 2, 3):
     register(
         Formula(
@@ -164,4 +172,95 @@ for _axes in (1, 2, 3):
             bind=_unpool_bind,
             output=partial(unpool_output, _axes),
         )
+    )
+
+
+# --- the ops ----------------------------------------------------------------------------------------------------
+
+
+def _averaged(axes: int) -> Callable[..., tuple[Shape, ...]]:
+    """The rule of average pooling over so many axes."""
+
+    def output(
+        self: TensorRef, kernel_size: Any, stride: Any = (), padding: Any = 0, ceil_mode: bool = False, *_: Any
+    ) -> tuple[Shape, ...]:
+        hyper = {"kernel_size": kernel_size, "stride": stride, "padding": padding, "ceil_mode": ceil_mode}
+        return pool_output(axes, Use((self.shape,), hyper))
+
+    return output
+
+
+def _greatest(axes: int) -> Callable[..., tuple[Shape, ...]]:
+    """The rule of max pooling with indices over so many axes."""
+
+    def output(
+        self: TensorRef, kernel_size: Any, stride: Any = (), padding: Any = 0, dilation: Any = 1,
+        ceil_mode: bool = False,
+    ) -> tuple[Shape, ...]:  # fmt: skip
+        hyper = {
+            "kernel_size": kernel_size, "stride": stride, "padding": padding, "dilation": dilation,
+            "ceil_mode": ceil_mode, "return_indices": True,
+        }  # fmt: skip
+        return pool_output(axes, Use((self.shape,), hyper))
+
+    return output
+
+
+def _unpooled(self: TensorRef, indices: TensorRef, output_size: Sequence[int], *_: Any) -> tuple[Shape, ...]:
+    """[*, *output_size]."""
+    return ((*self.shape[: -len(output_size)], *output_size),)
+
+
+def _windows(op: Op) -> int:
+    """Output elements times the taps of the kernel, those on padding included."""
+    return numel(shape_of(op)) * prod(as_tuple(op.args[1], axes_of(op)))
+
+
+def axes_of(op: Op) -> int:
+    """The 2 in `aten.max_pool2d_with_indices`."""
+    return int(op.packet.split("pool")[1][0])
+
+
+def _max_field(op: Op, x: Reach, kernel: Any, stride: Any = (), padding: Any = 0, dilation: Any = 1, *_: Any) -> Result:
+    """Windows in space, channel by channel; the index of the maximum depends on the same window."""
+    return _pooled_field(op, x, kernel, stride, padding, dilation)
+
+
+def _average_field(op: Op, x: Reach, kernel: Any, stride: Any = (), padding: Any = 0, *_: Any, **__: Any) -> Result:
+    """Windows in space, channel by channel."""
+    return _pooled_field(op, x, kernel, stride, padding, 1)
+
+
+def _pooled_field(op: Op, x: Reach, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Result:
+    axes = axes_of(op)
+    k, p, d = (each(value, axes) for value in (kernel, padding, dilation))
+    s = each(stride, axes) if stride else k
+    sizes = zip(x.shape[-axes:], shape_of(op)[-axes:], k, s, p, d, strict=True)
+    return (slid_over(x, [taps.windows(*size) for size in sizes]),) * len(op.outputs)
+
+
+for _axes in (2, 3):
+    register_op(
+        f"aten.max_pool{_axes}d_with_indices",
+        output=_greatest(_axes),
+        field=_max_field,
+        source=f'torch.nn.MaxPool{_axes}d, "Shape"',
+        work=Work.COMPARISON,
+        operations=_windows,
+        slides=True,
+    )
+    register_op(
+        f"aten.avg_pool{_axes}d",
+        output=_averaged(_axes),
+        field=_average_field,
+        source=f'torch.nn.AvgPool{_axes}d, "Shape"',
+        work=Work.REDUCTION,
+        operations=_windows,
+        slides=True,
+    )
+    register_op(
+        f"aten.max_unpool{_axes}d",
+        output=_unpooled,
+        field=reads_by_data,
+        source=f"torch.nn.MaxUnpool{_axes}d: every value goes where its index says",
     )

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnninspect.ops.base import Formula, NoFormula, Use, register
+from cnninspect.ops.registry import Formula, NoFormula, Use, Work, register, register_op
+from cnninspect.ops.shapes import by_values
+from cnninspect.receptive.knowledge import NoField
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import TensorRef
 
 GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}
-"""Matrices per step by torch's name of the recurrence: one of the RNN, three gates of the GRU, four of the LSTM."""
+
 
 # --- stacked layers over a sequence -------------------------------------------------------------------------------
 
@@ -90,8 +92,10 @@ RECURRENT = register(
         output=sequence_output,
         params=sequence_params,
         macs=sequence_macs,
+        sequences=1,
     )
 )  # fmt: skip
+
 
 # --- one step -----------------------------------------------------------------------------------------------------
 
@@ -137,3 +141,38 @@ def _step_call(use: Use, input: TensorRef, hx: Any = None) -> Use:
 _cell("RNNCell", gates=1, states=1)
 _cell("GRUCell", gates=3, states=1)
 _cell("LSTMCell", gates=4, states=2)
+
+
+# --- the ops ------------------------------------------------------------------------------------------------------
+
+
+def _lstm_step(input_gates: TensorRef, hidden_gates: TensorRef, cx: TensorRef, *_: Any) -> tuple[Shape, ...]:
+    """The next hidden and cell state. The products with the weights happened before."""
+    return (cx.shape, cx.shape)
+
+
+def _gru_step(input_gates: TensorRef, hidden_gates: TensorRef, hx: TensorRef, *_: Any) -> tuple[Shape, ...]:
+    """The next hidden state."""
+    return (hx.shape,)
+
+
+register_op(
+    "aten._thnn_fused_lstm_cell",
+    output=_lstm_step,
+    field=NoField("no rule is written for it"),
+    source="torch.nn.LSTMCell, the equations of one step",
+    work=Work.ELEMENTWISE,
+)
+register_op(
+    "aten._thnn_fused_gru_cell",
+    output=_gru_step,
+    field=NoField("no rule is written for it"),
+    source="torch.nn.GRUCell, the equations of one step",
+    work=Work.ELEMENTWISE,
+)
+register_op(
+    "aten._pack_padded_sequence",
+    output=by_values,
+    field=NoField("no rule is written for it"),
+    source="torch.nn.utils.rnn.pack_padded_sequence",
+)

@@ -9,19 +9,14 @@ from collections.abc import Iterable
 
 from cnninspect.receptive.engine import Engine
 from cnninspect.receptive.fields import Axis
+from cnninspect.receptive.knowledge import Knowledge
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Call, Op, TensorRef, Trace
 
 Dims = tuple[int, ...]
 
-_CONVOLUTIONS = {"aten.convolution", "aten._convolution"}
-_PRODUCTS = {"aten.mm", "aten.addmm", "aten.bmm", "aten.baddbmm"}
-_OVER_LAST = {"aten._trilinear", "aten._cdist_forward", "aten._euclidean_dist"}
-_LAYER_NORM = "aten.native_layer_norm"
-_ATTENTION = "F.multi_head_attention_forward"
 
-
-def of_inputs(trace: Trace) -> dict[str, tuple[Axis, ...]]:
+def of_inputs(trace: Trace, knowledge: Knowledge) -> dict[str, tuple[Axis, ...]]:
     """The spatial axes of every input, by its name.
 
     [N, C, *space] has all dimensions from the third on, unless the ops tell otherwise. A convolution says what it
@@ -29,7 +24,7 @@ def of_inputs(trace: Trace) -> dict[str, tuple[Axis, ...]]:
     transposed first is T. A recurrent or attention layer says by `batch_first` which dimension holds its steps.
     Without these, a product or layer norm over the last of at least three dimensions says that it holds features.
     """
-    told = _Listener(trace).told()
+    told = _Listener(trace, knowledge).told()
     return {name: _axes(name, ref.shape, told.get(name, _usual(ref))) for name, ref in trace.inputs.items()}
 
 
@@ -44,10 +39,11 @@ def _usual(ref: TensorRef) -> Dims:
 class _Listener:
     """What the ops of a trace say about the dimensions of its inputs."""
 
-    def __init__(self, trace: Trace):
+    def __init__(self, trace: Trace, knowledge: Knowledge):
         self._trace = trace
+        self._known = knowledge
         every = {name: _axes(name, ref.shape, range(len(ref.shape))) for name, ref in trace.inputs.items()}
-        self._scout = Engine(trace, every)
+        self._scout = Engine(trace, every, knowledge)
         self._last = next((op.index for op in reversed(trace.ops) if self._decides(op)), -1)
 
     def told(self) -> dict[str, Dims]:
@@ -77,12 +73,16 @@ class _Listener:
         return decides or (name in told and op.index > self._last)
 
     def _decides(self, op: Op) -> bool:
-        call = self._trace.calls[op.call]
-        return op.packet in _CONVOLUTIONS or "batch_first" in call.hyperparameters or call.kind == _ATTENTION
+        return self._positions(op) > 0 or self._known.sequences(self._trace.calls[op.call]) > 0
+
+    def _positions(self, op: Op) -> int:
+        """How many of the last dimensions of its first argument an op takes for positions."""
+        known = self._known.op(op)
+        return 0 if known is None or known.positions is None else known.positions(op)
 
     def _decision(self, op: Op, name: str) -> Dims | None:
         ref = self._trace.inputs[name]
-        if op.packet in _CONVOLUTIONS:
+        if self._positions(op):
             return self._slid_over(op, name, ref)
         return self._steps(self._trace.calls[op.call], name, ref)
 
@@ -96,7 +96,7 @@ class _Listener:
 
         A dimension of size 1, or one that was mixed before, runs along nothing: then what stands at its place counts.
         """
-        x, count = op.args[0], len(op.args[1].shape) - 2
+        x, count = op.args[0], self._positions(op)
         rank = len(ref.shape)
         if rank <= count:
             return None
@@ -108,8 +108,7 @@ class _Listener:
 
     def _steps(self, layer: Call, name: str, ref: TensorRef) -> Dims | None:
         """What a recurrent or attention layer takes for steps of a sequence; an image is more than these."""
-        is_attention = layer.kind == _ATTENTION or "num_heads" in layer.hyperparameters
-        sequences = layer.inputs[: 3 if is_attention else 1]
+        sequences = layer.inputs[: self._known.sequences(layer)]
         x = next((one for one in sequences if name in self._scout.of(one).inputs), None)
         if x is None:
             return None
@@ -121,16 +120,11 @@ class _Listener:
 
     def _hint(self, op: Op, name: str) -> Dims | None:
         """What follows from which dimension of an input is mixed: the last of at least three holds features."""
-        if op.packet == _LAYER_NORM:
-            mixed = self._along(op.args[0], name, -1) if len(op.args[1]) == 1 else set()
-        elif op.packet in _PRODUCTS:
-            mixed = self._along(op.args[-2], name, -1) or self._along(op.args[-1], name, -2)
-        elif op.packet in _OVER_LAST:
-            mixed = self._along(op.args[0], name, -1)
-        else:
-            return None
+        known = self._known.op(op)
+        pairs = () if known is None or known.features is None else known.features(op)
+        mixed = next(filter(None, (self._along(x, name, dim) for x, dim in pairs)), set())
         ref = self._trace.inputs[name]
         rank = len(ref.shape)
         if mixed == {rank - 1} and rank > 2:
             return tuple(range(1, rank - 1))
-        return _usual(ref) if mixed and op.packet != _LAYER_NORM else None
+        return _usual(ref) if mixed else None

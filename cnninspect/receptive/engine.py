@@ -9,20 +9,12 @@ from typing import Any
 import numpy as np
 
 from cnninspect.receptive import reach
-from cnninspect.receptive.aliases import Aliases, View, put_back
+from cnninspect.receptive.aliases import Aliases, View
 from cnninspect.receptive.digits import Indices, Table
 from cnninspect.receptive.fields import Axis
-from cnninspect.receptive.reach import Reach
-from cnninspect.receptive.rules import CREATES, READS_BY_DATA, RULES, NoRule, ReadByData, Result, load, reaches
-from cnninspect.receptive.rules_elementwise import elementwise
+from cnninspect.receptive.knowledge import Knowledge, NoField, NoRule, ReadByData, Result, depends_on_nothing
+from cnninspect.receptive.reach import Reach, reaches
 from cnninspect.trace.records import Op, TensorRef, Trace
-
-_WINDOWS = {
-    "aten.convolution", "aten._convolution", "aten.max_pool2d_with_indices", "aten.max_pool3d_with_indices",
-    "aten.avg_pool2d", "aten.avg_pool3d", "aten.im2col", "aten.unfold",
-}  # fmt: skip
-
-load()
 
 
 class Engine:
@@ -35,7 +27,8 @@ class Engine:
     Once Python code has seen elements that depend on an input, so may everything that comes after.
     """
 
-    def __init__(self, trace: Trace, axes: Mapping[str, Sequence[Axis]]):
+    def __init__(self, trace: Trace, axes: Mapping[str, Sequence[Axis]], knowledge: Knowledge):
+        self._known = knowledge.op
         self.reaches: dict[int, Reach] = {}
         self.made: dict[int, int] = {}
         self.before: dict[int, list[tuple[int, Reach]]] = {}
@@ -90,7 +83,8 @@ class Engine:
         for ref, result in zip(op.outputs, results, strict=True):
             self.reaches[ref.value] = result
             self.made[ref.value] = op.index
-        if op.packet in _WINDOWS:
+        known = self._known(op)
+        if known is not None and known.slides:
             self._look(self.of(op.inputs[0]), results[0])
         if op.writes:
             self._write(op)
@@ -130,24 +124,23 @@ class Engine:
         by_data = next((part.data_dependent for part in parts if part.data_dependent), None)
         if self._seen_by_code is not None:
             return [Reach(ref.shape, {}, inputs, unknown, by_data or self._seen_by_code) for ref in op.outputs]
-        if op.packet == "aten.arange":
-            return [Reach(op.outputs[0].shape, content=np.arange(*op.args))]
-        if op.packet == "aten.lift_fresh" and parts[0].content is not None:
-            return parts
-        if op.packet in CREATES or not (inputs or unknown or by_data):
+        known = self._known(op)
+        if known is not None and known.content is not None:
+            content = known.content(op, parts)
+            if content is not None:
+                return [Reach(op.outputs[0].shape, content=content)]
+        creates = known is not None and known.field is depends_on_nothing
+        if creates or not (inputs or unknown or by_data):
             return [reach.nothing(ref.shape) for ref in op.outputs]
-        if op.packet in READS_BY_DATA:
-            by_data = by_data or op.packet
         if unknown or by_data:
             return [Reach(ref.shape, {}, inputs, unknown, by_data) for ref in op.outputs]
         return None
 
     def _apply(self, op: Op, args: Any, kwargs: Any) -> Result:
-        if op.packet in RULES:
-            return RULES[op.packet](op, *args, **kwargs)
-        if op.pointwise:
-            return elementwise(op, *args, **kwargs)
-        raise NoRule
+        known = self._known(op)
+        if known is None or isinstance(known.field, NoField):
+            raise NoRule
+        return known.field(op, *args, **kwargs)
 
     def _checked(self, op: Op, position: int, found: list[Reach]) -> Reach:
         shape = op.outputs[position].shape
@@ -216,9 +209,10 @@ class Engine:
         return renewed
 
     def _put_back(self, view: View, whole: Reach, part: Reach) -> Reach:
-        if whole.is_known and part.is_known:
+        known = self._known(view.op)
+        if known is not None and known.put_back is not None and whole.is_known and part.is_known:
             try:
-                return put_back(view, whole, part)
+                return known.put_back(view.op, view.position, whole, part, *view.op.args[1:])
             except NoRule:
                 pass
         unknown = whole.unknown or part.unknown or view.op.packet

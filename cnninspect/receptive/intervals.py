@@ -11,6 +11,7 @@ from cnninspect.receptive.axes import of_inputs
 from cnninspect.receptive.digits import Table
 from cnninspect.receptive.engine import Engine
 from cnninspect.receptive.fields import Axis, Field, Interval
+from cnninspect.receptive.knowledge import Knowledge
 from cnninspect.receptive.maps import Map
 from cnninspect.receptive.reach import Reach
 from cnninspect.trace.records import Call, TensorRef, Trace
@@ -22,10 +23,10 @@ class Fields(Mapping[int, Field]):
     `axes` are the spatial axes of every input, by its name.
     """
 
-    def __init__(self, trace: Trace):
+    def __init__(self, trace: Trace, knowledge: Knowledge):
         self.trace = trace
-        self.axes = of_inputs(trace)
-        self.engine = Engine(trace, self.axes)
+        self.axes = of_inputs(trace, knowledge)
+        self.engine = Engine(trace, self.axes, knowledge)
         for op in trace.ops:
             self.engine.run(op)
         self.engine.finish(len(trace.ops))
@@ -77,9 +78,9 @@ class Fields(Mapping[int, Field]):
         return self._last_ops[call.index]
 
 
-def intervals(trace: Trace) -> Fields:
+def intervals(trace: Trace, knowledge: Knowledge) -> Fields:
     """The receptive field of every value of a trace."""
-    return Fields(trace)
+    return Fields(trace, knowledge)
 
 
 def label(call: Call) -> str:

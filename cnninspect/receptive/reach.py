@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from math import prod
+from typing import Any
 
 from cnninspect.receptive import forms as of_axis
 from cnninspect.receptive import joins, sources
@@ -167,3 +168,12 @@ def written(whole: Reach, dim: int, positions: Indices, part: Reach) -> Reach:
         endless = joins.written(old.endless, dim, positions, new.endless)
         forms[axis] = Forms(strict, local, endless, min(causes, default=None))
     return Reach(whole.shape, forms, whole.inputs | part.inputs)
+
+
+def reaches(tree: Any) -> Iterator[Reach]:
+    """Every Reach in an op's arguments, in order."""
+    if isinstance(tree, Reach):
+        yield tree
+    elif isinstance(tree, (tuple, list)):
+        for item in tree:
+            yield from reaches(item)

@@ -15,12 +15,12 @@ from math import prod
 from cnninspect.receptive.digits import NOTHING, Table
 from cnninspect.receptive.fields import Axis
 from cnninspect.receptive.forms import Forms, covers
-from cnninspect.receptive.intervals import Fields, intervals
+from cnninspect.receptive.intervals import Fields
 from cnninspect.receptive.maps import Map
 from cnninspect.receptive.reach import Reach
 from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Status
-from cnninspect.trace.records import Call, TensorRef, Trace
+from cnninspect.trace.records import Call, TensorRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +33,14 @@ class AxisField:
     whole: bool = False
 
 
-def row_fields(trace: Trace, fields: Fields | None = None) -> list[ReceptiveField | None]:
+def row_fields(fields: Fields) -> list[ReceptiveField | None]:
     """One ReceptiveField per call, by the call's index: that of its first output.
 
     None for a call that returns no tensor, or that depends only on inputs without spatial axes.
     """
-    fields = fields or intervals(trace)
     rows: list[ReceptiveField | None] = []
     known: dict[int, ReceptiveField | None] = {}
-    for call in trace.calls:
+    for call in fields.trace.calls:
         row = None
         if call.outputs:
             reach = fields.reach(call, call.outputs[0])
@@ -52,10 +51,9 @@ def row_fields(trace: Trace, fields: Fields | None = None) -> list[ReceptiveFiel
     return rows
 
 
-def last_map(trace: Trace, fields: Fields | None = None) -> Call | None:
+def last_map(fields: Fields) -> Call | None:
     """The last call, in their order, whose output still is a map: every axis has its own dimension."""
-    fields = fields or intervals(trace)
-    returning = (call for call in reversed(trace.calls) if call.outputs)
+    returning = (call for call in reversed(fields.trace.calls) if call.outputs)
     return next((call for call in returning if _is_map(fields, fields.reach(call, call.outputs[0]))), None)
 
 

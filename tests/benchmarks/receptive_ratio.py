@@ -16,7 +16,7 @@ from time import process_time
 import torch
 from torch import nn
 
-from cnninspect.ops.catalogue import layer_of
+from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
 from cnninspect.receptive.intervals import intervals
 from cnninspect.receptive.rows import row_fields
 from cnninspect.targets.torchvision_ops import import_torchvision
@@ -47,9 +47,9 @@ def measure(model: nn.Module, x: torch.Tensor) -> tuple[int, float, float, float
         times = [process_time()]
         trace = record(model, (x,), {}, layer_of, device="meta")
         times.append(process_time())
-        fields = intervals(trace)
+        fields = intervals(trace, KNOWLEDGE)
         times.append(process_time())
-        row_fields(trace, fields)
+        row_fields(fields)
         times.append(process_time())
         rounds.append([after - before for before, after in pairwise(times)])
     trace_time, intervals_time, rows_time = (median(column) for column in zip(*rounds[1:], strict=True))

@@ -9,7 +9,7 @@ from torch import nn
 
 from cnninspect.measure.torch_flops import torch_macs
 from cnninspect.ops.accounting import UNITS, account, total
-from cnninspect.ops.base import Work
+from cnninspect.ops.registry import Work
 from cnninspect.report.quantities import Status
 from tests.measure.models import FAMILIES, meta_run, run_of
 

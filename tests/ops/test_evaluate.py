@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
-from cnninspect.ops.base import OpRule, Work, rule_of
 from cnninspect.ops.catalogue import layer_of
 from cnninspect.ops.evaluate import Estimate, evaluate
+from cnninspect.ops.registry import OpRule, Work, rule_of
 from cnninspect.report.quantities import Status
 from cnninspect.trace.recorder import record
 from cnninspect.trace.records import Op, Trace

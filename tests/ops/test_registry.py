@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from cnninspect.ops.base import FUNCTIONS, MODULES, Formula
 from cnninspect.ops.catalogue import layer_of
 from cnninspect.ops.evaluate import Estimate, evaluate
+from cnninspect.ops.registry import FUNCTIONS, MODULES, Formula
 from cnninspect.trace.isolation import isolated
 from cnninspect.trace.recorder import record
 from cnninspect.trace.records import Call

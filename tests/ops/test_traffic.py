@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from cnninspect.ops.traffic import moved_bytes
+from cnninspect.ops.accounting import moved_bytes
 from tests.measure.models import run_of
 
 X = torch.rand(2, 3, 4, 4)

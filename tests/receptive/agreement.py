@@ -8,7 +8,7 @@ from contextlib import suppress
 import numpy as np
 import torch
 
-from cnninspect.ops.catalogue import layer_of
+from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
 from cnninspect.receptive.fields import Axis, Field, Interval
 from cnninspect.receptive.intervals import intervals
 from cnninspect.trace.recorder import record
@@ -21,7 +21,7 @@ def disagreements(network: Network) -> list[str]:
     """One line for each output of each call whose strict or local field is not the oracle's hull."""
     model = network.build()
     trace = record(model, (torch.ones(1, network.channels, *network.size),), {}, layer_of, device="cpu")
-    fields = intervals(trace)
+    fields = intervals(trace, KNOWLEDGE)
     oracles = {"strict": hulls(model, network.channels, network.size)}
     with suppress(AmbiguousError):
         oracles["local"] = local_hulls(model, network.channels, network.size)

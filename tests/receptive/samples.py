@@ -162,6 +162,44 @@ ELEMENTWISE = [
         lambda x: torch.fake_quantize_per_channel_affine(x, torch.full((2,), 0.01), torch.zeros(2), 1, 0, 255),
         marks=(0.0,),
     ),
+    Sample(
+        "aten._fake_quantize_per_tensor_affine_cachemask_tensor_qparams",
+        lambda x: aten._fake_quantize_per_tensor_affine_cachemask_tensor_qparams(
+            x, torch.tensor(0.01), torch.tensor(0, dtype=torch.int32), torch.tensor(1), 0, 255
+        )[0],
+        marks=(0.0,),
+    ),
+    Sample(
+        "aten.quantize_per_tensor aten.dequantize",
+        lambda x: torch.quantize_per_tensor(x, 0.01, 0, torch.quint8).dequantize(),
+        marks=(0.0,),
+    ),
+    Sample(
+        "aten.quantize_per_channel",
+        lambda x: torch.quantize_per_channel(x, torch.full((2,), 0.01), torch.zeros(2), 1, torch.quint8).dequantize(),
+        marks=(0.0,),
+    ),
+    *(
+        Sample(f"aten.{name}_", lambda x, name=name: getattr(x * 1, f"{name}_")(50.0), marks=(100.0,))
+        for name in ("gt", "ge", "lt", "le")
+    ),
+    *(
+        Sample(f"aten.{name}_", lambda x, name=name: getattr(x * 1, f"{name}_")(100.0), marks=(100.0,))
+        for name in ("eq", "ne")
+    ),
+    *(Sample(f"aten.{name}_", lambda x, name=name: getattr(aten, f"{name}_")(x * 1)) for name in ("gelu", "mish")),
+    *(
+        Sample(
+            f"aten.{name}_",
+            lambda x, name=name: getattr(((x > 50) * 2).long(), f"{name}_")(torch.tensor(4)),
+            marks=(100.0,),
+        )
+        for name in ("gcd", "lcm")
+    ),
+    Sample("aten.threshold_", lambda x: aten.threshold_(x * 1, 50.0, 0.0), marks=(100.0,)),
+    Sample("aten.copysign_", lambda x: (x * 1).copysign_(mixed(x)[:, :, :5])),
+    Sample("aten.heaviside_", lambda x: (x * 1).heaviside_(torch.tensor(0.0)), marks=(-100.0,)),
+    Sample("aten._add_relu", lambda x: aten._add_relu(x, x.flip(2)), marks=(100.0,)),
     Sample("aten.bernoulli", lambda x: torch.bernoulli(x.clamp(0, 1)), marks=(0.0, 1.0)),
     Sample("aten.triu", lambda x: x.triu(1)),
     Sample("aten.triu aten.tril", lambda x: torch.cat([mixed(x).triu(-2), x.tril(-1)], 2)),

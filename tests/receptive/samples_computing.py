@@ -52,6 +52,7 @@ WINDOWS = [
     Sample("aten.upsample_trilinear3d", lambda x: F.interpolate(x, (2, 4, 9), mode="trilinear"), (1, 2, 3, 4, 5)),
     Sample("aten.upsample_bicubic2d", lambda x: F.interpolate(x, (9, 4), mode="bicubic"), (1, 2, 7, 8)),
     Sample("aten._upsample_bilinear2d_aa", lambda x: F.interpolate(x, (3, 8), mode="bilinear", antialias=True)),
+    Sample("aten._upsample_lanczos2d_aa", lambda x: aten._upsample_lanczos2d_aa(x, [3, 8], False), (1, 1, 9, 9)),
     Sample("aten._upsample_bicubic2d_aa", lambda x: F.interpolate(x, 4, mode="bicubic", antialias=True), (1, 1, 9, 9)),
 ]  # fmt: skip
 
@@ -66,6 +67,7 @@ MIXING = [
     Sample("aten.baddbmm_", lambda x: (x[0] * 1).baddbmm_(x[0], weights(2, 6, 6))),
     Sample("aten.mv", lambda x: x[0, 0] @ x[0, 1, 2]),
     Sample("aten.addmv", lambda x: torch.addmv(x[0, 1, :, 0], x[0, 0], weights(6))),
+    Sample("aten.addmv_", lambda x: (x[0, 1, :, 0] * 1).addmv_(x[0, 0], weights(6))),
     Sample("aten.dot aten.vdot", lambda x: x[0, 0, 0] @ x[0, 1, 2] + torch.vdot(x[0, 0, 1], x[0, 1, 1])),
     Sample("aten._trilinear", lambda x: F.bilinear(x, x.flip(2), weights(3, 6, 6))),
     Sample("aten._cdist_forward", lambda x: torch.cdist(x[0], x[0, :, :3])),
@@ -78,6 +80,8 @@ MIXING = [
     Sample("aten.max aten.min", lambda x: x.max(3)[0] + x.min(3)[0]),
     Sample("aten.max aten.min", lambda x: x.max() - x.min()),
     Sample("aten.aminmax", lambda x: sum(torch.aminmax(x, dim=2))),
+    Sample("aten._aminmax", lambda x: sum(aten._aminmax(x, 2))),
+    Sample("aten.dist", lambda x: torch.dist(x[:, 0], x[:, 1, :4, :5].mean())),
     Sample("aten.var aten.std", lambda x: x.var(2) + x.std(2)),
     Sample("aten.var_mean aten.std_mean", lambda x: torch.var_mean(x, 3)[1] + torch.std_mean(x, 3)[0]),
     Sample("aten.prod", lambda x: x.prod(2)),
@@ -99,6 +103,7 @@ MIXING = [
     Sample("aten.topk", lambda x: x.topk(3, 3)[0]),
     Sample("aten.cumsum aten.cumsum_", lambda x: x.cumsum(2) + (x * 1).cumsum_(2)),
     Sample("aten.cumprod", lambda x: x.cumprod(3)),
+    Sample("aten.cumprod_", lambda x: (x * 1).cumprod_(2)),
     Sample("aten.logcumsumexp", lambda x: x.logcumsumexp(2)),
     Sample("aten.cummax aten.cummin", lambda x: x.cummax(2)[0] + x.cummin(2)[0]),
     Sample("aten._fft_r2c aten._fft_c2r", lambda x: torch.fft.irfft(torch.fft.rfft(x)[..., :2])),

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cnninspect.ops.catalogue import layer_of
+from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
 from cnninspect.receptive.fields import Field
 from cnninspect.receptive.intervals import intervals
 from cnninspect.trace.recorder import record
@@ -106,7 +106,7 @@ CASES = [
 
 def field_of(function: Callable[[Tensor], Any]) -> Field:
     trace = record(function, (torch.rand(1, 2, 6, 6),), {}, layer_of, device="cpu")
-    return intervals(trace)[trace.outputs[0].value]
+    return intervals(trace, KNOWLEDGE)[trace.outputs[0].value]
 
 
 def rows_seen(field: Field) -> tuple[list[int | None], list[int | None]]:

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cnninspect.ops.catalogue import layer_of
+from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
 from cnninspect.receptive.intervals import Fields, intervals
 from cnninspect.receptive.rows import row_fields
 from cnninspect.report.field import ReceptiveField
@@ -73,8 +73,8 @@ def rows_then_columns(x: Tensor) -> Tensor:
 
 def fields_of(model: Model, *shapes: Shape) -> tuple[Fields, ReceptiveField | None]:
     trace = record(model, tuple(torch.rand(shape) for shape in shapes), {}, layer_of, device="cpu")
-    fields = intervals(trace)
-    return fields, row_fields(trace, fields)[0]
+    fields = intervals(trace, KNOWLEDGE)
+    return fields, row_fields(fields)[0]
 
 
 GRU = (4, 3)

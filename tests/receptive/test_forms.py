@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cnninspect.ops.catalogue import layer_of
+from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
 from cnninspect.receptive.intervals import intervals
 from cnninspect.receptive.maps import Map
 from cnninspect.trace.recorder import record
@@ -59,7 +59,7 @@ def test_an_endless_field_that_fits_into_the_image_is_exact(model: Model, shape:
     if isinstance(model, nn.Module):
         model.eval()
     trace = record(model, (torch.rand(shape),), {}, layer_of, device="cpu")
-    fields = intervals(trace)
+    fields = intervals(trace, KNOWLEDGE)
     inside = 0
     for call in trace.calls:
         for ref in call.outputs:

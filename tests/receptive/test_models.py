@@ -12,7 +12,7 @@ from torch import nn
 
 from cnninspect.inspection.probe_check import check_fields, regions_to_probe
 from cnninspect.measure.nan_probe import probe_nan
-from cnninspect.ops.catalogue import layer_of
+from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
 from cnninspect.receptive.intervals import intervals
 from cnninspect.report.quantities import Verdict
 from cnninspect.targets.torchvision_ops import import_torchvision
@@ -71,7 +71,7 @@ def problems(provider: str, name: str) -> list[str]:
     model, shape = build(provider, name)
     x = torch.rand(shape)
     trace = record(model, (x,), {}, layer_of, device="cpu")
-    fields = intervals(trace)
+    fields = intervals(trace, KNOWLEDGE)
     found = [
         f"{call.path} {call.kind}: {field.unknown or field.data_dependent}"
         for call in trace.calls

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cnninspect.ops.catalogue import layer_of
+from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
 from cnninspect.receptive import joins
 from cnninspect.receptive.intervals import Fields, intervals
 from cnninspect.trace.recorder import record
@@ -28,7 +28,7 @@ def fields_of(use: Scores) -> tuple[Fields, int]:
         return use(tokens.transpose(1, 2) @ tokens)
 
     trace = record(network, (torch.rand(1, 1, PIXELS),), {}, layer_of, device="cpu")
-    return intervals(trace), trace.outputs[0].value
+    return intervals(trace, KNOWLEDGE), trace.outputs[0].value
 
 
 def seen(use: Scores) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 
 from cnninspect.inspection.probe_check import check_fields, regions_to_probe
 from cnninspect.measure.nan_probe import probe_nan
-from cnninspect.ops.catalogue import layer_of
+from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
 from cnninspect.receptive.intervals import intervals
 from cnninspect.report.quantities import Verdict
 from cnninspect.trace.recorder import record
@@ -51,7 +51,7 @@ def test_the_nan_probe_confirms_the_fields(network: Network) -> None:
     """A third way: the untouched network with its random weights and nonlinear functions, run in float32."""
     model, x = network.build(), torch.rand(1, network.channels, *network.size)
     trace = record(model, (x,), {}, layer_of, device="cpu")
-    fields = intervals(trace)
+    fields = intervals(trace, KNOWLEDGE)
     probe = probe_nan(trace, model, (x,), {}, layer_of, regions_to_probe(trace, fields.axes))
     verdicts = check_fields(trace, fields.of_call, probe)
     assert [call for call, verdict in zip(trace.calls, verdicts, strict=True) if verdict is not Verdict.MATCH] == []

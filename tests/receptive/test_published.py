@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from cnninspect.ops.catalogue import layer_of
+from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
 from cnninspect.receptive.intervals import intervals
 from cnninspect.receptive.rows import row_fields
 from cnninspect.report.field import ReceptiveField
@@ -110,7 +110,7 @@ def test_published_field(
 def test_the_original_unet_sees_its_whole_input() -> None:
     """Ronneberger et al. 2015, figure 1: 572 pixels become 388, and the outermost outputs see the outermost pixels."""
     trace = traced(built(literature.original_unet), (1, 1, 572, 572))
-    field = intervals(trace)[trace.outputs[0].value]
+    field = intervals(trace, KNOWLEDGE)[trace.outputs[0].value]
     assert field.shape == (1, 2, 388, 388)
     for axis, interval in field.strict.items():
         lo, hi = (np.broadcast_to(end, field.shape)[0, 0].take(0, 1 - axis.index) for end in (interval.lo, interval.hi))
@@ -121,7 +121,7 @@ def field_at(build: Callable[[], nn.Module], shape: tuple[int, ...], path: str) 
     """The published form of the field of the first call of a module."""
     trace = traced(build, shape)
     call = next(call for call in trace.calls if call.path == path and not call.functional)
-    field = row_fields(trace, intervals(trace))[call.index]
+    field = row_fields(intervals(trace, KNOWLEDGE))[call.index]
     assert field is not None
     return field
 

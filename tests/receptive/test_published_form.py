@@ -7,7 +7,8 @@ from fractions import Fraction
 import torch
 from hypothesis import assume, given, settings
 
-from cnninspect.ops.catalogue import layer_of
+from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
+from cnninspect.receptive.intervals import intervals
 from cnninspect.receptive.rows import row_fields
 from cnninspect.trace.recorder import record
 from tests.receptive.oracle import hulls
@@ -26,7 +27,7 @@ ENOUGH = 18
 def test_size_jump_and_padding_hold_inside(network: Network) -> None:
     model = network.build()
     trace = record(model, (torch.ones(1, network.channels, LONG),), {}, layer_of, device="cpu")
-    published = row_fields(trace)[0]
+    published = row_fields(intervals(trace, KNOWLEDGE))[0]
     assert published is not None
     seen = hulls(model, network.channels, network.size)[0][0]
     lo, hi = seen.lo[0].amin(0), seen.hi[0].amax(0)

@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cnninspect.ops.catalogue import layer_of
+from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
+from cnninspect.receptive.intervals import intervals
 from cnninspect.receptive.rows import last_map, row_fields
 from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Status
@@ -29,7 +30,7 @@ def trace_of(model: Model, *shapes: tuple[int, ...]) -> Trace:
 
 def row(model: Model, *shapes: tuple[int, ...]) -> ReceptiveField | None:
     """The row of the model's output."""
-    return row_fields(trace_of(model, *shapes))[0]
+    return row_fields(intervals(trace_of(model, *shapes), KNOWLEDGE))[0]
 
 
 def zeros(*shape: int) -> Tensor:
@@ -168,7 +169,8 @@ def test_where_a_map_of_one_position_is_flattened_all_that_follows_is_global_fro
         return F.linear(F.linear(flat, zeros(3, 4)).relu(), zeros(3, 3)) + F.linear(flat, zeros(3, 4))
 
     trace = trace_of(model, IMAGE)
-    rows = [(call.kind, found) for call, found in zip(trace.calls, row_fields(trace), strict=True) if found is not None]
+    found = row_fields(intervals(trace, KNOWLEDGE))
+    rows = [(call.kind, row) for call, row in zip(trace.calls, found, strict=True) if row is not None]
     assert [found.size for kind, found in rows if kind in ("F.conv2d", "Tensor.relu")][:2] == [(12, 12)] * 2
     assert [found.cause for _, found in rows if found.is_global] == ["Tensor.flatten"] * 7
 
@@ -241,7 +243,11 @@ def test_what_was_written_later_does_not_change_an_earlier_row() -> None:
         return first + 0, view - 0
 
     trace = trace_of(model, IMAGE)
-    fields = {call.kind: field for call, field in zip(trace.calls, row_fields(trace), strict=True) if call.functional}
+    fields = {
+        call.kind: field
+        for call, field in zip(trace.calls, row_fields(intervals(trace, KNOWLEDGE)), strict=True)
+        if call.functional
+    }
     assert fields["Tensor.mul"] == ReceptiveField((1, 1), (1, 1), (0, 0), Status.EXACT)
     assert fields["Tensor.narrow"] == ReceptiveField((1, 1), (1, 1), (-3, 0), Status.EXACT)
     assert fields["Tensor.add"] is not None
@@ -261,16 +267,16 @@ LAST = [
 
 @pytest.mark.parametrize(("model", "kind"), LAST)
 def test_the_last_map(model: Model, kind: str) -> None:
-    call = last_map(trace_of(model, IMAGE))
+    call = last_map(intervals(trace_of(model, IMAGE), KNOWLEDGE))
     assert call is not None
     assert call.kind == kind
 
 
 def test_a_map_of_two_images_is_a_map() -> None:
-    call = last_map(trace_of(lambda x, y: torch.cat([conv(x), conv(y)], 1), IMAGE, IMAGE))
+    call = last_map(intervals(trace_of(lambda x, y: torch.cat([conv(x), conv(y)], 1), IMAGE, IMAGE), KNOWLEDGE))
     assert call is not None
     assert call.kind == "torch.cat"
 
 
 def test_no_map_at_all() -> None:
-    assert last_map(trace_of(lambda x: x * 2, (3, 4))) is None
+    assert last_map(intervals(trace_of(lambda x: x * 2, (3, 4)), KNOWLEDGE)) is None

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from cnninspect.ops.catalogue import layer_of
-from cnninspect.receptive import rules
+from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
 from cnninspect.receptive.fields import Field
 from cnninspect.receptive.intervals import intervals
 from cnninspect.trace.encode import live_tensors
@@ -76,7 +73,7 @@ def ends(field: Field, index: int, pixels: int) -> tuple[np.ndarray, np.ndarray]
 @pytest.mark.parametrize("sample", CASES)
 def test_field_is_the_hull_of_what_the_op_reacts_to(sample: Sample) -> None:
     trace = traced(sample)
-    fields = intervals(trace)
+    fields = intervals(trace, KNOWLEDGE)
     for axis in fields.axes["0"]:
         for reacted, ref in zip(reactions(sample, axis.dim), trace.outputs, strict=True):
             field = fields[ref.value]
@@ -89,22 +86,3 @@ def test_field_is_the_hull_of_what_the_op_reacts_to(sample: Sample) -> None:
 @pytest.mark.parametrize("sample", CASES)
 def test_sample_runs_its_ops(sample: Sample) -> None:
     assert set(sample.packets.split()) <= {op.packet for op in traced(sample).ops}
-
-
-def test_every_rule_has_a_sample() -> None:
-    assert set(rules.RULES) == {packet for sample in SAMPLES for packet in sample.packets.split()} & set(rules.RULES)
-
-
-@pytest.mark.parametrize(
-    "table", [rules.RULES, rules.CREATES, rules.READS_BY_DATA], ids=["rules", "creates", "by-data"]
-)
-def test_every_listed_op_exists(table: Any) -> None:
-    names = [packet.split(".") for packet in table if packet.startswith("aten.")]
-    assert [name for _, name in names if not hasattr(torch.ops.aten, name)] == []
-
-
-def test_no_op_has_two_rules() -> None:
-    with pytest.raises(ValueError, match=r"aten\.view has a rule already"):
-        rules.rule("aten.view")(lambda op, x: x)
-    with pytest.raises(ValueError, match=r"aten\.zeros has a rule already"):
-        rules.enter_all(rules.READS_BY_DATA, "zeros")

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cnninspect.ops.catalogue import layer_of
+from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
 from cnninspect.receptive.intervals import Fields, intervals, name_of
 from cnninspect.receptive.sights import Sight, nested, outermost, sight
 from cnninspect.trace.recorder import record
@@ -19,7 +19,7 @@ from cnninspect.trace.records import Call
 
 def fields_of(model: nn.Module, *shape: int) -> Fields:
     trace = record(model.to("meta").eval(), (torch.empty(shape, device="meta"),), {}, layer_of, device="meta")
-    return intervals(trace)
+    return intervals(trace, KNOWLEDGE)
 
 
 def call_of(fields: Fields, name: str) -> Call:

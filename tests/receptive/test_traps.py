@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cnninspect.ops.catalogue import layer_of
+from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
 from cnninspect.receptive.fields import Field
 from cnninspect.receptive.intervals import intervals
 from cnninspect.receptive.rows import row_fields
@@ -26,8 +26,8 @@ from tests.receptive.blocks import Gate
 def seen(model: Callable[..., Any], *shape: int, training: bool = False) -> tuple[Trace, Field, ReceptiveField]:
     """The trace, and the field of the first output as intervals and in published form."""
     trace = record(model, (torch.rand(shape),), {}, layer_of, device="cpu", training=training)
-    fields = intervals(trace)
-    published = row_fields(trace, fields)[0]
+    fields = intervals(trace, KNOWLEDGE)
+    published = row_fields(fields)[0]
     assert published is not None
     return trace, fields[trace.outputs[0].value], published
 
@@ -230,7 +230,7 @@ def test_what_follows_a_look_at_the_elements_may_depend_on_any_of_them(
     conv = nn.Conv1d(1, 1, 3)
     trace, field, published = seen(lambda x: function(conv(x)), 1, 1, 12)
     assert (field.data_dependent, published.status, published.size) == (name, Status.UNKNOWN, None)
-    before = row_fields(trace)[1]
+    before = row_fields(intervals(trace, KNOWLEDGE))[1]
     assert before is not None
     assert before.size == (3,)
 
@@ -253,7 +253,7 @@ def test_an_op_without_a_rule_is_named_and_taints_what_follows() -> None:
 
         model = nn.Sequential(nn.Conv1d(1, 1, 3), Mystery(), nn.Conv1d(1, 1, 3))
         trace, field, published = seen(model, 1, 1, 12)
-        fields = row_fields(trace, intervals(trace))
+        fields = row_fields(intervals(trace, KNOWLEDGE))
     assert field.unknown is not None
     assert "receptive_test.mystery" in field.unknown
     assert published.status is Status.UNKNOWN

@@ -9,8 +9,8 @@ from math import prod
 from typing import Any, NamedTuple
 
 from cnninspect.claims.cell import Cell
-from cnninspect.ops import families
-from cnninspect.ops.base import FUNCTIONS, MODULES, Formula, NoFormula, Use
+from cnninspect.ops import catalogue
+from cnninspect.ops.registry import FUNCTIONS, MODULES, Formula, NoFormula, Use
 from cnninspect.report.document import Report, Row
 from cnninspect.report.quantities import Quantity, Shape, Verdict, flops_from_macs
 
@@ -87,7 +87,7 @@ def output_of(row: Row) -> Shape | None:
     return shapes[0] if shapes and len(shapes) == 1 else None
 
 
-families.load()
+catalogue.load()
 
 Numbers = Mapping[str, Any]
 """What a slip makes of a row: some of its numbers, by column."""

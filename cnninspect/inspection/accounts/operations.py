@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from cnninspect.inspection.accounts.base import Addition, Inspected, inclusive
 from cnninspect.ops.accounting import UNITS, Tally, account
-from cnninspect.ops.base import Work
+from cnninspect.ops.registry import Work
 from cnninspect.report.document import Uncounted
 from cnninspect.report.quantities import Quantity, Unit
 from cnninspect.report.verdicts import one_sided

@@ -13,8 +13,8 @@ from cnninspect.inspection.accounts.traffic import traffic_of
 from cnninspect.measure.base import Count
 from cnninspect.measure.explain import explain
 from cnninspect.ops.accounting import operations_of
-from cnninspect.ops.base import rule_of
 from cnninspect.ops.evaluate import multiplies, op_macs
+from cnninspect.ops.registry import rule_of
 from cnninspect.report.document import Row
 from cnninspect.report.quantities import Quantity, Status, Unit, in_flops
 from cnninspect.report.ratios import with_ratios

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from cnninspect.errors import UsageError, nearest
 from cnninspect.inspection.accounts.base import Addition, Inspected
+from cnninspect.ops.catalogue import KNOWLEDGE
 from cnninspect.receptive.intervals import Fields, intervals, name_of
 from cnninspect.receptive.rows import last_map
 from cnninspect.receptive.sights import Ends, Sight, nested, outermost, sight
@@ -27,7 +28,7 @@ class Sights:
 
         Raises UsageError for a layer or a position that is not there, and for one whose field is not known.
         """
-        fields = intervals(inspected.trace)
+        fields = intervals(inspected.trace, KNOWLEDGE)
         call = _last(fields) if self.layer is None else _called(self.layer, inspected.trace)
         if call is None and self.at is None:
             return Addition(extra={"sights": []})
@@ -44,7 +45,7 @@ class Sights:
 
 def _last(fields: Fields) -> Call | None:
     """The last map, under the name of the largest part of the network that ends in it."""
-    last = last_map(fields.trace, fields)
+    last = last_map(fields)
     return None if last is None else outermost(fields.trace, last)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cnninspect.inspection.accounts.base import Addition, Inspected, inclusive
-from cnninspect.ops.traffic import moved_bytes
+from cnninspect.ops.accounting import moved_bytes
 from cnninspect.report.quantities import Quantity, Status, Unit
 from cnninspect.report.ratios import intensity
 from cnninspect.report.verdicts import one_sided

@@ -14,6 +14,8 @@ SAMPLES: list[OpSample] = [
     *(op(name, X, (3, 1)) for name in (*_COMPARISONS, "maximum", "minimum", "fmax", "fmin")),
     *(op(f"{name}_", X, 0.5) for name in _COMPARISONS),
     *(op(name, X) for name in ("isnan", "isinf", "isposinf", "isneginf")),
+    *(op(name, X) for name in ("nan_to_num", "nan_to_num_", "sign", "sign_", "sgn", "sgn_")),
+    op("heaviside", X, (4,)),
     op("isin", X, (7,)),
     op("isin", 3, (7,)),
     *(op(name, X) for name in ("hardswish", "hardswish_", "mish_", "gelu_", "log_sigmoid_forward")),

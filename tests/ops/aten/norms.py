@@ -9,6 +9,7 @@ SAMPLES: list[OpSample] = [
     op("native_batch_norm", MAP, None, None, C, C, True, 0.1, 1e-5),
     op("_native_batch_norm_legit", MAP, C, C, C, C, True, 0.1, 1e-5),
     op("_native_batch_norm_legit", MAP, C, C, True, 0.1, 1e-5),
+    op("_native_batch_norm_legit_functional", MAP, C, C, C, C, True, 0.1, 1e-5),
     op("_native_batch_norm_legit_no_training", MAP, C, C, C, C, 0.1, 1e-5),
     op("_batch_norm_with_update", MAP, C, C, C, C, 0.1, 1e-5),
     op("_batch_norm_no_update", MAP, C, C, C, C, 0.1, 1e-5),

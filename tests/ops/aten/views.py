@@ -63,6 +63,7 @@ SAMPLES: list[OpSample] = [
     by_hand("detach_", X, results=(X,)),  # seen where autograd is below what watches
     op("lift", X),
     op("lift_fresh", X),
+    op("lift_fresh_copy", X),
     op("_conj", Tensor(X, torch.complex64)),
     op("_neg_view", X),
 ]

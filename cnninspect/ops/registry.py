@@ -1,19 +1,24 @@
-"""What a formula is: pure integer functions of hyper-parameters and input shapes, and the registry of all of them."""
+"""The registry of layers and of ATen ops: all that is known of each, in one registration in the file of its family."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from math import prod
 from typing import Any
 
+from cnninspect.receptive.digits import Indices
+from cnninspect.receptive.knowledge import NoField, PutBack, Rule
+from cnninspect.receptive.reach import Reach
 from cnninspect.report.quantities import Shape
-from cnninspect.trace.records import Op, State, TensorRef, tensors
+from cnninspect.trace.records import Call, Op, State, TensorRef, tensors
 
 
 class NoFormula(Exception):
     """This use of the layer lies outside what its formula covers; the number is unknown, not 0."""
+
+
+# --- layers -------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,8 @@ class Formula:
     names of torch functions to an adapter. `params` gives the count for each role; `roles` names the parameters that
     such a module may have, by default those of `params`, which then looks at hyper-parameters alone. `computes` is
     False for layers that only move data: they cost nothing and have no neurons. `layer_like` is False for functions
-    that are nothing a reader would call a layer. `source` says where the formula stands.
+    that are nothing a reader would call a layer. `sequences` is how many of the first inputs are sequences. `source`
+    says where the formula stands. What the outputs see follows from the ops that the layer runs.
     """
 
     name: str
@@ -83,6 +89,10 @@ class Formula:
     roles: tuple[str, ...] | None = None
     computes: bool = True
     layer_like: bool = True
+    sequences: int = 0
+
+
+# --- ATen ops -----------------------------------------------------------------------------------------------------
 
 
 class Work(str, Enum):
@@ -102,24 +112,48 @@ class Work(str, Enum):
         return self not in (Work.MOVEMENT, Work.CREATION)
 
 
+def every_operand(op: Op) -> Sequence[TensorRef]:
+    """All tensors that go in: a product is linear in each of them."""
+    return list(tensors(op.args))
+
+
 @dataclass(frozen=True)
 class OpRule:
-    """Output shapes and multiply-accumulates of one ATen op, from its arguments (TensorRefs for tensors).
+    """All that is known of one ATen op.
 
-    Both functions bind the op's arguments by their own signature and raise NoFormula where they cannot answer: the
-    one does not keep the other from it. `output` may leave out trailing results that no caller sees.
+    `output` and `macs` bind the op's arguments (TensorRefs for tensors) by their own signature and raise NoFormula
+    where they cannot answer: the one does not keep the other from it. `output` may leave out trailing results that no
+    caller sees. `macs` is None for an op that multiplies and accumulates nothing. `field` is the rule for what each
+    result depends on, or NoField with the reason why there is none. The other facts:
+
+    - `operations`: how many operations of its class it does, where that is not the larger of input and output;
+    - `operands`: the tensors whose gradient is a product as large as the op; NoFormula where that has no closed form;
+    - `stops_gradient`, `swallows_nan`: no gradient passes, or NaN may go in where none comes out;
+    - `slides`, `put_back`, `content`, `positions`, `features`: what receptive.knowledge.OpKnowledge says of them.
     """
 
-    packet: str
     output: Callable[..., tuple[Shape, ...]]
-    macs: Callable[..., int] | None
+    field: Rule | NoField
     source: str
     work: Work
+    macs: Callable[..., int] | None = None
+    operations: Callable[[Op], int] | None = None
+    operands: Callable[[Op], Sequence[TensorRef]] = every_operand
+    stops_gradient: bool = False
+    swallows_nan: bool = False
+    slides: bool = False
+    put_back: PutBack | None = None
+    content: Callable[[Op, Sequence[Reach]], Indices | None] | None = None
+    positions: Callable[[Op], int] | None = None
+    features: Callable[[Op], Sequence[tuple[TensorRef, int]]] | None = None
 
 
 MODULES: dict[str, Formula] = {}
 FUNCTIONS: dict[str, tuple[Formula, Adapter]] = {}
 OPS: dict[str, OpRule] = {}
+
+POINTWISE = "pointwise"
+"""The entry that all ops share that torch tags as pointwise and that have none of their own."""
 
 
 def register(formula: Formula) -> Formula:
@@ -134,62 +168,44 @@ def register(formula: Formula) -> Formula:
 def register_op(
     *packets: str,
     output: Callable[..., tuple[Shape, ...]],
+    field: Rule | NoField,
+    source: str,
     macs: Callable[..., int] | None = None,
-    source: str = "torch documentation of the op",
     work: Work | None = None,
+    **facts: Any,
 ) -> None:
-    """Enter the rule of one or several ATen ops; `macs=None` means the op multiplies and accumulates nothing.
+    """Enter all that is known of one or several ATen ops: the fields of OpRule; entering an op twice is an error.
 
     `work` is MAC by default where `macs` is given, and else MOVEMENT.
     """
     kind = work or (Work.MOVEMENT if macs is None else Work.MAC)
     for packet in packets:
-        _enter(OPS, packet, OpRule(packet, output, macs, source, kind))
-
-
-def rule_of(op: Op) -> OpRule | None:
-    """The rule of an op, None for one that nothing is known about; ops that torch tags as pointwise share one."""
-    return OPS.get(op.packet) or (POINTWISE if op.pointwise else None)
+        _enter(OPS, packet, OpRule(output, field, source, kind, macs, **facts))
 
 
 def _enter(table: dict[str, Any], name: str, entry: Any) -> None:
     if name in table:
-        raise ValueError(f"{name} has a formula already")
+        raise ValueError(f"{name} is registered already")
     table[name] = entry
 
 
-def as_tuple(value: Any, length: int) -> tuple[int, ...]:
-    """A hyper-parameter given once or per axis, per axis; NoFormula if it is the content of a tensor."""
-    items = tuple(value) if isinstance(value, (tuple, list)) else (value,)
-    if not all(isinstance(item, int) for item in items):
-        raise NoFormula(f"{value} is no integer")
-    return items * length if len(items) == 1 else items
+def aten(names: str) -> tuple[str, ...]:
+    """The packets of ATen ops given by name, with a trailing `(_)` for both the op and its in-place form."""
+    found: list[str] = []
+    for name in names.split():
+        plain = name.removesuffix("(_)")
+        found += [f"aten.{plain}", f"aten.{plain}_"] if plain != name else [f"aten.{name}"]
+    return tuple(found)
 
 
-def broadcast(*shapes: Shape) -> Shape:
-    """The shape that results from broadcasting, as in numpy.
-
-    Source: torch documentation, "Broadcasting semantics".
-    """
-    length = max((len(shape) for shape in shapes), default=0)
-    padded = [(1,) * (length - len(shape)) + tuple(shape) for shape in shapes]
-    result = []
-    for sizes in zip(*padded, strict=True):
-        distinct = {size for size in sizes if size != 1}
-        if len(distinct) > 1:
-            raise NoFormula(f"shapes {shapes} do not broadcast")
-        result.append(distinct.pop() if distinct else 1)
-    return tuple(result)
+def rule_of(op: Op) -> OpRule | None:
+    """The entry of an op, None for one that nothing is known about; ops that torch tags as pointwise share one."""
+    return OPS.get(op.packet) or (OPS.get(POINTWISE) if op.pointwise else None)
 
 
-def numel(shape: Shape) -> int:
-    """Number of elements of a tensor of this shape."""
-    return prod(shape)
-
-
-def broadcast_tensors(*args: Any, out: Any = None, **kwargs: Any) -> tuple[Shape, ...]:
-    """The broadcast of all tensors among an op's arguments, other than the one that only receives the result."""
-    return (broadcast(*(ref.shape for ref in tensors((args, kwargs)))),)
-
-
-POINTWISE = OpRule("pointwise", broadcast_tensors, None, "torch.Tag.pointwise", Work.ELEMENTWISE)
+def sequences_of(call: Call) -> int:
+    """How many of a call's first arguments are sequences; 0 for a call that is no recurrent or attention layer."""
+    if call.functional:
+        return FUNCTIONS[call.kind][0].sequences if call.kind in FUNCTIONS else 0
+    name = call.layer or call.base
+    return MODULES[name].sequences if name is not None else 0

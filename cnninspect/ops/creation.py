@@ -1,0 +1,195 @@
+"""New tensors: constants, ranges, windows and random numbers; `torch.tensor([1, 2])`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil, floor
+from typing import Any
+
+import numpy as np
+
+from cnninspect.ops.fields import elementwise
+from cnninspect.ops.registry import Formula, NoFormula, Use, Work, aten, register, register_op, same_shape
+from cnninspect.ops.shapes import broadcast_tensors, same
+from cnninspect.receptive.knowledge import NoField, depends_on_nothing, reads_by_data
+from cnninspect.receptive.reach import Reach, nothing
+from cnninspect.report.quantities import Shape
+from cnninspect.trace.records import Op, TensorRef
+
+
+def nested_shape(data: Any) -> Shape:
+    """The lengths of lists in lists, from the outermost on, and the shape of a tensor in them; a number has none.
+
+    Raises NoFormula for anything else, such as an array. Source: torch.tensor.
+    """
+    if isinstance(data, TensorRef):
+        return data.shape
+    if isinstance(data, (list, tuple)):
+        return (len(data), *(nested_shape(data[0]) if data else ()))
+    if isinstance(data, (bool, int, float, complex)):
+        return ()
+    raise NoFormula(f"{data} is no number and no list")
+
+
+def _constant_call(data: Any, *_: Any, **__: Any) -> Use:
+    return Use((nested_shape(data),))
+
+
+def _method_call(self: TensorRef, data: Any, *_: Any, **__: Any) -> Use:
+    return _constant_call(data)
+
+
+register(
+    Formula(
+        name="constant",
+        source="torch.tensor",
+        functions={
+            "torch.tensor": _constant_call,
+            "torch.as_tensor": _constant_call,
+            "Tensor.new_tensor": _method_call,
+        },
+        output=same_shape,
+        computes=False,
+        layer_like=False,
+    )
+)
+
+
+# --- the ops: output shapes ---------------------------------------------------------------------------------------
+
+
+def _of_size(size: Sequence[int], *_: Any, **__: Any) -> tuple[Shape, ...]:
+    """`size`."""
+    return (tuple(size),)
+
+
+def _of_last_argument(*arguments: Any, **_: Any) -> tuple[Shape, ...]:
+    """The size, which comes after the bounds."""
+    return (tuple(arguments[-1]),)
+
+
+def _new(self: TensorRef, size: Sequence[int], *_: Any, **__: Any) -> tuple[Shape, ...]:
+    """`size`; the tensor gives only dtype and device."""
+    return (tuple(size),)
+
+
+def _arange(*bounds: float, **_: Any) -> tuple[Shape, ...]:
+    """ceil((end - start) / step) numbers. Source: torch.arange."""
+    start, end, step = (0, *bounds, 1) if len(bounds) == 1 else (*bounds, 1)[:3]
+    return ((ceil((end - start) / step),),)
+
+
+def _inclusive_range(start: float, end: float, step: float = 1, **_: Any) -> tuple[Shape, ...]:
+    """floor((end - start) / step) + 1 numbers. Source: torch.range."""
+    return ((floor((end - start) / step) + 1,),)
+
+
+def _spaced(start: Any, end: Any, steps: int, *_: Any, **__: Any) -> tuple[Shape, ...]:
+    """`steps` numbers."""
+    return ((steps,),)
+
+
+def _eye(n: int, m: int | None = None, **_: Any) -> tuple[Shape, ...]:
+    """n rows and as many columns, or m."""
+    return ((n, n if m is None else m),)
+
+
+def _vector(length: int, *_: Any, **__: Any) -> tuple[Shape, ...]:
+    """`length` numbers."""
+    return ((length,),)
+
+
+def _at_or_below(row: int, col: int, offset: int) -> int:
+    """Places of a matrix on or below a diagonal."""
+    return sum(min(max(line + offset + 1, 0), col) for line in range(row))
+
+
+def _lower_indices(row: int, col: int, offset: int = 0, **_: Any) -> tuple[Shape, ...]:
+    """Row and column of each place on or below the diagonal. Source: torch.tril_indices."""
+    return ((2, _at_or_below(row, col, offset)),)
+
+
+def _upper_indices(row: int, col: int, offset: int = 0, **_: Any) -> tuple[Shape, ...]:
+    """Row and column of each place on or above the diagonal. Source: torch.triu_indices."""
+    return ((2, row * col - _at_or_below(row, col, offset - 1)),)
+
+
+def _normal(*arguments: Any, **options: Any) -> tuple[Shape, ...]:
+    """The broadcast of mean and deviation, or the size where both are numbers."""
+    return (tuple(arguments[2]),) if len(arguments) > 2 else broadcast_tensors(*arguments, **options)
+
+
+def _drawn(self: TensorRef, num_samples: int, *_: Any, **__: Any) -> tuple[Shape, ...]:
+    """`num_samples` indices per row of probabilities. Source: torch.multinomial."""
+    return ((*self.shape[:-1], num_samples),)
+
+
+def _fill_field(op: Op, target: Reach, value: Any) -> Reach:
+    """One value everywhere."""
+    return value.expanded(target.shape) if isinstance(value, Reach) else nothing(target.shape)
+
+
+# --- the ops ------------------------------------------------------------------------------------------------------
+
+
+for _names, _shapes, _source in (
+    ("empty empty_strided empty_permuted zeros ones full rand randn", _of_size, "torch, Creation Ops"),
+    ("randint", _of_last_argument, "torch.randint"),
+    ("empty_like zeros_like ones_like full_like rand_like randn_like randint_like", same, "torch, Creation Ops"),
+    ("new_zeros new_ones new_full new_empty new_empty_strided", _new, "torch.Tensor.new_zeros and its like"),
+    ("zero(_)", same, "torch.Tensor.zero_"),
+    ("scalar_tensor", lambda s, **_: ((),), "torch.scalar_tensor"),
+    ("range", _inclusive_range, "torch.range"),
+    ("linspace logspace", _spaced, "torch.linspace, torch.logspace"),
+    ("eye", _eye, "torch.eye"),
+    ("hann_window hamming_window blackman_window kaiser_window bartlett_window", _vector, "torch.signal.windows"),
+    ("randperm fft_fftfreq", _vector, "torch.randperm, torch.fft.fftfreq"),
+    ("fft_rfftfreq", lambda n, *_, **__: ((n // 2 + 1,),), "torch.fft.rfftfreq"),
+    ("tril_indices", _lower_indices, "torch.tril_indices"),
+    ("triu_indices", _upper_indices, "torch.triu_indices"),
+    ("normal_ uniform_ exponential_ random_ cauchy_ log_normal_ geometric_", same, "torch, In-place random sampling"),
+    ("bernoulli_", same, "torch.Tensor.bernoulli_"),
+):
+    register_op(*aten(_names), output=_shapes, field=depends_on_nothing, source=_source, work=Work.CREATION)
+register_op(
+    "aten.arange",
+    output=_arange,
+    field=depends_on_nothing,
+    source="torch.arange",
+    work=Work.CREATION,
+    content=lambda op, parts: np.arange(*op.args),
+)
+register_op(*aten("fill(_)"), output=same, field=_fill_field, source="torch.Tensor.fill_", work=Work.CREATION)
+
+
+# --- random numbers whose distribution depends on an argument -----------------------------------------------------
+
+
+register_op(
+    "aten.bernoulli",
+    output=same,
+    field=elementwise,
+    source="torch.bernoulli",
+    work=Work.CREATION,
+    swallows_nan=True,
+)
+register_op(
+    "aten.poisson", output=same, field=NoField("no rule is written for it"), source="torch.poisson", work=Work.CREATION
+)
+register_op(
+    "aten.normal", output=_normal, field=NoField("no rule is written for it"), source="torch.normal", work=Work.CREATION
+)
+register_op(
+    "aten.binomial",
+    output=broadcast_tensors,
+    field=NoField("no rule is written for it"),
+    source="torch.binomial",
+    work=Work.CREATION,
+)
+register_op(
+    "aten.multinomial",
+    output=_drawn,
+    field=reads_by_data,
+    source="torch.multinomial: the probabilities say which index is drawn",
+    work=Work.CREATION,
+)

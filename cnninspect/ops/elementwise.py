@@ -1,0 +1,162 @@
+"""Ops that work element by element, and layers that let their input pass: Identity and the dropouts.
+
+Dropout in training sets some values to 0 and scales the others; the values are still those of the layer before, so such
+a layer counts 0 MACs and no neurons.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cnninspect.ops.fields import elementwise, first_result
+from cnninspect.ops.registry import POINTWISE, Formula, Use, Work, aten, register, register_op, same_shape
+from cnninspect.ops.shapes import broadcast_tensors, same, twice_same
+from cnninspect.receptive.knowledge import NoField
+from cnninspect.report.quantities import Shape
+from cnninspect.trace.records import TensorRef
+
+_FUNCTIONS = (
+    "F.alpha_dropout", "F.dropout", "F.dropout1d", "F.dropout2d", "F.dropout3d", "F.feature_alpha_dropout",
+    "torch.alpha_dropout", "torch.alpha_dropout_", "torch.dropout", "torch.dropout_", "torch.feature_alpha_dropout",
+    "torch.feature_alpha_dropout_", "torch.feature_dropout", "torch.feature_dropout_",
+)  # fmt: skip
+
+
+def every_input(use: Use) -> tuple[Shape, ...]:
+    """The shapes of all inputs: a tuple or dictionary of tensors passes whole."""
+    return use.inputs
+
+
+def _dropout_call(input: TensorRef, p: float = 0.5, *args: Any, **keywords: Any) -> Use:
+    return Use((input.shape,), {"p": p})
+
+
+register(
+    Formula(
+        name="identity",
+        source="torch.nn.Identity",
+        modules=("Identity",),
+        output=every_input,
+        computes=False,
+    )
+)
+
+register(
+    Formula(
+        name="dropout",
+        source="Srivastava et al. 2014; torch.nn, Dropout Layers",
+        modules=("AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout"),
+        hyperparameters=("p",),
+        functions=dict.fromkeys(_FUNCTIONS, _dropout_call),
+        output=same_shape,
+        computes=False,
+    )
+)
+
+
+# --- the ops ------------------------------------------------------------------------------------------------------
+
+
+def _found_among(elements: Any, *_: Any, **__: Any) -> tuple[Shape, ...]:
+    """One answer per element. Source: torch.isin."""
+    return (elements.shape if isinstance(elements, TensorRef) else (),)
+
+
+register_op(
+    POINTWISE,
+    output=broadcast_tensors,
+    field=elementwise,
+    source="torch.Tag.pointwise: every element is computed from the elements at its place",
+    work=Work.ELEMENTWISE,
+)
+register_op(
+    *aten("eq(_) ne(_) lt(_) le(_) gt(_) ge(_) maximum minimum"),
+    output=broadcast_tensors,
+    field=elementwise,
+    source="torch, Comparison Ops",
+    work=Work.COMPARISON,
+)
+register_op(
+    *aten("fmax fmin"),
+    output=broadcast_tensors,
+    field=elementwise,
+    source="torch.fmax, torch.fmin: the number where the other is NaN",
+    work=Work.COMPARISON,
+    swallows_nan=True,
+)
+register_op(
+    *aten("isnan isinf isposinf isneginf"),
+    output=same,
+    field=elementwise,
+    source="torch, Comparison Ops",
+    work=Work.COMPARISON,
+)
+register_op(
+    *aten("nan_to_num(_) sign(_) sgn(_) heaviside"),
+    output=broadcast_tensors,
+    field=elementwise,
+    source="torch.nan_to_num, torch.sign, torch.heaviside: a number comes of NaN",
+    work=Work.ELEMENTWISE,
+    swallows_nan=True,
+)
+register_op(
+    "aten.isin",
+    output=_found_among,
+    field=NoField("no rule is written for it"),
+    source="torch.isin",
+    work=Work.COMPARISON,
+)
+register_op(
+    *aten("copysign_ xlogy_ gcd_ lcm_ floor_divide_"),
+    output=same,
+    field=elementwise,
+    source="torch, Pointwise Ops, in place",
+    work=Work.ELEMENTWISE,
+)
+register_op(
+    "aten.heaviside_",
+    output=same,
+    field=elementwise,
+    source="torch.Tensor.heaviside_",
+    work=Work.ELEMENTWISE,
+    swallows_nan=True,
+)
+register_op(
+    *aten("floor_divide polar complex _add_relu"),
+    output=broadcast_tensors,
+    field=elementwise,
+    source="torch, Pointwise Ops and Creation Ops: one result per pair of elements",
+    work=Work.ELEMENTWISE,
+)
+register_op("aten.frexp", output=twice_same, field=elementwise, source="torch.frexp", work=Work.ELEMENTWISE)
+register_op(
+    "aten.native_dropout",
+    output=twice_same,
+    field=first_result,
+    source="torch.nn.Dropout; Srivastava et al. 2014",
+    work=Work.ELEMENTWISE,
+)
+register_op(
+    *aten(
+        "fake_quantize_per_tensor_affine_cachemask fake_quantize_per_channel_affine_cachemask "
+        "_fake_quantize_per_tensor_affine_cachemask_tensor_qparams"
+    ),
+    output=twice_same,
+    field=elementwise,
+    source="torch.fake_quantize_per_tensor_affine, torch.fake_quantize_per_channel_affine",
+    work=Work.ELEMENTWISE,
+)
+register_op(
+    "aten._fused_moving_avg_obs_fq_helper",
+    output=twice_same,
+    field=NoField("no rule is written for it"),
+    source="torch.ao.quantization.FusedMovingAvgObsFakeQuantize",
+    work=Work.ELEMENTWISE,
+)
+register_op(
+    *aten("quantize_per_tensor quantize_per_channel dequantize"),
+    output=same,
+    field=elementwise,
+    source="torch.quantize_per_tensor, torch.quantize_per_channel, torch.dequantize",
+    work=Work.ELEMENTWISE,
+)

@@ -1,0 +1,114 @@
+"""Field rules that several families share, in the vocabulary of receptive/.
+
+A rule takes the op and its arguments, with a Reach for each tensor, and returns the reach of each result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from math import prod
+from typing import Any
+
+from cnninspect.ops.shapes import axes, shape_of
+from cnninspect.receptive import taps
+from cnninspect.receptive.digits import FEATURE, meeting
+from cnninspect.receptive.knowledge import Result
+from cnninspect.receptive.maps import Map
+from cnninspect.receptive.reach import Reach, merged, nothing, reaches
+from cnninspect.receptive.taps import Taps
+from cnninspect.report.quantities import Shape
+from cnninspect.trace.records import Op
+
+# --- element by element -------------------------------------------------------------------------------------------
+
+
+def elementwise(op: Op, *args: Any, **kwargs: Any) -> Result:
+    """Every element depends on the elements it is computed from."""
+    parts = [*reaches(args), *reaches(list(kwargs.values()))]
+    shape = shape_of(op) if op.outputs else parts[0].shape
+    return (merged(parts, shape, op.index),) * len(op.outputs)
+
+
+def first_result(op: Op, x: Reach, *_: Any, **__: Any) -> Result:
+    """Elementwise; the second result is a random mask or a buffer of the backward pass."""
+    return (x, *(nothing(ref.shape) for ref in op.outputs[1:]))
+
+
+def spread_over(x: Reach, shape: Shape) -> Reach:
+    """Stretched to `shape`, each value along the new sizes an element of its own."""
+    return x.moved(shape, lambda part: part.expanded(shape, FEATURE))
+
+
+# --- windows ------------------------------------------------------------------------------------------------------
+
+
+def slid_over(x: Reach, cuts: Sequence[Taps]) -> Reach:
+    """The last dimensions of `x`, each slid over by its taps."""
+    for dim, cut in enumerate(cuts, len(x.shape) - len(cuts)):
+        x = x.slid(dim, cut)
+    return x
+
+
+def stepped(x: Reach, dim: int, start: int, out: int, step: int) -> Reach:
+    """`out` positions of a dimension, from `start` on every `step`-th."""
+    if (start, out, step) == (0, x.shape[dim], 1):
+        return x
+    if out == 0:
+        return nothing((*x.shape[:dim], 0, *x.shape[dim + 1 :]))
+    return x.slid(dim, taps.steps(x.shape[dim], out, start, step))
+
+
+# --- whole dimensions ---------------------------------------------------------------------------------------------
+
+
+def reduced_over(op: Op, x: Reach, dim: Any) -> Result:
+    """Every result sees the dimensions it was computed over, all of them where none is given."""
+    dims = axes(None if isinstance(dim, bool) else dim, len(x.shape))
+    seen = x.reduced(dims, op.index)
+    if len(shape_of(op)) != len(x.shape):
+        seen = seen.without(dims)
+    return (seen,) * len(op.outputs)
+
+
+def mixed_along(op: Op, x: Reach, *dims: int) -> Result:
+    """The hull over dimensions, for each element along them."""
+    seen = x.reduced(axes(dims, len(x.shape)), op.index)
+    return tuple(_stretched(seen, ref.shape, like=x) for ref in op.outputs)
+
+
+def _stretched(x: Reach, shape: Shape, like: Reach) -> Reach:
+    """With dimensions of size 1 stretched to `shape`; what their values stand for stays as it is in `like`."""
+    kinds = [
+        reduce(meeting, (forms.kind(dim) for forms in like.forms.values()), FEATURE) for dim in range(len(like.shape))
+    ]
+
+    def change(part: Map) -> Map:
+        for dim, size in enumerate(shape):
+            if size != 1 and part.shape[dim] == 1:
+                part = part.resized(dim, size, kinds[dim])
+        return part
+
+    return x.moved(shape, change)
+
+
+def everything(op: Op, *args: Any, **kwargs: Any) -> Result:
+    """Every element of every result depends on every element of all arguments."""
+    parts = [*reaches(args), *reaches(list(kwargs.values()))]
+    wholes = [part.reduced(range(len(part.shape)), op.index).reshaped(()) for part in parts]
+    whole = merged(wholes, (), op.index)
+    return tuple(spread_over(whole, ref.shape) for ref in op.outputs)
+
+
+def product(op: Op, a: Reach, b: Reach) -> Reach:
+    """[..., n, k] x [..., k, m]: element (i, j) sees row i of `a` and column j of `b`."""
+    shape = (*a.shape[:-1], b.shape[-1])
+    last = len(shape) - 1
+    rows = a.reduced([last], op.index).moved(shape, lambda part: part.resized(last, shape[-1]))
+    columns = b.reduced([last - 1], op.index).moved(shape, lambda part: part.resized(last - 1, shape[-2]))
+    return merged((rows, columns), shape, op.index, lazily=True)
+
+
+def same_elements(op: Op, x: Reach, *_: Any, **__: Any) -> Result:
+    """The elements of the first argument, in row-major order."""
+    return tuple(x.reshaped(ref.shape) for ref in op.outputs if prod(ref.shape) == prod(x.shape))

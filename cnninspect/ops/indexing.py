@@ -1,0 +1,197 @@
+"""Indexing: elements picked or placed by tensors of indices. Known lists of indices are followed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cnninspect.ops.fields import spread_over
+from cnninspect.ops.registry import NoFormula, Work, aten, register_op
+from cnninspect.ops.shapes import axis, broadcast, by_values, numel, resized, same, shape_of
+from cnninspect.receptive import taps
+from cnninspect.receptive.knowledge import NoField, NoRule, ReadByData, reads_by_data
+from cnninspect.receptive.reach import Reach, merged
+from cnninspect.report.quantities import Shape
+from cnninspect.trace.records import Op, TensorRef
+
+# --- output shapes ------------------------------------------------------------------------------------------------
+
+
+def _picked(self: TensorRef, indices: Sequence[TensorRef | None]) -> tuple[Shape, ...]:
+    """The indexed dimensions replaced by the broadcast of the indices: in place if they are adjacent, else in front.
+
+    Raises NoFormula for masks: the number of their true elements is data. Source: NumPy, "Advanced indexing".
+    """
+    if any(index is not None and index.dtype in ("bool", "uint8") for index in indices):
+        raise NoFormula("a mask picks as many elements as are true")
+    places = [place for place, index in enumerate(indices) if index is not None]
+    picked = broadcast(*(index.shape for index in indices if index is not None))
+    kept = tuple(size for place, size in enumerate(self.shape) if place not in places)
+    front = places[0] if places[-1] - places[0] == len(places) - 1 else 0
+    return ((*kept[:front], *picked, *kept[front:]),)
+
+
+def _selected(self: TensorRef, dim: int, index: TensorRef) -> tuple[Shape, ...]:
+    """One place along `dim` per index."""
+    return (resized(self.shape, dim, numel(index.shape)),)
+
+
+def _gathered(self: TensorRef, dim: int, index: TensorRef, **_: Any) -> tuple[Shape, ...]:
+    """The shape of the index."""
+    return (index.shape,)
+
+
+def _repeats_spread(repeats: TensorRef, *, output_size: int | None = None) -> tuple[Shape, ...]:
+    """The sum of the repeats, which only a given `output_size` tells."""
+    return by_values() if output_size is None else ((output_size,),)
+
+
+# --- what an output sees ------------------------------------------------------------------------------------------
+
+
+def _select_field(op: Op, x: Reach, dim: int, index: Reach) -> Reach:
+    """The listed indices of a dimension."""
+    return _indexed(op, x, [axis(dim, len(x.shape))], [index])
+
+
+def _index_field(op: Op, x: Reach, indices: list[Reach | None]) -> Reach:
+    """Tensors of indices in place of dimensions; they broadcast, and stand first when they are not adjacent."""
+    dims = [dim for dim, index in enumerate(indices) if index is not None]
+    return _indexed(op, x, dims, [index for index in indices if index is not None])
+
+
+def _gather_field(op: Op, x: Reach, dim: int, index: Reach, **_: Any) -> Reach:
+    """An index for every element: known only where nothing varies along the dimension."""
+    shape, dim = shape_of(op), axis(dim, len(x.shape))
+    if x.varies(dim):
+        raise ReadByData if index.inputs else NoRule
+    if any(size != like for i, (size, like) in enumerate(zip(shape, x.shape, strict=True)) if i != dim):
+        raise NoRule
+    return merged((x.reduced([dim], op.index).expanded(shape), index), shape, op.index)
+
+
+def _scatter_field(op: Op, target: Reach, dim: int, index: Reach, source: Any, *_: Any, **__: Any) -> Reach:
+    """Every element may hold any of the sources along the dimension, or what it held before."""
+    dim = axis(dim, len(target.shape))
+    parts = [part for part in (index, source) if isinstance(part, Reach)]
+    if any(part.varies(dim) for part in parts):
+        raise ReadByData
+    if any(part.shape[i] != size for part in parts for i, size in enumerate(target.shape) if i != dim):
+        raise NoRule
+    spread = [spread_over(part.reduced([dim], op.index), target.shape) for part in parts]
+    return merged((target, *spread), target.shape, op.index)
+
+
+def _indexed(op: Op, x: Reach, dims: list[int], indices: list[Reach]) -> Reach:
+    """One known list of indices is followed; unknown ones matter only where something varies."""
+    shape = shape_of(op)
+    if len(dims) == 1 and indices[0].content is not None:
+        dim, numbers = dims[0], indices[0].content
+        return x.slid(dim, taps.listed(x.shape[dim], numbers.reshape(-1).tolist())).reshaped(shape)
+    if any(map(x.varies, dims)):
+        raise ReadByData if any(index.inputs for index in indices) else NoRule
+    chosen_shape = np.broadcast_shapes(*(index.shape for index in indices))
+    if len(shape) != len(x.shape) - len(dims) + len(chosen_shape):
+        raise NoRule
+    front = dims[0] if dims == list(range(dims[0], dims[-1] + 1)) else 0
+    kept = x.reduced(dims, op.index).without(dims)
+    single = (*kept.shape[:front], *(1,) * len(chosen_shape), *kept.shape[front:])
+    rows = merged(indices, chosen_shape, op.index)
+    rows = rows.reshaped((*chosen_shape, *(1,) * (len(kept.shape) - front)))
+    return merged((spread_over(kept.reshaped(single), shape), spread_over(rows, shape)), shape, op.index)
+
+
+def _added_in(op: Op) -> int:
+    """The elements of the tensor that is added in, the last argument."""
+    added = [ref for ref in op.args if isinstance(ref, TensorRef)][-1]
+    return numel(added.shape)
+
+
+# --- the ops ------------------------------------------------------------------------------------------------------
+
+
+register_op(
+    "aten.index", output=_picked, field=_index_field, source='torch.Tensor.__getitem__; NumPy, "Advanced indexing"'
+)
+register_op(
+    "aten._unsafe_index",
+    output=_picked,
+    field=NoField("no rule is written for it"),
+    source='NumPy, "Advanced indexing"',
+)
+register_op(
+    "aten._unsafe_masked_index",
+    output=lambda self, mask, indices, fill: _picked(self, indices),
+    field=NoField("no rule is written for it"),
+    source='NumPy, "Advanced indexing", with a value in place of what a mask leaves out',
+)
+register_op("aten.index_select", output=_selected, field=_select_field, source="torch.index_select")
+register_op("aten.gather", output=_gathered, field=_gather_field, source="torch.gather")
+register_op("aten.take", output=lambda self, index: (index.shape,), field=reads_by_data, source="torch.take")
+register_op(*aten("scatter(_)"), output=same, field=_scatter_field, source="torch.Tensor.scatter_", swallows_nan=True)
+register_op(
+    *aten("scatter_add(_)"),
+    output=same,
+    field=_scatter_field,
+    source="torch.Tensor.scatter_add_",
+    work=Work.REDUCTION,
+    operations=_added_in,
+)
+register_op(
+    *aten("scatter_reduce(_)"),
+    output=same,
+    field=_scatter_field,
+    source="torch.Tensor.scatter_reduce_",
+    work=Work.REDUCTION,
+)
+register_op(
+    *aten("index_put(_)"),
+    output=same,
+    field=reads_by_data,
+    source="torch.Tensor.index_put_: the indices say what is kept",
+    swallows_nan=True,
+)
+register_op(
+    *aten("index_copy(_) index_fill(_) put(_)"),
+    output=same,
+    field=reads_by_data,
+    source="torch.Tensor.index_copy_, index_fill_ and put_: the indices say what is kept",
+)
+register_op(
+    *aten("_index_put_impl_ _unsafe_index_put"),
+    output=same,
+    field=reads_by_data,
+    source="torch.Tensor.index_put_: the indices say what is kept",
+    swallows_nan=True,
+)
+register_op(
+    *aten("index_add(_)"),
+    output=same,
+    field=reads_by_data,
+    source="torch.Tensor.index_add_: the indices say where values are added",
+    work=Work.REDUCTION,
+    operations=_added_in,
+)
+register_op(
+    *aten("index_reduce(_)"),
+    output=same,
+    field=reads_by_data,
+    source="torch.Tensor.index_reduce_: the indices say where values are added",
+    work=Work.REDUCTION,
+)
+register_op(
+    "aten.repeat_interleave",
+    output=_repeats_spread,
+    field=reads_by_data,
+    source="torch.repeat_interleave: the repeats say how often each index comes",
+)
+register_op("aten.masked_select", output=by_values, field=reads_by_data, source="torch.masked_select")
+register_op(
+    *aten("nonzero _unique2 unique_dim unique_consecutive"),
+    output=by_values,
+    field=reads_by_data,
+    source="torch.nonzero, torch.unique, torch.unique_consecutive: the values say what comes out where",
+    work=Work.COMPARISON,
+)

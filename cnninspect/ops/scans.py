@@ -1,0 +1,100 @@
+"""Scans, sorting and searching along one dimension. They add or compare and count 0 MACs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cnninspect.ops.fields import elementwise, mixed_along
+from cnninspect.ops.registry import Work, aten, register_op
+from cnninspect.ops.shapes import axis, by_values, resized, same, twice_same
+from cnninspect.receptive.knowledge import NoField, Result, reads_by_data
+from cnninspect.receptive.maps import Map
+from cnninspect.receptive.reach import Reach
+from cnninspect.report.quantities import Shape
+from cnninspect.trace.records import Op, TensorRef
+
+
+def _top(self: TensorRef, k: int, dim: int = -1, *_: Any) -> tuple[Shape, ...]:
+    """`k` values and indices along `dim`."""
+    return (resized(self.shape, dim, k),) * 2
+
+
+def _like_values(sorted_sequence: TensorRef, self: Any, **_: Any) -> tuple[Shape, ...]:
+    """One place per value looked up."""
+    return (self.shape if isinstance(self, TensorRef) else (),)
+
+
+def _sort_field(op: Op, x: Reach, dim: int = -1, *_: Any, **given: Any) -> Result:
+    """Every value and index sees the whole dimension."""
+    return mixed_along(op, x, given.get("dim", dim))
+
+
+def _topk_field(op: Op, x: Reach, k: int, dim: int = -1, *_: Any) -> Result:
+    """Every value and index sees the whole dimension."""
+    return mixed_along(op, x, dim)
+
+
+def _prefix_field(op: Op, x: Reach, dim: int, **_: Any) -> Result:
+    """Every element sees those up to itself."""
+    dim = axis(dim, len(x.shape))
+
+    def change(part: Map) -> Map:
+        if not part.varies(dim):
+            return part
+        part = part.completed(dim)
+        return part.replaced(np.minimum.accumulate(part.table, part.axis(dim)), dim, part.dims[dim]).simplified()
+
+    return (x.moved(x.shape, change),) * len(op.outputs)
+
+
+# --- the ops ------------------------------------------------------------------------------------------------------
+
+
+register_op(
+    *aten("cumsum(_) cumprod(_) logcumsumexp"),
+    output=same,
+    field=_prefix_field,
+    source="torch.cumsum, torch.cumprod, torch.logcumsumexp",
+    work=Work.REDUCTION,
+)
+register_op(
+    *aten("cummax cummin"),
+    output=twice_same,
+    field=_prefix_field,
+    source="torch.cummax, torch.cummin",
+    work=Work.COMPARISON,
+)
+register_op("aten.topk", output=_top, field=_topk_field, source="torch.topk", work=Work.COMPARISON, swallows_nan=True)
+register_op(
+    "aten.sort", output=twice_same, field=_sort_field, source="torch.sort", work=Work.COMPARISON, swallows_nan=True
+)
+register_op(
+    "aten.searchsorted",
+    output=_like_values,
+    field=NoField("no rule is written for it"),
+    source="torch.searchsorted",
+    work=Work.COMPARISON,
+)
+register_op(
+    "aten.bucketize",
+    output=lambda self, boundaries, **_: _like_values(boundaries, self),
+    field=elementwise,
+    source="torch.bucketize",
+    work=Work.COMPARISON,
+)
+register_op(
+    "aten.bincount",
+    output=by_values,
+    field=reads_by_data,
+    source="torch.bincount: the values say which bin they are counted in",
+    work=Work.REDUCTION,
+)
+register_op(
+    "aten.histc",
+    output=lambda self, bins=100, *_: ((bins,),),
+    field=reads_by_data,
+    source="torch.histc: the values say which bin they are counted in",
+    work=Work.REDUCTION,
+)

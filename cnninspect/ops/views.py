@@ -1,0 +1,259 @@
+"""The same elements under another shape: view, permute, expand, squeeze; Flatten and Unflatten."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from cnninspect.ops.fields import elementwise
+from cnninspect.ops.registry import Formula, NoFormula, Use, aten, register, register_op
+from cnninspect.ops.shapes import Dims, axes, axis, numel, same, shape_of
+from cnninspect.receptive.digits import FEATURE
+from cnninspect.receptive.knowledge import NoField, NoRule
+from cnninspect.receptive.reach import Reach
+from cnninspect.report.quantities import Shape
+from cnninspect.trace.records import Op, TensorRef
+
+# --- layers -------------------------------------------------------------------------------------------------------
+
+
+def flatten_output(use: Use) -> tuple[Shape, ...]:
+    """The dimensions from `start_dim` to `end_dim`, both included, as one. Source: torch.nn.Flatten, "Shape"."""
+    shape = use.input or (1,)
+    start, end = use["start_dim"] % len(shape), use["end_dim"] % len(shape)
+    return ((*shape[:start], prod(shape[start : end + 1]), *shape[end + 1 :]),)
+
+
+def unflatten_output(use: Use) -> tuple[Shape, ...]:
+    """Dimension `dim` split into `unflattened_size`, where -1 is what is left. Source: torch.nn.Unflatten, "Shape"."""
+    dim, sizes = use["dim"] % len(use.input), tuple(use["unflattened_size"])
+    left = use.input[dim] // prod(size for size in sizes if size != -1) if -1 in sizes else 1
+    split = tuple(left if size == -1 else size for size in sizes)
+    return ((*use.input[:dim], *split, *use.input[dim + 1 :]),)
+
+
+def _flatten_call(input: TensorRef, start_dim: int = 0, end_dim: int = -1) -> Use:
+    return Use((input.shape,), {"start_dim": start_dim, "end_dim": end_dim})
+
+
+def _unflatten_call(input: TensorRef, dim: int, sizes: Any) -> Use:
+    return Use((input.shape,), {"dim": dim, "unflattened_size": sizes})
+
+
+register(
+    Formula(
+        name="flatten",
+        source='torch.nn.Flatten, "Shape"',
+        modules=("Flatten",),
+        hyperparameters=("start_dim", "end_dim"),
+        functions={"torch.flatten": _flatten_call, "Tensor.flatten": _flatten_call},
+        output=flatten_output,
+        computes=False,
+    )
+)
+
+register(
+    Formula(
+        name="unflatten",
+        source='torch.nn.Unflatten, "Shape"',
+        modules=("Unflatten",),
+        hyperparameters=("dim", "unflattened_size"),
+        functions={"torch.unflatten": _unflatten_call, "Tensor.unflatten": _unflatten_call},
+        output=unflatten_output,
+        computes=False,
+    )
+)
+
+
+# --- output shapes ------------------------------------------------------------------------------------------------
+
+
+def _viewed(self: TensorRef, size: Sequence[int] | str, *_: Any) -> tuple[Shape, ...]:
+    """`size`, where -1 is what is left of the elements. Source: torch.Tensor.view."""
+    if isinstance(size, str):
+        raise NoFormula("a view as another dtype depends on the size of its elements")
+    left = numel(self.shape) // numel(tuple(part for part in size if part != -1)) if -1 in size else 0
+    return (tuple(left if part == -1 else part for part in size),)
+
+
+def _expanded(self: TensorRef, size: Sequence[int], **_: Any) -> tuple[Shape, ...]:
+    """`size`, where -1 keeps the size that a dimension has. Source: torch.Tensor.expand."""
+    own = (*(0,) * (len(size) - len(self.shape)), *self.shape)
+    return (tuple(have if want == -1 else want for have, want in zip(own, size, strict=True)),)
+
+
+def _strided(self: TensorRef, size: Sequence[int], *_: Any, **__: Any) -> tuple[Shape, ...]:
+    """`size`, whatever the strides."""
+    return (tuple(size),)
+
+
+def _permuted(self: TensorRef, dims: Sequence[int]) -> tuple[Shape, ...]:
+    """The sizes in the order of `dims`."""
+    return (tuple(self.shape[dim] for dim in dims),)
+
+
+def _transposed(self: TensorRef, dim0: int, dim1: int) -> tuple[Shape, ...]:
+    """Two sizes swapped."""
+    sizes = list(self.shape)
+    if sizes:
+        sizes[dim0], sizes[dim1] = sizes[dim1], sizes[dim0]
+    return (tuple(sizes),)
+
+
+def _unsqueezed(self: TensorRef, dim: int) -> tuple[Shape, ...]:
+    """A new dimension of size 1 at `dim` of the result."""
+    position = dim % (len(self.shape) + 1)
+    return ((*self.shape[:position], 1, *self.shape[position:]),)
+
+
+def _squeezed(self: TensorRef, dim: Dims = None) -> tuple[Shape, ...]:
+    """Without the dimensions of size 1, or without those among `dim`."""
+    candidates = set() if dim == [] or dim == () else axes(dim, len(self.shape))
+    return (tuple(size for place, size in enumerate(self.shape) if size != 1 or place not in candidates),)
+
+
+def _as_real(self: TensorRef) -> tuple[Shape, ...]:
+    """Real and imaginary part in a last dimension."""
+    return ((*self.shape, 2),)
+
+
+def _as_complex(self: TensorRef) -> tuple[Shape, ...]:
+    """The last dimension held real and imaginary part."""
+    return (self.shape[:-1],)
+
+
+# --- what an output sees ------------------------------------------------------------------------------------------
+
+
+def _view_field(op: Op, x: Reach, *_: Any) -> Reach:
+    """The same elements in row-major order; a view as another dtype of the same size changes nothing."""
+    if prod(x.shape) != prod(shape_of(op)):
+        raise NoRule
+    return x.reshaped(shape_of(op))
+
+
+def _permute_field(op: Op, x: Reach, dims: list[int]) -> Reach:
+    """Dimensions in the given order."""
+    return x.permuted([axis(dim, len(x.shape)) for dim in dims])
+
+
+def _transpose_field(op: Op, x: Reach, first: int, second: int) -> Reach:
+    """Two dimensions swapped."""
+    order = list(range(len(x.shape)))
+    order[first], order[second] = order[second], order[first]
+    return x.permuted(order)
+
+
+def _t_field(op: Op, x: Reach) -> Reach:
+    """All dimensions in reverse."""
+    return x.permuted(range(len(x.shape))[::-1])
+
+
+def _expand_field(op: Op, x: Reach, *_: Any, **__: Any) -> Reach:
+    """Dimensions of size 1 stretched."""
+    return x.expanded(shape_of(op))
+
+
+def _squeeze_field(op: Op, x: Reach, dims: Any = None) -> Reach:
+    """Without the given dimensions where their size is 1."""
+    return x.without(dim for dim in set(axes(dims, len(x.shape))) if x.shape[dim] == 1)
+
+
+def _unsqueeze_field(op: Op, x: Reach, dim: int) -> Reach:
+    """With a dimension of size 1."""
+    return x.inserted(axis(dim, len(x.shape) + 1))
+
+
+def _as_strided_field(op: Op, x: Reach, *_: Any, **__: Any) -> Reach:
+    """Any layout of elements that all have the same field."""
+    if any(x.varies(dim) for dim in range(len(x.shape))):
+        raise NoRule
+    return x.reduced(range(len(x.shape)), op.index).reshaped((1,) * len(shape_of(op))).expanded(shape_of(op))
+
+
+def _as_complex_field(op: Op, x: Reach) -> Reach:
+    """The last dimension holds the two parts of a number."""
+    last = len(x.shape) - 1
+    return x.reduced([last], op.index).without([last])
+
+
+def _as_real_field(op: Op, x: Reach) -> Reach:
+    """Both parts of a number, in a new last dimension."""
+    return x.moved(shape_of(op), lambda part: part.inserted(len(x.shape)).expanded(shape_of(op), FEATURE))
+
+
+# --- how what was written into a view stands in the tensor it was taken from --------------------------------------
+
+
+def _reshaped_back(op: Op, position: int, whole: Reach, part: Reach, *_: Any) -> Reach:
+    return part.reshaped(whole.shape)
+
+
+def _permuted_back(op: Op, position: int, whole: Reach, part: Reach, dims: list[int]) -> Reach:
+    return part.permuted(np.argsort([axis(dim, len(dims)) for dim in dims]).tolist())
+
+
+def _transposed_back(op: Op, position: int, whole: Reach, part: Reach, first: int = 0, second: int = -1) -> Reach:
+    order = list(range(len(whole.shape)))
+    order[first], order[second] = order[second], order[first]
+    return part.permuted(order)
+
+
+# --- the ops ------------------------------------------------------------------------------------------------------
+
+
+register_op(
+    *aten("view _unsafe_view _reshape_alias"),
+    output=_viewed,
+    field=_view_field,
+    source="torch.Tensor.view",
+    put_back=_reshaped_back,
+)
+register_op("aten.expand", output=_expanded, field=_expand_field, source="torch.Tensor.expand")
+register_op(*aten("as_strided(_)"), output=_strided, field=_as_strided_field, source="torch.as_strided")
+register_op("aten.resize_", output=_strided, field=NoField("no rule is written for it"), source="torch.Tensor.resize_")
+register_op("aten.permute", output=_permuted, field=_permute_field, source="torch.permute", put_back=_permuted_back)
+register_op(
+    "aten.transpose", output=_transposed, field=_transpose_field, source="torch.transpose", put_back=_transposed_back
+)
+register_op("aten.transpose_", output=_transposed, field=_transpose_field, source="torch.Tensor.transpose_")
+register_op(
+    "aten.t", output=lambda self: (self.shape[::-1],), field=_t_field, source="torch.t", put_back=_transposed_back
+)
+register_op("aten.t_", output=lambda self: (self.shape[::-1],), field=_t_field, source="torch.Tensor.t_")
+register_op(
+    "aten.unsqueeze", output=_unsqueezed, field=_unsqueeze_field, source="torch.unsqueeze", put_back=_reshaped_back
+)
+register_op("aten.unsqueeze_", output=_unsqueezed, field=_unsqueeze_field, source="torch.Tensor.unsqueeze_")
+register_op("aten.squeeze", output=_squeezed, field=_squeeze_field, source="torch.squeeze", put_back=_reshaped_back)
+register_op("aten.squeeze_", output=_squeezed, field=_squeeze_field, source="torch.Tensor.squeeze_")
+register_op("aten.view_as_real", output=_as_real, field=_as_real_field, source="torch.view_as_real")
+register_op("aten.view_as_complex", output=_as_complex, field=_as_complex_field, source="torch.view_as_complex")
+register_op("aten.alias", output=same, field=elementwise, source="torch.Tensor.view_as", put_back=_reshaped_back)
+register_op(
+    "aten.detach",
+    output=same,
+    field=elementwise,
+    source="torch.Tensor.detach",
+    put_back=_reshaped_back,
+    stops_gradient=True,
+)
+register_op(
+    "aten.detach_",
+    output=same,
+    field=NoField("no rule is written for it"),
+    source="torch.Tensor.detach_",
+    stops_gradient=True,
+)
+register_op("aten.lift", output=same, field=elementwise, source="torch.tensor, under a function transform")
+register_op(
+    *aten("lift_fresh lift_fresh_copy"),
+    output=same,
+    field=elementwise,
+    source="torch.tensor: the numbers that Python code gave",
+    content=lambda op, parts: parts[0].content,
+)
+register_op(*aten("_conj _neg_view"), output=same, field=elementwise, source="torch.conj, torch.Tensor.imag")

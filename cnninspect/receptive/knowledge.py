@@ -1,0 +1,83 @@
+"""What the engine is told about ops and layers. It knows none by name: the registry of ops hands it a Knowledge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from cnninspect.receptive.digits import Indices
+from cnninspect.receptive.reach import Reach, nothing
+from cnninspect.trace.records import Call, Op, TensorRef
+
+Result = Reach | tuple[Reach, ...]
+Rule = Callable[..., Result]
+"""Takes the op, then the op's own arguments with a Reach for each tensor; returns the reach of its results."""
+
+PutBack = Callable[..., Reach]
+"""Takes the op that made a view, which of its results, the viewed tensor's reach, the view's new one, the arguments."""
+
+
+class NoRule(Exception):
+    """The op has a rule, but not for these arguments."""
+
+
+class ReadByData(NoRule):
+    """With these arguments the op reads where its data say."""
+
+
+@dataclass(frozen=True)
+class NoField:
+    """Stands in place of a rule and says why none can tell what the results of an op depend on."""
+
+    why: str
+
+
+def depends_on_nothing(op: Op, *_: Any, **__: Any) -> Result:
+    """The field of an op that makes new values: `zeros_like` takes a shape from its argument and reads no element."""
+    return tuple(nothing(ref.shape) for ref in op.outputs)
+
+
+def reads_by_data(op: Op, *_: Any, **__: Any) -> Result:
+    """ReadByData, always: the op reads, or keeps, what the contents of a tensor say."""
+    raise ReadByData
+
+
+class OpKnowledge(Protocol):
+    """What the engine asks about one op."""
+
+    @property
+    def field(self) -> Rule | NoField:
+        """What each result depends on, or why nobody can say."""
+
+    @property
+    def slides(self) -> bool:
+        """Whether a window slides over the first argument: the first such ops tell which pixels are looked at."""
+
+    @property
+    def put_back(self) -> PutBack | None:
+        """Where the contents of a view stand in the tensor that it was taken from; None if that is not known."""
+
+    @property
+    def content(self) -> Callable[[Op, Sequence[Reach]], Indices | None] | None:
+        """The numbers of an index tensor that the op makes of numbers that are known; None for other ops."""
+
+    @property
+    def positions(self) -> Callable[[Op], int] | None:
+        """How many of the last dimensions of the first argument the op takes for positions of a map."""
+
+    @property
+    def features(self) -> Callable[[Op], Sequence[tuple[TensorRef, int]]] | None:
+        """Arguments, each with the dimension that the op takes for features: it mixes all of it."""
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """All that the engine is told.
+
+    `op` answers for an op, with None for one that nothing is known about. `sequences` says how many of a call's first
+    arguments are sequences, [T, N, E] or with `batch_first` [N, T, E]: 1 for a recurrent layer, 3 for attention.
+    """
+
+    op: Callable[[Op], OpKnowledge | None]
+    sequences: Callable[[Call], int]
