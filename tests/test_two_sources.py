@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from cnninspect.ops.base import MODULES
 from torch import nn
 
 from cnninspect import Report, inspect_model
@@ -23,7 +24,6 @@ from cnninspect.inspection.accounts.operations import Operations
 from cnninspect.inspection.accounts.traffic import Traffic
 from cnninspect.measure.base import COUNTERS
 from cnninspect.ops.backward import BackwardMacs
-from cnninspect.ops.base import MODULES
 from cnninspect.report.quantities import Quantity, Verdict
 
 CONV = "conv"

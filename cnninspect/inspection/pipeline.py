@@ -15,7 +15,7 @@ from cnninspect.inspection.notes import notes_of, uncounted
 from cnninspect.inspection.run import Options, run_on_cheapest
 from cnninspect.inspection.totals import totals
 from cnninspect.measure import count
-from cnninspect.measure.base import Count, Run
+from cnninspect.measure.base import Count, Run, left_out
 from cnninspect.measure.storages import holdings
 from cnninspect.ops.catalogue import KNOWLEDGE
 from cnninspect.ops.evaluate import evaluate
@@ -80,7 +80,7 @@ def _measured(
 ) -> tuple[dict[str, list[Count]], Sequence[ReceptiveField | None], tuple[str, ...]]:
     """(what counters found, the field of every call, notes): from this run and, if a probe is wanted, on the CPU."""
     if options.probe is False:
-        return count(run), row_fields(reach), ()
+        return count(run), row_fields(reach), tuple(left_out().values()) if run.device != "meta" else ()
     from cnninspect.inspection.on_cpu import measure
 
     def on_cpu() -> Run:
@@ -92,7 +92,7 @@ def _measured(
         return Run(run.trace, model, inputs.args, inputs.kwargs, "cpu")
 
     found = measure(run, on_cpu, reach, macs, options.progress, limited=options.probe is None)
-    return found.counts, found.fields, found.notes
+    return found.counts, found.fields, (*left_out().values(), *found.notes)
 
 
 def _last_field(reach: Fields, fields: Sequence[ReceptiveField | None]) -> ReceptiveField:

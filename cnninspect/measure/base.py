@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from math import inf
 from typing import Any
 
@@ -100,11 +101,16 @@ class Convention:
 
 @dataclass(frozen=True)
 class MacCounter:
-    """A registered counter. `needs_kernels` is True for one that cannot run on the meta device."""
+    """A registered counter.
+
+    `needs_kernels` is True for one that cannot run on the meta device. `package` is the top-level module that it needs;
+    where that is not installed, the counter is left out.
+    """
 
     name: str
     measure: Measure
     needs_kernels: bool = False
+    package: str | None = None
     convention: Convention = field(default_factory=Convention)
 
 
@@ -112,14 +118,14 @@ COUNTERS: dict[str, MacCounter] = {}
 
 
 def counter(
-    name: str, *, needs_kernels: bool = False, convention: Convention | None = None
+    name: str, *, needs_kernels: bool = False, package: str | None = None, convention: Convention | None = None
 ) -> Callable[[Measure], Measure]:
     """Register a counter under the name it has in reports; entering a name twice is an error."""
 
     def enter(measure: Measure) -> Measure:
         if name in COUNTERS:
             raise ValueError(f"a counter called {name!r} exists already")
-        COUNTERS[name] = MacCounter(name, measure, needs_kernels, convention or Convention())
+        COUNTERS[name] = MacCounter(name, measure, needs_kernels, package, convention or Convention())
         return measure
 
     return enter
@@ -134,9 +140,18 @@ def count(run: Run, with_kernels: Run | None = None) -> dict[str, list[Count]]:
     found = {}
     for entry in COUNTERS.values():
         used = real if entry.needs_kernels else run
-        if used is not None:
+        if used is not None and entry.name not in left_out():
             found[entry.name] = _found(entry, used)
     return found
+
+
+def left_out() -> dict[str, str]:
+    """The counters whose package is not installed, with a sentence about each."""
+    return {
+        name: f"{name} does not count here, since {entry.package} is not installed: `pip install {entry.package}`."
+        for name, entry in COUNTERS.items()
+        if entry.package is not None and find_spec(entry.package) is None
+    }
 
 
 def _found(entry: MacCounter, run: Run) -> list[Count]:

@@ -52,7 +52,7 @@ CONVENTION = Convention(
 )
 
 
-@counter("fvcore", needs_kernels=True, convention=CONVENTION)
+@counter("fvcore", needs_kernels=True, package="fvcore", convention=CONVENTION)
 def fvcore_macs(run: Run) -> list[Count]:
     """What FlopCountAnalysis counts in each call; None everywhere, with the reason in `missed`, if it fails."""
     from cnninspect.measure.fvcore_nodes import Analysis

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from cnninspect import inspect_model
 from cnninspect.measure import count
 from cnninspect.measure.base import COUNTERS, Convention, Count, Skip, counter
 from cnninspect.measure.explain import explain, unit_of
+from cnninspect.report.quantities import Verdict
 from tests.measure.models import run_of
 
 
@@ -84,3 +86,20 @@ def test_a_counter_that_returns_something_else_is_named(monkeypatch, found):
     expected = f"torch did not count: it returned {len(found)} results, not a Count for each of the 2 calls."
     assert expected in report.notes
     assert report.totals["macs"].verdict.value == "unknown"
+
+
+def test_a_counter_without_its_package_is_left_out_and_noted(monkeypatch):
+    monkeypatch.setitem(sys.modules, "fvcore", None)  # as Python does for a package that cannot be imported
+    report = inspect_model("lenet5", probe=True)
+    assert "fvcore does not count here, since fvcore is not installed: `pip install fvcore`." in report.notes
+    assert all(set(row.macs.measured) <= {"torch"} for row in report.rows if row.macs is not None)
+    # 5*5*1*6 * 28*28 + 5*5*6*16 * 10*10 + 5*5*16*120 + 120*84 + 84*10, counted by torch alone
+    macs = report.totals["macs"]
+    assert (macs.value, dict(macs.measured)) == (416_520, {"torch": 416_520})
+    assert report.verdict is Verdict.MATCH
+
+
+def test_with_its_package_it_counts():
+    report = inspect_model("lenet5", probe=True)
+    assert report.totals["macs"].measured["fvcore"] == 416_520
+    assert not any("fvcore does not count here" in note for note in report.notes)
