@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cnninspect.errors import CnninspectError
+from cnninspect.report import hooks
 from cnninspect.version import __version__
 
 if TYPE_CHECKING:
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
     from cnninspect.report.document import Report
 
 __all__ = ["CnninspectError", "Report", "__version__", "inspect_model"]
+
+hooks.text.fill("cnninspect.render.formats:render_text")
+hooks.html.fill("cnninspect.render.html:fragment")
+hooks.assert_matches_formulas.fill("cnninspect.testing.assertions:assert_matches_formulas")
+hooks.assert_within.fill("cnninspect.testing.assertions:assert_within")
+hooks.assert_matches_baseline.fill("cnninspect.testing.assertions:assert_matches_baseline")
 
 
 def __getattr__(name: str) -> Any:

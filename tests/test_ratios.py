@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cnninspect.report.parts import Machine
 from cnninspect.report.quantities import Quantity, Status, Unit
 from cnninspect.report.ratios import bound_by, intensity, speed, with_ratios
 from tests.render.samples import row
@@ -38,7 +39,7 @@ def test_intensity(above, below, expected):
 
 
 # A machine with 100 FLOPs and 10 bytes a second: 50 MACs take as long as 10 bytes.
-MACHINE = {"peak_flops": 100, "bandwidth": 10}
+MACHINE = Machine(peak_flops=100, bandwidth=10)
 BOUNDS = [
     ("in balance", macs(50), moved(10), "compute"),
     ("more arithmetic", macs(51), moved(10), "compute"),

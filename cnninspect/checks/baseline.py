@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from cnninspect.checks.alignment import align
-from cnninspect.checks.differences import Comparison
+from cnninspect.checks.differences import Comparer
 from cnninspect.checks.numbers import known_value
 from cnninspect.checks.saved import read_report
 from cnninspect.checks.tolerance import NAMES, Tolerance
 from cnninspect.checks.tree import is_layer
 from cnninspect.errors import UsageError
 from cnninspect.files import write_whole
-from cnninspect.report.document import SCHEMA_VERSION, Check, Report, Row
-from cnninspect.report.field import ReceptiveField
-from cnninspect.report.json_layout import laid_out
-from cnninspect.report.plain_data import plain
+from cnninspect.report.document import Report
+from cnninspect.report.field import Number
+from cnninspect.report.json_form import SCHEMA_VERSION, laid_out, number_to_json, plain, row_to_json
 from cnninspect.report.quantities import Quantity
+from cnninspect.report.rows import Check, Row
 
 _KEPT_OF_RUN = ("dtype", "training", "inputs")
 _KEPT_TOTALS = (*NAMES, "flops", "input_bytes", "total_bytes", "receptive_field")
@@ -31,8 +31,8 @@ _KEPT_OF_ROW = ("path", "call", "kind", "leaf", "functional", "hyperparameters",
 
 def check_baseline(report: Report, baseline: Report, tolerance: Tolerance | None = None) -> tuple[Check, ...]:
     """One check for everything that the baseline says; what is beyond the tolerance fails, be it more or less."""
-    comparison = Comparison("baseline", tolerance or Tolerance())
-    return tuple(comparison.checks(baseline, report, align(baseline.rows, report.rows)))
+    comparer = Comparer("baseline", tolerance or Tolerance())
+    return tuple(comparer.checks(baseline, report, align(baseline.rows, report.rows)))
 
 
 def read_baseline(file: str | Path) -> Report:
@@ -49,11 +49,10 @@ def save_baseline(report: Report, file: str | Path) -> None:
 
 def baseline_text(report: Report) -> str:
     """The baseline of a report: JSON with sorted keys and one line per row and total."""
-    document = report.to_dict()
     reduced = {
         "schema_version": SCHEMA_VERSION,
         "target": {"name": report.target["name"]},
-        "run": {name: document["run"].get(name) for name in _KEPT_OF_RUN},
+        "run": {name: plain(report.run.get(name)) for name in _KEPT_OF_RUN},
         "totals": _numbers({name: report.totals[name] for name in _KEPT_TOTALS if name in report.totals}),
         "rows": _rows(report.rows),
     }
@@ -66,13 +65,13 @@ def _rows(rows: Sequence[Row]) -> list[dict[str, Any]]:
     for row in rows:
         levels.append(0 if row.parent is None else levels[row.parent] + 1)
         if is_layer(row):
-            plain = row.to_dict()
-            kept = {name: plain[name] for name in _KEPT_OF_ROW}
+            whole = row_to_json(row)
+            kept = {name: whole[name] for name in _KEPT_OF_ROW}
             found.append({**kept, "level": levels[-1], **_numbers(row.quantities)})
     return found
 
 
-def _numbers(numbers: Mapping[str, Quantity | ReceptiveField]) -> dict[str, Any]:
+def _numbers(numbers: Mapping[str, Number]) -> dict[str, Any]:
     """The numbers without their two sides, and without receptive fields that nobody asked for."""
     found = {}
     for name, number in numbers.items():
@@ -80,5 +79,5 @@ def _numbers(numbers: Mapping[str, Quantity | ReceptiveField]) -> dict[str, Any]
             value = plain(known_value(number))
             found[name] = {"value": value, "unit": number.unit.value, "status": number.status.value}
         elif number.was_computed:
-            found[name] = {key: value for key, value in number.to_dict().items() if key != "verdict"}
+            found[name] = {key: value for key, value in number_to_json(number).items() if key != "verdict"}
     return found

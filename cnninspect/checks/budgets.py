@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from cnninspect.checks.formulas import TOTAL
-from cnninspect.checks.numbers import GLOBAL, known_value
+from cnninspect.checks.numbers import known_value
 from cnninspect.errors import UsageError, nearest
-from cnninspect.report.document import Check, Report, Row
-from cnninspect.report.field import ReceptiveField
+from cnninspect.report.document import Report
+from cnninspect.report.field import GLOBAL, ReceptiveField
 from cnninspect.report.quantities import Quantity, Status, Verdict
+from cnninspect.report.rows import Check, Row
 from cnninspect.report.sizes import parse_count, parse_memory, parse_percent
 
 Limit = int | Fraction
@@ -167,8 +167,8 @@ def _about_share(part: Quantity | None, total: Quantity) -> str | None:
 
 
 def _check(budget: Budget, verdict: Verdict, found: Any, hint: str | None, row: Row | None = None) -> Check:
-    path, call, kind = (TOTAL, 0, "") if row is None else (row.path, row.call, row.kind)
     limit = float(100 * budget.limit) if budget.kind.about == "layer_share" else budget.limit
     side = "over" if budget.kind.is_most else "under"
     words = f"{side} the budget" if verdict is Verdict.DIFFER else hint if verdict is Verdict.UNKNOWN else None
-    return Check(budget.kind.about, path, call, kind, limit, found, "budget", verdict, words)
+    place = None if row is None else row.id
+    return Check(budget.kind.about, place, limit, found, "budget", verdict, words)

@@ -13,21 +13,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cnninspect.checks.alignment import Pair
-from cnninspect.checks.formulas import TOTAL
 from cnninspect.checks.numbers import Compared, compare_fields, compare_quantities
 from cnninspect.checks.reasons import changed_settings, reason
 from cnninspect.checks.tolerance import NAMES, Tolerance
 from cnninspect.checks.tree import Node
-from cnninspect.report.document import Check, Report, Row
+from cnninspect.report.document import Report
 from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Quantity, Status, Verdict
-
-RUN_NAMES = ("input", "dtype", "training")
-"""What is compared of the runs."""
+from cnninspect.report.rows import RUN_NAMES, Check, Row
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparer:
     """How reports are compared: `source` names the side of what is expected.
 
     With `by_numbers`, names, kinds and hyper-parameters are no differences, and a row that only one network has is one
@@ -131,13 +128,13 @@ class Comparison:
     def _row(self, row: Row, result: Compared, why: str | None = None) -> Check:
         check = self._total(result)
         hint = "; ".join(filter(None, (why, check.hint))) or None
-        return replace(check, path=row.path, call=row.call, kind=row.kind, hint=hint)
+        return replace(check, row=row.id, hint=hint)
 
     def _total(self, result: Compared) -> Check:
         margin = self.tolerance.of(result.name)
         beyond = result.verdict is Verdict.DIFFER and result.name in NAMES and margin.text != "0"
         hint = f"over the tolerance of {margin.text}" if beyond else None
-        return Check(result.name, TOTAL, 0, "", result.expected, result.found, self.source, result.verdict, hint)
+        return Check(result.name, None, result.expected, result.found, self.source, result.verdict, hint)
 
 
 def _any_differs(checks: Sequence[Check]) -> bool:

@@ -7,43 +7,43 @@ from dataclasses import replace
 from typing import Any
 
 from cnninspect.checks.alignment import Pair, align
-from cnninspect.checks.differences import Comparison
-from cnninspect.checks.formulas import check_formulas, with_checks
+from cnninspect.checks.differences import Comparer
+from cnninspect.checks.formulas import with_checks
 from cnninspect.checks.tolerance import Tolerance
 from cnninspect.checks.tree import Node
-from cnninspect.report.document import Check, Report
-from cnninspect.report.plain_data import plain
+from cnninspect.report.document import Comparison, Report
+from cnninspect.report.formula_checks import formula_checks
+from cnninspect.report.parts import AlignedRows, OtherNetwork
 from cnninspect.report.quantities import Quantity, Status, Verdict
+from cnninspect.report.rows import Check
 from cnninspect.report.verdicts import worst
 
 
-def compare_models(report: Report, other: Report, tolerance: Tolerance | None = None) -> Report:
+def compare_models(report: Report, other: Report, tolerance: Tolerance | None = None) -> Comparison:
     """The report with a check for every number that `other` has too, and both networks' layers side by side.
 
-    What `other` has is what is expected. Names and kinds are no numbers: a network may be written in another way. The
-    document gets `other` (its target, run and totals) and `aligned`, one entry per layer with the numbers of both.
+    What `other` has is what is expected. Names and kinds are no numbers: a network may be written in another way.
     """
-    comparison = Comparison("other", tolerance or Tolerance(), by_numbers=True)
-    runs = list(comparison.runs(other, report))
-    judged = list(comparison.rows(align(other.rows, report.rows, through_blocks=True), runs))
+    comparer = Comparer("other", tolerance or Tolerance(), by_numbers=True)
+    runs = list(comparer.runs(other, report))
+    judged = list(comparer.rows(align(other.rows, report.rows, through_blocks=True), runs))
     checks = [
         *runs,
         *(check for _, of_pair in judged for check in of_pair),
-        *comparison.totals(other, report),
+        *comparer.totals(other, report),
         *_wrong(report, ""),
         *_wrong(other, "in the other network"),
     ]
-    document = other.to_dict()
-    extra = {
-        "other": {name: document[name] for name in ("tool", "target", "run", "totals")},
-        "aligned": [plain(_entry(pair, of_pair)) for pair, of_pair in judged if _is_shown(pair)],
-    }
-    return with_checks(replace(report, extra={**report.extra, **extra}), checks)
+    return replace(
+        with_checks(report, checks),
+        other=OtherNetwork(other.tool, other.target, other.run, other.totals),
+        aligned=tuple(_aligned(pair, of_pair) for pair, of_pair in judged if _is_shown(pair)),
+    )
 
 
 def _wrong(report: Report, where: str) -> Iterator[Check]:
     """The formulas that a measurement contradicts: numbers that are not known to be the same as any other."""
-    for check in check_formulas(report).checks or ():
+    for check in formula_checks(report):
         if check.verdict is Verdict.DIFFER:
             yield replace(check, hint="; ".join(filter(None, (where, check.hint))) or None)
 
@@ -53,18 +53,17 @@ def _is_shown(pair: Pair) -> bool:
     return pair.found is None or pair.expected is None or pair.found.is_whole or pair.expected.is_whole
 
 
-def _entry(pair: Pair, checks: Sequence[Check]) -> dict[str, Any]:
-    """Where the layer stands in each network and its numbers there, this network first, and what differs."""
+def _aligned(pair: Pair, checks: Sequence[Check]) -> AlignedRows:
+    """The rows of both networks with their numbers, this network first, and what differs."""
     both = pair.found, pair.expected
-    numbers = {name: [_number(node, name) for node in both] for name in ("output_shape", "params", "macs")}
+    shapes, params, macs = ((_number(both[0], name), _number(both[1], name)) for name in _NUMBERS)
     verdict = worst(check.verdict for check in checks) if checks else Verdict.MATCH
-    differs = [check.name for check in checks if check.verdict is Verdict.DIFFER]
-    places = {"target": _place(pair.found), "other": _place(pair.expected)}
-    return {**places, **numbers, "verdict": verdict.value, "differs": differs}
+    differs = tuple(check.name for check in checks if check.verdict is Verdict.DIFFER)
+    target, other = (None if node is None else node.row.id for node in both)
+    return AlignedRows(target, other, shapes, params, macs, verdict, differs)
 
 
-def _place(node: Node | None) -> dict[str, Any] | None:
-    return None if node is None else {"path": node.row.path, "call": node.row.call, "kind": node.row.kind}
+_NUMBERS = ("output_shape", "params", "macs")
 
 
 def _number(node: Node | None, name: str) -> Any:

@@ -9,8 +9,6 @@ from cnninspect.checks.tolerance import Margin
 from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
 
-GLOBAL = "global"
-
 
 @dataclass(frozen=True)
 class Compared:
@@ -39,8 +37,8 @@ def compare_fields(expected: ReceptiveField, found: ReceptiveField) -> Compared 
     if not (expected.was_computed and found.was_computed):
         return None
     if Status.UNKNOWN in (expected.status, found.status):
-        return Compared("receptive_field", extent(expected), extent(found), Verdict.UNKNOWN)
-    sizes = extent(expected), extent(found)
+        return Compared("receptive_field", expected.extent, found.extent, Verdict.UNKNOWN)
+    sizes = expected.extent, found.extent
     parts = (
         ("receptive_field", *sizes),
         ("jump", expected.jump, found.jump),
@@ -77,8 +75,3 @@ def _verdict(expected: Known, found: Known, margin: Margin) -> Verdict:
 def _excludes(status: Status, bound: int, exact: int) -> bool:
     """Whether a bound leaves no room for the other number."""
     return (status is Status.LOWER_BOUND and exact < bound) or (status is Status.UPPER_BOUND and exact > bound)
-
-
-def extent(field: ReceptiveField) -> Any:
-    """The sizes of a field, or that it is global."""
-    return GLOBAL if field.is_global else field.size

@@ -9,7 +9,8 @@ from typing import Any
 
 from cnninspect.checks.sound import sound
 from cnninspect.errors import UsageError
-from cnninspect.report.document import SCHEMA_VERSION, Report
+from cnninspect.report.document import Report
+from cnninspect.report.json_form import READ_VERSIONS
 
 
 def read_report(file: str | Path) -> Report:
@@ -18,9 +19,10 @@ def read_report(file: str | Path) -> Report:
     if not isinstance(data, Mapping) or "schema_version" not in data:
         raise UsageError(f"{file} is no report of cnninspect: it has no schema_version. {_HOW}")
     version = data["schema_version"]
-    if version != SCHEMA_VERSION:
-        raise UsageError(f"{file} has schema_version {version!r}, this cnninspect reads {SCHEMA_VERSION}. {_HOW}")
-    if "targets" in data and "rows" not in data:
+    if version not in READ_VERSIONS:
+        read = " and ".join(map(str, READ_VERSIONS))
+        raise UsageError(f"{file} has schema_version {version!r}, this cnninspect reads {read}. {_HOW}")
+    if "varied" in data or ("targets" in data and "rows" not in data):
         raise UsageError(f"{file} is a report on several targets. Save that of one: {_HOW}")
     try:
         return sound(Report.from_dict(_completed(data)))

@@ -7,7 +7,7 @@ from typing import Any
 
 from cnninspect.report.document import Report, Row
 from cnninspect.report.field import ReceptiveField
-from cnninspect.report.plain_data import frozen
+from cnninspect.report.json_form import frozen
 from cnninspect.report.quantities import Quantity, Unit
 
 Kind = Callable[[Any], bool]

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from cnninspect.report.document import Row
-from cnninspect.report.plain_data import frozen, plain
+from cnninspect.report.json_form import frozen, plain
+from cnninspect.report.rows import Row
 
 Numbering = dict[Hashable, int]
 """Numbers for things that are equal, shared by the trees that are to be compared."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from cnninspect.checks.formulas import TOTAL
 from cnninspect.checks.numbers import known_value, status_of
 from cnninspect.claims.columns import GLOBAL, Claimed, Count
-from cnninspect.report.document import Report, Row
+from cnninspect.report.document import Report
 from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Quantity, Status, Verdict, in_flops
+from cnninspect.report.rows import TOTAL, Row
 
 Number = Quantity | ReceptiveField | str | None
 Judgement = tuple[Verdict, str | None]

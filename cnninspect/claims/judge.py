@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cnninspect.checks.formulas import TOTAL
 from cnninspect.claims.cell import Cell
 from cnninspect.claims.columns import Count
 from cnninspect.claims.hints import hint_for
 from cnninspect.claims.hints.evidence import Evidence
 from cnninspect.claims.locate import locate
 from cnninspect.claims.read import Claim
-from cnninspect.report.document import Check, Report
+from cnninspect.report.document import Report
 from cnninspect.report.quantities import Verdict
+from cnninspect.report.rows import Check
 
 
 def check_claims(report: Report, claims: Sequence[Claim]) -> tuple[Check, ...]:
@@ -27,7 +27,7 @@ def _placed(claim: Claim, report: Report) -> Iterator[Cell | Check]:
     if isinstance(row, Check):
         yield row
     elif row is not None and not claim.cells:
-        yield Check("layer", row.path, row.call, row.kind, row.path, row.path, "claim", Verdict.MATCH)
+        yield Check("layer", row.id, row.path, row.path, "claim", Verdict.MATCH)
     else:
         for column, claimed in claim.cells.items():
             yield Cell.of(row, column, claimed, report)
@@ -39,5 +39,5 @@ def _check(cell: Cell, evidence: Evidence) -> Check:
         words = hint_for(cell, evidence) or words
     elif verdict is Verdict.MATCH and isinstance(cell.claimed, Count) and cell.claimed.value != cell.found:
         words = "rounds to the claim"
-    path, call, kind = (TOTAL, 0, "") if cell.row is None else (cell.row.path, cell.row.call, cell.row.kind)
-    return Check(cell.column, path, call, kind, cell.claimed.value, cell.found, "claim", verdict, words)
+    place = None if cell.row is None else cell.row.id
+    return Check(cell.column, place, cell.claimed.value, cell.found, "claim", verdict, words)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from cnninspect.claims.read import Claim
 from cnninspect.errors import nearest
-from cnninspect.report.document import Check, Report, Row
+from cnninspect.report.document import Report
 from cnninspect.report.quantities import Verdict
+from cnninspect.report.row_id import RowId
+from cnninspect.report.rows import Check, Row
 
 
 def locate(claim: Claim, report: Report) -> Row | Check:
@@ -39,4 +41,4 @@ def _used_less(claim: Claim, uses: list[Row]) -> Check:
 
 
 def _check(claim: Claim, name: str, expected: object, found: object, hint: str) -> Check:
-    return Check(name, claim.layer, claim.call, claim.kind, expected, found, "claim", Verdict.DIFFER, hint)
+    return Check(name, RowId(claim.layer, claim.kind, claim.call), expected, found, "claim", Verdict.DIFFER, hint)

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cnninspect.checks.formulas import TOTAL
 from cnninspect.claims.columns import COLUMNS, Claimed
 from cnninspect.claims.expressions import NotArithmetic
 from cnninspect.claims.tables import Record, read_records
 from cnninspect.errors import UsageError, nearest
+from cnninspect.report.rows import TOTAL
 
 _WHICH = ("layer", "call")
 _OF_A_TOTAL = ("params", "macs", "flops", "neurons", "receptive_field")

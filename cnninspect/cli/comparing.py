@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
-from cnninspect.checks import check_formulas, exit_code, with_checks
+from cnninspect.checks import exit_code, with_checks
 from cnninspect.checks.baseline import check_baseline, read_baseline, save_baseline
 from cnninspect.checks.budgets import Budget, check_budgets, parse_budget
 from cnninspect.checks.models import compare_models
@@ -19,8 +18,11 @@ from cnninspect.cli.output import view_of, write
 from cnninspect.cli.session import Session
 from cnninspect.errors import UsageError
 from cnninspect.files import check_writable
-from cnninspect.report.document import Check, Report
+from cnninspect.report.document import Comparison, Report
+from cnninspect.report.formula_checks import formula_checks
+from cnninspect.report.parts import BaselineFile
 from cnninspect.report.quantities import Verdict
+from cnninspect.report.rows import Check
 
 SAVED = ".json"
 """How the name of a saved report ends."""
@@ -34,7 +36,7 @@ class Expectations:
     tolerance: Tolerance
     claims: tuple[Claim, ...]
     budgets: list[Budget]
-    extra: dict[str, Any]
+    file: BaselineFile | None = None
 
     @classmethod
     def of(cls, options: ExpectationOptions) -> Expectations:
@@ -45,13 +47,13 @@ class Expectations:
         claims = () if options.claims.claims is None else read_claims(options.claims.claims)
         file = options.baseline.baseline
         if file is None or options.baseline.update_baseline:
-            return cls(None, tolerance, claims, budgets, {})
+            return cls(None, tolerance, claims, budgets)
         saved = read_baseline(file)
-        return cls(saved, tolerance, claims, budgets, {"baseline": {"file": file, "tool": dict(saved.tool)}})
+        return cls(saved, tolerance, claims, budgets, BaselineFile(file, saved.tool))
 
-    def checked(self, report: Report) -> Report:
+    def checked(self, report: Report) -> Comparison:
         """The report with its checks: formulas first, then what the options ask for; UsageError if that is nothing."""
-        checks: list[Check] = list(check_formulas(report).checks or ())
+        checks: list[Check] = list(formula_checks(report))
         if self.baseline is not None:
             checks += check_baseline(report, self.baseline, self.tolerance)
         checks += check_claims(report, self.claims)
@@ -61,7 +63,7 @@ class Expectations:
                 f"there is nothing to check: the baseline of {report.target['name']} holds no measurements. Hold it "
                 "against --baseline, --claims, a budget or OTHER."
             )
-        return with_checks(dataclasses.replace(report, extra={**report.extra, **self.extra}), checks)
+        return dataclasses.replace(with_checks(report, checks), baseline=self.file)
 
 
 def compare_target(
@@ -91,10 +93,10 @@ def compare_target(
     return code_of(result, session, strict=output.strict)
 
 
-def code_of(report: Report, session: Session, *, strict: bool) -> int:
+def code_of(report: Comparison, session: Session, *, strict: bool) -> int:
     """The exit code of a comparison. What could not be decided does not pass in silence."""
     code = exit_code(report, strict=strict)
-    undecided = sum(check.verdict is Verdict.UNKNOWN for check in report.checks or ())
+    undecided = sum(check.verdict is Verdict.UNKNOWN for check in report.checks)
     if undecided and not code:
         session.note(
             f"{undecided} check{'s' if undecided > 1 else ''} could not be decided: exit code 4 with --strict."
@@ -102,7 +104,7 @@ def code_of(report: Report, session: Session, *, strict: bool) -> int:
     return code
 
 
-def checked_target(target: str, run: RunOptions, expected: ExpectationOptions, session: Session) -> Report:
+def checked_target(target: str, run: RunOptions, expected: ExpectationOptions, session: Session) -> Comparison:
     """The report on TARGET with its checks."""
     _check_together(None, expected)
     expectations = Expectations.of(expected)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from functools import partial
 from importlib.util import find_spec
@@ -18,7 +17,7 @@ from cnninspect.cli.varying import parse_settings, together, with_each
 from cnninspect.errors import UsageError
 from cnninspect.files import check_writable, write_whole
 from cnninspect.render.picture import KINDS, picture
-from cnninspect.report.document import Report
+from cnninspect.report.document import Document, FieldStudy
 
 if TYPE_CHECKING:
     from cnninspect.inspection.accounts.base import Account
@@ -37,10 +36,10 @@ def report_fields(
         raise UsageError("--columns chooses among those of all layers. Leave out LAYER, --at and --vary, or --columns.")
     look = partial(_seen, target, layer, at)
     reports = with_each(settings, look, run, session) if settings else [look(run, session)]
-    report = together(reports, settings) if settings else reports[0]
+    document: Document = together(reports, settings) if settings else reports[0]
     if sights.picture is not None:
-        write_whole(Path(sights.picture), picture(report, kind, sights.image))
-    write(report, output, view)
+        write_whole(Path(sights.picture), picture(reports[0], kind, sights.image))
+    write(document, output, view)
     codes = [exit_code(one, strict=output.strict) for one in reports]
     return min(filter(None, codes), default=0)
 
@@ -64,8 +63,8 @@ def _checked_kind(sights: SightOptions) -> str:
     return kind
 
 
-def _seen(target: str, layer: str | None, at: tuple[int, ...] | None, run: RunOptions, session: Session) -> Report:
-    """The report with the sights of the layer, or of the last map if none is named; `asked` says that one is."""
+def _seen(target: str, layer: str | None, at: tuple[int, ...] | None, run: RunOptions, session: Session) -> FieldStudy:
+    """The report with the sights of the layer, or of the last map if none is named."""
 
     def accounts() -> Sequence[Account]:
         from cnninspect.inspection.accounts.sights import Sights
@@ -73,8 +72,8 @@ def _seen(target: str, layer: str | None, at: tuple[int, ...] | None, run: RunOp
         return [Sights(layer, at)]
 
     report = inspected(target, run, session, COMMAND, accounts)
-    asked = {} if layer is None and at is None else {"asked": {"layer": layer, "at": at}}
-    return dataclasses.replace(report, extra={**report.extra, **asked})
+    assert isinstance(report, FieldStudy), "the account Sights makes it one"
+    return report
 
 
 def _parse_at(text: str | None) -> tuple[int, ...] | None:

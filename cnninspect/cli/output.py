@@ -12,8 +12,8 @@ from cnninspect.cli.options import OutputOptions
 from cnninspect.errors import OutputError, UsageError, nearest
 from cnninspect.files import cause_of, write_whole
 from cnninspect.render import Format, Screen, View, render
-from cnninspect.render.document import column_names
-from cnninspect.report.document import Report
+from cnninspect.render.page import column_names
+from cnninspect.report.document import Document
 
 ROOM = 2**20
 """Bytes that GitHub shows of one step; it shows nothing of a summary that is longer."""
@@ -35,8 +35,8 @@ def view_of(options: OutputOptions, command: str, *, of_two: bool = False) -> Vi
     return View(options.depth, options.ops, names)
 
 
-def write(report: Report, options: OutputOptions, view: View) -> None:
-    """Render the report and put it where the options say, and for GitHub beside it; OutputError if that fails."""
+def write(report: Document, options: OutputOptions, view: View) -> None:
+    """Render the document and put it where the options say, and for GitHub beside it; OutputError if that fails."""
     write_rendered(partial(render, report, view=view), options)
 
 

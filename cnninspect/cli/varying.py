@@ -11,9 +11,9 @@ from typing import Any
 from cnninspect.cli.options import RunOptions
 from cnninspect.cli.session import Session
 from cnninspect.errors import UsageError
-from cnninspect.report.document import Report, Row
+from cnninspect.report.document import FieldStudy, Variation
 from cnninspect.report.field import ReceptiveField
-from cnninspect.report.plain_data import quantity_to_dict
+from cnninspect.report.parts import VariedNetwork
 from cnninspect.report.verdicts import worst
 from cnninspect.targets.specs import parse_argument
 
@@ -43,8 +43,8 @@ def _choices(text: str) -> Iterator[tuple[str, Any]]:
 
 
 def with_each(
-    settings: Sequence[Setting], look: Callable[[RunOptions, Session], Report], run: RunOptions, session: Session
-) -> list[Report]:
+    settings: Sequence[Setting], look: Callable[[RunOptions, Session], FieldStudy], run: RunOptions, session: Session
+) -> list[FieldStudy]:
     """The reports that `look` gives with each setting of the arguments; what they note is said once."""
     reports = []
     for setting in settings:
@@ -56,41 +56,41 @@ def with_each(
     return reports
 
 
-def together(reports: Sequence[Report], settings: Sequence[Setting]) -> Report:
-    """One report of all networks: `varied` has the arguments of each and the numbers of its layer."""
-    first = reports[0]
+def together(studies: Sequence[FieldStudy], settings: Sequence[Setting]) -> Variation:
+    """What follows from each setting of the arguments, for the layer that the studies are about."""
+    first = studies[0]
     constant = {name: value for name, value in first.target["arguments"].items() if name not in settings[0]}
-    networks = [_numbers(report, setting) for report, setting in zip(reports, settings, strict=True)]
-    return dataclasses.replace(
-        first,
+    return Variation(
+        command=first.command,
+        tool=first.tool,
         target={**first.target, "arguments": constant},
-        totals={},
-        rows=(),
-        uncounted=tuple(item for report in reports for item in report.uncounted),
-        notes=tuple(dict.fromkeys(note for report in reports for note in report.notes)),
-        verdict=worst(report.verdict for report in reports),
-        extra={"varied": networks},
+        run=first.run,
+        uncounted=tuple(item for study in studies for item in study.uncounted),
+        notes=tuple(dict.fromkeys(note for study in studies for note in study.notes)),
+        verdict=worst(study.verdict for study in studies),
+        varied=tuple(_network(study, setting) for study, setting in zip(studies, settings, strict=True)),
     )
 
 
-def _numbers(report: Report, setting: Setting) -> dict[str, Any]:
-    """The arguments, and what they make of field, map, parameters and MACs; without a map the field is that of all."""
-    sights = report.extra["sights"]
-    field: Any = report.totals["receptive_field"]
-    if "asked" in report.extra:
-        field = next(row.receptive_field for row in report.rows if _is_of(row, sights[-1]))
-    elif not sights:
-        field = report.rows[0].receptive_field
-    return {
-        "arguments": setting,
-        "layer": sights[-1]["layer"] if sights else "",
-        "map": sights[-1]["positions"] if sights else [],
-        "receptive_field": (field or ReceptiveField()).to_dict(),
-        "params": quantity_to_dict(report.total("params")),
-        "macs": quantity_to_dict(report.total("macs")),
-        "inputs": report.run["inputs"],
-    }
+def _network(study: FieldStudy, setting: Setting) -> VariedNetwork:
+    """The arguments, and what they make of field, map, parameters and MACs."""
+    last = study.sights[-1] if study.sights else None
+    return VariedNetwork(
+        arguments=setting,
+        layer=last.layer if last else "",
+        map=last.positions if last else (),
+        receptive_field=_field(study) or ReceptiveField(),
+        params=study.total("params"),
+        macs=study.total("macs"),
+        inputs=study.run["inputs"],
+    )
 
 
-def _is_of(row: Row, sight: dict[str, Any]) -> bool:
-    return (row.path, row.kind, row.call) == (sight["path"], sight["kind"], sight["call"])
+def _field(study: FieldStudy) -> ReceptiveField | None:
+    """The field of the layer that was asked for, else of the last map; of the whole network where it has no map."""
+    if study.asked is not None:
+        return next(row.receptive_field for row in study.rows if row.id == study.sights[-1].row)
+    if not study.sights:
+        return study.rows[0].receptive_field
+    total = study.totals["receptive_field"]
+    return total if isinstance(total, ReceptiveField) else None

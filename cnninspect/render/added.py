@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from cnninspect.render.arrange import parts, select
 from cnninspect.render.choice import counters_of
@@ -13,6 +12,7 @@ from cnninspect.render.screen import Marks
 from cnninspect.render.sheet import Tone
 from cnninspect.render.view import View
 from cnninspect.report.document import Report
+from cnninspect.report.parts import CounterConvention
 from cnninspect.report.quantities import Quantity, Unit, Verdict
 from cnninspect.report.sums import total_of
 
@@ -37,22 +37,23 @@ def cut(report: Report, view: View, marks: Marks) -> Iterator[Fact]:
 
 def counted(report: Report, macs: Quantity) -> Iterator[Fact]:
     """Every counter's total with its convention: its own number for it, and what it counts besides or leaves out."""
-    about: Mapping[str, Mapping[str, Any]] = report.extra.get("counters", {})
+    about = report.counters or {}
     for name in dict.fromkeys([*about, *counters_of(report)]):
-        found, convention = macs.measured.get(name), about.get(name, {})
-        if found is None and "failed" in convention:
-            yield Fact(f"  {name}", "not counted", str(convention["failed"]), Tone.QUIET)
+        found, convention = macs.measured.get(name), about.get(name)
+        if found is None and convention and convention.failed is not None:
+            yield Fact(f"  {name}", "not counted", convention.failed, Tone.QUIET)
         elif found is None:
-            needs = "it needs a real device: --probe or --device cpu" if convention.get("needs_kernels") else ""
+            needs_kernels = convention is not None and convention.needs_kernels
+            needs = "it needs a real device: --probe or --device cpu" if needs_kernels else ""
             yield Fact(f"  {name}", "not run" if needs else "not counted", needs, Tone.QUIET)
         else:
             yield Fact(f"  {name}", f"{found:,}", "; ".join(_words(name, convention, macs)))
 
 
-def _words(name: str, convention: Mapping[str, Any], macs: Quantity) -> Iterator[str]:
-    if convention:
-        yield f"{convention['own_total']:,} in its own unit"
-        yield str(convention["convention"])
+def _words(name: str, convention: CounterConvention | None, macs: Quantity) -> Iterator[str]:
+    if convention is not None:
+        yield f"{convention.own_total:,} in its own unit"
+        yield convention.convention
     for reason in macs.reasons.get(name, "").split("; "):
         if reason:
             yield reason.removeprefix(f"{name} ").removeprefix(f"{name}: ")
@@ -69,8 +70,8 @@ def peak(report: Report, marks: Marks) -> Iterator[Fact]:
 
 
 def _in_row(report: Report) -> str:
-    at = report.extra.get("memory", {}).get("peak_at")
-    return f", in {at['path'] or '(root)'} ({at['kind']})" if at else ""
+    at = None if report.memory is None else report.memory.peak_at
+    return f", in {at.path or '(root)'} ({at.kind})" if at else ""
 
 
 def added(numbers: Mapping[str, Quantity], marks: Marks) -> Iterator[Fact]:

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from cnninspect.render.view import By, Ops, View, fits_depth, fits_ops, tree
-from cnninspect.report.document import Report, Row
+from cnninspect.report.document import Report
 from cnninspect.report.quantities import Quantity, Unit, in_flops
 from cnninspect.report.ratios import with_ratios
+from cnninspect.report.rows import Row
 from cnninspect.report.sums import total_of
 
 TEXTS: dict[str, Callable[[Row], str]] = {"name": lambda row: row.path, "kind": lambda row: row.kind}
@@ -19,19 +20,20 @@ _NOT_SUMMED = ("latency_spread",)
 
 
 def select(report: Report, view: View) -> Report:
-    """The report with the rows that the view shows, in its order."""
+    """The report with the rows that the view shows, in its order; ops that are rows are in it once."""
     if view.is_tree:
         return tree(report, view)
     rows = _sorted(parts(report, view), view)
-    return replace(report, rows=tuple(rows if view.top is None else rows[: view.top]), extra=_without_ops(report, view))
+    ops = None if view.by is By.OP else report.ops
+    return replace(report, rows=tuple(rows if view.top is None else rows[: view.top]), ops=ops)
 
 
 def parts(report: Report, view: View) -> list[Row]:
     """The parts that add up to the whole, in the order in which they ran; ValueError for ops in a report without."""
     if view.by is By.OP:
-        if "ops" not in report.extra:
+        if report.ops is None:
             raise ValueError("this report does not say what each op did; the account ByOp adds it")
-        return [Row.from_dict(row) for row in report.extra["ops"]]
+        return list(report.ops)
     if view.by is By.MODULE:
         return _by_module(report, view)
     folded = [replace(row, parent=None) for row in _folded(report.rows, view.depth) if fits_ops(row, view.ops)]
@@ -56,11 +58,6 @@ def _folded(rows: tuple[Row, ...], depth: int | None) -> Iterator[Row]:
 
     for index in below.get(None, ()):
         yield from parts_of(index)
-
-
-def _without_ops(report: Report, view: View) -> dict[str, Any]:
-    """The rest of the document; ops that are rows are in it once."""
-    return {name: value for name, value in report.extra.items() if name != "ops" or view.by is not By.OP}
 
 
 def _by_module(report: Report, view: View) -> list[Row]:
@@ -94,7 +91,7 @@ def _group(path: str, kind: str, rows: Sequence[Row], report: Report) -> Row:
         computes=any(row.computes for row in rows), layer_like=any(row.layer_like for row in rows),
         extra={"calls": Quantity(len(rows), Unit.CALLS), **{name: sum_ for name, sum_ in sums.items() if sum_}},
     )  # fmt: skip
-    return with_ratios(group, report.extra.get("machine"))
+    return with_ratios(group, report.machine)
 
 
 def _sum(name: str, rows: Iterable[Row]) -> Quantity | None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 from io import StringIO
 
-from cnninspect.render.document import data_sheet
+from cnninspect.render.page import data_sheet
 from cnninspect.render.screen import UNICODE, Screen
 from cnninspect.render.sheet import Sheet
 from cnninspect.render.view import View
-from cnninspect.report.document import Report
+from cnninspect.report.document import Document
 
 
-def render(report: Report, view: View, _screen: Screen) -> str:
+def render(report: Document, view: View, _screen: Screen) -> str:
     """One line per row of the view with every column, or with those that the view names."""
     return written(data_sheet(report, view, UNICODE))
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from cnninspect.render.columns import ADDED_NAMES, COLUMNS, Column, added_column, counter_column
 from cnninspect.render.view import By, View
-from cnninspect.report.document import Report
+from cnninspect.report.document import FieldStudy, Report
 from cnninspect.report.quantities import Verdict
 
 COUNTERS = "counters"
@@ -27,8 +27,8 @@ _FIELD = (
     "layer", "kind", "output_shape", "kernel_size", "stride", "dilation", "receptive_field", "jump", "field_padding",
     "probe", "global",
 )  # fmt: skip
-_SUBJECT = {"rf": "receptive_field"}
-"""What a command is about: the column that stays on the narrowest screen."""
+_SUBJECT = "receptive_field"
+"""What a study of fields is about: the column that stays on the narrowest screen."""
 
 _WHICH = {
     By.LAYER: ("layer", "kind", "output_shape"),
@@ -57,7 +57,7 @@ _ALL_NUMBERS = (
 
 def readers(report: Report, view: View) -> tuple[str, ...]:
     """What readers see: the work of `flops` and of every view that is no tree, or else a summary or the fields."""
-    if report.command == "rf":
+    if isinstance(report, FieldStudy):
         return _FIELD
     if report.command != "flops" and view.is_tree:
         return _SUMMARY
@@ -71,9 +71,9 @@ def _sorted_by(view: View) -> tuple[str, ...]:
     return () if view.sort is None or view.sort not in COLUMNS or view.sort in usual else (view.sort,)
 
 
-def programs(view: View, command: str = "summary") -> tuple[str, ...]:
+def programs(report: Report, view: View) -> tuple[str, ...]:
     """What a file for programs holds."""
-    if command == "rf":
+    if isinstance(report, FieldStudy):
         return (_FIELD[0], "call", *_FIELD[1:])
     return (*_WHICH_FOR_PROGRAMS[view.by], *_ALL_NUMBERS)
 
@@ -87,7 +87,7 @@ def columns(names: Iterable[str], shown: Report) -> Iterator[Column]:
             yield from (counter_column(counter, "flops") for counter in counters_of(shown))
         elif name == ADDED:
             yield from (COLUMNS.get(added) or added_column(added) for added in _added(shown))
-        elif name == _SUBJECT.get(shown.command):
+        elif name == _SUBJECT and isinstance(shown, FieldStudy):
             yield replace(COLUMNS[name], heading=replace(COLUMNS[name].heading, kept=True))
         else:
             yield COLUMNS[name]

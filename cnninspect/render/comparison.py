@@ -5,12 +5,9 @@ Whatever makes the numbers differ has a line, so that the exit code is never wit
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
-from cnninspect.checks.differences import RUN_NAMES
-from cnninspect.checks.formulas import TOTAL
-from cnninspect.checks.numbers import extent
 from cnninspect.render.cells import verdict_sign
 from cnninspect.render.fact import Fact
 from cnninspect.render.findings import summary
@@ -20,10 +17,12 @@ from cnninspect.render.sheet import Cell, Heading, Sheet, Tone
 from cnninspect.render.values import change_text, value_text
 from cnninspect.render.view import Ops, View
 from cnninspect.render.words import sentence
-from cnninspect.report.document import Check, Report
+from cnninspect.report.document import Comparison
 from cnninspect.report.field import ReceptiveField
-from cnninspect.report.plain_data import quantity_from_dict
+from cnninspect.report.parts import AlignedRows
 from cnninspect.report.quantities import Quantity, Status, Verdict
+from cnninspect.report.row_id import RowId
+from cnninspect.report.rows import Check
 
 _HEADINGS = (
     Heading("layer", "layer", kept=True),
@@ -46,48 +45,53 @@ READERS = ("layer", "params", "macs", "other_layer", "other_params", "other_macs
 _TOTALS = ("params", "macs", "flops", "neurons", "activation_bytes", "total_bytes", "peak_memory")
 
 
-def side_by_side(report: Report, view: View, marks: Marks, *, whole: bool = False) -> Sheet:
+def side_by_side(report: Comparison, view: View, marks: Marks, *, whole: bool = False) -> Sheet:
     """The sheet of aligned layers: all if it is the `whole`, or else those that have parameters or MACs or differ."""
     columns = view.columns or (tuple(HEADINGS) if whole else READERS)
     everything = whole or view.ops is Ops.ALL
-    entries = [entry for entry in report.extra["aligned"] if everything or _costs(entry) or not _is_same(entry)]
-    if not (view.columns or whole or any(entry.get("differs") for entry in entries)):
+    pairs = [pair for pair in report.aligned or () if everything or _costs(pair) or pair.verdict is Verdict.DIFFER]
+    if not (view.columns or whole or any(pair.differs for pair in pairs)):
         columns = tuple(name for name in columns if name != "differs")
-    lines = (_cells(entry, marks) for entry in entries)
+    lines = (_cells(pair, marks) for pair in pairs)
     return Sheet(
         tuple(HEADINGS[name] for name in columns), tuple(tuple(line[name] for name in columns) for line in lines)
     )
 
 
-def totals_beside(report: Report, marks: Marks) -> Iterator[Fact]:
+def totals_beside(report: Comparison, marks: Marks) -> Iterator[Fact]:
     """What the networks ran on where that differs; then one fact per total, with its change from first to second.
 
     Totals that are not always shown, and formulas that are contradicted, follow where they make the numbers differ.
     """
-    failing = [check for check in report.checks or () if check.verdict is Verdict.DIFFER]
-    totals = [check for check in failing if check.path == TOTAL and check.source != "formula"]
-    others = report.extra["other"]["totals"]
-    yield from (_beside(check) for check in totals if check.name in RUN_NAMES)
+    failing = [check for check in report.checks if check.verdict is Verdict.DIFFER]
+    totals = [check for check in failing if check.row is None and check.source != "formula"]
+    yield from (_beside(check) for check in totals if check.is_of_run)
     for name in _TOTALS:
-        here = report.totals.get(name)
-        if isinstance(here, Quantity) and name in others:
-            there = quantity_from_dict(others[name])
+        here, there = _both(report, name)
+        if isinstance(here, Quantity) and isinstance(there, Quantity):
             beside = f"{with_unit(here, marks)} against {with_unit(there, marks)}"
             tone = Tone.PLAIN if here.value == there.value else Tone.DIFFER
             yield Fact(label(name), beside, _movement(here, there), tone)
     yield from _fields(report, marks)
-    yield from (_beside(check) for check in totals if check.name not in (*RUN_NAMES, *_TOTALS, "receptive_field"))
+    yield from (
+        _beside(check) for check in totals if not (check.is_of_run or check.name in (*_TOTALS, "receptive_field"))
+    )
     yield from (Fact("formula", sentence(check), tone=Tone.DIFFER) for check in failing if check.source == "formula")
 
 
-def _fields(report: Report, marks: Marks) -> Iterator[Fact]:
+def _both(report: Comparison, name: str) -> tuple[Any, Any]:
+    """The total of this name of both networks; None where one does not have it."""
+    return report.totals.get(name), None if report.other is None else report.other.totals.get(name)
+
+
+def _fields(report: Comparison, marks: Marks) -> Iterator[Fact]:
     """The fact about the receptive field, where both networks have it."""
-    here, there = report.totals.get("receptive_field"), report.extra["other"]["totals"].get("receptive_field")
-    if isinstance(here, ReceptiveField) and here.was_computed and there:
-        other = ReceptiveField.from_dict(there)
-        if other.was_computed:
-            tone = Tone.PLAIN if extent(here) == extent(other) else Tone.DIFFER
-            yield Fact("field", f"{_field(here, marks)} against {_field(other, marks)}", tone=tone)
+    here, there = _both(report, "receptive_field")
+    if not (isinstance(here, ReceptiveField) and isinstance(there, ReceptiveField)):
+        return
+    if here.was_computed and there.was_computed:
+        tone = Tone.PLAIN if here.extent == there.extent else Tone.DIFFER
+        yield Fact("field", f"{_field(here, marks)} against {_field(there, marks)}", tone=tone)
 
 
 def _beside(check: Check) -> Fact:
@@ -96,10 +100,10 @@ def _beside(check: Check) -> Fact:
     return Fact(label(check.name), f"{here} against {there}", change_text(check.found, check.expected), Tone.DIFFER)
 
 
-def closing(report: Report) -> str:
+def closing(report: Comparison) -> str:
     """`Same numbers. 41 checks: 41 match.`"""
     words = {Verdict.MATCH: "Same numbers.", Verdict.DIFFER: "Different numbers."}
-    return f"{words.get(report.verdict, 'The same numbers as far as they are known.')} {summary(report)}"
+    return f"{words.get(report.verdict, 'The same numbers as far as they are known.')} {summary(report.checks)}"
 
 
 def _movement(here: Quantity, there: Quantity) -> str:
@@ -116,44 +120,37 @@ def _field(field: ReceptiveField, marks: Marks) -> str:
     return field_text(field) if field.size is not None or field.is_global else marks.unknown
 
 
-def _costs(entry: Mapping[str, Any]) -> bool:
+def _costs(pair: AlignedRows) -> bool:
     """Whether the layer has parameters or MACs in one of the networks, or may have."""
-    present = [index for index, side in enumerate((entry["target"], entry["other"])) if side is not None]
-    return any(entry[name][index] != 0 for name in ("params", "macs") for index in present)
+    present = [index for index, side in enumerate((pair.target, pair.other)) if side is not None]
+    return any(counts[index] != 0 for counts in (pair.params, pair.macs) for index in present)
 
 
-def _is_same(entry: Mapping[str, Any]) -> bool:
-    return Verdict(entry["verdict"]) is not Verdict.DIFFER
-
-
-def _cells(entry: Mapping[str, Any], marks: Marks) -> dict[str, Cell]:
-    cells = {"verdict": verdict_sign(Verdict(entry["verdict"]), marks)}
-    for index, (prefix, place) in enumerate((("", entry["target"]), ("other_", entry["other"]))):
-        cells[f"{prefix}layer"] = Cell("" if place is None else _name(place), place and place["path"])
-        cells[f"{prefix}kind"] = Cell("" if place is None else place["kind"], place and place["kind"])
-        for name in ("output_shape", "params", "macs"):
-            value = entry[name][index]
-            cells[f"{prefix}{name}"] = Cell("") if place is None else _number(name, value, marks)
-    cells["differs"] = _differs(entry)
-    cells["ratio"] = _ratio(*entry["macs"])
-    cells["params_ratio"] = _ratio(*entry["params"])
+def _cells(pair: AlignedRows, marks: Marks) -> dict[str, Cell]:
+    cells = {"verdict": verdict_sign(pair.verdict, marks)}
+    numbers = {"output_shape": pair.output_shape, "params": pair.params, "macs": pair.macs}
+    for index, (prefix, row) in enumerate((("", pair.target), ("other_", pair.other))):
+        cells[f"{prefix}layer"] = Cell("" if row is None else _name(row), row and row.path)
+        cells[f"{prefix}kind"] = Cell("" if row is None else row.kind, row and row.kind)
+        for name, values in numbers.items():
+            cells[f"{prefix}{name}"] = Cell("") if row is None else _number(name, values[index], marks)
+    cells["differs"] = _differs(pair)
+    cells["ratio"] = _ratio(*pair.macs)
+    cells["params_ratio"] = _ratio(*pair.params)
     return cells
 
 
-def _differs(entry: Mapping[str, Any]) -> Cell:
+def _differs(pair: AlignedRows) -> Cell:
     """What is not the same: numbers, or the layer itself, which only one of the networks has."""
-    names = entry.get("differs", ())
-    alone = entry["target"] is None or entry["other"] is None
-    text = "no counterpart" if names and alone else ", ".join(map(label, names))
-    return Cell(text, ";".join(names), Tone.QUIET)
+    alone = pair.target is None or pair.other is None
+    text = "no counterpart" if pair.differs and alone else ", ".join(map(label, pair.differs))
+    return Cell(text, ";".join(pair.differs), Tone.QUIET)
 
 
-def _name(place: Mapping[str, Any]) -> str:
+def _name(row: RowId) -> str:
     """A module by its path, a functional call by its kind too."""
-    name = place["path"] or f"({place['kind']})"
-    if "." in place["kind"]:
-        name = f"{place['path']} {place['kind']}".lstrip()
-    return f"{name} call {place['call']}" if place["call"] else name
+    name = f"{row.path} {row.kind}".lstrip() if row.functional else row.path or f"({row.kind})"
+    return f"{name} call {row.call}" if row.call else name
 
 
 def _number(name: str, value: Any, marks: Marks) -> Cell:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from cnninspect.render.screen import Marks
+from cnninspect.report.parts import Sight
 
 WIDTH, HEIGHT = 48, 24
 """Characters of a whole row, and lines, at most; half as many lines as characters are as high."""
@@ -13,18 +13,18 @@ WIDTH, HEIGHT = 48, 24
 _LEAST = 3
 
 
-def drawing(sights: Sequence[Mapping[str, Any]], marks: Marks) -> list[str]:
+def drawing(sights: Sequence[Sight], marks: Marks) -> list[str]:
     """The regions of the first input, numbered as in their table; lines of characters, the input's last two axes.
 
     What one character covers belongs to the innermost region that it touches.
     """
-    regions = [sight["inputs"][0] for sight in sights]
-    image = regions[0]["image"][-2:]
+    regions = [sight.inputs[0] for sight in sights]
+    image = regions[0].image[-2:]
     rows, columns = _size(image)
     grid = [[marks.nothing] * columns for _ in range(rows)]
     for number in range(len(regions), 0, -1):
-        ends = regions[number - 1]["local"][-2:]
-        if None not in ends:
+        ends = [each for each in regions[number - 1].local[-2:] if each is not None]
+        if len(ends) == len(image):
             across = _covered(ends[-1], image[-1], columns)
             for row in range(rows) if len(image) == 1 else _covered(ends[0], image[0], rows):
                 grid[row][across.start : across.stop] = [str(number)] * len(across)

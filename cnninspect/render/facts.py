@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from cnninspect.checks import check_formulas
 from cnninspect.render.added import added, counted, peak
 from cnninspect.render.fact import Fact
 from cnninspect.render.field_facts import field_facts
@@ -14,11 +13,13 @@ from cnninspect.render.findings import place
 from cnninspect.render.numbers import bounded, dimensions, label, mebibytes, sign
 from cnninspect.render.screen import Marks
 from cnninspect.render.sheet import Tone
-from cnninspect.report.document import Report, Row
+from cnninspect.report.document import Comparison, Document, Report
+from cnninspect.report.formula_checks import formula_checks
 from cnninspect.report.quantities import Quantity, Verdict, flops_from_macs
+from cnninspect.report.rows import Row
 
 
-def title(report: Report, marks: Marks) -> str:
+def title(report: Document, marks: Marks) -> str:
     """What was inspected and how: `resnet18 (torchvision) · 1x3x224x224 float32 · eval · meta · torch 2.13.0`."""
     run = report.run
     parts = (
@@ -31,17 +32,19 @@ def title(report: Report, marks: Marks) -> str:
     return marks.separator.join(str(part) for part in parts if part)
 
 
-def _against(report: Report) -> str:
+def _against(report: Document) -> str:
     """What the report is held against, where that has a name."""
-    if "other" in report.extra:
-        return f" against {_named(report.extra['other']['target'])}"
-    if "baseline" not in report.extra:
+    if not isinstance(report, Comparison):
         return ""
-    tool = report.extra["baseline"].get("tool") or {}
+    if report.other is not None:
+        return f" against {_named(report.other.target)}"
+    if report.baseline is None:
+        return ""
+    tool = report.baseline.tool
     saved = ", ".join(
         f"{name} {tool[key]}" for name, key in (("cnninspect", "version"), ("torch", "torch")) if key in tool
     )
-    return f" against {report.extra['baseline']['file']}" + (f" (saved by {saved})" if saved else "")
+    return f" against {report.baseline.file}" + (f" (saved by {saved})" if saved else "")
 
 
 def _named(target: Mapping[str, Any]) -> str:
@@ -131,7 +134,7 @@ def _verified(report: Report) -> Iterator[Fact]:
 
 def _differing(report: Report) -> Iterator[Fact]:
     """Where a formula and a measurement disagree."""
-    checks = check_formulas(report).checks or ()
+    checks = formula_checks(report)
     wrong = list(dict.fromkeys(place(check) for check in checks if check.verdict is Verdict.DIFFER))
     if wrong:
         yield Fact("differ", f"{_some(wrong)}; `cnninspect compare` says how", tone=Tone.DIFFER)

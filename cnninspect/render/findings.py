@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cnninspect.render.cells import verdict_sign
@@ -12,8 +12,9 @@ from cnninspect.render.screen import Marks
 from cnninspect.render.sheet import Cell, Heading, Sheet, Tone
 from cnninspect.render.values import change_text, value_text
 from cnninspect.render.where import lines_of
-from cnninspect.report.document import Check, Report
+from cnninspect.report.document import Comparison, Report
 from cnninspect.report.quantities import Verdict
+from cnninspect.report.rows import TOTAL, Check
 
 REASON = "why"
 """The title of the column of reasons."""
@@ -45,9 +46,9 @@ def finding_sheet(report: Report, checks: Iterable[Check], columns: tuple[str, .
     return Sheet(headings, tuple(tuple(line[name] for name in columns) for line in lines))
 
 
-def readers_sheet(report: Report, marks: Marks) -> Sheet:
+def readers_sheet(report: Comparison, marks: Marks) -> Sheet:
     """The sheet of what did not pass, without columns that stay empty."""
-    sheet = finding_sheet(report, failed(report), READERS, marks)
+    sheet = finding_sheet(report, failed(report.checks), READERS, marks)
     empty = [
         index
         for index, heading in enumerate(sheet.headings)
@@ -59,18 +60,18 @@ def readers_sheet(report: Report, marks: Marks) -> Sheet:
 _ON_DEMAND = ("kind", "counter", "change", "reason", "where")
 
 
-def reasons(report: Report) -> list[str]:
+def reasons(report: Comparison) -> list[str]:
     """What the column of reasons says, for where it has no room: `conv1: out_channels 64 -> 96 (nets.py:41)`."""
     line_of = lines_of(report)
     layers: dict[str, dict[str, str | None]] = {}
-    for check in failed(report):
+    for check in failed(report.checks):
         if check.hint:
             layers.setdefault(check.hint, {})[_label(check)] = line_of(check)
     return [_reason(hint, found) for hint, found in layers.items()]
 
 
 def _label(check: Check) -> str:
-    return f"{place(check)} {check.kind}" if check.path and "." in check.kind else place(check)
+    return place(check) if check.row is None else check.row.label
 
 
 def _reason(hint: str, layers: Mapping[str, str | None], shown: int = 3) -> str:
@@ -81,9 +82,8 @@ def _reason(hint: str, layers: Mapping[str, str | None], shown: int = 3) -> str:
     return f"{names}: {hint}" + (f" ({where})" if where else "")
 
 
-def failed(report: Report) -> list[Check]:
+def failed(checks: Sequence[Check]) -> list[Check]:
     """The checks that a reader must see: those that differ, then those that could not be made."""
-    checks = report.checks or ()
     return [check for verdict in (Verdict.DIFFER, Verdict.UNKNOWN) for check in checks if check.verdict is verdict]
 
 
@@ -91,9 +91,8 @@ RUN = "run"
 """The name of the only check of a target that could not be checked."""
 
 
-def summary(report: Report) -> str:
+def summary(checks: Sequence[Check]) -> str:
     """One sentence that counts the checks: `60 checks: 58 match, 2 differ.`"""
-    checks = report.checks or ()
     if [check.name for check in checks] == [RUN]:
         return "not checked."
     counts = Counter(check.verdict for check in checks)
@@ -107,8 +106,10 @@ _WORDS = {Verdict.NOT_COUNTED: "not comparable", Verdict.NOT_RUN: "not run"}
 
 def place(check: Check) -> str:
     """The check's row as messages name it."""
-    path = check.path or f"({check.kind})"
-    return f"{path} call {check.call}" if check.call else path
+    if check.row is None:
+        return TOTAL
+    path = check.row.path or f"({check.row.kind})"
+    return f"{path} call {check.row.call}" if check.row.call else path
 
 
 def what(check: Check) -> str:

@@ -7,7 +7,7 @@ from importlib import import_module
 
 from cnninspect.render.screen import Screen
 from cnninspect.render.view import View
-from cnninspect.report.document import Report
+from cnninspect.report.document import Document
 
 
 class Format(str, Enum):
@@ -34,14 +34,14 @@ _FILES = {
 
 
 def render(
-    report: Report, fmt: Format | str = Format.TABLE, *, view: View | None = None, screen: Screen | None = None
+    report: Document, fmt: Format | str = Format.TABLE, *, view: View | None = None, screen: Screen | None = None
 ) -> str:
-    """The report in one format, ending in a newline; without `screen`, uncoloured and as wide as it needs to be."""
+    """The document in one format, ending in a newline; without `screen`, uncoloured and as wide as it needs to be."""
     renderer = import_module(f"cnninspect.render.{_FILES[Format(fmt)]}")
     text: str = renderer.render(report, view or View(), screen or Screen())
     return text
 
 
-def render_text(report: Report) -> str:
-    """The plain table of a report, without a newline at the end: what a REPL prints."""
+def render_text(report: Document) -> str:
+    """The plain table of a document, without a newline at the end: what a REPL prints."""
     return render(report).rstrip("\n")

@@ -9,25 +9,24 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cnninspect.checks import check_formulas
-from cnninspect.checks.formulas import TOTAL
 from cnninspect.render.findings import RUN, failed, place, summary, what
 from cnninspect.render.screen import Screen
 from cnninspect.render.view import View
 from cnninspect.render.where import lines_of
-from cnninspect.render.words import grouped, sentence
-from cnninspect.report.document import Check, Report
+from cnninspect.render.words import checks_of, grouped, sentence
+from cnninspect.report.document import Document
 from cnninspect.report.quantities import Verdict
+from cnninspect.report.rows import Check
 
 
-def render(report: Report, _view: View, _screen: Screen) -> str:
+def render(report: Document, _view: View, _screen: Screen) -> str:
     """Annotations of the report's checks; of its formulas where none were made."""
-    checked = report if report.checks is not None else check_formulas(report)
+    checks = checks_of(report)
     target, line_of = str(report.target["name"]), lines_of(report)
-    totals_first = sorted(failed(checked), key=lambda check: check.path != TOTAL)
-    rows = grouped(totals_first, "path", "kind", "call", "verdict")
+    totals_first = sorted(failed(checks), key=lambda check: check.row is not None)
+    rows = grouped(totals_first, lambda check: (check.row, check.verdict))
     lines = [_annotation(checks, target, line_of(checks[0])) for checks in rows]
-    return "\n".join([*lines, f"{target}: {summary(checked)}"]) + "\n"
+    return "\n".join([*lines, f"{target}: {summary(checks)}"]) + "\n"
 
 
 def _annotation(checks: Sequence[Check], target: str, line: str | None) -> str:

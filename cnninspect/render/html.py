@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from cnninspect.render.document import Document, document
 from cnninspect.render.fact import Fact
+from cnninspect.render.page import Page, page_of
 from cnninspect.render.screen import UNICODE, Screen
 from cnninspect.render.sheet import Cell, Heading, Sheet, Tone
 from cnninspect.render.view import View
-from cnninspect.report.document import Report
+from cnninspect.report.document import Document
 
 _STYLE = """\
 .cnninspect { font: 14px/1.45 system-ui, sans-serif; }
@@ -28,27 +28,27 @@ _STYLE = """\
 """
 
 
-def render(report: Report, view: View, _screen: Screen) -> str:
+def render(document: Document, view: View, _screen: Screen) -> str:
     """A standalone page."""
-    return page([document(report, view, UNICODE, whole=True)])
+    return written([page_of(document, view, UNICODE, whole=True)])
 
 
-def page(documents: Sequence[Document]) -> str:
-    """A standalone page of these documents, with the title of the first."""
-    head = f'<meta charset="utf-8">\n<title>{escape(documents[0].title)}</title>'
+def written(pages: Sequence[Page]) -> str:
+    """A standalone HTML file of these pages, with the title of the first."""
+    head = f'<meta charset="utf-8">\n<title>{escape(pages[0].title)}</title>'
     scheme = ":root { color-scheme: light dark; }"
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{head}\n<style>{scheme}</style>\n</head>\n'
-        f"<body>\n{''.join(map(_body, documents))}</body>\n</html>\n"
+        f"<body>\n{''.join(map(_body, pages))}</body>\n</html>\n"
     )
 
 
-def fragment(report: Report) -> str:
+def fragment(document: Document) -> str:
     """What a notebook shows; its style applies to nothing else on the page."""
-    return _body(document(report, View(), UNICODE, whole=True))
+    return _body(page_of(document, View(), UNICODE, whole=True))
 
 
-def _body(parts: Document) -> str:
+def _body(parts: Page) -> str:
     return (
         f'<div class="cnninspect">\n<style>\n{_STYLE}</style>\n<p class="strong">{escape(parts.title)}</p>\n'
         f"{_table(parts.sheet)}{_facts(parts.facts)}{_drawing(parts.drawing)}"

@@ -10,36 +10,36 @@ from collections.abc import Iterable, Sequence
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from cnninspect.checks import check_formulas
 from cnninspect.render.findings import RUN, what
 from cnninspect.render.screen import Screen
 from cnninspect.render.view import View
 from cnninspect.render.where import lines_of
-from cnninspect.render.words import grouped, layer, sentence
-from cnninspect.report.document import Check, Report
+from cnninspect.render.words import checks_of, grouped, layer, sentence
+from cnninspect.report.document import Document
 from cnninspect.report.quantities import Verdict
+from cnninspect.report.rows import Check
 
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML cannot hold, not even escaped."""
 
 
-def render(report: Report, _view: View, _screen: Screen) -> str:
+def render(report: Document, _view: View, _screen: Screen) -> str:
     """The report's checks as one suite; those of its formulas where none were made."""
     return suites([report])
 
 
-def suites(reports: Iterable[Report]) -> str:
+def suites(reports: Iterable[Document]) -> str:
     """A suite for each report."""
     root = Element("testsuites", name="cnninspect")
-    root.extend(_suite(report if report.checks is not None else check_formulas(report)) for report in reports)
+    root.extend(_suite(report) for report in reports)
     ElementTree.indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
 
 
-def _suite(report: Report) -> Element:
+def _suite(report: Document) -> Element:
     target, line_of = _text(str(report.target["name"])), lines_of(report)
     suite = Element("testsuite", name=target)
-    for checks in grouped(report.checks or (), "source", "path", "kind", "call"):
+    for checks in grouped(checks_of(report), lambda check: (check.source, check.row)):
         suite.append(_case(checks, target, line_of(checks[0])))
     for count, tag in (("tests", "testcase"), ("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         suite.set(count, str(sum(1 for _ in suite.iter(tag))))

@@ -6,17 +6,18 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from cnninspect.checks.formulas import TOTAL
 from cnninspect.render import as_csv, as_json, github, html, junit, markdown, table
 from cnninspect.render.cells import verdict_sign
-from cnninspect.render.document import Document, data_sheet, document
 from cnninspect.render.findings import RUN, failed, summary
 from cnninspect.render.formats import Format
+from cnninspect.render.page import Page, data_sheet, page_of
 from cnninspect.render.screen import UNICODE, Marks, Screen
 from cnninspect.render.sheet import Cell, Heading, Sheet, Tone
 from cnninspect.render.view import View
-from cnninspect.report.document import SCHEMA_VERSION, Check, Report
+from cnninspect.report.document import Comparison
+from cnninspect.report.json_form import SCHEMA_VERSION
 from cnninspect.report.quantities import Verdict
+from cnninspect.report.rows import Check
 from cnninspect.report.verdicts import worst
 
 
@@ -27,7 +28,7 @@ class Outcome:
     name: str
     target: str
     code: int
-    report: Report | None = None
+    report: Comparison | None = None
     error: str | None = None
 
     @property
@@ -36,13 +37,16 @@ class Outcome:
         return Verdict.DIFFER if self.report is None else self.report.verdict
 
     @property
-    def named(self) -> Report:
+    def named(self) -> Comparison:
         """The report under the target's own name; one with a single failed check where there is none."""
         if self.report is not None:
             return replace(self.report, target={**self.report.target, "name": self.name})
-        check = Check(RUN, TOTAL, 0, "", "fine", "failed", "target", Verdict.DIFFER, self.error)
+        check = Check(RUN, None, "fine", "failed", "target", Verdict.DIFFER, self.error)
         target = {"spec": self.target, "name": self.name}
-        return Report("compare", {}, target, {}, {}, (), verdict=Verdict.DIFFER, checks=(check,))
+        return Comparison(
+            command="compare", tool={}, target=target, run={}, totals={}, rows=(), verdict=Verdict.DIFFER,
+            checks=(check,),
+        )  # fmt: skip
 
 
 def render_many(
@@ -71,7 +75,7 @@ def _markdown(outcomes: Sequence[Outcome], view: View, _screen: Screen) -> str:
 
 def _html(outcomes: Sequence[Outcome], view: View, _screen: Screen) -> str:
     sections = _sections(outcomes, view, UNICODE, whole=True)
-    return html.page([_overview(outcomes, UNICODE), *(parts for _, parts in sections)])
+    return html.written([_overview(outcomes, UNICODE), *(parts for _, parts in sections)])
 
 
 def _csv(outcomes: Sequence[Outcome], view: View, _screen: Screen) -> str:
@@ -113,10 +117,10 @@ _WRITERS: dict[Format, Callable[[Sequence[Outcome], View, Screen], str]] = {
 }
 
 
-def _sections(outcomes: Sequence[Outcome], view: View, marks: Marks, *, whole: bool) -> list[tuple[Outcome, Document]]:
-    """A document for each target with findings, under the target's own name."""
-    found = [outcome for outcome in outcomes if outcome.report is not None and failed(outcome.report)]
-    parts = [(outcome, document(outcome.named, view, marks, whole=whole)) for outcome in found]
+def _sections(outcomes: Sequence[Outcome], view: View, marks: Marks, *, whole: bool) -> list[tuple[Outcome, Page]]:
+    """A page for each target with findings, under the target's own name."""
+    found = [outcome for outcome in outcomes if outcome.report is not None and failed(outcome.report.checks)]
+    parts = [(outcome, page_of(outcome.named, view, marks, whole=whole)) for outcome in found]
     return [(outcome, replace(each, title=f"{outcome.name}: {each.title}")) for outcome, each in parts]
 
 
@@ -128,14 +132,14 @@ _HEADINGS = (
 )
 
 
-def _overview(outcomes: Sequence[Outcome], marks: Marks) -> Document:
+def _overview(outcomes: Sequence[Outcome], marks: Marks) -> Page:
     """One line per target."""
     lines = tuple(_line(outcome, marks) for outcome in outcomes)
-    return Document("targets of the configuration", Sheet(_HEADINGS, lines), [], _closing(outcomes))
+    return Page("targets of the configuration", Sheet(_HEADINGS, lines), [], _closing(outcomes))
 
 
 def _line(outcome: Outcome, marks: Marks) -> tuple[Cell, ...]:
-    result = outcome.error if outcome.report is None else summary(outcome.report)
+    result = outcome.error if outcome.report is None else summary(outcome.report.checks)
     return (
         Cell(outcome.name, outcome.name),
         Cell(outcome.target, outcome.target, Tone.QUIET),

@@ -6,25 +6,25 @@ import re
 from collections.abc import Iterable
 
 from cnninspect.render.cells import verdict_sign
-from cnninspect.render.document import Document, document
 from cnninspect.render.fact import Fact
+from cnninspect.render.page import Page, page_of
 from cnninspect.render.screen import UNICODE, Screen
 from cnninspect.render.sheet import Cell, Sheet
 from cnninspect.render.view import View
-from cnninspect.report.document import Report
+from cnninspect.report.document import Document
 from cnninspect.report.quantities import Verdict
 
 _SPECIAL = re.compile(r"[\\|*`\[\]<]|(?<![^\W_])_|_(?![^\W_])")
 """What Markdown would read as markup; an underscore inside a word is none."""
 
 
-def render(report: Report, view: View, _screen: Screen) -> str:
-    """The report as Markdown."""
-    return written(document(report, view, UNICODE, whole=True), report.verdict)
+def render(document: Document, view: View, _screen: Screen) -> str:
+    """The document as Markdown."""
+    return written(page_of(document, view, UNICODE, whole=True), document.verdict)
 
 
-def written(parts: Document, verdict: Verdict) -> str:
-    """A document as Markdown."""
+def written(parts: Page, verdict: Verdict) -> str:
+    """A page as Markdown."""
     blocks = [f"### {_escaped(parts.title)}", _result(verdict, parts.closing), _table(parts.sheet), _list(parts.facts)]
     if parts.drawing:
         blocks.append("\n".join(("```", *parts.drawing, "```")))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from cnninspect.errors import UsageError
 from cnninspect.render.numbers import dimensions
-from cnninspect.render.sights import sights_of, size_text
-from cnninspect.report.document import Report
+from cnninspect.render.sights import size_text
+from cnninspect.report.document import FieldStudy
+from cnninspect.report.parts import Ends, SeenInput, Sight
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,19 +24,16 @@ _BEYOND = 0.6
 
 _SETTINGS: dict[Any, Any] = {"svg.hashsalt": "cnninspect", "font.family": "sans-serif", "font.size": 9.0}
 
-Region = Mapping[str, Any]
 Colour = tuple[float, float, float, float]
-Ends = tuple[int, int]
 Style = dict[str, Any]
 
 
-def picture(report: Report, kind: str, image: str | None = None) -> bytes:
-    """The report's sights as a file of that kind, over the middle of `image` if one is given.
+def picture(study: FieldStudy, kind: str, image: str | None = None) -> bytes:
+    """The study's sights as a file of that kind, over the middle of `image` if one is given.
 
-    The same report gives the same bytes. Raises UsageError without sights, and for an image that cannot be read.
+    The same study gives the same bytes. Raises UsageError without sights, and for an image that cannot be read.
     """
-    sights = sights_of(report)
-    if not sights:
+    if not study.sights:
         raise UsageError("--picture: no layer has a map of positions. Name a LAYER that depends on the input.")
     from matplotlib import rc_context, rcParams
 
@@ -43,18 +41,19 @@ def picture(report: Report, kind: str, image: str | None = None) -> bytes:
     with rc_context():
         rcParams.update(_SETTINGS)
         metadata = {"Date": None} if kind == "svg" else {}
-        _figure(report, sights, image).savefig(
+        _figure(study, image).savefig(
             content, format=kind, dpi=160, bbox_inches="tight", metadata=metadata, facecolor="white"
         )
     return content.getvalue()
 
 
-def _figure(report: Report, sights: Sequence[Mapping[str, Any]], image: str | None) -> Figure:
+def _figure(study: FieldStudy, image: str | None) -> Figure:
     from matplotlib.figure import Figure
 
-    regions, last = [sight["inputs"][0] for sight in sights], sights[-1]
+    sights, last = study.sights, study.sights[-1]
+    regions = [sight.inputs[0] for sight in sights]
     colours = _colours(len(regions))
-    size = tuple(regions[-1]["image"][-2:])
+    size = regions[-1].image[-2:]
     figure = Figure(figsize=(5.6, 1.2 + 0.25 * len(regions)) if len(size) == 1 else (5.6, 5.6))
     axes = figure.add_subplot()
     if len(size) == 1:
@@ -62,9 +61,9 @@ def _figure(report: Report, sights: Sequence[Mapping[str, Any]], image: str | No
     else:
         _boxes(axes, regions, (size[0], size[1]), colours, image)
     _legend(axes, sights, colours)
-    at = f" at {','.join(map(str, last['at']))} of {dimensions(last['positions'])}" if last["at"] else ""
-    axes.set_title(f"{report.target['name']}: what {last['layer']}{at} sees", loc="left", fontsize=10)
-    axes.set_xlabel(f"pixels of input {regions[-1]['name']}, {dimensions(regions[-1]['image'])}")
+    at = f" at {','.join(map(str, last.at))} of {dimensions(last.positions)}" if last.at else ""
+    axes.set_title(f"{study.target['name']}: what {last.layer}{at} sees", loc="left", fontsize=10)
+    axes.set_xlabel(f"pixels of input {regions[-1].name}, {dimensions(regions[-1].image)}")
     return figure
 
 
@@ -75,7 +74,7 @@ def _colours(count: int) -> list[Colour]:
     return [colormaps["plasma"](0.05 + 0.8 * step / max(1, count - 1)) for step in range(count)]
 
 
-def _boxes(axes: Axes, regions: Sequence[Region], size: Ends, colours: Sequence[Colour], image: str | None) -> None:
+def _boxes(axes: Axes, regions: Sequence[SeenInput], size: Ends, colours: Sequence[Colour], image: str | None) -> None:
     """The input with a rectangle for each region: filled inside the input, dashed where it goes beyond."""
     from matplotlib.patches import Rectangle
     from matplotlib.patheffects import withStroke
@@ -89,10 +88,10 @@ def _boxes(axes: Axes, regions: Sequence[Region], size: Ends, colours: Sequence[
     for region, colour in reversed(list(zip(regions, colours, strict=True))):
         dashed: Style = {"fill": False, "edgecolor": colour, "linestyle": (0, (4, 2)), "linewidth": 1.0}
         filled: Style = {"facecolor": (*colour[:3], 0.18), "edgecolor": colour, "linewidth": 1.8, "path_effects": halo}
-        for form, style in (("endless", dashed), ("local", filled)):
-            ends = region[form][-2:]
-            if None not in ends:
-                (top, bottom), (left, right) = ends
+        for form, style in ((region.endless, dashed), (region.local, filled)):
+            rows, columns = form[-2:]
+            if rows is not None and columns is not None:
+                (top, bottom), (left, right) = rows, columns
                 axes.add_patch(Rectangle((left - 0.5, top - 0.5), right - left + 1, bottom - top + 1, **style))
     axes.add_patch(Rectangle((-0.5, -0.5), width, height, fill=False, edgecolor="0.25", linewidth=1.0))
     axes.set_xlim(*_limits(regions, -1, width))
@@ -102,13 +101,13 @@ def _boxes(axes: Axes, regions: Sequence[Region], size: Ends, colours: Sequence[
     _plain_frame(axes, width)
 
 
-def _bars(axes: Axes, regions: Sequence[Region], size: int, colours: Sequence[Colour]) -> None:
+def _bars(axes: Axes, regions: Sequence[SeenInput], size: int, colours: Sequence[Colour]) -> None:
     """For an input with one axis a bar for each region, the innermost on top."""
     axes.axvspan(-0.5, size - 0.5, facecolor="0.94", edgecolor="none")
     for line, (region, colour) in enumerate(zip(regions, colours, strict=True)):
-        for form, alpha in (("endless", 0.3), ("local", 1.0)):
-            if region[form][0] is not None:
-                first, last = region[form][0]
+        for (ends, *_), alpha in ((region.endless, 0.3), (region.local, 1.0)):
+            if ends is not None:
+                first, last = ends
                 axes.barh(line, last - first + 1, left=first - 0.5, height=0.7, color=(*colour[:3], alpha))
     axes.set_xlim(*_limits(regions, -1, size))
     axes.set_ylim(len(regions) - 0.4, -0.6)
@@ -116,9 +115,9 @@ def _bars(axes: Axes, regions: Sequence[Region], size: int, colours: Sequence[Co
     _plain_frame(axes, size)
 
 
-def _limits(regions: Sequence[Region], axis: int, size: int) -> tuple[float, float]:
+def _limits(regions: Sequence[SeenInput], axis: int, size: int) -> tuple[float, float]:
     """What a picture shows along an axis: the input and some of what is seen beyond it."""
-    ends = [region["endless"][axis] for region in regions if region["endless"][axis] is not None]
+    ends = [ends for region in regions if (ends := region.endless[axis]) is not None]
     most = size * _BEYOND
     first = max(min([0, *(first for first, _ in ends)]), -most)
     last = min(max([size - 1, *(last for _, last in ends)]), size - 1 + most)
@@ -138,17 +137,17 @@ def _plain_frame(axes: Axes, width: int) -> None:
     axes.tick_params(length=2, labelsize=8)
 
 
-def _legend(axes: Axes, sights: Sequence[Mapping[str, Any]], colours: Sequence[Colour]) -> None:
+def _legend(axes: Axes, sights: Sequence[Sight], colours: Sequence[Colour]) -> None:
     """Sizes and layers beside the picture, the innermost first."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    names = [f"{sight['layer']}: {size_text(sight)}" for sight in sights]
+    names = [f"{sight.layer}: {size_text(sight)}" for sight in sights]
     signs: list[Any] = [
         Patch(facecolor=(*colour[:3], 0.35), edgecolor=colour, linewidth=1.5, label=name)
         for name, colour in zip(names, colours, strict=True)
     ]
-    if any(region["endless"] != region["local"] for region in (sight["inputs"][0] for sight in sights)):
+    if any(sight.inputs[0].endless != sight.inputs[0].local for sight in sights):
         signs.append(Line2D([], [], color="0.4", linestyle=(0, (4, 2)), linewidth=1.0, label="beyond the input"))
     axes.legend(handles=signs, loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, borderaxespad=0.0)
 

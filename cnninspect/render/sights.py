@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from cnninspect.render.fact import Fact
 from cnninspect.render.numbers import dimensions, field_text
 from cnninspect.render.sheet import Cell, Heading, Sheet, Tone
-from cnninspect.report.document import Report
 from cnninspect.report.field import ReceptiveField
+from cnninspect.report.parts import Ends, Sight
 from cnninspect.report.quantities import Status
 
 _AXES = {1: ("positions",), 2: ("rows", "columns"), 3: ("planes", "rows", "columns")}
 """What the axes of an input are called, by their number."""
 
-Sight = Mapping[str, Any]
-Ends = Sequence[int] | None
 
-
-def sights_of(report: Report) -> list[Sight]:
-    """The sights of a report, the widest last; empty without an input that has axes."""
-    return list(report.extra.get("sights", ()))
-
-
-def sight_sheet(report: Report) -> Sheet:
+def sight_sheet(sights: Sequence[Sight]) -> Sheet:
     """One line for each region, numbered from the innermost: the layer, its position, its size and its pixels."""
-    sights = sights_of(report)
     axes = _axes(sights[-1])
-    beyond = any(seen["endless"] != seen["local"] for seen in (sight["inputs"][0] for sight in sights))
+    beyond = any(sight.inputs[0].endless != sight.inputs[0].local for sight in sights)
     headings = (
         Heading("number", "", right=True, kept=True),
         Heading("layer", "layer", kept=True),
@@ -42,12 +32,12 @@ def sight_sheet(report: Report) -> Sheet:
 
 
 def _line(number: int, sight: Sight) -> tuple[Cell, ...]:
-    seen = sight["inputs"][0]
-    local, endless = ([_ends(ends) for ends in seen[form]] for form in ("local", "endless"))
-    at, size = ",".join(map(str, sight["at"])), size_text(sight)
+    seen = sight.inputs[0]
+    local, endless = ([_ends(ends) for ends in form] for form in (seen.local, seen.endless))
+    at, size = ",".join(map(str, sight.at)), size_text(sight)
     return (
         Cell(str(number), number, Tone.ACCENT),
-        Cell(sight["layer"], sight["layer"]),
+        Cell(sight.layer, sight.layer),
         Cell(at, at, Tone.QUIET),
         Cell(size, size),
         *(Cell(text, text) for text in local),
@@ -57,25 +47,25 @@ def _line(number: int, sight: Sight) -> tuple[Cell, ...]:
 
 def size_text(sight: Sight) -> str:
     """How many pixels of the first input a sight sees without ends: `435`, `31x91`, or `global`."""
-    seen = sight["inputs"][0]
-    if seen["global"]:
+    seen = sight.inputs[0]
+    if seen.is_global:
         return field_text(ReceptiveField(status=Status.EXACT))
-    return field_text(ReceptiveField(size=tuple(map(_extent, seen["endless"]))))
+    return field_text(ReceptiveField(size=tuple(map(_extent, seen.endless))))
 
 
-def sight_facts(report: Report) -> Iterator[Fact]:
+def sight_facts(sights: Sequence[Sight]) -> Iterator[Fact]:
     """What the position sees of every input, strictly too where that is more."""
-    sight = sights_of(report)[-1]
-    where = f" at {','.join(map(str, sight['at']))} of {dimensions(sight['positions'])}" if sight["at"] else ""
-    yield Fact("position", f"{sight['layer']} ({sight['kind']}){where}")
-    for seen in sight["inputs"]:
-        name = f"input {seen['name']}, {dimensions(seen['image'])}"
-        yield Fact("sees", _sentence(seen["local"]), f"of {name}")
-        if seen["strict"] != seen["local"]:
-            yield Fact("  strictly", _sentence(seen["strict"]), "counting gates and statistics")
+    sight = sights[-1]
+    where = f" at {','.join(map(str, sight.at))} of {dimensions(sight.positions)}" if sight.at else ""
+    yield Fact("position", f"{sight.layer} ({sight.row.kind}){where}")
+    for seen in sight.inputs:
+        name = f"input {seen.name}, {dimensions(seen.image)}"
+        yield Fact("sees", _sentence(seen.local), f"of {name}")
+        if seen.strict != seen.local:
+            yield Fact("  strictly", _sentence(seen.strict), "counting gates and statistics")
 
 
-def _sentence(parts: Sequence[Ends]) -> str:
+def _sentence(parts: Sequence[Ends | None]) -> str:
     if None in parts:
         return "nothing"
     names = _AXES.get(len(parts), tuple(f"axis {index}" for index in range(len(parts))))
@@ -83,13 +73,13 @@ def _sentence(parts: Sequence[Ends]) -> str:
 
 
 def _axes(sight: Sight) -> tuple[str, ...]:
-    count = len(sight["inputs"][0]["image"])
+    count = len(sight.inputs[0].image)
     return _AXES.get(count, tuple(f"axis_{index}" for index in range(count)))
 
 
-def _ends(ends: Ends) -> str:
+def _ends(ends: Ends | None) -> str:
     return "none" if ends is None else f"{ends[0]}..{ends[1]}"
 
 
-def _extent(ends: Ends) -> int:
+def _extent(ends: Ends | None) -> int:
     return 0 if ends is None else ends[1] - ends[0] + 1

@@ -13,13 +13,13 @@ from rich.cells import cell_len, set_cell_size
 from rich.color import ColorSystem
 from rich.style import Style
 
-from cnninspect.render.document import Document, document
 from cnninspect.render.fact import Fact
 from cnninspect.render.findings import REASON
+from cnninspect.render.page import Page, page_of
 from cnninspect.render.screen import Screen
 from cnninspect.render.sheet import Cell, Heading, Sheet, Tone
 from cnninspect.render.view import View
-from cnninspect.report.document import Report
+from cnninspect.report.document import Document
 
 _STYLES = {
     Tone.STRONG: Style(bold=True),
@@ -34,13 +34,13 @@ _SHORTEST_CELL = 8
 _LONGEST_FIGURE = 48
 
 
-def render(report: Report, view: View, screen: Screen) -> str:
+def render(document: Document, view: View, screen: Screen) -> str:
     """Title, table, totals; on a terminal no line is wider than it, elsewhere nothing is left out."""
-    return written(document(report, view, screen.marks, whole=screen.width is None), screen)
+    return written(page_of(document, view, screen.marks, whole=screen.width is None), screen)
 
 
-def written(parts: Document, screen: Screen) -> str:
-    """A document as text."""
+def written(parts: Page, screen: Screen) -> str:
+    """A page as text."""
     table, left_out = _table(parts, screen)
     blocks = [
         [_paint(_cut(parts.title, screen), Tone.STRONG, screen)],
@@ -60,7 +60,7 @@ def _reasons(reasons: Sequence[str], screen: Screen) -> list[str]:
     return [f" {line}" for reason in reasons for line in wrap(reason, width, subsequent_indent="  ")]
 
 
-def _table(parts: Document, screen: Screen) -> tuple[list[str], list[str]]:
+def _table(parts: Page, screen: Screen) -> tuple[list[str], list[str]]:
     """The lines of the table and, if columns had to go, one that names them; and their names."""
     if not parts.sheet.lines:
         return [], []

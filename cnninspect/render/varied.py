@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from cnninspect.render.numbers import dimensions, field_text, number_cell, per_axis
 from cnninspect.render.screen import Marks
 from cnninspect.render.sheet import Cell, Heading, Sheet
-from cnninspect.report.document import Report
-from cnninspect.report.field import ReceptiveField
-from cnninspect.report.plain_data import quantity_from_dict
+from cnninspect.report.document import Variation
+from cnninspect.report.parts import VariedNetwork
 
 
-def varied_sheet(report: Report, marks: Marks) -> Sheet:
-    """The arguments that vary, and what follows from them for the layer that the report is about."""
-    networks = report.extra["varied"]
-    names = tuple(networks[0]["arguments"])
+def varied_sheet(variation: Variation, marks: Marks) -> Sheet:
+    """The arguments that vary, and what follows from them for the layer that is looked at."""
+    names = tuple(variation.varied[0].arguments)
     headings = (
         *(Heading(name, name, right=True, kept=True) for name in names),
         Heading("receptive_field", "field", right=True, kept=True),
@@ -27,19 +22,19 @@ def varied_sheet(report: Report, marks: Marks) -> Sheet:
         Heading("macs", "MACs", right=True, kept=True),
         Heading("layer", "layer"),
     )
-    return Sheet(headings, tuple(_line(network, marks) for network in networks))
+    return Sheet(headings, tuple(_line(network, marks) for network in variation.varied))
 
 
-def _line(network: Mapping[str, Any], marks: Marks) -> tuple[Cell, ...]:
-    field = ReceptiveField.from_dict(network["receptive_field"])
+def _line(network: VariedNetwork, marks: Marks) -> tuple[Cell, ...]:
+    field = network.receptive_field
     known = field.size is not None or field.is_global
     text = field_text(field) if known else marks.unknown if field.was_computed else ""
-    positions = dimensions(network["map"]) if network["map"] else ""
+    positions = dimensions(network.map) if network.map else ""
     return (
-        *(Cell(str(value), value if isinstance(value, int) else str(value)) for value in network["arguments"].values()),
+        *(Cell(str(value), value if isinstance(value, int) else str(value)) for value in network.arguments.values()),
         Cell(text, text),
         *(Cell(per_axis(part), per_axis(part)) if part else Cell("") for part in (field.jump, field.padding)),
         Cell(positions, positions),
-        *(number_cell(quantity_from_dict(network[name]), marks) for name in ("params", "macs")),
-        Cell(network["layer"], network["layer"]),
+        *(number_cell(number, marks) for number in (network.params, network.macs)),
+        Cell(network.layer, network.layer),
     )

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cnninspect.checks.formulas import TOTAL
-from cnninspect.report.document import Check, Report, Row
+from cnninspect.report.document import Document, Report
+from cnninspect.report.rows import Check, Row
 
 
-def lines_of(report: Report) -> Callable[[Check], str | None]:
-    """What tells for a check on this report the own line that it is about, `nets.py:41`; None if there is none.
+def lines_of(document: Document) -> Callable[[Check], str | None]:
+    """A function: check -> the source line that it points at, `nets.py:41`; None if there is none.
 
-    A row without a line goes by the row that calls it, a layer that is not there by what is around it, a total by the
-    whole network.
+    For a row without a line that is the line of its caller; for a layer that the report does not have, of the nearest
+    module around it; for a total, of the whole network.
     """
-    rows = report.rows
-    calls = {(row.path, row.kind, row.call): row for row in rows}
+    rows = document.rows if isinstance(document, Report) else ()
+    calls = {row.id: row for row in rows}
     modules = {row.path: row for row in reversed(rows) if not row.functional}
 
     def line(check: Check) -> str | None:
-        row = calls.get((check.path, check.kind, check.call))
-        path = "" if check.path == TOTAL and not check.kind else check.path
+        row = None if check.row is None else calls.get(check.row)
+        path = "" if check.row is None else check.row.path
         while row is None and path:
             row = modules.get(path)
             path = path.rpartition(".")[0]

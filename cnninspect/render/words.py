@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable
 
 from cnninspect.render.findings import RUN, place, what
 from cnninspect.render.values import value_text
-from cnninspect.report.document import Check
+from cnninspect.report.document import Document, Report
+from cnninspect.report.formula_checks import formula_checks
+from cnninspect.report.rows import Check
+
+
+def checks_of(document: Document) -> tuple[Check, ...]:
+    """The checks of a comparison; those of its formulas for any other report."""
+    if not isinstance(document, Report):
+        return ()
+    return formula_checks(document) if document.checks is None else document.checks
 
 
 def layer(check: Check) -> str:
     """`conv (Conv2d)`, `conv call 2 (Conv2d)`, `(F.relu)`, `total`."""
-    return f"{place(check)} ({check.kind})" if check.kind and check.path else place(check)
+    is_named = check.row is not None and check.row.path and check.row.kind
+    return f"{place(check)} ({check.kind})" if is_named else place(check)
 
 
 def sentence(check: Check) -> str:
@@ -22,11 +32,11 @@ def sentence(check: Check) -> str:
     return f"{layer(check)}, {what(check)}: {_expected(check)}, {_found(check)}{reason}"
 
 
-def grouped(checks: Iterable[Check], *names: str) -> Collection[list[Check]]:
-    """The checks that agree in these attributes together, in the order in which they come first."""
-    groups: dict[tuple[object, ...], list[Check]] = {}
+def grouped(checks: Iterable[Check], key: Callable[[Check], Hashable]) -> Collection[list[Check]]:
+    """The checks with the same key together, in the order in which the keys come first."""
+    groups: dict[Hashable, list[Check]] = {}
     for check in checks:
-        groups.setdefault(tuple(getattr(check, name) for name in names), []).append(check)
+        groups.setdefault(key(check), []).append(check)
     return groups.values()
 
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
-from cnninspect.report.document import Row
+from cnninspect.report.parts import Machine
 from cnninspect.report.quantities import Quantity, Status, Unit, flops_from_macs
-
-Machine = Mapping[str, Any]
-"""What a processor can do at most: `peak_flops` and `bandwidth`, FLOPs and bytes per second."""
+from cnninspect.report.rows import Row
 
 
 def with_ratios(row: Row, machine: Machine | None = None) -> Row:
@@ -47,7 +43,7 @@ def bound_by(macs: Quantity, moved: Quantity, machine: Machine) -> Quantity:
     """
     if macs.value is None or moved.value is None:
         return Quantity(None, Unit.CLASS, Status.UNKNOWN)
-    computes = flops_from_macs(macs.value) * machine["bandwidth"] >= moved.value * machine["peak_flops"]
+    computes = flops_from_macs(macs.value) * machine.bandwidth >= moved.value * machine.peak_flops
     other = moved if computes else macs
     sure = other.status is Status.EXACT and (macs if computes else moved).status in (Status.EXACT, Status.LOWER_BOUND)
     if not sure:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from cnninspect.checks import check_formulas
 from cnninspect.checks.baseline import check_baseline, read_baseline, save_baseline
 from cnninspect.checks.budgets import check_budgets, parse_budget
 from cnninspect.checks.tolerance import parse_tolerance
 from cnninspect.render.where import lines_of
 from cnninspect.render.words import sentence
-from cnninspect.report.document import Check, Report
+from cnninspect.report.document import Report
+from cnninspect.report.formula_checks import formula_checks
 from cnninspect.report.quantities import Verdict
+from cnninspect.report.rows import Check
 from cnninspect.testing.snapshots import current
 
 _LISTED = 20
@@ -22,7 +23,7 @@ def assert_matches_formulas(report: Report, *, strict: bool = False) -> None:
     """Every formula agrees with every measurement; if `strict`, none of them is unknown either."""
     __tracebackhide__ = True
     failing = (Verdict.DIFFER, Verdict.UNKNOWN) if strict else (Verdict.DIFFER,)
-    _assert(report, check_formulas(report).checks or (), failing, "does not match its formulas")
+    _assert(report, formula_checks(report), failing, "does not match its formulas")
 
 
 def assert_within(report: Report, **limits: int | str) -> None:

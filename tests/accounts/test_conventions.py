@@ -9,6 +9,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from cnninspect.inspection.accounts.conventions import Conventions
+from cnninspect.report.parts import CounterConvention
 from tests.accounts.inspections import inspected
 
 
@@ -18,22 +19,22 @@ def net():
 
 def test_own_totals_are_what_the_tools_say_themselves():
     model, x = net().eval(), torch.rand(1, 3, 8, 8)
-    counters = inspected(model, Conventions(), shape=(1, 3, 8, 8), device="cpu").extra["counters"]
+    counters = inspected(model, Conventions(), shape=(1, 3, 8, 8), device="cpu").counters
     with FlopCounterMode(display=False) as mode:
         model(x)
-    assert counters["torch"]["own_total"] == mode.get_total_flops() > 0
+    assert counters["torch"].own_total == mode.get_total_flops() > 0
     analysis = FlopCountAnalysis(model, x).unsupported_ops_warnings(False)
-    assert counters["fvcore"]["own_total"] == analysis.total() > 0
+    assert counters["fvcore"].own_total == analysis.total() > 0
 
 
 def test_a_counter_that_did_not_run_has_no_total():
-    counters = inspected(net(), Conventions(), shape=(1, 3, 8, 8)).extra["counters"]
-    assert counters["fvcore"] == {"convention": "counts a MAC as one flop", "own_total": None, "needs_kernels": True}
+    counters = inspected(net(), Conventions(), shape=(1, 3, 8, 8)).counters
+    assert counters["fvcore"] == CounterConvention("counts a MAC as one flop", own_total=None, needs_kernels=True)
 
 
 @pytest.mark.parametrize(("counter", "words"), [("torch", "two flops"), ("fvcore", "one flop")])
 def test_each_convention_is_named(counter, words):
-    assert words in inspected(net(), Conventions(), shape=(1, 3, 8, 8)).extra["counters"][counter]["convention"]
+    assert words in inspected(net(), Conventions(), shape=(1, 3, 8, 8)).counters[counter].convention
 
 
 class Untraceable(nn.Module):
@@ -44,5 +45,5 @@ class Untraceable(nn.Module):
 
 
 def test_a_counter_that_failed_says_why():
-    found = inspected(Untraceable(), Conventions(), shape=(3, 4), device="cpu").extra["counters"]["fvcore"]
-    assert (found["own_total"], found["failed"]) == (None, "tracing failed: IndexError: list index out of range")
+    found = inspected(Untraceable(), Conventions(), shape=(3, 4), device="cpu").counters["fvcore"]
+    assert (found.own_total, found.failed) == (None, "tracing failed: IndexError: list index out of range")

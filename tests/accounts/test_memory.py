@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from cnninspect.inspection.accounts.memory import Memory
+from cnninspect.report.parts import Peak
 from cnninspect.targets.inputs import InputOptions, make_inputs
 from cnninspect.targets.resolve import resolve
 from cnninspect.trace.isolation import isolated
@@ -43,7 +44,7 @@ def test_what_training_holds_is_what_it_is_made_of():
         "activations and gradients": peak.value,
     }  # fmt: skip
     assert memory.value == sum(memory.parts.values())
-    assert total.extra["memory"]["optimizer"] == "adam"
+    assert total.memory.optimizer == "adam"
 
 
 def test_plain_descent_keeps_nothing():
@@ -66,7 +67,7 @@ def test_bytes_by_dtype():
 
 def test_the_fullest_moment_has_a_place():
     report = inspected(net(), Memory(), shape=(5, 4))
-    assert report.extra["memory"]["peak_at"] == {"path": "1", "call": 0, "kind": "ReLU", "op": "aten.relu"}
+    assert report.memory.peak_at == Peak("1", 0, "ReLU", "aten.relu")
 
 
 class Broken(nn.Module):

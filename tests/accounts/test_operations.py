@@ -9,7 +9,6 @@ from torch import nn
 from cnninspect.inspection.accounts.operations import Operations
 from cnninspect.inspection.accounts.ops import ByOp
 from cnninspect.inspection.accounts.traffic import Traffic
-from cnninspect.report.document import Row
 from cnninspect.report.quantities import Status, Verdict
 from tests.accounts.inspections import column, inspected
 
@@ -29,7 +28,7 @@ def test_other_arithmetic_by_hand():
     }  # fmt: skip
     total = report.total("element_operations")
     assert total.parts == {"elementwise": 256, "normalisation": 192, "comparison": 256}
-    assert set(total.parts) <= set(report.extra["classes"])
+    assert set(total.parts) <= set(report.classes)
 
 
 def test_an_op_without_a_class_is_listed_and_leaves_a_lower_bound():
@@ -47,7 +46,7 @@ def test_an_op_without_a_class_is_listed_and_leaves_a_lower_bound():
 
 
 def ops(model, shape, **options):
-    return {row["kind"]: Row.from_dict(row) for row in inspected(model, ByOp(), shape=shape, **options).extra["ops"]}
+    return {row.kind: row for row in inspected(model, ByOp(), shape=shape, **options).ops}
 
 
 def test_ops_by_hand():
@@ -67,7 +66,7 @@ def test_ops_by_hand():
 @pytest.mark.parametrize("target", ["torchvision:resnet18", "torchvision:swin_t", "lenet5"])
 def test_ops_add_up_to_the_layers_and_agree_with_torch(target):
     report = inspected(target, ByOp(), Traffic())
-    rows = [Row.from_dict(row) for row in report.extra["ops"]]
+    rows = report.ops
     assert sum(row.macs.value for row in rows) == report.total("macs").value
     assert sum(row.extra["bytes_moved"].value for row in rows) == report.total("bytes_moved").value
     assert {row.macs.verdict for row in rows} == {Verdict.MATCH}

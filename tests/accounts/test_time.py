@@ -7,6 +7,7 @@ from torch import nn
 
 from cnninspect.errors import UsageError
 from cnninspect.inspection.accounts.time import Time
+from cnninspect.report.parts import Timing
 from tests.accounts.inspections import column, inspected
 from tests.measure.test_timing import Ticks
 
@@ -26,7 +27,7 @@ def test_latency_and_speed_of_every_row():
     assert column(report, "flops_per_second") == {"(Sequential)": 512.0, "0": 2560.0}
     assert report.total("latency").value == 1.0
     assert report.total("flops_per_second").value == 2560.0
-    assert report.extra["timing"] == {"warmup": 0, "repeats": 2}
+    assert report.timing == Timing(warmup=0, repeats=2)
 
 
 def test_time_runs_on_the_cpu_unless_another_device_is_asked_for():

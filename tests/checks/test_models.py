@@ -28,7 +28,7 @@ def test_the_three_writings_of_one_network_have_the_same_numbers(one, other):
     report = compared(one, other, **WIDTHS)
     assert findings(report) == []
     assert report.verdict == "match"
-    assert all(None not in (entry["target"], entry["other"]) for entry in report.extra["aligned"])
+    assert all(None not in (pair.target, pair.other) for pair in report.aligned)
 
 
 def test_at_other_widths_they_differ():
@@ -39,8 +39,8 @@ def test_at_other_widths_they_differ():
 
 
 def test_a_layer_that_one_network_writes_as_a_function_has_its_counterpart():
-    aligned = compared(FUNCTION, SEQUENTIAL, **WIDTHS).extra["aligned"]
-    assert [(each["target"]["kind"], each["other"]["kind"]) for each in aligned] == [
+    aligned = compared(FUNCTION, SEQUENTIAL, **WIDTHS).aligned
+    assert [(each.target.kind, each.other.kind) for each in aligned] == [
         ("F.conv2d", "Conv2d"),
         ("F.relu", "ReLU"),
         ("F.conv2d", "Conv2d"),
@@ -82,7 +82,7 @@ def test_other_nesting_is_no_difference():
     """torchvision pools and flattens, timm has a block for both; 11,689,512 params and 1,814,073,344 MACs each."""
     report = compared("torchvision:resnet18", "timm:resnet18")
     assert findings(report) == []
-    assert report.extra["other"]["totals"]["macs"]["value"] == 1_814_073_344
+    assert report.other.totals["macs"].value == 1_814_073_344
 
 
 def test_within_the_tolerance_numbers_are_the_same():

@@ -7,10 +7,11 @@ import pytest
 
 from cnninspect.render import View, render
 from cnninspect.render.choice import programs, readers
-from cnninspect.render.document import document
 from cnninspect.render.layers import layer_sheet
+from cnninspect.render.page import page_of
 from cnninspect.render.screen import UNICODE
 from cnninspect.report.document import Report
+from cnninspect.report.parts import CounterConvention, MemoryDetails, Peak
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
 from tests.render.samples import agreed, report, row, tiny
 
@@ -18,7 +19,7 @@ MIB = 2**20
 
 
 def said(sample, view=None):
-    return {fact.label: (fact.text, fact.aside) for fact in document(sample, view or View(), UNICODE, whole=True).facts}
+    return {fact.label: (fact.text, fact.aside) for fact in page_of(sample, view or View(), UNICODE, whole=True).facts}
 
 
 def with_totals(**totals):
@@ -77,7 +78,8 @@ def test_files_for_programs_name_the_unit_of_a_time():
 
 
 def test_each_counter_in_both_units():
-    sheet = layer_sheet(with_extra(), View(), UNICODE, programs(View()), whole=True)
+    sample = with_extra()
+    sheet = layer_sheet(sample, View(), UNICODE, programs(sample, View()), whole=True)
     cells = {heading.name: cell.plain for heading, cell in zip(sheet.headings, sheet.lines[0], strict=True)}
     assert (cells["macs_torch"], cells["flops_torch"]) == (8, 16)
 
@@ -134,7 +136,7 @@ def test_a_total_that_an_account_added(name, number, label, text, aside):
 def test_a_total_that_differs_stands_out():
     wrong = Quantity(10, Unit.MACS, analytic=10, measured={"torch": 12}, verdict=Verdict.DIFFER)
     (fact,) = [
-        f for f in document(with_totals(backward_macs=wrong), View(), UNICODE, whole=True).facts if "back" in f.label
+        f for f in page_of(with_totals(backward_macs=wrong), View(), UNICODE, whole=True).facts if "back" in f.label
     ]
     assert (fact.text, fact.aside, fact.tone.value) == ("10", "torch 12", "differ")
 
@@ -143,7 +145,9 @@ def test_what_must_be_held_at_once():
     totals = {"peak_activation_bytes": Quantity(2 * MIB, Unit.BYTES), "peak_memory": Quantity(5 * MIB, Unit.BYTES)}
     expected = ("2.00 MiB of activations at once", "5.00 MiB with parameters, buffers and inputs")
     assert said(with_totals(**totals))["peak"] == expected
-    found = said(replace(with_totals(**totals), extra={"memory": {"peak_at": {"path": "bn1", "kind": "BatchNorm2d"}}}))
+    found = said(
+        replace(with_totals(**totals), memory=MemoryDetails("sgd", Peak("bn1", 0, "BatchNorm2d", "aten.relu")))
+    )
     assert found["peak"] == ("2.00 MiB of activations at once, in bn1 (BatchNorm2d)", expected[1])
 
 
@@ -155,8 +159,8 @@ def test_what_the_allocator_says_about_it():
 
 
 COUNTERS = {
-    "torch": {"convention": "counts a MAC as two flops", "own_total": 103936, "needs_kernels": False},
-    "fvcore": {"convention": "counts a MAC as one flop", "own_total": 52000, "needs_kernels": True},
+    "torch": CounterConvention("counts a MAC as two flops", own_total=103936, needs_kernels=False),
+    "fvcore": CounterConvention("counts a MAC as one flop", own_total=52000, needs_kernels=True),
 }
 
 
@@ -164,22 +168,21 @@ def test_each_counter_with_its_convention():
     macs = replace(
         tiny().totals["macs"], measured={"torch": 51968, "fvcore": 52000}, reasons={"fvcore": "fvcore counts norms"}
     )
-    sample = replace(with_totals(macs=macs), command="flops", extra={"counters": COUNTERS})
+    sample = replace(with_totals(macs=macs), command="flops", counters=COUNTERS)
     found = said(sample)
     assert found["  torch"] == ("51,968", "103,936 in its own unit; counts a MAC as two flops")
     assert found["  fvcore"] == ("52,000", "52,000 in its own unit; counts a MAC as one flop; counts norms")
 
 
 def test_a_counter_that_needs_a_device_says_so():
-    found = said(
-        replace(tiny(command="flops"), extra={"counters": {"fvcore": {**COUNTERS["fvcore"], "own_total": None}}})
-    )
+    unknown = replace(COUNTERS["fvcore"], own_total=None)
+    found = said(tiny(command="flops", counters={"fvcore": unknown}))
     assert found["  fvcore"] == ("not run", "it needs a real device: --probe or --device cpu")
 
 
 def test_a_counter_that_failed_says_why_instead():
-    failed = {**COUNTERS["fvcore"], "own_total": None, "failed": "tracing failed: IndexError"}
-    found = said(replace(tiny(command="flops"), extra={"counters": {"fvcore": failed}}))
+    failed = replace(COUNTERS["fvcore"], own_total=None, failed="tracing failed: IndexError")
+    found = said(tiny(command="flops", counters={"fvcore": failed}))
     assert found["  fvcore"] == ("not counted", "tracing failed: IndexError")
 
 

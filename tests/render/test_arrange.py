@@ -4,6 +4,7 @@ import pytest
 
 from cnninspect.render.arrange import select
 from cnninspect.render.view import By, Ops, View
+from cnninspect.report.parts import Machine
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
 from tests.render.samples import agreed, doubtful, report, row, tiny
 
@@ -108,7 +109,7 @@ def test_a_group_adds_up_what_its_parts_have():
 
 def test_a_group_waits_for_what_its_sums_say():
     """By hand: at 50 FLOPs and 1 byte a second the arithmetic takes 800/50 = 16 s and the 20 bytes 20 s."""
-    sample = network(extra={"machine": {"peak_flops": 50, "bandwidth": 1}})
+    sample = network(machine=Machine(peak_flops=50, bandwidth=1))
     (found,) = [row for row in select(sample, View(by=By.KIND)).rows if row.kind == "Conv1d"]
     assert found.extra["bound_by"].value == "memory"
 
@@ -134,10 +135,10 @@ def op_row(packet, work, macs):
 
 
 def test_by_op_the_rows_are_those_for_ops_and_stand_in_the_document_once():
-    ops = [op_row("aten.addmm", "mac", 130).to_dict(), op_row("aten.convolution", "mac", 400).to_dict()]
-    found = select(network(extra={"ops": ops, "counters": {}}), View(by=By.OP))
+    ops = (op_row("aten.addmm", "mac", 130), op_row("aten.convolution", "mac", 400))
+    found = select(network(ops=ops, counters={}), View(by=By.OP))
     assert [row.kind for row in found.rows] == ["aten.convolution", "aten.addmm"]
-    assert dict(found.extra) == {"counters": {}}
+    assert (found.ops, found.counters) == (None, {})
 
 
 def test_a_report_that_does_not_know_its_ops_says_so():

@@ -6,6 +6,7 @@ import pytest
 
 from cnninspect.render import View, render
 from cnninspect.render.field_facts import field_facts
+from cnninspect.report.document import Report
 from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Status, Verdict
 from tests.render.samples import tiny
@@ -100,5 +101,6 @@ def test_the_sign_is_for_readers(field, text):
 
 def test_a_field_survives_the_round_trip():
     field = replace(LARGE, verdict=Verdict.DIFFER, found="NaN reaches further", layer="conv")
-    again = ReceptiveField.from_dict(field.to_dict())
+    report = replace(tiny(), totals={"receptive_field": field})
+    again = Report.from_dict(report.to_dict()).totals["receptive_field"]
     assert vars(again) == vars(field)

@@ -66,8 +66,8 @@ def test_checks_in_json():
     document = json.loads(render(check_formulas(doubtful()), "json"))
     found = [check for check in document["checks"] if check["verdict"] == "differ"]
     assert found[1] == {
-        "name": "macs", "path": "conv", "call": 0, "kind": "Conv2d", "expected": 13824, "found": 3456,
-        "source": "formula", "verdict": "differ", "hint": None, "counter": "torch",
+        "name": "macs", "path": "conv", "call": 0, "kind": "Conv2d", "functional": False,
+        "expected": 13824, "found": 3456, "source": "formula", "verdict": "differ", "hint": None, "counter": "torch",
     }  # fmt: skip
 
 

@@ -16,22 +16,21 @@ from cnninspect.render import View, render
 from cnninspect.render.drawing import drawing
 from cnninspect.render.picture import picture
 from cnninspect.render.screen import ASCII, UNICODE, Screen
-from cnninspect.report.document import Report
+from cnninspect.report.document import FieldStudy
+from cnninspect.report.parts import Asked, SeenInput, Sight
+from cnninspect.report.row_id import RowId
 from tests.render.samples import tiny
 
 Pair = tuple[int, int]
 
 
-def seen(image: list[int], local: list[Pair | None], **others: list[Pair | None]) -> dict[str, Any]:
-    forms = {"strict": local, "endless": local, **others}
-    return {"name": "0", "image": image, "local": local, **forms, "global": False}
+def seen(image: list[int], local: list[Pair | None], **others: list[Pair | None]) -> SeenInput:
+    strict, endless = (tuple(others.get(form, local)) for form in ("strict", "endless"))
+    return SeenInput("0", tuple(image), tuple(local), strict, endless)
 
 
-def sight(layer: str, at: list[int], positions: list[int], **inputs: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "layer": layer, "path": layer, "kind": "Conv2d", "call": 0, "positions": positions, "at": at,
-        "inputs": list(inputs.values()),
-    }  # fmt: skip
+def sight(layer: str, at: list[int], positions: list[int], x: SeenInput) -> Sight:
+    return Sight(layer, RowId(layer, "Conv2d"), tuple(positions), tuple(at), (x,))
 
 
 # An 8x8 input: a 3x3 region inside, and one of 7x7 that leaves the input by a row at the top.
@@ -46,12 +45,12 @@ LINE = [
 ]
 
 
-def report(*sights: dict[str, Any]) -> Report:
-    return replace(tiny(), command="rf", extra={"sights": list(sights), "asked": {"layer": "second", "at": None}})
+def report(*sights: Sight) -> FieldStudy:
+    return FieldStudy.of(tiny(), command="rf", sights=sights, asked=Asked("second", None))
 
 
 def test_what_sees_everything_has_no_size() -> None:
-    everything = {**seen([8, 8], [(0, 7), (0, 7)]), "global": True}
+    everything = replace(seen([8, 8], [(0, 7), (0, 7)]), is_global=True)
     lines = [line.rstrip() for line in render(report(INNER, sight("head", [], [], x=everything)), "table").split("\n")]
     assert lines[2:5] == [
         "    layer  at    field  rows  columns",
@@ -96,7 +95,7 @@ DRAWN = [
 
 
 @pytest.mark.parametrize(("sights", "lines"), [case[1:] for case in DRAWN], ids=[case[0] for case in DRAWN])
-def test_the_drawing_by_hand(sights: list[dict[str, Any]], lines: list[str]) -> None:
+def test_the_drawing_by_hand(sights: list[Sight], lines: list[str]) -> None:
     assert drawing(sights, UNICODE) == lines
     assert drawing(sights, ASCII) == [line.replace("·", "-") for line in lines]
 
@@ -135,7 +134,7 @@ def test_formats_hold_the_drawing_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("sights", [[INNER, OUTER], LINE], ids=["map", "line"])
-def test_a_picture_is_a_file_of_its_kind_and_the_same_each_time(sights: list[dict[str, Any]]) -> None:
+def test_a_picture_is_a_file_of_its_kind_and_the_same_each_time(sights: list[Sight]) -> None:
     first = picture(report(*sights), "svg")
     assert ElementTree.fromstring(first).tag == "{http://www.w3.org/2000/svg}svg"
     assert picture(report(*sights), "svg") == first

@@ -9,6 +9,7 @@ from rich.cells import cell_len
 from cnninspect.checks import check_formulas, with_checks
 from cnninspect.checks.budgets import check_budgets, parse_budget
 from cnninspect.render import Screen, View, render
+from cnninspect.report.document import FieldStudy
 from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Status
 from tests.render.samples import doubtful, report, row, tiny
@@ -76,7 +77,7 @@ def test_columns_go_from_the_right_and_are_named():
 def test_the_fields_of_rf_stay_on_the_narrowest_screen(width):
     field = ReceptiveField((3, 3), (1, 1), (1, 1), Status.EXACT)
     rows = tuple(replace(row, receptive_field=field) for row in tiny().rows)
-    lines = render(replace(tiny(), command="rf", rows=rows), screen=Screen(width, unicode=False)).splitlines()
+    lines = render(FieldStudy.of(tiny(), command="rf", rows=rows), screen=Screen(width, unicode=False)).splitlines()
     assert lines[2].split()[-1] == "field"
 
 

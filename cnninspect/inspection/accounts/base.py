@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 from cnninspect.inspection.findings import Findings
 from cnninspect.measure.base import Run
@@ -19,13 +19,21 @@ from cnninspect.trace.records import Trace
 T = TypeVar("T")
 
 
+def unchanged(report: Report) -> Report:
+    """The report itself."""
+    return report
+
+
 @dataclass(frozen=True)
 class Addition:
-    """What an account adds: numbers of each row in the order of the calls, totals, and plain data for the document."""
+    """What an account adds: numbers of each row in the order of the calls, totals, and typed parts of the document.
+
+    `parts` returns a report with its own fields filled: `lambda report: replace(report, timing=...)`.
+    """
 
     rows: Sequence[Mapping[str, Quantity]] = ()
     totals: Mapping[str, Quantity] = field(default_factory=dict)
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    parts: Callable[[Report], Report] = unchanged
     uncounted: tuple[Uncounted, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -64,18 +72,18 @@ def attempted(what: str, work: Callable[[], T]) -> tuple[T | None, tuple[str, ..
 
 def extended(report: Report, additions: Sequence[Addition]) -> Report:
     """The report with everything that accounts add, and the ratios that follow; a row without output gets nothing."""
-    extra = {**report.extra, **_merged([addition.extra for addition in additions])}
+    for addition in additions:
+        report = addition.parts(report)
     numbers = [_merged(found) for found in zip(*(a.rows for a in additions if a.rows), strict=True)]
     totals = {**report.totals, **_merged([addition.totals for addition in additions])}
     rows = tuple(
-        row if row.output_shape is None else with_ratios(replace(row, extra=found), extra.get("machine"))
+        row if row.output_shape is None else with_ratios(replace(row, extra=found), report.machine)
         for row, found in zip(report.rows, numbers or [{}] * len(report.rows), strict=True)
     )
     return replace(
         report,
         rows=rows,
         totals=totals,
-        extra=extra,
         uncounted=report.uncounted + tuple(item for addition in additions for item in addition.uncounted),
         notes=report.notes + tuple(note for addition in additions for note in addition.notes),
         verdict=worst(number.verdict for number in (*rows, *totals.values())),
@@ -91,5 +99,5 @@ def inclusive(trace: Trace, unit: Unit, own: Sequence[Quantity]) -> list[Quantit
     return [found[call.index] for call in trace.calls]
 
 
-def _merged(mappings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _merged(mappings: Sequence[Mapping[str, Quantity]]) -> dict[str, Quantity]:
     return {name: value for mapping in mappings for name, value in mapping.items()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from cnninspect.inspection.accounts.base import Addition, Inspected, attempted, inclusive
 from cnninspect.inspection.findings import Findings
@@ -25,6 +25,7 @@ from cnninspect.measure.memory import (
 )
 from cnninspect.measure.training_memory import TrainingMemory, training_memory
 from cnninspect.ops.evaluate import Estimate
+from cnninspect.report.parts import MemoryDetails, Peak
 from cnninspect.report.quantities import Quantity, Status, Unit, item_size
 from cnninspect.report.reasons import Cause, Reason
 from cnninspect.report.verdicts import judge, one_sided
@@ -60,8 +61,9 @@ class Memory:
             "training_peak_bytes": peak or UNKNOWN,
             "training_memory": _training_memory(trace, optimizer, peak),
         }
-        extra = {"memory": {"optimizer": self.optimizer, "peak_at": _peak_at(trace)}}
-        return Addition([{"output_bytes": number} for number in outputs], totals, extra, notes=notes)
+        details = MemoryDetails(self.optimizer, _peak_at(trace))
+        rows = [{"output_bytes": number} for number in outputs]
+        return Addition(rows, totals, lambda report: replace(report, memory=details), notes=notes)
 
 
 def _outputs(inspected: Inspected) -> list[Quantity]:
@@ -128,10 +130,10 @@ def _training_memory(trace: Trace, optimizer: Quantity, peak: Quantity | None) -
     return Quantity(sum(parts.values()), Unit.BYTES, parts=parts, why=(Reason(Cause.NOT_MEASURED, NO_STEP),))
 
 
-def _peak_at(trace: Trace) -> dict[str, Any] | None:
+def _peak_at(trace: Trace) -> Peak | None:
     """The call and op at which most is alive in inference."""
     peak = inference_peak(trace)
     if peak.op is None or peak.call is None:
         return None
     call = trace.calls[peak.call]
-    return {"path": call.path, "call": call.number, "kind": call.kind, "op": trace.ops[peak.op].packet}
+    return Peak(call.path, call.number, call.kind, trace.ops[peak.op].packet)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from cnninspect.inspection.accounts.base import Addition, Inspected, inclusive
@@ -27,10 +27,11 @@ class Operations:
         """`element_operations` of every row and in total, by class of work, and the ops that have none."""
         tallies = account(inspected.trace)
         numbers = inclusive(inspected.trace, Unit.OPERATIONS, [_quantity(tally) for tally in tallies])
+        classes = {work.value: unit for work, unit in UNITS.items()}
         return Addition(
             rows=[{"element_operations": number} for number in numbers],
             totals={"element_operations": numbers[0]},
-            extra={"classes": {work.value: unit for work, unit in UNITS.items()}},
+            parts=lambda report: replace(report, classes=classes),
             uncounted=_unclassified(inspected.trace, tallies),
         )
 

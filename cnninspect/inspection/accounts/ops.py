@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from cnninspect.inspection.accounts.base import Addition, Inspected
@@ -15,9 +15,9 @@ from cnninspect.measure.explain import explain
 from cnninspect.ops.accounting import operations_of
 from cnninspect.ops.evaluate import multiplies, op_macs
 from cnninspect.ops.registry import rule_of
-from cnninspect.report.document import Row
 from cnninspect.report.quantities import Quantity, Status, Unit, in_flops
 from cnninspect.report.ratios import with_ratios
+from cnninspect.report.rows import Row
 from cnninspect.report.verdicts import judge, one_sided
 from cnninspect.trace.records import Op
 
@@ -34,7 +34,8 @@ class ByOp:
         for op in inspected.trace.ops:
             ran.setdefault(op.packet, []).append(op)
         counts = {name: found for name, found in inspected.findings.counts.items() if _names_them(found, ran)}
-        return Addition(extra={"ops": [_row(packet, ops, counts).to_dict() for packet, ops in ran.items()]})
+        rows = tuple(_row(packet, ops, counts) for packet, ops in ran.items())
+        return Addition(parts=lambda report: replace(report, ops=rows))
 
 
 def _names_them(counts: Sequence[Count], ran: Mapping[str, Sequence[Op]]) -> bool:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from cnninspect.errors import UsageError, nearest
 from cnninspect.inspection.accounts.base import Addition, Inspected
 from cnninspect.ops.catalogue import KNOWLEDGE
 from cnninspect.receptive.intervals import Fields, intervals, name_of
 from cnninspect.receptive.rows import last_map
-from cnninspect.receptive.sights import Ends, Sight, nested, outermost, sight
+from cnninspect.receptive.sights import Sight as Seen
+from cnninspect.receptive.sights import nested, outermost, sight
+from cnninspect.report.document import FieldStudy, Report
+from cnninspect.report.parts import Asked, SeenInput, Sight
+from cnninspect.report.row_id import RowId
 from cnninspect.trace.records import Call, Trace
 
 
@@ -24,19 +28,30 @@ class Sights:
     needs_kernels: ClassVar[bool] = False
 
     def __call__(self, inspected: Inspected) -> Addition:
-        """`sights` in the document, that of the layer last; none for a network without maps that is asked for none.
+        """The report becomes a FieldStudy: the sight of the layer stands last.
+
+        A network without maps has no sights, unless one is asked for.
 
         Raises UsageError for a layer or a position that is not there, and for one whose field is not known.
         """
         fields = intervals(inspected.trace, KNOWLEDGE)
         call = _last(fields) if self.layer is None else _called(self.layer, inspected.trace)
         if call is None and self.at is None:
-            return Addition(extra={"sights": []})
+            return self._study(())
         if call is None:
             raise UsageError("no layer has a map of positions that --at could name.")
-        return Addition(extra={"sights": [_plain(one) for one in self._sights(fields, call)]})
+        return self._study(tuple(_sight(one) for one in self._nested(fields, call)))
 
-    def _sights(self, fields: Fields, call: Call) -> list[Sight]:
+    def _study(self, sights: tuple[Sight, ...]) -> Addition:
+        is_asked = self.layer is not None or self.at is not None
+        asked = Asked(self.layer, None if self.at is None else tuple(self.at)) if is_asked else None
+
+        def study(report: Report) -> Report:
+            return FieldStudy.of(report, sights=sights, asked=asked)
+
+        return Addition(parts=study)
+
+    def _nested(self, fields: Fields, call: Call) -> list[Seen]:
         try:
             return nested(fields, sight(fields, call, self.at))
         except ValueError as error:
@@ -62,34 +77,19 @@ def _called(name: str, trace: Trace) -> Call:
     return names[name]
 
 
-def _plain(one: Sight) -> dict[str, Any]:
-    """The sight as JSON can hold it."""
-    return {
-        "layer": name_of(one.call),
-        "path": one.call.path,
-        "kind": one.call.kind,
-        "call": one.call.number,
-        "positions": list(one.positions),
-        "at": list(one.at),
-        "inputs": _inputs(one),
-    }
+def _sight(one: Seen) -> Sight:
+    call = one.call
+    place = RowId(call.path, call.kind, call.number, call.functional)
+    return Sight(name_of(call), place, one.positions, one.at, _inputs(one))
 
 
-def _inputs(one: Sight) -> list[Mapping[str, Any]]:
-    """What is seen of each input, axis by axis: [first, last] pixel, null for nothing; `global` if it is all."""
-    names = dict.fromkeys(span.axis.input for span in one.spans)
-    return [
-        {
-            "name": name,
-            "image": [span.axis.size for span in one.spans if span.axis.input == name],
-            "local": [_listed(span.local) for span in one.spans if span.axis.input == name],
-            "strict": [_listed(span.strict) for span in one.spans if span.axis.input == name],
-            "endless": [_listed(span.endless) for span in one.spans if span.axis.input == name],
-            "global": all(span.whole for span in one.spans if span.axis.input == name),
-        }
-        for name in names
-    ]
-
-
-def _listed(ends: Ends | None) -> list[int] | None:
-    return None if ends is None else [*ends]
+def _inputs(one: Seen) -> tuple[SeenInput, ...]:
+    """What is seen of each input, axis by axis."""
+    found = []
+    for name in dict.fromkeys(span.axis.input for span in one.spans):
+        spans = [span for span in one.spans if span.axis.input == name]
+        image, local, strict, endless = zip(
+            *((span.axis.size, span.local, span.strict, span.endless) for span in spans), strict=True
+        )
+        found.append(SeenInput(name, image, local, strict, endless, all(span.whole for span in spans)))
+    return tuple(found)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from cnninspect.inspection.accounts.base import Addition, Inspected
 from cnninspect.measure.timing import Clock, Latency, measure_latency
+from cnninspect.report.parts import Timing
 from cnninspect.report.quantities import Quantity, Unit
 from cnninspect.report.ratios import speed
 from cnninspect.report.verdicts import one_sided
@@ -35,7 +36,8 @@ class Time:
         rows = [{} if latency is None else _numbers(latency) for latency in timing.calls]
         totals = _numbers(timing.total)
         totals["flops_per_second"] = speed(inspected.findings.numbers[0].macs, totals["latency"])
-        return Addition(rows, totals, {"timing": {"warmup": self.warmup, "repeats": self.repeats}})
+        runs = Timing(self.warmup, self.repeats)
+        return Addition(rows, totals, lambda report: replace(report, timing=runs))
 
 
 def _numbers(latency: Latency) -> dict[str, Quantity]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from cnninspect.inspection.accounts.base import Addition, Inspected, inclusive
 from cnninspect.ops.accounting import moved_bytes
+from cnninspect.report.document import Report
+from cnninspect.report.parts import Machine
 from cnninspect.report.quantities import Quantity, Status, Unit
 from cnninspect.report.ratios import intensity
 from cnninspect.report.verdicts import one_sided
@@ -30,12 +32,12 @@ class Traffic:
         own = [traffic_of([ops[index] for index in call.ops]) for call in inspected.trace.calls]
         moved = inclusive(inspected.trace, Unit.BYTES, own)
         totals = {"bytes_moved": moved[0], "intensity": intensity(inspected.findings.numbers[0].macs, moved[0])}
-        return Addition([{"bytes_moved": bytes_} for bytes_ in moved], totals, self._machine())
+        return Addition([{"bytes_moved": bytes_} for bytes_ in moved], totals, self._with_machine)
 
-    def _machine(self) -> dict[str, dict[str, int]]:
+    def _with_machine(self, report: Report) -> Report:
         if self.peak_flops is None or self.bandwidth is None:
-            return {}
-        return {"machine": {"peak_flops": self.peak_flops, "bandwidth": self.bandwidth}}
+            return report
+        return replace(report, machine=Machine(self.peak_flops, self.bandwidth))
 
 
 def traffic_of(ops: Sequence[Op]) -> Quantity:
