@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnninspect.ops.fields import elementwise, everything
 from cnninspect.ops.registry import Work, aten, register_op
 from cnninspect.ops.shapes import broadcast
-from cnninspect.receptive.knowledge import ReadByData, Result
-from cnninspect.receptive.reach import Reach, merged
+from cnninspect.receptive.knowledge import NoField
 from cnninspect.report.quantities import Shape
-from cnninspect.trace.records import Op, TensorRef
+from cnninspect.trace.records import TensorRef
 
 
 def _loss(self: TensorRef, target: TensorRef, reduction: int = 1, *_: Any) -> tuple[Shape, ...]:
@@ -30,55 +28,27 @@ def _class_loss(
     return (target.shape if reduction == 0 else (), ())
 
 
-# --- what an output sees ------------------------------------------------------------------------------------------
-
-
-def _loss_field(op: Op, x: Reach, target: Reach, reduction: int = 1, *_: Any) -> Result:
-    """A mean or sum sees all elements of both; a loss for each element sees the two at its place."""
-    return everything(op, x, target) if reduction else elementwise(op, x, target)
-
-
-def _weighted_field(op: Op, x: Reach, target: Reach, *rest: Any) -> Result:
-    """The same with weights, which broadcast; the reduction comes last."""
-    reduction = rest[-1] if rest and isinstance(rest[-1], int) else 1
-    return everything(op, x, target, *rest) if reduction else elementwise(op, x, target, *rest)
-
-
-def _class_field(op: Op, x: Reach, target: Reach, weight: Reach | None, reduction: int, *_: Any) -> Result:
-    """Each loss reads the score of its own class: known where the scores of all classes see the same (log-softmax)."""
-    classes = 1 if len(x.shape) > 1 else 0
-    if x.varies(classes):
-        raise ReadByData
-    scores = x.reduced([classes], op.index).without([classes])
-    weights = () if weight is None else (weight.reduced([0], op.index).without([0]),)
-    losses = merged((scores, target, *weights), target.shape, op.index)
-    total = merged((target, *weights), target.shape, op.index).reduced(range(len(target.shape)), op.index)
-    if reduction:
-        losses = losses.reduced(range(len(target.shape)), op.index).without(range(len(target.shape)))
-    return (losses, total.without(range(len(target.shape))))
-
-
 # --- the ops ------------------------------------------------------------------------------------------------------
 
 
 register_op(
     *aten("mse_loss smooth_l1_loss huber_loss soft_margin_loss"),
     output=_loss,
-    field=_loss_field,
+    field=NoField("no rule is written for it"),
     source="torch.nn, Loss Functions: MSELoss, SmoothL1Loss, HuberLoss, SoftMarginLoss",
     work=Work.REDUCTION,
 )
 register_op(
     *aten("binary_cross_entropy binary_cross_entropy_with_logits"),
     output=_weighted_loss,
-    field=_weighted_field,
+    field=NoField("no rule is written for it"),
     source="torch.nn.BCELoss, torch.nn.BCEWithLogitsLoss",
     work=Work.REDUCTION,
 )
 register_op(
     *aten("nll_loss_forward nll_loss2d_forward"),
     output=_class_loss,
-    field=_class_field,
+    field=NoField("no rule is written for it"),
     source="torch.nn.NLLLoss",
     work=Work.REDUCTION,
 )

@@ -1,0 +1,160 @@
+"""`python -m tests.mutation`: break the analytic side step by step and list the mutants that no verdict notices.
+
+Each mutant runs in a process of its own, on the networks that execute its line. A number that changes while its
+verdict stays `match` is a check mark that was not earned: such a mutant is listed as silent, and the exit code is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pickle
+import random
+import signal
+import sys
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from cnninspect import inspect_model
+from tests.mutation.networks import Network, networks
+from tests.mutation.outcomes import Numbers, Outcome, Result, compared, numbers
+from tests.mutation.sites import Site, broken_code, live_functions, sites, watch
+
+SECONDS = 60
+"""What a mutant may take on all of its networks before it counts as one that fails."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A network's numbers without any mutant, and the statements that its inspection runs, by file and line."""
+
+    numbers: Numbers
+    lines: frozenset[tuple[str, int]]
+
+
+def inspected(network: Network) -> Numbers:
+    """The numbers of a network, measured and probed on the CPU."""
+    model, args, kwargs = network.build()
+    report = inspect_model(model, inputs_from=lambda: (args, kwargs), device="cpu", probe=network.probed)
+    return numbers(report.to_dict())
+
+
+def in_child(work: Callable[[], Any], seconds: int = SECONDS) -> Any:
+    """What `work` returns in a forked process; an exception's text if it raises, None if it takes too long."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        signal.alarm(seconds)
+        with os.fdopen(writing, "wb") as pipe:
+            try:
+                pickle.dump(work(), pipe)
+            except BaseException as error:
+                pickle.dump(f"{type(error).__name__}: {error}"[:300], pipe)
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        data = pipe.read()
+    os.waitpid(child, 0)
+    return pickle.loads(data) if data else None
+
+
+def baselines(every: Sequence[Network]) -> list[Baseline | str]:
+    """Each network's numbers and the statements of the analytic side behind them; a text where it does not run."""
+    reached: set[tuple[str, int]] = set()
+    watch(reached.add)
+    found: list[Baseline | str] = []
+    for network in every:
+        reached.clear()
+        try:
+            found.append(Baseline(inspected(network), frozenset(reached)))
+        except Exception as error:
+            found.append(f"{type(error).__name__}: {error}")
+    return found
+
+
+def tried(site: Site, reached: Iterable[tuple[Network, Baseline]]) -> Result:
+    """The worst that a mutant does to any of the networks."""
+    functions = live_functions().get((site.file, *site.function), [])
+    if not functions:
+        return Result(Outcome.NOT_REACHED, "no function of this place lives")
+    code = broken_code(site)
+    for function in functions:
+        function.__code__ = code
+    worst = Result(Outcome.NO_EFFECT)
+    order = list(Outcome)
+    for network, before in reached:
+        try:
+            found = compared(before.numbers, inspected(network))
+        except Exception as error:
+            found = Result(Outcome.FAILS, f"{type(error).__name__}: {error}")
+        if order.index(found.outcome) > order.index(worst.outcome):
+            worst = Result(found.outcome, f"{network.name}: {found.detail}")
+        if worst.outcome is Outcome.SILENT:
+            break
+    return worst
+
+
+def main() -> int:
+    """Run the mutants and print what became of them."""
+    options = _parsed()
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    started = time.time()
+    with ThreadPoolExecutor(options.workers) as pool:
+        every = networks()
+        found = dict(zip(every, in_child(lambda: baselines(every), seconds=1800), strict=True))
+        usable = {network: base for network, base in found.items() if isinstance(base, Baseline)}
+        for network, base in found.items():
+            if network not in usable:
+                print(f"left out: {network.name}: {base}")
+        chosen = _chosen(options)
+        print(f"{len(usable)} networks, {len(chosen)} mutants", flush=True)
+        results = pool.map(lambda site: _run(site, usable, options.networks), chosen)
+        counts: Counter[Outcome] = Counter()
+        for number, (site, result) in enumerate(zip(chosen, results, strict=True), 1):
+            counts[result.outcome] += 1
+            if options.all or result.outcome is Outcome.SILENT:
+                print(f"{result.outcome.name.lower()}: {site.id}: {result.detail}", flush=True)
+            elif number % 100 == 0:
+                print(f"... {number}", flush=True)
+    for outcome in Outcome:
+        print(f"{counts[outcome]:6} {outcome.name.lower():12} {outcome.value}")
+    print(f"{time.time() - started:.0f} s")
+    return 1 if counts[Outcome.SILENT] else 0
+
+
+def _run(site: Site, usable: dict[Network, Baseline], most: int) -> Result:
+    reached = [(network, base) for network, base in usable.items() if (site.file, site.statement) in base.lines]
+    if not reached:
+        return Result(Outcome.NOT_REACHED)
+    picked = random.Random(site.id).sample(reached, min(most, len(reached)))
+    result = in_child(lambda: tried(site, picked))
+    return result if isinstance(result, Result) else Result(Outcome.FAILS, str(result or "takes too long"))
+
+
+def _chosen(options: argparse.Namespace) -> list[Site]:
+    every = [site for site in sites() if not options.only or options.only in site.id]
+    return random.Random(options.seed).sample(every, min(options.mutants or len(every), len(every)))
+
+
+def _parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
+    parser.add_argument("--mutants", type=int, default=600, help="how many, drawn at random; 0 for all")
+    parser.add_argument("--networks", type=int, default=10, help="networks per mutant, of those that run its line")
+    parser.add_argument("--only", default="", help="mutants whose file, line or function holds this text")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--all", action="store_true", help="print every mutant, not only the silent ones")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

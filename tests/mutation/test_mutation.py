@@ -1,0 +1,57 @@
+"""The mutation run itself: a change of the arithmetic is noticed, and a number that keeps its verdict is found."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from tests.mutation.outcomes import Outcome, compared, numbers
+from tests.mutation.sites import ROOMS, broken_code, live_functions, sites
+
+MATCH = {("", "Conv2d", 0, "macs"): ("100", "match")}
+
+
+@pytest.mark.parametrize(
+    ("after", "outcome"),
+    [
+        pytest.param(("100", "match"), Outcome.NO_EFFECT, id="the same number"),
+        pytest.param(("99", "match"), Outcome.SILENT, id="another number that keeps its check mark"),
+        pytest.param(("99", "differ"), Outcome.CAUGHT, id="another number whose verdict turns"),
+        pytest.param(("99", "unknown"), Outcome.CAUGHT, id="another number that says unknown"),
+    ],
+)
+def test_outcomes(after, outcome):
+    assert compared(MATCH, dict.fromkeys(MATCH, after)).outcome is outcome
+
+
+def test_a_row_that_is_gone_is_noticed():
+    assert compared(MATCH, {}).outcome is Outcome.CAUGHT
+
+
+def test_every_site_breaks_a_function_that_lives():
+    import cnninspect.inspection.pipeline  # noqa: F401 - enters every formula and rule
+
+    living = live_functions()
+    found = sites()
+    assert {site.file.split("/")[0] for site in found} == set(ROOMS)
+    # The acceptance line asks for 500 mutants at least.
+    assert len(found) >= 500
+    dead = {site.id for site in found if (site.file, *site.function) not in living}
+    assert len(dead) < len(found) // 20, sorted(dead)[:20]
+    for site in found[::50]:
+        assert broken_code(site).co_name == site.function[1]
+
+
+def test_a_broken_step_of_the_convolution_is_caught(monkeypatch):
+    from cnninspect import inspect_model
+
+    def inspected():
+        model, x = nn.Conv2d(3, 4, 3, padding=1), torch.rand(1, 3, 8, 8)
+        return numbers(inspect_model(model, inputs_from=lambda: (x,), device="cpu").to_dict())
+
+    before = inspected()
+    site = next(site for site in sites() if site.function[1] == "conv_size" and "becomes" in site.change)
+    (function,) = live_functions()[(site.file, *site.function)]
+    monkeypatch.setattr(function, "__code__", broken_code(site))
+    assert compared(before, inspected()).outcome is Outcome.CAUGHT
