@@ -133,7 +133,7 @@ class Comparer:
     def _total(self, result: Compared) -> Check:
         margin = self.tolerance.of(result.name)
         beyond = result.verdict is Verdict.DIFFER and result.name in NAMES and margin.text != "0"
-        hint = f"over the tolerance of {margin.text}" if beyond else None
+        hint = f"over the tolerance of {margin.text}" if beyond else result.why
         return Check(result.name, None, result.expected, result.found, self.source, result.verdict, hint)
 
 

@@ -7,21 +7,28 @@ from typing import Any
 
 from cnninspect.checks.tolerance import Margin
 from cnninspect.report.field import ReceptiveField
+from cnninspect.report.json_form import SCHEMA_1_NEURONS
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
 
 
 @dataclass(frozen=True)
 class Compared:
-    """Two values under the name of what is compared, and the verdict."""
+    """Two values under the name of what is compared, the verdict, and why they were not compared if they were not."""
 
     name: str
     expected: Any
     found: Any
     verdict: Verdict
+    why: str | None = None
 
 
 def compare_quantities(name: str, expected: Quantity, found: Quantity, margin: Margin) -> Compared:
-    """`match` and `differ` only where that is certain: two equal bounds may belong to different numbers."""
+    """`match` and `differ` only where that is certain: two equal bounds may belong to different numbers.
+
+    Neurons of a schema 1 file count something else: they are `not_run`, with the reason.
+    """
+    if SCHEMA_1_NEURONS in (expected, found):
+        return Compared(name, expected.value, found.value, Verdict.NOT_RUN, str(SCHEMA_1_NEURONS.why[0]))
     values = known_value(expected), known_value(found)
     return Compared(name, *values, _verdict((values[0], status_of(expected)), (values[1], status_of(found)), margin))
 

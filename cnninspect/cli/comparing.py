@@ -96,6 +96,9 @@ def compare_target(
 def code_of(report: Comparison, session: Session, *, strict: bool) -> int:
     """The exit code of a comparison. What could not be decided does not pass in silence."""
     code = exit_code(report, strict=strict)
+    for check in report.checks:
+        if check.verdict is Verdict.NOT_RUN and check.hint is not None:
+            session.note(f"{check.name} of {check.path}: not compared, {check.hint}.")
     undecided = sum(check.verdict is Verdict.UNKNOWN for check in report.checks)
     if undecided and not code:
         session.note(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import isfinite
 from typing import Any
 
@@ -31,8 +31,12 @@ from cnninspect.report.reasons import Cause, Reason
 from cnninspect.report.row_id import RowId
 from cnninspect.report.rows import TOTAL, Check, Row, Uncounted
 
-SCHEMA_VERSION = 1
-READ_VERSIONS = (1,)
+SCHEMA_VERSION = 2
+READ_VERSIONS = (1, 2)
+
+_PER_SAMPLE = "schema 1 divided neurons by a guessed batch size: write the file again to compare them"
+SCHEMA_1_NEURONS = Quantity(None, Unit.ELEMENTS, Status.UNKNOWN, why=(Reason(Cause.NOT_MEASURED, _PER_SAMPLE),))
+"""What stands for the neurons of a schema 1 file, which cannot be compared unless its batch had one sample."""
 
 Data = Mapping[str, Any]
 
@@ -51,7 +55,18 @@ def from_json(data: Data) -> dict[str, Any]:
     if data.get("schema_version") not in READ_VERSIONS:
         versions = " and ".join(map(str, READ_VERSIONS))
         raise ValueError(f"schema_version is {data.get('schema_version')!r}, this version reads {versions}")
-    return {name: form.read(data[name]) for name, form in _FORMS.items() if data.get(name) is not None}
+    found = {name: form.read(data[name]) for name, form in _FORMS.items() if data.get(name) is not None}
+    return _of_schema_1(found) if data["schema_version"] == 1 else found
+
+
+def _of_schema_1(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a schema 1 document: its neurons are left out, with the reason, unless the batch had one sample."""
+    inputs = fields["run"].get("inputs") or [{"shape": ()}]
+    batch = inputs[0]["shape"][0] if len(inputs[0]["shape"]) > 1 else 1
+    if batch == 1 or "neurons" not in fields["totals"]:
+        return fields
+    rows = tuple(replace(row, neurons=None) for row in fields["rows"])
+    return {**fields, "totals": {**fields["totals"], "neurons": SCHEMA_1_NEURONS}, "rows": rows}
 
 
 def laid_out(document: Data, *, sort_keys: bool = False) -> str:

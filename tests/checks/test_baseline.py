@@ -220,6 +220,36 @@ def test_frozen_parameters_beside_new_ones_are_two_findings(file):
     assert failing(sized(100, 90), baseline) == [("total", "trainable_params", 100, 90)]
 
 
+# --- schema 1 -----------------------------------------------------------------------------------------------------
+
+
+def of_schema_1(file, batch, neurons):
+    """tiny's baseline as schema 1 wrote it for this batch: neurons divided by its size."""
+    document = json.loads(baseline_text(tiny()))
+    document["schema_version"] = 1
+    document["run"]["inputs"][0]["shape"][0] = batch
+    for numbers in (document["totals"], *document["rows"]):
+        numbers["neurons"]["value"] = neurons if numbers is document["totals"] else numbers["neurons"]["value"] // batch
+    file.write_text(json.dumps(document))
+    return read_baseline(file)
+
+
+def test_schema_1_with_a_batch_of_one_is_compared_in_everything(file):
+    assert failing(tiny(), of_schema_1(file, 1, 2186)) == []
+    assert failing(tiny(), of_schema_1(file, 1, 2187)) == [("total", "neurons", 2187, 2186)]
+
+
+def test_neurons_of_schema_1_are_skipped_for_any_other_batch_and_the_check_says_why(file):
+    """2186 neurons of a batch of 2 were 1093 in schema 1; the wrong 1000 cannot be told from them."""
+    baseline = of_schema_1(file, 2, 1000)
+    checks = check_baseline(tiny(), baseline)
+    (found,) = [check for check in checks if check.name == "neurons"]
+    assert (found.row, found.verdict, found.expected, found.found) == (None, Verdict.NOT_RUN, None, 2186)
+    assert "schema 1 divided neurons by a guessed batch size" in found.hint
+    # The rest of the file is compared as ever.
+    assert [check.name for check in checks if check.verdict is Verdict.DIFFER] == ["input"]
+
+
 # --- files that are no baselines ----------------------------------------------------------------------------------
 
 BROKEN = [
@@ -227,7 +257,8 @@ BROKEN = [
     ("not JSON", "conv1, 64", "is not JSON"),
     ("another document", '{"name": "x"}', "no schema_version"),
     ("a list", "[1, 2]", "no schema_version"),
-    ("a later schema", '{"schema_version": 2}', "schema_version 2, this cnninspect reads 1"),
+    ("a later schema", '{"schema_version": 3}', "schema_version 3, this cnninspect reads 1 and 2"),
+    ("networks of rf --vary", '{"schema_version": 2, "varied": []}', "is a report on several targets"),
     ("many targets", '{"schema_version": 1, "targets": []}', "is a report on several targets"),
     ("damaged", '{"schema_version": 1, "rows": [], "totals": {}}', "is damaged"),
     ("a row without kind", '{"schema_version": 1, "rows": [{"path": ""}], "totals": {}}', "is damaged"),

@@ -24,7 +24,7 @@ def files(tmp_path_factory):
     save_baseline(net, folder / "net.json")
     save_baseline(inspect_model(f"{NETS}:Fourier", (1, 3, 8, 8)), folder / "fourier.json")
     (folder / "saved.json").write_text(render(net, Format.JSON), encoding="utf-8")
-    (folder / "later.json").write_text('{"schema_version": 2}', encoding="utf-8")
+    (folder / "later.json").write_text('{"schema_version": 3}', encoding="utf-8")
     return folder
 
 
@@ -50,7 +50,7 @@ USES = [
         [],
     ),
     ("baseline: usage", ["net:Net", "--baseline", "@none.json"], 2, [], ["there is no baseline", "--update-baseline"]),
-    ("baseline: another schema", ["net:Net", "--baseline", "@later.json"], 2, [], ["schema_version 2"]),
+    ("baseline: another schema", ["net:Net", "--baseline", "@later.json"], 2, [], ["schema_version 3"]),
     ("baseline: failing", ["net:Failing", "--baseline", "@net.json"], 3, [], ["the cache is empty"]),
     ("baseline: incomplete", ["net:Fourier", "--baseline", "@fourier.json", "--strict"], 4, ["torch.fft.rfft2"], []),
     ("baseline: interrupted", ["net:Interrupted", "--baseline", "@net.json"], 130, [], ["interrupted"]),

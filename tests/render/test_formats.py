@@ -38,7 +38,7 @@ def test_json_holds_what_the_contract_names():
     assert list(document) == [
         "schema_version", "command", "tool", "target", "run", "totals", "rows", "uncounted", "notes", "verdict",
     ]  # fmt: skip
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == 2
     assert document["totals"]["macs"] == {
         "value": 51968,
         "unit": "macs",
