@@ -38,3 +38,23 @@ def test_reasons_are_told_once_and_what_numbers_are_made_of_adds_up():
     found = total_of(Unit.MACS, [first, second])
     assert found.reasons == {"torch": "counts a; counts b"}
     assert list(found.parts.items()) == [("x", 3), ("y", 0), ("z", 4)]
+
+
+def test_a_measurement_that_no_formula_confirms_bounds_nothing():
+    """A counter that takes a sparse matrix for a dense one counts too much."""
+    unconfirmed = Quantity(7, Unit.MACS, Status.UNKNOWN, None, {"torch": 7}, Verdict.UNKNOWN)
+    found = total_of(Unit.MACS, [macs(2), unconfirmed])
+    assert (found.value, found.status, found.measured) == (2, Status.LOWER_BOUND, {"torch": 9})
+    assert total_of(Unit.MACS, [unconfirmed]).value is None
+
+
+def test_a_lower_bound_of_nothing_is_unknown():
+    found = total_of(Unit.MACS, [macs(0), macs(None, Status.UNKNOWN, Verdict.UNKNOWN)])
+    assert (found.value, found.status) == (None, Status.UNKNOWN)
+
+
+def test_a_counter_without_an_answer_for_a_part_has_no_total():
+    first, second = (
+        Quantity(2, Unit.MACS, analytic=2, measured=found) for found in ({"a": 2, "b": 2}, {"a": 2, "b": None})
+    )
+    assert total_of(Unit.MACS, [first, second]).measured == {"a": 4}

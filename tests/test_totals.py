@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import torch
-from cnninspect.ops.base import OPS
 from torch import nn
 
 from cnninspect import inspect_model
+from cnninspect.ops.registry import OPS
 from cnninspect.report.quantities import Quantity, Status, Verdict
 
 # (model, input shape, output elements of everything that computes)

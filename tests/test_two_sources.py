@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import torch
-from cnninspect.ops.base import MODULES
 from torch import nn
 
 from cnninspect import Report, inspect_model
@@ -24,6 +23,7 @@ from cnninspect.inspection.accounts.operations import Operations
 from cnninspect.inspection.accounts.traffic import Traffic
 from cnninspect.measure.base import COUNTERS
 from cnninspect.ops.backward import BackwardMacs
+from cnninspect.ops.registry import MODULES
 from cnninspect.report.quantities import Quantity, Verdict
 
 CONV = "conv"

@@ -27,6 +27,7 @@ JUDGED = [
     ("no formula", None, {"a": 6}, {}, EXACT, Verdict.UNKNOWN, 6, UNKNOWN),
     ("no formula and no measurement", None, {}, {}, EXACT, Verdict.UNKNOWN, None, UNKNOWN),
     ("no measurement", 6, {}, {}, EXACT, Verdict.UNKNOWN, 6, EXACT),
+    ("a lower bound of 0 says nothing", 0, {}, {}, LOWER, Verdict.UNKNOWN, None, UNKNOWN),
     ("a lower bound proves nothing", 6, {"a": 6}, {}, LOWER, Verdict.UNKNOWN, 6, LOWER),
 ]
 

@@ -111,6 +111,7 @@ def in_flops(macs: Quantity) -> Quantity:
         {name: convert(value) for name, value in macs.measured.items()},
         macs.verdict,
         macs.reasons,
+        why=macs.why,
     )
 
 

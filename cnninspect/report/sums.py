@@ -10,13 +10,18 @@ from cnninspect.report.verdicts import worst
 
 
 def total_of(unit: Unit, parts: Sequence[Quantity]) -> Quantity:
-    """The sum of what is known in `parts`, a lower bound where something is not, with the worst of their verdicts."""
-    values = [part.value for part in parts if part.value is not None]
+    """The sum of what is known in `parts`, a lower bound where something is not, with the worst of their verdicts.
+
+    A measurement that no formula confirms bounds nothing, and a lower bound of 0 is none.
+    """
+    values = [part.value for part in parts if part.value is not None and part.status is not Status.UNKNOWN]
     analytic = [part.analytic for part in parts if part.analytic is not None]
+    status = total_status([part.status for part in parts])
+    says_nothing = not sum(values) and status is not Status.EXACT
     return Quantity(
-        value=sum(values) if values or not parts else None,
+        value=None if says_nothing else sum(values),
         unit=unit,
-        status=total_status([part.status for part in parts]) if values or not parts else Status.UNKNOWN,
+        status=Status.UNKNOWN if says_nothing else status,
         analytic=sum(analytic) if analytic else None,
         measured=summed(parts),
         verdict=worst(part.verdict for part in parts),

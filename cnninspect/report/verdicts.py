@@ -22,9 +22,11 @@ def judge(
     """The Quantity of an analytic value and its measurements, with their verdict.
 
     `reasons` says for some counters why they count this row differently; what such a counter found is shown, and not
-    compared. Without an analytic or any comparable measured value the verdict is `unknown`, or `not_counted` if a
-    counter exists but counts the row differently.
+    compared. A lower bound of 0 says nothing. Without an analytic or any comparable measured value the verdict is
+    `unknown`, or `not_counted` if a counter exists but counts the row differently.
     """
+    if analytic == 0 and status is Status.LOWER_BOUND:
+        analytic = None
     reasons = {name: reason for name, reason in (reasons or {}).items() if measured.get(name) != analytic}
     comparable = {name: value for name, value in measured.items() if name not in reasons and value is not None}
     if analytic is None or status in (Status.UNKNOWN, Status.LOWER_BOUND):
