@@ -12,8 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from cnninspect.checks.likeness import Scores
-from cnninspect.checks.tree import Node, Numbering, forest
+from cnninspect.checks.tree import Node, Numbering, Scores, forest
 from cnninspect.report.document import Row
 
 

@@ -12,9 +12,8 @@ from typing import Any
 
 from cnninspect.checks.alignment import align
 from cnninspect.checks.differences import Comparer
-from cnninspect.checks.numbers import known_value
+from cnninspect.checks.numbers import NAMES, Tolerance, known_value
 from cnninspect.checks.saved import read_report
-from cnninspect.checks.tolerance import NAMES, Tolerance
 from cnninspect.checks.tree import is_layer
 from cnninspect.errors import UsageError
 from cnninspect.files import write_whole

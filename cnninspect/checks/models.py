@@ -9,7 +9,7 @@ from typing import Any
 from cnninspect.checks.alignment import Pair, align
 from cnninspect.checks.differences import Comparer
 from cnninspect.checks.formulas import with_checks
-from cnninspect.checks.tolerance import Tolerance
+from cnninspect.checks.numbers import Tolerance
 from cnninspect.checks.tree import Node
 from cnninspect.report.document import Comparison, Report
 from cnninspect.report.formula_checks import formula_checks

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cnninspect.claims.columns import COLUMNS, Claimed
+from cnninspect.claims.cell import COLUMNS, Claimed
 from cnninspect.claims.expressions import NotArithmetic
 from cnninspect.claims.tables import Record, read_records
 from cnninspect.errors import UsageError, nearest

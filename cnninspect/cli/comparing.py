@@ -8,8 +8,8 @@ from cnninspect.checks import exit_code, with_checks
 from cnninspect.checks.baseline import check_baseline, read_baseline, save_baseline
 from cnninspect.checks.budgets import Budget, check_budgets, parse_budget
 from cnninspect.checks.models import compare_models
+from cnninspect.checks.numbers import Tolerance, parse_tolerance
 from cnninspect.checks.saved import read_report
-from cnninspect.checks.tolerance import Tolerance, parse_tolerance
 from cnninspect.claims.judge import check_claims
 from cnninspect.claims.read import Claim, read_claims
 from cnninspect.cli.inspection import inspected

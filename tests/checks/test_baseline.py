@@ -7,8 +7,8 @@ import pytest
 
 from cnninspect import inspect_model
 from cnninspect.checks.baseline import baseline_text, check_baseline, read_baseline, save_baseline
+from cnninspect.checks.numbers import parse_tolerance
 from cnninspect.checks.saved import read_report
-from cnninspect.checks.tolerance import parse_tolerance
 from cnninspect.errors import OutputError, UsageError
 from cnninspect.render import Format, render
 from cnninspect.report.field import ReceptiveField

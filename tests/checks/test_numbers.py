@@ -2,8 +2,7 @@
 
 import pytest
 
-from cnninspect.checks.numbers import compare_fields, compare_quantities
-from cnninspect.checks.tolerance import EXACT, parse_tolerance
+from cnninspect.checks.numbers import EXACT, compare_fields, compare_quantities, parse_tolerance
 from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
 

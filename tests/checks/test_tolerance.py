@@ -2,7 +2,7 @@
 
 import pytest
 
-from cnninspect.checks.tolerance import Tolerance, parse_tolerance
+from cnninspect.checks.numbers import Tolerance, parse_tolerance
 from cnninspect.errors import UsageError
 
 MARGINS = [

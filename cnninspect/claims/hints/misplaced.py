@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import permutations
 
-from cnninspect.claims.cell import Cell, value_of
-from cnninspect.claims.columns import Count, Shapes
+from cnninspect.claims.cell import Cell, Count, Shapes, value_of
 from cnninspect.claims.hints.evidence import Alternative, Evidence, output_of
 from cnninspect.report.document import Row
 from cnninspect.report.quantities import Quantity, Verdict, flops_from_macs, macs_from_flops

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from math import prod
 
-from cnninspect.claims.cell import Cell
-from cnninspect.claims.columns import Shapes
+from cnninspect.claims.cell import Cell, Shapes
 from cnninspect.claims.hints.evidence import Alternative, Evidence, Layer, output_of
 from cnninspect.report.document import Row
 from cnninspect.report.quantities import Shape
