@@ -12,7 +12,7 @@ from typing import Any
 
 from cnninspect.checks.alignment import align
 from cnninspect.checks.differences import Comparer
-from cnninspect.checks.numbers import NAMES, Tolerance, known_value
+from cnninspect.checks.numbers import NAMES, Tolerance
 from cnninspect.checks.saved import read_report
 from cnninspect.checks.tree import is_layer
 from cnninspect.errors import UsageError
@@ -75,7 +75,7 @@ def _numbers(numbers: Mapping[str, Number]) -> dict[str, Any]:
     found = {}
     for name, number in numbers.items():
         if isinstance(number, Quantity):
-            value = plain(known_value(number))
+            value = plain(number.known_value)
             found[name] = {"value": value, "unit": number.unit.value, "status": number.status.value}
         elif number.was_computed:
             found[name] = {key: value for key, value in number_to_json(number).items() if key != "verdict"}

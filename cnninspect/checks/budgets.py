@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-from cnninspect.checks.numbers import known_value
 from cnninspect.errors import UsageError, nearest
 from cnninspect.report.document import Report
 from cnninspect.report.field import GLOBAL, ReceptiveField
@@ -82,9 +81,10 @@ def _checks(report: Report, budget: Budget) -> Iterator[Check]:
         return
     total = report.totals.get(about)
     if isinstance(total, ReceptiveField):
-        yield _check(budget, *_field(budget, total))
+        yield replace(_check(budget, *_field(budget, total)), found_status=total.status)
     elif isinstance(total, Quantity):
-        yield _check(budget, budget.judge(_known(total)), known_value(total), _about(total))
+        check = _check(budget, budget.judge(_known(total)), total.known_value, _about(total))
+        yield replace(check, found_status=total.known_status)
     else:
         yield _check(budget, Verdict.UNKNOWN, None, "the report does not have it")
 
@@ -135,7 +135,8 @@ def _shares(report: Report, budget: Budget) -> Iterator[Check]:
     largest = max(rows, key=lambda row: _count(row), default=None)
     for row, verdict in judged:
         if verdict is not Verdict.MATCH or (row is largest and all(each is Verdict.MATCH for _, each in judged)):
-            yield _check(budget, verdict, _percent(row.macs, total), _about_share(row.macs, total), row)
+            check = _check(budget, verdict, _percent(row.macs, total), _about_share(row.macs, total), row)
+            yield replace(check, found_status=_share_status(total))
 
 
 def _share(part: Quantity, total: Quantity) -> list[tuple[Limit, Status]]:
@@ -144,8 +145,12 @@ def _share(part: Quantity, total: Quantity) -> list[tuple[Limit, Status]]:
         return [(Fraction(0), Status.EXACT)]
     if part.value is None or not total.value or part.status is not Status.EXACT:
         return []
-    status = {Status.EXACT: Status.EXACT, Status.LOWER_BOUND: Status.UPPER_BOUND}.get(total.status, Status.UNKNOWN)
-    return [(Fraction(part.value, total.value), status)]
+    return [(Fraction(part.value, total.value), _share_status(total))]
+
+
+def _share_status(total: Quantity) -> Status:
+    """How sure the share of an exact part is."""
+    return {Status.EXACT: Status.EXACT, Status.LOWER_BOUND: Status.UPPER_BOUND}.get(total.status, Status.UNKNOWN)
 
 
 def _count(row: Row) -> int:

@@ -133,7 +133,10 @@ class Comparer:
         margin = self.tolerance.of(result.name)
         beyond = result.verdict is Verdict.DIFFER and result.name in NAMES and margin.text != "0"
         hint = f"over the tolerance of {margin.text}" if beyond else result.why
-        return Check(result.name, None, result.expected, result.found, self.source, result.verdict, hint)
+        return Check(
+            result.name, None, result.expected, result.found, self.source, result.verdict, hint,
+            expected_status=result.expected_status, found_status=result.found_status,
+        )  # fmt: skip
 
 
 def _any_differs(checks: Sequence[Check]) -> bool:

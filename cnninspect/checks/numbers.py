@@ -14,7 +14,7 @@ from typing import Any
 from cnninspect.errors import UsageError, nearest
 from cnninspect.report.field import ReceptiveField
 from cnninspect.report.json_form import SCHEMA_1_NEURONS
-from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
+from cnninspect.report.quantities import Quantity, Status, Verdict
 from cnninspect.report.sizes import parse_count, parse_percent
 
 NAMES = ("params", "trainable_params", "params_bytes", "buffers", "macs", "neurons", "activation_bytes")
@@ -92,38 +92,36 @@ def _unknown(name: str) -> str:
 
 @dataclass(frozen=True)
 class Compared:
-    """Two values under the name of what is compared, the verdict, and why they were not compared if they were not."""
+    """Two values under the name of what is compared, how sure each is, the verdict, and why none was reached."""
 
     name: str
     expected: Any
     found: Any
     verdict: Verdict
+    expected_status: Status = Status.EXACT
+    found_status: Status = Status.EXACT
     why: str | None = None
 
 
 def compare_quantities(name: str, expected: Quantity, found: Quantity, margin: Margin) -> Compared:
-    """`match` and `differ` only where that is certain: two equal bounds may belong to different numbers.
+    """`match` and `differ` only where that is certain: two bounds, equal or not, may belong to any two numbers.
 
     Neurons of a schema 1 file count something else: they are `not_run`, with the reason.
     """
     if SCHEMA_1_NEURONS in (expected, found):
-        return Compared(name, expected.value, found.value, Verdict.NOT_RUN, str(SCHEMA_1_NEURONS.why[0]))
-    values = known_value(expected), known_value(found)
-    return Compared(name, *values, _verdict((values[0], status_of(expected)), (values[1], status_of(found)), margin))
-
-
-def known_value(quantity: Quantity) -> Any:
-    """The value, None for one that only a counter of work knows: another device has other counters."""
-    unsure = quantity.status is Status.UNKNOWN and quantity.unit in (Unit.MACS, Unit.FLOPS)
-    return None if unsure else quantity.value
+        return Compared(name, expected.value, found.value, Verdict.NOT_RUN, why=str(SCHEMA_1_NEURONS.why[0]))
+    one, other = (expected.known_value, expected.known_status), (found.known_value, found.known_status)
+    return Compared(name, one[0], other[0], _verdict(one, other, margin), one[1], other[1])
 
 
 def compare_fields(expected: ReceptiveField, found: ReceptiveField) -> Compared | None:
     """Sizes, and where they are equal jumps and paddings; None if one of the two was not asked for."""
     if not (expected.was_computed and found.was_computed):
         return None
-    if Status.UNKNOWN in (expected.status, found.status):
-        return Compared("receptive_field", expected.extent, found.extent, Verdict.UNKNOWN)
+    if not expected.status is found.status is Status.EXACT:
+        return Compared(
+            "receptive_field", expected.extent, found.extent, Verdict.UNKNOWN, expected.status, found.status
+        )
     sizes = expected.extent, found.extent
     parts = (
         ("receptive_field", *sizes),
@@ -136,12 +134,6 @@ def compare_fields(expected: ReceptiveField, found: ReceptiveField) -> Compared 
     return Compared("receptive_field", *sizes, Verdict.MATCH)
 
 
-def status_of(quantity: Quantity) -> Status:
-    """How sure the value is; what hooks and storages show is a fact, also where no formula predicts it."""
-    is_fact = quantity.status is Status.UNKNOWN and known_value(quantity) is not None
-    return Status.EXACT if is_fact else quantity.status
-
-
 Known = tuple[Any, Status]
 
 
@@ -152,12 +144,12 @@ def _verdict(expected: Known, found: Known, margin: Margin) -> Verdict:
     near = margin.admits(one, other) if isinstance(one, int) and isinstance(other, int) else one == other
     if first is second is Status.EXACT:
         return Verdict.MATCH if near else Verdict.DIFFER
-    if first is second:
-        return Verdict.UNKNOWN if near else Verdict.DIFFER
-    apart = _excludes(first, one, other) or _excludes(second, other, one)
+    apart = (second is Status.EXACT and _excludes(first, one, other)) or (
+        first is Status.EXACT and _excludes(second, other, one)
+    )
     return Verdict.DIFFER if apart and not near else Verdict.UNKNOWN
 
 
 def _excludes(status: Status, bound: int, exact: int) -> bool:
-    """Whether a bound leaves no room for the other number."""
+    """Whether an exact number lies beyond a bound."""
     return (status is Status.LOWER_BOUND and exact < bound) or (status is Status.UPPER_BOUND and exact > bound)

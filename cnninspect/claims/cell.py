@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
 
-from cnninspect.checks.numbers import known_value, status_of
 from cnninspect.claims.expressions import NotArithmetic, Number, evaluate
 from cnninspect.report.document import Report
 from cnninspect.report.field import ReceptiveField
@@ -168,6 +167,13 @@ class Cell:
         """What there is: a count, shapes, the size of a field per axis or `global`, a kind; None if it is unknown."""
         return value_of(self.number)
 
+    @property
+    def found_status(self) -> Status:
+        """How sure that is."""
+        if isinstance(self.number, Quantity):
+            return self.number.known_status
+        return self.number.status if isinstance(self.number, ReceptiveField) else Status.EXACT
+
     def judge(self) -> Judgement:
         """The verdict, and why nothing better can be said where it is `unknown`.
 
@@ -195,11 +201,11 @@ def value_of(number: Found) -> Any:
     """The value of a number of the report, in the form in which claims are compared with it; None if it is unknown."""
     if isinstance(number, ReceptiveField):
         return GLOBAL if number.is_global else None if number.status is Status.UNKNOWN else number.size
-    return known_value(number) if isinstance(number, Quantity) else number
+    return number.known_value if isinstance(number, Quantity) else number
 
 
 def _against(claimed: Claimed, number: Quantity) -> Judgement:
-    if status_of(number) is not Status.EXACT:
+    if number.known_status is not Status.EXACT:
         return _against_bound(claimed, number)
     if number.verdict is Verdict.DIFFER and any(map(claimed.admits, (number.value, *number.measured.values()))):
         return _CONTESTED

@@ -40,7 +40,9 @@ def _check(cell: Cell, evidence: Evidence) -> Check:
     elif verdict is Verdict.MATCH and isinstance(cell.claimed, Count) and cell.claimed.value != cell.found:
         words = "rounds to the claim"
     place = None if cell.row is None else cell.row.id
-    return Check(cell.column, place, cell.claimed.value, cell.found, "claim", verdict, words)
+    return Check(
+        cell.column, place, cell.claimed.value, cell.found, "claim", verdict, words, found_status=cell.found_status
+    )
 
 
 def locate(claim: Claim, report: Report) -> Row | Check:

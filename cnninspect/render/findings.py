@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cnninspect.render.cells import verdict_sign
-from cnninspect.render.numbers import label
+from cnninspect.render.numbers import label, sign
 from cnninspect.render.screen import Marks
 from cnninspect.render.sheet import Cell, Heading, Sheet, Tone
 from cnninspect.render.values import change_text, value_text
 from cnninspect.render.where import lines_of
 from cnninspect.report.document import Comparison, Report
-from cnninspect.report.quantities import Verdict
+from cnninspect.report.quantities import Status, Verdict
 from cnninspect.report.rows import TOTAL, Check
 
 REASON = "why"
@@ -124,9 +124,9 @@ def _cells(check: Check, where: str | None, marks: Marks) -> dict[str, Cell]:
         "call": Cell(str(check.call), check.call),
         "kind": Cell(check.kind, check.kind),
         "what": Cell(what(check), check.name),
-        "expected": _value_cell(check, check.expected, Tone.PLAIN, marks),
+        "expected": _value_cell(check, check.expected, check.expected_status, Tone.PLAIN, marks),
         "source": Cell(check.source, check.source, Tone.QUIET),
-        "found": _value_cell(check, check.found, wrong, marks),
+        "found": _value_cell(check, check.found, check.found_status, wrong, marks),
         "counter": Cell(check.counter or "", check.counter, Tone.QUIET),
         "change": Cell(_change(check), _change(check), wrong),
         "verdict": verdict_sign(check.verdict, marks),
@@ -141,9 +141,9 @@ def _change(check: Check) -> str:
     return change_text(check.expected, check.found) if moved else ""
 
 
-def _value_cell(check: Check, value: Any, tone: Tone, marks: Marks) -> Cell:
+def _value_cell(check: Check, value: Any, status: Status, tone: Tone, marks: Marks) -> Cell:
     if value is None:
         return Cell("") if check.name in ("added", "removed") else Cell(marks.unknown, None, Tone.UNKNOWN)
     text = value_text(check.name, value)
     plain = value if isinstance(value, (int, float)) else text.replace(", ", ";")
-    return Cell(text, plain, tone)
+    return Cell(sign(status, marks) + text, plain, tone)

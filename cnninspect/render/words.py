@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable
+from typing import Any
 
 from cnninspect.render.findings import RUN, place, what
+from cnninspect.render.numbers import sign
+from cnninspect.render.screen import UNICODE
 from cnninspect.render.values import value_text
 from cnninspect.report.document import Document, Report
 from cnninspect.report.formula_checks import formula_checks
+from cnninspect.report.quantities import Status
 from cnninspect.report.rows import Check
 
 
@@ -43,11 +47,16 @@ def grouped(checks: Iterable[Check], key: Callable[[Check], Hashable]) -> Collec
 def _expected(check: Check) -> str:
     if check.name == "added":
         return f"not in the {check.source}"
-    return f"{check.source} {value_text(check.name, check.expected)}"
+    return f"{check.source} {_value(check, check.expected, check.expected_status)}"
 
 
 def _found(check: Check) -> str:
     if check.name == "removed":
         return "not found"
     by = check.counter or ("measurement" if check.source == "formula" else "found")
-    return f"{by} {value_text(check.name, check.found)}"
+    return f"{by} {_value(check, check.found, check.found_status)}"
+
+
+def _value(check: Check, value: Any, status: Status) -> str:
+    """A value with the sign of a bound."""
+    return ("" if value is None else sign(status, UNICODE)) + value_text(check.name, value)

@@ -7,7 +7,7 @@ from typing import Any
 
 from cnninspect.report.document import Report
 from cnninspect.report.field import Number, ReceptiveField
-from cnninspect.report.quantities import Quantity, Unit, Verdict
+from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
 from cnninspect.report.row_id import RowId
 from cnninspect.report.rows import Check, Row
 
@@ -66,7 +66,11 @@ def _comparisons(name: str, quantity: Number, row: RowId | None) -> Iterator[Che
     for counter, found in quantity.measured.items() or ((None, None),):
         reason = quantity.reasons.get(counter or "")
         verdict = _verdict(quantity, found, explained=reason is not None)
-        yield Check(name, row, quantity.analytic, found, "formula", verdict, hint=reason, counter=counter)
+        status = Status.EXACT if quantity.analytic is None else quantity.status
+        yield Check(
+            name, row, quantity.analytic, found, "formula", verdict, hint=reason, counter=counter,
+            expected_status=status,
+        )  # fmt: skip
 
 
 def _probed(name: str, field: ReceptiveField, row: RowId | None) -> Check:

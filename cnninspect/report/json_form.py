@@ -238,7 +238,14 @@ def _check_to_json(check: Check) -> dict[str, Any]:
         "verdict": check.verdict.value,
         "hint": check.hint,
         "counter": check.counter,
+        **{name: status.value for name, status in _bounds(check).items()},
     }
+
+
+def _bounds(check: Check) -> dict[str, Status]:
+    """The sides of a check that are no exact numbers; most checks have none."""
+    sides = {"expected_status": check.expected_status, "found_status": check.found_status}
+    return {name: status for name, status in sides.items() if status is not Status.EXACT}
 
 
 def _check(data: Data) -> Check:
@@ -252,6 +259,8 @@ def _check(data: Data) -> Check:
         Verdict(data["verdict"]),
         data.get("hint"),
         data.get("counter"),
+        Status(data.get("expected_status", "exact")),
+        Status(data.get("found_status", "exact")),
     )
 
 

@@ -81,6 +81,18 @@ class Quantity:
     parts: Mapping[str, Any] = field(default_factory=dict)
     why: tuple[Reason, ...] = ()
 
+    @property
+    def known_value(self) -> Any:
+        """The value, None for one that only a counter of work knows: another device has other counters."""
+        unsure = self.status is Status.UNKNOWN and self.unit in (Unit.MACS, Unit.FLOPS)
+        return None if unsure else self.value
+
+    @property
+    def known_status(self) -> Status:
+        """How sure the value is; what hooks and storages show is a fact, also where no formula predicts it."""
+        is_fact = self.status is Status.UNKNOWN and self.known_value is not None
+        return Status.EXACT if is_fact else self.status
+
 
 def item_size(dtype: str) -> int:
     """Bytes of one element of a dtype, by its name without `torch.`; other dtypes have one byte or less."""

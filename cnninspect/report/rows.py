@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cnninspect.report.field import ReceptiveField
-from cnninspect.report.quantities import Quantity, Shape, Verdict
+from cnninspect.report.quantities import Quantity, Shape, Status, Verdict
 from cnninspect.report.row_id import RowId
 from cnninspect.report.verdicts import worst
 
@@ -91,6 +91,7 @@ class Check:
 
     `row` is None for a check of a total or of the run. `counter` names the counter whose number is `found`, None where
     no counter is involved. `hint` is the reason, where it is known.
+    A bound is no number: `expected_status` and `found_status` say which side of a check is one.
     """
 
     name: str
@@ -101,6 +102,8 @@ class Check:
     verdict: Verdict
     hint: str | None = None
     counter: str | None = None
+    expected_status: Status = Status.EXACT
+    found_status: Status = Status.EXACT
 
     @property
     def path(self) -> str:

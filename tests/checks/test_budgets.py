@@ -5,8 +5,12 @@ from fractions import Fraction
 
 import pytest
 
+from cnninspect.checks import with_checks
 from cnninspect.checks.budgets import KINDS, check_budgets, parse_budget
 from cnninspect.errors import UsageError
+from cnninspect.render import render_text
+from cnninspect.render.words import sentence
+from cnninspect.report.document import Document
 from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
 from tests.render.samples import doubtful, tiny
@@ -154,3 +158,21 @@ WRONG = [
 def test_what_is_no_budget(name, text, words):
     with pytest.raises(UsageError, match=words):
         parse_budget(name, text)
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [(LEAST, "budget 200, found ≥100"), (MOST, "budget 200, found ≤100"), (Status.EXACT, "found 100")],
+)
+def test_a_bound_keeps_its_sign(status, text):
+    (check,) = check_budgets(macs(100, status), [parse_budget("max_macs", "200")])
+    assert check.found_status is status
+    assert text in sentence(check)
+
+
+def test_a_bound_keeps_its_sign_in_tables_and_json():
+    checks = check_budgets(macs(100, LEAST), [parse_budget("max_macs", "200")])
+    document = with_checks(macs(100, LEAST), checks)
+    assert "≥100" in render_text(document)
+    assert document.to_dict()["checks"][0]["found_status"] == "lower_bound"
+    assert Document.from_dict(document.to_dict()).checks == checks

@@ -23,7 +23,8 @@ PAIRS = [
     ("=100", "=110", WITHIN, "match"),
     ("=100", "=111", WITHIN, "differ"),
     (">100", ">100", EXACT, "unknown"),  # two numbers of at least 100
-    (">100", ">120", EXACT, "differ"),  # what is known of them is not the same
+    (">100", ">120", EXACT, "unknown"),  # both may be 120
+    ("<100", "<120", EXACT, "unknown"),  # both may be 100
     ("=100", ">101", EXACT, "differ"),  # at least 101 is not 100
     ("=100", ">100", EXACT, "unknown"),
     ("=100", ">105", WITHIN, "unknown"),
@@ -52,6 +53,11 @@ def test_a_shape_without_formula_was_seen_all_the_same():
     assert compare_quantities("output_shape", seen(1, 8), seen(1, 9), EXACT).verdict is Verdict.DIFFER
 
 
+def test_bounds_stay_bounds():
+    compared = compare_quantities("macs", macs(">100"), macs("<120"), EXACT)
+    assert (compared.expected_status, compared.found_status) == (Status.LOWER_BOUND, Status.UPPER_BOUND)
+
+
 def field(size, jump=(1, 1), padding=(0, 0), status=Status.EXACT, verdict=Verdict.MATCH):
     return ReceptiveField(size, jump, padding, status, None, verdict)
 
@@ -67,6 +73,7 @@ FIELDS = [
     ("another padding", LOCAL, field((11, 11), padding=(1, 1)), ("padding", (0, 0), (1, 1), "differ")),
     ("global now", LOCAL, GLOBAL, ("receptive_field", (11, 11), "global", "differ")),
     ("global both", GLOBAL, GLOBAL, ("receptive_field", "global", "global", "match")),
+    ("a bound", LOCAL, field((13, 13), status=Status.LOWER_BOUND), ("receptive_field", (11, 11), (13, 13), "unknown")),
     (
         "not known",
         LOCAL,
