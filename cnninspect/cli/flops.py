@@ -53,6 +53,10 @@ class WorkOptions:
         bool,
         typer.Option("--backward", help="MACs of gradients of inputs and weights.", rich_help_panel=_ACCOUNTS),
     ] = False
+    input_grad: Annotated[
+        bool,
+        typer.Option("--input-grad", help="With --backward: gradients of the inputs too.", rich_help_panel=_ACCOUNTS),
+    ] = False
     memory: Annotated[
         bool,
         typer.Option("--memory", help="Bytes of outputs, and what training holds at once.", rich_help_panel=_ACCOUNTS),
@@ -91,6 +95,8 @@ class WorkOptions:
 
     def accounts(self) -> Callable[[], Sequence[Account]]:
         """What makes the accounts once torch is imported; UsageError for what the options alone show to be wrong."""
+        if self.input_grad and not self.backward:
+            raise UsageError("--input-grad says what the backward pass works out. Give --backward, too.")
         machine = self._machine()
         return lambda: _accounts(self, machine)
 
@@ -154,7 +160,7 @@ def _accounts(options: WorkOptions, machine: dict[str, Any]) -> list[Account]:
         (True, Traffic(**machine)),
         (options.by is By.OP, ByOp()),
         (options.elementwise, Operations()),
-        (options.backward, Backward()),
+        (options.backward, Backward(options.input_grad)),
         (options.wants_memory, Memory(optimizer.value)),
         (options.time, Time(options.warmup, options.repeats)),
     ]

@@ -43,17 +43,18 @@ CONVENTION = Convention(
 )
 
 
-def backward_macs(run: Run) -> list[Count]:
+def backward_macs(run: Run, *, of_inputs: bool = False) -> list[Count]:
     """What torch counts for every call of the trace in a backward pass from all outputs, calls below it excluded.
 
     Work that no call owns is the root's; a call that cannot be told apart has a count of None, its work is that of the
-    call around it. Runs on the run's device; raises whatever the model raises.
+    call around it. `of_inputs` wants the gradients of floating inputs too. Runs on the run's device; raises whatever
+    the model raises.
     """
     model = as_module(run.model)
     owners = _Owners(model, run.trace)
     watch = _Watch(owners)
     with unfused():
-        forward_and_backward(replace(run, model=model), forward=owners.attached(), backward=watch)
+        forward_and_backward(replace(run, model=model), forward=owners.attached(), backward=watch, of_inputs=of_inputs)
     return watch.counts(run.trace)
 
 

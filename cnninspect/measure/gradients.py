@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils._pytree import tree_map_only
 
 from cnninspect.measure.base import Run
 from cnninspect.trace.encode import live_tensors
@@ -18,16 +19,21 @@ def forward_and_backward(
     run: Run,
     forward: AbstractContextManager[Any] | None = None,
     backward: AbstractContextManager[Any] | None = None,
+    *,
+    of_inputs: bool = False,
 ) -> list[torch.Tensor]:
     """The gradients of parameters that a backward pass leaves, from a gradient of ones at all outputs of the model.
 
     The model runs inside `forward`, the pass inside `backward`. Parameters get a gradient where they require one and
-    the outputs depend on them, inputs get none, as in training.
+    the outputs depend on them. Inputs get one `of_inputs`, which is not returned, and else none, as in training.
     """
     module = run.model if isinstance(run.model, nn.Module) else None
     with restored(module, run.trace.training), as_written(), torch.enable_grad():
+        args, kwargs = (
+            tree_map_only(torch.Tensor, _wanting, (run.args, dict(run.kwargs))) if of_inputs else (run.args, run.kwargs)
+        )
         with forward or nullcontext():
-            output = run.model(*run.args, **run.kwargs)
+            output = run.model(*args, **kwargs)
         ends = [tensor for tensor in live_tensors(output) if tensor.requires_grad]
         leaves = _leaves(ends)
         with _gradients_restored(leaves):
@@ -35,6 +41,12 @@ def forward_and_backward(
                 if ends:
                     torch.autograd.backward(ends, [torch.ones_like(end) for end in ends])
             return [leaf.grad for leaf in _parameters(run, leaves) if leaf.grad is not None]
+
+
+def _wanting(tensor: torch.Tensor) -> torch.Tensor:
+    """A copy of an input whose gradient is wanted; no leaf, since a model may write into it."""
+    floating = tensor.is_floating_point() or tensor.is_complex()
+    return tensor.detach().requires_grad_().clone() if floating else tensor
 
 
 def _parameters(run: Run, leaves: Sequence[torch.Tensor]) -> list[torch.Tensor]:

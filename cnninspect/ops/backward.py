@@ -46,12 +46,14 @@ class BackwardMacs:
         return Status.LOWER_BOUND if self.missing else Status.EXACT
 
 
-def backward(trace: Trace, without_gradients: Collection[int] = ()) -> list[BackwardMacs]:
+def backward(trace: Trace, without_gradients: Collection[int] = (), *, of_inputs: bool = False) -> list[BackwardMacs]:
     """One BackwardMacs per call of the trace, in its order, for a backward pass from all outputs of the run.
 
     `without_gradients` are the calls that the model makes with gradients switched off, as a run in training shows.
+    `of_inputs` wants the gradients of the model's floating inputs too: a first convolution then costs its forward MACs
+    once more.
     """
-    graph = _Graph(trace, without_gradients)
+    graph = _Graph(trace, without_gradients, of_inputs)
     reached = graph.reached()
     own = ([trace.ops[index] for index in call.ops if index in reached] for call in trace.calls)
     return [_of(ops, graph) for ops in own]
@@ -84,13 +86,14 @@ def _operands(op: Op) -> Sequence[TensorRef] | None:
 
 
 class _Graph:
-    """Which tensors need a gradient: what depends on a trainable parameter and reaches an output of the run."""
+    """Which tensors need a gradient: what depends on a trainable parameter, or on an input whose gradient is wanted."""
 
-    def __init__(self, trace: Trace, without_gradients: Collection[int]):
+    def __init__(self, trace: Trace, without_gradients: Collection[int], of_inputs: bool):
         self._trace = trace
         self._without = without_gradients
         self._flow = Dataflow(trace)
-        self._depends: set[Key] = set()
+        wanted = trace.inputs.values() if of_inputs else ()
+        self._depends: set[Key] = {self._flow.key(ref) for ref in wanted if ref.dtype.startswith(_FLOATING)}
         for op in trace.ops:
             if not self._stops(op) and any(self.needs_gradient(ref) for ref in op.inputs):
                 self._depends |= {self._flow.key(ref) for ref in op.outputs if ref.dtype.startswith(_FLOATING)}

@@ -39,6 +39,45 @@ def test_gradients_by_hand():
     assert total.measured == {"torch": total.value}
 
 
+def test_gradients_of_the_input_by_hand():
+    """Only the first convolution reads the input: as many MACs as forward, for the gradient of what it reads."""
+    report = inspected(Net(), Backward(of_inputs=True), shape=(1, 3, 8, 8))
+    rows = column(report, "backward_macs")
+    assert (rows["body.0"], rows["body.2"], rows["head"]) == (2 * FIRST, 2 * SECOND, 2 * HEAD)
+    total = report.total("backward_macs")
+    assert total.parts == {"inputs": FIRST + SECOND + HEAD, "weights": FIRST + SECOND + HEAD}
+    assert (total.verdict, total.measured) == (Verdict.MATCH, {"torch": 2 * (FIRST + SECOND + HEAD)})
+    assert "the backward pass works out the gradients of the inputs too." in report.notes
+
+
+class Overwriting(nn.Module):
+    """Writes into its input before a frozen layer reads it."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(3, 5).requires_grad_(False)
+
+    def forward(self, x):
+        return self.fc(nn.functional.relu_(x))
+
+
+@pytest.mark.parametrize(("of_inputs", "macs"), [(False, 0), (True, 2 * 3 * 5)], ids=["frozen", "of-the-input"])
+def test_a_frozen_layer_passes_gradients_on_to_the_input_alone(of_inputs, macs):
+    total = inspected(Overwriting(), Backward(of_inputs), shape=(2, 3)).total("backward_macs")
+    assert (total.value, total.verdict) == (macs, Verdict.MATCH)
+    assert total.parts.get("weights", 0) == 0
+
+
+@pytest.mark.parametrize("target", ["resnet32", "unet-small"])
+def test_with_gradients_of_inputs_every_row_agrees_with_a_real_backward_pass(target):
+    report = inspected(target, Backward(of_inputs=True))
+    assert {row.extra["backward_macs"].verdict for row in report.rows if row.output_shape is not None} == {
+        Verdict.MATCH
+    }
+    # No layer but the first reads the input, and every product is one of two factors that both want a gradient.
+    assert report.total("backward_macs").value == 2 * report.total("macs").value
+
+
 @pytest.mark.parametrize(
     "target", ["torchvision:resnet18", "torchvision:swin_t", "torchvision:densenet121", "unet-small"]
 )

@@ -23,7 +23,9 @@ NOT_APART = "torch counted these gradients together with those of the call aroun
 
 @dataclass(frozen=True)
 class Backward:
-    """A backward pass from all outputs of the run."""
+    """A backward pass from all outputs of the run, to the parameters and, `of_inputs`, to the floating inputs too."""
+
+    of_inputs: bool = False
 
     needs_kernels: ClassVar[bool] = False
 
@@ -31,11 +33,13 @@ class Backward:
         """`backward_macs` of every row and in total, in parts for gradients of inputs and of weights."""
         inspected.progress("running the backward pass")
         trace = inspected.trace
-        found, notes = attempted("the backward pass", lambda: backward_macs(inspected.run))
+        found, notes = attempted("the backward pass", lambda: backward_macs(inspected.run, of_inputs=self.of_inputs))
         counts = found or [Count(None)] * len(trace.calls)
         off = {call.index for call in trace.calls if WITHOUT_GRADIENTS in counts[call.index].skips}
-        numbers = _numbers(_judged(backward(trace, off), counts, trace), counts, trace)
+        numbers = _numbers(_judged(backward(trace, off, of_inputs=self.of_inputs), counts, trace), counts, trace)
         notes += tuple(f"{name} works gradients out in code of its own: no formula covers it." for name in _own(counts))
+        if self.of_inputs:
+            notes += ("the backward pass works out the gradients of the inputs too.",)
         return Addition([{"backward_macs": number} for number in numbers], {"backward_macs": numbers[0]}, notes=notes)
 
 
