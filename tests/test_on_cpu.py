@@ -116,9 +116,9 @@ def test_what_contradicts_a_field_is_confirmed_with_plain_kernels(monkeypatch: p
 
 
 LIMITS = [
-    # one forward pass takes 64512 + 5120 = 69,632 MACs, seven copies 487,424
+    # one forward pass takes 64512 + 5120 = 69,632 MACs, ten copies 696,320
     ("MOST_MACS", 69_631, {"torch"}, "takes 69,632 multiply-accumulates, more than 69,631"),
-    ("MOST_MACS", 487_423, {"torch", "fvcore"}, "takes 487,424 multiply-accumulates, more than 487,423"),
+    ("MOST_MACS", 696_319, {"torch", "fvcore"}, "takes 696,320 multiply-accumulates, more than 696,319"),
     # 4 * (3 * 9 + 1) + 4 * (4 * 9 + 1) + 5 * 1025 = 5385 parameters, 3 * 256 inputs; while a convolution or the
     # activation works, two maps of 4 * 256 are alive: 4 * (5385 + 768 + 2048) bytes.
     ("MOST_BYTES", 32_803, {"torch"}, "takes 32,804 bytes, more than 32,803"),

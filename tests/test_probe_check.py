@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cnninspect.inspection.probe_check import check_fields, regions_to_probe
+from cnninspect.inspection.probe_check import judged, regions_to_probe
 from cnninspect.measure.nan_probe import Region, probe_nan
 from cnninspect.ops.catalogue import layer_of
 from cnninspect.receptive.fields import Axis, Field, Interval
@@ -37,7 +37,7 @@ def verdict(model: Callable[..., Any], output: Field) -> Verdict:
     x = torch.rand(1, 1, WIDTH)
     trace = record(model, (x,), {}, layer_of, device="cpu")
     probe = probe_nan(trace, model, (x,), {}, layer_of, regions_to_probe(trace, {"0": (AXIS,)}))
-    return check_fields(trace, lambda call: [output] * len(call.outputs), probe)[-1]
+    return judged(trace, lambda call: [output] * len(call.outputs), probe)[-1].verdict
 
 
 # A kernel of three without padding: output i sees pixels i..i+2.

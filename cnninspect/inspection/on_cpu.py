@@ -8,18 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from cnninspect.inspection.probe_check import check_fields, contradiction, regions_to_probe
+from cnninspect.inspection.printed_check import check_printed
+from cnninspect.inspection.probe_check import Finding, contradiction, judged, regions_to_probe
 from cnninspect.measure import count
 from cnninspect.measure.base import Count, Run
 from cnninspect.measure.memory import held_bytes, inference_peak
-from cnninspect.measure.nan_probe import Probe, Region, probe_nan
+from cnninspect.measure.nan_probe import AT_ONCE, Region, probe_nan
 from cnninspect.ops.catalogue import layer_of
 from cnninspect.progress import Progress
+from cnninspect.receptive.fields import Axis
 from cnninspect.receptive.intervals import Fields
 from cnninspect.receptive.rows import row_fields
 from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Verdict
-from cnninspect.trace.records import Call, Trace
+from cnninspect.report.reasons import Cause, distinct
+from cnninspect.trace.records import Trace
 
 MOST_MACS = 500 * 10**9
 """Multiply-accumulates of a run that nobody asked for: about half a minute on two cores."""
@@ -48,11 +51,12 @@ class Cost:
     nbytes: int
 
     @classmethod
-    def of(cls, trace: Trace, macs: int, copies: int) -> Cost:
+    def of(cls, trace: Trace, macs: int, copies: float) -> Cost:
         """The cost when one copy takes `macs`."""
         held = held_bytes(trace)
         fixed = held["parameters"] + held["buffers"]
-        return cls(macs * copies, fixed + (held["inputs"] + inference_peak(trace).nbytes) * copies)
+        at_once = min(copies, 1 + AT_ONCE)
+        return cls(int(macs * copies), int(fixed + (held["inputs"] + inference_peak(trace).nbytes) * at_once))
 
     @property
     def excess(self) -> str | None:
@@ -73,9 +77,9 @@ def measure(
     why. What the model's code raises there becomes a note: the report on the first run stands.
     """
     fields = row_fields(reach)
-    regions = regions_to_probe(run.trace, reach.axes)
+    regions = regions_to_probe(run.trace, reach.axes, _edges(reach, fields))
 
-    def excess(copies: int) -> str | None:
+    def excess(copies: float) -> str | None:
         return Cost.of(run.trace, macs, copies).excess if limited else None
 
     if (reason := excess(1)) is not None:
@@ -92,31 +96,40 @@ def measure(
         return Measured(counts, fields, (_left_out(_FIELDS, reason),))
     progress("probing receptive fields with NaN")
     try:
-        return Measured(counts, _probed(real, reach, fields, regions))
+        found = _probed(real, reach, fields, regions)
+        found = check_printed(run, real, reach, fields, found, excess)
     except Exception as error:
         return Measured(counts, fields, (_failed(_FIELDS, error),))
+    judged_fields = [
+        None if field is None else replace(field, verdict=finding.verdict, found=finding.against, why=finding.why)
+        for field, finding in zip(fields, found, strict=True)
+    ]
+    ended = distinct(reason for finding in found for reason in finding.why if reason.cause is Cause.LIMIT)
+    return Measured(counts, judged_fields, tuple(f"some receptive fields are not probed: {why}." for why in ended))
+
+
+def _edges(reach: Fields, fields: Sequence[ReceptiveField | None]) -> dict[Axis, tuple[int, int]]:
+    """The first and last pixel along every axis that the network looks at, if a row says that it sees all of them."""
+    if not any(field is not None and (field.is_global or field.cause) for field in fields):
+        return {}
+    looked_at = {axis: reach.looked_at(axis).tolist() for axes in reach.axes.values() for axis in axes}
+    return {axis: (lo, -negative_hi) for axis, (lo, negative_hi) in looked_at.items()}
 
 
 def _probed(
     run: Run, reach: Fields, fields: Sequence[ReceptiveField | None], regions: Sequence[Region]
-) -> list[ReceptiveField | None]:
-    """The fields with their verdicts: with oneDNN's fast convolutions first; where those contradict one, without."""
+) -> list[Finding]:
+    """The findings of a strict probe: with oneDNN's fast convolutions first; where those contradict one, without."""
     for onednn in (True, False):
         probe = probe_nan(run.trace, run.model, run.args, run.kwargs, layer_of, regions, onednn=onednn)
-        verdicts = check_fields(run.trace, reach.of_call, probe)
-        if Verdict.DIFFER not in verdicts:
+        found = judged(run.trace, reach.of_call, probe)
+        if not any(finding.verdict is Verdict.DIFFER for finding in found):
             break
     return [
-        None if field is None else _judged(field, verdict, call, run.trace, reach, probe)
-        for field, verdict, call in zip(fields, verdicts, run.trace.calls, strict=True)
-    ]
-
-
-def _judged(
-    field: ReceptiveField, verdict: Verdict, call: Call, trace: Trace, reach: Fields, probe: Probe
-) -> ReceptiveField:
-    differs = verdict is Verdict.DIFFER
-    return replace(field, verdict=verdict, found=contradiction(trace, call, reach.of_call, probe) if differs else None)
+        finding._replace(against=contradiction(run.trace, call, reach.of_call, probe))
+        if finding.verdict is Verdict.DIFFER and field is not None else finding
+        for finding, field, call in zip(found, fields, run.trace.calls, strict=True)
+    ]  # fmt: skip
 
 
 def _left_out(what: str, reason: str) -> str:

@@ -8,6 +8,7 @@ a hole: it must not reach any element outside the prediction.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -15,41 +16,59 @@ from cnninspect.measure.nan_probe import Mask, Probe, Region
 from cnninspect.ops.registry import rule_of
 from cnninspect.receptive.fields import Axis, Field
 from cnninspect.report.quantities import Verdict
-from cnninspect.trace.records import Call, Op, Trace
+from cnninspect.report.reasons import Cause, Reason
+from cnninspect.trace.records import Call, Op, TensorRef, Trace
 
 FieldsOf = Callable[[Call], Sequence[Field]]
 """The field of each tensor that a call returned, as it was when the call ended."""
 
+Form = Literal["strict", "local"]
 
-def regions_to_probe(trace: Trace, axes: Mapping[str, Sequence[Axis]]) -> list[Region]:
+
+class Finding(NamedTuple):
+    """What a probe says of one call: the verdict, the reasons of one that is not known, what it found against one."""
+
+    verdict: Verdict
+    why: tuple[Reason, ...] = ()
+    against: str | None = None
+
+
+def regions_to_probe(
+    trace: Trace, axes: Mapping[str, Sequence[Axis]], edges: Mapping[Axis, tuple[int, int]] | None = None
+) -> list[Region]:
     """For each floating input: two slabs along each of its spatial `axes`, the centre pixel and a corner pixel.
 
-    An input without spatial axes is spoiled as a whole.
+    `edges` are the first and last pixel along an axis that everything should see if it sees all: two slabs more, which
+    the corner pixel is part of. An input without spatial axes is spoiled as a whole.
     """
     found = []
     for name, ref in trace.inputs.items():
         if _has_nan(ref.dtype) and 0 not in ref.shape:
-            found += [_box(name, ref.shape, spans) for spans in _spans(axes.get(name, ()))]
+            found += [box(name, ref.shape, spans) for spans in _spans(axes.get(name, ()), edges or {})]
     return found
 
 
-def _spans(axes: Sequence[Axis]) -> Iterator[dict[int, tuple[int, int]]]:
+def _spans(axes: Sequence[Axis], edges: Mapping[Axis, tuple[int, int]]) -> Iterator[dict[int, tuple[int, int]]]:
     """First and last index by dimension of the input; other dimensions are taken whole."""
     for axis in axes:
         yield {axis.dim: (0, axis.size // 3)}
         yield {axis.dim: (axis.size // 2, axis.size - 1)}
+        if axis in edges:
+            yield {axis.dim: (0, edges[axis][0])}
+            yield {axis.dim: (edges[axis][1], axis.size - 1)}
     yield {axis.dim: (axis.size // 2, axis.size // 2) for axis in axes}
-    if axes:
+    if axes and not edges:
         yield {axis.dim: (axis.size - 1, axis.size - 1) for axis in axes}
 
 
-def _box(name: str, shape: tuple[int, ...], spans: Mapping[int, tuple[int, int]]) -> Region:
+def box(name: str, shape: tuple[int, ...], spans: Mapping[int, tuple[int, int]]) -> Region:
+    """The region of an input of this shape that takes whole dimensions but for `spans`."""
     ends = [spans.get(dim, (0, size - 1)) for dim, size in enumerate(shape)]
     return Region(name, tuple(first for first, _ in ends), tuple(last for _, last in ends))
 
 
-def check_fields(trace: Trace, fields_of: FieldsOf, probe: Probe) -> list[Verdict]:
-    """One verdict per call: whether what reacted is what the strict fields predict.
+def judged(trace: Trace, fields_of: FieldsOf, probe: Probe, form: Form = "strict") -> list[Finding]:
+    """One finding per call: whether what reacted is what one form of its fields predicts.
 
     `differ`: an element of any output reacted that must not, or one did not react that must. Otherwise the verdict is
     that on the first output, whose field stands in the row; a pool's indices cannot hold NaN. `unknown`: the field is
@@ -57,14 +76,14 @@ def check_fields(trace: Trace, fields_of: FieldsOf, probe: Probe) -> list[Verdic
     call returned no tensor, or nothing was probed.
     """
     swallowed = _swallowed(trace)
-    return [_verdict(call, fields_of, probe, swallowed) for call in trace.calls]
+    return [_finding(call, fields_of, probe, swallowed, form) for call in trace.calls]
 
 
-def contradiction(trace: Trace, call: Call, fields_of: FieldsOf, probe: Probe) -> str:
+def contradiction(trace: Trace, call: Call, fields_of: FieldsOf, probe: Probe, form: Form = "strict") -> str:
     """The first thing that a probe found against the field of a call, in words; empty if there is none."""
     for field, mask in zip(fields_of(call), probe.masks[call.index], strict=True):
         for region, reacted in () if mask is None else _by_region(mask, probe.regions):
-            predicted, exact = _predicted(field, region)
+            predicted, exact = _predicted(field, region, form)
             too_far, missed = reacted & ~predicted, predicted & ~reacted
             if too_far.any():
                 return f"{_where(region, trace)} reaches {_element(too_far)}, which the field leaves out"
@@ -89,29 +108,39 @@ def _element(mask: Mask) -> str:
     return f"output [{', '.join(str(index) for index in np.argwhere(mask)[0])}]"
 
 
-def _verdict(call: Call, fields_of: FieldsOf, probe: Probe, swallowed: set[int]) -> Verdict:
-    if not probe.regions:
-        return Verdict.NOT_RUN
+def _finding(call: Call, fields_of: FieldsOf, probe: Probe, swallowed: Mapping[int, str], form: Form) -> Finding:
+    if not probe.regions and probe.ended is None:
+        return Finding(Verdict.NOT_RUN)
     masks = probe.masks.get(call.index, (None,) * len(call.outputs))
     found = [
-        Verdict.UNKNOWN if mask is None else _compare(field, mask, probe.regions, ref.value in swallowed)
+        _compare(field, mask, probe, swallowed.get(ref.value), form)
         for ref, field, mask in zip(call.outputs, fields_of(call), masks, strict=True)
     ]
-    return Verdict.DIFFER if Verdict.DIFFER in found else next(iter(found), Verdict.NOT_RUN)
+    differing = next((finding for finding in found if finding.verdict is Verdict.DIFFER), None)
+    return differing or next(iter(found), Finding(Verdict.NOT_RUN))
 
 
-def _compare(field: Field, mask: Mask, regions: tuple[Region, ...], swallowed: bool) -> Verdict:
+def _compare(field: Field, mask: Mask | None, probe: Probe, swallowed: str | None, form: Form) -> Finding:
     if not field.is_known:
-        return Verdict.UNKNOWN
+        return Finding(Verdict.UNKNOWN)
+    if mask is None:
+        return Finding(Verdict.UNKNOWN, (_cannot_tell(probe),))
     missed = False
-    for region, reacted in _by_region(mask, regions):
-        predicted, exact = _predicted(field, region)
+    for region, reacted in _by_region(mask, probe.regions):
+        predicted, exact = _predicted(field, region, form)
         if (reacted & ~predicted).any():
-            return Verdict.DIFFER
+            return Finding(Verdict.DIFFER)
         missed |= exact and bool((predicted & ~reacted).any())
-    if missed:
-        return Verdict.UNKNOWN if swallowed else Verdict.DIFFER
-    return Verdict.MATCH
+    if missed and swallowed:
+        return Finding(Verdict.UNKNOWN, (Reason(Cause.NOT_MEASURED, swallowed),))
+    return Finding(Verdict.DIFFER if missed else Verdict.MATCH)
+
+
+def _cannot_tell(probe: Probe) -> Reason:
+    """Why there is no mask of a tensor."""
+    if probe.ended is not None:
+        return Reason(Cause.LIMIT, f"with NaN in its input the network ran on: {probe.ended}")
+    return Reason(Cause.NOT_MEASURED, "the probe cannot tell: it holds no floating point, or NaN without a probe")
 
 
 def _by_region(mask: Mask, regions: tuple[Region, ...]) -> Iterator[tuple[Region, Mask]]:
@@ -119,11 +148,11 @@ def _by_region(mask: Mask, regions: tuple[Region, ...]) -> Iterator[tuple[Region
     return zip(regions, np.broadcast_to(mask, (len(regions), *mask.shape[1:])), strict=True)
 
 
-def _predicted(field: Field, region: Region) -> tuple[Mask, bool]:
+def _predicted(field: Field, region: Region, form: Form) -> tuple[Mask, bool]:
     """Which elements the region may reach, and whether exactly those: holes play no part where it is a slab."""
     seen = np.full((1,) * len(field.shape), region.input in field.inputs)
     cut, exact = 0, True
-    for axis, interval in field.strict.items():
+    for axis, interval in (field.strict if form == "strict" else field.local).items():
         if axis.input == region.input:
             first, last = region.first[axis.dim], region.last[axis.dim]
             seen = seen & (interval.lo <= interval.hi) & (interval.lo <= last) & (interval.hi >= first)
@@ -132,26 +161,33 @@ def _predicted(field: Field, region: Region) -> tuple[Mask, bool]:
     return seen, exact and cut <= 1
 
 
-def _swallowed(trace: Trace) -> set[int]:
-    """The values on whose way from the input NaN may have become a number.
-
-    Ops say so in their registration; so does every op that makes integers or booleans of floating point.
-    """
-    tainted: set[int] = set()
-    storages: set[int] = set()
+def _swallowed(trace: Trace) -> dict[int, str]:
+    """The values on whose way from the input NaN may have become a number, and in words where."""
+    tainted: dict[int, str] = {}
+    storages: dict[int, str] = {}
     for op in trace.ops:
-        rule = rule_of(op)
-        doubtful = (rule is not None and rule.swallows_nan) or _reads(op, tainted, storages)
+        before = [tainted.get(ref.value) or storages.get(ref.storage) for ref in op.inputs]
+        inherited = next(filter(None, before), None)
         for ref in op.outputs:
-            if doubtful or (not _has_nan(ref.dtype) and any(_has_nan(source.dtype) for source in op.inputs)):
-                tainted.add(ref.value)
+            why = inherited or _swallows(op, ref)
+            if why is not None:
+                tainted[ref.value] = why
                 if op.writes:
-                    storages.add(ref.storage)
+                    storages[ref.storage] = why
     return tainted
 
 
-def _reads(op: Op, values: set[int], storages: set[int]) -> bool:
-    return any(ref.value in values or ref.storage in storages for ref in op.inputs)
+def _swallows(op: Op, result: TensorRef) -> str | None:
+    """In words how an op may turn NaN into a number in one of its results, if it may.
+
+    Ops say so in their registration; so does every op that makes integers or booleans of floating point.
+    """
+    rule = rule_of(op)
+    if rule is not None and isinstance(rule.swallows_nan, str):
+        return f"{op.packet} {rule.swallows_nan}"
+    to_integers = not _has_nan(result.dtype) and any(_has_nan(ref.dtype) for ref in op.inputs)
+    swallows = (rule is not None and rule.swallows_nan) or to_integers
+    return f"{op.packet} may turn NaN into a number" if swallows else None
 
 
 def _has_nan(dtype: str) -> bool:

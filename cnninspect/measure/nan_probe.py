@@ -1,14 +1,14 @@
 """The NaN probe: which outputs of every layer really depend on a region of the input.
 
 NaN survives every sum and product, also a product with 0, so the outputs that turn NaN when a region is NaN are those
-that depend on some of it, whatever the weights. The untouched model runs once on a batch of copies of its input: a
-clean one first, then one for each region. A model that takes no batch, or mixes its samples, runs once per copy.
+that depend on some of it, whatever the weights. The untouched model runs on batches of copies of its input: a clean
+one first, then one for each region. A model that takes no batch, or mixes its samples, runs once per copy.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -18,9 +18,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from cnninspect.measure.frozen import Freeze, Frozen
+from cnninspect.measure.limits import Allowance, Limit, LimitReachedError
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.encode import live_tensors, unwrapped
-from cnninspect.trace.follow import site_of
+from cnninspect.trace.follow import Site, site_of
 from cnninspect.trace.inputs import map_inputs
 from cnninspect.trace.recorder import LayerOf
 from cnninspect.trace.records import Call, Trace
@@ -31,6 +33,9 @@ Masks = dict[int, tuple[Mask | None, ...]]
 Split = Callable[[Tensor, Shape], Mask | None]
 
 _OF_NUMPY = (torch.float16, torch.float32, torch.float64, torch.complex64, torch.complex128)
+
+AT_ONCE = 12
+"""Regions that share a batch: more would fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +59,15 @@ class Probe:
     `masks` holds, by the index of the call in the trace, for each tensor that the call returned, which of its elements
     reacted to each region: [regions, *shape], with size 1 along dimensions where nothing changes. To react is to turn
     NaN, or to change where the dtype has no NaN. None stands for a tensor that cannot tell, for instance because it
-    holds NaN without our doing. A call that did not happen again is absent.
+    holds NaN without our doing. A call that did not happen again is absent. `ended` says in words why a run was ended
+    before the network was through: what it had seen by then counts. `missed` are the ops, by index, at which nothing
+    could be frozen.
     """
 
     regions: tuple[Region, ...]
     masks: Masks
+    ended: str | None = None
+    missed: frozenset[int] = frozenset()
 
 
 class _CopiesMixedError(Exception):
@@ -74,55 +83,120 @@ def probe_nan(
     regions: Sequence[Region],
     *,
     onednn: bool = False,
+    allowed: Allowance | None = None,
+    freeze: Mapping[int, Freeze] | None = None,
+    partial: bool = False,
 ) -> Probe:
     """What reacts in each call of `trace` when `model(*args, **kwargs)` has NaN in one of `regions` at a time.
 
     The model and its inputs must be on the CPU: convolutions of other backends may spread NaN further than they reach.
-    `onednn` makes convolutions up to ten times as fast; its recurrent layers may swallow NaN. Raises what the model's
-    forward raises.
+    `onednn` makes convolutions up to ten times as fast; its recurrent layers may swallow NaN. `allowed` is the limit
+    of each run. `freeze` names the ops, by index, at which gates and statistics keep their clean values. Raises what
+    the model's forward raises, unless `partial`: then what ran before counts.
     """
+    allowed = allowed or Allowance.for_another(trace)
+    runs = _Runs(trace, model, args, kwargs, layer_of, onednn, allowed, freeze or {}, partial)
+    chunks = [regions[start : start + AT_ONCE] for start in range(0, len(regions), AT_ONCE)]
+    probes = list(runs.until_one_ends(chunks))
+    done = tuple(region for probe in probes for region in probe.regions)
+    missed = frozenset[int]().union(*(probe.missed for probe in probes))
+    return Probe(done, _joined(probes), next((probe.ended for probe in probes if probe.ended), None), missed)
 
-    def run(copies: Sequence[Region | None], split: Split) -> Masks:
-        spoiled_args, spoiled_kwargs = map_inputs(args, kwargs, lambda name, x: _spoiled(name, x, copies))
-        collect = _Collector(trace, split)
-        # NNPACK's Winograd convolutions, used from batch 16 on, spread NaN over whole tiles; oneDNN's do not.
-        with torch.backends.nnpack.flags(False):
-            calls = watch(
-                model, spoiled_args, spoiled_kwargs, layer_of, collect, training=trace.training, onednn=onednn
-            )
-        return collect.of_same(calls)
 
-    copies = (None, *regions)
-    if all(len(ref.shape) > 1 and ref.shape[0] == 1 for ref in trace.inputs.values()):
-        # What a batch breaks is not the model's fault; a failure of its own comes again below.
-        with suppress(Exception):
-            return Probe(tuple(regions), run(copies, lambda tensor, shape: _reactions(tensor, shape, len(copies))))
-    return Probe(tuple(regions), _together([run([copy], lambda tensor, _: _nan(tensor)) for copy in copies]))
+@dataclass
+class _Runs:
+    """Runs of one network with NaN in its inputs."""
+
+    trace: Trace
+    model: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    layer_of: LayerOf
+    onednn: bool
+    allowed: Allowance
+    freeze: Mapping[int, Freeze]
+    partial: bool
+
+    def until_one_ends(self, chunks: Sequence[Sequence[Region]]) -> Iterator[Probe]:
+        """A probe of each chunk of regions, up to the first that is ended before the network is through."""
+        for chunk in chunks:
+            probe = self.probe(chunk)
+            yield probe
+            if probe.ended:
+                return
+
+    def probe(self, regions: Sequence[Region]) -> Probe:
+        """All regions in one batch where the network takes it, else one after the other."""
+        copies = (None, *regions)
+        if all(len(ref.shape) > 1 and ref.shape[0] == 1 for ref in self.trace.inputs.values()):
+            # What a batch breaks is not the model's fault; a failure of its own comes again below.
+            with suppress(Exception):
+                frozen = Frozen(self.trace, self.freeze, len(copies))
+                masks, ended = self._run(copies, lambda tensor, shape: _reactions(tensor, shape, len(copies)), frozen)
+                return Probe(tuple(regions), masks, ended, frozenset(frozen.missed))
+        frozen = Frozen(self.trace, self.freeze, 1)
+        found, ended = [], None
+        for copy in copies:
+            masks, ended = self._run([copy], lambda tensor, _: _nan(tensor), frozen)
+            found.append(masks)
+            if ended:
+                break
+        if len(found) == 1:
+            return Probe((), {}, ended)
+        return Probe(tuple(regions[: len(found) - 1]), _together(found), ended, frozenset(frozen.missed))
+
+    def _run(self, copies: Sequence[Region | None], split: Split, frozen: Frozen) -> tuple[Masks, str | None]:
+        """The masks of one run, and in words why it was ended if it was."""
+        args, kwargs = map_inputs(self.args, self.kwargs, lambda name, x: _spoiled(name, x, copies))
+        collect = _Collector(self.trace, split)
+        ended = None
+        try:
+            # NNPACK's Winograd convolutions, used from batch 16 on, spread NaN over whole tiles; oneDNN's do not.
+            with torch.backends.nnpack.flags(False), Limit(self.allowed):
+                watch(
+                    self.model, args, kwargs, self.layer_of, collect,
+                    training=self.trace.training, onednn=self.onednn, change=frozen if self.freeze else None,
+                )  # fmt: skip
+        except LimitReachedError as limit:
+            ended = str(limit)
+        except Exception:
+            if not self.partial or collect.broken:
+                raise
+        return collect.of_same(), ended
 
 
 class _Collector:
-    """Reduces what each call returns to masks at once, so that no activation outlives its call."""
+    """Reduces what each call returns to masks at once, so that no activation outlives its call.
+
+    `broken` says that this has failed, and not the network.
+    """
 
     def __init__(self, trace: Trace, split: Split):
         self.masks: Masks = {}
         self._split = split
         self._known = {_key(call): call for call in trace.calls}
+        self._uses: Counter[Site] = Counter()
+        self.broken = False
 
     def __call__(self, call: Call, output: Any) -> None:
+        if call.outputs or call.ops:
+            self._uses[site_of(call)] += 1
         known = self._known.get(_key(call))
         tensors = [unwrapped(tensor) for tensor in live_tensors(output)]
         if known is not None and len(tensors) == len(known.outputs):
+            self.broken = True
             masks = [self._split(tensor, ref.shape) for tensor, ref in zip(tensors, known.outputs, strict=True)]
+            self.broken = False
             self.masks[known.index] = tuple(None if mask is None else _compressed(mask) for mask in masks)
 
-    def of_same(self, calls: Sequence[Call]) -> Masks:
+    def of_same(self) -> Masks:
         """The masks of what was called as often in this run as in the trace: which calls others are is not certain."""
-        uses, now = (Counter(map(site_of, made)) for made in (self._known.values(), calls))
-        changed = {site for site in uses if uses[site] != now[site]}
+        uses = Counter(map(site_of, self._known.values()))
+        same = {site for site, number in uses.items() if self._uses[site] == number}
         return {
             call.index: self.masks[call.index]
             for call in self._known.values()
-            if call.index in self.masks and site_of(call) not in changed
+            if call.index in self.masks and site_of(call) in same
         }
 
 
@@ -197,3 +271,27 @@ def _stacked(masks: list[Mask | None]) -> Mask | None:
     if len(known) < len(masks) or known[0].any():
         return None
     return np.stack(np.broadcast_arrays(*known)[1:])
+
+
+def _joined(probes: Sequence[Probe]) -> Masks:
+    """The masks of all probes, one after the other: of the tensors that every one of them tells about."""
+    everywhere = [index for index in probes[0].masks if all(index in probe.masks for probe in probes)] if probes else []
+    if len(probes) == 1:
+        return probes[0].masks
+    counts = [len(probe.regions) for probe in probes]
+    return {
+        index: tuple(
+            _one_after_the_other(masks, counts) for masks in zip(*(p.masks[index] for p in probes), strict=True)
+        )
+        for index in everywhere
+    }
+
+
+def _one_after_the_other(masks: Sequence[Mask | None], regions: Sequence[int]) -> Mask | None:
+    """The masks of one tensor, each of so many regions; None if one is missing."""
+    known = [mask for mask in masks if mask is not None]
+    if len(known) < len(masks):
+        return None
+    shape = np.broadcast_shapes(*(mask.shape[1:] for mask in known))
+    whole = [np.broadcast_to(mask, (count, *shape)) for mask, count in zip(known, regions, strict=True)]
+    return _compressed(np.concatenate(whole))

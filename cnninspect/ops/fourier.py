@@ -36,4 +36,11 @@ for _names, _shapes, _source in (
     ("_fft_c2r", _to_real, "torch.fft.irfftn"),
     ("_fft_c2c", same, "torch.fft.fftn"),
 ):
-    register_op(*aten(_names), output=_shapes, macs=unknown_macs, field=_field, source=_source)
+    register_op(
+        *aten(_names),
+        output=_shapes,
+        macs=unknown_macs,
+        field=_field,
+        source=_source,
+        swallows_nan="leaves out products with coefficients that are exactly 0, and NaN with them",
+    )

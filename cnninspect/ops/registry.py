@@ -128,7 +128,7 @@ class OpRule:
 
     - `operations`: how many operations of its class it does, where that is not the larger of input and output;
     - `operands`: the tensors whose gradient is a product as large as the op; NoFormula where that has no closed form;
-    - `stops_gradient`, `swallows_nan`: no gradient passes, or NaN may go in where none comes out;
+    - `stops_gradient`, `swallows_nan`: no gradient passes, or NaN may go in where none comes out (in words how);
     - `slides`, `put_back`, `content`, `positions`, `features`: what receptive.knowledge.OpKnowledge says of them.
     """
 
@@ -140,7 +140,7 @@ class OpRule:
     operations: Callable[[Op], int] | None = None
     operands: Callable[[Op], Sequence[TensorRef]] = every_operand
     stops_gradient: bool = False
-    swallows_nan: bool = False
+    swallows_nan: bool | str = False
     slides: bool = False
     put_back: PutBack | None = None
     content: Callable[[Op, Sequence[Reach]], Indices | None] | None = None

@@ -124,7 +124,7 @@ def merged(parts: list[Forms], rank: int, by: int, *, lazily: bool = False) -> F
     """The hull along one axis; the local one without gates. `lazily` leaves a large one of two until it is needed."""
     if len(parts) == 1:
         return parts[0]
-    gates = {id(gate) for gate, other in permutations(parts, 2) if _is_gate(gate, other, rank)}
+    gates = gates_among(parts, rank)
     open_ = [part for part in parts if id(part) not in gates]
     causes = [part.cause for part in open_ if part.cause is not None]
     cause = min(causes, default=by if gates else None)
@@ -136,6 +136,11 @@ def merged(parts: list[Forms], rank: int, by: int, *, lazily: bool = False) -> F
     else:
         local = reduce(joins.merged, (part.local for part in open_))
     return Forms(strict, local, reduce(joins.merged, (part.endless for part in open_)), cause)
+
+
+def gates_among(parts: list[Forms], rank: int) -> set[int]:
+    """The identities of those that are a gate beside another one of them."""
+    return {id(gate) for gate, other in permutations(parts, 2) if _is_gate(gate, other, rank)}
 
 
 def _entries(first: Map, second: Map) -> int:

@@ -20,12 +20,12 @@ from cnninspect.trace.records import Call, TensorRef, Trace
 class Fields(Mapping[int, Field]):
     """The Field of every value that the ops of a trace made, by its value id; computed when asked for.
 
-    `axes` are the spatial axes of every input, by its name.
+    `axes` are the spatial axes of every input, by its name; the ops tell them where they are not given.
     """
 
-    def __init__(self, trace: Trace, knowledge: Knowledge):
+    def __init__(self, trace: Trace, knowledge: Knowledge, axes: Mapping[str, tuple[Axis, ...]] | None = None):
         self.trace = trace
-        self.axes = of_inputs(trace, knowledge)
+        self.axes = of_inputs(trace, knowledge) if axes is None else axes
         self.engine = Engine(trace, self.axes, knowledge)
         for op in trace.ops:
             self.engine.run(op)

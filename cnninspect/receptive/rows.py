@@ -61,7 +61,7 @@ def _row(fields: Fields, reach: Reach, ref: TensorRef) -> ReceptiveField | None:
     """The row of a tensor, which is the result `ref` of some op."""
     if not reach.is_known:
         return ReceptiveField(status=Status.UNKNOWN, cause=reach.unknown or reach.data_dependent)
-    axes = _axes(fields, reach)
+    axes = axes_of(fields, reach)
     if not axes:
         return None
     image = tuple(axis.size for axis in axes)
@@ -80,7 +80,7 @@ def _row(fields: Fields, reach: Reach, ref: TensorRef) -> ReceptiveField | None:
     return ReceptiveField(size, jump, padding, Status.EXACT, cause, image=image)
 
 
-def _axes(fields: Fields, reach: Reach) -> tuple[Axis, ...]:
+def axes_of(fields: Fields, reach: Reach) -> tuple[Axis, ...]:
     """The axes that the row is about: of the first input it depends on, or else of the first that has any."""
     spatial = [axes for axes in fields.axes.values() if axes]
     own = [axes for axes in spatial if axes[0] in reach.forms]
@@ -162,7 +162,7 @@ def _is_whole(fields: Fields, ref: TensorRef) -> bool:
 
 def _is_map(fields: Fields, reach: Reach) -> bool:
     """Whether the field moves along a different dimension for each axis of the input that its row is about."""
-    axes = _axes(fields, reach) if reach.inputs else ()
+    axes = axes_of(fields, reach) if reach.inputs else ()
     moving = [_moving(reach.forms[axis].endless) for axis in axes if axis.size > 1]
     return bool(moving) and all(moving) and len(frozenset().union(*moving)) == sum(map(len, moving))
 

@@ -55,11 +55,13 @@ def record(
     *,
     device: str,
     training: bool = False,
+    partial: bool = False,
 ) -> Trace:
     """The trace of one forward pass of `model(*args, **kwargs)`.
 
     `model` is a module or a plain function of tensors. `layer_of` says for which modules a formula is known; what
-    such a layer does inside is recorded as ops, not as calls. Raises ForwardFailed when the forward raises.
+    such a layer does inside is recorded as ops, not as calls. Raises ForwardFailed when the forward raises, unless
+    `partial`: then the trace ends there.
     """
     module = model if isinstance(model, nn.Module) else None
     with isolated(module, training):
@@ -70,7 +72,9 @@ def record(
                 output = model(*args, **kwargs) if module is not None else recorder.run_function(model, args, kwargs)
             check_has_run(output)
         except (Exception, SystemExit) as error:
-            raise ForwardFailed(recorder.failed_in, error) from error
+            if not partial:
+                raise ForwardFailed(recorder.failed_in, error) from error
+            output = None
         return recorder.finish(inputs, output, device, training)
 
 

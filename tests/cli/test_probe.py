@@ -54,6 +54,6 @@ def test_what_costs_too_much_says_so_on_stderr(cli, monkeypatch):
     monkeypatch.setattr("cnninspect.inspection.on_cpu.MOST_MACS", 1_000_000)
     result = cli("compare", "nethw")
     assert result.code == 0
-    # Seven copies of 707,072: a clean one, two slabs along each axis, and two pixels.
-    assert "note: receptive fields are not probed on the CPU: it takes 4,949,504 multiply-accumulates" in result.err
+    # Ten copies of 707,072: a clean one, two slabs and two edges along each axis, and a pixel.
+    assert "note: receptive fields are not probed on the CPU: it takes 7,070,720 multiply-accumulates" in result.err
     assert "not probed" not in cli("compare", "nethw", "--probe").err

@@ -1,0 +1,121 @@
+"""A second, longer input on which positions are far enough from the border: where fields end shows there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from math import lcm, prod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cnninspect.measure.base import Run
+from cnninspect.measure.limits import Allowance, Limit, LimitReachedError
+from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
+from cnninspect.receptive.fields import Axis
+from cnninspect.receptive.intervals import Fields
+from cnninspect.receptive.rows import row_fields
+from cnninspect.report.field import ReceptiveField
+from cnninspect.trace.inputs import map_inputs
+from cnninspect.trace.recorder import ForwardFailed, record
+from cnninspect.trace.records import Trace
+
+_WIDTHS = (32, 96)
+"""Pixels along the other axes: few, so that a long input costs little."""
+
+_LONGEST = 4096
+
+Sizes = Mapping[str, tuple[int, ...]]
+"""The shape of each input, by its name."""
+
+
+@dataclass(frozen=True)
+class LongInput:
+    """The network on inputs of other sizes: its trace (up to where it fails, if it does), fields and rows."""
+
+    sizes: Sizes
+    trace: Trace
+    fields: Fields
+    rows: Sequence[ReceptiveField | None]
+
+    def arguments(self, run: Run) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments of a run, repeated or cut to these sizes."""
+        return map_inputs(run.args, run.kwargs, lambda name, x: _resized(x, self.sizes[name]))
+
+    @property
+    def pixels(self) -> int:
+        """Elements of all inputs."""
+        return sum(map(prod, self.sizes.values()))
+
+
+def long_inputs(run: Run, fields: Fields, axis: Axis, rows: Sequence[ReceptiveField | None]) -> Iterator[LongInput]:
+    """Inputs on which the fields of `rows` along `axis` end inside the image, those that cost least first.
+
+    At last the network's own input: there is none other for a network that takes no other size.
+    """
+    for sizes in _sizes(fields, axis, rows):
+        found = _traced(run, sizes, fields)
+        if found is not None:
+            yield found
+    own = {name: ref.shape for name, ref in run.trace.inputs.items()}
+    yield LongInput(own, run.trace, fields, rows)
+
+
+def _sizes(fields: Fields, axis: Axis, rows: Sequence[ReceptiveField | None]) -> Iterator[Sizes]:
+    jumps, largest = [1], 1
+    for row in rows:
+        if row is not None and row.size is not None and row.jump is not None and axis.index < len(row.size):
+            size, jump = row.size[axis.index], row.jump[axis.index]
+            largest = max(largest, max(size) if isinstance(size, (tuple, list)) else size)
+            jumps.append(jump if isinstance(jump, int) and jump else 1)
+    step = lcm(*jumps)
+    step = step if step <= _LONGEST // 8 else max(jumps)
+    length = _at_least(largest + 6 * step, axis.size, step)
+    if length > _LONGEST:
+        return
+    alike = [own for own in fields.axes.values() if [a.size for a in own] == [a.size for a in fields.axes[axis.input]]]
+    for width in (*_WIDTHS, None) if len(fields.axes[axis.input]) > 1 else (None,):
+        new = {}
+        for name, ref in fields.trace.inputs.items():
+            shape = list(ref.shape)
+            for other in fields.axes[name] if fields.axes[name] in alike else ():
+                if other.index == axis.index:
+                    shape[other.dim] = max(length, other.size) if width is None else length
+                elif width is not None:
+                    shape[other.dim] = min(other.size, width + (other.size - width) % step)
+            new[name] = tuple(shape)
+        yield new
+
+
+def _at_least(pixels: int, size: int, step: int) -> int:
+    """The smallest size of at least so many pixels that leaves the same rest as `size` when divided by `step`."""
+    return pixels + (size - pixels) % step
+
+
+def _traced(run: Run, sizes: Sizes, like: Fields) -> LongInput | None:
+    """The network on inputs of these sizes; None if no call of it is the same."""
+    args, kwargs = map_inputs(run.args, run.kwargs, lambda name, x: _resized(x, sizes[name]))
+    with suppress(ForwardFailed, LimitReachedError), Limit(Allowance.for_another(run.trace)):
+        trace = record(run.model, args, kwargs, layer_of, device=run.device, training=run.trace.training, partial=True)
+        if any(call.outputs for call in trace.calls):
+            fields = Fields(trace, KNOWLEDGE, sized(like.axes, sizes))
+            return LongInput(sizes, trace, fields, row_fields(fields))
+    return None
+
+
+def sized(axes: Mapping[str, Sequence[Axis]], sizes: Sizes) -> dict[str, tuple[Axis, ...]]:
+    """The same axes of inputs of other sizes."""
+    return {
+        name: tuple(Axis(name, axis.index, axis.dim, sizes[name][axis.dim]) for axis in own)
+        for name, own in axes.items()
+    }
+
+
+def _resized(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """The tensor repeated or cut along each dimension."""
+    for dim, size in enumerate(shape):
+        if size != x.shape[dim]:
+            x = x.index_select(dim, torch.arange(size, device=x.device) % x.shape[dim])
+    return x

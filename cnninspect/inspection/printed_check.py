@@ -1,0 +1,245 @@
+"""Whether a probe has seen the numbers that a row prints of its field: size, jump and padding, and that it is global.
+
+The probe of `probe_check.py` sees strict fields inside the image. A row prints the local field of an endless input.
+Both agree at every position that is far enough from the border. So NaN is put up to, and just before, the pixels at
+which the fields of such positions should start and stop, on an input that is long enough to have some; gates and
+statistics keep their clean values. The ends found that way have to leave no other size, jump and padding.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from cnninspect.inspection.long_inputs import LongInput, long_inputs
+from cnninspect.inspection.probe_check import Finding, box, contradiction, judged
+from cnninspect.measure.base import Run
+from cnninspect.measure.frozen import Freeze
+from cnninspect.measure.nan_probe import Region, probe_nan
+from cnninspect.ops.catalogue import layer_of
+from cnninspect.receptive.fields import Axis
+from cnninspect.receptive.gates import STATISTICS, parting_ops
+from cnninspect.receptive.intervals import Fields
+from cnninspect.receptive.positions import End, Positions
+from cnninspect.receptive.reach import Reach
+from cnninspect.receptive.rows import axes_of
+from cnninspect.report.field import ReceptiveField
+from cnninspect.report.quantities import Verdict
+from cnninspect.report.reasons import Cause, Reason
+from cnninspect.trace.records import Call
+
+_MOST_ENDS = 24
+"""Ends that are looked at along one axis."""
+
+Excess = Callable[[float], str | None]
+"""What is too much about a run of so many copies of the network's own input, in words; None if nothing is."""
+
+_NOT_SEEN = Reason(
+    Cause.NOT_MEASURED, "on no input that the network takes do enough of its positions see less than the border leaves"
+)
+
+
+@dataclass(frozen=True)
+class _Held:
+    """One call on a long input: its positions along the axis, and the ends that have to be seen whatever else is."""
+
+    call: Call
+    positions: Positions
+    always: frozenset[End] = frozenset()
+
+    def settled(self, seen: set[End]) -> bool:
+        """Whether the ends seen leave no doubt."""
+        return self.always <= seen if self.always else self.positions.wanted(seen) is None
+
+
+def check_printed(
+    run: Run, real: Run, fields: Fields, rows: Sequence[ReceptiveField | None], found: Sequence[Finding], excess: Excess
+) -> list[Finding]:
+    """The findings of a strict probe, by call, with `match` only where what the row prints was seen as well.
+
+    `run` is the one the fields are of, `real` the same on the CPU.
+    """
+    checks = _Checks(run, real, fields, rows, excess)
+    for axes in fields.axes.values():
+        for axis in axes:
+            checks.along(axis, [i for i, finding in enumerate(found) if finding.verdict is Verdict.MATCH])
+    return [checks.finding(index, finding) for index, finding in enumerate(found)]
+
+
+class _Checks:
+    """What is left to see of each row, and what was found against it."""
+
+    def __init__(
+        self, run: Run, real: Run, fields: Fields, rows: Sequence[ReceptiveField | None], excess: Excess
+    ) -> None:
+        self._run, self._real, self._fields, self._rows, self._excess = run, real, fields, rows, excess
+        self._open: dict[int, Reason] = {}
+        self._against: dict[int, Finding] = {}
+
+    def finding(self, index: int, strict: Finding) -> Finding:
+        """The verdict on a call, after all axes."""
+        row = self._rows[index]
+        if strict.verdict is not Verdict.MATCH or row is None:
+            return strict
+        if index in self._against:
+            return self._against[index]
+        return Finding(Verdict.UNKNOWN, (self._open[index],)) if index in self._open else strict
+
+    def along(self, axis: Axis, calls: Iterable[int]) -> None:
+        """See the fields of calls along one axis of an input, on as many inputs as it takes."""
+        waiting = {index for index in calls if self._prints(index, axis)}
+        reasons: dict[int, Reason] = {}
+        for long in long_inputs(self._run, self._fields, axis, self._rows) if waiting else ():
+            waiting -= self._seen_on(long, axis, waiting, reasons)
+            if not waiting:
+                return
+        self._open |= {index: reasons.get(index, _NOT_SEEN) for index in waiting}
+
+    def _prints(self, index: int, axis: Axis) -> bool:
+        """Whether the row of a call prints numbers along this axis that a strict probe does not see."""
+        row, call = self._rows[index], self._run.trace.calls[index]
+        reach = self._fields.reach(call, call.outputs[0]) if call.outputs else None
+        if row is None or reach is None or not reach.inputs or axis not in axes_of(self._fields, reach):
+            return False
+        return row.size is not None or reach.forms[axis].local is not reach.forms[axis].strict
+
+    def _seen_on(self, long: LongInput, axis: Axis, waiting: set[int], reasons: dict[int, Reason]) -> set[int]:
+        """The calls of which a probe of a long input sees all that is printed along an axis."""
+        there = Axis(axis.input, axis.index, axis.dim, long.sizes[axis.input][axis.dim])
+        held = {index: one for index in waiting if (one := self._held(index, axis, long, there)) is not None}
+        ends = _chosen(list(held.values()))
+        held = {index: one for index, one in held.items() if one.settled(ends)}
+        if not held:
+            return set()
+        freeze = _frozen(long.fields)
+        regions = _regions(long, there, ends)
+        copies = (len(regions) + 1) * long.pixels / sum(prod(ref.shape) for ref in self._run.trace.inputs.values())
+        if (reason := self._excess(copies)) is not None:
+            reasons |= dict.fromkeys(held, Reason(Cause.LIMIT, f"size, jump and padding were not probed: {reason}"))
+            return set()
+        return self._probed(long, regions, freeze, held, reasons)
+
+    def _held(self, index: int, axis: Axis, long: LongInput, there: Axis) -> _Held | None:
+        """A call on a long input, if its row prints the same there; None if it does not, or is not the same call."""
+        calls = long.trace.calls
+        own, row = self._run.trace.calls[index], self._rows[index]
+        call = calls[index] if index < len(calls) else None
+        if call is None or row is None or _key(call) != _key(own) or not call.outputs:
+            return None
+        reach, other = long.fields.reach(call, call.outputs[0]), long.rows[index]
+        if other is None or there not in reach.forms or other.status != row.status:
+            return None
+        if row.size is None:
+            return _Held(call, _positions(reach, there), _edges(long, there)) if other.size is None else None
+        if other.size is None or axis.index >= len(other.size):
+            return None
+        return _as_printed(row, other, axis, _Held(call, _positions(reach, there)), _edges(long, there))
+
+    def _probed(
+        self, long: LongInput, regions: Sequence[Region], freeze: Mapping[int, Freeze], held: Mapping[int, _Held],
+        reasons: dict[int, Reason],
+    ) -> set[int]:  # fmt: skip
+        """The calls whose local fields a probe confirms; what it has against others is noted."""
+        args, kwargs = long.arguments(self._real)
+        for onednn in (True, False):
+            probe = probe_nan(
+                long.trace, self._real.model, args, kwargs, layer_of, regions,
+                onednn=onednn, freeze=freeze, partial=True,
+            )  # fmt: skip
+            found = judged(long.trace, long.fields.of_call, probe, form="local")
+            if not any(found[one.call.index].verdict is Verdict.DIFFER for one in held.values()):
+                break
+        seen = set()
+        for index, one in held.items():
+            finding = found[one.call.index]
+            parted = any(
+                f.local is not f.strict for f in long.fields.reach(one.call, one.call.outputs[0]).forms.values()
+            )
+            if parted and (probe.missed or finding.verdict is Verdict.DIFFER):
+                reasons[index] = Reason(Cause.NOT_MEASURED, "the gates beside it could not be held still for a probe")
+            elif finding.verdict is Verdict.MATCH:
+                seen.add(index)
+            elif finding.verdict is Verdict.DIFFER:
+                words = contradiction(long.trace, one.call, long.fields.of_call, probe, form="local")
+                self._against[index] = Finding(Verdict.DIFFER, (), words)
+            else:
+                reasons |= dict.fromkeys([index], next(iter(finding.why), _NOT_SEEN))
+        return seen
+
+
+def _as_printed(
+    row: ReceptiveField, other: ReceptiveField, axis: Axis, held: _Held, edges: frozenset[End]
+) -> _Held | None:
+    """The call, if both rows print the same along the axis and its positions, written out, say so too."""
+    i, positions = axis.index, held.positions
+    if row.size is None or other.size is None:
+        return None
+    if row.jump is None or row.padding is None:
+        same = other.jump is None and row.size[i] == other.size[i] == positions.exact_size
+        return _Held(held.call, positions, positions.extremes | {("start", 0)}) if same else None
+    if positions.is_whole and row.jump[i] == 0:
+        return _Held(held.call, positions, edges) if row.size[i] == axis.size else None
+    if other.jump is None or other.padding is None:
+        return None
+    printed = (row.size[i], row.jump[i], row.padding[i])
+    same = printed == (other.size[i], other.jump[i], other.padding[i])
+    written_out = positions.size == row.size[i] and positions.padding == row.padding[i]
+    return held if same and written_out and positions.advances_by(row.jump[i]) else None
+
+
+def _positions(reach: Reach, there: Axis) -> Positions:
+    others = [forms for axis, forms in reach.forms.items() if axis.input == there.input and axis != there]
+    return Positions.of(reach.forms[there], there.size, others)
+
+
+def _edges(long: LongInput, axis: Axis) -> frozenset[End]:
+    """The first and last pixel that the network looks at."""
+    lo, negative_hi = long.fields.looked_at(axis).tolist()
+    return frozenset({("start", lo), ("stop", -negative_hi)})
+
+
+def _chosen(held: Sequence[_Held]) -> set[End]:
+    """Ends that settle as many calls as possible, those first that tell about most of them."""
+    seen: set[End] = set().union(*(one.always for one in held))
+    asking = {id(one): one for one in _different(held) if not one.always}
+    wanted = {key: one.positions.wanted(seen) for key, one in asking.items()}
+    while len(seen) < _MOST_ENDS:
+        votes = Counter(end for ends in wanted.values() for end in ends or ())
+        if not votes:
+            break
+        best = max(votes, key=lambda end: (votes[end], end))
+        seen.add(best)
+        for key, ends in wanted.items():
+            if ends and best in ends:
+                wanted[key] = asking[key].positions.wanted(seen)
+    return seen
+
+
+def _different(held: Sequence[_Held]) -> list[_Held]:
+    """One of all that have the same positions."""
+    kinds = {
+        (one.positions.exact.tobytes(), one.positions.endless.tobytes(), one.positions.exact.shape): one for one in held
+    }
+    return list(kinds.values())
+
+
+def _regions(long: LongInput, axis: Axis, ends: Iterable[End]) -> list[Region]:
+    """Slabs that reach up to the ends, and slabs that just do not."""
+    first = {last for side, pixel in ends if side == "start" for last in (pixel - 1, pixel) if last >= 0}
+    stop = {start for side, pixel in ends if side == "stop" for start in (pixel, pixel + 1) if start < axis.size}
+    spans = [(0, last) for last in sorted(first)] + [(start, axis.size - 1) for start in sorted(stop)]
+    shape = long.sizes[axis.input]
+    return [box(axis.input, shape, {axis.dim: span}) for span in spans]
+
+
+def _frozen(fields: Fields) -> dict[int, Freeze]:
+    return {
+        index: Freeze(statistics=True) if gates is STATISTICS else Freeze(gates=gates)
+        for index, gates in parting_ops(fields).items()
+    }
+
+
+def _key(call: Call) -> tuple[str, int, str]:
+    return call.path, call.number, call.kind

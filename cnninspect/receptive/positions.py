@@ -1,0 +1,195 @@
+"""What each position of a tensor sees along one axis: in the image, and on an input without ends.
+
+Rows are read off the compressed tables of `maps.py`; here the same numbers stand written out, one entry for each
+position, so that the rows can be held against them and both against what a probe finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from cnninspect.receptive.digits import NOTHING, Table
+from cnninspect.receptive.fields import Mask
+from cnninspect.receptive.forms import Forms
+
+Side = Literal["start", "stop"]
+SIDES: tuple[Side, ...] = ("start", "stop")
+
+End = tuple[Side, int]
+"""The first or the last pixel that a position sees."""
+
+Ends = Set[End]
+"""Ends at which a probe has looked: which positions start (or stop) there is known for sure."""
+
+_MOST = 1 << 16
+"""Positions up to which a tensor is looked through."""
+
+
+@dataclass(frozen=True)
+class Positions:
+    """Bounds along one axis of `pixels`, all features of a position together: [2, *positions], `lo` and `-hi`.
+
+    `exact` is the local form clipped to the image, `endless` that of an input without ends.
+    """
+
+    exact: Table
+    endless: Table
+    pixels: int
+
+    @classmethod
+    def of(cls, forms: Forms, pixels: int, others: Sequence[Forms] = ()) -> Positions:
+        """The positions of a tensor with these bounds, and with `others` along the other axes.
+
+        A dimension that holds positions along several axes (windows of an image) counts each place along this one once.
+        """
+        endless = forms.endless
+        features = tuple(1 + dim for dim in range(len(endless.dims)) if endless.holds_features(dim))
+        whole = [part.dense().min(features, keepdims=True) for part in (forms.local, endless)]
+        exact, unclipped = np.broadcast_arrays(*whole)
+        for dim, size in enumerate(exact.shape[1:]):
+            if any(size > 1 and other.varies(dim) for other in others):
+                exact, unclipped = _places_apart(exact, unclipped, 1 + dim)
+        return cls(exact, unclipped, pixels)
+
+    @property
+    def size(self) -> int | list[int]:
+        """Pixels from first to last of an endless input; [least, most] where positions differ."""
+        return _extent(self.endless)
+
+    @property
+    def exact_size(self) -> int | list[int]:
+        """Pixels from first to last inside the image; [least, most] where positions differ."""
+        return _extent(self.exact)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the bounds are the same everywhere."""
+        return bool((self.exact == self.exact.reshape(2, -1)[:, :1].reshape(2, *[1] * (self.exact.ndim - 1))).all())
+
+    @property
+    def extremes(self) -> frozenset[End]:
+        """The ends, inside the image, of a position that sees least and of one that sees most."""
+        lo, negative_hi = self.exact.reshape(2, -1)
+        sizes = (1 - lo - negative_hi).clip(min=0)
+        those = [position for position in (int(sizes.argmin()), int(sizes.argmax())) if sizes[position]]
+        starts = {("start", int(lo[position])) for position in those}
+        return frozenset(starts | {("stop", -int(negative_hi[position])) for position in those})  # type: ignore[arg-type]
+
+    @property
+    def padding(self) -> int:
+        """Pixels before the image that the first position sees."""
+        first = int(self.endless.reshape(2, -1)[0, 0])
+        return 0 if first > NOTHING // 2 else -first
+
+    def advances_by(self, jump: int | str | None) -> bool:
+        """Whether `jump` is how many pixels lie from one position to the next, on average.
+
+        Where several dimensions hold positions it is that of the finest, or of all of them read as one.
+        """
+        rates = [abs(Fraction(step, period)) for period, step in self.periods if step]
+        period, step = _period(self.endless.reshape(2, -1), 1)
+        found = {min(rates, default=Fraction(0)), abs(Fraction(step, period))}
+        return jump is not None and Fraction(jump) in found
+
+    @cached_property
+    def periods(self) -> list[tuple[int, int]]:
+        """For each dimension after how many positions the bounds repeat, and how many pixels further on."""
+        return [_period(self.endless, axis) for axis in range(1, self.endless.ndim)]
+
+    # -- what is needed to be sure of these numbers ------------------------------------------------------------
+
+    def wanted(self, seen: Ends) -> set[End] | None:
+        """Ends that would tell more than those seen do; None where these leave no other size, jump and padding.
+
+        Where a field starts is the sum of an offset for each position of a period and a step for each period further;
+        where it stops is another offset and the same steps. So every offset and every step has to show in some end.
+        """
+        if self._phases.size > _MOST:
+            return set()
+        shown: dict[tuple[Side, int], list[list[int]]] = {}
+        new: dict[tuple[Side, int], set[int]] = {}
+        for side, ends in self._ends.items():
+            for pixel, phase, *rounds in ends:
+                if (side, pixel) in seen:
+                    shown.setdefault((side, phase), []).append(rounds)
+                else:
+                    new.setdefault((side, phase), set()).add(pixel)
+        missing = {(side, phase) for side in SIDES for phase in range(int(self._phases.max()) + 1)} - shown.keys()
+        if not missing and self._steps_show(list(shown.values())):
+            return None
+        useful = {kind: pixels for kind, pixels in new.items() if not missing or kind in missing}
+        return {(side, pixel) for (side, _), pixels in useful.items() for pixel in pixels}
+
+    @cached_property
+    def _ends(self) -> dict[Side, list[list[int]]]:
+        """For each side, of every position that ends inside the image there: the pixel, its phase and its rounds."""
+        lo, hi = self.exact[0], -self.exact[1]
+        starts = (lo == self.endless[0]) & (lo >= 1) & (lo < self.pixels)
+        stops = (self.exact[1] == self.endless[1]) & (hi >= 0) & (hi <= self.pixels - 2)
+        return {"start": self._listed(lo, starts), "stop": self._listed(hi, stops)}
+
+    def _listed(self, pixels: Table, visible: Mask) -> list[list[int]]:
+        columns = np.column_stack((pixels[visible], self._phases[visible], self._rounds[visible]))
+        found: list[list[int]] = np.unique(columns, axis=0).tolist()
+        return found
+
+    @cached_property
+    def _phases(self) -> Table:
+        """Which position of a period each one is, over all dimensions."""
+        index = np.indices(self.endless.shape[1:])
+        periods = [period for period, _ in self.periods]
+        places = [i % period for i, period in zip(index, periods, strict=True)]
+        found: Table = np.asarray(np.ravel_multi_index(places, periods), dtype=np.int32)
+        return found
+
+    @cached_property
+    def _rounds(self) -> Table:
+        """How many periods lie before each position, along each dimension (the last of the result)."""
+        index = np.indices(self.endless.shape[1:])
+        return np.stack([i // period for i, (period, _) in zip(index, self.periods, strict=True)], -1).astype(np.int32)
+
+    def _steps_show(self, shown: list[list[list[int]]]) -> bool:
+        """Whether the ends of one kind lie in so many different periods that every step shows."""
+        steps = sum(period < size for (period, _), size in zip(self.periods, self.endless.shape[1:], strict=True))
+        apart = [np.subtract(rounds, group[0]) for group in shown for rounds in group[1:]]
+        return not steps or (bool(apart) and int(np.linalg.matrix_rank(np.unique(apart, axis=0))) == steps)
+
+
+def _extent(table: Table) -> int | list[int]:
+    """The size of every position, 0 where it sees nothing; [least, most] where they differ."""
+    sizes = np.unique(1 - table[0] - table[1]).tolist()
+    least, most = max(min(sizes), 0), max(*sizes, 0)
+    return least if least == most else [least, most]
+
+
+def _places_apart(exact: Table, endless: Table, axis: int) -> tuple[Table, Table]:
+    """The tables without the entries along an axis that only repeat others, one by one or as a whole."""
+    size = endless.shape[axis]
+    both = np.concatenate((exact, endless))
+    for inner in (size // count for count in range(1, size) if size % count == 0):
+        blocks = both.reshape(*both.shape[:axis], size // inner, inner, *both.shape[axis + 1 :])
+        for repeated in (axis + 1, axis):
+            first = blocks.take([0], repeated)
+            if blocks.shape[repeated] > 1 and (blocks == first).all():
+                kept = first.squeeze(repeated)
+                return kept[:2], kept[2:]
+    return exact, endless
+
+
+def _period(table: Table, axis: int) -> tuple[int, int]:
+    """After how many entries along an axis the bounds repeat, and how many pixels further on.
+
+    They have to do so at least twice; else the period is the whole axis.
+    """
+    lo, negative_hi = (np.moveaxis(bounds, axis - 1, 0) for bounds in table)
+    for period in range(1, len(lo) // 2 + 1):
+        steps = np.unique(lo[period:] - lo[:-period])
+        if len(steps) == 1 and (negative_hi[period:] - negative_hi[:-period] == -steps[0]).all():
+            return period, int(steps[0])
+    return len(lo), 0

@@ -1,0 +1,177 @@
+"""A row's field is `match` only if a probe has seen what it prints; a fault in the algebra never prints as `match`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cnninspect.inspection.pipeline import inspect_model
+from cnninspect.receptive import digits, forms, joins, maps, rows
+from cnninspect.report.field import ReceptiveField
+from cnninspect.report.quantities import Verdict
+from cnninspect.report.reasons import Cause
+
+
+class Gated(nn.Module):
+    """Strided convolutions, a squeeze-and-excitation gate, a skip connection, a group norm, and a global head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(1, 4, 3, stride=2, padding=1)
+        self.norm = nn.GroupNorm(2, 4)
+        self.gate = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(4, 4, 1), nn.Sigmoid())
+        self.body = nn.Conv2d(4, 4, 3, padding=1)
+        self.down = nn.Conv2d(4, 4, 3, stride=2, padding=1)
+        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(self.stem(x))
+        x = x * self.gate(x)
+        return self.head(self.down(x + self.body(x)))
+
+
+class Deep(nn.Module):
+    """Ten 3x3 convolutions, a larger field than the image is; then a layer that takes no other size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*(nn.Conv2d(1, 1, 3, padding=1) for _ in range(10)))
+        self.head = nn.Linear(64, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.body(x).flatten(1))
+
+
+class OneSize(nn.Module):
+    """Ten 3x3 convolutions of an image to which a table of its size is added first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.zeros(1, 1, 8, 8))
+        self.body = nn.Sequential(*(nn.Conv2d(1, 1, 3, padding=1) for _ in range(10)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x + self.table)
+
+
+class Upsampled(nn.Module):
+    """A U of one level: its size depends on the output's phase."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv2d(1, 2, 3, padding=1), nn.Conv2d(4, 1, 3, padding=1)
+        self.low = nn.Sequential(nn.MaxPool2d(2), nn.Conv2d(2, 2, 3, padding=1), nn.Upsample(scale_factor=2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.first(x)
+        return self.last(torch.cat((y, self.low(y)), 1))
+
+
+def fields(model: Callable[[], nn.Module], size: int) -> dict[str, ReceptiveField]:
+    report = inspect_model(model, (1, 1, size, size), probe=True)
+    return {row.label: row.receptive_field for row in report.rows if row.receptive_field is not None}
+
+
+NETWORKS = [(Gated, 32), (Deep, 8), (Upsampled, 32)]
+
+
+@pytest.mark.parametrize(("model", "size"), NETWORKS)
+def test_what_is_printed_is_seen(model: Callable[[], nn.Module], size: int) -> None:
+    found = fields(model, size)
+    # A flattened map of one channel holds positions along both axes: no period tells its rows from its columns.
+    assert {label for label, field in found.items() if field.verdict is not Verdict.MATCH} <= {"Tensor.flatten"}
+    assert Verdict.DIFFER not in {field.verdict for field in found.values()}
+
+
+def test_a_field_that_no_input_shows_is_unknown_and_says_why() -> None:
+    found = fields(OneSize, 8)
+    # Layer i sees 2 i + 3 pixels from position - (i + 1) to position + (i + 1). Of 8 positions two start inside, at
+    # 1 or later, up to padding 5: then size, step and padding follow from them and from two that stop inside.
+    assert {found[f"body.{layer}"].verdict for layer in range(5)} == {Verdict.MATCH}
+    for layer in range(5, 10):
+        field = found[f"body.{layer}"]
+        assert field.size == (2 * layer + 3,) * 2
+        assert field.verdict is Verdict.UNKNOWN
+        assert [reason.cause for reason in field.why] == [Cause.NOT_MEASURED]
+
+
+def _more(value: Any) -> Any:
+    """A number that is one too large, wherever it stands in a size, jump or padding."""
+    return [item + 1 for item in value] if isinstance(value, list) else value + 1 if isinstance(value, int) else value
+
+
+def _wrapped(module: Any, name: str, change: Callable[[Any], Any]) -> Callable[[pytest.MonkeyPatch], None]:
+    right = getattr(module, name)
+
+    def plant(patch: pytest.MonkeyPatch) -> None:
+        patch.setattr(module, name, lambda *args, **kwargs: change(right(*args, **kwargs)))
+
+    return plant
+
+
+def _endless_hull_is_an_intersection(patch: pytest.MonkeyPatch) -> None:
+    right = joins.merged
+
+    def wrong(first: maps.Map, second: maps.Map) -> maps.Map:
+        found = right(first, second)
+        if first.clipped or first.shape != second.shape or first.table.shape != second.table.shape:
+            return found
+        return maps.Map(np.maximum(first.table, second.table), first.dims, first.space)
+
+    patch.setattr(joins, "merged", wrong)
+
+
+def _endless_windows_lose_a_tap(patch: pytest.MonkeyPatch) -> None:
+    right = maps.Map.slid
+
+    def wrong(self: maps.Map, dim: int, taps: Any) -> maps.Map:
+        found = right(self, dim, taps)
+        if self.clipped or taps.count < 3:
+            return found
+        return maps.Map(found.table + np.int32(1), found.dims, found.space)
+
+    patch.setattr(maps.Map, "slid", wrong)
+
+
+def _steps_are_too_long(patch: pytest.MonkeyPatch) -> None:
+    right = digits.lookup
+
+    def wrong(table: Any, axis: int, digit: digits.Digit, indices: Any) -> Any:
+        step = digit.step and digit.step + 1
+        return right(table, axis, digit._replace(step=step), indices)
+
+    for module in (digits, maps, joins):
+        patch.setattr(module, "lookup", wrong)
+
+
+def _all_are_gates(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(forms, "_is_gate", lambda gate, other, rank: gate.shape != other.shape or gate.cause is not None)
+
+
+FAULTS = {
+    "size": _wrapped(rows, "_sizes", _more),
+    "jump": _wrapped(rows, "_jump", _more),
+    "padding": _wrapped(rows, "_padding", _more),
+    "hull": _endless_hull_is_an_intersection,
+    "taps": _endless_windows_lose_a_tap,
+    "steps": _steps_are_too_long,
+    "gates": _all_are_gates,
+    "covers": _wrapped(rows, "covers", lambda found: not found),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(("model", "size"), [(Gated, 32), (Upsampled, 32)])
+def test_a_fault_in_the_algebra_never_prints_a_wrong_number_as_match(
+    monkeypatch: pytest.MonkeyPatch, fault: str, model: Callable[[], nn.Module], size: int
+) -> None:
+    right = fields(model, size)
+    FAULTS[fault](monkeypatch)
+    for label, field in fields(model, size).items():
+        wrong = (field.size, field.jump, field.padding) != (right[label].size, right[label].jump, right[label].padding)
+        assert not (wrong and field.verdict is Verdict.MATCH), (label, field, right[label])
