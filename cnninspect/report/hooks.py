@@ -22,13 +22,18 @@ class Hook:
         """Name the function: `package.module:function`."""
         self._name = name
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """What the function returns; RuntimeError if no room has named one."""
-        __tracebackhide__ = True
+    @property
+    def function(self) -> Any:
+        """The function itself; RuntimeError if no room has named one."""
         if not self._name:
             raise RuntimeError(f"nothing is registered that gives {self.purpose}")
-        module, _, function = self._name.partition(":")
-        return getattr(import_module(module), function)(*args, **kwargs)
+        module, _, name = self._name.partition(":")
+        return getattr(import_module(module), name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What the function returns."""
+        __tracebackhide__ = True
+        return self.function(*args, **kwargs)
 
 
 text = Hook("a document as plain text")

@@ -1,0 +1,146 @@
+"""The documents as types: each survives JSON as its own type, and only the reader of files rebuilds one."""
+
+import ast
+import json
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+
+import cnninspect
+from cnninspect.checks.models import compare_models
+from cnninspect.report import hooks
+from cnninspect.report.document import Comparison, Document, FieldStudy, Report, Variation
+from cnninspect.report.field import ReceptiveField
+from cnninspect.report.formula_checks import formula_checks
+from cnninspect.report.parts import (
+    Asked,
+    BaselineFile,
+    CounterConvention,
+    Machine,
+    MemoryDetails,
+    Peak,
+    SeenInput,
+    Sight,
+    Timing,
+    VariedNetwork,
+)
+from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
+from cnninspect.report.reasons import Cause, Reason
+from cnninspect.report.row_id import RowId
+from cnninspect.report.rows import Check
+from tests.render.samples import agreed, doubtful, row, tiny, wider
+
+FIELD = ReceptiveField((3, (5, 7)), (1, "1/2"), (1, 1), Status.EXACT, "se", Verdict.DIFFER, (8, 8), "NaN", "conv")
+WHY = (Reason(Cause.NO_FORMULA, "no formula for aten.x"),)
+
+
+def full():
+    """A report with every part that accounts of `flops` fill, and reasons."""
+    work = Quantity(2, Unit.CALLS, Status.UNKNOWN, why=WHY)
+    return doubtful(
+        command="flops",
+        counters={"torch": CounterConvention("two flops", 32072, needs_kernels=False, failed="tracing failed")},
+        machine=Machine(peak_flops=100, bandwidth=10),
+        ops=(row("", "aten.addmm", (), macs=130, parent=None, extra={"calls": work}),),
+        classes={"mac": "one MAC"},
+        memory=MemoryDetails("adam", Peak("conv", 0, "Conv2d", "aten.convolution")),
+        timing=Timing(warmup=3, repeats=20),
+    )
+
+
+def study():
+    seen = SeenInput("0", (8, 8), ((0, 2), None), ((0, 7), None), ((-1, 2), None), is_global=True)
+    sight = Sight("block F.relu", RowId("block", "F.relu", 1, functional=True), (8, 8), (2, 3), (seen,))
+    return FieldStudy.of(tiny(), command="rf", sights=(sight,), asked=Asked("block F.relu", (2, 3)))
+
+
+def compared():
+    checks = formula_checks(doubtful())
+    missing = Check("layer", RowId("norm", ""), "norm", None, "claim", Verdict.DIFFER, "no layer is called 'norm'")
+    return Comparison.of(doubtful(), checks=(*checks, missing), baseline=BaselineFile("b.json", {"version": "0.1.0"}))
+
+
+def variation():
+    head = {name: getattr(tiny(), name) for name in ("tool", "target", "run")}
+    network = VariedNetwork(
+        {"k": 3}, "conv", (8, 8), FIELD, agreed(9, Unit.PARAMS, "storage"), agreed(72, Unit.MACS), head["run"]["inputs"]
+    )
+    return Variation(command="rf", **head, notes=("once",), verdict=Verdict.MATCH, varied=(network,))
+
+
+DOCUMENTS = {
+    "a summary": (tiny, Report),
+    "a report with fields": (lambda: replace(tiny(), totals={"receptive_field": FIELD}), Report),
+    "work with everything": (full, Report),
+    "checks": (compared, Comparison),
+    "two networks": (lambda: compare_models(tiny(), wider()), Comparison),
+    "no checks": (lambda: Comparison.of(tiny()), Comparison),
+    "what a position sees": (study, FieldStudy),
+    "fields of all layers": (lambda: FieldStudy.of(tiny(), command="rf"), FieldStudy),
+    "varied arguments": (variation, Variation),
+}
+
+
+@pytest.mark.parametrize(("make", "kind"), DOCUMENTS.values(), ids=DOCUMENTS)
+def test_a_document_survives_json_as_its_own_type(make, kind):
+    document = make()
+    again = Document.from_dict(json.loads(json.dumps(document.to_dict())))
+    assert type(again) is type(document) is kind
+    for field in fields(kind):
+        assert getattr(again, field.name) == getattr(document, field.name), field.name
+    assert again.to_dict() == document.to_dict()
+
+
+def test_every_field_of_every_document_is_filled_in_some_round_trip():
+    made = [make() for make, _ in DOCUMENTS.values()]
+    filled = {each.name for document in made for each in fields(document) if getattr(document, each.name)}
+    kinds = (Report, Comparison, FieldStudy, Variation)
+    assert {each.name for kind in kinds for each in fields(kind)} == filled
+
+
+def test_a_document_of_another_type_is_refused():
+    with pytest.raises(ValueError, match="it holds a Variation, not a Report"):
+        Report.from_dict(variation().to_dict())
+
+
+def test_a_module_called_total_is_not_the_total():
+    checks = (
+        Check("params", None, 1, 2, "baseline", Verdict.DIFFER),
+        Check("params", RowId("total", "Linear"), 1, 2, "baseline", Verdict.DIFFER),
+    )
+    document = Comparison.of(tiny(), checks=checks).to_dict()
+    assert [(check["path"], check["kind"]) for check in document["checks"]] == [("total", ""), ("total", "Linear")]
+    assert Comparison.from_dict(document).checks == checks
+
+
+def calls_of(names):
+    """`file:name` for every call of one of these in the package, outside the file that defines them."""
+    root = Path(cnninspect.__file__).parent
+    for path in root.rglob("*.py"):
+        if path.relative_to(root).as_posix() not in ("report/json_form.py", "report/document.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                called = ast.unparse(node.func).rpartition(".")[2] if isinstance(node, ast.Call) else ""
+                if called in names:
+                    yield f"{path.relative_to(root).as_posix()}:{called}"
+
+
+def test_only_the_reader_of_files_rebuilds_a_document():
+    assert set(calls_of({"from_dict", "from_json"})) == {"checks/saved.py:from_dict"}
+
+
+def test_only_writers_of_files_make_json():
+    """A baseline is written with its rows reduced; everything else goes through the document's `to_dict`."""
+    writers = {"render/as_json.py:to_dict", "checks/baseline.py:row_to_json", "checks/baseline.py:number_to_json"}
+    assert set(calls_of({"to_dict", "to_json", "row_to_json", "number_to_json"})) == writers
+
+
+def test_a_hook_that_nobody_filled_says_so():
+    with pytest.raises(RuntimeError, match="nothing is registered that gives a poem"):
+        hooks.Hook("a poem")()
+
+
+def test_every_hook_is_filled_with_a_function_that_there_is():
+    found = [hook for hook in vars(hooks).values() if isinstance(hook, hooks.Hook)]
+    assert len(found) == 5
+    assert all(callable(hook.function) for hook in found)
