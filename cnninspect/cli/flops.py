@@ -11,7 +11,7 @@ import typer
 
 from cnninspect.errors import UsageError, nearest
 from cnninspect.render import By, View
-from cnninspect.render.arrange import TEXTS
+from cnninspect.report.selection import TEXTS
 from cnninspect.report.sizes import parse_count, parse_memory
 
 if TYPE_CHECKING:

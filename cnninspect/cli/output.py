@@ -12,7 +12,7 @@ from cnninspect.cli.options import OutputOptions
 from cnninspect.errors import OutputError, UsageError, nearest
 from cnninspect.files import cause_of, write_whole
 from cnninspect.render import Format, Screen, View, render
-from cnninspect.render.page import column_names
+from cnninspect.render.sections import column_names
 from cnninspect.report.document import Document
 
 ROOM = 2**20

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from cnninspect.render.formats import Format, render, render_text
 from cnninspect.render.screen import Screen
-from cnninspect.render.view import By, Ops, View
+from cnninspect.report.selection import By, Ops, View
 
 __all__ = ["By", "Format", "Ops", "Screen", "View", "render", "render_text"]

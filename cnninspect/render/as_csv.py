@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 from io import StringIO
 
-from cnninspect.render.page import data_sheet
+from cnninspect.render.page import Sheet
 from cnninspect.render.screen import UNICODE, Screen
-from cnninspect.render.sheet import Sheet
-from cnninspect.render.view import View
+from cnninspect.render.sections import data_sheet
 from cnninspect.report.document import Document
+from cnninspect.report.selection import View
 
 
 def render(report: Document, view: View, _screen: Screen) -> str:

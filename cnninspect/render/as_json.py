@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from cnninspect.render.arrange import select
 from cnninspect.render.screen import Screen
-from cnninspect.render.view import View
 from cnninspect.report.document import Document, Report
 from cnninspect.report.json_form import laid_out
+from cnninspect.report.selection import View, select
 
 
 def render(report: Document, view: View, _screen: Screen) -> str:

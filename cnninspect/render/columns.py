@@ -1,14 +1,17 @@
-"""The columns of a table of layers, by the names that `--columns` takes."""
+"""The columns of a table of layers: their headings and cells, and which of them readers and programs get."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
-from cnninspect.render import cells, field_cells
+from cnninspect.render import cells, fields
 from cnninspect.render.cells import Context, Line
 from cnninspect.render.numbers import label
-from cnninspect.render.sheet import Cell, Heading
+from cnninspect.render.page import Cell, Heading
+from cnninspect.report.document import FieldStudy, Report
+from cnninspect.report.quantities import Verdict
+from cnninspect.report.selection import By, View
 
 
 @dataclass(frozen=True)
@@ -68,14 +71,14 @@ def _columns() -> Iterable[Column]:
     yield Column(Heading("input_gradient_macs", "input gradients", right=True), _backward("inputs"))
     yield Column(Heading("weight_gradient_macs", "weight gradients", right=True), _backward("weights"))
     yield Column(Heading("op", "op", kept=True), cells.kind_cell)
-    yield Column(Heading("kernel_size", "kernel", right=True), field_cells.setting_cell("kernel_size"))
-    yield Column(Heading("stride", "stride", right=True), field_cells.setting_cell("stride", usual=1))
-    yield Column(Heading("dilation", "dilation", right=True), field_cells.setting_cell("dilation", usual=1))
+    yield Column(Heading("kernel_size", "kernel", right=True), fields.setting_cell("kernel_size"))
+    yield Column(Heading("stride", "stride", right=True), fields.setting_cell("stride", usual=1))
+    yield Column(Heading("dilation", "dilation", right=True), fields.setting_cell("dilation", usual=1))
     yield Column(Heading("receptive_field", "field", right=True), cells.field_cell)
-    yield Column(Heading("jump", "jump", right=True), field_cells.part_of_field_cell("jump"))
-    yield Column(Heading("field_padding", "padding", right=True), field_cells.part_of_field_cell("padding"))
-    yield Column(Heading("probe", "probe"), field_cells.probe_cell)
-    yield Column(Heading("global", "global by"), field_cells.cause_cell)
+    yield Column(Heading("jump", "jump", right=True), fields.part_of_field_cell("jump"))
+    yield Column(Heading("field_padding", "padding", right=True), fields.part_of_field_cell("padding"))
+    yield Column(Heading("probe", "probe"), fields.probe_cell)
+    yield Column(Heading("global", "global by"), fields.cause_cell)
     yield Column(Heading("hyperparameters", "hyper-parameters"), cells.hyperparameters_cell)
     yield Column(Heading("reasons", "why counters differ"), cells.reasons_cell)
     yield Column(Heading("status", "status"), cells.status_cell)
@@ -88,3 +91,114 @@ COLUMNS = {column.heading.name: column for column in _columns()}
 def counter_column(name: str, unit: str = "macs") -> Column:
     """The column of one counter, in MACs or FLOPs."""
     return Column(Heading(f"{unit}_{name}", f"{label(unit)} by {name}", right=True), cells.counter_cell(name, unit))
+
+
+COUNTERS = "counters"
+"""Stands for one column per counter, in MACs."""
+
+FLOPS_COUNTERS = "flops_counters"
+"""The same in FLOPs."""
+
+ADDED = "added"
+"""Stands for one column per number that accounts added."""
+
+NAMES = (*COLUMNS, COUNTERS, FLOPS_COUNTERS, ADDED)
+"""What `--columns` takes in a table of layers."""
+
+_SUMMARY = ("layer", "kind", "output_shape", "params", "macs", "share", "receptive_field", "verdict")
+_FIELD = (
+    "layer", "kind", "output_shape", "kernel_size", "stride", "dilation", "receptive_field", "jump", "field_padding",
+    "probe", "global",
+)  # fmt: skip
+_SUBJECT = "receptive_field"
+"""What a study of fields is about: the column that stays on the narrowest screen."""
+
+_WHICH = {
+    By.LAYER: ("layer", "kind", "output_shape"),
+    By.MODULE: ("layer", "kind", "calls", "params"),
+    By.KIND: ("kind", "calls", "params"),
+    By.OP: ("op", "work", "calls"),
+}
+_WORK = (
+    "macs", "operations", "element_operations", "input_gradient_macs", "weight_gradient_macs", "output_bytes",
+    "latency", "latency_spread", "flops_per_second", "bound_by", COUNTERS, "share", "cumulative", "flops", "intensity",
+    "verdict", "reasons",
+)  # fmt: skip
+"""What was asked for stands first: a narrow terminal shows the columns from the left, as many as fit."""
+
+_WHICH_FOR_PROGRAMS = {
+    By.LAYER: ("layer", "call", "kind", "input_shape", "output_shape"),
+    By.MODULE: ("layer", "kind"),
+    By.KIND: ("kind",),
+    By.OP: ("op",),
+}
+_ALL_NUMBERS = (
+    "params", "macs", COUNTERS, "flops", FLOPS_COUNTERS, "neurons", "share", "cumulative", ADDED, "receptive_field",
+    "reasons", "status", "verdict",
+)  # fmt: skip
+
+
+def readers(report: Report, view: View) -> tuple[str, ...]:
+    """What readers see: the work of `flops` and of every view that is no tree, or else a summary or the fields."""
+    if isinstance(report, FieldStudy):
+        return _FIELD
+    if report.command != "flops" and view.is_tree:
+        return _SUMMARY
+    which = (*_WHICH[view.by], *_sorted_by(view))
+    return (*which, *(name for name in _WORK if name not in which))
+
+
+def _sorted_by(view: View) -> tuple[str, ...]:
+    """The number that the rows are sorted by, unless it has its place anyhow."""
+    usual = (*_WHICH[view.by], "macs")
+    return () if view.sort is None or view.sort not in COLUMNS or view.sort in usual else (view.sort,)
+
+
+def programs(report: Report, view: View) -> tuple[str, ...]:
+    """What a file for programs holds."""
+    if isinstance(report, FieldStudy):
+        return (_FIELD[0], "call", *_FIELD[1:])
+    return (*_WHICH_FOR_PROGRAMS[view.by], *_ALL_NUMBERS)
+
+
+def chosen_columns(names: Iterable[str], shown: Report) -> Iterator[Column]:
+    """The columns of these names, those with a stand-in as many as the report has something for."""
+    for name in names:
+        if name == COUNTERS:
+            yield from (counter_column(counter) for counter in counters_of(shown))
+        elif name == FLOPS_COUNTERS:
+            yield from (counter_column(counter, "flops") for counter in counters_of(shown))
+        elif name == ADDED:
+            yield from (COLUMNS.get(added) or added_column(added) for added in _added(shown))
+        elif name == _SUBJECT and isinstance(shown, FieldStudy):
+            yield replace(COLUMNS[name], heading=replace(COLUMNS[name].heading, kept=True))
+        else:
+            yield COLUMNS[name]
+
+
+def counters_of(report: Report) -> list[str]:
+    """The counters that say anything about this report's MACs, in order of appearance."""
+    return list(dict.fromkeys(name for row in report.rows if row.macs is not None for name in row.macs.measured))
+
+
+def without_empty(names: tuple[str, ...], shown: Report) -> tuple[str, ...]:
+    """The default columns without those that this report has nothing for."""
+    fields = [row.receptive_field for row in shown.rows if row.receptive_field is not None]
+    added = _added(shown)
+    empty = set(ADDED_NAMES.difference(added))
+    if not any(field.was_computed for field in fields):
+        empty.add("receptive_field")
+    if all(field.verdict is Verdict.NOT_RUN for field in fields):
+        empty.add("probe")
+    if not any(field.cause for field in fields):
+        empty.add("global")
+    if not any(row.macs is not None and row.macs.reasons for row in shown.rows):
+        empty.add("reasons")
+    if "backward_macs" not in added:
+        empty |= {"input_gradient_macs", "weight_gradient_macs"}
+    return tuple(name for name in names if name not in empty)
+
+
+def _added(report: Report) -> list[str]:
+    """The numbers that accounts added to these rows, in order of appearance."""
+    return list(dict.fromkeys(name for row in report.rows for name in row.extra))

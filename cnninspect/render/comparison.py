@@ -9,20 +9,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from cnninspect.render.cells import verdict_sign
-from cnninspect.render.fact import Fact
-from cnninspect.render.findings import summary
-from cnninspect.render.numbers import field_text, label, with_unit
+from cnninspect.render.check_text import count_sentence, sentence
+from cnninspect.render.numbers import change_text, field_text, label, value_text, with_unit
+from cnninspect.render.page import Cell, Fact, Heading, Sheet, Tone
 from cnninspect.render.screen import Marks
-from cnninspect.render.sheet import Cell, Heading, Sheet, Tone
-from cnninspect.render.values import change_text, value_text
-from cnninspect.render.view import Ops, View
-from cnninspect.render.words import sentence
 from cnninspect.report.document import Comparison
 from cnninspect.report.field import ReceptiveField
 from cnninspect.report.parts import AlignedRows
 from cnninspect.report.quantities import Quantity, Status, Verdict
 from cnninspect.report.row_id import RowId
 from cnninspect.report.rows import Check
+from cnninspect.report.selection import Ops, View
 
 _HEADINGS = (
     Heading("layer", "layer", kept=True),
@@ -103,7 +100,7 @@ def _beside(check: Check) -> Fact:
 def closing(report: Comparison) -> str:
     """`Same numbers. 41 checks: 41 match.`"""
     words = {Verdict.MATCH: "Same numbers.", Verdict.DIFFER: "Different numbers."}
-    return f"{words.get(report.verdict, 'The same numbers as far as they are known.')} {summary(report.checks)}"
+    return f"{words.get(report.verdict, 'The same numbers as far as they are known.')} {count_sentence(report.checks)}"
 
 
 def _movement(here: Quantity, there: Quantity) -> str:

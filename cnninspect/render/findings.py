@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cnninspect.render.cells import verdict_sign
-from cnninspect.render.numbers import label, sign
+from cnninspect.render.check_text import failed, lines_of, place, what
+from cnninspect.render.numbers import change_text, sign, value_text
+from cnninspect.render.page import Cell, Heading, Sheet, Tone
 from cnninspect.render.screen import Marks
-from cnninspect.render.sheet import Cell, Heading, Sheet, Tone
-from cnninspect.render.values import change_text, value_text
-from cnninspect.render.where import lines_of
 from cnninspect.report.document import Comparison, Report
 from cnninspect.report.quantities import Status, Verdict
-from cnninspect.report.rows import TOTAL, Check
+from cnninspect.report.rows import Check
 
 REASON = "why"
 """The title of the column of reasons."""
@@ -80,41 +78,6 @@ def _reason(hint: str, layers: Mapping[str, str | None], shown: int = 3) -> str:
     lines = set(layers.values())
     where = lines.pop() if len(lines) == 1 else None
     return f"{names}: {hint}" + (f" ({where})" if where else "")
-
-
-def failed(checks: Sequence[Check]) -> list[Check]:
-    """The checks that a reader must see: those that differ, then those that could not be made."""
-    return [check for verdict in (Verdict.DIFFER, Verdict.UNKNOWN) for check in checks if check.verdict is verdict]
-
-
-RUN = "run"
-"""The name of the only check of a target that could not be checked."""
-
-
-def summary(checks: Sequence[Check]) -> str:
-    """One sentence that counts the checks: `60 checks: 58 match, 2 differ.`"""
-    if [check.name for check in checks] == [RUN]:
-        return "not checked."
-    counts = Counter(check.verdict for check in checks)
-    words = [f"{counts[verdict]} {_WORDS.get(verdict, verdict.value)}" for verdict in Verdict if counts[verdict]]
-    return f"{len(checks)} check{'s' if len(checks) != 1 else ''}: {', '.join(words) or 'none'}."
-
-
-_WORDS = {Verdict.NOT_COUNTED: "not comparable", Verdict.NOT_RUN: "not run"}
-"""Verdicts as readers call them: a counter that leaves work out, or counts more, cannot be compared with."""
-
-
-def place(check: Check) -> str:
-    """The check's row as messages name it."""
-    if check.row is None:
-        return TOTAL
-    path = check.row.path or f"({check.row.kind})"
-    return f"{path} call {check.row.call}" if check.row.call else path
-
-
-def what(check: Check) -> str:
-    """The number that was checked, as readers call it."""
-    return label(check.name)
 
 
 def _cells(check: Check, where: str | None, marks: Marks) -> dict[str, Cell]:

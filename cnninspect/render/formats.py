@@ -6,8 +6,8 @@ from enum import Enum
 from importlib import import_module
 
 from cnninspect.render.screen import Screen
-from cnninspect.render.view import View
 from cnninspect.report.document import Document
+from cnninspect.report.selection import View
 
 
 class Format(str, Enum):

@@ -9,14 +9,22 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cnninspect.render.findings import RUN, failed, place, summary, what
+from cnninspect.render.check_text import (
+    RUN,
+    checks_of,
+    count_sentence,
+    failed,
+    grouped,
+    lines_of,
+    place,
+    sentence,
+    what,
+)
 from cnninspect.render.screen import Screen
-from cnninspect.render.view import View
-from cnninspect.render.where import lines_of
-from cnninspect.render.words import checks_of, grouped, sentence
 from cnninspect.report.document import Document
 from cnninspect.report.quantities import Verdict
 from cnninspect.report.rows import Check
+from cnninspect.report.selection import View
 
 
 def render(report: Document, _view: View, _screen: Screen) -> str:
@@ -26,7 +34,7 @@ def render(report: Document, _view: View, _screen: Screen) -> str:
     totals_first = sorted(failed(checks), key=lambda check: check.row is not None)
     rows = grouped(totals_first, lambda check: (check.row, check.verdict))
     lines = [_annotation(checks, target, line_of(checks[0])) for checks in rows]
-    return "\n".join([*lines, f"{target}: {summary(checks)}"]) + "\n"
+    return "\n".join([*lines, f"{target}: {count_sentence(checks)}"]) + "\n"
 
 
 def _annotation(checks: Sequence[Check], target: str, line: str | None) -> str:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from cnninspect.render.fact import Fact
-from cnninspect.render.page import Page, page_of
+from cnninspect.render.page import Cell, Fact, Heading, Page, Sheet, Tone
 from cnninspect.render.screen import UNICODE, Screen
-from cnninspect.render.sheet import Cell, Heading, Sheet, Tone
-from cnninspect.render.view import View
+from cnninspect.render.sections import page_of
 from cnninspect.report.document import Document
+from cnninspect.report.selection import View
 
 _STYLE = """\
 .cnninspect { font: 14px/1.45 system-ui, sans-serif; }

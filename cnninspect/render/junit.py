@@ -10,14 +10,12 @@ from collections.abc import Iterable, Sequence
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from cnninspect.render.findings import RUN, what
+from cnninspect.render.check_text import RUN, checks_of, grouped, layer, lines_of, sentence, what
 from cnninspect.render.screen import Screen
-from cnninspect.render.view import View
-from cnninspect.render.where import lines_of
-from cnninspect.render.words import checks_of, grouped, layer, sentence
 from cnninspect.report.document import Document
 from cnninspect.report.quantities import Verdict
 from cnninspect.report.rows import Check
+from cnninspect.report.selection import View
 
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML cannot hold, not even escaped."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cnninspect.render import choice
-from cnninspect.render.arrange import select
 from cnninspect.render.cells import Context, Line
+from cnninspect.render.columns import chosen_columns, without_empty
+from cnninspect.render.page import Sheet
 from cnninspect.render.screen import Marks
-from cnninspect.render.sheet import Sheet
-from cnninspect.render.view import View, shown_leaves
 from cnninspect.report.document import Report, Row
 from cnninspect.report.quantities import Quantity, Unit
+from cnninspect.report.selection import View, select, shown_leaves
 from cnninspect.report.sums import total_of
 
 
@@ -30,7 +29,7 @@ def layer_sheet(report: Report, view: View, marks: Marks, default: tuple[str, ..
         _single(report),
         whole,
     )
-    columns = list(choice.columns(view.columns or choice.without_empty(default, shown), shown))
+    columns = list(chosen_columns(view.columns or without_empty(default, shown), shown))
     return Sheet(
         tuple(column.heading for column in columns),
         tuple(tuple(column.cell(line, context) for column in columns) for line in lines),

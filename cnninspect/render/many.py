@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 
 from cnninspect.render import as_csv, as_json, github, html, junit, markdown, table
 from cnninspect.render.cells import verdict_sign
-from cnninspect.render.findings import RUN, failed, summary
+from cnninspect.render.check_text import RUN, count_sentence, failed
 from cnninspect.render.formats import Format
-from cnninspect.render.page import Page, data_sheet, page_of
+from cnninspect.render.page import Cell, Heading, Page, Sheet, Tone
 from cnninspect.render.screen import UNICODE, Marks, Screen
-from cnninspect.render.sheet import Cell, Heading, Sheet, Tone
-from cnninspect.render.view import View
+from cnninspect.render.sections import data_sheet, page_of
 from cnninspect.report.document import Comparison
 from cnninspect.report.json_form import SCHEMA_VERSION
 from cnninspect.report.quantities import Verdict
 from cnninspect.report.rows import Check
+from cnninspect.report.selection import View
 from cnninspect.report.verdicts import worst
 
 
@@ -139,7 +139,7 @@ def _overview(outcomes: Sequence[Outcome], marks: Marks) -> Page:
 
 
 def _line(outcome: Outcome, marks: Marks) -> tuple[Cell, ...]:
-    result = outcome.error if outcome.report is None else summary(outcome.report.checks)
+    result = outcome.error if outcome.report is None else count_sentence(outcome.report.checks)
     return (
         Cell(outcome.name, outcome.name),
         Cell(outcome.target, outcome.target, Tone.QUIET),

@@ -6,13 +6,12 @@ import re
 from collections.abc import Iterable
 
 from cnninspect.render.cells import verdict_sign
-from cnninspect.render.fact import Fact
-from cnninspect.render.page import Page, page_of
+from cnninspect.render.page import Cell, Fact, Page, Sheet
 from cnninspect.render.screen import UNICODE, Screen
-from cnninspect.render.sheet import Cell, Sheet
-from cnninspect.render.view import View
+from cnninspect.render.sections import page_of
 from cnninspect.report.document import Document
 from cnninspect.report.quantities import Verdict
+from cnninspect.report.selection import View
 
 _SPECIAL = re.compile(r"[\\|*`\[\]<]|(?<![^\W_])_|_(?![^\W_])")
 """What Markdown would read as markup; an underscore inside a word is none."""

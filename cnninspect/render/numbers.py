@@ -1,12 +1,12 @@
-"""Numbers as readers see them: thousands separators, shapes, MiB, and the sign of what is not exact or not known."""
+"""Numbers and values of checks as readers see them: thousands separators, shapes, MiB, signs of what is not exact."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from cnninspect.render.page import Cell, Tone
 from cnninspect.render.screen import Marks
-from cnninspect.render.sheet import Cell, Tone
 from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
 
@@ -113,3 +113,42 @@ def per_axis(values: Sequence[Any]) -> str:
 
 def _extent(size: Any) -> str:
     return f"{size[0]}..{size[1]}" if isinstance(size, (tuple, list)) else str(size)
+
+
+_IN_BYTES = ("_bytes", "_memory")
+
+
+def value_text(name: str, value: Any) -> str:
+    """An expected or found value of the number called `name`: `1,234`, `43.2 %`, `1x64x8x8`, `435`, `2 layers, ...`."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, tuple, list, Mapping)):
+        return "unknown" if value is None else str(value)
+    if isinstance(value, int):
+        return mebibytes(value) if name.endswith(_IN_BYTES) else f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.4g} %" if name.endswith("_share") else str(value)
+    if isinstance(value, Mapping):
+        return ", ".join(_part(key, count) for key, count in value.items() if count != 0)
+    if name == "receptive_field" and value:
+        return field_text(ReceptiveField(size=tuple(value)))
+    return shapes_text(value, single=False) if _are_shapes(value) else per_axis(value) if value else "none"
+
+
+def change_text(expected: Any, found: Any) -> str:
+    """How much more or less was found than expected: `+50.0 %`; empty where that is no number."""
+    numbers = isinstance(expected, int) and isinstance(found, int) and not isinstance(expected, bool)
+    if not numbers or expected == found:
+        return ""
+    if expected == 0:
+        return f"{found:+,}"
+    percent = 100 * (found - expected) / expected
+    return f"{percent:+.1f} %" if abs(percent) >= 0.05 else f"{found - expected:+,}"
+
+
+def _part(name: str, count: int | None) -> str:
+    if count is None:
+        return f"{label(name)} unknown"
+    return f"{count:,} {label(name).rstrip('s') if count == 1 else label(name)}"
+
+
+def _are_shapes(value: tuple[Any, ...] | list[Any]) -> bool:
+    return bool(value) and all(isinstance(item, (tuple, list)) for item in value)

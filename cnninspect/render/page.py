@@ -1,23 +1,78 @@
-"""What every format shows of a document, before it has a format: title, table, totals and a closing sentence."""
+"""What a page is made of before it has a format: a table of cells, lines of totals, a picture in characters."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
+from typing import Any
 
-from cnninspect.render import choice, comparison, findings, layers
-from cnninspect.render.added import cut
-from cnninspect.render.drawing import drawing
-from cnninspect.render.fact import Fact
-from cnninspect.render.facts import facts, missing, title
-from cnninspect.render.field_facts import field_facts
-from cnninspect.render.screen import Marks
-from cnninspect.render.sheet import Sheet
-from cnninspect.render.sights import sight_facts, sight_sheet
-from cnninspect.render.varied import varied_sheet
-from cnninspect.render.view import View
-from cnninspect.report.document import Comparison, Document, FieldStudy, Report, Variation
-from cnninspect.report.parts import Asked
+
+class Tone(str, Enum):
+    """How a cell is meant; each format has its own way to show it."""
+
+    PLAIN = "plain"
+    STRONG = "strong"
+    QUIET = "quiet"
+    ACCENT = "accent"
+    MATCH = "match"
+    DIFFER = "differ"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: `text` for readers, `plain` for programs: an integer as it is, None where nothing is known."""
+
+    text: str
+    plain: Any = None
+    tone: Tone = Tone.PLAIN
+
+
+@dataclass(frozen=True)
+class Heading:
+    """One column: `name` as in `--columns`, `title` for readers, `unit` where neither says it.
+
+    `kept` columns stay when a terminal is too narrow for all of them; a `late` one goes after the others.
+    """
+
+    name: str
+    title: str
+    right: bool = False
+    kept: bool = False
+    unit: str = ""
+    late: bool = False
+
+    @property
+    def plain(self) -> str:
+        """The heading for programs: the name and unit, without spaces."""
+        return f"{self.name}_{self.unit}" if self.unit else self.name
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Headings and lines of as many cells each."""
+
+    headings: tuple[Heading, ...]
+    lines: tuple[tuple[Cell, ...], ...]
+
+    def without(self, positions: Iterable[int]) -> Sheet:
+        """The sheet without the columns at these positions."""
+        left = [index for index in range(len(self.headings)) if index not in set(positions)]
+        return Sheet(
+            tuple(self.headings[index] for index in left),
+            tuple(tuple(line[index] for index in left) for line in self.lines),
+        )
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line of the totals: a label, what it says, and a figure beside it."""
+
+    label: str
+    text: str
+    aside: str = ""
+    tone: Tone = Tone.PLAIN
 
 
 @dataclass(frozen=True)
@@ -33,62 +88,3 @@ class Page:
     closing: str = ""
     drawing: Sequence[str] = ()
     reasons: Sequence[str] = ()
-
-
-def page_of(document: Document, view: View, marks: Marks, *, whole: bool) -> Page:
-    """What a reader sees of a document; `whole` if nothing may be shortened."""
-    heading = title(document, marks)
-    match document:
-        case Variation():
-            return Page(heading, varied_sheet(document, marks), [])
-        case FieldStudy(asked=Asked(), sights=sights):
-            return Page(heading, sight_sheet(sights), list(sight_facts(sights)), drawing=drawing(sights, marks))
-        case FieldStudy():
-            return Page(heading, _layers(document, view, marks, whole=whole), list(field_facts(document)))
-        case Comparison(aligned=None):
-            return _findings(document, view, marks)
-        case Comparison():
-            beside = [*comparison.totals_beside(document, marks), *missing(document)]
-            return Page(heading, comparison.side_by_side(document, view, marks), beside, comparison.closing(document))
-        case Report():
-            sheet = _layers(document, view, marks, whole=whole)
-            return Page(heading, sheet, [*cut(document, view, marks), *facts(document, marks)])
-    raise TypeError(f"{type(document).__name__} has no page")
-
-
-def _layers(report: Report, view: View, marks: Marks, *, whole: bool) -> Sheet:
-    return layers.layer_sheet(report, view, marks, choice.readers(report, view), whole=whole)
-
-
-def _findings(document: Comparison, view: View, marks: Marks) -> Page:
-    """The checks that did not pass, and a sentence that counts all of them."""
-    sheet = (
-        findings.finding_sheet(document, findings.failed(document.checks), view.columns, marks)
-        if view.columns
-        else findings.readers_sheet(document, marks)
-    )
-    summary, reasons = findings.summary(document.checks), () if view.columns else findings.reasons(document)
-    return Page(title(document, marks), sheet, missing(document), summary, reasons=reasons)
-
-
-def data_sheet(document: Document, view: View, marks: Marks) -> Sheet:
-    """What a program reads of a document: all checks of a comparison, or else the layers with every column."""
-    match document:
-        case Variation():
-            return varied_sheet(document, marks)
-        case FieldStudy(asked=Asked(), sights=sights):
-            return sight_sheet(sights)
-        case Comparison(aligned=None):
-            return findings.finding_sheet(document, document.checks, view.columns or findings.PROGRAMS, marks)
-        case Comparison():
-            return comparison.side_by_side(document, view, marks, whole=True)
-        case Report():
-            return layers.layer_sheet(document, view, marks, choice.programs(document, view), whole=True)
-    raise TypeError(f"{type(document).__name__} has no table")
-
-
-def column_names(command: str, *, of_two: bool = False) -> tuple[str, ...]:
-    """What `--columns` takes with this command; `compare` has others for two networks."""
-    if of_two:
-        return tuple(comparison.HEADINGS)
-    return tuple(findings.HEADINGS) if command == "compare" else choice.NAMES

@@ -13,13 +13,12 @@ from rich.cells import cell_len, set_cell_size
 from rich.color import ColorSystem
 from rich.style import Style
 
-from cnninspect.render.fact import Fact
 from cnninspect.render.findings import REASON
-from cnninspect.render.page import Page, page_of
+from cnninspect.render.page import Cell, Fact, Heading, Page, Sheet, Tone
 from cnninspect.render.screen import Screen
-from cnninspect.render.sheet import Cell, Heading, Sheet, Tone
-from cnninspect.render.view import View
+from cnninspect.render.sections import page_of
 from cnninspect.report.document import Document
+from cnninspect.report.selection import View
 
 _STYLES = {
     Tone.STRONG: Style(bold=True),

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from cnninspect.render import View, render
-from cnninspect.render.choice import programs, readers
+from cnninspect.render.columns import programs, readers
 from cnninspect.render.layers import layer_sheet
-from cnninspect.render.page import page_of
 from cnninspect.render.screen import UNICODE
+from cnninspect.render.sections import page_of
 from cnninspect.report.document import Report
 from cnninspect.report.parts import CounterConvention, MemoryDetails, Peak
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict

@@ -2,10 +2,9 @@
 
 import pytest
 
-from cnninspect.render.arrange import select
-from cnninspect.render.view import By, Ops, View
 from cnninspect.report.parts import Machine
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
+from cnninspect.report.selection import By, Ops, View, select
 from tests.render.samples import agreed, doubtful, report, row, tiny
 
 

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from cnninspect.render.facts import facts, title
 from cnninspect.render.screen import UNICODE
+from cnninspect.render.totals import facts, title
 from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Status, Unit
 from tests.render.samples import agreed, doubtful, tiny

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from cnninspect.render import View, render
-from cnninspect.render.field_facts import field_facts
+from cnninspect.render.fields import field_facts
 from cnninspect.report.document import Report
 from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Status, Verdict

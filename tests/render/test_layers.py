@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from cnninspect.render.choice import programs, readers
+from cnninspect.render.columns import programs, readers
 from cnninspect.render.layers import layer_sheet
 from cnninspect.render.screen import UNICODE
-from cnninspect.render.view import View
 from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
+from cnninspect.report.selection import View
 from tests.render.samples import agreed, doubtful, report, row, tiny
 
 

@@ -13,8 +13,8 @@ from matplotlib.image import imread, imsave
 
 from cnninspect.errors import UsageError
 from cnninspect.render import View, render
-from cnninspect.render.drawing import drawing
 from cnninspect.render.picture import picture
+from cnninspect.render.position import drawing
 from cnninspect.render.screen import ASCII, UNICODE, Screen
 from cnninspect.report.document import FieldStudy
 from cnninspect.report.parts import Asked, SeenInput, Sight

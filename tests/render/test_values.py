@@ -2,7 +2,7 @@
 
 import pytest
 
-from cnninspect.render.values import change_text, value_text
+from cnninspect.render.numbers import change_text, value_text
 
 VALUES = [
     # id, number, value, text

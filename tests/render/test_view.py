@@ -2,8 +2,7 @@
 
 import pytest
 
-from cnninspect.render.arrange import select
-from cnninspect.render.view import Ops, View, shown_leaves
+from cnninspect.report.selection import Ops, View, select, shown_leaves
 from tests.render.samples import report, row, tiny
 
 

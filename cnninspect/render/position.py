@@ -1,12 +1,12 @@
-"""What one position of a layer sees, as a table of the regions that lead to it, and as sentences."""
+"""What one position of a layer sees: a table of nested regions, sentences, and a drawing in characters."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cnninspect.render.fact import Fact
 from cnninspect.render.numbers import dimensions, field_text
-from cnninspect.render.sheet import Cell, Heading, Sheet, Tone
+from cnninspect.render.page import Cell, Fact, Heading, Sheet, Tone
+from cnninspect.render.screen import Marks
 from cnninspect.report.field import ReceptiveField
 from cnninspect.report.parts import Ends, Sight
 from cnninspect.report.quantities import Status
@@ -83,3 +83,44 @@ def _ends(ends: Ends | None) -> str:
 
 def _extent(ends: Ends | None) -> int:
     return 0 if ends is None else ends[1] - ends[0] + 1
+
+
+WIDTH, HEIGHT = 48, 24
+"""Characters of a whole row, and lines, at most; half as many lines as characters are as high."""
+
+_LEAST = 3
+
+
+def drawing(sights: Sequence[Sight], marks: Marks) -> list[str]:
+    """The regions of the first input, numbered as in their table; lines of characters, the input's last two axes.
+
+    What one character covers belongs to the innermost region that it touches.
+    """
+    regions = [sight.inputs[0] for sight in sights]
+    image = regions[0].image[-2:]
+    rows, columns = _size(image)
+    grid = [[marks.nothing] * columns for _ in range(rows)]
+    for number in range(len(regions), 0, -1):
+        ends = [each for each in regions[number - 1].local[-2:] if each is not None]
+        if len(ends) == len(image):
+            across = _covered(ends[-1], image[-1], columns)
+            for row in range(rows) if len(image) == 1 else _covered(ends[0], image[0], rows):
+                grid[row][across.start : across.stop] = [str(number)] * len(across)
+    return ["".join(line) for line in grid]
+
+
+def _size(image: Sequence[int]) -> tuple[int, int]:
+    """Lines and characters that keep the proportions of an image as far as they can."""
+    width = min(WIDTH, image[-1])
+    if len(image) == 1:
+        return 1, width
+    high = image[0] / image[1] / 2
+    if width * high > HEIGHT:
+        width = min(max(_LEAST, round(HEIGHT / high)), image[1])
+    return min(max(_LEAST, round(width * high)), image[0], HEIGHT), width
+
+
+def _covered(ends: Sequence[int], pixels: int, characters: int) -> range:
+    """The characters that touch the pixels from the first to the last."""
+    first, last = ends
+    return range(first * characters // pixels, last * characters // pixels + 1)

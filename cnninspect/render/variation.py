@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cnninspect.render.numbers import dimensions, field_text, number_cell, per_axis
+from cnninspect.render.page import Cell, Heading, Sheet
 from cnninspect.render.screen import Marks
-from cnninspect.render.sheet import Cell, Heading, Sheet
 from cnninspect.report.document import Variation
 from cnninspect.report.parts import VariedNetwork
 

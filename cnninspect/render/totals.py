@@ -6,13 +6,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from cnninspect.render.added import added, counted, peak
-from cnninspect.render.fact import Fact
-from cnninspect.render.field_facts import field_facts
-from cnninspect.render.findings import place
+from cnninspect.render.added_totals import added, counted, peak
+from cnninspect.render.check_text import place
+from cnninspect.render.fields import field_facts
 from cnninspect.render.numbers import bounded, dimensions, label, mebibytes, sign
+from cnninspect.render.page import Fact, Tone
 from cnninspect.render.screen import Marks
-from cnninspect.render.sheet import Tone
 from cnninspect.report.document import Comparison, Document, Report
 from cnninspect.report.formula_checks import formula_checks
 from cnninspect.report.quantities import Quantity, Verdict, flops_from_macs

@@ -1,19 +1,17 @@
-"""What is said about totals beyond those of every report: counters side by side, peaks, and what accounts added."""
+"""What is said about totals that not every report has: counters side by side, peaks, and what accounts added."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from cnninspect.render.arrange import parts, select
-from cnninspect.render.choice import counters_of
-from cnninspect.render.fact import Fact
+from cnninspect.render.columns import counters_of
 from cnninspect.render.numbers import bounded, label, sign, value_with_unit, with_unit
+from cnninspect.render.page import Fact, Tone
 from cnninspect.render.screen import Marks
-from cnninspect.render.sheet import Tone
-from cnninspect.render.view import View
 from cnninspect.report.document import Report
 from cnninspect.report.parts import CounterConvention
 from cnninspect.report.quantities import Quantity, Unit, Verdict
+from cnninspect.report.selection import View, parts, select
 from cnninspect.report.sums import total_of
 
 _TOLD = (

@@ -1,0 +1,75 @@
+"""Which sections a document has, for readers and for programs: one case per type of document."""
+
+from __future__ import annotations
+
+from cnninspect.render import columns, comparison, findings, layers
+from cnninspect.render.added_totals import cut
+from cnninspect.render.check_text import count_sentence, failed
+from cnninspect.render.fields import field_facts
+from cnninspect.render.page import Page, Sheet
+from cnninspect.render.position import drawing, sight_facts, sight_sheet
+from cnninspect.render.screen import Marks
+from cnninspect.render.totals import facts, missing, title
+from cnninspect.render.variation import varied_sheet
+from cnninspect.report.document import Comparison, Document, FieldStudy, Report, Variation
+from cnninspect.report.parts import Asked
+from cnninspect.report.selection import View
+
+
+def page_of(document: Document, view: View, marks: Marks, *, whole: bool) -> Page:
+    """What a reader sees of a document; `whole` if nothing may be shortened."""
+    heading = title(document, marks)
+    match document:
+        case Variation():
+            return Page(heading, varied_sheet(document, marks), [])
+        case FieldStudy(asked=Asked(), sights=sights):
+            return Page(heading, sight_sheet(sights), list(sight_facts(sights)), drawing=drawing(sights, marks))
+        case FieldStudy():
+            return Page(heading, _layers(document, view, marks, whole=whole), list(field_facts(document)))
+        case Comparison(aligned=None):
+            return _findings(document, view, marks)
+        case Comparison():
+            beside = [*comparison.totals_beside(document, marks), *missing(document)]
+            return Page(heading, comparison.side_by_side(document, view, marks), beside, comparison.closing(document))
+        case Report():
+            sheet = _layers(document, view, marks, whole=whole)
+            return Page(heading, sheet, [*cut(document, view, marks), *facts(document, marks)])
+    raise TypeError(f"{type(document).__name__} has no page")
+
+
+def _layers(report: Report, view: View, marks: Marks, *, whole: bool) -> Sheet:
+    return layers.layer_sheet(report, view, marks, columns.readers(report, view), whole=whole)
+
+
+def _findings(document: Comparison, view: View, marks: Marks) -> Page:
+    """The checks that did not pass, and a sentence that counts all of them."""
+    sheet = (
+        findings.finding_sheet(document, failed(document.checks), view.columns, marks)
+        if view.columns
+        else findings.readers_sheet(document, marks)
+    )
+    closing, reasons = count_sentence(document.checks), () if view.columns else findings.reasons(document)
+    return Page(title(document, marks), sheet, missing(document), closing, reasons=reasons)
+
+
+def data_sheet(document: Document, view: View, marks: Marks) -> Sheet:
+    """What a program reads of a document: all checks of a comparison, or else the layers with every column."""
+    match document:
+        case Variation():
+            return varied_sheet(document, marks)
+        case FieldStudy(asked=Asked(), sights=sights):
+            return sight_sheet(sights)
+        case Comparison(aligned=None):
+            return findings.finding_sheet(document, document.checks, view.columns or findings.PROGRAMS, marks)
+        case Comparison():
+            return comparison.side_by_side(document, view, marks, whole=True)
+        case Report():
+            return layers.layer_sheet(document, view, marks, columns.programs(document, view), whole=True)
+    raise TypeError(f"{type(document).__name__} has no table")
+
+
+def column_names(command: str, *, of_two: bool = False) -> tuple[str, ...]:
+    """What `--columns` takes with this command; `compare` has others for two networks."""
+    if of_two:
+        return tuple(comparison.HEADINGS)
+    return tuple(findings.HEADINGS) if command == "compare" else columns.NAMES
