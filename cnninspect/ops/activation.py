@@ -7,7 +7,7 @@ from typing import Any
 from cnninspect.ops.fields import elementwise, first_result, mixed_along
 from cnninspect.ops.registry import Formula, Use, Work, aten, register, register_op, same_shape
 from cnninspect.ops.shapes import axis, numel, resized, same, shape_of
-from cnninspect.receptive.knowledge import NoField, Result
+from cnninspect.receptive.knowledge import NoRule, Result
 from cnninspect.receptive.reach import Reach
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op, TensorRef
@@ -136,6 +136,13 @@ def _softmax_field(op: Op, x: Reach, dim: int, *_: Any, **__: Any) -> Result:
     return mixed_along(op, x, dim)
 
 
+def _masked_softmax_field(op: Op, x: Reach, mask: Reach, dim: int | None = None, *_: Any) -> Result:
+    """Every element sees the whole dimension; a mask that depends on an input has a layout of its own."""
+    if mask.inputs:
+        raise NoRule
+    return mixed_along(op, x, len(x.shape) - 1 if dim is None else dim)
+
+
 register_op(
     *aten("hardswish(_) mish_ gelu_ threshold_ _prelu_kernel"),
     output=same,
@@ -166,7 +173,7 @@ register_op(
 register_op(
     "aten._masked_softmax",
     output=same,
-    field=NoField("no rule is written for it"),
+    field=_masked_softmax_field,
     source="torch.nn.Softmax with a mask, as nn.TransformerEncoder runs it",
     work=Work.NORMALISATION,
 )

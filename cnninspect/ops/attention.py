@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cnninspect.ops.fields import spread_over
 from cnninspect.ops.registry import Formula, NoFormula, Use, aten, register, register_op
-from cnninspect.ops.shapes import broadcast, numel
-from cnninspect.receptive.knowledge import NoField
+from cnninspect.ops.shapes import broadcast, numel, shape_of
+from cnninspect.receptive.knowledge import Result
+from cnninspect.receptive.reach import Reach, merged
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op, TensorRef
 
@@ -66,6 +68,38 @@ def _fused_use(query: TensorRef, key: TensorRef, value: TensorRef, *_: Any, **__
     return Use((query.shape, key.shape, value.shape), {"enable_gqa": query.shape[:-2] != key.shape[:-2]})
 
 
+def _fused_field(
+    op: Op, query: Reach, key: Reach, value: Reach, attn_bias: Any = None, *_: Any, **given: Any
+) -> Result:
+    """[*, h, L, Ev]: a row sees its query and its part of the mask, all keys, and one feature of all values.
+
+    With `is_causal` a kernel may leave out keys that the mask of a decomposed product would multiply by a weight of 0:
+    fields take those in, as they do for any mask.
+    """
+    shape = shape_of(op)
+    keys, values = (_repeated(part, shape[:-2]) for part in (key, value))
+    rows, columns = len(shape) - 2, len(shape) - 1
+    parts = [
+        spread_over(query.reduced([columns], op.index), shape),
+        spread_over(keys.reduced([rows, columns], op.index), shape),
+        spread_over(values.reduced([rows], op.index), shape),
+    ]
+    mask = given.get("attn_mask", attn_bias)
+    if isinstance(mask, Reach):
+        parts.append(mask.reduced([len(mask.shape) - 1], op.index).expanded((*shape[:-1], 1)))
+    seen = merged(parts, shape, op.index)
+    return (seen,)
+
+
+def _repeated(x: Reach, batch: Shape) -> Reach:
+    """Keys or values with each of their heads repeated for the queries that share it."""
+    *outer, heads, length, features = x.shape
+    if heads == batch[-1]:
+        return x
+    grouped = x.inserted(len(outer) + 1).expanded((*outer, heads, batch[-1] // heads, length, features))
+    return grouped.reshaped((*outer, batch[-1], length, features))
+
+
 def _recomputed(op: Op) -> Sequence[TensorRef]:
     """NoFormula, always: the backward pass works the products out again, how often is up to the kernel."""
     raise NoFormula("fused attention works out its products again in the backward pass")
@@ -78,9 +112,10 @@ register_op(
     ),
     output=lambda *args, **kwargs: sdpa_output(_fused_use(*args, **kwargs)),
     macs=lambda *args, **kwargs: sdpa_macs(_fused_use(*args, **kwargs)),
-    field=NoField("no rule is written for it"),
+    field=_fused_field,
     source="torch.nn.functional.scaled_dot_product_attention; Vaswani et al. 2017, equation 1",
     operands=_recomputed,
+    swallows_nan=True,
 )
 
 

@@ -226,6 +226,14 @@ def _fold_field(op: Op, x: Reach, size: list[int], kernel: Any, dilation: Any, p
     return x.reshaped(shape_of(op))
 
 
+def _overlap_field(op: Op, x: Reach, sizes: list[int], dim: int, size: int, step: int) -> Reach:
+    """Windows at `dim`, their contents last, added up where they came from."""
+    rank = len(sizes)
+    dim = axis(dim, rank)
+    into = taps.transposed(x.shape[dim], sizes[dim], size, step, 0, 1)
+    return _folded(x.permuted((*range(dim), rank, *range(dim, rank))), dim, into, op.index)
+
+
 def _folded(x: Reach, dim: int, into: Taps, by: int) -> Reach:
     """Tap index (on `dim`) and window (on the next) as the positions they came from."""
     if not x.varies(dim):
@@ -256,3 +264,10 @@ register_op(
 register_op("aten.unfold", output=_windows, field=_windows_field, source="torch.Tensor.unfold", slides=True)
 register_op("aten.im2col", output=_unfolded, field=_unfold_field, source="torch.nn.Unfold", slides=True)
 register_op("aten.col2im", output=_folded_shape, field=_fold_field, source="torch.nn.Fold", work=Work.REDUCTION)
+register_op(
+    "aten.unfold_backward",
+    output=lambda grad_in, input_sizes, *_: (tuple(input_sizes),),
+    field=_overlap_field,
+    source="torch.Tensor.unfold, its transpose, which adds windows up where they overlap; torch.istft",
+    work=Work.REDUCTION,
+)

@@ -11,7 +11,7 @@ import numpy as np
 from cnninspect.ops.fields import elementwise
 from cnninspect.ops.registry import Formula, NoFormula, Use, Work, aten, register, register_op, same_shape
 from cnninspect.ops.shapes import broadcast_tensors, same
-from cnninspect.receptive.knowledge import NoField, depends_on_nothing, reads_by_data
+from cnninspect.receptive.knowledge import depends_on_nothing, reads_by_data
 from cnninspect.receptive.reach import Reach, nothing
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op, TensorRef
@@ -173,16 +173,12 @@ register_op(
     work=Work.CREATION,
     swallows_nan=True,
 )
-register_op(
-    "aten.poisson", output=same, field=NoField("no rule is written for it"), source="torch.poisson", work=Work.CREATION
-)
-register_op(
-    "aten.normal", output=_normal, field=NoField("no rule is written for it"), source="torch.normal", work=Work.CREATION
-)
+register_op("aten.poisson", output=same, field=elementwise, source="torch.poisson", work=Work.CREATION)
+register_op("aten.normal", output=_normal, field=elementwise, source="torch.normal", work=Work.CREATION)
 register_op(
     "aten.binomial",
     output=broadcast_tensors,
-    field=NoField("no rule is written for it"),
+    field=elementwise,
     source="torch.binomial",
     work=Work.CREATION,
 )

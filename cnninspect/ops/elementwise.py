@@ -10,10 +10,11 @@ from typing import Any
 
 from cnninspect.ops.fields import elementwise, first_result
 from cnninspect.ops.registry import POINTWISE, Formula, Use, Work, aten, register, register_op, same_shape
-from cnninspect.ops.shapes import broadcast_tensors, same, twice_same
-from cnninspect.receptive.knowledge import NoField
+from cnninspect.ops.shapes import broadcast_tensors, same, shape_of, twice_same
+from cnninspect.receptive.knowledge import NoField, Result
+from cnninspect.receptive.reach import Reach, merged
 from cnninspect.report.quantities import Shape
-from cnninspect.trace.records import TensorRef
+from cnninspect.trace.records import Op, TensorRef
 
 _FUNCTIONS = (
     "F.alpha_dropout", "F.dropout", "F.dropout1d", "F.dropout2d", "F.dropout3d", "F.feature_alpha_dropout",
@@ -62,6 +63,16 @@ def _found_among(elements: Any, *_: Any, **__: Any) -> tuple[Shape, ...]:
     return (elements.shape if isinstance(elements, TensorRef) else (),)
 
 
+def _among_field(op: Op, elements: Any, among: Any, *_: Any, **__: Any) -> Result:
+    """Every answer sees its element and all that it is looked up among."""
+    shape = shape_of(op)
+    parts = [elements] if isinstance(elements, Reach) else []
+    if isinstance(among, Reach):
+        dims = range(len(among.shape))
+        parts.append(among.reduced(dims, op.index).without(dims))
+    return merged(parts, shape, op.index)
+
+
 register_op(
     POINTWISE,
     output=broadcast_tensors,
@@ -102,7 +113,7 @@ register_op(
 register_op(
     "aten.isin",
     output=_found_among,
-    field=NoField("no rule is written for it"),
+    field=_among_field,
     source="torch.isin",
     work=Work.COMPARISON,
 )
@@ -149,7 +160,7 @@ register_op(
 register_op(
     "aten._fused_moving_avg_obs_fq_helper",
     output=twice_same,
-    field=NoField("no rule is written for it"),
+    field=NoField("whether the observer is on, and every element sets the scale, is the content of a tensor"),
     source="torch.ao.quantization.FusedMovingAvgObsFakeQuantize",
     work=Work.ELEMENTWISE,
 )

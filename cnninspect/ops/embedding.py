@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from cnninspect.ops.fields import spread_over
 from cnninspect.ops.registry import Formula, Use, Work, aten, register, register_op
 from cnninspect.ops.shapes import numel, same, shape_of
-from cnninspect.receptive.knowledge import NoField
+from cnninspect.receptive.digits import MISSING
+from cnninspect.receptive.knowledge import NoRule, ReadByData, Result, reads_by_data
 from cnninspect.receptive.reach import Reach, merged
+from cnninspect.receptive.taps import Taps
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op, TensorRef
 
@@ -121,6 +125,23 @@ def _embedding_field(op: Op, weight: Reach, indices: Reach, *_: Any) -> Reach:
     return merged((rows, weight.reduced([0], op.index).without([0])), shape, op.index)
 
 
+def _bag_field(
+    op: Op, weight: Reach, indices: Reach, offsets: Reach, scaled: bool = False, mode: int = 0, sparse: bool = False,
+    weights: Reach | None = None, include_last_offset: bool = False, *_: Any,
+) -> Result:  # fmt: skip
+    """A bag sees its own indices and their weights, and all of the table's column."""
+    if offsets.content is None:
+        raise ReadByData if offsets.inputs else NoRule
+    shape, count = shape_of(op), indices.shape[0]
+    starts = offsets.content[: shape[0]]
+    ends = np.append(offsets.content[1:], count)[: shape[0]]
+    longest = max(int((ends - starts).max(initial=0)), 1)
+    places = starts[:, None] + np.arange(longest)
+    bags = Taps(np.where(places < ends[:, None], places, MISSING))
+    rows = [spread_over(part.slid(0, bags).inserted(1), shape) for part in (indices, weights) if part is not None]
+    return (merged((*rows, weight.reduced([0], op.index).without([0])), shape, op.index),)
+
+
 def _looked_up(op: Op) -> int:
     """The rows that are looked up, times their length."""
     weight, indices = op.args[0], op.args[1]
@@ -131,15 +152,15 @@ register_op("aten.embedding", output=_embedded, field=_embedding_field, source="
 register_op(
     "aten.embedding_renorm_",
     output=same,
-    field=NoField("no rule is written for it"),
-    source="torch.nn.Embedding, `max_norm`",
+    field=reads_by_data,
+    source="torch.nn.Embedding, `max_norm`: the indices say which rows are scaled",
     work=Work.NORMALISATION,
 )
 register_op(
     *aten("_embedding_bag _embedding_bag_forward_only"),
     output=lambda *args: bag_output(_bag_use(*args)),
     macs=lambda *args: bag_macs(_bag_use(*args)),
-    field=NoField("no rule is written for it"),
+    field=_bag_field,
     source="torch.nn.EmbeddingBag",
     work=Work.REDUCTION,
     operations=_looked_up,

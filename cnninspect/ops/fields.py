@@ -10,6 +10,8 @@ from functools import reduce
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from cnninspect.ops.shapes import axes, shape_of
 from cnninspect.receptive import taps
 from cnninspect.receptive.digits import FEATURE, meeting
@@ -98,6 +100,24 @@ def everything(op: Op, *args: Any, **kwargs: Any) -> Result:
     wholes = [part.reduced(range(len(part.shape)), op.index).reshaped(()) for part in parts]
     whole = merged(wholes, (), op.index)
     return tuple(spread_over(whole, ref.shape) for ref in op.outputs)
+
+
+def mixed_matrices(op: Op, *args: Any, **kwargs: Any) -> Result:
+    """Every element of each result depends on all of the matrices, the last two dimensions, of its own sample."""
+    parts = [*reaches(args), *reaches(list(kwargs.values()))]
+    batch = np.broadcast_shapes(*(part.shape[:-2] for part in parts))
+    wholes = [_without_last(part, 2, op.index) for part in parts]
+    whole = merged(wholes, batch, op.index)
+    rank = len(batch)
+    return tuple(
+        spread_over(whole.reshaped((*batch, *(1,) * (len(ref.shape) - rank))), ref.shape) for ref in op.outputs
+    )
+
+
+def _without_last(x: Reach, count: int, by: int) -> Reach:
+    """The hull over the last dimensions, which are gone."""
+    dims = range(len(x.shape) - count, len(x.shape))
+    return x.reduced(dims, by).without(dims)
 
 
 def product(op: Op, a: Reach, b: Reach) -> Reach:

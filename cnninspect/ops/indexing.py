@@ -11,7 +11,7 @@ from cnninspect.ops.fields import spread_over
 from cnninspect.ops.registry import NoFormula, Work, aten, register_op
 from cnninspect.ops.shapes import axis, broadcast, by_values, numel, resized, same, shape_of
 from cnninspect.receptive import taps
-from cnninspect.receptive.knowledge import NoField, NoRule, ReadByData, reads_by_data
+from cnninspect.receptive.knowledge import NoRule, ReadByData, reads_by_data
 from cnninspect.receptive.reach import Reach, merged
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op, TensorRef
@@ -60,6 +60,11 @@ def _index_field(op: Op, x: Reach, indices: list[Reach | None]) -> Reach:
     """Tensors of indices in place of dimensions; they broadcast, and stand first when they are not adjacent."""
     dims = [dim for dim, index in enumerate(indices) if index is not None]
     return _indexed(op, x, dims, [index for index in indices if index is not None])
+
+
+def _masked_field(op: Op, x: Reach, mask: Reach, indices: list[Reach | None], fill: Any) -> Reach:
+    """The indexed elements, or the given value where the mask says so."""
+    return merged((_index_field(op, x, indices), mask), shape_of(op), op.index)
 
 
 def _gather_field(op: Op, x: Reach, dim: int, index: Reach, **_: Any) -> Reach:
@@ -118,13 +123,13 @@ register_op(
 register_op(
     "aten._unsafe_index",
     output=_picked,
-    field=NoField("no rule is written for it"),
+    field=_index_field,
     source='NumPy, "Advanced indexing"',
 )
 register_op(
     "aten._unsafe_masked_index",
     output=lambda self, mask, indices, fill: _picked(self, indices),
-    field=NoField("no rule is written for it"),
+    field=_masked_field,
     source='NumPy, "Advanced indexing", with a value in place of what a mask leaves out',
 )
 register_op("aten.index_select", output=_selected, field=_select_field, source="torch.index_select")

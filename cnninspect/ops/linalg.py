@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cnninspect.ops.fields import product
+import numpy as np
+
+from cnninspect.ops.fields import mixed_matrices, product, spread_over
 from cnninspect.ops.registry import NoFormula, Work, aten, register_op
-from cnninspect.ops.shapes import broadcast, broadcast_tensors, no_result, numel, same, shape_of
-from cnninspect.receptive.knowledge import NoField
-from cnninspect.receptive.reach import Reach
+from cnninspect.ops.shapes import axis, broadcast, broadcast_tensors, no_result, numel, same, shape_of
+from cnninspect.receptive.knowledge import NoField, NoRule, Result
+from cnninspect.receptive.reach import Reach, merged
+from cnninspect.receptive.taps import Taps
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op, TensorRef
 
@@ -65,26 +68,82 @@ def _eigen(matrix: TensorRef, *_: Any) -> tuple[Shape, ...]:
     return (matrix.shape[:-1], matrix.shape)
 
 
+def _cross_field(op: Op, a: Reach, b: Reach, dim: int = -1) -> Reach:
+    """Each of the three components sees the other two of both vectors."""
+    shape = shape_of(op)
+    others = Taps(np.array([[1, 2], [0, 2], [0, 1]]))
+    turned = [part.expanded(shape).slid(axis(dim, len(shape)), others) for part in (a, b)]
+    return merged(turned, shape, op.index)
+
+
+def _solution_field(op: Op, matrix: Reach, right: Reach, *, left: bool = True, **_: Any) -> Result:
+    """A column of the solution sees the whole matrix and its own column of the right-hand side."""
+    if not left or len(right.shape) != len(matrix.shape):
+        raise NoRule
+    shape = shape_of(op)
+    last = len(shape) - 1
+    whole = matrix.reduced([last - 1, last], op.index)
+    columns = right.reduced([last - 1], op.index)
+    return (merged((spread_over(whole, shape), spread_over(columns, shape)), shape, op.index),)
+
+
+def _determinant_field(op: Op, matrix: Reach) -> Result:
+    """A determinant sees its whole matrix. Its triangular factors do not come out of torch.linalg.det."""
+    return mixed_matrices(op, matrix)[:1]  # type: ignore[index]
+
+
+def _log_determinant_field(op: Op, matrix: Reach) -> Result:
+    """Sign and logarithm see the whole matrix. The triangular factors do not come out of torch.linalg.slogdet."""
+    return mixed_matrices(op, matrix)[:2]  # type: ignore[index]
+
+
 register_op(
     "aten.linalg_cross",
     output=broadcast_tensors,
-    field=NoField("no rule is written for it"),
+    field=_cross_field,
     source="torch.linalg.cross",
     work=Work.ELEMENTWISE,
 )
-for _names, _shapes, _source in (
-    ("linalg_matrix_exp", same, "torch.linalg.matrix_exp"),
-    ("linalg_inv_ex linalg_cholesky_ex", _with_info, "torch.linalg.inv_ex, torch.linalg.cholesky_ex"),
-    ("_linalg_solve_ex linalg_solve_triangular", _solution, "torch.linalg.solve_ex, torch.linalg.solve_triangular"),
-    ("_linalg_det", _determinant, "torch.linalg.det"),
-    ("_linalg_slogdet", _log_determinant, "torch.linalg.slogdet"),
-    ("_linalg_svd", _singular, "torch.linalg.svd"),
-    ("linalg_qr", _orthogonal, "torch.linalg.qr"),
-    ("_linalg_eigh", _eigen, "torch.linalg.eigh"),
+
+
+def _turned(matrix: TensorRef) -> Shape:
+    """[*, n, m] for matrices [*, m, n]."""
+    return (*matrix.shape[:-2], matrix.shape[-1], matrix.shape[-2])
+
+
+def _lower_upper(matrix: TensorRef, **_: Any) -> tuple[Shape, ...]:
+    """P [*, m, m], L [*, m, k] and U [*, k, n] with k = min(m, n). Source: torch.linalg.lu."""
+    *batch, rows, columns = matrix.shape
+    least = min(rows, columns)
+    return ((*batch, rows, rows), (*batch, rows, least), (*batch, least, columns))
+
+
+def _determinant_factors(matrix: TensorRef, **_: Any) -> tuple[Shape, ...]:
+    """Both factors in one matrix, the pivots of its rows, and one status. Source: torch.linalg.lu_factor_ex."""
+    *batch, rows, columns = matrix.shape
+    return (matrix.shape, (*batch, min(rows, columns)), tuple(batch))
+
+
+_TRIANGULAR = NoField("its triangular factors see leading blocks of the matrix, which no rule follows")
+
+for _names, _shapes, _rule, _source in (
+    ("linalg_matrix_exp", same, mixed_matrices, "torch.linalg.matrix_exp"),
+    ("linalg_inv_ex", _with_info, mixed_matrices, "torch.linalg.inv_ex"),
+    ("linalg_cholesky_ex", _with_info, _TRIANGULAR, "torch.linalg.cholesky_ex"),
+    ("_linalg_solve_ex", _solution, _solution_field, "torch.linalg.solve_ex"),
+    ("linalg_solve_triangular", _solution, _TRIANGULAR, "torch.linalg.solve_triangular"),
+    ("_linalg_det", _determinant, _determinant_field, "torch.linalg.det"),
+    ("_linalg_slogdet", _log_determinant, _log_determinant_field, "torch.linalg.slogdet"),
+    ("_linalg_svd", _singular, mixed_matrices, "torch.linalg.svd"),
+    ("linalg_qr", _orthogonal, _TRIANGULAR, "torch.linalg.qr"),
+    ("_linalg_eigh", _eigen, mixed_matrices, "torch.linalg.eigh"),
+    ("linalg_eig", _eigen, mixed_matrices, "torch.linalg.eig"),
+    ("linalg_pinv", lambda self, *_, **__: (_turned(self),), mixed_matrices, "torch.linalg.pinv"),
+    ("linalg_lu", _lower_upper, _TRIANGULAR, "torch.linalg.lu"),
+    ("linalg_lu_factor_ex", _determinant_factors, _TRIANGULAR, "torch.linalg.lu_factor_ex"),
+    ("cholesky_solve", lambda self, *_, **__: (self.shape,), _TRIANGULAR, "torch.cholesky_solve"),
 ):
-    register_op(
-        *aten(_names), output=_shapes, macs=unknown_macs, field=NoField("no rule is written for it"), source=_source
-    )
+    register_op(*aten(_names), output=_shapes, macs=unknown_macs, field=_rule, source=_source)
 register_op(
     "aten._linalg_check_errors",
     output=no_result,
@@ -122,6 +181,13 @@ def _distances_field(op: Op, a: Reach, b: Reach, *_: Any) -> Reach:
     return product(op, a, b.permuted(order))
 
 
+def _pairs_field(op: Op, points: Reach, *_: Any) -> Reach:
+    """Each distance sees two rows."""
+    count = points.shape[0]
+    rows = points.reduced([1], op.index).without([1])
+    return rows.slid(0, Taps(np.stack(np.triu_indices(count, 1), 1)))
+
+
 def _pairs(op: Op) -> int:
     """Pairs of rows times their length, for the distances of all rows of one matrix to all rows of another."""
     return numel(shape_of(op)) * int(op.args[0].shape[-1])
@@ -152,7 +218,7 @@ register_op(
 register_op(
     "aten._pdist_forward",
     output=_pairs_of_one,
-    field=NoField("no rule is written for it"),
+    field=_pairs_field,
     source="torch.nn.functional.pdist",
     work=Work.REDUCTION,
     operations=_pairs,

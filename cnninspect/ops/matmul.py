@@ -8,7 +8,6 @@ from typing import Any
 from cnninspect.ops.fields import product
 from cnninspect.ops.registry import Adapter, Formula, NoFormula, Use, Work, aten, register, register_op
 from cnninspect.ops.shapes import broadcast, numel, shape_of
-from cnninspect.receptive.knowledge import NoField
 from cnninspect.receptive.reach import Reach, merged
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op, TensorRef, tensors
@@ -141,6 +140,16 @@ def _added_field(op: Op, added: Reach, a: Reach, b: Reach, **_: Any) -> Reach:
     return merged((product(op, a, b), added), shape_of(op), op.index)
 
 
+def _summed_field(op: Op, added: Reach, a: Reach, b: Reach, **_: Any) -> Reach:
+    """The products of a batch, added up, and what is added to them."""
+    return merged((product(op, a, b).reduced([0], op.index).without([0]), added), shape_of(op), op.index)
+
+
+def _outer_field(op: Op, added: Reach, column: Reach, row: Reach, **_: Any) -> Reach:
+    """Element (i, j) sees element i of the one vector, j of the other, and what they are added to."""
+    return merged((added, column.reshaped((*column.shape, 1)), row), shape_of(op), op.index)
+
+
 def _vector_field(op: Op, a: Reach, b: Reach) -> Reach:
     """[n, k] x [k]."""
     return product(op, a, b.reshaped((*b.shape, 1))).without([1])
@@ -172,7 +181,7 @@ register_op(
     "aten._int_mm",
     output=_output,
     macs=_macs,
-    field=NoField("no rule is written for it"),
+    field=_field,
     source="torch.mm of 8-bit integers",
 )
 register_op(
@@ -188,7 +197,7 @@ register_op(
     *aten("addbmm(_)"),
     output=_summed_output,
     macs=_added_macs,
-    field=NoField("no rule is written for it"),
+    field=_summed_field,
     source="torch.addbmm",
     operands=lambda op: list(tensors(op.args[1:])),
 )
@@ -218,6 +227,4 @@ register_op(
     source="torch.dot, torch.vdot",
     operands=lambda op: [],
 )
-register_op(
-    "aten.addr", output=_outer, field=NoField("no rule is written for it"), source="torch.addr", work=Work.ELEMENTWISE
-)
+register_op("aten.addr", output=_outer, field=_outer_field, source="torch.addr", work=Work.ELEMENTWISE)

@@ -16,7 +16,7 @@ from cnninspect.receptive.digits import NOTHING
 from cnninspect.receptive.fields import Mask
 from cnninspect.receptive.knowledge import NoField, reads_by_data
 from cnninspect.receptive.maps import Map
-from cnninspect.receptive.reach import Reach, concatenated
+from cnninspect.receptive.reach import Reach, concatenated, nothing
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op, TensorRef
 
@@ -98,7 +98,7 @@ register_op(
 register_op(
     "aten._stack",
     output=lambda *args: stacked_output(_joined_call(*args)),
-    field=NoField("no rule is written for it"),
+    field=_stack_field,
     source="torch.stack",
 )
 
@@ -163,13 +163,23 @@ def _rot90_field(op: Op, x: Reach, k: int = 1, dims: Any = (0, 1)) -> Reach:
     return x
 
 
+def _block_field(op: Op, blocks: list[Reach]) -> Reach:
+    """Matrices along a diagonal, and nothing beside them; a vector is one row."""
+    matrices = [block.reshaped((*(1,) * (2 - len(block.shape)), *block.shape)) for block in blocks]
+    width, before, rows = shape_of(op)[1], 0, []
+    for matrix in matrices:
+        height, own = matrix.shape
+        sides = (nothing((height, before)), matrix, nothing((height, width - before - own)))
+        rows.append(concatenated(sides, 1, (height, width)))
+        before += own
+    return concatenated(rows, 0, shape_of(op))
+
+
 register_op("aten.repeat", output=_repeated, field=_repeat_field, source="torch.Tensor.repeat")
 register_op("aten.roll", output=same, field=_roll_field, source="torch.roll")
 register_op("aten.flip", output=same, field=_flip_field, source="torch.flip")
 register_op("aten.rot90", output=_turned, field=_rot90_field, source="torch.rot90")
-register_op(
-    "aten.block_diag", output=_block_diagonal, field=NoField("no rule is written for it"), source="torch.block_diag"
-)
+register_op("aten.block_diag", output=_block_diagonal, field=_block_field, source="torch.block_diag")
 
 
 # --- copied and masked --------------------------------------------------------------------------------------------
@@ -222,7 +232,7 @@ register_op(
 register_op(
     *aten("_to_sparse _to_sparse_csr _to_dense"),
     output=same,
-    field=NoField("no rule is written for it"),
+    field=NoField("which elements a sparse tensor stores is what its data say"),
     source="torch.sparse",
 )
 
@@ -239,6 +249,6 @@ register_op(
 register_op(
     "aten._functional_assert_async",
     output=lambda self, assert_msg, dep_token: (dep_token.shape,),
-    field=NoField("no rule is written for it"),
+    field=NoField("its result is a token that only orders checks"),
     source="torch._assert_async in a traced program",
 )

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cnninspect.ops.fields import mixed_along, spread_over
 from cnninspect.ops.registry import Work, aten, register_op
-from cnninspect.ops.shapes import same
-from cnninspect.receptive.knowledge import NoField, Result
+from cnninspect.ops.shapes import axis, same
+from cnninspect.receptive.knowledge import Result
 from cnninspect.receptive.reach import Reach, merged, nothing, statistics
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op, TensorRef
@@ -93,6 +94,19 @@ def _layer_norm(op: Op, x: Reach, shape: list[int], weight: Reach | None, bias: 
     return (seen, mean, mean)
 
 
+def _renorm(op: Op, x: Reach, p: Any, dim: int, *_: Any) -> Result:
+    """Every element depends on its slice of a dimension, whose norm is held against the maximum."""
+    rank = len(x.shape)
+    return mixed_along(op, x, *(other for other in range(rank) if other != axis(dim, rank)))
+
+
+def _weight_norm(op: Op, v: Reach, g: Reach, dim: int = 0) -> Result:
+    """Direction times magnitude: an element depends on its slice of the direction and on the magnitude of the slice."""
+    rank = len(v.shape)
+    norms = v.reduced([other for other in range(rank) if other != axis(dim, rank)], op.index)
+    return (merged((v, spread_over(norms, v.shape), g), v.shape, op.index), norms.reshaped(g.shape))
+
+
 register_op(
     *aten("native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_functional"),
     output=_normalized,
@@ -108,10 +122,24 @@ register_op(
     work=Work.NORMALISATION,
 )
 register_op(
-    *aten("cudnn_batch_norm _batch_norm_with_update _batch_norm_no_update"),
+    "aten.cudnn_batch_norm",
     output=_normalized,
-    field=NoField("no rule is written for it"),
-    source="torch.nn.BatchNorm2d",
+    field=_batch_norm,
+    source="torch.nn.BatchNorm2d, the kernel of cuDNN",
+    work=Work.NORMALISATION,
+)
+register_op(
+    "aten._batch_norm_with_update",
+    output=_normalized,
+    field=lambda op, x, weight, bias, *_: _batch_field(op, x, (weight, bias), True),
+    source="torch.nn.BatchNorm2d in training",
+    work=Work.NORMALISATION,
+)
+register_op(
+    "aten._batch_norm_no_update",
+    output=_normalized,
+    field=_batch_norm_eval,
+    source="torch.nn.BatchNorm2d in evaluation mode",
     work=Work.NORMALISATION,
 )
 register_op(
@@ -132,14 +160,14 @@ register_op(
 register_op(
     *aten("renorm(_)"),
     output=same,
-    field=NoField("no rule is written for it"),
+    field=_renorm,
     source="torch.renorm",
     work=Work.NORMALISATION,
 )
 register_op(
     "aten._weight_norm_interface",
     output=_weight_normalized,
-    field=NoField("no rule is written for it"),
+    field=_weight_norm,
     source="torch.nn.utils.weight_norm",
     work=Work.NORMALISATION,
 )

@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from cnninspect.ops.registry import Formula, NoFormula, Use, Work, register, register_op
-from cnninspect.ops.shapes import by_values
-from cnninspect.receptive.knowledge import NoField
+from cnninspect.ops.shapes import by_values, shape_of
+from cnninspect.receptive import taps
+from cnninspect.receptive.knowledge import NoRule, ReadByData, Result
+from cnninspect.receptive.reach import Reach, merged, nothing, reaches
 from cnninspect.report.quantities import Shape
-from cnninspect.trace.records import TensorRef
+from cnninspect.trace.records import Op, TensorRef
 
 GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}
 
@@ -156,23 +158,49 @@ def _gru_step(input_gates: TensorRef, hidden_gates: TensorRef, hx: TensorRef, *_
     return (hx.shape,)
 
 
+def _step_field(op: Op, input_gates: Reach, hidden_gates: Reach, state: Reach, *biases: Any) -> Result:
+    """Feature j of the next states sees gate j of every kind, from both products, and feature j of the state."""
+    size = state.shape[-1]
+
+    def gates(part: Reach) -> Reach:
+        kinds = part.shape[-1] // size
+        last = len(part.shape) - 1
+        split = part.reshaped((*part.shape[:-1], kinds, size))
+        return split.reduced([last], op.index).without([last])
+
+    parts = [gates(part) for part in (input_gates, hidden_gates, *reaches(biases))]
+    return (merged((*parts, state), state.shape, op.index),) * min(len(op.outputs), 2)
+
+
+def _packed_field(op: Op, x: Reach, lengths: Reach, batch_first: bool) -> Result:
+    """The steps of all sequences, one step after the other; the second result counts the sequences of each step."""
+    if lengths.content is None:
+        raise ReadByData if lengths.inputs else NoRule
+    if batch_first:
+        x = x.permuted((1, 0, *range(2, len(x.shape))))
+    steps, batch = x.shape[:2]
+    rows = [step * batch + place for step in range(steps) for place in range(batch) if step < lengths.content[place]]
+    flat = x.reshaped((steps * batch, *x.shape[2:]))
+    return (flat.slid(0, taps.listed(steps * batch, rows)), nothing(shape_of(op, 1)))
+
+
 register_op(
     "aten._thnn_fused_lstm_cell",
     output=_lstm_step,
-    field=NoField("no rule is written for it"),
+    field=_step_field,
     source="torch.nn.LSTMCell, the equations of one step",
     work=Work.ELEMENTWISE,
 )
 register_op(
     "aten._thnn_fused_gru_cell",
     output=_gru_step,
-    field=NoField("no rule is written for it"),
+    field=_step_field,
     source="torch.nn.GRUCell, the equations of one step",
     work=Work.ELEMENTWISE,
 )
 register_op(
     "aten._pack_padded_sequence",
     output=by_values,
-    field=NoField("no rule is written for it"),
+    field=_packed_field,
     source="torch.nn.utils.rnn.pack_padded_sequence",
 )

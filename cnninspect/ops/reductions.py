@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnninspect.ops.fields import everything, reduced_over
+from cnninspect.ops.fields import everything, reduced_over, stepped
 from cnninspect.ops.registry import Work, aten, register_op
 from cnninspect.ops.shapes import Dims, reduced
-from cnninspect.receptive.knowledge import NoField, Result
+from cnninspect.receptive.knowledge import Result
 from cnninspect.receptive.reach import Reach
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op, TensorRef
@@ -76,6 +76,13 @@ def _kth_field(op: Op, x: Reach, k: int, dim: int = -1, *_: Any) -> Result:
 # --- the ops ------------------------------------------------------------------------------------------------------
 
 
+def _trace_field(op: Op, x: Reach) -> Reach:
+    """The diagonal of a matrix, added up."""
+    height, width = x.shape
+    plane = x.reshaped((height * width,))
+    return stepped(plane, 0, 0, min(height, width), width + 1).reduced([0], op.index).without([0])
+
+
 _SOURCE = "torch, Reduction Ops"
 
 register_op(
@@ -94,9 +101,7 @@ register_op(
     source="torch.linalg.vector_norm, torch.norm",
     work=Work.REDUCTION,
 )
-register_op(
-    "aten.trace", output=_scalar, field=NoField("no rule is written for it"), source="torch.trace", work=Work.REDUCTION
-)
+register_op("aten.trace", output=_scalar, field=_trace_field, source="torch.trace", work=Work.REDUCTION)
 register_op("aten.dist", output=_scalar, field=everything, source="torch.dist", work=Work.REDUCTION)
 register_op(*aten("amax amin"), output=_over, field=_field, source=_SOURCE, work=Work.COMPARISON)
 register_op(*aten("aminmax _aminmax"), output=_over_twice, field=_field, source=_SOURCE, work=Work.COMPARISON)

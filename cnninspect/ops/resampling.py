@@ -11,11 +11,11 @@ from math import floor
 from typing import Any
 
 from cnninspect.ops.adaptive_pooling import to_size
-from cnninspect.ops.fields import slid_over
+from cnninspect.ops.fields import slid_over, spread_over
 from cnninspect.ops.registry import Formula, NoFormula, Use, Work, aten, register, register_op
 from cnninspect.ops.shapes import as_tuple, numel, shape_of
 from cnninspect.receptive import resampling
-from cnninspect.receptive.knowledge import NoField, reads_by_data
+from cnninspect.receptive.knowledge import reads_by_data
 from cnninspect.receptive.reach import Reach
 from cnninspect.receptive.taps import Taps
 from cnninspect.report.quantities import Shape
@@ -163,6 +163,13 @@ def _affine_grid_macs(theta: TensorRef, size: Sequence[int], align_corners: bool
     return numel(grid) * (len(size) - 1)
 
 
+def _affine_field(op: Op, theta: Reach, size: Any, align_corners: bool) -> Reach:
+    """Coordinate k of every position sees row k of the matrix of its sample."""
+    samples, count = theta.shape[:2]
+    rows = theta.reduced([2], op.index).reshaped((samples, *(1,) * (len(size) - 2), count))
+    return spread_over(rows, shape_of(op))
+
+
 register_op(
     *aten("grid_sampler_2d grid_sampler_3d"),
     output=_sampled,
@@ -174,6 +181,6 @@ register_op(
     "aten.affine_grid_generator",
     output=_affine_grid,
     macs=_affine_grid_macs,
-    field=NoField("no rule is written for it"),
+    field=_affine_field,
     source="torch.nn.functional.affine_grid",
 )

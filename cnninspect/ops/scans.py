@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from cnninspect.ops.fields import elementwise, mixed_along
+from cnninspect.ops.fields import mixed_along
 from cnninspect.ops.registry import Work, aten, register_op
-from cnninspect.ops.shapes import axis, by_values, resized, same, twice_same
-from cnninspect.receptive.knowledge import NoField, Result, reads_by_data
+from cnninspect.ops.shapes import axis, by_values, resized, same, shape_of, twice_same
+from cnninspect.receptive.knowledge import Result, reads_by_data
 from cnninspect.receptive.maps import Map
-from cnninspect.receptive.reach import Reach
+from cnninspect.receptive.reach import Reach, merged, reaches
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op, TensorRef
 
@@ -52,6 +52,14 @@ def _prefix_field(op: Op, x: Reach, dim: int, **_: Any) -> Result:
 # --- the ops ------------------------------------------------------------------------------------------------------
 
 
+def _search_field(op: Op, boundaries: Reach, values: Any, **_: Any) -> Reach:
+    """Each place sees its value and all boundaries of its row."""
+    last = len(boundaries.shape) - 1
+    rows = boundaries.reduced([last], op.index)
+    rows = rows.without([0]) if last == 0 else rows
+    return merged((rows, *reaches([values])), shape_of(op), op.index)
+
+
 register_op(
     *aten("cumsum(_) cumprod(_) logcumsumexp"),
     output=same,
@@ -73,14 +81,14 @@ register_op(
 register_op(
     "aten.searchsorted",
     output=_like_values,
-    field=NoField("no rule is written for it"),
+    field=_search_field,
     source="torch.searchsorted",
     work=Work.COMPARISON,
 )
 register_op(
     "aten.bucketize",
     output=lambda self, boundaries, **_: _like_values(boundaries, self),
-    field=elementwise,
+    field=lambda op, x, boundaries, **_: _search_field(op, boundaries, x),
     source="torch.bucketize",
     work=Work.COMPARISON,
 )

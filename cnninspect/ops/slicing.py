@@ -10,8 +10,10 @@ import numpy as np
 from cnninspect.ops.fields import stepped
 from cnninspect.ops.registry import aten, register_op
 from cnninspect.ops.shapes import axes, axis, reduced, resized, same, shape_of
+from cnninspect.receptive.digits import MISSING, Indices
 from cnninspect.receptive.knowledge import NoField, Result
 from cnninspect.receptive.reach import Reach, written
+from cnninspect.receptive.taps import Taps
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op, TensorRef
 
@@ -102,6 +104,23 @@ def _diagonal_field(op: Op, x: Reach, offset: int = 0, dim1: int = 0, dim2: int 
     return stepped(plane, len(shape) - 1, start, shape[-1], width + 1)
 
 
+def _diagonal_embedded_field(op: Op, x: Reach, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Reach:
+    """The last dimension on a diagonal; what stands beside it depends on nothing."""
+    shape, side = shape_of(op), x.shape[-1] + abs(offset)
+    rank = len(shape)
+    index = np.full((side * side, 1), MISSING)
+    index[_on_diagonal(side, x.shape[-1], offset), 0] = np.arange(x.shape[-1])
+    plane = x.slid(len(x.shape) - 1, Taps(index)).reshaped((*x.shape[:-1], side, side))
+    first, second = axes((dim1, dim2), rank)
+    order = [dim for dim in range(rank) if dim not in (first, second)]
+    return plane.permuted(np.argsort([*order, first, second]).tolist())
+
+
+def _on_diagonal(width: int, count: int, offset: int) -> Indices:
+    """The places of a diagonal in the rows of a matrix of this width, one row after the other."""
+    return max(-offset, 0) * width + max(offset, 0) + np.arange(count) * (width + 1)
+
+
 def _picked(x: Reach, dim: int, index: int) -> Reach:
     shape = (*x.shape[:dim], *x.shape[dim + 1 :])
     return x.moved(shape, lambda part: part.picked(dim, index % x.shape[dim]))
@@ -134,6 +153,18 @@ def _unbound_back(op: Op, position: int, whole: Reach, part: Reach, dim: int = 0
     return _selected_back(op, position, whole, part, dim, position)
 
 
+def _diagonal_back(
+    op: Op, position: int, whole: Reach, part: Reach, offset: int = 0, dim1: int = 0, dim2: int = 1
+) -> Reach:
+    first, second = axes((dim1, dim2), len(whole.shape))
+    order = [*(dim for dim in range(len(whole.shape)) if dim not in (first, second)), first, second]
+    turned = whole.permuted(order)
+    plane = turned.reshaped((*turned.shape[:-2], turned.shape[-2] * turned.shape[-1]))
+    places = _on_diagonal(turned.shape[-1], part.shape[-1], offset)
+    done = written(plane, len(plane.shape) - 1, places, part)
+    return done.reshaped(turned.shape).permuted(np.argsort(order).tolist())
+
+
 # --- the ops ------------------------------------------------------------------------------------------------------
 
 
@@ -148,13 +179,29 @@ register_op(
     put_back=_split_back,
 )
 register_op("aten.unbind", output=_unbound, field=_unbind_field, source="torch.unbind", put_back=_unbound_back)
-register_op("aten.diagonal", output=_diagonal, field=_diagonal_field, source="torch.diagonal")
+register_op("aten.diagonal", output=_diagonal, field=_diagonal_field, source="torch.diagonal", put_back=_diagonal_back)
+register_op("aten.diag_embed", output=_diagonal_embedded, field=_diagonal_embedded_field, source="torch.diag_embed")
 register_op(
-    "aten.diag_embed", output=_diagonal_embedded, field=NoField("no rule is written for it"), source="torch.diag_embed"
+    "aten.slice_scatter",
+    output=same,
+    field=lambda op, x, source, *place, **given: _sliced_back(op, 0, x, source, *place, **given),
+    source="torch.slice_scatter",
 )
 register_op(
-    *aten("slice_scatter select_scatter diagonal_scatter as_strided_scatter"),
+    "aten.select_scatter",
     output=same,
-    field=NoField("no rule is written for it"),
-    source="torch.slice_scatter, torch.select_scatter, torch.diagonal_scatter, torch.as_strided_scatter",
+    field=lambda op, x, source, dim, index: _selected_back(op, 0, x, source, dim, index),
+    source="torch.select_scatter",
+)
+register_op(
+    "aten.diagonal_scatter",
+    output=same,
+    field=lambda op, x, source, *place, **given: _diagonal_back(op, 0, x, source, *place, **given),
+    source="torch.diagonal_scatter",
+)
+register_op(
+    "aten.as_strided_scatter",
+    output=same,
+    field=NoField("it writes in the order of memory, which the trace does not hold"),
+    source="torch.as_strided_scatter",
 )

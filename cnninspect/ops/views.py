@@ -214,7 +214,12 @@ register_op(
 )
 register_op("aten.expand", output=_expanded, field=_expand_field, source="torch.Tensor.expand")
 register_op(*aten("as_strided(_)"), output=_strided, field=_as_strided_field, source="torch.as_strided")
-register_op("aten.resize_", output=_strided, field=NoField("no rule is written for it"), source="torch.Tensor.resize_")
+register_op(
+    "aten.resize_",
+    output=_strided,
+    field=NoField("it keeps elements in the order of memory, which the trace does not hold"),
+    source="torch.Tensor.resize_",
+)
 register_op("aten.permute", output=_permuted, field=_permute_field, source="torch.permute", put_back=_permuted_back)
 register_op(
     "aten.transpose", output=_transposed, field=_transpose_field, source="torch.transpose", put_back=_transposed_back
@@ -244,7 +249,7 @@ register_op(
 register_op(
     "aten.detach_",
     output=same,
-    field=NoField("no rule is written for it"),
+    field=elementwise,
     source="torch.Tensor.detach_",
     stops_gradient=True,
 )

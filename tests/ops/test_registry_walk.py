@@ -17,11 +17,24 @@ from cnninspect.ops.registry import OPS, POINTWISE, register_op
 from cnninspect.ops.shapes import same
 from cnninspect.receptive.knowledge import NoField, depends_on_nothing, reads_by_data
 from tests.ops.aten.test_rules import SAMPLES as SHAPE_SAMPLES
-from tests.receptive.samples_computing import SAMPLES as FIELD_SAMPLES
+from tests.receptive.test_rules import SAMPLES as FIELD_SAMPLES
 
 catalogue.load()
 PACKAGE = Path(cnninspect.__file__).parent
 OWN = [packet for packet in OPS if packet != POINTWISE]
+
+
+ON_OTHER_DEVICES = {
+    "aten._scaled_dot_product_cudnn_attention": "aten._scaled_dot_product_flash_attention_for_cpu",
+    "aten._scaled_dot_product_efficient_attention": "aten._scaled_dot_product_flash_attention_for_cpu",
+    "aten._scaled_dot_product_flash_attention": "aten._scaled_dot_product_flash_attention_for_cpu",
+    "aten.cudnn_batch_norm": "aten.native_batch_norm",
+    "aten.detach_": "aten.detach",
+}
+"""Ops that no sample can run or see on the CPU, each with the op whose rule it shares."""
+
+FUSED_CELLS = ("aten._thnn_fused_lstm_cell", "aten._thnn_fused_gru_cell")
+"""They run on CUDA only; tests/ops/test_fused_cells.py holds their rule against the equations of a step."""
 
 
 def tagged_pointwise(packet: str) -> bool:
@@ -39,10 +52,13 @@ def test_every_op_has_samples_of_its_shapes_and_multiply_accumulates() -> None:
 def test_every_field_rule_has_a_sample() -> None:
     """Values that are made or read by data have nothing to react to; pointwise ops share one rule and its samples."""
     shared = (depends_on_nothing, reads_by_data)
+    for packet, like in ON_OTHER_DEVICES.items():
+        assert OPS[packet].field is OPS[like].field
     own = {
         packet
         for packet in OWN
-        if not isinstance(OPS[packet].field, NoField)
+        if packet not in (*ON_OTHER_DEVICES, *FUSED_CELLS)
+        and not isinstance(OPS[packet].field, NoField)
         and OPS[packet].field not in shared
         and not (OPS[packet].field is elementwise and tagged_pointwise(packet))
     }

@@ -79,6 +79,13 @@ def split_part(x: Tensor) -> Tensor:
     return y
 
 
+def on_the_diagonal(x: Tensor) -> Tensor:
+    """Only row 0 has an element of the diagonal in the first column."""
+    y = x * 1
+    y.diagonal(0, 2, 3).add_(x.sum())
+    return y
+
+
 def overwritten(x: Tensor) -> Tensor:
     y = near(x)
     y.fill_(1)
@@ -99,6 +106,7 @@ CASES = [
     (older_view_sees_it, ([0, 1, 2, 3], [2, 3, 4, 5])),
     (unbound_part, ([None, 1, 2, 3, 4, 5], [None, 1, 2, 3, 4, 5])),
     (split_part, ([0, 1, 2, 3, 3, 4], [0, 1, 2, 3, 5, 5])),
+    (on_the_diagonal, ([0, 1, 2, 3, 4, 5], [5, 1, 2, 3, 4, 5])),
     (overwritten, ([None] * 6, [None] * 6)),
     (emptied_then_refilled, OWN),
 ]
@@ -127,13 +135,13 @@ def test_rows_seen(function: Callable[[Tensor], Tensor], expected: tuple[list[in
 
 
 def test_writing_where_it_is_not_known_taints_the_tensor() -> None:
-    def diagonal(x: Tensor) -> Tensor:
+    def windows(x: Tensor) -> Tensor:
         y = x * 1
-        y.diagonal(0, 2, 3).add_(x.sum())
+        y.unfold(2, 2, 2).add_(x.sum())
         return y
 
-    field = field_of(diagonal)
-    assert field.unknown == "aten.diagonal"
+    field = field_of(windows)
+    assert field.unknown == "aten.unfold"
 
 
 def test_constants_written_into_constants_cost_nothing_and_see_nothing() -> None:

@@ -13,9 +13,10 @@ from cnninspect.receptive.intervals import intervals
 from cnninspect.trace.encode import live_tensors
 from cnninspect.trace.recorder import record
 from cnninspect.trace.records import Trace
+from tests.receptive import samples_computing, samples_mixing
 from tests.receptive.samples import Sample
-from tests.receptive.samples_computing import SAMPLES
 
+SAMPLES = [*samples_computing.SAMPLES, *samples_mixing.SAMPLES]
 CASES = [pytest.param(sample, id=f"{sample.id}-{index}") for index, sample in enumerate(SAMPLES)]
 
 

@@ -3,6 +3,8 @@
 MACs come from torch's counter, or by hand where it has no formula.
 """
 
+from dataclasses import replace
+
 import torch
 
 from tests.ops.aten.samples import OpSample, by_algorithm, counted, on_cpu, op
@@ -37,6 +39,11 @@ SAMPLES: list[OpSample] = [
     by_algorithm("_linalg_svd", (2, 4, 6), False, False),
     *(by_algorithm("linalg_qr", (2, *shape), mode) for shape in ((4, 6), (6, 4)) for mode in ("reduced", "complete")),
     by_algorithm("_linalg_eigh", (2, 4, 4)),
+    by_algorithm("linalg_eig", (2, 4, 4)),
+    replace(by_algorithm("linalg_pinv", (2, 4, 6)), device="cpu"),
+    *(by_algorithm("linalg_lu", (2, *shape)) for shape in ((4, 6), (6, 4))),
+    by_algorithm("linalg_lu_factor_ex", (2, 4, 6)),
+    by_algorithm("cholesky_solve", (2, 4, 3), (2, 4, 4)),
     on_cpu("_linalg_check_errors", Tensor((), torch.int32), "inv", is_matrix=True),
     by_algorithm("linalg_inv_ex", (2, 4, 4)),
     by_algorithm("linalg_cholesky_ex", (2, 4, 4)),

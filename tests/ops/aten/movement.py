@@ -52,6 +52,7 @@ SAMPLES: list[OpSample] = [
     op("replication_pad3d", (1, 2, 4, 6, 5), [1, 2, 3, 0, 1, 1]),
     op("im2col", (2, 3, 9, 8), [3, 2], [2, 1], [1, 0], [2, 3]),
     op("im2col", (3, 9, 8), [3, 3], [1, 1], [0, 0], [1, 1]),
+    on_cpu("unfold_backward", (2, 4, 3), [2, 9], 1, 3, 2),
     op("block_diag", [(2, 3), (4,), (1, 5)]),
     op("pixel_shuffle", (2, 12, 3, 4), 2),
     op("pixel_unshuffle", (12, 6, 4), 2),
