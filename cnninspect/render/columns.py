@@ -139,7 +139,7 @@ _ALL_NUMBERS = (
 
 
 def readers(report: Report, view: View) -> tuple[str, ...]:
-    """What readers see: the work of `flops` and of every view that is no tree, or else a summary or the fields."""
+    """The columns for readers: fields for `rf`; work for `flops` and for grouped or sorted rows; else the summary."""
     if isinstance(report, FieldStudy):
         return _FIELD
     if report.command != "flops" and view.is_tree:
@@ -149,20 +149,20 @@ def readers(report: Report, view: View) -> tuple[str, ...]:
 
 
 def _sorted_by(view: View) -> tuple[str, ...]:
-    """The number that the rows are sorted by, unless it has its place anyhow."""
+    """The number that rows are sorted by, unless the default columns have it."""
     usual = (*_WHICH[view.by], "macs")
     return () if view.sort is None or view.sort not in COLUMNS or view.sort in usual else (view.sort,)
 
 
 def programs(report: Report, view: View) -> tuple[str, ...]:
-    """What a file for programs holds."""
+    """The columns of a file for programs."""
     if isinstance(report, FieldStudy):
         return (_FIELD[0], "call", *_FIELD[1:])
     return (*_WHICH_FOR_PROGRAMS[view.by], *_ALL_NUMBERS)
 
 
 def chosen_columns(names: Iterable[str], shown: Report) -> Iterator[Column]:
-    """The columns of these names, those with a stand-in as many as the report has something for."""
+    """The columns of these names; `counters`, `flops_counters` and `added` become one column for each that there is."""
     for name in names:
         if name == COUNTERS:
             yield from (counter_column(counter) for counter in counters_of(shown))

@@ -122,10 +122,11 @@ def _memory_text(quantity: Quantity, marks: Marks) -> str:
 
 
 def _verified(report: Report) -> Iterator[Fact]:
-    """How many of the rows that add up to the totals agree in every number that was compared."""
+    """How many of the rows that add up to the totals agree in every number that was compared, and what was not."""
     leaves = [row for row in report.rows if row.leaf and row.quantities]
     verdicts = Counter(row.verdict for row in leaves)
     parts = ", ".join(f"{label} {_matches(leaves, name)}" for name, label in _VERIFIED if _matches(leaves, name))
+    parts = "; ".join(filter(None, (parts, _unprobed(leaves))))
     text = f"formula = measurement on {verdicts[Verdict.MATCH]} of {len(leaves)} rows"
     others = [f"{verdicts[other]} {other.value.replace('_', ' ')}" for other in _UNVERIFIED if verdicts[other]]
     yield Fact("verified", f"{text} ({parts})" if parts else text, ", ".join(others))
@@ -141,6 +142,16 @@ def _differing(report: Report) -> Iterator[Fact]:
 
 _UNVERIFIED = (Verdict.DIFFER, Verdict.UNKNOWN, Verdict.NOT_COUNTED)
 _VERIFIED = (("output_shape", "shape"), ("params", "params"), ("macs", "MACs"), ("receptive_field", "field"))
+
+
+def _unprobed(rows: Sequence[Row]) -> str:
+    """How many receptive fields no probe has checked; empty for a report without fields."""
+    fields = [row.receptive_field for row in rows if row.receptive_field is not None]
+    verdicts = [field.verdict for field in fields if field.was_computed]
+    unprobed = verdicts.count(Verdict.NOT_RUN)
+    if not unprobed:
+        return ""
+    return "fields not probed" if unprobed == len(verdicts) else f"{unprobed} of {len(verdicts)} fields not probed"
 
 
 def _matches(rows: Sequence[Row], name: str) -> int:

@@ -4,12 +4,12 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from cnninspect.render.words import sentence
 
 from cnninspect.checks import with_checks
 from cnninspect.checks.budgets import KINDS, check_budgets, parse_budget
 from cnninspect.errors import UsageError
 from cnninspect.render import render_text
+from cnninspect.render.check_text import sentence
 from cnninspect.report.document import Document
 from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict

@@ -200,3 +200,11 @@ def test_yaml_without_its_package(tmp_path, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without_yaml)
     with pytest.raises(UsageError, match="reading YAML needs PyYAML: python -m pip install PyYAML"):
         read_claims(written(tmp_path, "claims.yaml", YAML))
+
+
+def test_a_module_called_total_is_named_with_its_kind(tmp_path):
+    file = tmp_path / "claims.csv"
+    file.write_text("layer,kind,output_shape,params\ntotal,Linear,10,20\ntotal,,,30\n")
+    module, total = read_claims(str(file))
+    assert (module.is_total, module.layer, module.kind) == (False, "total", "Linear")
+    assert (total.is_total, total.cells["params"].value) == (True, 30)

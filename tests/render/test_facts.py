@@ -5,7 +5,7 @@ from dataclasses import replace
 from cnninspect.render.screen import UNICODE
 from cnninspect.render.totals import facts, title
 from cnninspect.report.field import ReceptiveField
-from cnninspect.report.quantities import Status, Unit
+from cnninspect.report.quantities import Status, Unit, Verdict
 from tests.render.samples import agreed, doubtful, tiny
 
 
@@ -71,3 +71,18 @@ def test_receptive_field_of_the_last_map():
     sample = tiny()
     found = said(replace(sample, totals={**sample.totals, "receptive_field": field}))
     assert found["field"][0] == "195x195, jump 32, padding 66 at the last spatial map"
+
+
+def test_fields_that_no_probe_checked_are_not_said_to_be_verified():
+    """tiny has 7 leaves: stem, relu, block.0, block.1, the pool, the view and fc."""
+    field = ReceptiveField((3, 3), (1, 1), (1, 1), Status.EXACT)
+    probed = replace(field, verdict=Verdict.MATCH)
+
+    def verified(*fields):
+        rows = tuple(replace(row, receptive_field=found) for row, found in zip(tiny().rows, fields, strict=True))
+        (fact,) = [fact for fact in facts(replace(tiny(), rows=rows), UNICODE) if fact.label == "verified"]
+        return fact.text
+
+    assert verified(*[field] * 9).endswith("(shape 7, params 4, MACs 3; fields not probed)")
+    assert verified(*[probed] * 8, field).endswith("(shape 7, params 4, MACs 3, field 6; 1 of 7 fields not probed)")
+    assert verified(*[probed] * 9).endswith("(shape 7, params 4, MACs 3, field 7)")
