@@ -20,7 +20,7 @@ from cnninspect.inspection.accounts import backward, memory
 from cnninspect.inspection.accounts.backward import Backward
 from cnninspect.inspection.accounts.memory import Memory
 from cnninspect.inspection.accounts.operations import Operations
-from cnninspect.inspection.accounts.traffic import Traffic
+from cnninspect.inspection.accounts.speed import Traffic
 from cnninspect.measure.base import COUNTERS
 from cnninspect.ops.backward import BackwardMacs
 from cnninspect.ops.registry import MODULES

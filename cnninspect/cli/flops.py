@@ -147,12 +147,10 @@ _SORTABLE: dict[str, tuple[str, _Asked]] = {
 
 def _accounts(options: WorkOptions, machine: dict[str, Any]) -> list[Account]:
     from cnninspect.inspection.accounts.backward import Backward
-    from cnninspect.inspection.accounts.conventions import Conventions
     from cnninspect.inspection.accounts.memory import Memory
-    from cnninspect.inspection.accounts.operations import Operations
+    from cnninspect.inspection.accounts.operations import Conventions, Operations
     from cnninspect.inspection.accounts.ops import ByOp
-    from cnninspect.inspection.accounts.time import Time
-    from cnninspect.inspection.accounts.traffic import Traffic
+    from cnninspect.inspection.accounts.speed import Time, Traffic
 
     optimizer = options.optimizer or Optimizer.SGD
     asked: list[tuple[bool, Account]] = [

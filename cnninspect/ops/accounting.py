@@ -42,7 +42,7 @@ class Tally:
         return sum(number for work, number in self.operations.items() if work.computes and work is not Work.MAC)
 
 
-def account(trace: Trace) -> list[Tally]:
+def tallies_of(trace: Trace) -> list[Tally]:
     """One Tally per call of the trace, in its order: the ops that it ran itself, calls below it excluded."""
     return [tally(trace.ops[index] for index in call.ops) for call in trace.calls]
 

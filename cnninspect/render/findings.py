@@ -100,7 +100,8 @@ def _cells(check: Check, where: str | None, marks: Marks) -> dict[str, Cell]:
 
 def _change(check: Check) -> str:
     """How far the network has moved, where both ends are certain; a formula and its measurement are of one network."""
-    moved = check.source != "formula" and check.verdict is not Verdict.UNKNOWN
+    certain = check.expected_status is check.found_status is Status.EXACT
+    moved = certain and check.source != "formula" and check.verdict is not Verdict.UNKNOWN
     return change_text(check.expected, check.found) if moved else ""
 
 

@@ -53,6 +53,8 @@ def one_sided(
     parts: Mapping[str, Any] | None = None,
 ) -> Quantity:
     """A number that one side alone has, so that nothing was compared; `why` says what the other side lacks."""
+    if analytic == 0 and status is Status.LOWER_BOUND:
+        analytic = None
     value = analytic if analytic is not None else next(iter((measured or {}).values()), None)
     reasons = (Reason(Cause.NOT_MEASURED if analytic is not None else Cause.NO_FORMULA, why),)
     status = Status.UNKNOWN if value is None else status

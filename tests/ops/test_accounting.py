@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from cnninspect.measure.torch_flops import torch_macs
-from cnninspect.ops.accounting import UNITS, account, total
+from cnninspect.ops.accounting import UNITS, tallies_of, total
 from cnninspect.ops.registry import Work
 from cnninspect.report.quantities import Status
 from tests.measure.models import FAMILIES, meta_run, run_of
@@ -16,7 +16,7 @@ from tests.measure.models import FAMILIES, meta_run, run_of
 
 def operations(model, *args):
     """What the whole run does, classes with nothing left out."""
-    found = total(account(run_of(model, *args).trace)).operations
+    found = total(tallies_of(run_of(model, *args).trace)).operations
     return {work: number for work, number in found.items() if number}
 
 
@@ -57,7 +57,7 @@ def test_added_rows_count_by_what_is_added():
 def test_what_is_not_multiply_accumulate_adds_up():
     """Hand arithmetic: 75 elements normalised, 75 through relu, 2x2 windows of 4 in each of 3 channels compared."""
     net = nn.Sequential(nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(3, 1, 1))
-    found = total(account(run_of(net, X[:1]).trace))
+    found = total(tallies_of(run_of(net, X[:1]).trace))
     assert found.element_operations == 75 + 75 + 3 * 4 * 4
     assert found.status is Status.EXACT
 
@@ -66,7 +66,7 @@ def test_an_unknown_op_is_listed_and_leaves_a_lower_bound():
     with torch.library._scoped_library("cnninspect_test", "FRAGMENT") as library:
         library.define("strange(Tensor x) -> Tensor")
         library.impl("strange", torch.clone, "CompositeExplicitAutograd")
-        found = total(account(run_of(torch.ops.cnninspect_test.strange, X).trace))
+        found = total(tallies_of(run_of(torch.ops.cnninspect_test.strange, X).trace))
     assert found.unclassified == {"cnninspect_test.strange": 1}
     assert found.status is Status.LOWER_BOUND
 
@@ -75,7 +75,7 @@ def test_an_unknown_op_is_listed_and_leaves_a_lower_bound():
 def test_nothing_falls_through(family):
     """Oracle for the multiply-accumulates: torch's registry of FLOP formulas."""
     run = meta_run(family)
-    found = total(account(run.trace))
+    found = total(tallies_of(run.trace))
     assert found.unclassified == {}
     assert found.operations[Work.MAC] == sum(count.value or 0 for count in torch_macs(run))
 

@@ -93,13 +93,10 @@ def _judge(part: BackwardMacs, count: Count, beyond: bool) -> Quantity:
     analytic = None if (part.missing and not part.total) or (beyond and differs) else part.total
     status = Status.UNKNOWN if analytic is None else part.status
     reason = explain(COUNTER, count, part.total, multiplies, CONVENTION) if differs and analytic is not None else None
-    return judge(
-        Unit.MACS,
-        analytic,
-        {} if count.value is None else {COUNTER: count.value},
-        status=status,
-        reasons={COUNTER: reason} if reason else {},
-    )
+    measured = {} if count.value is None else {COUNTER: count.value}
+    judged = judge(Unit.MACS, analytic, measured, status=status, reasons={COUNTER: reason} if reason else {})
+    # Gradients that torch alone saw did run: they are no less than that.
+    return replace(judged, status=Status.LOWER_BOUND) if judged.analytic is None and judged.value else judged
 
 
 def _own_part(part: BackwardMacs, judged: Quantity, is_owner: bool) -> Quantity:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from cnninspect.inspection.accounts.base import Addition, Inspected
 from cnninspect.inspection.accounts.operations import UNCOUNTED
-from cnninspect.inspection.accounts.traffic import traffic_of
+from cnninspect.inspection.accounts.speed import traffic_of
 from cnninspect.measure.base import Count
 from cnninspect.measure.explain import explain
 from cnninspect.ops.accounting import operations_of
