@@ -151,7 +151,9 @@ def _by_region(mask: Mask, regions: tuple[Region, ...]) -> Iterator[tuple[Region
 def _predicted(field: Field, region: Region, form: Form) -> tuple[Mask, bool]:
     """Which elements the region may reach, and whether exactly those: holes play no part where it is a slab."""
     seen = np.full((1,) * len(field.shape), region.input in field.inputs)
-    cut, exact = 0, True
+    # Whole inputs without axes are only known to be seen or not: an element that a constant stands for sees none.
+    cut, exact = 0, region.input in field.inputs and any(axis.input == region.input for axis in field.strict)
+    exact |= region.input not in field.inputs
     for axis, interval in (field.strict if form == "strict" else field.local).items():
         if axis.input == region.input:
             first, last = region.first[axis.dim], region.last[axis.dim]

@@ -24,7 +24,9 @@ class Engine:
     with a window see. `made` is the index of the op that made a value. `before` holds earlier contents of tensors
     written through a view, with the op that ended them.
 
-    Once Python code has seen elements that depend on an input, so may everything that comes after.
+    After `.item()` or `.tolist()` Python code has numbers that depend on an input, in ways that no op shows. Calls that
+    are given a number then, and constants that are new then, are unknown. The path that the code takes is the run's:
+    a field is that of the ops that ran, so a read bool, which only chooses among them, taints nothing.
     """
 
     def __init__(self, trace: Trace, axes: Mapping[str, Sequence[Axis]], knowledge: Knowledge):
@@ -38,7 +40,9 @@ class Engine:
         self._overwritten: dict[int, str] = {}
         self._indices = trace.indices
         self._read_out = deque(trace.read_out)
+        self._calls = trace.calls
         self._seen_by_code: str | None = None
+        self._inputs_seen: frozenset[str] = frozenset()
         for name, ref in trace.inputs.items():
             self.reaches[ref.value] = reach.of_input(name, ref.shape, axes[name])
 
@@ -47,10 +51,12 @@ class Engine:
         self._refresh(ref.value)
         known = self.reaches.get(ref.value)
         if known is None:
+            new = ref.state is None and self._seen_by_code is not None
             known = Reach(
                 ref.shape,
+                inputs=self._inputs_seen if new else frozenset(),
                 unknown=self._overwritten.get(ref.storage),
-                data_dependent=self._seen_by_code if ref.state is None else None,
+                data_dependent=self._seen_by_code if new else None,
                 content=self._content(ref),
             )
             self.reaches[ref.value] = known
@@ -99,8 +105,10 @@ class Engine:
         while self._read_out and self._read_out[0][0] <= ops:
             _, kind, ref = self._read_out.popleft()
             known = self.of(ref)
-            if known.inputs or not known.is_known:
-                self._seen_by_code = kind
+            only_chooses = ref.dtype == "bool" and not ref.shape
+            if (known.inputs or not known.is_known) and not only_chooses:
+                self._seen_by_code = self._seen_by_code or kind
+                self._inputs_seen |= known.inputs
 
     def _results(self, op: Op, latest: bool = False) -> list[Reach]:
         """One reach for each result of the op; unknown where no rule says more."""
@@ -122,7 +130,8 @@ class Engine:
         inputs = frozenset[str]().union(*(part.inputs for part in parts))
         unknown = next((part.unknown for part in parts if part.unknown), None)
         by_data = next((part.data_dependent for part in parts if part.data_dependent), None)
-        if self._seen_by_code is not None:
+        if self._seen_by_code is not None and _holds_number((self._calls[op.call].args, self._calls[op.call].kwargs)):
+            inputs |= self._inputs_seen
             return [Reach(ref.shape, {}, inputs, unknown, by_data or self._seen_by_code) for ref in op.outputs]
         known = self._known(op)
         if known is not None and known.content is not None:
@@ -217,3 +226,14 @@ class Engine:
                 pass
         unknown = whole.unknown or part.unknown or view.op.packet
         return Reach(whole.shape, {}, whole.inputs | part.inputs, unknown, whole.data_dependent or part.data_dependent)
+
+
+def _holds_number(tree: Any) -> bool:
+    """Whether a number stands among the arguments of a call, on its own or in a slice."""
+    if isinstance(tree, slice):
+        return _holds_number((tree.start, tree.stop, tree.step))
+    if isinstance(tree, (tuple, list)) and not isinstance(tree, TensorRef):
+        return any(map(_holds_number, tree))
+    if isinstance(tree, Mapping):
+        return any(map(_holds_number, tree.values()))
+    return isinstance(tree, (int, float, complex)) and not isinstance(tree, bool)

@@ -52,14 +52,24 @@ def row_fields(fields: Fields) -> list[ReceptiveField | None]:
 
 
 def last_map(fields: Fields) -> Call | None:
-    """The last call, in their order, whose output still is a map: every axis has its own dimension."""
-    returning = (call for call in reversed(fields.trace.calls) if call.outputs)
-    return next((call for call in returning if _is_map(fields, fields.reach(call, call.outputs[0]))), None)
+    """The last call on the way to the main output, the first that the network returns, whose output still is a map.
+
+    In a map every axis has its own dimension.
+    """
+    trace = fields.trace
+    needed = {ref.value for ref in trace.outputs[:1]}
+    for op in reversed(trace.ops):
+        if any(ref.value in needed for ref in op.outputs):
+            needed.update(ref.value for ref in op.inputs)
+    leading = (call for call in reversed(trace.calls) if call.outputs and call.outputs[0].value in needed)
+    return next((call for call in leading if _is_map(fields, fields.reach(call, call.outputs[0]))), None)
 
 
 def _row(fields: Fields, reach: Reach, ref: TensorRef) -> ReceptiveField | None:
     """The row of a tensor, which is the result `ref` of some op."""
     if not reach.is_known:
+        if not any(axes for name, axes in fields.axes.items() if name in reach.inputs or not reach.inputs):
+            return None
         return ReceptiveField(status=Status.UNKNOWN, cause=reach.unknown or reach.data_dependent)
     axes = axes_of(fields, reach)
     if not axes:

@@ -1,0 +1,163 @@
+"""What Python code reads of tensors, what NaN cannot pass, runs that never end, and the field of a whole network."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cnninspect.inspection.pipeline import inspect_model
+from cnninspect.measure.limits import Allowance, Limit, LimitReachedError
+from cnninspect.report.document import Report
+from cnninspect.report.quantities import Status, Verdict
+from cnninspect.report.reasons import Cause
+
+
+class WarnItem(nn.Module):
+    """Reads a bool, only to warn (transformers' warning about missing attention masks)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.layer = nn.Embedding(100, 16), nn.TransformerEncoderLayer(16, 2, batch_first=True)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        if 0 in ids[:, [-1, 0]]:
+            print("pass a mask", end="")
+        return self.layer(self.embedding(ids))
+
+
+class CauseView(nn.Module):
+    """Reads a sum, then takes views of what a convolution makes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.sum().item() > 1e9:
+            raise ValueError
+        y = self.conv(x)
+        return y[..., :4] * 2 + y[..., 0, None] * 3
+
+
+class Scaled(nn.Module):
+    """What was read comes back as a factor: then every element may depend on the whole input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x) * x.mean().item()
+
+
+class NoAxes(nn.Module):
+    """Graph pooling: how many graphs there are is read; the inputs have no spatial axes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(16, 32), nn.Linear(32, 3)
+
+    def forward(self, x: Tensor, batch: Tensor) -> Tensor:
+        x = self.first(x).relu()
+        return self.last(x.new_zeros(int(batch.max().item()) + 1, 32).index_add_(0, batch, x))
+
+
+class NeverEnds(nn.Module):
+    """A loop that ends when a mean is large enough; NaN never is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 1, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x)
+        while not x.mean() > 3:
+            x = x + 1
+        return x
+
+
+def _run_for_ever() -> None:
+    while True:
+        pass
+
+
+def report(model: Any, *inputs: str) -> Report:
+    return inspect_model(model, inputs=inputs, probe=True)
+
+
+def test_a_bool_that_is_read_only_chooses_what_runs() -> None:
+    found = [row.receptive_field for row in report(WarnItem, "1x7:int64").rows if row.receptive_field]
+    assert found
+    assert all(field.status is Status.EXACT for field in found)
+    assert found[0].is_global  # attention
+
+
+@pytest.mark.parametrize("model", [CauseView, Scaled])
+def test_what_may_hold_a_number_that_was_read_is_unknown_because_of_the_read(model: type[nn.Module]) -> None:
+    fields = {row.label: row.receptive_field for row in report(model, "1x3x8x8").rows if row.receptive_field}
+    assert fields["conv"].size == (3, 3)
+    assert fields["Tensor.mul"].status is Status.UNKNOWN
+    assert {field.cause for field in fields.values() if field.status is Status.UNKNOWN} == {"Tensor.item"}
+
+
+def test_nothing_has_an_unknown_field_where_there_is_none() -> None:
+    assert not [row for row in report(NoAxes, "50x16", "50:int64").rows if row.receptive_field]
+
+
+def test_a_probe_that_never_ends_is_ended_and_says_so() -> None:
+    found = report(NeverEnds, "1x1x8x8")
+    fields = {row.label: row.receptive_field for row in found.rows if row.receptive_field}
+    assert fields["conv"].size == (3, 3)
+    assert {reason.cause for reason in fields["Tensor.mean"].why} == {Cause.LIMIT}
+    assert Verdict.DIFFER not in {field.verdict for field in fields.values()}
+    assert [note for note in found.notes if "ended after" in note]
+
+
+def test_a_loop_without_ops_is_ended_too() -> None:
+    start = time.monotonic()
+    with pytest.raises(LimitReachedError), Limit(Allowance(ops=10, seconds=60, silent=0.2)):
+        _run_for_ever()
+    assert time.monotonic() - start < 30
+
+
+def test_nan_that_a_fourier_transform_leaves_out_is_no_contradiction() -> None:
+    def mixed(x: Tensor) -> Tensor:
+        return torch.fft.fft(torch.fft.fft(x, dim=-1), dim=-2).real
+
+    field = report(mixed, "1x8x16").rows[-1].receptive_field
+    assert field is not None
+    assert field.is_global
+    assert field.verdict is Verdict.UNKNOWN
+    assert "coefficients that are exactly 0" in field.why[0].text
+
+
+def test_an_input_that_only_some_elements_see_is_no_contradiction() -> None:
+    def modulated(x: Tensor, position: Tensor) -> Tensor:
+        return dense(x) * torch.cat([torch.zeros(32, device=x.device), position])[None, :, None]
+
+    weight = torch.ones(16, 16)
+
+    def dense(x: Tensor) -> Tensor:
+        return nn.functional.linear(x, weight.to(x.device))
+
+    found = report(modulated, "1x96x16", "64")
+    assert Verdict.DIFFER not in {row.receptive_field.verdict for row in found.rows if row.receptive_field}
+
+
+def test_the_field_of_a_network_is_that_of_its_first_output() -> None:
+    class TwoHeads(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.main = nn.Conv2d(1, 2, 3, padding=1), nn.Conv2d(2, 2, 5, padding=2)
+            self.auxiliary = nn.Conv2d(2, 2, 1)
+
+        def forward(self, x: Tensor) -> dict[str, Tensor]:
+            x = self.body(x)
+            return {"out": self.main(x), "aux": self.auxiliary(x)}
+
+    total = report(TwoHeads, "1x1x16x16").totals["receptive_field"]
+    assert (total.size, total.layer) == ((7, 7), "main")  # 3 + (5 - 1)
