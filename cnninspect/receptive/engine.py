@@ -60,6 +60,8 @@ class Engine:
                 content=self._content(ref),
             )
             self.reaches[ref.value] = known
+        elif ref.value in self._indices and known.content is None and known.is_known and not known.inputs:
+            known = self.reaches[ref.value] = Reach(ref.shape, content=self._content(ref))
         return known
 
     def _content(self, ref: TensorRef) -> Indices | None:
@@ -147,8 +149,10 @@ class Engine:
 
     def _apply(self, op: Op, args: Any, kwargs: Any) -> Result:
         known = self._known(op)
-        if known is None or isinstance(known.field, NoField):
+        if known is None:
             raise NoRule
+        if isinstance(known.field, NoField):
+            raise NoRule(known.field.why)
         return known.field(op, *args, **kwargs)
 
     def _checked(self, op: Op, position: int, found: list[Reach]) -> Reach:

@@ -32,8 +32,10 @@ from cnninspect.trace.values import Values
 
 LayerOf = Callable[[nn.Module], Layer]
 
-_READ_INDICES = {"aten.index.Tensor", "aten.index_select.default", "aten.lift_fresh.default"}
-"""Ops that read elsewhere where an index tensor is another; a list in Python becomes a tensor by `lift_fresh`."""
+_READ_INDICES = {
+    "aten.index.Tensor", "aten.index_select.default", "aten.lift_fresh.default", "aten._pack_padded_sequence.default",
+}  # fmt: skip
+"""Ops that read elsewhere where an index tensor, or one of lengths, is another; `lift_fresh` makes one of a list."""
 
 _MOST_INDICES = 1 << 16
 

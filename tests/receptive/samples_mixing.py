@@ -191,6 +191,11 @@ PACKED = [
         lambda x: pack_padded_sequence(x, torch.tensor([5, 2]), batch_first=True).data,
         (2, 5, 3),
     ),
+    Sample(
+        "aten._pack_padded_sequence",
+        lambda x: pack_padded_sequence(x, torch.full((2,), 3), batch_first=True, enforce_sorted=False).data,
+        (2, 5, 3),
+    ),
 ]
 
 SAMPLES = [*LOSSES, *LINALG, *ATTENTION, *LOOKED_UP, *PLACED, *DRAWN, *NORMS, *PACKED]
