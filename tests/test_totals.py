@@ -84,3 +84,14 @@ def test_a_sum_with_an_unknown_part_is_a_lower_bound(without_shape: Any) -> None
     assert (activations.status, activations.verdict) == (Status.UNKNOWN, Verdict.UNKNOWN)
     assert (whole.status, whole.verdict) == (Status.LOWER_BOUND, Verdict.UNKNOWN)
     assert whole.why == activations.why != ()
+
+
+def test_packed_weights_are_unknown_and_not_0():
+    """Dynamically quantised layers of 8*8 + 8 and 8*4 + 4 weights, none of which is a parameter."""
+    net = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 4))
+    quantised = torch.ao.quantization.quantize_dynamic(net, {nn.Linear})
+    totals = inspect_model(quantised, (2, 8), device="cpu").totals
+    for name in ("params", "trainable_params", "params_bytes"):
+        assert (totals[name].value, totals[name].status) == (None, Status.UNKNOWN)
+        assert "pack their weights" in totals[name].why[0].text
+    assert totals["total_bytes"].status is Status.LOWER_BOUND

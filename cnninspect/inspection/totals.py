@@ -25,6 +25,7 @@ STORAGE = "storage"
 
 NOT_LISTED = "a plain function does not list its tensors, so their storages are not walked"
 SHARED = "tensors share a part of their storage: declared shapes do not say how much they hold together"
+PACKED = "quantised layers pack their weights: their elements are no parameters and cannot be listed"
 UNWALKED = "the memory of a tensor cannot be walked (a sparse one?)"
 SHAPELESS = "no formula gives the output shape of a layer with parameters"
 ONE_SOURCE = "lifetimes of storages are measured; no formula says what is alive at once"
@@ -98,6 +99,8 @@ def _against(
     """What is declared against what a walk over the storages found; `why` says what is missing of the two."""
     if not findings.held.of_module:
         return one_sided(unit, NOT_LISTED, analytic=declared)
+    if findings.held.packed and unit is not Unit.ELEMENTS:
+        return replace(judge(unit, None, {}), why=(Reason(Cause.NOT_COVERED, PACKED),))
     if declared is None:
         why += () if why else (Reason(Cause.NOT_COVERED, SHARED),)
     if walked is None:

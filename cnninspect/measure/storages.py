@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
@@ -32,7 +33,8 @@ class Held:
 class Holdings:
     """What a run's tensors hold; None where the memory of one cannot be walked.
 
-    `of_module` is False for a plain function, which keeps its tensors where nobody can list them. `input_bytes`
+    `of_module` is False for a plain function, which keeps its tensors where nobody can list them; `packed` says that
+    layers hold weights that are no tensors, as quantised ones do. `input_bytes`
     counts every input in full, also one that shares or repeats its elements.
     """
 
@@ -41,6 +43,7 @@ class Holdings:
     buffers: Held | None
     input_bytes: int
     of_module: bool = True
+    packed: bool = False
 
 
 def holdings(run: Run) -> Holdings:
@@ -51,7 +54,15 @@ def holdings(run: Run) -> Holdings:
     parameters = list(run.model.parameters())
     buffers = [buffer for buffer in run.model.buffers() if not _lies_in(buffer, parameters)]
     trainable = [parameter for parameter in parameters if parameter.requires_grad]
+    if _holds_packed(run.model):
+        return Holdings(None, None, held(buffers), input_bytes, packed=True)
     return Holdings(held(parameters), held(trainable), held(buffers), input_bytes)
+
+
+def _holds_packed(model: nn.Module) -> bool:
+    """Whether a layer keeps objects of C++ among its attributes; every scripted module is one itself."""
+    own = (module for module in model.modules() if not isinstance(module, torch.jit.ScriptModule))
+    return any(isinstance(value, torch.ScriptObject) for module in own for value in vars(module).values())
 
 
 def held(tensors: Iterable[Tensor]) -> Held | None:
