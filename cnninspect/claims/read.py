@@ -20,20 +20,16 @@ _OF_A_TOTAL = ("params", "macs", "flops", "neurons", "receptive_field")
 class Claim:
     """What one row of the file says about one use of a layer, or about the totals.
 
-    `layer` is a module's path, "" for the root, or `total` without a `kind`: a row `total` that names a kind is about a
-    module that is called so. A function call is named by the path of the module that
-    calls it and its `kind`, which is "" where the row names none.
+    `layer` is a module's path, "" for the root. A function call is named by the path of the module that calls it and
+    its `kind`, which is "" where the row names none. `total` is the network as a whole, unless the row has a `kind` or
+    a `call`: totals have neither, so that such a row is about a module of that name.
     """
 
     layer: str
     call: int
     kind: str
     cells: Mapping[str, Claimed]
-
-    @property
-    def is_total(self) -> bool:
-        """Whether this is about the network as a whole."""
-        return self.layer == TOTAL and not self.kind
+    is_total: bool = False
 
 
 def read_claims(file: str) -> tuple[Claim, ...]:
@@ -56,16 +52,16 @@ def _claim(record: Record, file: str, following: Mapping[tuple[str, str], int]) 
     where = f"{file}, {record.place}"
     texts = {_column(header, f"{file}, {record.names_place}"): text for header, text in record.cells.items()}
     layer, kind = texts.get("layer", ""), texts.get("kind", "")
-    is_total = layer.lower() == TOTAL and not kind
-    if is_total:
-        layer = TOTAL
+    is_total = layer.lower() == TOTAL and not kind and "call" not in texts
+    layer = TOTAL if is_total else layer
     if not layer and not kind:
         raise UsageError(f"{where}: it names no layer. A function call without one is named by its kind.")
     cells = {column: _cell(column, texts[column], where) for column in COLUMNS if column in texts}
     if is_total and (wrong := [column for column in cells if column not in _OF_A_TOTAL]):
-        raise UsageError(f"{where}: a total has no {wrong[0]}. It has {', '.join(_OF_A_TOTAL)}.")
+        hint = f"It has {', '.join(_OF_A_TOTAL)}. A module called {layer} is named with its kind."
+        raise UsageError(f"{where}: a total has no {wrong[0]}. {hint}")
     call = _call(texts["call"], where) if "call" in texts else 0 if is_total else following[_use(layer, kind)]
-    return Claim(layer, call, kind, cells)
+    return Claim(layer, call, kind, cells, is_total)
 
 
 def _use(layer: str, kind: str) -> tuple[str, str]:

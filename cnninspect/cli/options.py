@@ -94,6 +94,12 @@ class OutputOptions:
     columns: Annotated[
         str | None, typer.Option(metavar="A,B,C", help="Columns of tables and CSV, in order.", rich_help_panel=_OUTPUT)
     ] = None
+    containers: Annotated[
+        bool,
+        typer.Option(
+            "--containers", help="CSV: also the modules that contain others, with their sums.", rich_help_panel=_OUTPUT
+        ),
+    ] = False
     format: Annotated[
         Format, typer.Option(help="How to write the report; else as FILE ends.", rich_help_panel=_OUTPUT)
     ] = Format.TABLE

@@ -24,7 +24,7 @@ _CUT = "\n\nCut here, at the size that GitHub shows. `--format json` has everyth
 def view_of(options: OutputOptions, command: str, *, of_two: bool = False) -> View:
     """The rows and columns that the options ask for; UsageError for a column that `command` does not have."""
     if options.columns is None:
-        return View(options.depth, options.ops)
+        return View(options.depth, options.ops, containers=options.containers)
     known = column_names(command, of_two=of_two)
     names = tuple(name.strip() for name in options.columns.split(","))
     for name in names:
@@ -32,7 +32,7 @@ def view_of(options: OutputOptions, command: str, *, of_two: bool = False) -> Vi
             near = nearest(name, known)
             hint = f"Nearest: {', '.join(near)}." if near else f"Columns: {', '.join(known)}."
             raise UsageError(f"--columns: no column is called {name!r}. {hint}")
-    return View(options.depth, options.ops, names)
+    return View(options.depth, options.ops, names, containers=options.containers)
 
 
 def write(report: Document, options: OutputOptions, view: View) -> None:

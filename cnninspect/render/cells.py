@@ -187,9 +187,15 @@ def status_cell(line: Line, _context: Context) -> Cell:
     return Cell(status.value, status.value, Tone.QUIET if status is Status.EXACT else Tone.UNKNOWN)
 
 
-def call_cell(line: Line, _context: Context) -> Cell:
-    """Which use of the module or function this is, from 0."""
-    return Cell(str(line.row.call), line.row.call)
+def fact_cell(name: str) -> Callable[[Line, Context], Cell]:
+    """The cell of what identifies or places a row: its path, call, depth; `true` or `false` as JSON writes them."""
+
+    def cell(line: Line, _context: Context) -> Cell:
+        value = getattr(line.row, name)
+        plain = str(value).lower() if isinstance(value, bool) else value
+        return Cell(str(plain), plain)
+
+    return cell
 
 
 def hyperparameters_cell(line: Line, _context: Context) -> Cell:

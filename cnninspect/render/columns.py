@@ -57,7 +57,11 @@ def _backward(part: str) -> Callable[[Line, Context], Cell]:
 
 def _columns() -> Iterable[Column]:
     yield Column(Heading("layer", "layer", kept=True), cells.layer_cell)
-    yield Column(Heading("call", "call", right=True), cells.call_cell)
+    yield Column(Heading("path", "path", kept=True), cells.fact_cell("path"))
+    yield Column(Heading("call", "call", right=True), cells.fact_cell("call"))
+    yield Column(Heading("depth", "depth", right=True), cells.fact_cell("depth"))
+    yield Column(Heading("leaf", "leaf"), cells.fact_cell("leaf"))
+    yield Column(Heading("functional", "functional"), cells.fact_cell("functional"))
     yield Column(Heading("kind", "kind"), cells.kind_cell)
     yield Column(Heading("input_shape", "input"), cells.input_cell)
     yield Column(Heading("output_shape", "output"), cells.output_cell)
@@ -126,9 +130,10 @@ _WORK = (
 )  # fmt: skip
 """What was asked for stands first: a narrow terminal shows the columns from the left, as many as fit."""
 
+_ID = ("path", "call", "kind", "depth", "leaf", "functional")
 _WHICH_FOR_PROGRAMS = {
-    By.LAYER: ("layer", "call", "kind", "input_shape", "output_shape"),
-    By.MODULE: ("layer", "kind"),
+    By.LAYER: (*_ID, "input_shape", "output_shape"),
+    By.MODULE: ("path", "kind"),
     By.KIND: ("kind",),
     By.OP: ("op",),
 }
@@ -157,7 +162,7 @@ def _sorted_by(view: View) -> tuple[str, ...]:
 def programs(report: Report, view: View) -> tuple[str, ...]:
     """The columns of a file for programs."""
     if isinstance(report, FieldStudy):
-        return (_FIELD[0], "call", *_FIELD[1:])
+        return (*_ID, *(name for name in _FIELD if name not in ("layer", "kind")))
     return (*_WHICH_FOR_PROGRAMS[view.by], *_ALL_NUMBERS)
 
 

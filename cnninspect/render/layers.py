@@ -14,13 +14,16 @@ from cnninspect.report.selection import View, select, shown_leaves
 from cnninspect.report.sums import total_of
 
 
-def layer_sheet(report: Report, view: View, marks: Marks, default: tuple[str, ...], *, whole: bool) -> Sheet:
+def layer_sheet(
+    report: Report, view: View, marks: Marks, default: tuple[str, ...], *, whole: bool, parts: bool = False
+) -> Sheet:
     """The sheet of the rows that the view shows; `default` names the columns where the view names none.
 
-    `whole` gives every name its whole path and shows every shape.
+    `whole` gives every name its whole path and shows every shape. `parts` leaves out each row that has a row below it:
+    the sum of a column is then its total.
     """
     shown = select(report, view)
-    lines = list(_lines(shown, marks, whole=whole))
+    lines = [line for line in _lines(shown, marks, whole=whole) if line.is_part or not parts]
     macs = report.totals.get("macs")
     context = Context(
         marks,

@@ -64,7 +64,8 @@ def data_sheet(document: Document, view: View, marks: Marks) -> Sheet:
         case Comparison():
             return comparison.side_by_side(document, view, marks, whole=True)
         case Report():
-            return layers.layer_sheet(document, view, marks, columns.programs(document, view), whole=True)
+            names = columns.programs(document, view)
+            return layers.layer_sheet(document, view, marks, names, whole=True, parts=not view.containers)
     raise TypeError(f"{type(document).__name__} has no table")
 
 

@@ -36,6 +36,7 @@ class View:
     """What the reader asked to see; `columns` None means those that the command shows by default.
 
     `sort` is the name of a number, largest first, or `name` or `kind`; `top` keeps that many rows.
+    Files for programs leave `containers` out unless asked: their numbers are the sums of rows that are there.
     """
 
     depth: int | None = None
@@ -44,6 +45,7 @@ class View:
     by: By = By.LAYER
     sort: str | None = None
     top: int | None = None
+    containers: bool = False
 
     @property
     def is_tree(self) -> bool:

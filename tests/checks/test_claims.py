@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from cnninspect.checks.baseline import check_baseline
 from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
+from cnninspect.report.row_id import RowId
 from tests.checks.claiming import checked, wrong
 from tests.render.samples import doubtful, report, row, tiny
 
@@ -132,3 +134,30 @@ NOT_THERE = [
 def test_a_claim_about_what_is_not_there_is_wrong(text, name, hint, tmp_path):
     check = checked(tiny(), tmp_path, text)[-1]
     assert (check.name, check.verdict, check.hint) == (name, Verdict.DIFFER, hint)
+
+
+def called_total(params):
+    """A network of 300 parameters whose module `total` has this many of them."""
+    rows = (row("", "Net", (1, 8), parent=None, leaf=False), row("total", "Linear", (1, 8), params=params))
+    return report(rows, params=300, macs=0, neurons=0)
+
+
+@pytest.mark.parametrize(
+    ("text", "about"),
+    [
+        ("layer,params\ntotal,300\n", None),
+        ("layer,kind,params\ntotal,Linear,200\n", "total"),
+        ("layer,call,params\ntotal,0,200\n", "total"),
+    ],
+    ids=["the totals", "a module by its kind", "a module by its call"],
+)
+def test_a_module_called_total_is_not_the_totals(text, about, tmp_path):
+    checks = checked(called_total(200), tmp_path, text)
+    assert wrong(checks) == []
+    assert {check.row and check.row.path for check in checks} == {about}
+
+
+def test_each_difference_of_a_module_called_total_is_its_own():
+    checks = check_baseline(called_total(200), called_total(100))
+    differing = [(check.row, check.name) for check in checks if check.verdict is Verdict.DIFFER]
+    assert differing == [(RowId("total", "Linear"), "params")]

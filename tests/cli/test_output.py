@@ -49,13 +49,13 @@ ENDINGS = [
     # the file, other arguments, how the report begins
     ("report.json", [], "{"),
     ("report.JSON", [], "{"),
-    ("report.csv", [], "layer,"),
+    ("report.csv", [], "path,call,kind,depth,leaf,functional,"),
     ("report.md", [], "### "),
     ("report.html", [], "<!DOCTYPE html>"),
     ("report.xml", [], "<?xml "),
     ("report.txt", [], "Net "),
     ("report", [], "Net "),
-    ("report.json", ["--format", "csv"], "layer,"),
+    ("report.json", ["--format", "csv"], "path,call,kind,depth,leaf,functional,"),
     ("report.json", ["--format", "table"], "Net "),
 ]
 
@@ -72,7 +72,7 @@ def test_without_a_format_the_file_says_which(cli, tmp_path, name, arguments, be
 def test_a_format_of_the_configuration_is_asked_for(cli, project):
     folder = project('[tool.cnninspect]\nformat = "csv"\n')
     assert cli("summary", "net:Net", *INPUT, "-o", "report.json").code == 0
-    assert (folder / "report.json").read_text().startswith("layer,")
+    assert (folder / "report.json").read_text().startswith("path,call,kind,depth,leaf,functional,")
 
 
 def test_a_table_in_a_file_is_plain_and_whole(tmp_path):

@@ -73,7 +73,7 @@ def test_checks_in_json():
 
 def test_csv_has_plain_integers():
     stem = table_of(render(tiny(), "csv"))[0]
-    assert (stem["layer"], stem["params"], stem["macs"], stem["flops"]) == ("stem", "224", "13824", "27648")
+    assert (stem["path"], stem["params"], stem["macs"], stem["flops"]) == ("stem", "224", "13824", "27648")
     assert (stem["output_shape"], stem["share_percent"]) == ("1x8x8x8", "26.601")
 
 

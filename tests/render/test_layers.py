@@ -166,5 +166,5 @@ def test_the_status_of_a_row_is_that_of_its_least_certain_number():
 def test_every_column_a_program_gets_is_known():
     sheet = layer_sheet(tiny(), View(), UNICODE, programs(tiny(), View()), whole=True)
     names = [heading.plain for heading in sheet.headings]
-    assert {"macs_torch", "share_percent", "layer", "verdict"} <= set(names)
+    assert {"macs_torch", "share_percent", "path", "verdict"} <= set(names)
     assert len(names) == len(set(names))
