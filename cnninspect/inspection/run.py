@@ -100,9 +100,11 @@ class _Attempts:
                 ran = self._on_cheapest(choice)
             except _Failed as failed:
                 failures.append(failed)
+                if isinstance(failed.failure.cause, LimitReachedError):
+                    break
             else:
                 return self._with_notes(ran, choice, first=not failures)
-        raise RunError(self._explained(failures)) from failures[0].failure.cause
+        raise RunError(self._explained(failures)) from failures[-1].failure.cause
 
     def _first_model(self) -> Model:
         """The model on the first device that it can be put on."""
@@ -192,9 +194,9 @@ class _Attempts:
 
     def _explained(self, failures: Sequence[_Failed]) -> str:
         """Why the likeliest input does not run, and what to try: nothing is advised that was not tried."""
+        if isinstance(failures[-1].failure.cause, LimitReachedError):
+            return self._too_long(failures[-1])
         failed = failures[0]
-        if isinstance(failed.failure.cause, LimitReachedError):
-            return self._too_long(failed)
         if len(failures) > 1:
             tried = ", ".join(str(each.choice.specs[0]) for each in failures)
             advice = f"No usual input runs ({tried}). --input gives another one, --debug shows the traceback."
