@@ -16,6 +16,14 @@ _NAME = "cnninspect"
 _OPTION = "--update-cnninspect-baselines"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests() -> None:
+    """Let tests import a torchvision whose operators do not fit the installed torch, as `cnninspect` itself can."""
+    from cnninspect.targets.torchvision_ops import tolerate_missing_operators
+
+    tolerate_missing_operators()
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the flag that writes baselines."""
     parser.getgroup(_NAME).addoption(
