@@ -41,7 +41,7 @@ SEES = {
     "render": (),
     "report": (),
     "config": (),
-    "testing": ("__init__", "inspection", "checks", "claims", "explain", "render"),
+    "testing": ("__init__", "targets", "inspection", "checks", "claims", "explain", "render"),
     "cli": ("inspection", "checks", "claims", "explain", "render", "config", "targets"),
     # Files that belong to no room: the public names and the console script.
     "__init__": ("inspection", "extend"),
