@@ -40,7 +40,8 @@ def notes_of(findings: Findings) -> Iterator[str]:
     for item in uncounted(findings):
         yield f"{item.op} ({_times(item.calls)}) has no formula: MACs are a lower bound."
     if apart := taken_apart(trace):
-        yield f"peak memory of {_some(apart)} is that of the decomposed run on meta; --device cpu measures the fused kernel."
+        whole = "--device cpu measures the fused kernel"
+        yield f"peak memory of {_some(apart)} is that of the decomposed run on meta; {whole}."
     yield from _failed(findings)
     yield from _explained(findings)
 
