@@ -49,4 +49,5 @@ def _is_function_of_a_layer(call: Call) -> bool:
 def _shape(call: Call, estimate: Estimate) -> Quantity:
     measured = tuple(ref.shape for ref in call.outputs)
     known = len(estimate.shapes) == len(measured) and None not in estimate.shapes
-    return judge(Unit.SHAPE, estimate.shapes if known else None, {"hooks": measured})
+    why = () if known else estimate.why.shapes
+    return judge(Unit.SHAPE, estimate.shapes if known else None, {"hooks": measured}, why=why)

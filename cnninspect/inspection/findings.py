@@ -54,7 +54,7 @@ class Findings:
 
     def _leaf(self, call: Call) -> Numbers:
         estimate = self.estimates[call.index]
-        params = judge(Unit.PARAMS, estimate.params, {"storage": _first_read(call)})
+        params = judge(Unit.PARAMS, estimate.params, {"storage": _first_read(call)}, why=estimate.why.params)
         return Numbers(params, self._leaf_macs(call), self._leaf_neurons(call))
 
     def _leaf_macs(self, call: Call) -> Quantity:
@@ -67,7 +67,7 @@ class Findings:
             if estimate.macs is not None and count.value != estimate.macs:
                 reason = explain(name, count, estimate.macs, multiplies)
                 reasons |= {name: reason} if reason else {}
-        return judge(Unit.MACS, estimate.macs, measured, status=estimate.status, reasons=reasons)
+        return judge(Unit.MACS, estimate.macs, measured, status=estimate.status, reasons=reasons, why=estimate.why.macs)
 
     def _leaf_neurons(self, call: Call) -> Quantity:
         """Output elements of a call that computes, those of the whole batch; indices and masks are no neurons."""
@@ -80,7 +80,8 @@ class Findings:
         ]
         known = all(shape is not None for _, shape in floating)
         analytic = sum(prod(shape) for _, shape in floating if shape is not None) if known else None
-        return judge(Unit.ELEMENTS, analytic, {"hooks": sum(prod(shape) for shape, _ in floating)})
+        why = () if known else estimate.why.shapes
+        return judge(Unit.ELEMENTS, analytic, {"hooks": sum(prod(shape) for shape, _ in floating)}, why=why)
 
     def _container(self, call: Call, children: list[Numbers]) -> Numbers:
         """The sums of the children's numbers, with the worst of their verdicts: errors that cancel out are errors."""
@@ -101,10 +102,10 @@ class Findings:
         estimate = self.estimates[call.index]
         measured = {name: found for name, sums in self._counted.items() if (found := sums[call.index]) is not None}
         whole = judge(Unit.MACS, estimate.macs, measured, status=estimate.status, reasons=all_reasons(parts))
-        verdict = worst([part.verdict for part in parts])
-        if whole.verdict is not Verdict.DIFFER:
-            whole = replace(whole, verdict=verdict)
-        return replace(whole, why=distinct(reason for part in parts for reason in part.why))
+        if whole.verdict is not Verdict.DIFFER and whole.analytic is not None:
+            whole = replace(whole, verdict=worst([part.verdict for part in parts]))
+        below = (reason for part in parts for reason in part.why)
+        return replace(whole, why=distinct((*estimate.why.macs, *below)))
 
     @cached_property
     def _counted(self) -> dict[str, list[int | None]]:

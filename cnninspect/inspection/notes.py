@@ -8,6 +8,7 @@ from cnninspect.inspection.findings import Findings
 from cnninspect.measure.memory import taken_apart
 from cnninspect.report.document import Uncounted
 from cnninspect.report.quantities import Verdict
+from cnninspect.report.reasons import Reason
 
 _LISTED = 3
 
@@ -37,13 +38,32 @@ def notes_of(findings: Findings) -> Iterator[str]:
             f"{trace.unregistered:,} elements of parameters are used that the model does not register "
             "(layers in a plain list or dictionary?); they are not counted."
         )
-    for item in uncounted(findings):
-        yield f"{item.op} ({_times(item.calls)}) has no formula: MACs are a lower bound."
+    yield from _unknown(findings)
     if apart := taken_apart(trace):
         whole = "--device cpu measures the fused kernel"
         yield f"peak memory of {_some(apart)} is that of the decomposed run on meta; {whole}."
     yield from _failed(findings)
     yield from _explained(findings)
+
+
+def _unknown(findings: Findings) -> Iterator[str]:
+    """Why numbers of rows are unknown or a bound: each reason once, with the numbers and the rows that it concerns."""
+    numbers: dict[Reason, dict[str, None]] = {}
+    paths: dict[Reason, dict[int, str]] = {}
+    for call, estimate, field in zip(findings.trace.calls, findings.estimates, findings.fields, strict=True):
+        why = {
+            "MACs": estimate.why.macs,
+            "params": estimate.why.params,
+            "output shape": estimate.why.shapes if findings.is_leaf(call) else (),
+            "receptive field": () if field is None else field.why,
+        }
+        for number, reasons in why.items():
+            for reason in reasons:
+                numbers.setdefault(reason, {})[number] = None
+                paths.setdefault(reason, {})[call.index] = call.path
+    for reason, rows in paths.items():
+        what = " and ".join(numbers[reason])
+        yield f"{what} unknown in {_count(list(rows), 'row')} ({_some(list(rows.values()))}): {reason}."
 
 
 def _failed(findings: Findings) -> Iterator[str]:
@@ -65,11 +85,7 @@ def _explained(findings: Findings) -> Iterator[str]:
         yield f"{reason}: {_count(paths, 'row')}{' not compared' if unchecked else ''} ({_some(paths)})."
 
 
-def _times(number: int) -> str:
-    return f"{number} call{'s' if number > 1 else ''}"
-
-
-def _count(items: Sequence[str], noun: str) -> str:
+def _count(items: Sequence[object], noun: str) -> str:
     return f"{len(items)} {noun}{'s' if len(items) > 1 else ''}"
 
 

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cnninspect.ops.evaluate import op_macs
-from cnninspect.ops.registry import NoFormula, Work, rule_of
+from cnninspect.ops.registry import Work, rule_of
 from cnninspect.ops.shapes import numel
 from cnninspect.report.quantities import Status
+from cnninspect.report.reasons import Reason, ask
 from cnninspect.trace.records import Op, TensorRef, Trace
 
 UNITS: Mapping[Work, str] = {
@@ -53,7 +54,7 @@ def tally(ops: Iterable[Op]) -> Tally:
     unclassified: Counter[str] = Counter()
     for op in ops:
         rule, number = rule_of(op), operations_of(op)
-        if rule is None or number is None:
+        if rule is None or isinstance(number, Reason):
             unclassified[op.packet] += 1
         else:
             operations[rule.work] += number
@@ -70,20 +71,15 @@ def total(tallies: Iterable[Tally]) -> Tally:
     return Tally(operations, unclassified)
 
 
-def operations_of(op: Op) -> int | None:
-    """How many operations of its class an op does, in the unit of UNITS; None if nothing is known about the op."""
+def operations_of(op: Op) -> int | Reason:
+    """How many operations of its class an op does, in the unit of UNITS, or why that is not known."""
     rule = rule_of(op)
-    if rule is None:
-        return None
-    if rule.work is Work.MAC:
+    if rule is None or rule.work is Work.MAC:
         return op_macs(op)
     if op.is_view or not op.outputs:
         return 0
     if rule.operations is not None:
-        try:
-            return rule.operations(op)
-        except NoFormula:
-            return None
+        return ask(f"the rule of {op.packet}", rule.operations, op)
     if rule.work in (Work.REDUCTION, Work.COMPARISON, Work.NORMALISATION):
         return max(_first_input(op), numel(op.outputs[0].shape))
     return numel(op.outputs[0].shape)

@@ -13,8 +13,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from cnninspect.ops.evaluate import op_macs
-from cnninspect.ops.registry import NoFormula, Work, rule_of
+from cnninspect.ops.registry import Work, rule_of
 from cnninspect.report.quantities import Status
+from cnninspect.report.reasons import Reason, ask
 from cnninspect.trace.dataflow import Dataflow, Key
 from cnninspect.trace.records import Op, TensorRef, Trace
 
@@ -64,7 +65,7 @@ def _of(ops: Iterable[Op], graph: _Graph) -> BackwardMacs:
     missing: dict[str, None] = {}
     for op in ops:
         macs, operands = op_macs(op), _operands(op)
-        if macs is None or operands is None:
+        if isinstance(macs, Reason) or isinstance(operands, Reason):
             missing[op.packet] = None
             continue
         for operand in operands:
@@ -74,15 +75,12 @@ def _of(ops: Iterable[Op], graph: _Graph) -> BackwardMacs:
     return BackwardMacs(inputs, weights, tuple(missing))
 
 
-def _operands(op: Op) -> Sequence[TensorRef] | None:
-    """The tensors that an op multiplies and whose gradients are products; None where their size has no closed form."""
+def _operands(op: Op) -> Sequence[TensorRef] | Reason:
+    """The tensors that an op multiplies and whose gradients are products, or why their size has no closed form."""
     rule = rule_of(op)
     if rule is None or rule.work is not Work.MAC:
         return ()
-    try:
-        return rule.operands(op)
-    except NoFormula:
-        return None
+    return ask(f"the rule of {op.packet}", rule.operands, op)
 
 
 class _Graph:

@@ -8,6 +8,7 @@ from typing import Any
 
 from cnninspect.ops.registry import MODULES, Formula, Use, rule_of, sequences_of
 from cnninspect.receptive.knowledge import Knowledge
+from cnninspect.report.reasons import Cause, Reason, ask
 from cnninspect.trace.records import Layer
 
 FAMILIES = (
@@ -106,5 +107,10 @@ def _known_base(cls: type) -> tuple[str | None, bool]:
 def _has_its_roles(module: Any, formula: Formula, hyper: dict[str, Any]) -> bool:
     """Whether the parameters are plainly those that the formula counts for these hyper-parameters."""
     names = {name for name, _ in module.named_parameters(recurse=False)}
-    roles = formula.params(Use((), hyper)) if formula.roles is None else formula.roles
-    return names <= set(roles) and not getattr(module, "parametrizations", None)
+    if getattr(module, "parametrizations", None):
+        return False
+    if formula.roles is not None:
+        return names <= set(formula.roles)
+    counts = ask(f"the formula of {type(module).__name__}", formula.params, Use((), hyper))
+    # One that fails is the module's formula all the same: the call's numbers are unknown, and the error is named.
+    return counts.cause is Cause.FAILED if isinstance(counts, Reason) else names <= set(counts)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from cnninspect.ops.registry import FUNCTIONS, MODULES, NoFormula, Use
+from cnninspect.ops.registry import FUNCTIONS, MODULES, Use
+from cnninspect.report.reasons import Reason, ask
 from cnninspect.trace.records import Call, TensorRef, Trace
 
 
@@ -36,11 +37,9 @@ def _functional_uses(call: Call, trace: Trace) -> Iterator[tuple[Any, Use]]:
         child = trace.calls[index]
         if child.functional and child.kind in FUNCTIONS:
             formula, adapter = FUNCTIONS[child.kind]
-            try:
-                yield formula, adapter(*child.args, **child.kwargs)
-            except (NoFormula, TypeError):
-                # Arguments that the formula's signature does not take: it cannot say what they contradict.
-                continue
+            use = ask(f"the formula of {child.kind}", adapter, *child.args, **child.kwargs)
+            if not isinstance(use, Reason):
+                yield formula, use
 
 
 def _own_weight(use: Use, call: Call) -> bool:

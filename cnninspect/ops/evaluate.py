@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from itertools import zip_longest
-from typing import Any, TypeVar
+from typing import Any
 
 from cnninspect.ops.declared import contradictions
-from cnninspect.ops.registry import FUNCTIONS, MODULES, OPS, Formula, NoFormula, Use, rule_of
+from cnninspect.ops.registry import FUNCTIONS, MODULES, OPS, Formula, Use, rule_of
 from cnninspect.ops.shapes import numel
 from cnninspect.report.quantities import Shape, Status, item_size, total_status
-from cnninspect.trace.records import Call, Op, TensorRef, Trace
+from cnninspect.report.reasons import Cause, Reason, ask, distinct
+from cnninspect.trace.records import Call, Op, State, TensorRef, Trace
 
 Shapes = tuple[Shape | None, ...]
-T = TypeVar("T")
+Reasons = tuple[Reason, ...]
+
+
+@dataclass(frozen=True)
+class Why:
+    """Why the numbers of one call are unknown, or a lower bound; for what it calls see there."""
+
+    shapes: Reasons = ()
+    params: Reasons = ()
+    macs: Reasons = ()
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """The analytic numbers of one call; None where no formula answers.
+    """The analytic numbers of one call; None where no formula answers, and `why` then has the reasons.
 
     `status` qualifies `macs`: with a part unknown, `macs` is the sum of the known parts and a lower bound.
     `missing` names the ATen ops or functions without a formula. `computes` is False if the call only moves data.
@@ -34,6 +43,7 @@ class Estimate:
     computes: bool = True
     formula: str | None = None
     hyper: Mapping[str, Any] = field(default_factory=dict)
+    why: Why = Why()
 
 
 def evaluate(trace: Trace) -> list[Estimate]:
@@ -54,73 +64,95 @@ def evaluate(trace: Trace) -> list[Estimate]:
     return [estimate for estimate in estimates if estimate is not None]
 
 
+# --- a call by its own formula --------------------------------------------------------------------------------------
+
+
 def _leaf(call: Call, trace: Trace, predicted: dict[int, Shape | None]) -> Estimate:
-    """A known layer or a functional call: by its own formula, or else by the ATen ops it ran.
+    """A known layer or a functional call: by its formula, or by the ATen ops it ran if there is none or it declines.
 
-    Under a function transform only the ops know what there is to do: a formula would see one sample of many.
+    A number whose formula fails is unknown, whatever the ops say. Under a function transform only the ops know what
+    there is to do: a formula would see one sample of many.
     """
-    if call.transformed:
+    formula = _formula_of(call)
+    if formula is None or call.transformed:
         return _by_ops(call, trace, predicted)
-    try:
-        if call.layer is not None:
-            formula = MODULES[call.layer]
-            return _by_formula(call, formula, module_use(call, formula), trace)
-        if call.kind in FUNCTIONS:
-            formula, adapter = FUNCTIONS[call.kind]
-            bound = _bound(adapter, *call.args, **call.kwargs)
-            use = replace(bound, training=call.training, kind=call.kind)
-            return _by_formula(call, formula, use, trace)
-    except NoFormula:
-        pass
-    return _by_ops(call, trace, predicted)
+    own, unanswered = _by_formula(call, formula, trace)
+    return _by_ops(call, trace, predicted, unanswered) if _declines(unanswered) else own
 
 
-def module_use(call: Call, formula: Formula) -> Use:
-    """The Use of a module call: hyper-parameters and parameters from the module, shapes from the call."""
-    use = Use(tuple(ref.shape for ref in call.inputs), call.hyperparameters, call.state, call.training, call.kind)
-    return use if formula.bind is None else _bound(formula.bind, use, *call.args, **call.kwargs)
+def _declines(unanswered: Reasons) -> bool:
+    """Whether a formula says that it does not cover the call; one that fails says nothing."""
+    return bool(unanswered) and all(reason.cause is not Cause.FAILED for reason in unanswered)
 
 
-def _bound(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-    """What a formula says of a call's arguments; NoFormula also where its signature does not take them (`out=`).
-
-    Nor does it take a number where it wants a tensor.
-    """
-    try:
-        return function(*args, **kwargs)
-    except (TypeError, AttributeError) as error:
-        raise NoFormula(str(error)) from error
+def _formula_of(call: Call) -> Formula | None:
+    if call.layer is not None:
+        return MODULES[call.layer]
+    return FUNCTIONS[call.kind][0] if call.kind in FUNCTIONS else None
 
 
-def _by_formula(call: Call, formula: Formula, use: Use, trace: Trace) -> Estimate:
+def use_of(call: Call, formula: Formula) -> Use | Reason:
+    """The Use of a call: of a module its hyper-parameters and parameters, of a function its bound arguments."""
+    what = f"the formula of {call.kind}"
+    if call.functional:
+        use = ask(what, FUNCTIONS[call.kind][1], *call.args, **call.kwargs)
+        return use if isinstance(use, Reason) else replace(use, training=call.training, kind=call.kind)
+    shapes = tuple(ref.shape for ref in call.inputs)
+    plain = Use(shapes, call.hyperparameters, call.state, call.training, call.kind)
+    return plain if formula.bind is None else ask(what, formula.bind, plain, *call.args, **call.kwargs)
+
+
+def _by_formula(call: Call, formula: Formula, trace: Trace) -> tuple[Estimate, Reasons]:
+    """The numbers of a formula, unknown where it has no answer; and the reasons why it has none."""
+    use = use_of(call, formula)
+    if isinstance(use, Reason):
+        unknown = _estimate(call, formula, use, use, use)
+        return unknown, (use,)
+    what = f"the formula of {call.kind}"
+    shapes, counts, macs = ask(what, formula.output, use), ask(what, formula.params, use), ask(what, formula.macs, use)
+    params = counts if isinstance(counts, Reason) else _fresh_params(call, counts, use, trace)
+    hyper = {} if call.layer is not None else {n: v for n, v in use.hyper.items() if not isinstance(v, TensorRef)}
+    found = replace(_estimate(call, formula, shapes, params, macs), hyper=hyper)
+    return found, _reasons(shapes, counts, macs)
+
+
+def _estimate(
+    call: Call, formula: Formula, shapes: Shapes | Reason, params: int | Reason, macs: int | Reason
+) -> Estimate:
     return Estimate(
-        shapes=formula.output(use),
-        params=_fresh_params(call, formula, use, trace),
-        macs=formula.macs(use),
+        shapes=(None,) * len(call.outputs) if isinstance(shapes, Reason) else shapes,
+        params=None if isinstance(params, Reason) else params,
+        macs=None if isinstance(macs, Reason) else macs,
+        status=Status.UNKNOWN if isinstance(macs, Reason) else Status.EXACT,
         computes=formula.computes,
         formula=formula.name,
-        hyper={} if call.layer is not None else {n: v for n, v in use.hyper.items() if not isinstance(v, TensorRef)},
+        why=Why(_reasons(shapes), _reasons(params), _reasons(macs)),
     )
 
 
-def _fresh_params(call: Call, formula: Formula, use: Use, trace: Trace) -> int | None:
+def _reasons(*answers: Any) -> Reasons:
+    return distinct(answer for answer in answers if isinstance(answer, Reason))
+
+
+def _fresh_params(call: Call, counts: Mapping[str, int], use: Use, trace: Trace) -> int | Reason:
     """The closed form of every parameter that this call is the first to use; there is none for the rest of one."""
-    counts = formula.params(use)
     total = 0
     for role, held in use.state.items():
         if held is None or not held.fresh:
             continue
-        if role not in counts or held.fresh < numel(held.shape):
-            return None
+        if role not in counts:
+            return Reason(Cause.NOT_COVERED, f"the formula of {call.kind} counts no parameter called {role}")
+        if held.fresh < numel(held.shape):
+            return _read_in_part(held)
         total += counts[role]
     if call.functional:
         known = {held.value for held in use.state.values() if isinstance(held, TensorRef)}
         others = _params_read(tuple(ref for ref in call.inputs if ref.value not in known), trace)
-        return None if others is None else total + others
+        return others if isinstance(others, Reason) else total + others
     return total
 
 
-def _params_read(refs: tuple[TensorRef, ...], trace: Trace) -> int | None:
+def _params_read(refs: tuple[TensorRef, ...], trace: Trace) -> int | Reason:
     """Parameters read as they are by an op without parameters of its own (a scale, a token, a position table).
 
     The declared shape counts when the whole parameter is read, the part's shape when a part is; a part of which
@@ -134,35 +166,48 @@ def _params_read(refs: tuple[TensorRef, ...], trace: Trace) -> int | None:
         # A view as complex numbers has half as many elements as the parameter.
         part = min(ref.nbytes // item_size(declared.dtype), numel(declared.shape))
         if ref.fresh < part:
-            return None
+            return _read_in_part(ref)
         total += part
     return total
 
 
-def _by_ops(call: Call, trace: Trace, predicted: dict[int, Shape | None]) -> Estimate:
-    """A call without a formula of its own: the rules of the ATen ops it ran, whose results `predicted` gets too.
+def _read_in_part(held: State | TensorRef) -> Reason:
+    name = held.name if isinstance(held, State) else held.state
+    return Reason(Cause.NOT_COVERED, f"a part of {name} was read before: there is no closed form for the rest")
+
+
+# --- a call by the ops that it ran ----------------------------------------------------------------------------------
+
+
+def _by_ops(call: Call, trace: Trace, predicted: dict[int, Shape | None], declined: Reasons = ()) -> Estimate:
+    """A call by the rules of the ATen ops it ran, whose results `predicted` gets too; `declined` is its formula's word.
 
     Such a result may come out elsewhere: `y[0] = x` returns nothing, and a transform unwraps what is inside it.
     """
-    shapes: dict[int, Shape | None] = {ref.value: ref.shape for ref in call.inputs}
-    macs, missing, computes = 0, [], False
+    shapes: dict[int, Shape | Reason] = {ref.value: ref.shape for ref in call.inputs}
+    macs, missing, computes, uncounted = 0, [], False, list[Reason]()
     for op in (trace.ops[index] for index in call.ops):
         rule = rule_of(op)
         computes = computes or rule is None or rule.work.computes
         count = op_macs(op)
-        if count is None:
+        if isinstance(count, Reason):
             missing.append(op.packet)
-        macs += count or 0
-        results = op_shapes(op)
-        shapes.update(zip_longest((ref.value for ref in op.outputs), results[: len(op.outputs)]))
-    predicted.update(shapes)
+            uncounted.append(count)
+        else:
+            macs += count
+        shapes.update(_results(op))
+    predicted.update({value: None if isinstance(shape, Reason) else shape for value, shape in shapes.items()})
+    params = _params_read(tuple(call.inputs), trace) if call.functional else _declared(call)
+    outputs = [shapes.get(ref.value, _no_formula(call.kind)) for ref in call.outputs]
+    own = _reasons(*outputs), _reasons(params), distinct(uncounted)
     return Estimate(
-        shapes=tuple(shapes.get(ref.value) for ref in call.outputs),
-        params=_params_read(tuple(call.inputs), trace) if call.functional else _declared(call),
+        shapes=tuple(None if isinstance(shape, Reason) else shape for shape in outputs),
+        params=None if isinstance(params, Reason) else params,
         macs=macs if macs or not missing else None,
         status=Status.EXACT if not missing else (Status.LOWER_BOUND if macs else Status.UNKNOWN),
         missing=tuple(missing),
         computes=computes,
+        why=Why(*((*declined, *reasons) if reasons else () for reasons in own)),
     )
 
 
@@ -170,33 +215,34 @@ def _declared(call: Call) -> int:
     return sum(numel(state.shape) for state in call.state.values() if state.fresh)
 
 
-def op_shapes(op: Op) -> tuple[Shape, ...]:
-    """Output shapes of one ATen op by its rule; none where it has no rule or they depend on values."""
+def _results(op: Op) -> dict[int, Shape | Reason]:
+    """The shape of every output of an op, or why it is not known."""
+    shapes = op_shapes(op)
+    if isinstance(shapes, Reason):
+        return {ref.value: shapes for ref in op.outputs}
+    left_out = Reason(Cause.NOT_COVERED, f"the rule of {op.packet} leaves out this result")
+    known = dict(enumerate(shapes))
+    return {ref.value: known.get(position, left_out) for position, ref in enumerate(op.outputs)}
+
+
+def op_shapes(op: Op) -> tuple[Shape, ...] | Reason:
+    """Output shapes of one ATen op by its rule; a Reason where it has none or they depend on values."""
     rule = rule_of(op)
-    try:
-        return () if rule is None else _bound(rule.output, *op.args, **op.kwargs)
-    except NoFormula:
-        return ()
+    if rule is None:
+        return _no_formula(op.packet)
+    return ask(f"the rule of {op.packet}", rule.output, *op.args, **op.kwargs)
 
 
-def op_macs(op: Op) -> int | None:
-    """Multiply-accumulates of one ATen op by its rule; None where it has no rule or the rule no answer."""
+def op_macs(op: Op) -> int | Reason:
+    """Multiply-accumulates of one ATen op by its rule; a Reason where it has no rule or the rule no answer."""
     rule = rule_of(op)
-    if rule is None or rule.macs is None:
-        return None if rule is None else 0
-    try:
-        return _bound(rule.macs, *op.args, **op.kwargs)
-    except NoFormula:
-        return None
+    if rule is None:
+        return _no_formula(op.packet)
+    return 0 if rule.macs is None else ask(f"the rule of {op.packet}", rule.macs, *op.args, **op.kwargs)
 
 
-def _as_declared(call: Call, trace: Trace, whole: Estimate) -> Estimate:
-    """What a layer should be that declares one thing and does another: the numbers of its declaration."""
-    if not contradictions(call, trace):
-        return whole
-    formula = MODULES[call.base or ""]
-    use = module_use(call, formula)
-    return replace(whole, shapes=formula.output(use), macs=formula.macs(use), status=Status.EXACT, formula=formula.name)
+def _no_formula(name: str) -> Reason:
+    return Reason(Cause.NO_FORMULA, f"no formula for {name}")
 
 
 def multiplies(packet: str) -> bool:
@@ -205,15 +251,32 @@ def multiplies(packet: str) -> bool:
     return rule is not None and rule.macs is not None
 
 
+# --- containers -----------------------------------------------------------------------------------------------------
+
+
 def _container(call: Call, children: list[Estimate], predicted: dict[int, Shape | None]) -> Estimate:
     """The sums over what it called; its output is what one of them put out."""
     macs = [child.macs for child in children if child.macs is not None]
     status = total_status([child.status for child in children])
     unknown = [child for child in children if child.params is None]
+    shapes = tuple(predicted.get(ref.value) for ref in call.outputs)
     return Estimate(
-        shapes=tuple(predicted.get(ref.value) for ref in call.outputs),
+        shapes=shapes,
         params=None if unknown else sum(child.params or 0 for child in children),
         macs=sum(macs),
         status=status,
         missing=tuple(name for child in children for name in child.missing),
+        why=Why(shapes=distinct(reason for child in children for reason in child.why.shapes) if None in shapes else ()),
     )
+
+
+def _as_declared(call: Call, trace: Trace, whole: Estimate) -> Estimate:
+    """What a layer should be that declares one thing and does another: the numbers of its declaration."""
+    if not contradictions(call, trace):
+        return whole
+    formula = MODULES[call.base or ""]
+    own, unanswered = _by_formula(call, formula, trace)
+    if _declines(unanswered):
+        return whole
+    why = replace(own.why, params=whole.why.params)
+    return replace(own, params=whole.params, computes=whole.computes, missing=whole.missing, why=why)

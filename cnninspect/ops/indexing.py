@@ -71,9 +71,9 @@ def _gather_field(op: Op, x: Reach, dim: int, index: Reach, **_: Any) -> Reach:
     """An index for every element: known only where nothing varies along the dimension."""
     shape, dim = shape_of(op), axis(dim, len(x.shape))
     if x.varies(dim):
-        raise ReadByData if index.inputs else NoRule
+        raise ReadByData if index.inputs else NoRule(UNSEEN)
     if any(size != like for i, (size, like) in enumerate(zip(shape, x.shape, strict=True)) if i != dim):
-        raise NoRule
+        raise NoRule("the index leaves out a part of the tensor")
     return merged((x.reduced([dim], op.index).expanded(shape), index), shape, op.index)
 
 
@@ -84,9 +84,12 @@ def _scatter_field(op: Op, target: Reach, dim: int, index: Reach, source: Any, *
     if any(part.varies(dim) for part in parts):
         raise ReadByData
     if any(part.shape[i] != size for part in parts for i, size in enumerate(target.shape) if i != dim):
-        raise NoRule
+        raise NoRule("the index covers a part of the tensor")
     spread = [spread_over(part.reduced([dim], op.index), target.shape) for part in parts]
     return merged((target, *spread), target.shape, op.index)
+
+
+UNSEEN = "the numbers in the index are not known"
 
 
 def _indexed(op: Op, x: Reach, dims: list[int], indices: list[Reach]) -> Reach:
@@ -96,10 +99,10 @@ def _indexed(op: Op, x: Reach, dims: list[int], indices: list[Reach]) -> Reach:
         dim, numbers = dims[0], indices[0].content
         return x.slid(dim, taps.listed(x.shape[dim], numbers.reshape(-1).tolist())).reshaped(shape)
     if any(map(x.varies, dims)):
-        raise ReadByData if any(index.inputs for index in indices) else NoRule
+        raise ReadByData if any(index.inputs for index in indices) else NoRule(UNSEEN)
     chosen_shape = np.broadcast_shapes(*(index.shape for index in indices))
     if len(shape) != len(x.shape) - len(dims) + len(chosen_shape):
-        raise NoRule
+        raise NoRule("a mask picks as many elements as are true")
     front = dims[0] if dims == list(range(dims[0], dims[-1] + 1)) else 0
     kept = x.reduced(dims, op.index).without(dims)
     single = (*kept.shape[:front], *(1,) * len(chosen_shape), *kept.shape[front:])

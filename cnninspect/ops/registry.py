@@ -11,11 +11,15 @@ from cnninspect.receptive.digits import Indices
 from cnninspect.receptive.knowledge import NoField, PutBack, Rule
 from cnninspect.receptive.reach import Reach
 from cnninspect.report.quantities import Shape
+from cnninspect.report.reasons import Declined
 from cnninspect.trace.records import Call, Op, State, TensorRef, tensors
 
 
-class NoFormula(Exception):
-    """This use of the layer lies outside what its formula covers; the number is unknown, not 0."""
+class NoFormula(Declined):
+    """This use of the layer or op lies outside what its formula covers: the number is unknown, not 0.
+
+    The only way to decline. The text says why, in words that complete `the formula of X does not cover this call: ...`.
+    """
 
 
 # --- layers -------------------------------------------------------------------------------------------------------
@@ -42,7 +46,9 @@ class Use:
         return self.inputs[0]
 
     def __getitem__(self, name: str) -> Any:
-        """The hyper-parameter `name`."""
+        """The hyper-parameter `name`; NoFormula if the layer has none of this name."""
+        if name not in self.hyper:
+            raise NoFormula(f"the layer has no {name}")
         return self.hyper[name]
 
 

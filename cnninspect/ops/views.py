@@ -131,7 +131,7 @@ def _as_complex(self: TensorRef) -> tuple[Shape, ...]:
 def _view_field(op: Op, x: Reach, *_: Any) -> Reach:
     """The same elements in row-major order; a view as another dtype of the same size changes nothing."""
     if prod(x.shape) != prod(shape_of(op)):
-        raise NoRule
+        raise NoRule("a view as another dtype cuts elements apart")
     return x.reshaped(shape_of(op))
 
 
@@ -170,7 +170,7 @@ def _unsqueeze_field(op: Op, x: Reach, dim: int) -> Reach:
 def _as_strided_field(op: Op, x: Reach, *_: Any, **__: Any) -> Reach:
     """Any layout of elements that all have the same field."""
     if any(x.varies(dim) for dim in range(len(x.shape))):
-        raise NoRule
+        raise NoRule("strides may place elements anywhere")
     return x.reduced(range(len(x.shape)), op.index).reshaped((1,) * len(shape_of(op))).expanded(shape_of(op))
 
 

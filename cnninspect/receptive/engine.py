@@ -12,8 +12,9 @@ from cnninspect.receptive import reach
 from cnninspect.receptive.aliases import Aliases, View
 from cnninspect.receptive.digits import Indices, Table
 from cnninspect.receptive.fields import Axis
-from cnninspect.receptive.knowledge import Knowledge, NoField, NoRule, ReadByData, Result, depends_on_nothing
+from cnninspect.receptive.knowledge import Knowledge, NoField, Result, depends_on_nothing
 from cnninspect.receptive.reach import Reach, reaches
+from cnninspect.report.reasons import Cause, Reason, ask
 from cnninspect.trace.records import Op, TensorRef, Trace
 
 
@@ -52,12 +53,14 @@ class Engine:
         known = self.reaches.get(ref.value)
         if known is None:
             new = ref.state is None and self._seen_by_code is not None
+            overwritten, seen = self._overwritten.get(ref.storage), self._seen_by_code if new else None
             known = Reach(
                 ref.shape,
                 inputs=self._inputs_seen if new else frozenset(),
-                unknown=self._overwritten.get(ref.storage),
-                data_dependent=self._seen_by_code if new else None,
+                unknown=overwritten,
+                data_dependent=seen,
                 content=self._content(ref),
+                why=_not_followed(overwritten) if overwritten else _seen(seen) if seen else None,
             )
             self.reaches[ref.value] = known
         elif ref.value in self._indices and known.content is None and known.is_known and not known.inputs:
@@ -117,12 +120,9 @@ class Engine:
         args, kwargs = self._resolved(op.args, latest), self._resolved(op.kwargs, latest)
         found = self._taint(op, args, kwargs)
         if found is None:
-            try:
-                result = self._apply(op, args, kwargs)
-            except ReadByData:
-                return [Reach(ref.shape, {}, self._inputs(op), data_dependent=op.packet) for ref in op.outputs]
-            except (NoRule, TypeError):  # TypeError: an overload with arguments that the rule does not take
-                result = ()
+            result = self._apply(op, args, kwargs)
+            if isinstance(result, Reason):
+                return [self._unknown(op, ref, result) for ref in op.outputs]
             found = [*result] if isinstance(result, tuple) else [result]
         return [self._checked(op, position, found) for position in range(len(op.outputs))]
 
@@ -132,28 +132,40 @@ class Engine:
         inputs = frozenset[str]().union(*(part.inputs for part in parts))
         unknown = next((part.unknown for part in parts if part.unknown), None)
         by_data = next((part.data_dependent for part in parts if part.data_dependent), None)
+        why = next((part.why for part in parts if part.why is not None), None)
         if self._seen_by_code is not None and _holds_number((self._calls[op.call].args, self._calls[op.call].kwargs)):
             inputs |= self._inputs_seen
-            return [Reach(ref.shape, {}, inputs, unknown, by_data or self._seen_by_code) for ref in op.outputs]
+            by_data, why = by_data or self._seen_by_code, why or _seen(self._seen_by_code)
+            return [Reach(ref.shape, {}, inputs, unknown, by_data, why=why) for ref in op.outputs]
         known = self._known(op)
         if known is not None and known.content is not None:
-            content = known.content(op, parts)
+            content = ask(f"the content of {op.packet}", known.content, op, parts)
+            if isinstance(content, Reason):
+                return [self._unknown(op, ref, content) for ref in op.outputs]
             if content is not None:
                 return [Reach(op.outputs[0].shape, content=content)]
         creates = known is not None and known.field is depends_on_nothing
         if creates or not (inputs or unknown or by_data):
             return [reach.nothing(ref.shape) for ref in op.outputs]
         if unknown or by_data:
-            return [Reach(ref.shape, {}, inputs, unknown, by_data) for ref in op.outputs]
+            return [Reach(ref.shape, {}, inputs, unknown, by_data, why=why) for ref in op.outputs]
         return None
 
-    def _apply(self, op: Op, args: Any, kwargs: Any) -> Result:
+    def _apply(self, op: Op, args: Any, kwargs: Any) -> Result | Reason:
         known = self._known(op)
         if known is None:
-            raise NoRule
+            return Reason(Cause.NO_FORMULA, f"no field rule for {op.packet}")
         if isinstance(known.field, NoField):
-            raise NoRule(known.field.why)
-        return known.field(op, *args, **kwargs)
+            return Reason(Cause.NO_FORMULA, f"no field rule for {op.packet}: {known.field.why}")
+        return ask(f"the field rule of {op.packet}", known.field, op, *args, **kwargs)
+
+    def _unknown(self, op: Op, ref: TensorRef, why: Reason) -> Reach:
+        """The reach of a result that no rule answers for."""
+        if 0 in ref.shape:
+            return reach.nothing(ref.shape)
+        by_data = why.cause is Cause.READ_BY_DATA
+        unknown, data_dependent = (None, op.packet) if by_data else (op.packet, None)
+        return Reach(ref.shape, {}, self._inputs(op), unknown, data_dependent, why=why)
 
     def _checked(self, op: Op, position: int, found: list[Reach]) -> Reach:
         shape = op.outputs[position].shape
@@ -161,7 +173,12 @@ class Engine:
             return reach.nothing(shape)
         if position < len(found) and found[position].shape == shape:
             return found[position]
-        return Reach(shape, {}, self._inputs(op), unknown=op.packet)
+        if position >= len(found):
+            why = Reason(Cause.NOT_COVERED, f"the field rule of {op.packet} leaves out this result")
+        else:
+            words = f"its result has shape {found[position].shape}, that of the op {shape}"
+            why = Reason(Cause.FAILED, f"the field rule of {op.packet} failed: {words}")
+        return self._unknown(op, op.outputs[position], why)
 
     def _inputs(self, op: Op) -> frozenset[str]:
         return frozenset[str]().union(*(self.of(ref).inputs for ref in op.inputs))
@@ -222,14 +239,24 @@ class Engine:
         return renewed
 
     def _put_back(self, view: View, whole: Reach, part: Reach) -> Reach:
-        known = self._known(view.op)
+        known, why = self._known(view.op), whole.why or part.why
         if known is not None and known.put_back is not None and whole.is_known and part.is_known:
-            try:
-                return known.put_back(view.op, view.position, whole, part, *view.op.args[1:])
-            except NoRule:
-                pass
-        unknown = whole.unknown or part.unknown or view.op.packet
-        return Reach(whole.shape, {}, whole.inputs | part.inputs, unknown, whole.data_dependent or part.data_dependent)
+            what = f"the way back through {view.op.packet}"
+            result = ask(what, known.put_back, view.op, view.position, whole, part, *view.op.args[1:])
+            if not isinstance(result, Reason):
+                return result
+            why = result
+        by_data, unknown = whole.data_dependent or part.data_dependent, whole.unknown or part.unknown or view.op.packet
+        why = why or _not_followed(view.op.packet)
+        return Reach(whole.shape, {}, whole.inputs | part.inputs, unknown, by_data, why=why)
+
+
+def _seen(kind: str) -> Reason:
+    return Reason(Cause.READ_BY_DATA, f"Python code has read values that depend on an input ({kind})")
+
+
+def _not_followed(packet: str) -> Reason:
+    return Reason(Cause.NOT_COVERED, f"what {packet} writes is not followed")
 
 
 def _holds_number(tree: Any) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from cnninspect.receptive.digits import Indices
 from cnninspect.receptive.reach import Reach, nothing
+from cnninspect.report.reasons import Cause, Declined
 from cnninspect.trace.records import Call, Op, TensorRef
 
 Result = Reach | tuple[Reach, ...]
@@ -18,12 +19,17 @@ PutBack = Callable[..., Reach]
 """Takes the op that made a view, which of its results, the viewed tensor's reach, the view's new one, the arguments."""
 
 
-class NoRule(Exception):
-    """The op has a rule, but not for these arguments."""
+class NoRule(Declined):
+    """The op has a rule, but not for these arguments; the text says why. The only way in which a rule declines."""
 
 
 class ReadByData(NoRule):
     """With these arguments the op reads where its data say."""
+
+    cause = Cause.READ_BY_DATA
+
+    def __init__(self, text: str = "it reads where the contents of a tensor say") -> None:
+        super().__init__(text)
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,14 @@ from cnninspect.receptive.forms import Forms
 from cnninspect.receptive.maps import Map
 from cnninspect.receptive.taps import Taps
 from cnninspect.report.quantities import Shape
+from cnninspect.report.reasons import Reason
 
 
 @dataclass(slots=True, eq=False)
 class Reach:
     """The forms of one tensor along each input axis that it depends on, and which inputs these are.
 
-    `content` holds the numbers of a constant index tensor where they are known.
+    `content` holds the numbers of a constant index tensor where they are known, `why` the reason why the reach is not.
     """
 
     shape: Shape
@@ -31,6 +32,7 @@ class Reach:
     unknown: str | None = None
     data_dependent: str | None = None
     content: Indices | None = None
+    why: Reason | None = None
 
     @property
     def is_known(self) -> bool:

@@ -70,7 +70,8 @@ def _row(fields: Fields, reach: Reach, ref: TensorRef) -> ReceptiveField | None:
     if not reach.is_known:
         if not any(axes for name, axes in fields.axes.items() if name in reach.inputs or not reach.inputs):
             return None
-        return ReceptiveField(status=Status.UNKNOWN, cause=reach.unknown or reach.data_dependent)
+        why = () if reach.why is None else (reach.why,)
+        return ReceptiveField(status=Status.UNKNOWN, cause=reach.unknown or reach.data_dependent, why=why)
     axes = axes_of(fields, reach)
     if not axes:
         return None

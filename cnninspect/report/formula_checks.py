@@ -63,12 +63,14 @@ def _comparisons(name: str, quantity: Number, row: RowId | None) -> Iterator[Che
     if isinstance(quantity, ReceptiveField):
         yield _probed(name, quantity, row)
         return
+    why = "; ".join(map(str, quantity.why)) or None
     for counter, found in quantity.measured.items() or ((None, None),):
         reason = quantity.reasons.get(counter or "")
         verdict = _verdict(quantity, found, explained=reason is not None)
+        hint = reason or (why if verdict is Verdict.UNKNOWN else None)
         status = Status.EXACT if quantity.analytic is None else quantity.status
         yield Check(
-            name, row, quantity.analytic, found, "formula", verdict, hint=reason, counter=counter,
+            name, row, quantity.analytic, found, "formula", verdict, hint=hint, counter=counter,
             expected_status=status,
         )  # fmt: skip
 

@@ -18,12 +18,14 @@ def judge(
     *,
     status: Status = Status.EXACT,
     reasons: Mapping[str, str] | None = None,
+    why: tuple[Reason, ...] = (),
 ) -> Quantity:
     """The Quantity of an analytic value and its measurements, with their verdict.
 
     `reasons` says for some counters why they count this row differently; what such a counter found is shown, and not
-    compared. A lower bound of 0 says nothing. Without an analytic or any comparable measured value the verdict is
-    `unknown`, or `not_counted` if a counter exists but counts the row differently.
+    compared. A lower bound of 0 says nothing. `why` says why the analytic value is unknown. Without an analytic or any
+    comparable measured value the verdict is `unknown`, or `not_counted` if a counter exists but counts the row
+    differently.
     """
     if analytic == 0 and status is Status.LOWER_BOUND:
         analytic = None
@@ -40,7 +42,7 @@ def judge(
     value = analytic if analytic is not None else next(iter(comparable.values()), None)
     if analytic is None:
         status = Status.UNKNOWN
-    return Quantity(value, unit, status, analytic, dict(measured), verdict, reasons)
+    return Quantity(value, unit, status, analytic, dict(measured), verdict, reasons, why=why)
 
 
 def one_sided(

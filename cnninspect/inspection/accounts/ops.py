@@ -17,6 +17,7 @@ from cnninspect.ops.evaluate import multiplies, op_macs
 from cnninspect.ops.registry import rule_of
 from cnninspect.report.quantities import Quantity, Status, Unit, in_flops
 from cnninspect.report.ratios import with_ratios
+from cnninspect.report.reasons import Reason, distinct
 from cnninspect.report.rows import Row
 from cnninspect.report.verdicts import judge, one_sided
 from cnninspect.trace.records import Op
@@ -63,19 +64,20 @@ def _row(packet: str, ops: Sequence[Op], counts: Mapping[str, Sequence[Count]]) 
 
 def _macs(packet: str, ops: Sequence[Op], counts: Mapping[str, Sequence[Count]]) -> Quantity:
     """By the op's rule, against every counter."""
-    known = [op_macs(op) for op in ops]
-    least = sum(number for number in known if number is not None)
-    status = Status.EXACT if None not in known else Status.LOWER_BOUND if least else Status.UNKNOWN
+    found = [op_macs(op) for op in ops]
+    least = sum(number for number in found if not isinstance(number, Reason))
+    why = _reasons(found)
+    status = Status.EXACT if not why else Status.LOWER_BOUND if least else Status.UNKNOWN
     analytic = None if status is Status.UNKNOWN else least
     measured: dict[str, int] = {}
     reasons: dict[str, str] = {}
-    for name, found in counts.items():
-        count = _count_of(packet, found)
+    for name, own in counts.items():
+        count = _count_of(packet, own)
         if count is not None and not (analytic is None and count.missed):
             measured[name] = count.value or 0
             reason = explain(name, count, least, multiplies) if count.value != analytic else None
             reasons |= {name: reason} if reason else {}
-    return judge(Unit.MACS, analytic, measured, status=status, reasons=reasons)
+    return judge(Unit.MACS, analytic, measured, status=status, reasons=reasons, why=why)
 
 
 def _count_of(packet: str, counts: Sequence[Count]) -> Count | None:
@@ -91,9 +93,15 @@ def _count_of(packet: str, counts: Sequence[Count]) -> Count | None:
 
 def _operations(ops: Sequence[Op]) -> Quantity:
     """Operations of the op's own class of work."""
-    known = [operations_of(op) for op in ops]
-    if all(number is None for number in known):
-        return Quantity(None, Unit.OPERATIONS, Status.UNKNOWN)
-    total = sum(number for number in known if number is not None)
-    status = Status.LOWER_BOUND if None in known else Status.EXACT
-    return one_sided(Unit.OPERATIONS, UNCOUNTED, analytic=total, status=status)
+    found = [operations_of(op) for op in ops]
+    why = _reasons(found)
+    known = [number for number in found if not isinstance(number, Reason)]
+    if not known:
+        return Quantity(None, Unit.OPERATIONS, Status.UNKNOWN, why=why)
+    status = Status.LOWER_BOUND if why else Status.EXACT
+    number = one_sided(Unit.OPERATIONS, UNCOUNTED, analytic=sum(known), status=status)
+    return replace(number, why=(*number.why, *why))
+
+
+def _reasons(found: Sequence[int | Reason]) -> tuple[Reason, ...]:
+    return distinct(number for number in found if isinstance(number, Reason))
