@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from cnninspect.inspection.findings import Findings
 from cnninspect.measure.memory import taken_apart
 from cnninspect.report.document import Uncounted
-from cnninspect.report.quantities import Verdict
+from cnninspect.report.quantities import Status, Verdict
 from cnninspect.report.reasons import Reason
 
 _LISTED = 3
@@ -55,7 +55,7 @@ def _unknown(findings: Findings) -> Iterator[str]:
             "MACs": estimate.why.macs,
             "params": estimate.why.params,
             "output shape": estimate.why.shapes if findings.is_leaf(call) else (),
-            "receptive field": () if field is None else field.why,
+            "receptive field": field.why if field is not None and field.status is Status.UNKNOWN else (),
         }
         for number, reasons in why.items():
             for reason in reasons:

@@ -101,7 +101,9 @@ def measure(
     except Exception as error:
         return Measured(counts, fields, (_failed(_FIELDS, error),))
     judged_fields = [
-        None if field is None else replace(field, verdict=finding.verdict, found=finding.against, why=finding.why)
+        None
+        if field is None
+        else replace(field, verdict=finding.verdict, found=finding.against, why=distinct((*field.why, *finding.why)))
         for field, finding in zip(fields, found, strict=True)
     ]
     ended = distinct(reason for finding in found for reason in finding.why if reason.cause is Cause.LIMIT)
