@@ -50,7 +50,7 @@ SEES = {
     **dict.fromkeys(("errors", "files", "progress", "version"), ()),
 }  # fmt: skip
 NO_RESULTS = {"report.document": ("zoo", "targets", "trace", "ops", "receptive", "measure"),
-              "report.field": ("zoo", "targets", "trace", "ops", "measure")}  # fmt: skip
+              "report.rows": ("zoo", "targets", "trace", "ops", "measure")}  # fmt: skip
 """Files of report/ that hold judged numbers, and the rooms that must not see any."""
 
 FILES = 245
@@ -210,7 +210,7 @@ def test_few_files_stand_in_no_room():
     ("file", "text", "module", "brings"),
     [
         ("checks/baseline.py", "from cnninspect.checks import align", "checks", ("checks",)),
-        ("checks/baseline.py", "from cnninspect.report import row_id", "report.row_id", ("report.row_id",)),
+        ("checks/baseline.py", "from cnninspect.report import rows", "report.rows", ("report.rows",)),
         ("checks/baseline.py", "def f():\n    import cnninspect.cli.app", "cli.app", ("cli.app",)),
         (
             "checks/baseline.py",

@@ -15,8 +15,8 @@ from cnninspect.inspection.pipeline import inspect_model
 from cnninspect.measure.nan_probe import probe_nan
 from cnninspect.ops.registry import OPS
 from cnninspect.report.document import Report
-from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Verdict
+from cnninspect.report.rows import ReceptiveField
 
 SIZE = (1, 3, 16, 16)
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from cnninspect.inspection.pipeline import inspect_model
 from cnninspect.receptive import digits, forms, joins, maps, rows
-from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Verdict
 from cnninspect.report.reasons import Cause
+from cnninspect.report.rows import ReceptiveField
 
 
 class Gated(nn.Module):

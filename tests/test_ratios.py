@@ -6,7 +6,7 @@ import pytest
 
 from cnninspect.report.parts import Machine
 from cnninspect.report.quantities import Quantity, Status, Unit
-from cnninspect.report.ratios import bound_by, intensity, speed, with_ratios
+from cnninspect.report.sums import bound_by, intensity, speed, with_ratios
 from tests.render.samples import row
 
 EXACT, LEAST, MOST, UNKNOWN = Status.EXACT, Status.LOWER_BOUND, Status.UPPER_BOUND, Status.UNKNOWN

@@ -2,8 +2,7 @@
 
 import pytest
 
-from cnninspect.report.quantities import Status, Unit, Verdict, total_status
-from cnninspect.report.verdicts import judge, worst
+from cnninspect.report.quantities import Status, Unit, Verdict, judge, total_status, worst
 
 EXACT, LOWER, UPPER, UNKNOWN = Status.EXACT, Status.LOWER_BOUND, Status.UPPER_BOUND, Status.UNKNOWN
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from cnninspect.checks.tree import Node, Numbering, Scores, forest
-from cnninspect.report.document import Row
+from cnninspect.report.rows import Row
 
 
 @dataclass(frozen=True)

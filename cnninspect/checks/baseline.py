@@ -18,10 +18,9 @@ from cnninspect.checks.tree import is_layer
 from cnninspect.errors import UsageError
 from cnninspect.files import write_whole
 from cnninspect.report.document import Report
-from cnninspect.report.field import Number
 from cnninspect.report.json_form import SCHEMA_VERSION, laid_out, number_to_json, plain, row_to_json
 from cnninspect.report.quantities import Quantity
-from cnninspect.report.rows import Check, Row
+from cnninspect.report.rows import Check, Number, Row
 
 _KEPT_OF_RUN = ("dtype", "training", "inputs")
 _KEPT_TOTALS = (*NAMES, "flops", "input_bytes", "total_bytes", "receptive_field")

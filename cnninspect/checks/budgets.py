@@ -9,9 +9,8 @@ from typing import Any
 
 from cnninspect.errors import UsageError, nearest
 from cnninspect.report.document import Report
-from cnninspect.report.field import GLOBAL, ReceptiveField
 from cnninspect.report.quantities import Quantity, Status, Verdict
-from cnninspect.report.rows import Check, Row
+from cnninspect.report.rows import GLOBAL, Check, ReceptiveField, Row
 from cnninspect.report.sizes import parse_count, parse_memory, parse_percent
 
 Limit = int | Fraction

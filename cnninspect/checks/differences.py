@@ -17,9 +17,8 @@ from cnninspect.checks.numbers import NAMES, Compared, Tolerance, compare_fields
 from cnninspect.checks.tree import Node, settings
 from cnninspect.ops.declared import same_setting
 from cnninspect.report.document import Report
-from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Quantity, Status, Verdict
-from cnninspect.report.rows import RUN_NAMES, Check, Row
+from cnninspect.report.rows import RUN_NAMES, Check, ReceptiveField, Row
 
 
 @dataclass(frozen=True)

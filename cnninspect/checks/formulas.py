@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cnninspect.report.document import Comparison, Report
-from cnninspect.report.field import Number, ReceptiveField
 from cnninspect.report.formula_checks import formula_checks
-from cnninspect.report.quantities import Status, Verdict
-from cnninspect.report.row_id import RowId
-from cnninspect.report.rows import Check
-from cnninspect.report.verdicts import worst
+from cnninspect.report.quantities import Status, Verdict, worst
+from cnninspect.report.rows import Check, Number, ReceptiveField, RowId
 
 DISAGREEMENT = 1
 INCOMPLETE = 4

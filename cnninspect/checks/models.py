@@ -14,9 +14,8 @@ from cnninspect.checks.tree import Node
 from cnninspect.report.document import Comparison, Report
 from cnninspect.report.formula_checks import formula_checks
 from cnninspect.report.parts import AlignedRows, OtherNetwork
-from cnninspect.report.quantities import Quantity, Status, Verdict
+from cnninspect.report.quantities import Quantity, Status, Verdict, worst
 from cnninspect.report.rows import Check
-from cnninspect.report.verdicts import worst
 
 
 def compare_models(report: Report, other: Report, tolerance: Tolerance | None = None) -> Comparison:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from cnninspect.errors import UsageError
-from cnninspect.report.document import Report, Row
-from cnninspect.report.field import ReceptiveField
+from cnninspect.report.document import Report
 from cnninspect.report.json_form import READ_VERSIONS, frozen
 from cnninspect.report.quantities import Quantity, Unit
+from cnninspect.report.rows import ReceptiveField, Row
 
 
 def read_report(file: str | Path) -> Report:

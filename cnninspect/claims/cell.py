@@ -10,9 +10,8 @@ from typing import Any, Protocol
 
 from cnninspect.claims.expressions import NotArithmetic, Number, evaluate
 from cnninspect.report.document import Report
-from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Quantity, Shape, Status, Verdict, in_flops
-from cnninspect.report.rows import TOTAL, Row
+from cnninspect.report.rows import TOTAL, ReceptiveField, Row
 
 _BRACKETS = re.compile(r"[(\[]\s*(.*?)\s*,?\s*[)\]]", re.DOTALL)
 _TIMES = re.compile(r"\s*[xX×]\s*")

@@ -11,8 +11,7 @@ from cnninspect.claims.read import Claim
 from cnninspect.errors import nearest
 from cnninspect.report.document import Report
 from cnninspect.report.quantities import Verdict
-from cnninspect.report.row_id import RowId
-from cnninspect.report.rows import Check, Row
+from cnninspect.report.rows import Check, Row, RowId
 
 
 def check_claims(report: Report, claims: Sequence[Claim]) -> tuple[Check, ...]:

@@ -12,9 +12,9 @@ from cnninspect.cli.options import RunOptions
 from cnninspect.cli.session import Session
 from cnninspect.errors import UsageError
 from cnninspect.report.document import FieldStudy, Variation
-from cnninspect.report.field import ReceptiveField
 from cnninspect.report.parts import VariedNetwork
-from cnninspect.report.verdicts import worst
+from cnninspect.report.quantities import worst
+from cnninspect.report.rows import ReceptiveField
 from cnninspect.targets.specs import parse_argument
 
 Setting = dict[str, Any]

@@ -5,9 +5,8 @@ from __future__ import annotations
 from cnninspect.inspection.findings import Findings
 from cnninspect.ops.evaluate import Estimate
 from cnninspect.ops.registry import FUNCTIONS
-from cnninspect.report.document import Row
-from cnninspect.report.quantities import Quantity, Unit, in_flops
-from cnninspect.report.verdicts import judge
+from cnninspect.report.quantities import Quantity, Unit, in_flops, judge
+from cnninspect.report.rows import Row
 from cnninspect.trace.records import Call
 
 

@@ -12,11 +12,10 @@ from cnninspect.measure.base import Count, with_calls_below
 from cnninspect.measure.explain import explain
 from cnninspect.measure.storages import Holdings
 from cnninspect.ops.evaluate import Estimate, multiplies
-from cnninspect.report.field import ReceptiveField
-from cnninspect.report.quantities import Quantity, Unit, Verdict
+from cnninspect.report.quantities import Quantity, Unit, Verdict, judge, worst
 from cnninspect.report.reasons import distinct
+from cnninspect.report.rows import ReceptiveField
 from cnninspect.report.sums import all_reasons, summed
-from cnninspect.report.verdicts import judge, worst
 from cnninspect.trace.records import Call, Trace
 
 

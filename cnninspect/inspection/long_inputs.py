@@ -17,7 +17,7 @@ from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
 from cnninspect.receptive.fields import Axis
 from cnninspect.receptive.intervals import Fields
 from cnninspect.receptive.rows import row_fields
-from cnninspect.report.field import ReceptiveField
+from cnninspect.report.rows import ReceptiveField
 from cnninspect.trace.inputs import map_inputs
 from cnninspect.trace.recorder import ForwardFailed, record
 from cnninspect.trace.records import Trace

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from cnninspect.inspection.findings import Findings
 from cnninspect.measure.memory import taken_apart
-from cnninspect.report.document import Uncounted
 from cnninspect.report.quantities import Status, Verdict
 from cnninspect.report.reasons import Reason
+from cnninspect.report.rows import Uncounted
 
 _LISTED = 3
 

@@ -19,9 +19,9 @@ from cnninspect.progress import Progress
 from cnninspect.receptive.fields import Axis
 from cnninspect.receptive.intervals import Fields
 from cnninspect.receptive.rows import row_fields
-from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Verdict
 from cnninspect.report.reasons import Cause, distinct
+from cnninspect.report.rows import ReceptiveField
 from cnninspect.trace.records import Trace
 
 MOST_MACS = 500 * 10**9

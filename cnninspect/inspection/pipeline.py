@@ -23,8 +23,8 @@ from cnninspect.progress import Progress, silent
 from cnninspect.receptive.intervals import Fields, intervals, name_of
 from cnninspect.receptive.rows import last_map, row_fields
 from cnninspect.report.document import Report
-from cnninspect.report.field import ReceptiveField
-from cnninspect.report.verdicts import worst
+from cnninspect.report.quantities import worst
+from cnninspect.report.rows import ReceptiveField
 from cnninspect.targets.inputs import Choice, InputOptions
 from cnninspect.targets.resolve import resolve
 from cnninspect.targets.specs import parameter_dtype

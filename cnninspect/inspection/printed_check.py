@@ -25,9 +25,9 @@ from cnninspect.receptive.intervals import Fields
 from cnninspect.receptive.positions import End, Positions
 from cnninspect.receptive.reach import Reach
 from cnninspect.receptive.rows import axes_of
-from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Verdict
 from cnninspect.report.reasons import Cause, Reason
+from cnninspect.report.rows import ReceptiveField
 from cnninspect.trace.records import Call
 
 _MOST_ENDS = 24

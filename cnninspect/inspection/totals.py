@@ -13,11 +13,10 @@ from math import prod
 from cnninspect.inspection.findings import Findings
 from cnninspect.measure.memory import held_bytes, inference_peak, real_bytes, taken_apart
 from cnninspect.measure.storages import Held
-from cnninspect.report.field import ReceptiveField
-from cnninspect.report.quantities import Quantity, Unit, in_flops, item_size
+from cnninspect.report.quantities import Quantity, Unit, in_flops, item_size, judge, one_sided
 from cnninspect.report.reasons import Cause, Reason
+from cnninspect.report.rows import ReceptiveField
 from cnninspect.report.sums import total_of
-from cnninspect.report.verdicts import judge, one_sided
 from cnninspect.trace.records import Call, State, TensorRef, Trace
 
 STORAGE = "storage"

@@ -18,8 +18,8 @@ from cnninspect.receptive.forms import Forms, covers
 from cnninspect.receptive.intervals import Fields
 from cnninspect.receptive.maps import Map
 from cnninspect.receptive.reach import Reach
-from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Status
+from cnninspect.report.rows import ReceptiveField
 from cnninspect.trace.records import Call, TensorRef
 
 

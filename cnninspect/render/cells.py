@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from cnninspect.render.numbers import BEYOND, dimensions, field_text, number_cell, shapes_text, sign, tone_of
 from cnninspect.render.page import Cell, Tone
 from cnninspect.render.screen import Marks
-from cnninspect.report.document import Row
 from cnninspect.report.quantities import Quantity, Shape, Status, Verdict
+from cnninspect.report.rows import Row
 
 BAR_WIDTH = 5
 WIDEST_SHAPES = 24

@@ -14,11 +14,9 @@ from cnninspect.render.numbers import change_text, field_text, label, value_text
 from cnninspect.render.page import Cell, Fact, Heading, Sheet, Tone
 from cnninspect.render.screen import Marks
 from cnninspect.report.document import Comparison
-from cnninspect.report.field import ReceptiveField
 from cnninspect.report.parts import AlignedRows
 from cnninspect.report.quantities import Quantity, Status, Verdict
-from cnninspect.report.row_id import RowId
-from cnninspect.report.rows import Check
+from cnninspect.report.rows import Check, ReceptiveField, RowId
 from cnninspect.report.selection import Ops, View
 
 _HEADINGS = (

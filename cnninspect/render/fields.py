@@ -9,8 +9,8 @@ from cnninspect.render.cells import Context, Line, verdict_sign
 from cnninspect.render.numbers import BEYOND, dimensions, field_text, per_axis
 from cnninspect.render.page import Cell, Fact, Tone
 from cnninspect.report.document import Report
-from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Status
+from cnninspect.report.rows import ReceptiveField
 
 
 def setting_cell(name: str, usual: int | None = None) -> Callable[[Line, Context], Cell]:

@@ -8,8 +8,9 @@ from cnninspect.render.cells import Context, Line
 from cnninspect.render.columns import chosen_columns, without_empty
 from cnninspect.render.page import Sheet
 from cnninspect.render.screen import Marks
-from cnninspect.report.document import Report, Row
+from cnninspect.report.document import Report
 from cnninspect.report.quantities import Quantity, Unit
+from cnninspect.report.rows import Row
 from cnninspect.report.selection import View, select, shown_leaves
 from cnninspect.report.sums import total_of
 

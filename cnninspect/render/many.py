@@ -15,10 +15,9 @@ from cnninspect.render.screen import UNICODE, Marks, Screen
 from cnninspect.render.sections import data_sheet, page_of
 from cnninspect.report.document import Comparison
 from cnninspect.report.json_form import SCHEMA_VERSION
-from cnninspect.report.quantities import Verdict
+from cnninspect.report.quantities import Verdict, worst
 from cnninspect.report.rows import Check
 from cnninspect.report.selection import View
-from cnninspect.report.verdicts import worst
 
 
 @dataclass(frozen=True)

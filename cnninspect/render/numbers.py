@@ -7,8 +7,8 @@ from typing import Any
 
 from cnninspect.render.page import Cell, Tone
 from cnninspect.render.screen import Marks
-from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
+from cnninspect.report.rows import ReceptiveField
 
 MIB = 2**20
 BEYOND = "*"

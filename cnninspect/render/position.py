@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from cnninspect.render.numbers import dimensions, field_text
 from cnninspect.render.page import Cell, Fact, Heading, Sheet, Tone
 from cnninspect.render.screen import Marks
-from cnninspect.report.field import ReceptiveField
 from cnninspect.report.parts import Ends, Sight
 from cnninspect.report.quantities import Status
+from cnninspect.report.rows import ReceptiveField
 
 _AXES = {1: ("positions",), 2: ("rows", "columns"), 3: ("planes", "rows", "columns")}
 """What the axes of an input are called, by their number."""

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cnninspect.report import hooks
-from cnninspect.report.field import ReceptiveField
-from cnninspect.report.json_form import SCHEMA_VERSION, from_json, to_json
+from cnninspect.report.json_form import from_json, to_json
 from cnninspect.report.parts import (
     AlignedRows,
     Asked,
@@ -23,11 +22,7 @@ from cnninspect.report.parts import (
     VariedNetwork,
 )
 from cnninspect.report.quantities import Quantity, Verdict
-from cnninspect.report.rows import Check, Row, Uncounted
-
-__all__ = [
-    "SCHEMA_VERSION", "Check", "Comparison", "Document", "FieldStudy", "Report", "Row", "Uncounted", "Variation",
-]  # fmt: skip
+from cnninspect.report.rows import Check, ReceptiveField, Row, Uncounted
 
 D = TypeVar("D", bound="Document")
 R = TypeVar("R", bound="Report")

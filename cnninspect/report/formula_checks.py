@@ -6,10 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cnninspect.report.document import Report
-from cnninspect.report.field import Number, ReceptiveField
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
-from cnninspect.report.row_id import RowId
-from cnninspect.report.rows import Check, Row
+from cnninspect.report.rows import Check, Number, ReceptiveField, Row, RowId
 
 _SUMMED = {
     "trainable_params": "params",

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, replace
 from math import isfinite
 from typing import Any
 
-from cnninspect.report.field import Number, ReceptiveField
 from cnninspect.report.parts import (
     AlignedRows,
     Asked,
@@ -28,8 +27,7 @@ from cnninspect.report.parts import (
 )
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
 from cnninspect.report.reasons import Cause, Reason
-from cnninspect.report.row_id import RowId
-from cnninspect.report.rows import TOTAL, Check, Row, Uncounted
+from cnninspect.report.rows import TOTAL, Check, Number, ReceptiveField, Row, RowId, Uncounted
 
 SCHEMA_VERSION = 2
 READ_VERSIONS = (1, 2)

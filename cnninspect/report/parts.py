@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Quantity, Verdict
-from cnninspect.report.row_id import RowId
+from cnninspect.report.rows import ReceptiveField, RowId
 
 Ends = tuple[int, int]
 """First and last pixel along one axis."""

@@ -9,9 +9,8 @@ from typing import Any
 
 from cnninspect.report.document import Report
 from cnninspect.report.quantities import Quantity, Unit, in_flops
-from cnninspect.report.ratios import with_ratios
 from cnninspect.report.rows import Row
-from cnninspect.report.sums import total_of
+from cnninspect.report.sums import total_of, with_ratios
 
 
 class Ops(str, Enum):

@@ -11,8 +11,8 @@ from cnninspect.checks.numbers import parse_tolerance
 from cnninspect.checks.saved import read_report
 from cnninspect.errors import OutputError, UsageError
 from cnninspect.render import Format, render
-from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
+from cnninspect.report.rows import ReceptiveField
 from tests.cli.conftest import NETS
 from tests.render.samples import agreed, doubtful, row, tiny
 

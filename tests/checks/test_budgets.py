@@ -11,8 +11,8 @@ from cnninspect.errors import UsageError
 from cnninspect.render import render_text
 from cnninspect.render.check_text import sentence
 from cnninspect.report.document import Document
-from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
+from cnninspect.report.rows import ReceptiveField
 from tests.render.samples import doubtful, tiny
 
 

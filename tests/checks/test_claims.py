@@ -5,9 +5,8 @@ from dataclasses import replace
 import pytest
 
 from cnninspect.checks.baseline import check_baseline
-from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
-from cnninspect.report.row_id import RowId
+from cnninspect.report.rows import ReceptiveField, RowId
 from tests.checks.claiming import checked, wrong
 from tests.render.samples import doubtful, report, row, tiny
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from cnninspect.checks import check_formulas, exit_code, is_incomplete
-from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
+from cnninspect.report.rows import ReceptiveField
 from tests.render.samples import doubtful, report, row, tiny
 
 

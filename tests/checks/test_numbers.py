@@ -3,8 +3,8 @@
 import pytest
 
 from cnninspect.checks.numbers import EXACT, compare_fields, compare_quantities, parse_tolerance
-from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
+from cnninspect.report.rows import ReceptiveField
 
 WITHIN = parse_tolerance("10%").others
 KINDS = {"=": Status.EXACT, ">": Status.LOWER_BOUND, "<": Status.UPPER_BOUND, "?": Status.UNKNOWN}

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
 from cnninspect.receptive.intervals import Fields, intervals
 from cnninspect.receptive.rows import row_fields
-from cnninspect.report.field import ReceptiveField
+from cnninspect.report.rows import ReceptiveField
 from cnninspect.trace.recorder import record
 
 Model = Callable[..., Any]

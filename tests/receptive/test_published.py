@@ -14,7 +14,7 @@ from torch import nn
 from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
 from cnninspect.receptive.intervals import intervals
 from cnninspect.receptive.rows import row_fields
-from cnninspect.report.field import ReceptiveField
+from cnninspect.report.rows import ReceptiveField
 from cnninspect.targets.torchvision_ops import import_torchvision
 from cnninspect.trace.recorder import record
 from cnninspect.trace.records import Trace

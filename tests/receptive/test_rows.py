@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
 from cnninspect.receptive.intervals import intervals
 from cnninspect.receptive.rows import last_map, row_fields
-from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Status
+from cnninspect.report.rows import ReceptiveField
 from cnninspect.trace.recorder import record
 from cnninspect.trace.records import Trace
 

@@ -15,8 +15,8 @@ from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
 from cnninspect.receptive.fields import Field
 from cnninspect.receptive.intervals import intervals
 from cnninspect.receptive.rows import row_fields
-from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Status
+from cnninspect.report.rows import ReceptiveField
 from cnninspect.trace.recorder import record
 from cnninspect.trace.records import Trace
 from tests.receptive import literature

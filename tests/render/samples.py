@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from cnninspect.report.document import Report, Row, Uncounted
-from cnninspect.report.field import ReceptiveField
+from cnninspect.report.document import Report
 from cnninspect.report.quantities import Quantity, Shape, Status, Unit, Verdict, in_flops
+from cnninspect.report.rows import ReceptiveField, Row, Uncounted
 
 TOOL = {"name": "cnninspect", "version": "0.1.0", "python": "3.11.7", "torch": "2.13.0", "fvcore": "0.1.5"}
 

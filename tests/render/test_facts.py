@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from cnninspect.render.screen import UNICODE
 from cnninspect.render.totals import facts, title
-from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Status, Unit, Verdict
+from cnninspect.report.rows import ReceptiveField
 from tests.render.samples import agreed, doubtful, tiny
 
 

@@ -7,8 +7,8 @@ import pytest
 from cnninspect.render import View, render
 from cnninspect.render.fields import field_facts
 from cnninspect.report.document import Report
-from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Status, Verdict
+from cnninspect.report.rows import ReceptiveField
 from tests.render.samples import tiny
 
 IMAGE = (8, 8)

@@ -7,8 +7,8 @@ import pytest
 from cnninspect.render.columns import programs, readers
 from cnninspect.render.layers import layer_sheet
 from cnninspect.render.screen import UNICODE
-from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
+from cnninspect.report.rows import ReceptiveField
 from cnninspect.report.selection import View
 from tests.render.samples import agreed, doubtful, report, row, tiny
 

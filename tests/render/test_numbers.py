@@ -5,8 +5,8 @@ import pytest
 from cnninspect.render.numbers import dimensions, field_text, mebibytes, number_cell, per_axis, shapes_text
 from cnninspect.render.page import Tone
 from cnninspect.render.screen import ASCII, UNICODE
-from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
+from cnninspect.report.rows import ReceptiveField
 
 COUNTS = [
     # id, value, status, verdict, text, plain, tone

@@ -18,7 +18,7 @@ from cnninspect.render.position import drawing
 from cnninspect.render.screen import ASCII, UNICODE, Screen
 from cnninspect.report.document import FieldStudy
 from cnninspect.report.parts import Asked, SeenInput, Sight
-from cnninspect.report.row_id import RowId
+from cnninspect.report.rows import RowId
 from tests.render.samples import tiny
 
 Pair = tuple[int, int]

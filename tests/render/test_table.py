@@ -10,8 +10,8 @@ from cnninspect.checks import check_formulas, with_checks
 from cnninspect.checks.budgets import check_budgets, parse_budget
 from cnninspect.render import Screen, View, render
 from cnninspect.report.document import FieldStudy
-from cnninspect.report.field import ReceptiveField
 from cnninspect.report.quantities import Status
+from cnninspect.report.rows import ReceptiveField
 from tests.render.samples import doubtful, report, row, tiny
 
 SAMPLES = {

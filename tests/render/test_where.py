@@ -6,8 +6,7 @@ import pytest
 
 from cnninspect.render.check_text import lines_of
 from cnninspect.report.quantities import Verdict
-from cnninspect.report.row_id import RowId
-from cnninspect.report.rows import Check
+from cnninspect.report.rows import Check, RowId
 from tests.render.samples import report, row
 
 ROWS = (

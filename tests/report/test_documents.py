@@ -11,7 +11,6 @@ import cnninspect
 from cnninspect.checks.models import compare_models
 from cnninspect.report import hooks
 from cnninspect.report.document import Comparison, Document, FieldStudy, Report, Variation
-from cnninspect.report.field import ReceptiveField
 from cnninspect.report.formula_checks import formula_checks
 from cnninspect.report.parts import (
     Asked,
@@ -27,8 +26,7 @@ from cnninspect.report.parts import (
 )
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
 from cnninspect.report.reasons import Cause, Reason
-from cnninspect.report.row_id import RowId
-from cnninspect.report.rows import Check
+from cnninspect.report.rows import Check, ReceptiveField, RowId
 from tests.render.samples import agreed, doubtful, row, tiny, wider
 
 FIELD = ReceptiveField((3, (5, 7)), (1, "1/2"), (1, 1), Status.EXACT, "se", Verdict.DIFFER, (8, 8), "NaN", "conv")

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 from cnninspect.claims.cell import Cell
 from cnninspect.ops import catalogue
 from cnninspect.ops.registry import FUNCTIONS, MODULES, Formula, NoFormula, Use
-from cnninspect.report.document import Report, Row
+from cnninspect.report.document import Report
 from cnninspect.report.quantities import Quantity, Shape, Verdict, flops_from_macs
+from cnninspect.report.rows import Row
 
 
 class Alternative(NamedTuple):

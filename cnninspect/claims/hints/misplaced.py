@@ -8,8 +8,8 @@ from itertools import permutations
 
 from cnninspect.claims.cell import Cell, Count, Shapes, value_of
 from cnninspect.claims.hints.evidence import Alternative, Evidence, output_of
-from cnninspect.report.document import Row
 from cnninspect.report.quantities import Quantity, Verdict, flops_from_macs, macs_from_flops
+from cnninspect.report.rows import Row
 
 
 def factor_two(cell: Cell, _evidence: Evidence) -> Iterator[Alternative]:

@@ -8,8 +8,8 @@ from math import prod
 
 from cnninspect.claims.cell import Cell
 from cnninspect.claims.hints.evidence import Alternative, Evidence, Layer, Numbers, in_both_units
-from cnninspect.report.document import Row
 from cnninspect.report.quantities import Quantity
+from cnninspect.report.rows import Row
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from math import prod
 
 from cnninspect.claims.cell import Cell, Shapes
 from cnninspect.claims.hints.evidence import Alternative, Evidence, Layer, output_of
-from cnninspect.report.document import Row
 from cnninspect.report.quantities import Shape
+from cnninspect.report.rows import Row
 
 
 def same_row(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:

@@ -10,7 +10,7 @@ from math import prod
 
 from cnninspect.claims.cell import Cell
 from cnninspect.claims.hints.evidence import Alternative, Evidence, Layer, Numbers, in_both_units
-from cnninspect.report.document import Row
+from cnninspect.report.rows import Row
 
 Sizes = tuple[Fraction | int, ...]
 

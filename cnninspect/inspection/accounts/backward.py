@@ -12,8 +12,7 @@ from cnninspect.measure.base import Count, with_calls_below
 from cnninspect.measure.explain import explain
 from cnninspect.ops.backward import BackwardMacs, backward
 from cnninspect.ops.evaluate import multiplies
-from cnninspect.report.quantities import Quantity, Status, Unit
-from cnninspect.report.verdicts import judge, one_sided
+from cnninspect.report.quantities import Quantity, Status, Unit, judge, one_sided
 from cnninspect.trace.records import Trace
 
 COUNTER = "torch"

@@ -9,11 +9,10 @@ from typing import ClassVar, Protocol, TypeVar
 from cnninspect.inspection.findings import Findings
 from cnninspect.measure.base import Run
 from cnninspect.progress import Progress, silent
-from cnninspect.report.document import Report, Uncounted
-from cnninspect.report.quantities import Quantity, Unit
-from cnninspect.report.ratios import with_ratios
-from cnninspect.report.sums import total_of
-from cnninspect.report.verdicts import worst
+from cnninspect.report.document import Report
+from cnninspect.report.quantities import Quantity, Unit, worst
+from cnninspect.report.rows import Uncounted
+from cnninspect.report.sums import total_of, with_ratios
 from cnninspect.trace.records import Trace
 
 T = TypeVar("T")

@@ -26,9 +26,8 @@ from cnninspect.measure.memory import (
 from cnninspect.measure.training_memory import TrainingMemory, training_memory
 from cnninspect.ops.evaluate import Estimate
 from cnninspect.report.parts import MemoryDetails, Peak
-from cnninspect.report.quantities import Quantity, Status, Unit, item_size
+from cnninspect.report.quantities import Quantity, Status, Unit, item_size, judge, one_sided
 from cnninspect.report.reasons import Cause, Reason
-from cnninspect.report.verdicts import judge, one_sided
 from cnninspect.trace.records import TensorRef, Trace
 
 HOOKS = "hooks"

@@ -10,10 +10,9 @@ from cnninspect.inspection.accounts.base import Addition, Inspected, inclusive
 from cnninspect.measure.base import COUNTERS, Count, MacCounter
 from cnninspect.ops.accounting import UNITS, Tally, tallies_of
 from cnninspect.ops.registry import Work
-from cnninspect.report.document import Uncounted
 from cnninspect.report.parts import CounterConvention
-from cnninspect.report.quantities import Quantity, Unit
-from cnninspect.report.verdicts import one_sided
+from cnninspect.report.quantities import Quantity, Unit, one_sided
+from cnninspect.report.rows import Uncounted
 from cnninspect.trace.records import Trace
 
 UNCOUNTED = "no counter measures operations beside multiply-accumulates"

@@ -15,11 +15,10 @@ from cnninspect.measure.explain import explain
 from cnninspect.ops.accounting import operations_of
 from cnninspect.ops.evaluate import multiplies, op_macs
 from cnninspect.ops.registry import rule_of
-from cnninspect.report.quantities import Quantity, Status, Unit, in_flops
-from cnninspect.report.ratios import with_ratios
+from cnninspect.report.quantities import Quantity, Status, Unit, in_flops, judge, one_sided
 from cnninspect.report.reasons import Reason, distinct
 from cnninspect.report.rows import Row
-from cnninspect.report.verdicts import judge, one_sided
+from cnninspect.report.sums import with_ratios
 from cnninspect.trace.records import Op
 
 

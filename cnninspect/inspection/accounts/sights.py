@@ -15,7 +15,7 @@ from cnninspect.receptive.sights import Sight as Seen
 from cnninspect.receptive.sights import nested, outermost, sight
 from cnninspect.report.document import FieldStudy, Report
 from cnninspect.report.parts import Asked, SeenInput, Sight
-from cnninspect.report.row_id import RowId
+from cnninspect.report.rows import RowId
 from cnninspect.trace.records import Call, Trace
 
 

@@ -14,9 +14,8 @@ from cnninspect.measure.timing import Clock, Latency, measure_latency
 from cnninspect.ops.accounting import moved_bytes
 from cnninspect.report.document import Report
 from cnninspect.report.parts import Machine, Timing
-from cnninspect.report.quantities import Quantity, Status, Unit
-from cnninspect.report.ratios import intensity, speed
-from cnninspect.report.verdicts import one_sided
+from cnninspect.report.quantities import Quantity, Status, Unit, one_sided
+from cnninspect.report.sums import intensity, speed
 from cnninspect.trace.records import Op
 
 UNCOUNTED = "no counter measures the bytes that kernels move"
