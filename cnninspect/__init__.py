@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CnninspectError", "Report", "__version__", "inspect_model"]
 
-hooks.text.fill("cnninspect.render.formats:render_text")
+hooks.text.fill("cnninspect.render:render_text")
 hooks.html.fill("cnninspect.render.html:fragment")
 hooks.assert_matches_formulas.fill("cnninspect.testing.assertions:assert_matches_formulas")
 hooks.assert_within.fill("cnninspect.testing.assertions:assert_within")

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cnninspect.errors import UsageError, nearest
-from cnninspect.render import By, View
-from cnninspect.report.selection import TEXTS
+from cnninspect.report.selection import TEXTS, By, View
 from cnninspect.report.sizes import parse_count, parse_memory
 
 if TYPE_CHECKING:

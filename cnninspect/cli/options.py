@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from cnninspect.cli.session import be_quiet, show_tracebacks
-from cnninspect.render import Format, Ops
+from cnninspect.render import Format
+from cnninspect.report.selection import Ops
 
 Target = Annotated[
     str,

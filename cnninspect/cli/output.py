@@ -11,9 +11,11 @@ from pathlib import Path
 from cnninspect.cli.options import OutputOptions
 from cnninspect.errors import OutputError, UsageError, nearest
 from cnninspect.files import cause_of, write_whole
-from cnninspect.render import Format, Screen, View, render
+from cnninspect.render import Format, render
+from cnninspect.render.page import Screen
 from cnninspect.render.sections import column_names
 from cnninspect.report.document import Document
+from cnninspect.report.selection import View
 
 ROOM = 2**20
 """Bytes that GitHub shows of one step; it shows nothing of a summary that is longer."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import csv
 from io import StringIO
 
-from cnninspect.render.page import Sheet
-from cnninspect.render.screen import UNICODE, Screen
+from cnninspect.render.page import UNICODE, Screen, Sheet
 from cnninspect.render.sections import data_sheet
 from cnninspect.report.document import Document
 from cnninspect.report.selection import View

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cnninspect.render.screen import Screen
+from cnninspect.render.page import Screen
 from cnninspect.report.document import Document, Report
 from cnninspect.report.json_form import laid_out
 from cnninspect.report.selection import View, select

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from cnninspect.render.numbers import BEYOND, dimensions, field_text, number_cell, shapes_text, sign, tone_of
-from cnninspect.render.page import Cell, Tone
-from cnninspect.render.screen import Marks
+from cnninspect.render.page import Cell, Marks, Tone
 from cnninspect.report.quantities import Quantity, Shape, Status, Verdict
 from cnninspect.report.rows import Row
 

@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from cnninspect.render.cells import verdict_sign
-from cnninspect.render.check_text import count_sentence, sentence
+from cnninspect.render.checks import count_sentence, sentence
 from cnninspect.render.numbers import change_text, field_text, label, value_text, with_unit
-from cnninspect.render.page import Cell, Fact, Heading, Sheet, Tone
-from cnninspect.render.screen import Marks
+from cnninspect.render.page import Cell, Fact, Heading, Marks, Sheet, Tone
 from cnninspect.report.document import Comparison
 from cnninspect.report.parts import AlignedRows
 from cnninspect.report.quantities import Quantity, Status, Verdict

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cnninspect.render.check_text import (
+from cnninspect.render.checks import (
     RUN,
     checks_of,
     count_sentence,
@@ -20,7 +20,7 @@ from cnninspect.render.check_text import (
     sentence,
     what,
 )
-from cnninspect.render.screen import Screen
+from cnninspect.render.page import Screen
 from cnninspect.report.document import Document
 from cnninspect.report.quantities import Verdict
 from cnninspect.report.rows import Check

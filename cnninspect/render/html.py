@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from cnninspect.render.page import Cell, Fact, Heading, Page, Sheet, Tone
-from cnninspect.render.screen import UNICODE, Screen
+from cnninspect.render.page import UNICODE, Cell, Fact, Heading, Page, Screen, Sheet, Tone
 from cnninspect.render.sections import page_of
 from cnninspect.report.document import Document
 from cnninspect.report.selection import View

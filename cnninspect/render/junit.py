@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from cnninspect.render.check_text import RUN, checks_of, grouped, layer, lines_of, sentence, what
-from cnninspect.render.screen import Screen
+from cnninspect.render.checks import RUN, checks_of, grouped, layer, lines_of, sentence, what
+from cnninspect.render.page import Screen
 from cnninspect.report.document import Document
 from cnninspect.report.quantities import Verdict
 from cnninspect.report.rows import Check

@@ -1,18 +1,214 @@
-"""The table of layers: its rows, under which names, in the columns that were chosen."""
+"""The table of layers: its columns, which of them readers and programs get, and its rows with their names."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
+from cnninspect.render import cells, fields
 from cnninspect.render.cells import Context, Line
-from cnninspect.render.columns import chosen_columns, without_empty
-from cnninspect.render.page import Sheet
-from cnninspect.render.screen import Marks
-from cnninspect.report.document import Report
-from cnninspect.report.quantities import Quantity, Unit
+from cnninspect.render.numbers import label
+from cnninspect.render.page import Cell, Heading, Marks, Sheet
+from cnninspect.report.document import FieldStudy, Report
+from cnninspect.report.quantities import Quantity, Unit, Verdict
 from cnninspect.report.rows import Row
-from cnninspect.report.selection import View, select, shown_leaves
+from cnninspect.report.selection import By, View, select, shown_leaves
 from cnninspect.report.sums import total_of
+
+
+@dataclass(frozen=True)
+class Column:
+    """A heading and how to fill the cells below it."""
+
+    heading: Heading
+    cell: Callable[[Line, Context], Cell]
+
+
+_TITLES = {
+    "calls": "calls",
+    "work": "work",
+    "operations": "operations",
+    "element_operations": "other operations",
+    "backward_macs": "backward MACs",
+    "output_bytes": "output bytes",
+    "bytes_moved": "bytes moved",
+    "intensity": "MACs per byte",
+    "bound_by": "bound by",
+    "latency": "ms",
+    "latency_spread": "spread",
+    "flops_per_second": "GFLOPs/s",
+}
+"""Numbers that accounts add and that have a title of their own."""
+
+ADDED_NAMES = frozenset(_TITLES)
+
+_UNITS = {"latency": "seconds", "latency_spread": "seconds"}
+
+
+def added_column(name: str, title: str | None = None) -> Column:
+    """The column of a number that an account added."""
+    return Column(
+        Heading(name, title or label(name), right=name not in ("work", "bound_by"), unit=_UNITS.get(name, "")),
+        cells.count_cell(name),
+    )
+
+
+def _backward(part: str) -> Callable[[Line, Context], Cell]:
+    return cells.part_cell("backward_macs", part)
+
+
+def _columns() -> Iterable[Column]:
+    yield Column(Heading("layer", "layer", kept=True), cells.layer_cell)
+    yield Column(Heading("path", "path", kept=True), cells.fact_cell("path"))
+    yield Column(Heading("call", "call", right=True), cells.fact_cell("call"))
+    yield Column(Heading("depth", "depth", right=True), cells.fact_cell("depth"))
+    yield Column(Heading("leaf", "leaf"), cells.fact_cell("leaf"))
+    yield Column(Heading("functional", "functional"), cells.fact_cell("functional"))
+    yield Column(Heading("kind", "kind"), cells.kind_cell)
+    yield Column(Heading("input_shape", "input"), cells.input_cell)
+    yield Column(Heading("output_shape", "output"), cells.output_cell)
+    yield Column(Heading("params", "params", right=True), cells.count_cell("params"))
+    yield Column(Heading("macs", "MACs", right=True), cells.count_cell("macs"))
+    yield Column(Heading("flops", "FLOPs", right=True), cells.count_cell("flops"))
+    yield Column(Heading("neurons", "neurons", right=True), cells.count_cell("neurons"))
+    yield Column(Heading("share", "share of MACs", unit="percent"), cells.share_cell)
+    yield Column(Heading("cumulative", "cumulative", right=True, unit="percent"), cells.cumulative_cell)
+    yield from (added_column(*name_and_title) for name_and_title in _TITLES.items())
+    yield Column(Heading("input_gradient_macs", "input gradients", right=True), _backward("inputs"))
+    yield Column(Heading("weight_gradient_macs", "weight gradients", right=True), _backward("weights"))
+    yield Column(Heading("op", "op", kept=True), cells.kind_cell)
+    yield Column(Heading("kernel_size", "kernel", right=True), fields.setting_cell("kernel_size"))
+    yield Column(Heading("stride", "stride", right=True), fields.setting_cell("stride", usual=1))
+    yield Column(Heading("dilation", "dilation", right=True), fields.setting_cell("dilation", usual=1))
+    yield Column(Heading("receptive_field", "field", right=True), cells.field_cell)
+    yield Column(Heading("jump", "jump", right=True), fields.part_of_field_cell("jump"))
+    yield Column(Heading("field_padding", "padding", right=True), fields.part_of_field_cell("padding"))
+    yield Column(Heading("probe", "probe"), fields.probe_cell)
+    yield Column(Heading("global", "global by"), fields.cause_cell)
+    yield Column(Heading("hyperparameters", "hyper-parameters"), cells.hyperparameters_cell)
+    yield Column(Heading("reasons", "why counters differ"), cells.reasons_cell)
+    yield Column(Heading("status", "status"), cells.status_cell)
+    yield Column(Heading("verdict", "", kept=True), cells.verdict_cell)
+
+
+COLUMNS = {column.heading.name: column for column in _columns()}
+
+
+def counter_column(name: str, unit: str = "macs") -> Column:
+    """The column of one counter, in MACs or FLOPs."""
+    return Column(Heading(f"{unit}_{name}", f"{label(unit)} by {name}", right=True), cells.counter_cell(name, unit))
+
+
+COUNTERS = "counters"
+"""Stands for one column per counter, in MACs."""
+
+FLOPS_COUNTERS = "flops_counters"
+"""The same in FLOPs."""
+
+ADDED = "added"
+"""Stands for one column per number that accounts added."""
+
+NAMES = (*COLUMNS, COUNTERS, FLOPS_COUNTERS, ADDED)
+"""What `--columns` takes in a table of layers."""
+
+_SUMMARY = ("layer", "kind", "output_shape", "params", "macs", "share", "receptive_field", "verdict")
+_FIELD = (
+    "layer", "kind", "output_shape", "kernel_size", "stride", "dilation", "receptive_field", "jump", "field_padding",
+    "probe", "global",
+)  # fmt: skip
+_SUBJECT = "receptive_field"
+"""What a study of fields is about: the column that stays on the narrowest screen."""
+
+_WHICH = {
+    By.LAYER: ("layer", "kind", "output_shape"),
+    By.MODULE: ("layer", "kind", "calls", "params"),
+    By.KIND: ("kind", "calls", "params"),
+    By.OP: ("op", "work", "calls"),
+}
+_WORK = (
+    "macs", "operations", "element_operations", "input_gradient_macs", "weight_gradient_macs", "output_bytes",
+    "latency", "latency_spread", "flops_per_second", "bound_by", COUNTERS, "share", "cumulative", "flops", "intensity",
+    "verdict", "reasons",
+)  # fmt: skip
+"""What was asked for stands first: a narrow terminal shows the columns from the left, as many as fit."""
+
+_ID = ("path", "call", "kind", "depth", "leaf", "functional")
+_WHICH_FOR_PROGRAMS = {
+    By.LAYER: (*_ID, "input_shape", "output_shape"),
+    By.MODULE: ("path", "kind"),
+    By.KIND: ("kind",),
+    By.OP: ("op",),
+}
+_ALL_NUMBERS = (
+    "params", "macs", COUNTERS, "flops", FLOPS_COUNTERS, "neurons", "share", "cumulative", ADDED, "receptive_field",
+    "reasons", "status", "verdict",
+)  # fmt: skip
+
+
+def readers(report: Report, view: View) -> tuple[str, ...]:
+    """The columns for readers: fields for `rf`; work for `flops` and for grouped or sorted rows; else the summary."""
+    if isinstance(report, FieldStudy):
+        return _FIELD
+    if report.command != "flops" and view.is_tree:
+        return _SUMMARY
+    which = (*_WHICH[view.by], *_sorted_by(view))
+    return (*which, *(name for name in _WORK if name not in which))
+
+
+def _sorted_by(view: View) -> tuple[str, ...]:
+    """The number that rows are sorted by, unless the default columns have it."""
+    usual = (*_WHICH[view.by], "macs")
+    return () if view.sort is None or view.sort not in COLUMNS or view.sort in usual else (view.sort,)
+
+
+def programs(report: Report, view: View) -> tuple[str, ...]:
+    """The columns of a file for programs."""
+    if isinstance(report, FieldStudy):
+        return (*_ID, *(name for name in _FIELD if name not in ("layer", "kind")))
+    return (*_WHICH_FOR_PROGRAMS[view.by], *_ALL_NUMBERS)
+
+
+def chosen_columns(names: Iterable[str], shown: Report) -> Iterator[Column]:
+    """The columns of these names; `counters`, `flops_counters` and `added` become one column for each that there is."""
+    for name in names:
+        if name == COUNTERS:
+            yield from (counter_column(counter) for counter in counters_of(shown))
+        elif name == FLOPS_COUNTERS:
+            yield from (counter_column(counter, "flops") for counter in counters_of(shown))
+        elif name == ADDED:
+            yield from (COLUMNS.get(added) or added_column(added) for added in _added(shown))
+        elif name == _SUBJECT and isinstance(shown, FieldStudy):
+            yield replace(COLUMNS[name], heading=replace(COLUMNS[name].heading, kept=True))
+        else:
+            yield COLUMNS[name]
+
+
+def counters_of(report: Report) -> list[str]:
+    """The counters that say anything about this report's MACs, in order of appearance."""
+    return list(dict.fromkeys(name for row in report.rows if row.macs is not None for name in row.macs.measured))
+
+
+def without_empty(names: tuple[str, ...], shown: Report) -> tuple[str, ...]:
+    """The default columns without those that this report has nothing for."""
+    fields = [row.receptive_field for row in shown.rows if row.receptive_field is not None]
+    added = _added(shown)
+    empty = set(ADDED_NAMES.difference(added))
+    if not any(field.was_computed for field in fields):
+        empty.add("receptive_field")
+    if all(field.verdict is Verdict.NOT_RUN for field in fields):
+        empty.add("probe")
+    if not any(field.cause for field in fields):
+        empty.add("global")
+    if not any(row.macs is not None and row.macs.reasons for row in shown.rows):
+        empty.add("reasons")
+    if "backward_macs" not in added:
+        empty |= {"input_gradient_macs", "weight_gradient_macs"}
+    return tuple(name for name in names if name not in empty)
+
+
+def _added(report: Report) -> list[str]:
+    """The numbers that accounts added to these rows, in order of appearance."""
+    return list(dict.fromkeys(name for row in report.rows for name in row.extra))
 
 
 def layer_sheet(

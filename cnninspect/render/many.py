@@ -6,12 +6,10 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from cnninspect.render import as_csv, as_json, github, html, junit, markdown, table
+from cnninspect.render import Format, as_csv, as_json, github, html, junit, markdown, table
 from cnninspect.render.cells import verdict_sign
-from cnninspect.render.check_text import RUN, count_sentence, failed
-from cnninspect.render.formats import Format
-from cnninspect.render.page import Cell, Heading, Page, Sheet, Tone
-from cnninspect.render.screen import UNICODE, Marks, Screen
+from cnninspect.render.checks import RUN, count_sentence, failed
+from cnninspect.render.page import UNICODE, Cell, Heading, Marks, Page, Screen, Sheet, Tone
 from cnninspect.render.sections import data_sheet, page_of
 from cnninspect.report.document import Comparison
 from cnninspect.report.json_form import SCHEMA_VERSION

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterable
 
 from cnninspect.render.cells import verdict_sign
-from cnninspect.render.page import Cell, Fact, Page, Sheet
-from cnninspect.render.screen import UNICODE, Screen
+from cnninspect.render.page import UNICODE, Cell, Fact, Page, Screen, Sheet
 from cnninspect.render.sections import page_of
 from cnninspect.report.document import Document
 from cnninspect.report.quantities import Verdict

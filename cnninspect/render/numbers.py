@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from cnninspect.render.page import Cell, Tone
-from cnninspect.render.screen import Marks
+from cnninspect.render.page import Cell, Marks, Tone
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
 from cnninspect.report.rows import ReceptiveField
 

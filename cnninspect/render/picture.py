@@ -7,8 +7,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from cnninspect.errors import UsageError
+from cnninspect.render.fields import size_text
 from cnninspect.render.numbers import dimensions
-from cnninspect.render.position import size_text
 from cnninspect.report.document import FieldStudy
 from cnninspect.report.parts import Ends, SeenInput, Sight
 

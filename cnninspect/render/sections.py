@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from cnninspect.render import columns, comparison, findings, layers
-from cnninspect.render.added_totals import cut
-from cnninspect.render.check_text import count_sentence, failed
-from cnninspect.render.fields import field_facts
-from cnninspect.render.page import Page, Sheet
-from cnninspect.render.position import drawing, sight_facts, sight_sheet
-from cnninspect.render.screen import Marks
+from collections.abc import Iterator
+
+from cnninspect.render import checks, comparison, layers
+from cnninspect.render.checks import count_sentence, failed
+from cnninspect.render.fields import drawing, field_facts, sight_facts, sight_sheet, varied_sheet
+from cnninspect.render.numbers import bounded
+from cnninspect.render.page import Fact, Marks, Page, Sheet, Tone
 from cnninspect.render.totals import facts, missing, title
-from cnninspect.render.variation import varied_sheet
 from cnninspect.report.document import Comparison, Document, FieldStudy, Report, Variation
 from cnninspect.report.parts import Asked
-from cnninspect.report.selection import View
+from cnninspect.report.quantities import Quantity, Unit
+from cnninspect.report.selection import View, parts, select
+from cnninspect.report.sums import total_of
 
 
 def page_of(document: Document, view: View, marks: Marks, *, whole: bool) -> Page:
@@ -33,22 +34,34 @@ def page_of(document: Document, view: View, marks: Marks, *, whole: bool) -> Pag
             return Page(heading, comparison.side_by_side(document, view, marks), beside, comparison.closing(document))
         case Report():
             sheet = _layers(document, view, marks, whole=whole)
-            return Page(heading, sheet, [*cut(document, view, marks), *facts(document, marks)])
+            return Page(heading, sheet, [*_cut(document, view, marks), *facts(document, marks)])
     raise TypeError(f"{type(document).__name__} has no page")
 
 
 def _layers(report: Report, view: View, marks: Marks, *, whole: bool) -> Sheet:
-    return layers.layer_sheet(report, view, marks, columns.readers(report, view), whole=whole)
+    return layers.layer_sheet(report, view, marks, layers.readers(report, view), whole=whole)
+
+
+def _cut(report: Report, view: View, marks: Marks) -> Iterator[Fact]:
+    """How much of the whole the rows make up that a view with `top` shows."""
+    total = report.totals.get("macs")
+    if view.top is None or not isinstance(total, Quantity):
+        return
+    shown, everything = select(report, view).rows, parts(report, view)
+    if len(shown) < len(everything):
+        macs = total_of(Unit.MACS, [row.macs for row in shown if row.macs is not None])
+        text = f"{len(shown)} of {len(everything)} rows"
+        yield Fact("shown", text, f"{bounded(macs, marks)} of {bounded(total, marks)} MACs", Tone.QUIET)
 
 
 def _findings(document: Comparison, view: View, marks: Marks) -> Page:
     """The checks that did not pass, and a sentence that counts all of them."""
     sheet = (
-        findings.finding_sheet(document, failed(document.checks), view.columns, marks)
+        checks.finding_sheet(document, failed(document.checks), view.columns, marks)
         if view.columns
-        else findings.readers_sheet(document, marks)
+        else checks.readers_sheet(document, marks)
     )
-    closing, reasons = count_sentence(document.checks), () if view.columns else findings.reasons(document)
+    closing, reasons = count_sentence(document.checks), () if view.columns else checks.reasons(document)
     return Page(title(document, marks), sheet, missing(document), closing, reasons=reasons)
 
 
@@ -60,11 +73,11 @@ def data_sheet(document: Document, view: View, marks: Marks) -> Sheet:
         case FieldStudy(asked=Asked(), sights=sights):
             return sight_sheet(sights)
         case Comparison(aligned=None):
-            return findings.finding_sheet(document, document.checks, view.columns or findings.PROGRAMS, marks)
+            return checks.finding_sheet(document, document.checks, view.columns or checks.PROGRAMS, marks)
         case Comparison():
             return comparison.side_by_side(document, view, marks, whole=True)
         case Report():
-            names = columns.programs(document, view)
+            names = layers.programs(document, view)
             return layers.layer_sheet(document, view, marks, names, whole=True, parts=not view.containers)
     raise TypeError(f"{type(document).__name__} has no table")
 
@@ -73,4 +86,4 @@ def column_names(command: str, *, of_two: bool = False) -> tuple[str, ...]:
     """What `--columns` takes with this command; `compare` has others for two networks."""
     if of_two:
         return tuple(comparison.HEADINGS)
-    return tuple(findings.HEADINGS) if command == "compare" else columns.NAMES
+    return tuple(checks.HEADINGS) if command == "compare" else layers.NAMES

@@ -13,9 +13,8 @@ from rich.cells import cell_len, set_cell_size
 from rich.color import ColorSystem
 from rich.style import Style
 
-from cnninspect.render.findings import REASON
-from cnninspect.render.page import Cell, Fact, Heading, Page, Sheet, Tone
-from cnninspect.render.screen import Screen
+from cnninspect.render.checks import REASON
+from cnninspect.render.page import Cell, Fact, Heading, Page, Screen, Sheet, Tone
 from cnninspect.render.sections import page_of
 from cnninspect.report.document import Document
 from cnninspect.report.selection import View

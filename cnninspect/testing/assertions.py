@@ -8,7 +8,7 @@ from pathlib import Path
 from cnninspect.checks.baseline import check_baseline, read_baseline, save_baseline
 from cnninspect.checks.budgets import check_budgets, parse_budget
 from cnninspect.checks.numbers import parse_tolerance
-from cnninspect.render.check_text import lines_of, sentence
+from cnninspect.render.checks import lines_of, sentence
 from cnninspect.report.document import Report
 from cnninspect.report.formula_checks import formula_checks
 from cnninspect.report.quantities import Verdict

@@ -9,7 +9,7 @@ from cnninspect.checks import with_checks
 from cnninspect.checks.budgets import KINDS, check_budgets, parse_budget
 from cnninspect.errors import UsageError
 from cnninspect.render import render_text
-from cnninspect.render.check_text import sentence
+from cnninspect.render.checks import sentence
 from cnninspect.report.document import Document
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
 from cnninspect.report.rows import ReceptiveField

@@ -12,7 +12,8 @@ import pytest
 from cnninspect.cli import output
 from cnninspect.cli.options import OutputOptions
 from cnninspect.errors import OutputError
-from cnninspect.render import Format, View
+from cnninspect.render import Format
+from cnninspect.report.selection import View
 from tests.cli.conftest import INPUT, NETS
 from tests.render.samples import tiny
 

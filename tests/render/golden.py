@@ -10,7 +10,8 @@ from pathlib import Path
 
 from cnninspect.checks import check_formulas
 from cnninspect.checks.models import compare_models
-from cnninspect.render import Format, Screen, render
+from cnninspect.render import Format, render
+from cnninspect.render.page import Screen
 from cnninspect.report.document import Report
 from tests.render.samples import doubtful, tiny, wider
 

@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from cnninspect.render import View, render
-from cnninspect.render.columns import programs, readers
-from cnninspect.render.layers import layer_sheet
-from cnninspect.render.screen import UNICODE
+from cnninspect.render import render
+from cnninspect.render.layers import layer_sheet, programs, readers
+from cnninspect.render.page import UNICODE
 from cnninspect.render.sections import page_of
 from cnninspect.report.document import Report
 from cnninspect.report.parts import CounterConvention, MemoryDetails, Peak
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
+from cnninspect.report.selection import View
 from tests.render.samples import agreed, report, row, tiny
 
 MIB = 2**20

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from cnninspect.checks.models import compare_models
-from cnninspect.render import Format, Ops, View, render
+from cnninspect.render import Format, render
 from cnninspect.render.comparison import HEADINGS
 from cnninspect.report.quantities import Unit
+from cnninspect.report.selection import Ops, View
 from tests.render.samples import agreed, doubtful, tiny, wider
 
 

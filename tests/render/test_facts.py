@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from cnninspect.render.screen import UNICODE
+from cnninspect.render.page import UNICODE
 from cnninspect.render.totals import facts, title
 from cnninspect.report.quantities import Status, Unit, Verdict
 from cnninspect.report.rows import ReceptiveField

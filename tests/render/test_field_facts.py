@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from cnninspect.render import View, render
+from cnninspect.render import render
 from cnninspect.render.fields import field_facts
 from cnninspect.report.document import Report
 from cnninspect.report.quantities import Status, Verdict
 from cnninspect.report.rows import ReceptiveField
+from cnninspect.report.selection import View
 from tests.render.samples import tiny
 
 IMAGE = (8, 8)

@@ -8,8 +8,9 @@ from html.parser import HTMLParser
 import pytest
 
 from cnninspect.checks import check_formulas
-from cnninspect.render import Format, Ops, View, render
+from cnninspect.render import Format, render
 from cnninspect.report.document import Report
+from cnninspect.report.selection import Ops, View
 from tests.render.samples import doubtful, tiny
 
 

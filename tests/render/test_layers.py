@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from cnninspect.render.columns import programs, readers
-from cnninspect.render.layers import layer_sheet
-from cnninspect.render.screen import UNICODE
+from cnninspect.render.layers import layer_sheet, programs, readers
+from cnninspect.render.page import UNICODE
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
 from cnninspect.report.rows import ReceptiveField
 from cnninspect.report.selection import View

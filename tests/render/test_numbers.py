@@ -3,8 +3,7 @@
 import pytest
 
 from cnninspect.render.numbers import dimensions, field_text, mebibytes, number_cell, per_axis, shapes_text
-from cnninspect.render.page import Tone
-from cnninspect.render.screen import ASCII, UNICODE
+from cnninspect.render.page import ASCII, UNICODE, Tone
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
 from cnninspect.report.rows import ReceptiveField
 

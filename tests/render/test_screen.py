@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from cnninspect.render.screen import ASCII, UNICODE, Screen
+from cnninspect.render.page import ASCII, UNICODE, Screen
 
 
 class Stream(io.StringIO):

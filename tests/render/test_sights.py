@@ -12,13 +12,14 @@ import pytest
 from matplotlib.image import imread, imsave
 
 from cnninspect.errors import UsageError
-from cnninspect.render import View, render
+from cnninspect.render import render
+from cnninspect.render.fields import drawing
+from cnninspect.render.page import ASCII, UNICODE, Screen
 from cnninspect.render.picture import picture
-from cnninspect.render.position import drawing
-from cnninspect.render.screen import ASCII, UNICODE, Screen
 from cnninspect.report.document import FieldStudy
 from cnninspect.report.parts import Asked, SeenInput, Sight
 from cnninspect.report.rows import RowId
+from cnninspect.report.selection import View
 from tests.render.samples import tiny
 
 Pair = tuple[int, int]

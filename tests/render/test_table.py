@@ -8,10 +8,12 @@ from rich.cells import cell_len
 
 from cnninspect.checks import check_formulas, with_checks
 from cnninspect.checks.budgets import check_budgets, parse_budget
-from cnninspect.render import Screen, View, render
+from cnninspect.render import render
+from cnninspect.render.page import Screen
 from cnninspect.report.document import FieldStudy
 from cnninspect.report.quantities import Status
 from cnninspect.report.rows import ReceptiveField
+from cnninspect.report.selection import View
 from tests.render.samples import doubtful, report, row, tiny
 
 SAMPLES = {

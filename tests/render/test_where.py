@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from cnninspect.render.check_text import lines_of
+from cnninspect.render.checks import lines_of
 from cnninspect.report.quantities import Verdict
 from cnninspect.report.rows import Check, RowId
 from tests.render.samples import report, row

@@ -1,0 +1,223 @@
+"""Checks in words: their row, the line of the user, a sentence each; and the table of those that did not pass."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from typing import Any
+
+from cnninspect.render.cells import verdict_sign
+from cnninspect.render.numbers import change_text, label, sign, value_text
+from cnninspect.render.page import UNICODE, Cell, Heading, Marks, Sheet, Tone
+from cnninspect.report.document import Comparison, Document, Report
+from cnninspect.report.formula_checks import formula_checks
+from cnninspect.report.quantities import Status, Verdict
+from cnninspect.report.rows import TOTAL, Check, Row
+
+
+def failed(checks: Sequence[Check]) -> list[Check]:
+    """The checks that a reader must see: those that differ, then those that could not be made."""
+    return [check for verdict in (Verdict.DIFFER, Verdict.UNKNOWN) for check in checks if check.verdict is verdict]
+
+
+RUN = "run"
+"""The name of the only check of a target that could not be checked."""
+
+
+def count_sentence(checks: Sequence[Check]) -> str:
+    """One sentence that counts the checks: `60 checks: 58 match, 2 differ.`"""
+    if [check.name for check in checks] == [RUN]:
+        return "not checked."
+    counts = Counter(check.verdict for check in checks)
+    words = [f"{counts[verdict]} {_WORDS.get(verdict, verdict.value)}" for verdict in Verdict if counts[verdict]]
+    return f"{len(checks)} check{'s' if len(checks) != 1 else ''}: {', '.join(words) or 'none'}."
+
+
+_WORDS = {Verdict.NOT_COUNTED: "not comparable", Verdict.NOT_RUN: "not run"}
+"""Verdicts as readers call them: a counter that leaves work out, or counts more, cannot be compared with."""
+
+
+def place(check: Check) -> str:
+    """The check's row as messages name it."""
+    if check.row is None:
+        return TOTAL
+    path = check.row.path or f"({check.row.kind})"
+    return f"{path} call {check.row.call}" if check.row.call else path
+
+
+def what(check: Check) -> str:
+    """The number that was checked, as readers call it."""
+    return label(check.name)
+
+
+def checks_of(document: Document) -> tuple[Check, ...]:
+    """The checks of a comparison; those of its formulas for any other report."""
+    if not isinstance(document, Report):
+        return ()
+    return formula_checks(document) if document.checks is None else document.checks
+
+
+def layer(check: Check) -> str:
+    """`conv (Conv2d)`, `conv call 2 (Conv2d)`, `(F.relu)`, `total`."""
+    is_named = check.row is not None and check.row.path and check.row.kind
+    return f"{place(check)} ({check.kind})" if is_named else place(check)
+
+
+def sentence(check: Check) -> str:
+    """`conv (Conv2d), MACs: formula 13,824, torch 3,456`: layer, source, expected, found, and the reason if known."""
+    if check.name == RUN:
+        return f"not checked: {(check.hint or '').rstrip('.')}"
+    reason = f" ({check.hint})" if check.hint else ""
+    return f"{layer(check)}, {what(check)}: {_expected(check)}, {_found(check)}{reason}"
+
+
+def grouped(checks: Iterable[Check], key: Callable[[Check], Hashable]) -> Collection[list[Check]]:
+    """The checks with the same key together, in the order in which the keys come first."""
+    groups: dict[Hashable, list[Check]] = {}
+    for check in checks:
+        groups.setdefault(key(check), []).append(check)
+    return groups.values()
+
+
+def _expected(check: Check) -> str:
+    if check.name == "added":
+        return f"not in the {check.source}"
+    return f"{check.source} {_value(check, check.expected, check.expected_status)}"
+
+
+def _found(check: Check) -> str:
+    if check.name == "removed":
+        return "not found"
+    by = check.counter or ("measurement" if check.source == "formula" else "found")
+    return f"{by} {_value(check, check.found, check.found_status)}"
+
+
+def _value(check: Check, value: Any, status: Status) -> str:
+    """A value with the sign of a bound."""
+    return ("" if value is None else sign(status, UNICODE)) + value_text(check.name, value)
+
+
+def lines_of(document: Document) -> Callable[[Check], str | None]:
+    """A function: check -> the source line that it points at, `nets.py:41`; None if there is none.
+
+    For a row without a line that is the line of its caller; for a layer that the report does not have, of the nearest
+    module around it; for a total, of the whole network.
+    """
+    rows = document.rows if isinstance(document, Report) else ()
+    calls = {row.id: row for row in rows}
+    modules = {row.path: row for row in reversed(rows) if not row.functional}
+
+    def line(check: Check) -> str | None:
+        row = None if check.row is None else calls.get(check.row)
+        path = "" if check.row is None else check.row.path
+        while row is None and path:
+            row = modules.get(path)
+            path = path.rpartition(".")[0]
+        return _line(row or modules.get(""), rows)
+
+    return line
+
+
+def _line(row: Row | None, rows: tuple[Row, ...]) -> str | None:
+    while row is not None and row.where is None and row.parent is not None:
+        row = rows[row.parent]
+    return None if row is None else row.where
+
+
+REASON = "why"
+"""The title of the column of reasons."""
+
+_HEADINGS = (
+    Heading("layer", "layer", kept=True),
+    Heading("call", "call", right=True),
+    Heading("kind", "kind"),
+    Heading("what", "what", kept=True),
+    Heading("expected", "expected", right=True, kept=True),
+    Heading("source", "by", late=True),
+    Heading("found", "found", right=True, kept=True),
+    Heading("counter", "by"),
+    Heading("change", "change", right=True),
+    Heading("verdict", "", kept=True),
+    Heading("reason", REASON),
+    Heading("where", "in"),
+)
+HEADINGS = {heading.name: heading for heading in _HEADINGS}
+READERS = ("layer", "kind", "what", "expected", "source", "found", "counter", "change", "verdict", "reason", "where")
+PROGRAMS = tuple(HEADINGS)
+
+
+def finding_sheet(report: Report, checks: Iterable[Check], columns: tuple[str, ...], marks: Marks) -> Sheet:
+    """The sheet of these checks on the report."""
+    line_of = lines_of(report)
+    lines = (_cells(check, line_of(check), marks) for check in checks)
+    headings = tuple(HEADINGS[name] for name in columns)
+    return Sheet(headings, tuple(tuple(line[name] for name in columns) for line in lines))
+
+
+def readers_sheet(report: Comparison, marks: Marks) -> Sheet:
+    """The sheet of what did not pass, without columns that stay empty."""
+    sheet = finding_sheet(report, failed(report.checks), READERS, marks)
+    empty = [
+        index
+        for index, heading in enumerate(sheet.headings)
+        if heading.name in _ON_DEMAND and not any(line[index].text for line in sheet.lines)
+    ]
+    return sheet.without(empty)
+
+
+_ON_DEMAND = ("kind", "counter", "change", "reason", "where")
+
+
+def reasons(report: Comparison) -> list[str]:
+    """What the column of reasons says, for where it has no room: `conv1: out_channels 64 -> 96 (nets.py:41)`."""
+    line_of = lines_of(report)
+    layers: dict[str, dict[str, str | None]] = {}
+    for check in failed(report.checks):
+        if check.hint:
+            layers.setdefault(check.hint, {})[_label(check)] = line_of(check)
+    return [_reason(hint, found) for hint, found in layers.items()]
+
+
+def _label(check: Check) -> str:
+    return place(check) if check.row is None else check.row.label
+
+
+def _reason(hint: str, layers: Mapping[str, str | None], shown: int = 3) -> str:
+    """The reason of all these layers, and the line that they come from if it is the same."""
+    names = ", ".join([*layers][:shown]) + (f" and {len(layers) - shown} more" if len(layers) > shown else "")
+    lines = set(layers.values())
+    where = lines.pop() if len(lines) == 1 else None
+    return f"{names}: {hint}" + (f" ({where})" if where else "")
+
+
+def _cells(check: Check, where: str | None, marks: Marks) -> dict[str, Cell]:
+    wrong = Tone.DIFFER if check.verdict is Verdict.DIFFER else Tone.PLAIN
+    return {
+        "layer": Cell(place(check), check.path),
+        "call": Cell(str(check.call), check.call),
+        "kind": Cell(check.kind, check.kind),
+        "what": Cell(what(check), check.name),
+        "expected": _value_cell(check, check.expected, check.expected_status, Tone.PLAIN, marks),
+        "source": Cell(check.source, check.source, Tone.QUIET),
+        "found": _value_cell(check, check.found, check.found_status, wrong, marks),
+        "counter": Cell(check.counter or "", check.counter, Tone.QUIET),
+        "change": Cell(_change(check), _change(check), wrong),
+        "verdict": verdict_sign(check.verdict, marks),
+        "reason": Cell(check.hint or "", check.hint),
+        "where": Cell(where or "", where, Tone.QUIET),
+    }
+
+
+def _change(check: Check) -> str:
+    """How far the network has moved, where both ends are certain; a formula and its measurement are of one network."""
+    certain = check.expected_status is check.found_status is Status.EXACT
+    moved = certain and check.source != "formula" and check.verdict is not Verdict.UNKNOWN
+    return change_text(check.expected, check.found) if moved else ""
+
+
+def _value_cell(check: Check, value: Any, status: Status, tone: Tone, marks: Marks) -> Cell:
+    if value is None:
+        return Cell("") if check.name in ("added", "removed") else Cell(marks.unknown, None, Tone.UNKNOWN)
+    text = value_text(check.name, value)
+    plain = value if isinstance(value, (int, float)) else text.replace(", ", ";")
+    return Cell(sign(status, marks) + text, plain, tone)
