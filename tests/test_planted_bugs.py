@@ -12,8 +12,7 @@ import torch
 from torch import nn
 
 from cnninspect import inspect_model
-from cnninspect.inspection.assemble import rows
-from cnninspect.inspection.findings import Findings
+from cnninspect.inspection.findings import Findings, rows
 from cnninspect.inspection.notes import notes_of
 from cnninspect.measure.base import Run
 from cnninspect.measure.storages import holdings

@@ -20,7 +20,7 @@ from cnninspect.render.picture import KINDS, picture
 from cnninspect.report.document import Document, FieldStudy
 
 if TYPE_CHECKING:
-    from cnninspect.inspection.accounts.base import Account
+    from cnninspect.inspection.accounts import Account
 
 COMMAND = "rf"
 

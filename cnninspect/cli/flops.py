@@ -14,7 +14,7 @@ from cnninspect.report.selection import TEXTS, By, View
 from cnninspect.report.sizes import parse_count, parse_memory
 
 if TYPE_CHECKING:
-    from cnninspect.inspection.accounts.base import Account
+    from cnninspect.inspection.accounts import Account
 
 _VIEW = "View"
 _ACCOUNTS = "Accounts"
@@ -147,8 +147,7 @@ _SORTABLE: dict[str, tuple[str, _Asked]] = {
 def _accounts(options: WorkOptions, machine: dict[str, Any]) -> list[Account]:
     from cnninspect.inspection.accounts.backward import Backward
     from cnninspect.inspection.accounts.memory import Memory
-    from cnninspect.inspection.accounts.operations import Conventions, Operations
-    from cnninspect.inspection.accounts.ops import ByOp
+    from cnninspect.inspection.accounts.operations import ByOp, Conventions, Operations
     from cnninspect.inspection.accounts.speed import Time, Traffic
 
     optimizer = options.optimizer or Optimizer.SGD

@@ -22,7 +22,7 @@ from cnninspect.targets.grammar import parse_target
 from cnninspect.targets.specs import dtype_name, parse_arguments, parse_inputs
 
 if TYPE_CHECKING:
-    from cnninspect.inspection.accounts.base import Account
+    from cnninspect.inspection.accounts import Account
 
     Accounts = Callable[[], Sequence[Account]]
 

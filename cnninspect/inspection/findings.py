@@ -1,4 +1,4 @@
-"""Everything that is known about one run, and the numbers of every call in it, judged from the leaves up."""
+"""What formulas say joined with what counters found: numbers from the leaves up, and one judged row per call."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from functools import cached_property
 from itertools import zip_longest
 from math import prod
 
-from cnninspect.measure.base import Count, with_calls_below
-from cnninspect.measure.explain import explain
+from cnninspect.measure.base import Count, explain, with_calls_below
 from cnninspect.measure.storages import Holdings
 from cnninspect.ops.evaluate import Estimate, multiplies
-from cnninspect.report.quantities import Quantity, Unit, Verdict, judge, worst
+from cnninspect.ops.registry import FUNCTIONS
+from cnninspect.report.quantities import Quantity, Unit, Verdict, in_flops, judge, worst
 from cnninspect.report.reasons import distinct
-from cnninspect.report.rows import ReceptiveField
+from cnninspect.report.rows import ReceptiveField, Row
 from cnninspect.report.sums import all_reasons, summed
 from cnninspect.trace.records import Call, Trace
 
@@ -127,3 +127,45 @@ def _first_read(call: Call) -> int:
     """Elements of parameters that a leaf call is the first to read."""
     read_by_function = sum(ref.fresh for ref in call.inputs) if call.functional else 0
     return read_by_function + sum(state.fresh for state in call.state.values())
+
+
+def rows(findings: Findings) -> tuple[Row, ...]:
+    """One row per call of the trace, in the order in which they started."""
+    return tuple(_row(call, findings) for call in findings.trace.calls)
+
+
+def _row(call: Call, findings: Findings) -> Row:
+    """The row of one call; a call without a tensor output has no numbers."""
+    estimate = findings.estimates[call.index]
+    numbers = findings.numbers[call.index] if call.outputs else None
+    return Row(
+        path=call.path,
+        call=call.number,
+        kind=call.kind,
+        depth=call.depth,
+        leaf=findings.is_leaf(call),
+        functional=call.functional,
+        hyperparameters=call.hyperparameters or estimate.hyper,
+        input_shapes=tuple(ref.shape for ref in call.inputs),
+        output_shape=_shape(call, estimate) if call.outputs else None,
+        params=None if numbers is None else numbers.params,
+        macs=None if numbers is None else numbers.macs,
+        flops=None if numbers is None else in_flops(numbers.macs),
+        neurons=None if numbers is None else numbers.neurons,
+        receptive_field=findings.fields[call.index] if call.outputs else None,
+        computes=estimate.computes,
+        layer_like=not call.functional or _is_function_of_a_layer(call) or estimate.computes,
+        parent=call.parent,
+        where=call.where,
+    )
+
+
+def _is_function_of_a_layer(call: Call) -> bool:
+    return call.kind in FUNCTIONS and FUNCTIONS[call.kind][0].layer_like
+
+
+def _shape(call: Call, estimate: Estimate) -> Quantity:
+    measured = tuple(ref.shape for ref in call.outputs)
+    known = len(estimate.shapes) == len(measured) and None not in estimate.shapes
+    why = () if known else estimate.why.shapes
+    return judge(Unit.SHAPE, estimate.shapes if known else None, {"hooks": measured}, why=why)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from cnninspect.inspection.assemble import rows
-from cnninspect.inspection.findings import Findings
+from cnninspect.inspection.findings import Findings, rows
 from cnninspect.inspection.notes import notes_of, uncounted
 from cnninspect.inspection.run import Options, run_on_cheapest
 from cnninspect.inspection.totals import totals
@@ -34,7 +33,7 @@ from cnninspect.trace.where import locate
 from cnninspect.version import __version__
 
 if TYPE_CHECKING:
-    from cnninspect.inspection.accounts.base import Account
+    from cnninspect.inspection.accounts import Account
 
 
 def inspect(target: Target, options: Options, command: str) -> Report:
@@ -103,7 +102,7 @@ def _last_field(reach: Fields, fields: Sequence[ReceptiveField | None]) -> Recep
 
 
 def _with_accounts(report: Report, findings: Findings, run: Run, options: Options) -> Report:
-    from cnninspect.inspection.accounts.base import Inspected, extended
+    from cnninspect.inspection.accounts import Inspected, extended
 
     inspected = Inspected(findings, run, options.progress)
     return extended(report, [account(inspected) for account in options.accounts])

@@ -26,7 +26,7 @@ from cnninspect.trace.recorder import ForwardFailed, record
 from cnninspect.trace.records import Trace
 
 if TYPE_CHECKING:
-    from cnninspect.inspection.accounts.base import Account
+    from cnninspect.inspection.accounts import Account
 
 UNASKED = Allowance(ops=1_000_000, seconds=600, silent=60)
 """What a run may take that nobody asked for in these words: with inferred inputs, or on the CPU after meta failed."""

@@ -1,28 +1,103 @@
 """Multiply-accumulates of a real backward pass, by torch's registry of FLOP formulas, each for the call that it serves.
 
-Autograd's nodes are made during the forward pass; the call that is open then owns what they run later.
+`forward_and_backward` is the pass itself, which leaves no gradient behind. Autograd's nodes are made during the forward
+pass; the call that is open then owns what they run later.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
 from torch.utils.flop_counter import flop_registry
 
 from cnninspect.measure.base import Convention, Count, Run, Skip
-from cnninspect.measure.gradients import forward_and_backward
 from cnninspect.report.quantities import macs_from_flops
 from cnninspect.trace.encode import live_tensors, unwrapped
 from cnninspect.trace.follow import Follower, as_module
 from cnninspect.trace.higher_order import kernel_of
-from cnninspect.trace.isolation import unfused
+from cnninspect.trace.isolation import as_written, restored, unfused
 from cnninspect.trace.records import Call, Trace
+
+
+def forward_and_backward(
+    run: Run,
+    forward: AbstractContextManager[Any] | None = None,
+    backward: AbstractContextManager[Any] | None = None,
+    *,
+    of_inputs: bool = False,
+) -> list[torch.Tensor]:
+    """The gradients of parameters that a backward pass leaves, from a gradient of ones at all outputs of the model.
+
+    The model runs inside `forward`, the pass inside `backward`. Parameters get a gradient where they require one and
+    the outputs depend on them. Inputs get one `of_inputs`, which is not returned, and else none, as in training.
+    """
+    module = run.model if isinstance(run.model, nn.Module) else None
+    with restored(module, run.trace.training), as_written(), torch.enable_grad():
+        args, kwargs = (
+            tree_map_only(torch.Tensor, _wanting, (run.args, dict(run.kwargs))) if of_inputs else (run.args, run.kwargs)
+        )
+        with forward or nullcontext():
+            output = run.model(*args, **kwargs)
+        ends = [tensor for tensor in live_tensors(output) if tensor.requires_grad]
+        leaves = _leaves(ends)
+        with _gradients_restored(leaves):
+            with backward or nullcontext():
+                if ends:
+                    torch.autograd.backward(ends, [torch.ones_like(end) for end in ends])
+            return [leaf.grad for leaf in _parameters(run, leaves) if leaf.grad is not None]
+
+
+def _wanting(tensor: torch.Tensor) -> torch.Tensor:
+    """A copy of an input whose gradient is wanted; no leaf, since a model may write into it."""
+    floating = tensor.is_floating_point() or tensor.is_complex()
+    return tensor.detach().requires_grad_().clone() if floating else tensor
+
+
+def _parameters(run: Run, leaves: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """Those leaves that are parameters of the model; of a function all that nobody handed in."""
+    if isinstance(run.model, nn.Module):
+        own = {id(parameter) for parameter in run.model.parameters()}
+        return [leaf for leaf in leaves if id(leaf) in own]
+    handed_in = {id(tensor) for tensor in live_tensors((run.args, run.kwargs))}
+    return [leaf for leaf in leaves if id(leaf) not in handed_in]
+
+
+def _leaves(ends: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """Every tensor in which autograd would accumulate a gradient."""
+    found: list[torch.Tensor] = []
+    stack = [end.grad_fn for end in ends]
+    seen = set(stack)
+    while stack:
+        node = stack.pop()
+        if node is None:
+            continue
+        if hasattr(node, "variable"):
+            found.append(node.variable)
+        following = [after for after, _ in node.next_functions if after not in seen]
+        seen.update(following)
+        stack.extend(following)
+    return found
+
+
+@contextmanager
+def _gradients_restored(leaves: Sequence[torch.Tensor]) -> Iterator[None]:
+    gradients = [leaf.grad for leaf in leaves]
+    try:
+        for leaf in leaves:
+            leaf.grad = None
+        yield
+    finally:
+        for leaf, gradient in zip(leaves, gradients, strict=True):
+            leaf.grad = gradient
+
 
 OWN_FUNCTION = "autograd."
 """What precedes the name of a gradient that the model's own code works out, among the ops that are missed."""

@@ -6,8 +6,10 @@ normalisation, interpolation and average pooling. Work that it has no formula fo
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +17,31 @@ import torch
 from torch import nn
 
 from cnninspect.measure.base import Convention, Count, Inexact, Run, Skip, counter
-from cnninspect.measure.fvcore_cases import EINSUM, NOTHING_CONTRACTED, SEVERAL, SUMMED_ALONE, VECTOR_WEIGHT
-from cnninspect.measure.jit_scopes import JitScopes
 from cnninspect.trace.dataflow import Dataflow
 from cnninspect.trace.encode import live_tensors
-from cnninspect.trace.follow import as_module
+from cnninspect.trace.follow import Follower, Site, as_module
 from cnninspect.trace.isolation import as_written, encoder_fast_path_off, restored
-from cnninspect.trace.records import Trace
+from cnninspect.trace.records import Call, Trace
 
 if TYPE_CHECKING:
     from cnninspect.measure.fvcore_nodes import Node
+
+_MARK = re.compile(r"@(\d+)/")
+
+VECTOR_WEIGHT = "linear with a vector as weight"
+"""fvcore's formula for linear takes the first size of the weight for the number of output features."""
+
+EINSUM = "einsum"
+"""Two operands, contracted: the number is right to the four digits that numpy prints."""
+
+NOTHING_CONTRACTED = "einsum that contracts nothing"
+"""Elementwise and outer products, sums and permutations of one operand: numpy counts an operation per element."""
+
+SUMMED_ALONE = "einsum with an index of one operand alone"
+"""torch adds up such an index before it multiplies, numpy afterwards."""
+
+SEVERAL = "einsum of more than two operands"
+"""torch contracts in the order given, numpy in the best one."""
 
 UNUSED = Skip("", "work whose result is not used")
 """The tracer drops what no output depends on."""
@@ -61,7 +78,7 @@ def fvcore_macs(run: Run) -> list[Count]:
     scopes = JitScopes(model, run.trace)
     try:
         with restored(model, run.trace.training), encoder_fast_path_off(), as_written():
-            analysis = Analysis(_Bound(model, run), tuple(live_tensors((run.args, run.kwargs))))
+            analysis = Analysis(_Bound(model, run), tuple(live_tensors((run.args, run.kwargs))), _name)
             with scopes.attached():
                 analysis.total()
     except Exception as error:
@@ -121,3 +138,91 @@ def _attribute(nodes: list[Node], scopes: JitScopes, calls: int) -> list[Count]:
         Count(sum(counted[index].values()), tuple(missed[index]), counted[index]) if index in certain else Count(None)
         for index in range(calls)
     ]
+
+
+def _name(op: str, shapes: Sequence[Any], equation: str) -> str:
+    """The op's name, or that of the case in which fvcore's formula for it gives something else than its MACs."""
+    if op == "einsum":
+        return einsum_case(equation, shapes)
+    return VECTOR_WEIGHT if op == "linear" and len(shapes[1]) == 1 else op
+
+
+def einsum_case(equation: str, shapes: Sequence[Sequence[int]]) -> str:
+    """Which case of einsum it is: fvcore halves the operations of numpy's best path.
+
+    An index of size 1 is broadcast and contracts nothing.
+    """
+    terms, arrow, output = equation.replace(" ", "").partition("->")
+    operands = [_letters(term, shape) for term, shape in zip(terms.split(","), shapes, strict=True)]
+    appear = [letter for letter in terms if letter.isalpha()]
+    kept = set(output) if arrow else {letter for letter in appear if appear.count(letter) == 1}
+    summed = {letter for operand in operands for letter in operand} - kept
+    shared = {letter for letter in summed if sum(letter in operand for operand in operands) > 1}
+    if not shared:
+        return NOTHING_CONTRACTED
+    if len(operands) > 2:
+        return SEVERAL
+    return SUMMED_ALONE if summed - shared else EINSUM
+
+
+def _letters(term: str, shape: Sequence[int]) -> set[str]:
+    """The indices of an operand along which it has more than one place."""
+    before, _, after = term.partition("...")
+    sizes = [*zip(before, shape, strict=False), *zip(reversed(after), reversed(shape), strict=False)]
+    return {letter for letter, size in sizes if size > 1}
+
+
+class JitScopes(Follower):
+    """Marks the nodes of the tracer's graph with the calls that made them.
+
+    The tracer stamps every node with the scopes that are open. fvcore opens one per module and reads only the last part
+    of a node's scope name. A mark before that part tells the uses of a module, and the functional calls in it, apart,
+    and changes nothing that fvcore sees.
+    """
+
+    def __init__(self, model: nn.Module, trace: Trace):
+        super().__init__(model, trace)
+        self._tracked = {id(parameter) for parameter in model.parameters()}
+        self._frozen: list[torch.Tensor] = []
+
+    @contextmanager
+    def attached(self) -> Iterator[None]:
+        """Mark what runs inside; on the way out undo also the hooks that fvcore leaves behind when tracing fails."""
+        modules = list(self._model.modules())
+        hooks = [(table, list(table)) for m in modules for table in (m._forward_pre_hooks, m._forward_hooks)]
+        try:
+            with super().attached():
+                yield
+        finally:
+            for table, before in hooks:
+                for key in set(table) - set(before):
+                    del table[key]
+            for tensor in self._frozen:
+                tensor.requires_grad_(True)
+
+    def hidden(self) -> bool:
+        """Also what runs around the tracer makes no row."""
+        return torch._C._get_tracing_state() is None or super().hidden()
+
+    def on_function(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Run a torch function; the tracer takes a tensor that is no parameter only if it requires no gradient."""
+        if not self.hidden():
+            for tensor in live_tensors((args, kwargs)):
+                if tensor.is_leaf and tensor.requires_grad and id(tensor) not in self._tracked:
+                    self._frozen.append(tensor.requires_grad_(False))
+        return super().on_function(function, args, kwargs)
+
+    def started(self, call: Call) -> None:
+        """Open a scope that marks the call."""
+        state = torch._C._get_tracing_state()
+        owner = state.current_scope().rsplit("/", 1)[-1]
+        state.push_scope(f"@{call.index}/{owner}")
+
+    def ended(self, _: Call) -> None:
+        """Close its scope."""
+        torch._C._get_tracing_state().pop_scope()
+
+    def call_of(self, scope: str, same: Mapping[Site, list[int]]) -> int | None:
+        """The innermost certain call around a node with this scope name; None if there is none."""
+        found = _MARK.findall(scope)
+        return self.in_trace(int(found[-1]) if found else None, same)

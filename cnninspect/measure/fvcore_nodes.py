@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -14,10 +14,12 @@ from fvcore.nn.jit_handles import Handle, get_shape
 from torch import nn
 
 from cnninspect.measure.base import Skip
-from cnninspect.measure.fvcore_cases import VECTOR_WEIGHT, einsum_case
 
 BROADCAST_MATMUL = Skip("aten.matmul", "the batch of a matmul's second operand")
 """fvcore's formula for matmul multiplies by the first operand's own batch dimensions only."""
+
+Name = Callable[[str, list[Any], str], str]
+"""(op, shapes of its operands, equation of an einsum) -> the name that the op's count gets."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,9 @@ class Node:
 class Analysis(FlopCountAnalysis):  # type: ignore[misc]
     """FlopCountAnalysis as it is, which also writes down the nodes that it counts and those it has no formula for."""
 
-    def __init__(self, model: nn.Module, inputs: tuple[torch.Tensor, ...]):
+    def __init__(self, model: nn.Module, inputs: tuple[torch.Tensor, ...], name: Name):
         super().__init__(model, inputs)
+        self._name = name
         self.nodes: list[Node] = []
         self.set_op_handle(**{kind: self._noted(kind, handle) for kind, handle in self._op_handles.items()})
         self.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
@@ -40,7 +43,7 @@ class Analysis(FlopCountAnalysis):  # type: ignore[misc]
     def _noted(self, kind: str, handle: Handle) -> Handle:
         def count(inputs: list[Any], outputs: list[Any]) -> Any:
             found = handle(inputs, outputs)
-            counts = found if isinstance(found, Counter) else {_name(kind, inputs): found}
+            counts = found if isinstance(found, Counter) else {self._name(*_case(kind, inputs)): found}
             scope = outputs[0].node().scopeName()
             self.nodes.append(Node(scope, {name: int(number) for name, number in counts.items()}))
             if kind == "aten::matmul" and _broadcasts_first(inputs, outputs):
@@ -56,13 +59,10 @@ class Analysis(FlopCountAnalysis):  # type: ignore[misc]
         return bool(ignored)
 
 
-def _name(kind: str, inputs: list[Any]) -> str:
-    """The op's name, or that of the case in which fvcore's formula for it gives something else than its MACs."""
-    if kind == "aten::einsum":
-        return einsum_case(inputs[0].toIValue(), [get_shape(operand) for operand in inputs[1].node().inputs()])
-    if kind == "aten::linear" and len(get_shape(inputs[1])) == 1:
-        return VECTOR_WEIGHT
-    return kind.removeprefix("aten::")
+def _case(kind: str, inputs: list[Any]) -> tuple[str, list[Sequence[int] | None], str]:
+    """(op, shapes of its operands, equation of an einsum)."""
+    operands, equation = (inputs[1].node().inputs(), inputs[0].toIValue()) if kind == "aten::einsum" else (inputs, "")
+    return kind.removeprefix("aten::"), [get_shape(operand) for operand in operands], equation
 
 
 def _broadcasts_first(inputs: list[Any], outputs: list[Any]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnninspect.inspection.accounts.base import Account
+from cnninspect.inspection.accounts import Account
 from cnninspect.inspection.pipeline import inspect_model
 from cnninspect.report.document import Report
 

@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from cnninspect.inspection.accounts.operations import Operations
-from cnninspect.inspection.accounts.ops import ByOp
+from cnninspect.inspection.accounts.operations import ByOp, Operations
 from cnninspect.inspection.accounts.speed import Traffic
 from cnninspect.report.quantities import Status, Verdict
 from tests.accounts.inspections import column, inspected

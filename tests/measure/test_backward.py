@@ -11,8 +11,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from cnninspect.measure.backward import ACROSS_GROUPS, CONVENTION, backward_macs
-from cnninspect.measure.base import Count
-from cnninspect.measure.explain import explain
+from cnninspect.measure.base import Count, explain
 from cnninspect.ops.backward import backward
 from cnninspect.report.quantities import flops_from_macs
 from cnninspect.trace.encode import live_tensors

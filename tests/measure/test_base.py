@@ -11,8 +11,7 @@ import torch.nn.functional as F
 
 from cnninspect import inspect_model
 from cnninspect.measure import count
-from cnninspect.measure.base import COUNTERS, Convention, Count, Skip, counter
-from cnninspect.measure.explain import explain, unit_of
+from cnninspect.measure.base import COUNTERS, Convention, Count, Skip, counter, explain, unit_of
 from cnninspect.report.quantities import Verdict
 from tests.measure.models import run_of
 

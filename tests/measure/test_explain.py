@@ -9,9 +9,8 @@ from fvcore.nn import FlopCountAnalysis
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from cnninspect.measure.base import COUNTERS, Count
+from cnninspect.measure.base import COUNTERS, MULTIPLYING, Count, explain, unit_of
 from cnninspect.measure.base import count as count_all
-from cnninspect.measure.explain import MULTIPLYING, explain, unit_of
 from tests.measure.models import run_of
 
 

@@ -1,1 +1,102 @@
-"""What a command may add to a report: one account per file, none of them imported unasked."""
+"""What an account is: numbers for every row and in total, worked out from what both sides found in one run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Protocol, TypeVar
+
+from cnninspect.inspection.findings import Findings
+from cnninspect.measure.base import Run
+from cnninspect.progress import Progress, silent
+from cnninspect.report.document import Report
+from cnninspect.report.quantities import Quantity, Unit, worst
+from cnninspect.report.rows import Uncounted
+from cnninspect.report.sums import total_of, with_ratios
+from cnninspect.trace.records import Trace
+
+T = TypeVar("T")
+
+
+def unchanged(report: Report) -> Report:
+    """The report itself."""
+    return report
+
+
+@dataclass(frozen=True)
+class Addition:
+    """What an account adds: numbers of each row in the order of the calls, totals, and typed parts of the document.
+
+    `parts` returns a report with its own fields filled: `lambda report: replace(report, timing=...)`.
+    """
+
+    rows: Sequence[Mapping[str, Quantity]] = ()
+    totals: Mapping[str, Quantity] = field(default_factory=dict)
+    parts: Callable[[Report], Report] = unchanged
+    uncounted: tuple[Uncounted, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """What an account works with: all that both sides found, and what it takes to run the model again."""
+
+    findings: Findings
+    run: Run
+    progress: Progress = silent
+
+    @property
+    def trace(self) -> Trace:
+        """The run, written down."""
+        return self.run.trace
+
+
+class Account(Protocol):
+    """Something to account for; `needs_kernels` is True for one that cannot work on the meta device."""
+
+    needs_kernels: ClassVar[bool]
+
+    def __call__(self, inspected: Inspected) -> Addition:
+        """What is added to the report."""
+
+
+def attempted(what: str, work: Callable[[], T]) -> tuple[T | None, tuple[str, ...]]:
+    """What `work` returns, or None and a note with the reason why the model's own code made it fail."""
+    try:
+        return work(), ()
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        return None, (f"{what} failed: {reason}",)
+
+
+def extended(report: Report, additions: Sequence[Addition]) -> Report:
+    """The report with everything that accounts add, and the ratios that follow; a row without output gets nothing."""
+    for addition in additions:
+        report = addition.parts(report)
+    numbers = [_merged(found) for found in zip(*(a.rows for a in additions if a.rows), strict=True)]
+    totals = {**report.totals, **_merged([addition.totals for addition in additions])}
+    rows = tuple(
+        row if row.output_shape is None else with_ratios(replace(row, extra=found), report.machine)
+        for row, found in zip(report.rows, numbers or [{}] * len(report.rows), strict=True)
+    )
+    return replace(
+        report,
+        rows=rows,
+        totals=totals,
+        uncounted=report.uncounted + tuple(item for addition in additions for item in addition.uncounted),
+        notes=report.notes + tuple(note for addition in additions for note in addition.notes),
+        verdict=worst(number.verdict for number in (*rows, *totals.values())),
+    )
+
+
+def inclusive(trace: Trace, unit: Unit, own: Sequence[Quantity]) -> list[Quantity]:
+    """For every call the sum of its own number and those of all calls below it."""
+    found: dict[int, Quantity] = {}
+    for call in reversed(trace.calls):
+        below = [found[child] for child in trace.children.get(call.index, ())]
+        found[call.index] = total_of(unit, [own[call.index], *below]) if below else own[call.index]
+    return [found[call.index] for call in trace.calls]
+
+
+def _merged(mappings: Sequence[Mapping[str, Quantity]]) -> dict[str, Quantity]:
+    return {name: value for mapping in mappings for name, value in mapping.items()}

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from cnninspect.inspection.accounts.base import Addition, Inspected, attempted, inclusive
+from cnninspect.inspection.accounts import Addition, Inspected, attempted, inclusive
 from cnninspect.measure.backward import CONVENTION, OWN_FUNCTION, WITHOUT_GRADIENTS, backward_macs
-from cnninspect.measure.base import Count, with_calls_below
-from cnninspect.measure.explain import explain
+from cnninspect.measure.base import Count, explain, with_calls_below
 from cnninspect.ops.backward import BackwardMacs, backward
 from cnninspect.ops.evaluate import multiplies
 from cnninspect.report.quantities import Quantity, Status, Unit, judge, one_sided

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar
 
-from cnninspect.inspection.accounts.base import Addition, Inspected, attempted, inclusive
+from cnninspect.inspection.accounts import Addition, Inspected, attempted, inclusive
 from cnninspect.inspection.findings import Findings
 from cnninspect.inspection.totals import ONE_SOURCE, SHAPELESS, bytes_of, trainable
-from cnninspect.measure.allocator import inference_allocation, training_allocation
+from cnninspect.measure.allocations import TrainingMemory, inference_allocation, training_allocation, training_memory
 from cnninspect.measure.base import Run
 from cnninspect.measure.memory import (
     held_bytes,
@@ -23,7 +23,6 @@ from cnninspect.measure.memory import (
     parameter_bytes,
     real_bytes,
 )
-from cnninspect.measure.training_memory import TrainingMemory, training_memory
 from cnninspect.ops.evaluate import Estimate
 from cnninspect.report.parts import MemoryDetails, Peak
 from cnninspect.report.quantities import Quantity, Status, Unit, item_size, judge, one_sided

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cnninspect.errors import UsageError, nearest
-from cnninspect.inspection.accounts.base import Addition, Inspected
+from cnninspect.inspection.accounts import Addition, Inspected
 from cnninspect.ops.catalogue import KNOWLEDGE
 from cnninspect.receptive.intervals import Fields, intervals, name_of
 from cnninspect.receptive.rows import last_map

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from cnninspect.inspection.accounts.base import Addition, Inspected, inclusive
+from cnninspect.inspection.accounts import Addition, Inspected, inclusive
 from cnninspect.measure.timing import Clock, Latency, measure_latency
 from cnninspect.ops.accounting import moved_bytes
 from cnninspect.report.document import Report

@@ -1,13 +1,14 @@
-"""Memory of a training step, measured: bytes of the storages alive during a forward and a backward pass.
+"""Memory that a run allocates, measured while it runs: bytes of the storages alive in a training step, on any device.
 
 On meta it costs no memory. A real device differs from it where it picks other kernels: fused attention keeps less than
-attention op by op, oneDNN's recurrent nets more.
+attention op by op, oneDNN's recurrent nets more. On CUDA the allocator gives its own peak: it rounds every block up to
+512 bytes and also holds what kernels use inside, so it says more than the tensors of a run.
 """
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,10 +16,12 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from cnninspect.measure.backward import forward_and_backward
 from cnninspect.measure.base import Run
-from cnninspect.measure.gradients import forward_and_backward
 from cnninspect.trace.encode import storages
+from cnninspect.trace.follow import as_module
 from cnninspect.trace.higher_order import kernel_of
+from cnninspect.trace.isolation import restored
 
 
 @dataclass(frozen=True)
@@ -85,3 +88,31 @@ class _StorageWatch(TorchDispatchMode):
     def _free(self, key: int, nbytes: int) -> None:
         self._seen.discard(key)
         self.alive -= nbytes
+
+
+def inference_allocation(run: Run) -> int | None:
+    """Bytes for a forward pass of the run's model without gradients; None on a device without such an allocator."""
+    model = as_module(run.model)
+
+    def forward() -> None:
+        with restored(model, run.trace.training):
+            model(*run.args, **run.kwargs)
+
+    return _most(run.device, forward)
+
+
+def training_allocation(run: Run) -> int | None:
+    """Bytes for a forward and a backward pass, gradients included; None on a device without such an allocator."""
+    return _most(run.device, lambda: forward_and_backward(run))
+
+
+def _most(device: str, work: Callable[[], object]) -> int | None:
+    if not device.startswith("cuda"):
+        return None
+    work()
+    torch.cuda.synchronize(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    before = torch.cuda.memory_allocated(device)
+    work()
+    torch.cuda.synchronize(device)
+    return torch.cuda.max_memory_allocated(device) - before
