@@ -6,8 +6,8 @@ A registration counts from the moment its file is imported. docs/extending.md sh
 from __future__ import annotations
 
 from cnninspect.measure.base import Convention, Count, Run, Skip, counter
-from cnninspect.ops.fields import elementwise, everything, mixed_along, product, reduced_over, slid_over
 from cnninspect.ops.registry import Formula, NoFormula, OpRule, Use, Work, register, register_op
+from cnninspect.ops.rules import elementwise, everything, mixed_along, product, reduced_over, slid_over
 from cnninspect.receptive import taps
 from cnninspect.receptive.knowledge import NoField, NoRule, ReadByData, depends_on_nothing, reads_by_data
 from cnninspect.receptive.reach import Reach, merged

@@ -22,7 +22,7 @@ from cnninspect.inspection.accounts.memory import Memory
 from cnninspect.inspection.accounts.operations import Operations
 from cnninspect.inspection.accounts.speed import Traffic
 from cnninspect.measure.base import COUNTERS
-from cnninspect.ops.backward import BackwardMacs
+from cnninspect.ops.accounting import BackwardMacs
 from cnninspect.ops.registry import MODULES
 from cnninspect.report.quantities import Quantity, Verdict
 

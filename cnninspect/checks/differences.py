@@ -15,7 +15,7 @@ from typing import Any
 from cnninspect.checks.alignment import Pair
 from cnninspect.checks.numbers import NAMES, Compared, Tolerance, compare_fields, compare_quantities
 from cnninspect.checks.tree import Node, settings
-from cnninspect.ops.declared import same_setting
+from cnninspect.ops.catalogue import same_setting
 from cnninspect.report.document import Report
 from cnninspect.report.quantities import Quantity, Status, Verdict
 from cnninspect.report.rows import RUN_NAMES, Check, ReceptiveField, Row

@@ -9,7 +9,7 @@ from functools import cache, cached_property
 from typing import Any
 
 from cnninspect.ops import catalogue
-from cnninspect.ops.declared import same_setting
+from cnninspect.ops.catalogue import same_setting
 from cnninspect.ops.registry import FUNCTIONS, MODULES
 from cnninspect.report.json_form import frozen, plain
 from cnninspect.report.rows import Row

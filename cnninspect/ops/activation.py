@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnninspect.ops.fields import elementwise, first_result, mixed_along
 from cnninspect.ops.registry import Formula, Use, Work, aten, register, register_op, same_shape
-from cnninspect.ops.shapes import axis, numel, resized, same, shape_of
+from cnninspect.ops.rules import axis, elementwise, first_result, mixed_along, numel, resized, same, shape_of
 from cnninspect.receptive.knowledge import NoRule, Result
 from cnninspect.receptive.reach import Reach
 from cnninspect.report.quantities import Shape

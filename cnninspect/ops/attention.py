@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cnninspect.ops.fields import spread_over
 from cnninspect.ops.registry import Formula, NoFormula, Use, aten, register, register_op
-from cnninspect.ops.shapes import broadcast, numel, shape_of
+from cnninspect.ops.rules import broadcast, numel, shape_of, spread_over
 from cnninspect.receptive.knowledge import Result
 from cnninspect.receptive.reach import Reach, merged
 from cnninspect.report.quantities import Shape

@@ -12,7 +12,7 @@ import numpy as np
 
 from cnninspect.ops.convolution import conv_size
 from cnninspect.ops.registry import Formula, Use, Work, aten, register, register_op, same_shape
-from cnninspect.ops.shapes import as_tuple, axis, each, resized, same, shape_of
+from cnninspect.ops.rules import as_tuple, axis, each, resized, same, shape_of
 from cnninspect.receptive import taps
 from cnninspect.receptive.digits import MISSING
 from cnninspect.receptive.reach import Reach

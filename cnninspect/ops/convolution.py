@@ -8,9 +8,8 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from cnninspect.ops.fields import slid_over
 from cnninspect.ops.registry import Formula, NoFormula, Use, aten, register, register_op
-from cnninspect.ops.shapes import as_tuple, each, numel, shape_of
+from cnninspect.ops.rules import as_tuple, each, numel, shape_of, slid_over
 from cnninspect.receptive import taps
 from cnninspect.receptive.reach import Reach, merged
 from cnninspect.report.quantities import Shape

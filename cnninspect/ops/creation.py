@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from cnninspect.ops.fields import elementwise
 from cnninspect.ops.registry import Formula, NoFormula, Use, Work, aten, register, register_op, same_shape
-from cnninspect.ops.shapes import broadcast_tensors, same
+from cnninspect.ops.rules import broadcast_tensors, elementwise, same
 from cnninspect.receptive.knowledge import depends_on_nothing, reads_by_data
 from cnninspect.receptive.reach import Reach, nothing
 from cnninspect.report.quantities import Shape

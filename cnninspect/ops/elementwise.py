@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnninspect.ops.fields import elementwise, first_result
 from cnninspect.ops.registry import POINTWISE, Formula, Use, Work, aten, register, register_op, same_shape
-from cnninspect.ops.shapes import broadcast_tensors, same, shape_of, twice_same
+from cnninspect.ops.rules import broadcast_tensors, elementwise, first_result, same, shape_of, twice_same
 from cnninspect.receptive.knowledge import NoField, Result
 from cnninspect.receptive.reach import Reach, merged
 from cnninspect.report.quantities import Shape

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from cnninspect.ops.fields import spread_over
 from cnninspect.ops.registry import Formula, Use, Work, aten, register, register_op
-from cnninspect.ops.shapes import numel, same, shape_of
+from cnninspect.ops.rules import numel, same, shape_of, spread_over
 from cnninspect.receptive.digits import MISSING
 from cnninspect.receptive.knowledge import NoRule, ReadByData, Result, reads_by_data
 from cnninspect.receptive.reach import Reach, merged

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cnninspect.ops.declared import contradictions
+from cnninspect.ops.catalogue import contradictions
 from cnninspect.ops.registry import FUNCTIONS, MODULES, OPS, Formula, Use, rule_of
-from cnninspect.ops.shapes import numel
+from cnninspect.ops.rules import numel
 from cnninspect.report.quantities import Shape, Status, item_size, total_status
 from cnninspect.report.reasons import Cause, Reason, ask, distinct
 from cnninspect.trace.records import Call, Op, State, TensorRef, Trace

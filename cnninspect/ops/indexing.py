@@ -1,4 +1,7 @@
-"""Indexing: elements picked or placed by tensors of indices. Known lists of indices are followed."""
+"""Ops that read or write where indices or data say: indexing, and torchvision's compiled operators.
+
+Known lists of indices are followed; deformable convolutions, regions of interest and boxes are read by data.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from cnninspect.ops.fields import spread_over
-from cnninspect.ops.registry import NoFormula, Work, aten, register_op
-from cnninspect.ops.shapes import axis, broadcast, by_values, numel, resized, same, shape_of
+from cnninspect.ops.convolution import conv_macs, conv_output
+from cnninspect.ops.registry import NoFormula, Use, Work, aten, register_op
+from cnninspect.ops.rules import axis, broadcast, by_values, numel, resized, same, shape_of, spread_over
 from cnninspect.receptive import taps
 from cnninspect.receptive.knowledge import NoRule, ReadByData, reads_by_data
 from cnninspect.receptive.reach import Reach, merged
@@ -203,3 +206,65 @@ register_op(
     source="torch.nonzero, torch.unique, torch.unique_consecutive: the values say what comes out where",
     work=Work.COMPARISON,
 )
+
+
+def _deformed(
+    input: TensorRef, weight: TensorRef, offset: TensorRef, mask: TensorRef, bias: TensorRef, *sizes: Any
+) -> Use:
+    stride, padding, dilation = sizes[0:2], sizes[2:4], sizes[4:6]
+    groups = sizes[6]
+    hyper = {
+        "in_channels": weight.shape[1] * groups, "out_channels": weight.shape[0], "kernel_size": weight.shape[2:],
+        "stride": stride, "padding": padding, "dilation": dilation, "groups": groups,
+    }  # fmt: skip
+    return Use((input.shape,), hyper)
+
+
+def _deformed_output(*args: Any) -> tuple[Shape, ...]:
+    """The shape of the plain convolution."""
+    return conv_output(_deformed(*args))
+
+
+def _deformed_macs(*args: Any) -> int:
+    """The MACs of the plain convolution; interpolating the taps is elementwise work. Source: Dai et al. 2017."""
+    return conv_macs(_deformed(*args))
+
+
+def _regions(
+    input: TensorRef, rois: TensorRef, spatial_scale: float, height: int, width: int, *_: Any
+) -> tuple[Shape, ...]:
+    """[K, C, height, width] for K regions."""
+    return ((rois.shape[0], input.shape[1], height, width),)
+
+
+def _regions_twice(*args: Any) -> tuple[Shape, ...]:
+    """Values and indices of K regions."""
+    return _regions(*args) * 2
+
+
+def _position_sensitive(*args: Any) -> tuple[Shape, ...]:
+    """[K, C / (height width), height, width] for K regions, values and channels. Source: Dai et al. 2016, R-FCN."""
+    ((count, channels, height, width),) = _regions(*args)
+    return ((count, channels // (height * width), height, width),) * 2
+
+
+# --- the ops: all of them read where their data say ---------------------------------------------------------------
+
+
+register_op(
+    "torchvision.deform_conv2d",
+    output=_deformed_output,
+    macs=_deformed_macs,
+    field=reads_by_data,
+    source="torchvision.ops.deform_conv2d; Dai et al. 2017",
+)
+for _name, _shapes, _work in (
+    ("roi_align", _regions, Work.ELEMENTWISE),
+    ("roi_pool", _regions_twice, Work.COMPARISON),
+    ("ps_roi_align", _position_sensitive, Work.ELEMENTWISE),
+    ("ps_roi_pool", _position_sensitive, Work.REDUCTION),
+    ("nms", by_values, Work.COMPARISON),
+):
+    register_op(
+        f"torchvision.{_name}", output=_shapes, field=reads_by_data, source=f"torchvision.ops.{_name}", work=_work
+    )

@@ -7,9 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from cnninspect.ops.fields import mixed_matrices, product, spread_over
 from cnninspect.ops.registry import NoFormula, Work, aten, register_op
-from cnninspect.ops.shapes import axis, broadcast, broadcast_tensors, no_result, numel, same, shape_of
+from cnninspect.ops.rules import (
+    axis,
+    broadcast,
+    broadcast_tensors,
+    mixed_matrices,
+    no_result,
+    numel,
+    product,
+    same,
+    shape_of,
+    spread_over,
+)
 from cnninspect.receptive.knowledge import NoField, NoRule, Result
 from cnninspect.receptive.reach import Reach, merged
 from cnninspect.receptive.taps import Taps

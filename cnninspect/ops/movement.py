@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from cnninspect.ops.fields import elementwise, stepped
 from cnninspect.ops.registry import Formula, Use, aten, register, register_op
-from cnninspect.ops.shapes import axes, axis, broadcast_tensors, each, no_result, same, shape_of
+from cnninspect.ops.rules import axes, axis, broadcast_tensors, each, elementwise, no_result, same, shape_of, stepped
 from cnninspect.receptive import taps
 from cnninspect.receptive.digits import NOTHING
 from cnninspect.receptive.fields import Mask

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cnninspect.ops.fields import mixed_along, spread_over
 from cnninspect.ops.registry import Work, aten, register_op
-from cnninspect.ops.shapes import axis, same
+from cnninspect.ops.rules import axis, mixed_along, same, spread_over
 from cnninspect.receptive.knowledge import Result
 from cnninspect.receptive.reach import Reach, merged, nothing, statistics
 from cnninspect.report.quantities import Shape

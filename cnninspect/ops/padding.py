@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cnninspect.ops.registry import Formula, Use, aten, register, register_op
-from cnninspect.ops.shapes import as_tuple
+from cnninspect.ops.rules import as_tuple
 from cnninspect.receptive import taps
 from cnninspect.receptive.reach import Reach
 from cnninspect.report.quantities import Shape

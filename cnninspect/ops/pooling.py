@@ -12,9 +12,8 @@ from functools import partial
 from math import prod
 from typing import Any
 
-from cnninspect.ops.fields import slid_over
 from cnninspect.ops.registry import Formula, Use, Work, register, register_op
-from cnninspect.ops.shapes import as_tuple, each, numel, shape_of
+from cnninspect.ops.rules import as_tuple, each, numel, shape_of, slid_over
 from cnninspect.receptive import taps
 from cnninspect.receptive.knowledge import Result, reads_by_data
 from cnninspect.receptive.reach import Reach

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from cnninspect.ops.registry import Formula, NoFormula, Use, Work, register, register_op
-from cnninspect.ops.shapes import by_values, shape_of
+from cnninspect.ops.rules import by_values, shape_of
 from cnninspect.receptive import taps
 from cnninspect.receptive.knowledge import NoRule, ReadByData, Result
 from cnninspect.receptive.reach import Reach, merged, nothing, reaches

@@ -11,9 +11,8 @@ from math import floor
 from typing import Any
 
 from cnninspect.ops.adaptive_pooling import to_size
-from cnninspect.ops.fields import slid_over, spread_over
 from cnninspect.ops.registry import Formula, NoFormula, Use, Work, aten, register, register_op
-from cnninspect.ops.shapes import as_tuple, numel, shape_of
+from cnninspect.ops.rules import as_tuple, numel, shape_of, slid_over, spread_over
 from cnninspect.receptive import resampling
 from cnninspect.receptive.knowledge import reads_by_data
 from cnninspect.receptive.reach import Reach

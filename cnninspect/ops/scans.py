@@ -1,14 +1,18 @@
-"""Scans, sorting and searching along one dimension. They add or compare and count 0 MACs."""
+"""Ops along one dimension: scans, sorting and searching, which count 0 MACs, and Fourier transforms.
+
+How many multiplications a transform takes is the choice of the algorithm: its MACs are unknown, not 0.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from cnninspect.ops.fields import mixed_along
+from cnninspect.ops.linalg import unknown_macs
 from cnninspect.ops.registry import Work, aten, register_op
-from cnninspect.ops.shapes import axis, by_values, resized, same, shape_of, twice_same
+from cnninspect.ops.rules import axis, by_values, mixed_along, resized, same, shape_of, twice_same
 from cnninspect.receptive.knowledge import Result, reads_by_data
 from cnninspect.receptive.maps import Map
 from cnninspect.receptive.reach import Reach, merged, reaches
@@ -106,3 +110,34 @@ register_op(
     source="torch.histc: the values say which bin they are counted in",
     work=Work.REDUCTION,
 )
+
+
+def _from_real(self: TensorRef, dim: Sequence[int], normalization: int, onesided: bool) -> tuple[Shape, ...]:
+    """Half of the spectrum plus one along the last of `dim`, or all of it. Source: torch.fft.rfftn."""
+    last = dim[-1]
+    return (resized(self.shape, last, self.shape[last] // 2 + 1) if onesided else self.shape,)
+
+
+def _to_real(self: TensorRef, dim: Sequence[int], normalization: int, last_dim_size: int) -> tuple[Shape, ...]:
+    """The signal's own size along the last of `dim`. Source: torch.fft.irfftn."""
+    return (resized(self.shape, dim[-1], last_dim_size),)
+
+
+def _field(op: Op, x: Reach, dims: list[int], *_: Any) -> Result:
+    """Every coefficient sees the transformed dimensions."""
+    return mixed_along(op, x, *dims)
+
+
+for _names, _shapes, _source in (
+    ("_fft_r2c", _from_real, "torch.fft.rfftn"),
+    ("_fft_c2r", _to_real, "torch.fft.irfftn"),
+    ("_fft_c2c", same, "torch.fft.fftn"),
+):
+    register_op(
+        *aten(_names),
+        output=_shapes,
+        macs=unknown_macs,
+        field=_field,
+        source=_source,
+        swallows_nan="leaves out products with coefficients that are exactly 0, and NaN with them",
+    )

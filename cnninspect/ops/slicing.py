@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from cnninspect.ops.fields import stepped
 from cnninspect.ops.registry import aten, register_op
-from cnninspect.ops.shapes import axes, axis, reduced, resized, same, shape_of
+from cnninspect.ops.rules import axes, axis, reduced, resized, same, shape_of, stepped
 from cnninspect.receptive.digits import MISSING, Indices
 from cnninspect.receptive.knowledge import NoField, Result
 from cnninspect.receptive.reach import Reach, written

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from cnninspect.ops.fields import elementwise
 from cnninspect.ops.registry import Formula, NoFormula, Use, aten, register, register_op
-from cnninspect.ops.shapes import Dims, axes, axis, numel, same, shape_of
+from cnninspect.ops.rules import Dims, axes, axis, elementwise, numel, same, shape_of
 from cnninspect.receptive.digits import FEATURE
 from cnninspect.receptive.knowledge import NoField, NoRule
 from cnninspect.receptive.reach import Reach

@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cnninspect.measure.backward import ACROSS_GROUPS, CONVENTION, backward_macs
 from cnninspect.measure.base import Count, explain
-from cnninspect.ops.backward import backward
+from cnninspect.ops.accounting import backward
 from cnninspect.report.quantities import flops_from_macs
 from cnninspect.trace.encode import live_tensors
 from cnninspect.trace.isolation import unfused

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from cnninspect.ops.backward import backward
+from cnninspect.ops.accounting import backward
 from cnninspect.report.quantities import Status
 from tests.measure.models import run_of
 

@@ -9,8 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from cnninspect.ops.catalogue import layer_of
-from cnninspect.ops.declared import contradictions
+from cnninspect.ops.catalogue import contradictions, layer_of
 from cnninspect.trace.recorder import record
 
 

@@ -12,9 +12,8 @@ import torch
 
 import cnninspect
 from cnninspect.ops import catalogue
-from cnninspect.ops.fields import elementwise
 from cnninspect.ops.registry import OPS, POINTWISE, register_op
-from cnninspect.ops.shapes import same
+from cnninspect.ops.rules import elementwise, same
 from cnninspect.receptive.knowledge import NoField, depends_on_nothing, reads_by_data
 from tests.ops.aten.test_rules import SAMPLES as SHAPE_SAMPLES
 from tests.receptive.test_rules import SAMPLES as FIELD_SAMPLES

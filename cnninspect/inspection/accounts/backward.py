@@ -9,7 +9,7 @@ from typing import ClassVar
 from cnninspect.inspection.accounts import Addition, Inspected, attempted, inclusive
 from cnninspect.measure.backward import CONVENTION, OWN_FUNCTION, WITHOUT_GRADIENTS, backward_macs
 from cnninspect.measure.base import Count, explain, with_calls_below
-from cnninspect.ops.backward import BackwardMacs, backward
+from cnninspect.ops.accounting import BackwardMacs, backward
 from cnninspect.ops.evaluate import multiplies
 from cnninspect.report.quantities import Quantity, Status, Unit, judge, one_sided
 from cnninspect.trace.records import Trace
