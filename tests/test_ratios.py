@@ -6,7 +6,7 @@ import pytest
 
 from cnninspect.report.parts import Machine
 from cnninspect.report.quantities import Quantity, Status, Unit
-from cnninspect.report.sums import bound_by, intensity, speed, with_ratios
+from cnninspect.report.sums import bound_by, intensity, share, speed, with_ratios
 from tests.render.samples import row
 
 EXACT, LEAST, MOST, UNKNOWN = Status.EXACT, Status.LOWER_BOUND, Status.UPPER_BOUND, Status.UNKNOWN
@@ -77,3 +77,22 @@ def test_a_row_has_the_ratios_that_its_numbers_allow():
     assert ratios({"bytes_moved": moved(0)}, MACHINE) == {}
     assert ratios({"latency": latency}) == {"flops_per_second": 400}
     assert ratios({"latency": latency}, work=0) == {}
+
+
+SHARES = [
+    # id, part, total, percent by hand: 100 * 30 / 120 = 25
+    ("exact", macs(30), macs(120), (25, EXACT)),
+    ("nothing", macs(0), macs(120), (0, EXACT)),
+    ("at least so much of a known whole", macs(30, LEAST), macs(120), (25, LEAST)),
+    ("of at least so much", macs(30), macs(120, LEAST), (25, MOST)),
+    ("two bounds", macs(30, LEAST), macs(120, LEAST), (None, UNKNOWN)),
+    ("at most nothing", macs(0, MOST), macs(120), (None, UNKNOWN)),
+    ("unknown", macs(None, UNKNOWN), macs(120), (None, UNKNOWN)),
+    ("of nothing", macs(0), macs(0), (None, UNKNOWN)),
+]
+
+
+@pytest.mark.parametrize(("part", "total", "percent"), [case[1:] for case in SHARES], ids=[case[0] for case in SHARES])
+def test_share_of_a_total_in_percent(part, total, percent):
+    found = share(part, total)
+    assert (found.percent, found.status) == percent

@@ -9,6 +9,7 @@ from cnninspect.render.numbers import BEYOND, dimensions, field_text, number_cel
 from cnninspect.render.page import Cell, Marks, Tone
 from cnninspect.report.quantities import Quantity, Shape, Status, Verdict
 from cnninspect.report.rows import Row
+from cnninspect.report.selection import Shares
 
 BAR_WIDTH = 5
 WIDEST_SHAPES = 24
@@ -17,28 +18,23 @@ _CERTAINTY = (Status.EXACT, Status.UPPER_BOUND, Status.LOWER_BOUND, Status.UNKNO
 
 @dataclass(frozen=True)
 class Line:
-    """One row in its place: `name` and `indent` in the tree; `is_part` if no row is shown below it.
-
-    `reached` is the sum of MACs of all parts up to this one.
-    """
+    """One row in its place: `name` and `indent` in the tree; `is_part` if no row is shown below it."""
 
     row: Row
     name: str
     indent: int
     is_part: bool
-    reached: Quantity | None = None
+    shares: Shares
 
 
 @dataclass(frozen=True)
 class Context:
     """What a cell needs beside its row.
 
-    `macs` is the total that shares refer to, `largest` the part with a full bar, `single` as in `shapes_text`; `whole`
-    if nothing may be shortened.
+    `largest` is the part with a full bar, `single` as in `shapes_text`; `whole` if nothing may be shortened.
     """
 
     marks: Marks
-    macs: Quantity | None
     largest: int
     single: bool
     whole: bool
@@ -104,8 +100,7 @@ def counter_cell(counter: str, unit: str = "macs") -> Callable[[Line, Context], 
         found, explained = macs.measured.get(counter), counter in macs.reasons
         unchecked = explained or macs.verdict is Verdict.UNKNOWN
         if found is None or (found == 0 and unchecked):
-            is_nothing = macs.value == 0 and macs.status is Status.EXACT
-            return Cell(context.marks.nothing if is_nothing else "not counted", None, Tone.QUIET)
+            return Cell(context.marks.nothing if _is_nothing(macs) else "not counted", None, Tone.QUIET)
         if found == 0 and macs.analytic == 0:
             return Cell(context.marks.nothing, 0, Tone.QUIET)
         wrong = macs.verdict is Verdict.DIFFER and found != macs.analytic and not explained
@@ -121,34 +116,32 @@ def reasons_cell(line: Line, _context: Context) -> Cell:
 
 
 def share_cell(line: Line, context: Context) -> Cell:
-    """The row's part of all MACs, in percent; the parts of the view have a bar.
-
-    Of a total that is a lower bound, the share of an exact count is an upper bound.
-    """
-    macs, total = line.row.macs, context.macs
-    if macs is None or total is None:
+    """The row's part of all MACs, in percent; the parts of the view have a bar."""
+    macs, share = line.row.macs, line.shares.own
+    if macs is None or share is None:
         return Cell("")
-    if macs.value == 0 and macs.status is Status.EXACT:
+    if _is_nothing(macs):
         return Cell("", 0.0, Tone.QUIET)
-    status = _share_status(macs.status, total.status)
-    if not macs.value or not total.value or status is Status.UNKNOWN:
+    if share.percent is None:
         return Cell(context.marks.unknown, None, Tone.UNKNOWN)
-    percent = 100 * macs.value / total.value
-    figure = f"{percent:.1f} %" if percent >= 0.1 else "<0.1 %"
+    figure = f"{share.percent:.1f} %" if share.percent >= 0.1 else "<0.1 %"
     bar = _bar(macs.value, context) if line.is_part else ""
-    return Cell(f"{bar:<{BAR_WIDTH}} {sign(status, context.marks) + figure:>8}", round(percent, 4), Tone.ACCENT)
+    text = f"{bar:<{BAR_WIDTH}} {sign(share.status, context.marks) + figure:>8}"
+    return Cell(text, round(share.percent, 4), Tone.ACCENT)
 
 
 def cumulative_cell(line: Line, context: Context) -> Cell:
     """The part of all MACs that this part and all before it have, in percent."""
-    macs, total, reached = line.row.macs, context.macs, line.reached
-    if macs is None or total is None or reached is None or (macs.value == 0 and macs.status is Status.EXACT):
+    macs, share = line.row.macs, line.shares.cumulative
+    if macs is None or share is None or _is_nothing(macs):
         return Cell("")
-    status = _share_status(reached.status, total.status)
-    if reached.value is None or not total.value or status is Status.UNKNOWN:
+    if share.percent is None:
         return Cell(context.marks.unknown, None, Tone.UNKNOWN)
-    percent = 100 * reached.value / total.value
-    return Cell(f"{sign(status, context.marks)}{percent:.1f} %", round(percent, 4), Tone.QUIET)
+    return Cell(f"{sign(share.status, context.marks)}{share.percent:.1f} %", round(share.percent, 4), Tone.QUIET)
+
+
+def _is_nothing(count: Quantity) -> bool:
+    return count.value == 0 and count.status is Status.EXACT
 
 
 def field_cell(line: Line, context: Context) -> Cell:
@@ -206,13 +199,7 @@ def hyperparameters_cell(line: Line, _context: Context) -> Cell:
 def _is_free(row: Row) -> bool:
     """Whether the row has no parameters and certainly costs no MACs."""
     counts = [count for count in (row.params, row.macs) if count is not None]
-    return all(count.value == 0 and count.status is Status.EXACT for count in counts)
-
-
-def _share_status(part: Status, total: Status) -> Status:
-    if total is Status.EXACT:
-        return part
-    return Status.UPPER_BOUND if (part, total) == (Status.EXACT, Status.LOWER_BOUND) else Status.UNKNOWN
+    return all(_is_nothing(count) for count in counts)
 
 
 def _bar(macs: int, context: Context) -> str:

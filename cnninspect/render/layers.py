@@ -10,10 +10,9 @@ from cnninspect.render.cells import Context, Line
 from cnninspect.render.numbers import label
 from cnninspect.render.page import Cell, Heading, Marks, Sheet
 from cnninspect.report.document import FieldStudy, Report
-from cnninspect.report.quantities import Quantity, Unit, Verdict
+from cnninspect.report.quantities import Verdict
 from cnninspect.report.rows import Row
-from cnninspect.report.selection import By, View, select, shown_leaves
-from cnninspect.report.sums import total_of
+from cnninspect.report.selection import By, View, select, shares, shown_leaves
 
 
 @dataclass(frozen=True)
@@ -221,10 +220,8 @@ def layer_sheet(
     """
     shown = select(report, view)
     lines = [line for line in _lines(shown, marks, whole=whole) if line.is_part or not parts]
-    macs = report.totals.get("macs")
     context = Context(
         marks,
-        macs if isinstance(macs, Quantity) else None,
         max((_count(line.row) for line in lines if line.is_part), default=0),
         _single(report),
         whole,
@@ -240,17 +237,14 @@ def _lines(shown: Report, marks: Marks, *, whole: bool) -> Iterator[Line]:
     """The rows as a tree; the root has no line of its own unless it is all there is."""
     parts = shown_leaves(shown)
     indents: list[int] = []
-    reached = Quantity(0, Unit.MACS)
-    for index, row in enumerate(shown.rows):
+    for index, (row, own) in enumerate(zip(shown.rows, shares(shown), strict=True)):
         above = -1 if row.parent is None else indents[row.parent]
         is_part = index in parts
         is_hidden_root = row.parent is None and not is_part
         indents.append(-1 if is_hidden_root else above + 1)
-        if is_part and row.macs is not None:
-            reached = total_of(Unit.MACS, [reached, row.macs])
         if not is_hidden_root:
             name = _name(row, shown.rows, marks, whole=whole)
-            yield Line(row, name, indents[-1], is_part, reached if is_part else None)
+            yield Line(row, name, indents[-1], is_part, own)
 
 
 def _name(row: Row, rows: tuple[Row, ...], marks: Marks, *, whole: bool) -> str:

@@ -12,9 +12,8 @@ from cnninspect.render.page import Fact, Marks, Page, Sheet, Tone
 from cnninspect.render.totals import facts, missing, title
 from cnninspect.report.document import Comparison, Document, FieldStudy, Report, Variation
 from cnninspect.report.parts import Asked
-from cnninspect.report.quantities import Quantity, Unit
-from cnninspect.report.selection import View, parts, select
-from cnninspect.report.sums import total_of
+from cnninspect.report.quantities import Quantity
+from cnninspect.report.selection import View, cut
 
 
 def page_of(document: Document, view: View, marks: Marks, *, whole: bool) -> Page:
@@ -44,14 +43,10 @@ def _layers(report: Report, view: View, marks: Marks, *, whole: bool) -> Sheet:
 
 def _cut(report: Report, view: View, marks: Marks) -> Iterator[Fact]:
     """How much of the whole the rows make up that a view with `top` shows."""
-    total = report.totals.get("macs")
-    if view.top is None or not isinstance(total, Quantity):
-        return
-    shown, everything = select(report, view).rows, parts(report, view)
-    if len(shown) < len(everything):
-        macs = total_of(Unit.MACS, [row.macs for row in shown if row.macs is not None])
-        text = f"{len(shown)} of {len(everything)} rows"
-        yield Fact("shown", text, f"{bounded(macs, marks)} of {bounded(total, marks)} MACs", Tone.QUIET)
+    total, found = report.totals.get("macs"), cut(report, view)
+    if found is not None and isinstance(total, Quantity):
+        macs = f"{bounded(found.macs, marks)} of {bounded(total, marks)} MACs"
+        yield Fact("shown", f"{found.shown} of {found.rows} rows", macs, Tone.QUIET)
 
 
 def _findings(document: Comparison, view: View, marks: Marks) -> Page:

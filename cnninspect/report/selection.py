@@ -10,7 +10,7 @@ from typing import Any
 from cnninspect.report.document import Report
 from cnninspect.report.quantities import Quantity, Unit, in_flops
 from cnninspect.report.rows import Row
-from cnninspect.report.sums import total_of, with_ratios
+from cnninspect.report.sums import Share, share, total_of, with_ratios
 
 
 class Ops(str, Enum):
@@ -187,3 +187,44 @@ def _rank(number: Any) -> tuple[int, float]:
     if not isinstance(number, Quantity):
         return 2, 0
     return (0, 0) if number.value is None else (1, -number.value)
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What a row has of all MACs, and what all parts up to this one have; None for a row that has none of its own."""
+
+    own: Share | None
+    cumulative: Share | None
+
+
+def shares(shown: Report) -> list[Shares]:
+    """The shares of each row of a view, of the MACs of the whole network; rows with rows below them are no parts."""
+    total, leaves = shown.totals.get("macs"), shown_leaves(shown)
+    reached = Quantity(0, Unit.MACS)
+    found = []
+    for index, row in enumerate(shown.rows):
+        if row.macs is None or not isinstance(total, Quantity):
+            found.append(Shares(None, None))
+            continue
+        if index in leaves:
+            reached = total_of(Unit.MACS, [reached, row.macs])
+        found.append(Shares(share(row.macs, total), share(reached, total) if index in leaves else None))
+    return found
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What a view with `top` shows: so many of all rows, with these MACs together."""
+
+    shown: int
+    rows: int
+    macs: Quantity
+
+
+def cut(report: Report, view: View) -> Cut | None:
+    """What the view leaves of the rows; None where it shows all."""
+    shown, everything = select(report, view).rows, () if view.top is None else parts(report, view)
+    if len(shown) >= len(everything):
+        return None
+    macs = total_of(Unit.MACS, [row.macs for row in shown if row.macs is not None])
+    return Cut(len(shown), len(everything), macs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from cnninspect.report.parts import Machine
 from cnninspect.report.quantities import Quantity, Status, Unit, flops_from_macs, total_status, worst
@@ -106,6 +106,23 @@ def bound_by(macs: Quantity, moved: Quantity, machine: Machine) -> Quantity:
     if not sure:
         return Quantity(None, Unit.CLASS, Status.UNKNOWN)
     return Quantity("compute" if computes else "memory", Unit.CLASS)
+
+
+@dataclass(frozen=True)
+class Share:
+    """A part of a total in percent; `percent` is None and `status` unknown where nothing can be said."""
+
+    percent: float | None
+    status: Status
+
+
+def share(part: Quantity, total: Quantity) -> Share:
+    """What `part` is of `total`. Of a total that is a lower bound, the share of an exact count is an upper bound."""
+    status = _status(part.status, total.status)
+    says_nothing = not part.value and part.status is not Status.EXACT
+    if says_nothing or part.value is None or not total.value or status is Status.UNKNOWN:
+        return Share(None, Status.UNKNOWN)
+    return Share(100 * part.value / total.value, status)
 
 
 def _status(above: Status, below: Status) -> Status:

@@ -4,7 +4,7 @@ import pytest
 
 from cnninspect.report.parts import Machine
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
-from cnninspect.report.selection import By, Ops, View, select
+from cnninspect.report.selection import By, Ops, View, cut, select, shares
 from tests.render.samples import agreed, doubtful, report, row, tiny
 
 
@@ -50,6 +50,23 @@ def test_parts_are_the_leaves_in_order_without_a_tree():
 
 def test_top_takes_the_largest_and_ties_keep_their_order():
     assert names(network(), View(top=3)) == ["shared Conv1d 0", "shared Conv1d 1", "blocks.0.a Linear 0"]
+
+
+def test_a_cut_says_what_it_leaves_of_the_parts():
+    found = cut(network(), View(top=2))
+    assert (found.shown, found.rows, found.macs.value) == (2, 5, 200 + 200)
+    assert cut(network(), View(top=5)) is None
+    assert cut(network(), View(sort="macs")) is None
+
+
+def test_shares_of_the_whole_and_up_to_each_part():
+    """Of 530 MACs; what has rows below it has a share of its own and adds nothing to the running sum."""
+    found = shares(select(network(), View(ops=Ops.NONE)))
+    own, cumulative = (530, 300, 100, 200, 200, 200, 30), (None, None, 100, 300, None, 500, 530)
+    assert [share.own.percent for share in found] == [100 * macs / 530 for macs in own]
+    assert [share.cumulative and share.cumulative.percent for share in found] == [
+        macs and 100 * macs / 530 for macs in cumulative
+    ]
 
 
 def test_depth_folds_the_tree_into_its_parts():
