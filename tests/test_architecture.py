@@ -30,8 +30,8 @@ SEES = {
     "trace": (),
     "receptive": ("trace",),
     # A field rule of an op says which positions it reads, in the words of receptive/; fields themselves are not seen.
-    "ops": ("trace", *(f"receptive.{name}" for name in ("digits", "fields", "knowledge", "layout", "maps", "reach",
-                                                        "resampling", "taps"))),
+    "ops": ("trace", *(f"receptive.{name}" for name in ("bounds", "digits", "knowledge", "reach", "resampling",
+                                                        "taps"))),
     "measure": ("trace",),
     "inspection": ("ops", "receptive", "measure", "trace", "targets"),
     # Two networks are aligned by what ops says of kinds and settings; hints put wrong settings into its formulas.

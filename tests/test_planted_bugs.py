@@ -20,7 +20,7 @@ from cnninspect.measure.torch_flops import torch_macs
 from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
 from cnninspect.ops.evaluate import evaluate, op_macs, op_shapes
 from cnninspect.ops.registry import FUNCTIONS, MODULES, OPS, POINTWISE, Formula
-from cnninspect.receptive.intervals import intervals
+from cnninspect.receptive.fields import intervals
 from cnninspect.receptive.knowledge import NoField
 from cnninspect.receptive.rows import row_fields
 from cnninspect.report.quantities import Verdict

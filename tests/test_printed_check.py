@@ -117,25 +117,25 @@ def _wrapped(module: Any, name: str, change: Callable[[Any], Any]) -> Callable[[
 def _endless_hull_is_an_intersection(patch: pytest.MonkeyPatch) -> None:
     right = joins.merged
 
-    def wrong(first: maps.Map, second: maps.Map) -> maps.Map:
+    def wrong(first: maps.Bounds, second: maps.Bounds) -> maps.Bounds:
         found = right(first, second)
         if first.clipped or first.shape != second.shape or first.table.shape != second.table.shape:
             return found
-        return maps.Map(np.maximum(first.table, second.table), first.dims, first.space)
+        return maps.Bounds(np.maximum(first.table, second.table), first.dims, first.space)
 
     patch.setattr(joins, "merged", wrong)
 
 
 def _endless_windows_lose_a_tap(patch: pytest.MonkeyPatch) -> None:
-    right = maps.Map.slid
+    right = maps.Bounds.slid
 
-    def wrong(self: maps.Map, dim: int, taps: Any) -> maps.Map:
+    def wrong(self: maps.Bounds, dim: int, taps: Any) -> maps.Bounds:
         found = right(self, dim, taps)
         if self.clipped or taps.count < 3:
             return found
-        return maps.Map(found.table + np.int32(1), found.dims, found.space)
+        return maps.Bounds(found.table + np.int32(1), found.dims, found.space)
 
-    patch.setattr(maps.Map, "slid", wrong)
+    patch.setattr(maps.Bounds, "slid", wrong)
 
 
 def _steps_are_too_long(patch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from cnninspect.inspection.probe_check import judged, regions_to_probe
 from cnninspect.measure.nan_probe import Region, probe_nan
 from cnninspect.ops.catalogue import layer_of
-from cnninspect.receptive.fields import Axis, Field, Interval
+from cnninspect.receptive.fields import Field, Interval
+from cnninspect.receptive.reach import Axis
 from cnninspect.report.quantities import Verdict
 from cnninspect.trace.recorder import record
 

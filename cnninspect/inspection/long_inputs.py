@@ -14,8 +14,8 @@ from torch import Tensor
 from cnninspect.measure.base import Run
 from cnninspect.measure.limits import Allowance, Limit, LimitReachedError
 from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
-from cnninspect.receptive.fields import Axis
-from cnninspect.receptive.intervals import Fields
+from cnninspect.receptive.fields import Fields
+from cnninspect.receptive.reach import Axis
 from cnninspect.receptive.rows import row_fields
 from cnninspect.report.rows import ReceptiveField
 from cnninspect.trace.inputs import map_inputs

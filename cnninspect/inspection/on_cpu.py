@@ -16,8 +16,8 @@ from cnninspect.measure.memory import held_bytes, inference_peak
 from cnninspect.measure.nan_probe import AT_ONCE, Region, probe_nan
 from cnninspect.ops.catalogue import layer_of
 from cnninspect.progress import Progress
-from cnninspect.receptive.fields import Axis
-from cnninspect.receptive.intervals import Fields
+from cnninspect.receptive.fields import Fields
+from cnninspect.receptive.reach import Axis
 from cnninspect.receptive.rows import row_fields
 from cnninspect.report.quantities import Verdict
 from cnninspect.report.reasons import Cause, distinct

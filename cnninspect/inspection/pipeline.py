@@ -19,7 +19,7 @@ from cnninspect.measure.storages import holdings
 from cnninspect.ops.catalogue import KNOWLEDGE
 from cnninspect.ops.evaluate import evaluate
 from cnninspect.progress import Progress, silent
-from cnninspect.receptive.intervals import Fields, intervals, name_of
+from cnninspect.receptive.fields import Fields, intervals, name_of
 from cnninspect.receptive.rows import last_map, row_fields
 from cnninspect.report.document import Report
 from cnninspect.report.quantities import worst

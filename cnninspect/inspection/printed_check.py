@@ -19,11 +19,9 @@ from cnninspect.measure.base import Run
 from cnninspect.measure.frozen import Freeze
 from cnninspect.measure.nan_probe import Region, probe_nan
 from cnninspect.ops.catalogue import layer_of
-from cnninspect.receptive.fields import Axis
-from cnninspect.receptive.gates import STATISTICS, parting_ops
-from cnninspect.receptive.intervals import Fields
+from cnninspect.receptive.fields import STATISTICS, Fields, parting_ops
 from cnninspect.receptive.positions import End, Positions
-from cnninspect.receptive.reach import Reach
+from cnninspect.receptive.reach import Axis, Reach
 from cnninspect.receptive.rows import axes_of
 from cnninspect.report.quantities import Verdict
 from cnninspect.report.reasons import Cause, Reason

@@ -12,9 +12,11 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from cnninspect.measure.nan_probe import Mask, Probe, Region
+from cnninspect.measure.masks import Mask
+from cnninspect.measure.nan_probe import Probe, Region
 from cnninspect.ops.registry import rule_of
-from cnninspect.receptive.fields import Axis, Field
+from cnninspect.receptive.fields import Field
+from cnninspect.receptive.reach import Axis
 from cnninspect.report.quantities import Verdict
 from cnninspect.report.reasons import Cause, Reason
 from cnninspect.trace.records import Call, Op, TensorRef, Trace

@@ -13,13 +13,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from cnninspect.measure.frozen import Freeze, Frozen
 from cnninspect.measure.limits import Allowance, Limit, LimitReachedError
+from cnninspect.measure.masks import Mask, Masks, compressed, joined, nan_of, reactions, together
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.encode import live_tensors, unwrapped
 from cnninspect.trace.follow import Site, site_of
@@ -28,11 +27,7 @@ from cnninspect.trace.recorder import LayerOf
 from cnninspect.trace.records import Call, Trace
 from cnninspect.trace.watch import watch
 
-Mask = npt.NDArray[np.bool_]
-Masks = dict[int, tuple[Mask | None, ...]]
 Split = Callable[[Tensor, Shape], Mask | None]
-
-_OF_NUMPY = (torch.float16, torch.float32, torch.float64, torch.complex64, torch.complex128)
 
 AT_ONCE = 12
 """Regions that share a batch: more would fill the memory."""
@@ -70,10 +65,6 @@ class Probe:
     missed: frozenset[int] = frozenset()
 
 
-class _CopiesMixedError(Exception):
-    """A tensor of a batched run does not keep the copies apart."""
-
-
 def probe_nan(
     trace: Trace,
     model: Callable[..., Any],
@@ -100,7 +91,8 @@ def probe_nan(
     probes = list(runs.until_one_ends(chunks))
     done = tuple(region for probe in probes for region in probe.regions)
     missed = frozenset[int]().union(*(probe.missed for probe in probes))
-    return Probe(done, _joined(probes), next((probe.ended for probe in probes if probe.ended), None), missed)
+    masks = joined([probe.masks for probe in probes], [len(probe.regions) for probe in probes])
+    return Probe(done, masks, next((probe.ended for probe in probes if probe.ended), None), missed)
 
 
 @dataclass
@@ -132,18 +124,18 @@ class _Runs:
             # What a batch breaks is not the model's fault; a failure of its own comes again below.
             with suppress(Exception):
                 frozen = Frozen(self.trace, self.freeze, len(copies))
-                masks, ended = self._run(copies, lambda tensor, shape: _reactions(tensor, shape, len(copies)), frozen)
+                masks, ended = self._run(copies, lambda tensor, shape: reactions(tensor, shape, len(copies)), frozen)
                 return Probe(tuple(regions), masks, ended, frozenset(frozen.missed))
         frozen = Frozen(self.trace, self.freeze, 1)
         found, ended = [], None
         for copy in copies:
-            masks, ended = self._run([copy], lambda tensor, _: _nan(tensor), frozen)
+            masks, ended = self._run([copy], lambda tensor, _: nan_of(tensor), frozen)
             found.append(masks)
             if ended:
                 break
         if len(found) == 1:
             return Probe((), {}, ended)
-        return Probe(tuple(regions[: len(found) - 1]), _together(found), ended, frozenset(frozen.missed))
+        return Probe(tuple(regions[: len(found) - 1]), together(found), ended, frozenset(frozen.missed))
 
     def _run(self, copies: Sequence[Region | None], split: Split, frozen: Frozen) -> tuple[Masks, str | None]:
         """The masks of one run, and in words why it was ended if it was."""
@@ -187,7 +179,7 @@ class _Collector:
             self.broken = True
             masks = [self._split(tensor, ref.shape) for tensor, ref in zip(tensors, known.outputs, strict=True)]
             self.broken = False
-            self.masks[known.index] = tuple(None if mask is None else _compressed(mask) for mask in masks)
+            self.masks[known.index] = tuple(None if mask is None else compressed(mask) for mask in masks)
 
     def of_same(self) -> Masks:
         """The masks of what was called as often in this run as in the trace: which calls others are is not certain."""
@@ -213,85 +205,3 @@ def _spoiled(name: str, x: Tensor, copies: Sequence[Region | None]) -> Tensor:
             copy = batch[position * length : (position + 1) * length] if x.dim() else batch
             copy[region.window] = torch.nan
     return batch
-
-
-def _nan(tensor: Tensor) -> Mask | None:
-    """Where a tensor is NaN; None if its dtype has none."""
-    if not (tensor.is_floating_point() or tensor.is_complex()):
-        return None
-    plain = tensor.detach().resolve_conj().resolve_neg()
-    found: Mask = np.isnan(plain.numpy()) if plain.dtype in _OF_NUMPY else plain.isnan().numpy()
-    return found
-
-
-def _reactions(tensor: Tensor, shape: Shape, copies: int) -> Mask:
-    """[regions, *shape] from the tensor of a batched run, in which one dimension is `copies` times that of one run.
-
-    Raises _CopiesMixedError if none is, or if the clean copy holds NaN.
-    """
-    found = _nan(tensor)
-    grown = [dim for dim, (now, before) in enumerate(zip(tensor.shape, shape, strict=True)) if now != before]
-    if not grown and (found is None or not found.any()):
-        return np.zeros((1,) * (1 + len(shape)), dtype=bool)
-    if len(grown) != 1 or tensor.shape[grown[0]] != copies * shape[grown[0]]:
-        raise _CopiesMixedError
-    dim = grown[0]
-    values = tensor.detach().numpy() if found is None else found
-    apart: npt.NDArray[Any] = np.moveaxis(values.reshape(*shape[:dim], copies, *shape[dim:]), dim, 0)
-    if found is not None and apart[0].any():
-        raise _CopiesMixedError
-    changed: Mask = apart[1:] != apart[0]
-    return changed
-
-
-def _compressed(mask: Mask) -> Mask:
-    """The same mask with size 1 along every dimension along which it does not change."""
-    # The longest first: it is mostly that of channels, along which nothing changes, and little is left for the others.
-    for dim in sorted(range(mask.ndim), key=lambda dim: -mask.shape[dim]):
-        if mask.shape[dim] > 1:
-            first, last = mask.take([0], dim), mask.take([-1], dim)
-            if np.array_equal(first, last) and (mask == first).all():
-                mask = first
-    small: Mask = mask.copy()
-    return small
-
-
-def _together(runs: list[Masks]) -> Masks:
-    """The masks of single runs, the first of which was clean, stacked for every tensor."""
-    everywhere = [index for index in runs[0] if all(index in run for run in runs)]
-    return {
-        index: tuple(_stacked(list(masks)) for masks in zip(*(run[index] for run in runs), strict=True))
-        for index in everywhere
-    }
-
-
-def _stacked(masks: list[Mask | None]) -> Mask | None:
-    """[regions, ...] from the masks of one tensor in every run; None if one is missing or the clean run had NaN."""
-    known = [mask for mask in masks if mask is not None]
-    if len(known) < len(masks) or known[0].any():
-        return None
-    return np.stack(np.broadcast_arrays(*known)[1:])
-
-
-def _joined(probes: Sequence[Probe]) -> Masks:
-    """The masks of all probes, one after the other: of the tensors that every one of them tells about."""
-    everywhere = [index for index in probes[0].masks if all(index in probe.masks for probe in probes)] if probes else []
-    if len(probes) == 1:
-        return probes[0].masks
-    counts = [len(probe.regions) for probe in probes]
-    return {
-        index: tuple(
-            _one_after_the_other(masks, counts) for masks in zip(*(p.masks[index] for p in probes), strict=True)
-        )
-        for index in everywhere
-    }
-
-
-def _one_after_the_other(masks: Sequence[Mask | None], regions: Sequence[int]) -> Mask | None:
-    """The masks of one tensor, each of so many regions; None if one is missing."""
-    known = [mask for mask in masks if mask is not None]
-    if len(known) < len(masks):
-        return None
-    shape = np.broadcast_shapes(*(mask.shape[1:] for mask in known))
-    whole = [np.broadcast_to(mask, (count, *shape)) for mask, count in zip(known, regions, strict=True)]
-    return _compressed(np.concatenate(whole))

@@ -11,10 +11,9 @@ import numpy as np
 from cnninspect.ops.registry import Formula, Use, aten, register, register_op
 from cnninspect.ops.rules import axes, axis, broadcast_tensors, each, elementwise, no_result, same, shape_of, stepped
 from cnninspect.receptive import taps
-from cnninspect.receptive.digits import NOTHING
-from cnninspect.receptive.fields import Mask
+from cnninspect.receptive.bounds import Bounds
+from cnninspect.receptive.digits import NOTHING, Mask
 from cnninspect.receptive.knowledge import NoField, reads_by_data
-from cnninspect.receptive.maps import Map
 from cnninspect.receptive.reach import Reach, concatenated, nothing
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op, TensorRef
@@ -196,11 +195,11 @@ def _triangle_field(op: Op, x: Reach, diagonal: int = 0) -> Reach:
     return x.moved(x.shape, lambda whole: _kept(whole, keep))
 
 
-def _kept(part: Map, keep: Mask) -> Map:
+def _kept(part: Bounds, keep: Mask) -> Bounds:
     """Nothing in place of what a mask over the last two dimensions leaves out."""
     rank = len(part.dims)
     part = part.completed(rank - 2).completed(rank - 1)
-    return Map(np.where(keep, part.table, NOTHING), part.dims, part.space).simplified()
+    return Bounds(np.where(keep, part.table, NOTHING), part.dims, part.space).simplified()
 
 
 register_op(*aten("clone _to_copy"), output=same, field=elementwise, source="torch.clone, torch.Tensor.to")

@@ -14,9 +14,9 @@ import numpy as np
 
 from cnninspect.ops.registry import NoFormula
 from cnninspect.receptive import taps
+from cnninspect.receptive.bounds import Bounds
 from cnninspect.receptive.digits import FEATURE, meeting
 from cnninspect.receptive.knowledge import Result
-from cnninspect.receptive.maps import Map
 from cnninspect.receptive.reach import Reach, merged, nothing, reaches
 from cnninspect.receptive.taps import Taps
 from cnninspect.report.quantities import Shape
@@ -182,7 +182,7 @@ def _stretched(x: Reach, shape: Shape, like: Reach) -> Reach:
         reduce(meeting, (forms.kind(dim) for forms in like.forms.values()), FEATURE) for dim in range(len(like.shape))
     ]
 
-    def change(part: Map) -> Map:
+    def change(part: Bounds) -> Bounds:
         for dim, size in enumerate(shape):
             if size != 1 and part.shape[dim] == 1:
                 part = part.resized(dim, size, kinds[dim])

@@ -13,8 +13,8 @@ import numpy as np
 from cnninspect.ops.linalg import unknown_macs
 from cnninspect.ops.registry import Work, aten, register_op
 from cnninspect.ops.rules import axis, by_values, mixed_along, resized, same, shape_of, twice_same
+from cnninspect.receptive.bounds import Bounds
 from cnninspect.receptive.knowledge import Result, reads_by_data
-from cnninspect.receptive.maps import Map
 from cnninspect.receptive.reach import Reach, merged, reaches
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op, TensorRef
@@ -44,7 +44,7 @@ def _prefix_field(op: Op, x: Reach, dim: int, **_: Any) -> Result:
     """Every element sees those up to itself."""
     dim = axis(dim, len(x.shape))
 
-    def change(part: Map) -> Map:
+    def change(part: Bounds) -> Bounds:
         if not part.varies(dim):
             return part
         part = part.completed(dim)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cnninspect.receptive.engine import Engine
-from cnninspect.receptive.fields import Axis
 from cnninspect.receptive.knowledge import Knowledge
+from cnninspect.receptive.reach import Axis
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Call, Op, TensorRef, Trace
 

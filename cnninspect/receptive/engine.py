@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from cnninspect.receptive import reach
-from cnninspect.receptive.aliases import Aliases, View
 from cnninspect.receptive.digits import Indices, Table
-from cnninspect.receptive.fields import Axis
+from cnninspect.receptive.effects import Aliases, ReadOut, View
 from cnninspect.receptive.knowledge import Knowledge, NoField, Result, depends_on_nothing
-from cnninspect.receptive.reach import Reach, reaches
+from cnninspect.receptive.reach import Axis, Reach, reaches
 from cnninspect.report.reasons import Cause, Reason, ask
 from cnninspect.trace.records import Op, TensorRef, Trace
 
@@ -25,9 +23,7 @@ class Engine:
     with a window see. `made` is the index of the op that made a value. `before` holds earlier contents of tensors
     written through a view, with the op that ended them.
 
-    After `.item()` or `.tolist()` Python code has numbers that depend on an input, in ways that no op shows. Calls that
-    are given a number then, and constants that are new then, are unknown. The path that the code takes is the run's:
-    a field is that of the ops that ran, so a read bool, which only chooses among them, taints nothing.
+    Values that depend on numbers which Python code has read are unknown: see `effects.ReadOut`.
     """
 
     def __init__(self, trace: Trace, axes: Mapping[str, Sequence[Axis]], knowledge: Knowledge):
@@ -40,10 +36,8 @@ class Engine:
         self._stale: set[int] = set()
         self._overwritten: dict[int, str] = {}
         self._indices = trace.indices
-        self._read_out = deque(trace.read_out)
+        self._read_out = ReadOut(trace)
         self._calls = trace.calls
-        self._seen_by_code: str | None = None
-        self._inputs_seen: frozenset[str] = frozenset()
         for name, ref in trace.inputs.items():
             self.reaches[ref.value] = reach.of_input(name, ref.shape, axes[name])
 
@@ -52,15 +46,15 @@ class Engine:
         self._refresh(ref.value)
         known = self.reaches.get(ref.value)
         if known is None:
-            new = ref.state is None and self._seen_by_code is not None
-            overwritten, seen = self._overwritten.get(ref.storage), self._seen_by_code if new else None
+            overwritten, read = self._overwritten.get(ref.storage), self._read_out
+            new = ref.state is None and read.how is not None
             known = Reach(
                 ref.shape,
-                inputs=self._inputs_seen if new else frozenset(),
+                inputs=read.inputs if new else frozenset(),
                 unknown=overwritten,
-                data_dependent=seen,
+                data_dependent=read.how if new else None,
                 content=self._content(ref),
-                why=_not_followed(overwritten) if overwritten else _seen(seen) if seen else None,
+                why=_not_followed(overwritten) if overwritten else read.why if new else None,
             )
             self.reaches[ref.value] = known
         elif ref.value in self._indices and known.content is None and known.is_known and not known.inputs:
@@ -89,7 +83,7 @@ class Engine:
 
     def run(self, op: Op) -> None:
         """Compute the reach of what an op returns and writes; the ops come in order."""
-        self._note_read_out(op.index)
+        self._read_out.note(op.index, self.of)
         results = self._results(op)
         for ref, result in zip(op.outputs, results, strict=True):
             self.reaches[ref.value] = result
@@ -103,17 +97,8 @@ class Engine:
             self._aliases.add(op)
 
     def finish(self, ops: int) -> None:
-        """All of the ops have run: what Python code made of elements after the last one is still to be asked for."""
-        self._note_read_out(ops)
-
-    def _note_read_out(self, ops: int) -> None:
-        while self._read_out and self._read_out[0][0] <= ops:
-            _, kind, ref = self._read_out.popleft()
-            known = self.of(ref)
-            only_chooses = ref.dtype == "bool" and not ref.shape
-            if (known.inputs or not known.is_known) and not only_chooses:
-                self._seen_by_code = self._seen_by_code or kind
-                self._inputs_seen |= known.inputs
+        """Note what Python code read after the last of all ops: constants made later may depend on it."""
+        self._read_out.note(ops, self.of)
 
     def _results(self, op: Op, latest: bool = False) -> list[Reach]:
         """One reach for each result of the op; unknown where no rule says more."""
@@ -133,9 +118,9 @@ class Engine:
         unknown = next((part.unknown for part in parts if part.unknown), None)
         by_data = next((part.data_dependent for part in parts if part.data_dependent), None)
         why = next((part.why for part in parts if part.why is not None), None)
-        if self._seen_by_code is not None and _holds_number((self._calls[op.call].args, self._calls[op.call].kwargs)):
-            inputs |= self._inputs_seen
-            by_data, why = by_data or self._seen_by_code, why or _seen(self._seen_by_code)
+        if self._read_out.may_enter(self._calls[op.call]):
+            inputs |= self._read_out.inputs
+            by_data, why = by_data or self._read_out.how, why or self._read_out.why
             return [Reach(ref.shape, {}, inputs, unknown, by_data, why=why) for ref in op.outputs]
         known = self._known(op)
         if known is not None and known.content is not None:
@@ -251,20 +236,5 @@ class Engine:
         return Reach(whole.shape, {}, whole.inputs | part.inputs, unknown, by_data, why=why)
 
 
-def _seen(kind: str) -> Reason:
-    return Reason(Cause.READ_BY_DATA, f"Python code has read values that depend on an input ({kind})")
-
-
 def _not_followed(packet: str) -> Reason:
     return Reason(Cause.NOT_COVERED, f"what {packet} writes is not followed")
-
-
-def _holds_number(tree: Any) -> bool:
-    """Whether a number stands among the arguments of a call, on its own or in a slice."""
-    if isinstance(tree, slice):
-        return _holds_number((tree.start, tree.stop, tree.step))
-    if isinstance(tree, (tuple, list)) and not isinstance(tree, TensorRef):
-        return any(map(_holds_number, tree))
-    if isinstance(tree, Mapping):
-        return any(map(_holds_number, tree.values()))
-    return isinstance(tree, (int, float, complex)) and not isinstance(tree, bool)

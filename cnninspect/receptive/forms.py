@@ -8,8 +8,8 @@ from itertools import permutations
 from math import prod
 
 from cnninspect.receptive import joins
+from cnninspect.receptive.bounds import Bounds
 from cnninspect.receptive.digits import COPY, FEATURE, NOTHING, Table, meeting
-from cnninspect.receptive.maps import Map
 from cnninspect.report.quantities import Shape
 
 _LARGE = 1 << 18
@@ -26,14 +26,14 @@ class Forms:
 
     __slots__ = ("cause", "endless", "local", "strict")
 
-    def __init__(self, strict: Map, local: Map, endless: Map, cause: int | None = None):
+    def __init__(self, strict: Bounds, local: Bounds, endless: Bounds, cause: int | None = None):
         self.strict, self.local, self.endless, self.cause = strict, local, endless, cause
 
     def varies(self, dim: int) -> bool:
         """Whether the bounds of some form differ along a dimension."""
         return self.strict.varies(dim) or self.endless.varies(dim) or self.local.varies(dim)
 
-    def through(self, change: Callable[[Map], Map]) -> Forms:
+    def through(self, change: Callable[[Bounds], Bounds]) -> Forms:
         """Every form changed in the same way."""
         strict = change(self.strict)
         local = strict if self.local is self.strict else change(self.local)
@@ -69,18 +69,18 @@ class Pairs(Forms):
         self.cause = cause
 
     @cached_property
-    def strict(self) -> Map:  # type: ignore[override]
+    def strict(self) -> Bounds:  # type: ignore[override]
         """The hull of the strict bounds."""
         return joins.merged(*(part.strict for part in self.parts))
 
     @cached_property
-    def local(self) -> Map:  # type: ignore[override]
+    def local(self) -> Bounds:  # type: ignore[override]
         """The hull of the local bounds."""
         same = all(part.local is part.strict for part in self.parts)
         return self.strict if same else joins.merged(*(part.local for part in self.parts))
 
     @cached_property
-    def endless(self) -> Map:  # type: ignore[override]
+    def endless(self) -> Bounds:  # type: ignore[override]
         """The hull of the endless bounds."""
         return joins.merged(*(part.endless for part in self.parts))
 
@@ -105,7 +105,7 @@ class Pairs(Forms):
         """What the values of a dimension stand for."""
         return reduce(meeting, (part.kind(dim) for part in self.parts))
 
-    def through(self, change: Callable[[Map], Map]) -> Forms:
+    def through(self, change: Callable[[Bounds], Bounds]) -> Forms:
         """Every form of both parts changed in the same way."""
         first, second = (part.through(change) for part in self.parts)
         return Pairs(first, second, self.cause)
@@ -143,10 +143,10 @@ def gates_among(parts: list[Forms], rank: int) -> set[int]:
     return {id(gate) for gate, other in permutations(parts, 2) if _is_gate(gate, other, rank)}
 
 
-def _entries(first: Map, second: Map) -> int:
+def _entries(first: Bounds, second: Bounds) -> int:
     """How many entries the table of their hull has, about."""
 
-    def entries(part: Map, dim: int) -> int:
+    def entries(part: Bounds, dim: int) -> int:
         axis = part.axis(dim)
         return prod(part.table.shape[axis : axis + len(part.dims[dim])])
 
@@ -170,7 +170,7 @@ def _is_gate(gate: Forms, other: Forms, rank: int) -> bool:
     return covers(gate.local.table, other.local.table.reshape(2, -1).min(1))
 
 
-def _places(part: Map, rank: int) -> list[int]:
+def _places(part: Bounds, rank: int) -> list[int]:
     """The dimensions, counted in a tensor of `rank`, along which the field moves from place to place."""
     offset = rank - len(part.dims)
     return [dim + offset for dim in range(len(part.dims)) if part.varies(dim) and not part.holds_features(dim)]

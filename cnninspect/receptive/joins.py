@@ -8,14 +8,28 @@ from math import gcd
 
 import numpy as np
 
-from cnninspect.receptive.aligning import aligned, conformed, is_nothing
-from cnninspect.receptive.digits import FEATURE, PLACE, Digit, Indices, Table, common, lookup, meeting, simplified
-from cnninspect.receptive.layout import regrouped
-from cnninspect.receptive.maps import Map, grouped, size_of
+from cnninspect.receptive.bounds import Bounds, grouped, size_of
+from cnninspect.receptive.digits import (
+    COPY,
+    FEATURE,
+    NOTHING,
+    PLACE,
+    Digit,
+    Digits,
+    Indices,
+    Table,
+    common,
+    lookup,
+    meeting,
+    refinement,
+    regrouped,
+    simplified,
+    unified,
+)  # fmt: skip
 from cnninspect.receptive.taps import steps
 
 
-def merged(first: Map, second: Map) -> Map:
+def merged(first: Bounds, second: Bounds) -> Bounds:
     """The hull of two maps whose shapes broadcast."""
     rank = max(len(first.dims), len(second.dims))
     a, b = aligned(first.padded(rank), second.padded(rank))
@@ -30,7 +44,7 @@ def merged(first: Map, second: Map) -> Map:
     table = np.minimum(left, right)
     for axis in mixed:
         table, digits[axis - 1] = simplified(table, axis, digits[axis - 1], affine=not a.clipped)
-    return Map(table, grouped(digits, a.dims), a.space)
+    return Bounds(table, grouped(digits, a.dims), a.space)
 
 
 def _single_value(left: Table, right: Table, axis: int, p: Digit, q: Digit) -> tuple[Table, Table, Digit]:
@@ -42,7 +56,7 @@ def _single_value(left: Table, right: Table, axis: int, p: Digit, q: Digit) -> t
     return left, right, Digit(1, p.step or q.step or 0, meeting(p.kind, q.kind))
 
 
-def concatenated(maps: Sequence[Map], dim: int) -> Map:
+def concatenated(maps: Sequence[Bounds], dim: int) -> Bounds:
     """The maps one after the other along a dimension.
 
     Where nothing varies inside blocks of equal size (branches of a concatenation) there is one entry for each block.
@@ -62,7 +76,7 @@ def concatenated(maps: Sequence[Map], dim: int) -> Map:
     return like.replaced(np.expand_dims(table, axis + 1), dim, (digit, inner))
 
 
-def _padded_by_nothing(maps: Sequence[Map], dim: int) -> Map | None:
+def _padded_by_nothing(maps: Sequence[Bounds], dim: int) -> Bounds | None:
     """The one map that is not empty, gone on beyond its ends like the inside of any padding; None if there are more."""
     something = [position for position, part in enumerate(maps) if not is_nothing(part)]
     if len(something) != 1:
@@ -75,7 +89,7 @@ def _padded_by_nothing(maps: Sequence[Map], dim: int) -> Map | None:
     return part.slid(dim, steps(digits[0].size, size, -before, 1))
 
 
-def _blocks(maps: Sequence[Map], dim: int, grain: int) -> tuple[Table, Digit, Map]:
+def _blocks(maps: Sequence[Bounds], dim: int, grain: int) -> tuple[Table, Digit, Bounds]:
     """The concatenation with one entry for each block, its digit, and a map with its other digits."""
     kind = reduce(meeting, (digit.kind for part in maps for digit in part.dims[dim]), FEATURE)
     counts = [size_of(part.dims[dim]) // grain for part in maps]
@@ -89,7 +103,7 @@ def _blocks(maps: Sequence[Map], dim: int, grain: int) -> tuple[Table, Digit, Ma
     return table, Digit(sum(counts), None, kind), parts[0]
 
 
-def _grain(part: Map, dim: int) -> int:
+def _grain(part: Bounds, dim: int) -> int:
     """The size of the blocks of consecutive indices along which nothing varies."""
     digits = part.dims[dim]
     if not digits or digits[-1].step != 0 or part.table.shape[part.axis(dim + 1) - 1] > 1:
@@ -97,17 +111,17 @@ def _grain(part: Map, dim: int) -> int:
     return digits[-1].size
 
 
-def _coarse(part: Map, dim: int, grain: int) -> Map:
+def _coarse(part: Bounds, dim: int, grain: int) -> Bounds:
     """One element of each block along a dimension."""
     if grain == 1:
         return part.single(dim)
     sizes = (size_of(part.dims[dim]) // grain, grain)
     table, groups = regrouped(part.table, part.axis(dim), part.dims[dim], sizes)
-    blocks = Map(table, (*part.dims[:dim], *groups, *part.dims[dim + 1 :]), part.space)
+    blocks = Bounds(table, (*part.dims[:dim], *groups, *part.dims[dim + 1 :]), part.space)
     return blocks.picked(dim + 1, 0).single(dim)
 
 
-def written(whole: Map, dim: int, positions: Indices, part: Map) -> Map:
+def written(whole: Bounds, dim: int, positions: Indices, part: Bounds) -> Bounds:
     """`whole` with `part` in place of what stood at `positions` of a dimension."""
     away_from_borders = None if whole.clipped else _written_endlessly(whole, dim, positions, part)
     if away_from_borders is not None:
@@ -121,7 +135,7 @@ def written(whole: Map, dim: int, positions: Indices, part: Map) -> Map:
     return a.replaced(table, dim, (digit,))
 
 
-def _written_endlessly(whole: Map, dim: int, positions: Indices, part: Map) -> Map | None:
+def _written_endlessly(whole: Bounds, dim: int, positions: Indices, part: Bounds) -> Bounds | None:
     """What stands away from the borders after writing one run of positions; None if that depends on the position.
 
     A strip at one end changes nothing there. A run that leaves only such strips, or that is the first to fill the
@@ -135,5 +149,96 @@ def _written_endlessly(whole: Map, dim: int, positions: Indices, part: Map) -> M
     return whole if 3 * count <= size and (start == 0 or start + count == size) else None
 
 
-def _with_size(whole: Map, dim: int, size: int) -> tuple[int, ...]:
+def _with_size(whole: Bounds, dim: int, size: int) -> tuple[int, ...]:
     return (*whole.shape[:dim], size, *whole.shape[dim + 1 :])
+
+
+def conformed(maps: list[Bounds], dim: int) -> list[Bounds]:
+    """Maps of equal shape, but for dimension `dim`, with the same digits and table sizes in all other dimensions."""
+    if all(_agree(maps[0], other, dim) for other in maps[1:]):
+        return maps
+    something = [part for part in maps if not is_nothing(part)]
+    if something and len(something) < len(maps):
+        rest = iter(conformed(something, dim))
+        found = [None if is_nothing(part) else next(rest) for part in maps]
+        like = next(part for part in found if part is not None)
+        return [part or _nothing_like(like, dim, old) for part, old in zip(found, maps, strict=True)]
+    if len({tuple(map(_sizes, (*part.dims[:dim], *part.dims[dim + 1 :]))) for part in maps}) > 1:
+        maps = _all_aligned(maps, dim)
+    for axis in range(1, maps[0].table.ndim):
+        forms = {(part.digits[axis - 1], part.table.shape[axis]) for part in maps}
+        if axis != maps[0].axis(dim) and len(forms) > 1:
+            tables, digit = unified([part.table for part in maps], axis, [part.digits[axis - 1] for part in maps])
+            maps = [_with_digit(part, table, axis, digit) for part, table in zip(maps, tables, strict=True)]
+    return maps
+
+
+def _all_aligned(maps: list[Bounds], skip: int) -> list[Bounds]:
+    """Maps with digits of the same sizes in every dimension but `skip`."""
+    first = maps[0]
+    for other in maps[1:]:
+        first, _ = aligned(first, other, skip)
+    return [aligned(first, other, skip)[1] for other in maps]
+
+
+def is_nothing(part: Bounds) -> bool:
+    """Whether no element depends on any pixel."""
+    return bool((part.table > NOTHING // 2).all())
+
+
+def _nothing_like(like: Bounds, dim: int, part: Bounds) -> Bounds:
+    """`part`, of which nothing depends on any pixel, with the digits of another map in all dimensions but `dim`."""
+    shape = list(like.table.shape)
+    shape[like.axis(dim)] = part.table.shape[part.axis(dim)]
+    return like.replaced(np.full(shape, NOTHING, dtype=np.int32), dim, part.dims[dim])
+
+
+def _agree(a: Bounds, b: Bounds, skip: int) -> bool:
+    """Whether two maps have the same digits and table sizes in every dimension but `skip`."""
+    axis = a.axis(skip)
+    rest = axis + len(a.dims[skip])
+    same_digits = a.dims[:skip] == b.dims[:skip] and a.dims[skip + 1 :] == b.dims[skip + 1 :]
+    return same_digits and a.table.shape[:axis] == b.table.shape[:axis] and a.table.shape[rest:] == b.table.shape[rest:]
+
+
+def _with_digit(part: Bounds, table: Table, axis: int, digit: Digit) -> Bounds:
+    digits = [*part.digits[: axis - 1], digit, *part.digits[axis:]]
+    return Bounds(table, grouped(digits, part.dims), part.space)
+
+
+def aligned(a: Bounds, b: Bounds, skip: int | None = None) -> tuple[Bounds, Bounds]:
+    """Two maps of one rank with digits of the same sizes in every dimension but `skip`."""
+    if a.dims == b.dims:
+        return a, b
+    for dim in range(len(a.dims)):
+        if dim != skip and _sizes(a.dims[dim]) != _sizes(b.dims[dim]):
+            a, b = _aligned_dim(a, b, dim)
+    return a, b
+
+
+def _aligned_dim(a: Bounds, b: Bounds, dim: int) -> tuple[Bounds, Bounds]:
+    first, second = a.dims[dim], b.dims[dim]
+    if size_of(first) == 1 and second:
+        return _stretched(a, dim, second), b
+    if size_of(second) == 1:
+        return a, _stretched(b, dim, first)
+    sizes = refinement(first, second)
+    if sizes is None:
+        return a.single(dim), b.single(dim)
+    return _redivided(a, dim, sizes), _redivided(b, dim, sizes)
+
+
+def _stretched(part: Bounds, dim: int, like: Digits) -> Bounds:
+    """A dimension of size 1 made as long as another tensor's: all its values are the same element."""
+    return part.picked(dim, 0).inserted(dim, tuple(Digit(digit.size, 0, COPY) for digit in like))
+
+
+def _redivided(part: Bounds, dim: int, sizes: tuple[int, ...]) -> Bounds:
+    """A dimension with digits of the given sizes."""
+    axis = part.axis(dim)
+    table, groups = regrouped(part.table, axis, part.dims[dim], sizes)
+    return part.replaced(table, dim, tuple(digit for group in groups for digit in group))
+
+
+def _sizes(digits: Digits) -> tuple[int, ...]:
+    return tuple(digit.size for digit in digits)

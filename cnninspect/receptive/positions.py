@@ -1,6 +1,6 @@
 """What each position of a tensor sees along one axis: in the image, and on an input without ends.
 
-Rows are read off the compressed tables of `maps.py`; here the same numbers stand written out, one entry for each
+Rows are read off the compressed tables of `bounds.py`; here the same numbers stand written out, one entry for each
 position, so that the rows can be held against them and both against what a probe finds.
 """
 
@@ -14,8 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from cnninspect.receptive.digits import NOTHING, Table
-from cnninspect.receptive.fields import Mask
+from cnninspect.receptive.digits import NOTHING, Mask, Table
 from cnninspect.receptive.forms import Forms
 
 Side = Literal["start", "stop"]

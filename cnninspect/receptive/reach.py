@@ -8,15 +8,30 @@ from functools import reduce
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from cnninspect.receptive import forms as of_axis
-from cnninspect.receptive import joins, sources
-from cnninspect.receptive.digits import Indices
-from cnninspect.receptive.fields import Axis
+from cnninspect.receptive import joins
+from cnninspect.receptive.bounds import Bounds, Space
+from cnninspect.receptive.digits import FEATURE, NOTHING, PLACE, Digit, Indices
 from cnninspect.receptive.forms import Forms
-from cnninspect.receptive.maps import Map
 from cnninspect.receptive.taps import Taps
 from cnninspect.report.quantities import Shape
 from cnninspect.report.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Axis:
+    """One spatial axis of one input.
+
+    `input` is the input's name in the trace, `index` counts its spatial axes from 0 (for [N, C, H, W]: 0 is H, 1 is
+    W), `dim` is the input's dimension that it is, `size` its number of pixels.
+    """
+
+    input: str
+    index: int
+    dim: int
+    size: int
 
 
 @dataclass(slots=True, eq=False)
@@ -43,7 +58,7 @@ class Reach:
         """Whether the field differs along a dimension."""
         return any(forms.varies(dim) for forms in self.forms.values())
 
-    def moved(self, shape: Shape, change: Callable[[Map], Map]) -> Reach:
+    def moved(self, shape: Shape, change: Callable[[Bounds], Bounds]) -> Reach:
         """The reach of a tensor of `shape` that `change` makes of this one."""
         return Reach(shape, {axis: forms.through(change) for axis, forms in self.forms.items()}, self.inputs)
 
@@ -91,8 +106,8 @@ def of_input(name: str, shape: Shape, axes: Sequence[Axis]) -> Reach:
     places = [axis.dim for axis in axes]
     found = {}
     for axis in axes:
-        exact = sources.of_input(shape, places, axis.dim, clipped=True)
-        found[axis] = Forms(exact, exact, sources.of_input(shape, places, axis.dim, clipped=False))
+        exact = _input_bounds(shape, places, axis.dim, clipped=True)
+        found[axis] = Forms(exact, exact, _input_bounds(shape, places, axis.dim, clipped=False))
     return Reach(shape, found if 0 not in shape else {}, frozenset({name}))
 
 
@@ -154,8 +169,8 @@ def _along(axis: Axis, parts: Sequence[Reach]) -> list[Forms]:
 
 def _no_forms(like: Forms, shape: Shape) -> Forms:
     """The forms of a tensor that depends on no pixel, along the axis that `like` is about."""
-    exact = sources.of_nothing(shape, like.strict.space)
-    return Forms(exact, exact, sources.of_nothing(shape, like.endless.space))
+    exact = _empty_bounds(shape, like.strict.space)
+    return Forms(exact, exact, _empty_bounds(shape, like.endless.space))
 
 
 def written(whole: Reach, dim: int, positions: Indices, part: Reach) -> Reach:
@@ -179,3 +194,19 @@ def reaches(tree: Any) -> Iterator[Reach]:
     elif isinstance(tree, (tuple, list)):
         for item in tree:
             yield from reaches(item)
+
+
+def _input_bounds(shape: Shape, places: Sequence[int], dim: int, *, clipped: bool) -> Bounds:
+    """The map of an input along its dimension `dim`, one of its `places`: each element sees itself."""
+    kinds = [PLACE + 1 + places.index(position) if position in places else FEATURE for position in range(len(shape))]
+    steps = [(None if clipped else 1) if position == dim else 0 for position in range(len(shape))]
+    dims = tuple((Digit(*digit),) for digit in zip(shape, steps, kinds, strict=True))
+    pixels = np.arange(shape[dim] if clipped else 1, dtype=np.int32)
+    table = np.stack((pixels, -pixels)).reshape(2, *(-1 if position == dim else 1 for position in range(len(shape))))
+    return Bounds(table, dims, Space(kinds[dim], clipped))
+
+
+def _empty_bounds(shape: Shape, space: Space) -> Bounds:
+    """The map of a tensor that depends on no pixel."""
+    dims = tuple((Digit(size, 0, FEATURE),) if size > 1 else () for size in shape)
+    return Bounds(np.full((2, *(1 for digits in dims if digits)), NOTHING, dtype=np.int32), dims, space)

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
 
+from cnninspect.receptive.bounds import Bounds
 from cnninspect.receptive.digits import NOTHING, Table
-from cnninspect.receptive.fields import Axis
+from cnninspect.receptive.fields import Fields
 from cnninspect.receptive.forms import Forms, covers
-from cnninspect.receptive.intervals import Fields
-from cnninspect.receptive.maps import Map
-from cnninspect.receptive.reach import Reach
+from cnninspect.receptive.reach import Axis, Reach
 from cnninspect.report.quantities import Status
 from cnninspect.report.rows import ReceptiveField
 from cnninspect.trace.records import Call, TensorRef
@@ -110,7 +109,7 @@ def along(fields: Fields, axis: Axis, forms: Forms) -> AxisField:
     return AxisField(_sizes(_over_features(forms.local).table), None, None)
 
 
-def _over_features(part: Map) -> Map:
+def _over_features(part: Bounds) -> Bounds:
     """The hull over dimensions that hold anything but positions: a feature is what all channels together say."""
     return part.reduced(filter(part.holds_features, range(len(part.dims))))
 
@@ -122,7 +121,7 @@ def _sizes(table: Table) -> int | list[int]:
     return least if least == most else [least, most]
 
 
-def _jump(places: Map) -> int | str:
+def _jump(places: Bounds) -> int | str:
     """Input pixels from one position to the next, on average; the finest where several dimensions hold positions."""
     rates = []
     for dim in range(len(places.dims)):
@@ -133,7 +132,7 @@ def _jump(places: Map) -> int | str:
     return jump.numerator if jump.denominator == 1 else str(jump)
 
 
-def _padding(places: Map) -> int:
+def _padding(places: Bounds) -> int:
     """How far the field of the first position reaches out of the image."""
     first = places
     for _ in places.dims:
@@ -178,7 +177,7 @@ def _is_map(fields: Fields, reach: Reach) -> bool:
     return bool(moving) and all(moving) and len(frozenset().union(*moving)) == sum(map(len, moving))
 
 
-def _moving(part: Map) -> frozenset[int]:
+def _moving(part: Bounds) -> frozenset[int]:
     """The dimensions of positions along which the field advances, or else differs; a hole is no place to move to."""
     places = [dim for dim in range(len(part.dims)) if not part.holds_features(dim)]
     advancing = frozenset(dim for dim in places if any(digit.step for digit in part.dims[dim]))

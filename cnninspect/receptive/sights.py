@@ -8,12 +8,11 @@ from itertools import count
 
 import numpy as np
 
+from cnninspect.receptive.bounds import Bounds
 from cnninspect.receptive.digits import Table
-from cnninspect.receptive.fields import Axis
+from cnninspect.receptive.fields import Fields
 from cnninspect.receptive.forms import Forms
-from cnninspect.receptive.intervals import Fields
-from cnninspect.receptive.maps import Map
-from cnninspect.receptive.reach import Reach
+from cnninspect.receptive.reach import Axis, Reach
 from cnninspect.receptive.rows import along
 from cnninspect.trace.records import Call, Trace
 
@@ -134,7 +133,7 @@ def _spans(fields: Fields, reach: Reach, places: Sequence[int], at: Sequence[int
         yield Span(axis, local, strict, local if whole else _ends(_table(forms.endless, places), at), whole)
 
 
-def _table(part: Map, places: Sequence[int]) -> Table:
+def _table(part: Bounds, places: Sequence[int]) -> Table:
     """[2, *places]: `lo` and `-hi` over all features, of size 1 along dimensions where nothing varies."""
     others = tuple(1 + dim for dim in range(len(part.dims)) if dim not in places)
     found: Table = part.dense().min(others)

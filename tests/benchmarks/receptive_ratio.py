@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
-from cnninspect.receptive.intervals import intervals
+from cnninspect.receptive.fields import intervals
 from cnninspect.receptive.rows import row_fields
 from cnninspect.targets.torchvision_ops import import_torchvision
 from cnninspect.trace.recorder import record

@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cnninspect.measure.nan_probe import Mask, Probe, Region, probe_nan
+from cnninspect.measure.masks import Mask
+from cnninspect.measure.nan_probe import Probe, Region, probe_nan
 from cnninspect.ops.catalogue import layer_of
 from cnninspect.trace.recorder import record
 from cnninspect.trace.records import Trace

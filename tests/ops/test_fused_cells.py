@@ -14,7 +14,7 @@ from torch import Tensor
 
 from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
 from cnninspect.ops.registry import OPS
-from cnninspect.receptive.intervals import intervals
+from cnninspect.receptive.fields import intervals
 from cnninspect.receptive.knowledge import NoField
 from cnninspect.trace.recorder import record
 from cnninspect.trace.records import Op

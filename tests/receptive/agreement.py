@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
-from cnninspect.receptive.fields import Axis, Field, Interval
-from cnninspect.receptive.intervals import intervals
+from cnninspect.receptive.fields import Field, Interval, intervals
+from cnninspect.receptive.reach import Axis
 from cnninspect.trace.recorder import record
 from tests.receptive.oracle import Hull, hulls, local_hulls
 from tests.receptive.positive import AmbiguousError

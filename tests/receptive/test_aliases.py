@@ -16,8 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
-from cnninspect.receptive.fields import Field
-from cnninspect.receptive.intervals import intervals
+from cnninspect.receptive.fields import Field, intervals
 from cnninspect.trace.recorder import record
 
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
-from cnninspect.receptive.intervals import Fields, intervals
+from cnninspect.receptive.fields import Fields, intervals
 from cnninspect.receptive.rows import row_fields
 from cnninspect.report.rows import ReceptiveField
 from cnninspect.trace.recorder import record

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
-from cnninspect.receptive.intervals import intervals
-from cnninspect.receptive.maps import Map
+from cnninspect.receptive.bounds import Bounds
+from cnninspect.receptive.fields import intervals
 from cnninspect.trace.recorder import record
 from tests.receptive import literature
 
@@ -49,7 +49,7 @@ NETWORKS = [
 ]
 
 
-def completed(part: Map) -> np.ndarray:
+def completed(part: Bounds) -> np.ndarray:
     """[2, *shape]: `lo` and `-hi` of every element."""
     return np.broadcast_to(part.dense(), (2, *part.shape))
 

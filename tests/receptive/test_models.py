@@ -13,7 +13,7 @@ from torch import nn
 from cnninspect.inspection.probe_check import check_fields, regions_to_probe
 from cnninspect.measure.nan_probe import probe_nan
 from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
-from cnninspect.receptive.intervals import intervals
+from cnninspect.receptive.fields import intervals
 from cnninspect.report.quantities import Verdict
 from cnninspect.targets.torchvision_ops import import_torchvision
 from cnninspect.trace.recorder import record

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
 from cnninspect.receptive import joins
-from cnninspect.receptive.intervals import Fields, intervals
+from cnninspect.receptive.fields import Fields, intervals
 from cnninspect.trace.recorder import record
 
 PIXELS = 600
@@ -76,7 +76,7 @@ def test_no_table_of_all_pairs_is_made_for_a_hull(monkeypatch: pytest.MonkeyPatc
     made: list[int] = []
     merged = joins.merged
 
-    def counting(*maps: joins.Map) -> joins.Map:
+    def counting(*maps: joins.Bounds) -> joins.Bounds:
         found = merged(*maps)
         made.append(found.table.size)
         return found

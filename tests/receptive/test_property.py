@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from cnninspect.inspection.probe_check import check_fields, regions_to_probe
 from cnninspect.measure.nan_probe import probe_nan
 from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
-from cnninspect.receptive.intervals import intervals
+from cnninspect.receptive.fields import intervals
 from cnninspect.report.quantities import Verdict
 from cnninspect.trace.recorder import record
 from tests.receptive.agreement import disagreements

@@ -8,7 +8,7 @@ import torch
 from hypothesis import assume, given, settings
 
 from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
-from cnninspect.receptive.intervals import intervals
+from cnninspect.receptive.fields import intervals
 from cnninspect.receptive.rows import row_fields
 from cnninspect.trace.recorder import record
 from tests.receptive.oracle import hulls

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
-from cnninspect.receptive.intervals import intervals
+from cnninspect.receptive.fields import intervals
 from cnninspect.receptive.rows import last_map, row_fields
 from cnninspect.report.quantities import Status
 from cnninspect.report.rows import ReceptiveField

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
-from cnninspect.receptive.fields import Field
-from cnninspect.receptive.intervals import intervals
+from cnninspect.receptive.fields import Field, intervals
 from cnninspect.trace.encode import live_tensors
 from cnninspect.trace.recorder import record
 from cnninspect.trace.records import Trace

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
-from cnninspect.receptive.intervals import Fields, intervals, name_of
+from cnninspect.receptive.fields import Fields, intervals, name_of
 from cnninspect.receptive.sights import Sight, nested, outermost, sight
 from cnninspect.trace.recorder import record
 from cnninspect.trace.records import Call

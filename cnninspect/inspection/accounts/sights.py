@@ -9,7 +9,7 @@ from typing import ClassVar
 from cnninspect.errors import UsageError, nearest
 from cnninspect.inspection.accounts import Addition, Inspected
 from cnninspect.ops.catalogue import KNOWLEDGE
-from cnninspect.receptive.intervals import Fields, intervals, name_of
+from cnninspect.receptive.fields import Fields, intervals, name_of
 from cnninspect.receptive.rows import last_map
 from cnninspect.receptive.sights import Sight as Seen
 from cnninspect.receptive.sights import nested, outermost, sight

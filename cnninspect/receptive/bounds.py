@@ -9,8 +9,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cnninspect.receptive.digits import COPY, FEATURE, PLACE, Digit, Table, complete, fuse, lookup, simplified
-from cnninspect.receptive.layout import Digits, regrouped
+from cnninspect.receptive.digits import (
+    COPY,
+    FEATURE,
+    PLACE,
+    Digit,
+    Digits,
+    Table,
+    complete,
+    fuse,
+    lookup,
+    regrouped,
+    simplified,
+)  # fmt: skip
 from cnninspect.receptive.taps import Taps
 from cnninspect.report.quantities import Shape
 
@@ -25,7 +36,7 @@ class Space(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
-class Map:
+class Bounds:
     """Bounds along one input axis: a table, and the digits of each tensor dimension (none for a size of 1).
 
     A clipped map is exact: taps outside a dimension do not exist. One that is not clipped describes an endless
@@ -95,30 +106,30 @@ class Map:
 
     # -- one dimension -----------------------------------------------------------------------------------------
 
-    def inserted(self, dim: int, digits: Digits = ()) -> Map:
+    def inserted(self, dim: int, digits: Digits = ()) -> Bounds:
         """With a new dimension at `dim`, along which nothing varies."""
         axis = self.axis(dim)
         shape = self.table.shape
         table = self.table.reshape(*shape[:axis], *(1,) * len(digits), *shape[axis:])
-        return Map(table, (*self.dims[:dim], digits, *self.dims[dim:]), self.space)
+        return Bounds(table, (*self.dims[:dim], digits, *self.dims[dim:]), self.space)
 
-    def resized(self, dim: int, size: int, kind: int = FEATURE) -> Map:
+    def resized(self, dim: int, size: int, kind: int = FEATURE) -> Bounds:
         """With another size of a dimension along which nothing varies."""
         digits = self.dims[dim]
         if len(digits) == 1 and size > 1:
             return self.replaced(self.table, dim, (Digit(size, 0, kind),))
         return self.picked(dim, 0).inserted(dim, (Digit(size, 0, kind),) if size > 1 else ())
 
-    def picked(self, dim: int, index: int) -> Map:
+    def picked(self, dim: int, index: int) -> Bounds:
         """Without dimension `dim`: what stands at `index`."""
         axis, table, rest = self.axis(dim), self.table, index
         for position in reversed(range(len(self.dims[dim]))):
             digit = self.dims[dim][position]
             table = lookup(table, axis + position, digit, np.asarray(rest % digit.size))
             rest //= digit.size
-        return Map(table, (*self.dims[:dim], *self.dims[dim + 1 :]), self.space)
+        return Bounds(table, (*self.dims[:dim], *self.dims[dim + 1 :]), self.space)
 
-    def single(self, dim: int) -> Map:
+    def single(self, dim: int) -> Bounds:
         """With exactly one digit for a dimension."""
         digits, axis, table = self.dims[dim], self.axis(dim), self.table
         if len(digits) == 1:
@@ -130,13 +141,13 @@ class Map:
             table, digit = fuse(table, axis + position, digits[position], digit)
         return self.replaced(table, dim, (digit,))
 
-    def completed(self, dim: int) -> Map:
+    def completed(self, dim: int) -> Bounds:
         """With one digit for a dimension and one entry for each of its values."""
         one = self.single(dim)
         table, digit = complete(one.table, self.axis(dim), one.dims[dim][0])
         return one.replaced(table, dim, (digit,))
 
-    def taken(self, dim: int, taps: Taps) -> Map:
+    def taken(self, dim: int, taps: Taps) -> Bounds:
         """With a dimension replaced by two: the output positions of `taps`, and the taps of each."""
         one, axis = self.single(dim), self.axis(dim)
         table, digit = one.table, one.dims[dim][0]
@@ -150,11 +161,11 @@ class Map:
             return one._tapped(table, dim, Digit(taps.out, 0, digit.kind), taps.count)
         return one._tapped(lookup(table, axis, digit, taps.index), dim, Digit(taps.out, None, digit.kind), taps.count)
 
-    def _tapped(self, table: Table, dim: int, out: Digit, taps: int) -> Map:
+    def _tapped(self, table: Table, dim: int, out: Digit, taps: int) -> Bounds:
         inner = Digit(taps, 0 if table.shape[self.axis(dim) + 1] == 1 else None, out.kind)
-        return Map(table, (*self.dims[:dim], (out,), (inner,), *self.dims[dim + 1 :]), self.space)
+        return Bounds(table, (*self.dims[:dim], (out,), (inner,), *self.dims[dim + 1 :]), self.space)
 
-    def slid(self, dim: int, taps: Taps) -> Map:
+    def slid(self, dim: int, taps: Taps) -> Bounds:
         """The hull over the taps of each output position along a dimension."""
         digits = self.dims[dim]
         if taps.covers and not self.varies(dim) and not any(digit.step for digit in digits):
@@ -165,11 +176,11 @@ class Map:
         table, digit = simplified(table, axis, found.dims[dim][0], affine=not self.clipped)
         return self.replaced(table, dim, (digit,))
 
-    def replaced(self, table: Table, dim: int, digits: Digits) -> Map:
+    def replaced(self, table: Table, dim: int, digits: Digits) -> Bounds:
         """With another table, and other digits for a dimension."""
-        return Map(table, (*self.dims[:dim], digits, *self.dims[dim + 1 :]), self.space)
+        return Bounds(table, (*self.dims[:dim], digits, *self.dims[dim + 1 :]), self.space)
 
-    def placed(self, dim: int) -> Map:
+    def placed(self, dim: int) -> Bounds:
         """With a dimension marked as one of positions if the bounds move along it in one direction."""
         one = self.completed(dim)
         moves = np.diff(one.table * np.array([1, -1]).reshape(2, *(1,) * (one.table.ndim - 1)), axis=self.axis(dim))
@@ -179,7 +190,7 @@ class Map:
 
     # -- several dimensions ------------------------------------------------------------------------------------
 
-    def reduced(self, dims: Iterable[int]) -> Map:
+    def reduced(self, dims: Iterable[int]) -> Bounds:
         """The hull over dimensions, which stay with size 1."""
         table, axes, kept = self.table, [], list(self.dims)
         for dim in dims:
@@ -189,23 +200,23 @@ class Map:
                 axes.append(axis)
             kept[dim] = ()
         if axes and max(table.shape[axis] for axis in axes) == 1:
-            return Map(table.squeeze(tuple(axes)), tuple(kept), self.space)
-        return Map(table.min(tuple(axes)) if axes else table, tuple(kept), self.space).simplified()
+            return Bounds(table.squeeze(tuple(axes)), tuple(kept), self.space)
+        return Bounds(table.min(tuple(axes)) if axes else table, tuple(kept), self.space).simplified()
 
-    def simplified(self) -> Map:
+    def simplified(self) -> Bounds:
         """The same bounds with the shortest table along each digit."""
         table, digits = self.table, list(self.digits)
         for axis, digit in enumerate(digits, 1):
             table, digits[axis - 1] = simplified(table, axis, digit, affine=not self.clipped)
-        return Map(table, grouped(digits, self.dims), self.space)
+        return Bounds(table, grouped(digits, self.dims), self.space)
 
-    def permuted(self, order: Sequence[int]) -> Map:
+    def permuted(self, order: Sequence[int]) -> Bounds:
         """With the dimensions in another order."""
         starts = [self.axis(dim) for dim in range(len(self.dims))]
         axes = [0, *(starts[dim] + position for dim in order for position in range(len(self.dims[dim])))]
-        return Map(self.table.transpose(axes), tuple(self.dims[dim] for dim in order), self.space)
+        return Bounds(self.table.transpose(axes), tuple(self.dims[dim] for dim in order), self.space)
 
-    def expanded(self, shape: Shape, kind: int = COPY) -> Map:
+    def expanded(self, shape: Shape, kind: int = COPY) -> Bounds:
         """With dimensions added in front, and those of size 1 stretched, to reach `shape`."""
         found = self.padded(len(shape))
         for dim, size in enumerate(shape):
@@ -213,17 +224,17 @@ class Map:
                 found = found.resized(dim, size, kind)
         return found
 
-    def padded(self, rank: int) -> Map:
+    def padded(self, rank: int) -> Bounds:
         """With dimensions of size 1 in front, to reach a number of dimensions."""
         if rank == len(self.dims):
             return self
-        return Map(self.table, ((),) * (rank - len(self.dims)) + self.dims, self.space)
+        return Bounds(self.table, ((),) * (rank - len(self.dims)) + self.dims, self.space)
 
-    def reshaped(self, shape: Shape) -> Map:
+    def reshaped(self, shape: Shape) -> Bounds:
         """The same elements in row-major order, with other dimensions."""
         if shape == self.shape:
             return self
-        return Map(*regrouped(self.table, 1, self.digits, shape), self.space)
+        return Bounds(*regrouped(self.table, 1, self.digits, shape), self.space)
 
 
 def size_of(digits: Digits) -> int:

@@ -1,0 +1,102 @@
+"""Masks of what turned NaN: made of a tensor, stacked for several runs, and joined for several probes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from cnninspect.report.quantities import Shape
+
+Mask = npt.NDArray[np.bool_]
+Masks = dict[int, tuple[Mask | None, ...]]
+"""By the index of a call, a mask for each tensor that it returned."""
+
+_OF_NUMPY = (torch.float16, torch.float32, torch.float64, torch.complex64, torch.complex128)
+
+
+class CopiesMixedError(Exception):
+    """A tensor of a batched run does not keep the copies apart."""
+
+
+def nan_of(tensor: Tensor) -> Mask | None:
+    """Where a tensor is NaN; None if its dtype has none."""
+    if not (tensor.is_floating_point() or tensor.is_complex()):
+        return None
+    plain = tensor.detach().resolve_conj().resolve_neg()
+    found: Mask = np.isnan(plain.numpy()) if plain.dtype in _OF_NUMPY else plain.isnan().numpy()
+    return found
+
+
+def reactions(tensor: Tensor, shape: Shape, copies: int) -> Mask:
+    """[regions, *shape] from the tensor of a batched run, in which one dimension is `copies` times that of one run.
+
+    Raises CopiesMixedError if none is, or if the clean copy holds NaN.
+    """
+    found = nan_of(tensor)
+    grown = [dim for dim, (now, before) in enumerate(zip(tensor.shape, shape, strict=True)) if now != before]
+    if not grown and (found is None or not found.any()):
+        return np.zeros((1,) * (1 + len(shape)), dtype=bool)
+    if len(grown) != 1 or tensor.shape[grown[0]] != copies * shape[grown[0]]:
+        raise CopiesMixedError
+    dim = grown[0]
+    values = tensor.detach().numpy() if found is None else found
+    apart: npt.NDArray[Any] = np.moveaxis(values.reshape(*shape[:dim], copies, *shape[dim:]), dim, 0)
+    if found is not None and apart[0].any():
+        raise CopiesMixedError
+    changed: Mask = apart[1:] != apart[0]
+    return changed
+
+
+def compressed(mask: Mask) -> Mask:
+    """The same mask with size 1 along every dimension along which it does not change."""
+    # The longest first: it is mostly that of channels, along which nothing changes, and little is left for the others.
+    for dim in sorted(range(mask.ndim), key=lambda dim: -mask.shape[dim]):
+        if mask.shape[dim] > 1:
+            first, last = mask.take([0], dim), mask.take([-1], dim)
+            if np.array_equal(first, last) and (mask == first).all():
+                mask = first
+    small: Mask = mask.copy()
+    return small
+
+
+def together(runs: list[Masks]) -> Masks:
+    """The masks of single runs, the first of which was clean, stacked for every tensor."""
+    everywhere = [index for index in runs[0] if all(index in run for run in runs)]
+    return {
+        index: tuple(_stacked(list(masks)) for masks in zip(*(run[index] for run in runs), strict=True))
+        for index in everywhere
+    }
+
+
+def _stacked(masks: list[Mask | None]) -> Mask | None:
+    """[regions, ...] from the masks of one tensor in every run; None if one is missing or the clean run had NaN."""
+    known = [mask for mask in masks if mask is not None]
+    if len(known) < len(masks) or known[0].any():
+        return None
+    return np.stack(np.broadcast_arrays(*known)[1:])
+
+
+def joined(runs: Sequence[Masks], regions: Sequence[int]) -> Masks:
+    """The masks of runs with so many regions each, one after the other: of the tensors that every run tells about."""
+    if len(runs) == 1:
+        return runs[0]
+    everywhere = [index for index in runs[0] if all(index in run for run in runs)] if runs else []
+    return {
+        index: tuple(_one_after_the_other(masks, regions) for masks in zip(*(run[index] for run in runs), strict=True))
+        for index in everywhere
+    }
+
+
+def _one_after_the_other(masks: Sequence[Mask | None], regions: Sequence[int]) -> Mask | None:
+    """The masks of one tensor, each of so many regions; None if one is missing."""
+    known = [mask for mask in masks if mask is not None]
+    if len(known) < len(masks):
+        return None
+    shape = np.broadcast_shapes(*(mask.shape[1:] for mask in known))
+    whole = [np.broadcast_to(mask, (count, *shape)) for mask, count in zip(known, regions, strict=True)]
+    return compressed(np.concatenate(whole))
