@@ -18,9 +18,9 @@ from cnninspect.receptive.fields import Fields
 from cnninspect.receptive.reach import Axis
 from cnninspect.receptive.rows import row_fields
 from cnninspect.report.rows import ReceptiveField
-from cnninspect.trace.inputs import map_inputs
 from cnninspect.trace.recorder import ForwardFailed, record
 from cnninspect.trace.records import Trace
+from cnninspect.trace.trees import map_arguments
 
 _WIDTHS = (32, 96)
 """Pixels along the other axes: few, so that a long input costs little."""
@@ -42,7 +42,7 @@ class LongInput:
 
     def arguments(self, run: Run) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments of a run, repeated or cut to these sizes."""
-        return map_inputs(run.args, run.kwargs, lambda name, x: _resized(x, self.sizes[name]))
+        return map_arguments(run.args, run.kwargs, Tensor, lambda name, x: _resized(x, self.sizes[name]))
 
     @property
     def pixels(self) -> int:
@@ -96,7 +96,7 @@ def _at_least(pixels: int, size: int, step: int) -> int:
 
 def _traced(run: Run, sizes: Sizes, like: Fields) -> LongInput | None:
     """The network on inputs of these sizes; None if no call of it is the same."""
-    args, kwargs = map_inputs(run.args, run.kwargs, lambda name, x: _resized(x, sizes[name]))
+    args, kwargs = map_arguments(run.args, run.kwargs, Tensor, lambda name, x: _resized(x, sizes[name]))
     with suppress(ForwardFailed, LimitReachedError), Limit(Allowance.for_another(run.trace)):
         trace = record(run.model, args, kwargs, layer_of, device=run.device, training=run.trace.training, partial=True)
         if any(call.outputs for call in trace.calls):

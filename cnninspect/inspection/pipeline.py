@@ -29,7 +29,7 @@ from cnninspect.targets.resolve import resolve
 from cnninspect.targets.specs import parameter_dtype
 from cnninspect.targets.target import Target
 from cnninspect.trace.records import Trace
-from cnninspect.trace.where import locate
+from cnninspect.trace.source_lines import locate
 from cnninspect.version import __version__
 
 if TYPE_CHECKING:

@@ -75,21 +75,21 @@ def _all_params(findings: Findings) -> Quantity:
 def _elements(unit: Unit, states: Iterable[State], held: Held | None, findings: Findings) -> Quantity:
     """Elements by declared shape against those of the storages."""
     whole = _unshared(states)
-    declared = None if whole is None else sum(prod(state.shape) for state in whole)
+    declared = None if whole is None else sum(state.elements for state in whole)
     return _against(unit, declared, None if held is None else held.elements, findings)
 
 
 def bytes_of(states: Iterable[State], held: Held | None, findings: Findings) -> Quantity:
     """Bytes by declared shape and dtype against those of the storages."""
     whole = _unshared(states)
-    declared = None if whole is None else sum(prod(state.shape) * item_size(state.dtype) for state in whole)
+    declared = None if whole is None else sum(state.elements * item_size(state.dtype) for state in whole)
     return _against(Unit.BYTES, declared, None if held is None else held.nbytes, findings)
 
 
 def _unshared(states: Iterable[State]) -> list[State] | None:
     """The states without second names of the same elements; None where some share a part of their elements."""
     found = [state for state in states if state.fresh or not prod(state.shape)]
-    return found if all(state.fresh == prod(state.shape) for state in found) else None
+    return found if all(state.fresh == state.elements for state in found) else None
 
 
 def _against(

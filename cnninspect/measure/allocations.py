@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from cnninspect.measure.backward import forward_and_backward
 from cnninspect.measure.base import Run
-from cnninspect.trace.encode import storages
-from cnninspect.trace.follow import as_module
-from cnninspect.trace.higher_order import kernel_of
 from cnninspect.trace.isolation import restored
+from cnninspect.trace.private_torch import TorchDispatchMode, kernel_of, storage_key
+from cnninspect.trace.rerun import as_module
+from cnninspect.trace.values import storages
 
 
 @dataclass(frozen=True)
@@ -79,11 +78,12 @@ class _StorageWatch(TorchDispatchMode):
 
     def _note(self, tensors: Any, *, counts: bool) -> None:
         for storage in storages(tensors):
-            if storage._cdata not in self._seen:
-                self._seen.add(storage._cdata)
+            key = storage_key(storage)
+            if key not in self._seen:
+                self._seen.add(key)
                 nbytes = storage.nbytes() if counts else 0
                 self.alive += nbytes
-                weakref.finalize(storage, self._free, storage._cdata, nbytes).atexit = False
+                weakref.finalize(storage, self._free, key, nbytes).atexit = False
 
     def _free(self, key: int, nbytes: int) -> None:
         self._seen.discard(key)
@@ -95,7 +95,7 @@ def inference_allocation(run: Run) -> int | None:
     model = as_module(run.model)
 
     def forward() -> None:
-        with restored(model, run.trace.training):
+        with restored(model, run.trace.training, gradients=run.trace.gradients, inputs=(run.args, run.kwargs)):
             model(*run.args, **run.kwargs)
 
     return _most(run.device, forward)

@@ -7,24 +7,29 @@ pass; the call that is open then owns what they run later.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_map_only
-from torch.utils.flop_counter import flop_registry
 
 from cnninspect.measure.base import Convention, Count, Run, Skip
 from cnninspect.report.quantities import macs_from_flops
-from cnninspect.trace.encode import live_tensors, unwrapped
-from cnninspect.trace.follow import Follower, as_module
-from cnninspect.trace.higher_order import kernel_of
-from cnninspect.trace.isolation import as_written, restored, unfused
+from cnninspect.trace.isolation import as_written, gradients_kept, restored, unfused
+from cnninspect.trace.private_torch import (
+    TorchDispatchMode,
+    flop_registry,
+    is_own_gradient,
+    kernel_of,
+    leaf_of,
+    packet_of,
+    unwrapped,
+)
 from cnninspect.trace.records import Call, Trace
+from cnninspect.trace.rerun import Rerun, as_module
+from cnninspect.trace.trees import leaves, map_arguments
 
 
 def forward_and_backward(
@@ -40,37 +45,37 @@ def forward_and_backward(
     the outputs depend on them. Inputs get one `of_inputs`, which is not returned, and else none, as in training.
     """
     module = run.model if isinstance(run.model, nn.Module) else None
-    with restored(module, run.trace.training), as_written(), torch.enable_grad():
-        args, kwargs = (
-            tree_map_only(torch.Tensor, _wanting, (run.args, dict(run.kwargs))) if of_inputs else (run.args, run.kwargs)
-        )
+    with restored(module, run.trace.training, gradients=True, inputs=(run.args, run.kwargs)), as_written():
+        args, kwargs = run.args, run.kwargs
+        if of_inputs:
+            args, kwargs = map_arguments(args, kwargs, torch.Tensor, _wanting)
         with forward or nullcontext():
             output = run.model(*args, **kwargs)
-        ends = [tensor for tensor in live_tensors(output) if tensor.requires_grad]
-        leaves = _leaves(ends)
-        with _gradients_restored(leaves):
+        ends = [tensor for tensor in leaves(output, torch.Tensor) if tensor.requires_grad]
+        accumulating = _accumulating(ends)
+        with gradients_kept(accumulating):
             with backward or nullcontext():
                 if ends:
                     torch.autograd.backward(ends, [torch.ones_like(end) for end in ends])
-            return [leaf.grad for leaf in _parameters(run, leaves) if leaf.grad is not None]
+            return [leaf.grad for leaf in _parameters(run, accumulating) if leaf.grad is not None]
 
 
-def _wanting(tensor: torch.Tensor) -> torch.Tensor:
+def _wanting(_: str, tensor: torch.Tensor) -> torch.Tensor:
     """A copy of an input whose gradient is wanted; no leaf, since a model may write into it."""
     floating = tensor.is_floating_point() or tensor.is_complex()
     return tensor.detach().requires_grad_().clone() if floating else tensor
 
 
-def _parameters(run: Run, leaves: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-    """Those leaves that are parameters of the model; of a function all that nobody handed in."""
+def _parameters(run: Run, found: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """Those leaves of the graph that are parameters of the model; of a function all that nobody handed in."""
     if isinstance(run.model, nn.Module):
         own = {id(parameter) for parameter in run.model.parameters()}
-        return [leaf for leaf in leaves if id(leaf) in own]
-    handed_in = {id(tensor) for tensor in live_tensors((run.args, run.kwargs))}
-    return [leaf for leaf in leaves if id(leaf) not in handed_in]
+        return [leaf for leaf in found if id(leaf) in own]
+    handed_in = {id(tensor) for tensor in leaves((run.args, run.kwargs), torch.Tensor)}
+    return [leaf for leaf in found if id(leaf) not in handed_in]
 
 
-def _leaves(ends: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+def _accumulating(ends: Sequence[torch.Tensor]) -> list[torch.Tensor]:
     """Every tensor in which autograd would accumulate a gradient."""
     found: list[torch.Tensor] = []
     stack = [end.grad_fn for end in ends]
@@ -79,24 +84,12 @@ def _leaves(ends: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         node = stack.pop()
         if node is None:
             continue
-        if hasattr(node, "variable"):
-            found.append(node.variable)
+        if (leaf := leaf_of(node)) is not None:
+            found.append(leaf)
         following = [after for after, _ in node.next_functions if after not in seen]
         seen.update(following)
         stack.extend(following)
     return found
-
-
-@contextmanager
-def _gradients_restored(leaves: Sequence[torch.Tensor]) -> Iterator[None]:
-    gradients = [leaf.grad for leaf in leaves]
-    try:
-        for leaf in leaves:
-            leaf.grad = None
-        yield
-    finally:
-        for leaf, gradient in zip(leaves, gradients, strict=True):
-            leaf.grad = gradient
 
 
 OWN_FUNCTION = "autograd."
@@ -133,7 +126,7 @@ def backward_macs(run: Run, *, of_inputs: bool = False) -> list[Count]:
     return watch.counts(run.trace)
 
 
-class _Owners(Follower):
+class _Owners(Rerun):
     """Knows for every node of autograd's graph which call of this run made it."""
 
     def __init__(self, model: nn.Module, trace: Trace):
@@ -142,24 +135,19 @@ class _Owners(Follower):
         self.found: dict[int | None, dict[Skip, None]] = defaultdict(dict)
         self._nodes: set[Any] = set()
 
-    def ended(self, call: Call) -> None:
-        """Note where the model switched gradients off."""
+    def ended(self, call: Call, output: Any) -> None:
+        """Note where the model switched gradients off; the nodes behind its output without an owner are the call's."""
+        self._own(call.index, (unwrapped(tensor).grad_fn for tensor in leaves(output, torch.Tensor)))
         if not torch.is_grad_enabled():
             self.found[call.index][WITHOUT_GRADIENTS] = None
 
-    def close(self, call: Call, output: Any) -> None:
-        """A call ends: the nodes behind its output that have no owner yet are its own."""
-        self._own(unwrapped(tensor).grad_fn for tensor in live_tensors(output))
-        super().close(call, output)
-
-    def _own(self, nodes: Iterable[Any]) -> None:
-        position = self.open_calls[-1].index if self.open_calls else None
+    def _own(self, position: int, nodes: Iterable[Any]) -> None:
         stack = list(nodes)
         while stack:
             node = stack.pop()
             if node is not None and node not in self._nodes:
                 self._nodes.add(node)
-                if isinstance(node, torch.autograd.function.BackwardCFunction):
+                if is_own_gradient(node):
                     self.found[position][Skip(f"{OWN_FUNCTION}{type(node).__name__}")] = None
                 node.register_prehook(lambda *_: self._runs(position))
                 stack.extend(before for before, _ in node.next_functions)
@@ -199,8 +187,8 @@ class _Watch(TorchDispatchMode):
             with self:
                 return kernel(*args, **(kwargs or {}))
         output = func(*args, **(kwargs or {}))
-        packet, owner = f"{func.namespace}.{func._opname}", self._owners.running
-        formula = flop_registry.get(func._overloadpacket)
+        packet, owner = packet_of(func), self._owners.running
+        formula = flop_registry.get(func.overloadpacket)
         if formula is None:
             self._missed[owner][Skip(packet)] = None
             return output

@@ -18,10 +18,12 @@ from torch import nn
 
 from cnninspect.measure.base import Convention, Count, Inexact, Run, Skip, counter
 from cnninspect.trace.dataflow import Dataflow
-from cnninspect.trace.encode import live_tensors
-from cnninspect.trace.follow import Follower, Site, as_module
 from cnninspect.trace.isolation import as_written, encoder_fast_path_off, restored
+from cnninspect.trace.private_torch import forward_hooks, tracing_state
 from cnninspect.trace.records import Call, Trace
+from cnninspect.trace.rerun import Rerun, as_module
+from cnninspect.trace.tracker import Site
+from cnninspect.trace.trees import leaves, map_leaves
 
 if TYPE_CHECKING:
     from cnninspect.measure.fvcore_nodes import Node
@@ -77,8 +79,12 @@ def fvcore_macs(run: Run) -> list[Count]:
     model = as_module(run.model)
     scopes = JitScopes(model, run.trace)
     try:
-        with restored(model, run.trace.training), encoder_fast_path_off(), as_written():
-            analysis = Analysis(_Bound(model, run), tuple(live_tensors((run.args, run.kwargs))), _name)
+        with (
+            restored(model, run.trace.training, gradients=run.trace.gradients, inputs=(run.args, run.kwargs)),
+            encoder_fast_path_off(),
+            as_written(),
+        ):
+            analysis = Analysis(_Bound(model, run), tuple(leaves((run.args, run.kwargs), torch.Tensor)), _name)
             with scopes.attached():
                 analysis.total()
     except Exception as error:
@@ -106,20 +112,9 @@ class _Bound(nn.Module):
         self._arguments = (run.args, run.kwargs)
 
     def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        args, kwargs = _refilled(self._arguments, iter(tensors))
-        return tuple(live_tensors(self.model(*args, **kwargs)))
-
-
-def _refilled(tree: Any, tensors: Iterator[torch.Tensor]) -> Any:
-    """The tree with its tensors replaced, in the order of `live_tensors`."""
-    if isinstance(tree, torch.Tensor):
-        return next(tensors)
-    if isinstance(tree, Mapping):
-        return {name: _refilled(item, tensors) for name, item in tree.items()}
-    if isinstance(tree, (tuple, list)):
-        items = [_refilled(item, tensors) for item in tree]
-        return items if isinstance(tree, list) else tuple(items)
-    return tree
+        given = iter(tensors)
+        args, kwargs = map_leaves(self._arguments, torch.Tensor, lambda *_: next(given))
+        return tuple(leaves(self.model(*args, **kwargs), torch.Tensor))
 
 
 def _attribute(nodes: list[Node], scopes: JitScopes, calls: int) -> list[Count]:
@@ -172,7 +167,7 @@ def _letters(term: str, shape: Sequence[int]) -> set[str]:
     return {letter for letter, size in sizes if size > 1}
 
 
-class JitScopes(Follower):
+class JitScopes(Rerun):
     """Marks the nodes of the tracer's graph with the calls that made them.
 
     The tracer stamps every node with the scopes that are open. fvcore opens one per module and reads only the last part
@@ -188,8 +183,7 @@ class JitScopes(Follower):
     @contextmanager
     def attached(self) -> Iterator[None]:
         """Mark what runs inside; on the way out undo also the hooks that fvcore leaves behind when tracing fails."""
-        modules = list(self._model.modules())
-        hooks = [(table, list(table)) for m in modules for table in (m._forward_pre_hooks, m._forward_hooks)]
+        hooks = [(table, list(table)) for module in self.module.modules() for table in forward_hooks(module)]
         try:
             with super().attached():
                 yield
@@ -202,25 +196,29 @@ class JitScopes(Follower):
 
     def hidden(self) -> bool:
         """Also what runs around the tracer makes no row."""
-        return torch._C._get_tracing_state() is None or super().hidden()
+        return tracing_state() is None or super().hidden()
 
     def on_function(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Run a torch function; the tracer takes a tensor that is no parameter only if it requires no gradient."""
         if not self.hidden():
-            for tensor in live_tensors((args, kwargs)):
+            for tensor in leaves((args, kwargs), torch.Tensor):
                 if tensor.is_leaf and tensor.requires_grad and id(tensor) not in self._tracked:
                     self._frozen.append(tensor.requires_grad_(False))
         return super().on_function(function, args, kwargs)
 
-    def started(self, call: Call) -> None:
+    def started(self, call: Call, *_: Any) -> None:
         """Open a scope that marks the call."""
-        state = torch._C._get_tracing_state()
+        state = tracing_state()
         owner = state.current_scope().rsplit("/", 1)[-1]
         state.push_scope(f"@{call.index}/{owner}")
 
-    def ended(self, _: Call) -> None:
+    def ended(self, *_: Any) -> None:
         """Close its scope."""
-        torch._C._get_tracing_state().pop_scope()
+        tracing_state().pop_scope()
+
+    def raised(self, *_: Any) -> None:
+        """Close the scope of a call that the model goes on without."""
+        tracing_state().pop_scope()
 
     def call_of(self, scope: str, same: Mapping[Site, list[int]]) -> int | None:
         """The innermost certain call around a node with this scope name; None if there is none."""

@@ -20,12 +20,11 @@ from cnninspect.measure.frozen import Freeze, Frozen
 from cnninspect.measure.limits import Allowance, Limit, LimitReachedError
 from cnninspect.measure.masks import Mask, Masks, compressed, joined, nan_of, reactions, together
 from cnninspect.report.quantities import Shape
-from cnninspect.trace.encode import live_tensors, unwrapped
-from cnninspect.trace.follow import Site, site_of
-from cnninspect.trace.inputs import map_inputs
-from cnninspect.trace.recorder import LayerOf
+from cnninspect.trace.private_torch import unwrapped
+from cnninspect.trace.recorder import LayerOf, watch
 from cnninspect.trace.records import Call, Trace
-from cnninspect.trace.watch import watch
+from cnninspect.trace.tracker import Site, site_of
+from cnninspect.trace.trees import leaves, map_arguments
 
 Split = Callable[[Tensor, Shape], Mask | None]
 
@@ -139,7 +138,7 @@ class _Runs:
 
     def _run(self, copies: Sequence[Region | None], split: Split, frozen: Frozen) -> tuple[Masks, str | None]:
         """The masks of one run, and in words why it was ended if it was."""
-        args, kwargs = map_inputs(self.args, self.kwargs, lambda name, x: _spoiled(name, x, copies))
+        args, kwargs = map_arguments(self.args, self.kwargs, Tensor, lambda name, x: _spoiled(name, x, copies))
         collect = _Collector(self.trace, split)
         ended = None
         try:
@@ -147,7 +146,8 @@ class _Runs:
             with torch.backends.nnpack.flags(False), Limit(self.allowed):
                 watch(
                     self.model, args, kwargs, self.layer_of, collect,
-                    training=self.trace.training, onednn=self.onednn, change=frozen if self.freeze else None,
+                    training=self.trace.training, gradients=self.trace.gradients, onednn=self.onednn,
+                    change=frozen if self.freeze else None,
                 )  # fmt: skip
         except LimitReachedError as limit:
             ended = str(limit)
@@ -174,7 +174,7 @@ class _Collector:
         if call.outputs or call.ops:
             self._uses[site_of(call)] += 1
         known = self._known.get(_key(call))
-        tensors = [unwrapped(tensor) for tensor in live_tensors(output)]
+        tensors = [unwrapped(tensor) for tensor in leaves(output, Tensor)]
         if known is not None and len(tensors) == len(known.outputs):
             self.broken = True
             masks = [self._split(tensor, ref.shape) for tensor, ref in zip(tensors, known.outputs, strict=True)]

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from cnninspect.measure.base import Run
-from cnninspect.trace.encode import live_tensors
+from cnninspect.trace.private_torch import storage_key
+from cnninspect.trace.trees import leaves
 
 Places = npt.NDArray[np.int64]
 
@@ -48,7 +49,7 @@ class Holdings:
 
 def holdings(run: Run) -> Holdings:
     """What the model holds after the run, and what was handed to it."""
-    input_bytes = sum(tensor.numel() * tensor.element_size() for tensor in live_tensors((run.args, run.kwargs)))
+    input_bytes = sum(tensor.numel() * tensor.element_size() for tensor in leaves((run.args, run.kwargs), Tensor))
     if not isinstance(run.model, nn.Module):
         return Holdings(None, None, None, input_bytes, of_module=False)
     parameters = list(run.model.parameters())
@@ -79,7 +80,7 @@ def held(tensors: Iterable[Tensor]) -> Held | None:
         kept.append(storage)  # a storage that is freed gives its identity to another
         item, starts, ends = tensor.element_size(), *_runs(tensor)
         where = storage.data_ptr()
-        space = (tensor.device, 0 if where else storage._cdata)
+        space = (tensor.device, 0 if where else storage_key(storage))
         memory.setdefault((space, item), []).append((starts * item + where, ends * item + where))
     covered = {key: _covered(runs) for key, runs in memory.items()}
     elements = sum(nbytes // item for (_, item), nbytes in covered.items())
@@ -89,7 +90,7 @@ def held(tensors: Iterable[Tensor]) -> Held | None:
 def _lies_in(tensor: Tensor, others: Iterable[Tensor]) -> bool:
     """Whether a tensor shares its storage with one of the others."""
     try:
-        return tensor.untyped_storage()._cdata in {other.untyped_storage()._cdata for other in others}
+        return storage_key(tensor.untyped_storage()) in {storage_key(other.untyped_storage()) for other in others}
     except (NotImplementedError, RuntimeError):
         return False
 

@@ -17,9 +17,10 @@ from torch import nn
 
 from cnninspect.measure.base import Run
 from cnninspect.report.quantities import flops_from_macs
-from cnninspect.trace.follow import Follower, as_module, site_of
 from cnninspect.trace.isolation import restored
 from cnninspect.trace.records import Call, Trace
+from cnninspect.trace.rerun import Rerun, as_module
+from cnninspect.trace.tracker import site_of
 
 Progress = Callable[[int, int], None]
 """Told how many of how many runs are done."""
@@ -74,7 +75,7 @@ def measure_latency(
     model, clock = as_module(run.model), clock or clock_of(run.device)
     whole: list[float] = []
     inside: list[list[float | None]] = []
-    with restored(model, run.trace.training):
+    with restored(model, run.trace.training, gradients=run.trace.gradients, inputs=(run.args, run.kwargs)):
         for done in range(warmup + repeats):
             whole.append(_time_whole(model, run, clock))
             inside.append(_time_calls(model, run, clock))
@@ -103,7 +104,7 @@ def _time_calls(model: nn.Module, run: Run, clock: Clock) -> list[float | None]:
     return found
 
 
-class _Clocked(Follower):
+class _Clocked(Rerun):
     """Reads the clock where calls start and end."""
 
     def __init__(self, model: nn.Module, trace: Trace, clock: Clock):
@@ -111,10 +112,10 @@ class _Clocked(Follower):
         self.clock = clock
         self.moments: dict[int, tuple[Any, Any]] = {}
 
-    def started(self, call: Call) -> None:
+    def started(self, call: Call, *_: Any) -> None:
         self.moments[call.index] = (self.clock.now(), None)
 
-    def ended(self, call: Call) -> None:
+    def ended(self, call: Call, *_: Any) -> None:
         self.moments[call.index] = (self.moments[call.index][0], self.clock.now())
 
 

@@ -12,11 +12,12 @@ from functools import cache
 from typing import Any
 
 import torch
-from torch.utils.flop_counter import flop_registry
 
 from cnninspect.measure.base import Convention, Count, Run, Skip, counter
 from cnninspect.report.quantities import flops_from_macs, macs_from_flops
+from cnninspect.trace.private_torch import flop_registry
 from cnninspect.trace.records import Op, TensorRef
+from cnninspect.trace.trees import map_leaves
 
 CONVENTION = Convention(
     unit="counts a MAC as two flops", own=flops_from_macs, uncounted="{counter}: {work} has no formula"
@@ -50,12 +51,6 @@ def _formula(packet: str) -> Any:
     return flop_registry.get(getattr(getattr(torch.ops, namespace, None), name, None))
 
 
-def _stand_in(value: Any) -> Any:
+def _stand_in(tree: Any) -> Any:
     """A meta tensor for each TensorRef: the registry's formulas look only at shapes."""
-    if isinstance(value, TensorRef):
-        return torch.empty(value.shape, device="meta")
-    if isinstance(value, (tuple, list)):
-        return type(value)(_stand_in(item) for item in value)
-    if isinstance(value, dict):
-        return {name: _stand_in(item) for name, item in value.items()}
-    return value
+    return map_leaves(tree, TensorRef, lambda _, ref: torch.empty(ref.shape, device="meta"))

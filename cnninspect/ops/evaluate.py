@@ -142,9 +142,9 @@ def _fresh_params(call: Call, counts: Mapping[str, int], use: Use, trace: Trace)
             continue
         if role not in counts:
             return Reason(Cause.NOT_COVERED, f"the formula of {call.kind} counts no parameter called {role}")
-        if held.fresh < numel(held.shape):
+        if held.fresh * held.repeats < numel(held.shape):
             return _read_in_part(held)
-        total += counts[role]
+        total += counts[role] // held.repeats
     if call.functional:
         known = {held.value for held in use.state.values() if isinstance(held, TensorRef)}
         others = _params_read(tuple(ref for ref in call.inputs if ref.value not in known), trace)
@@ -155,8 +155,8 @@ def _fresh_params(call: Call, counts: Mapping[str, int], use: Use, trace: Trace)
 def _params_read(refs: tuple[TensorRef, ...], trace: Trace) -> int | Reason:
     """Parameters read as they are by an op without parameters of its own (a scale, a token, a position table).
 
-    The declared shape counts when the whole parameter is read, the part's shape when a part is; a part of which
-    some was read before has no closed form.
+    The shape of what is read counts, without the dimensions that only repeat it (`expand`); a part of which some was
+    read before has no closed form.
     """
     total = 0
     for ref in refs:
@@ -164,7 +164,7 @@ def _params_read(refs: tuple[TensorRef, ...], trace: Trace) -> int | Reason:
             continue
         declared = trace.parameters[ref.state or ""]
         # A view as complex numbers has half as many elements as the parameter.
-        part = min(ref.nbytes // item_size(declared.dtype), numel(declared.shape))
+        part = ref.nbytes // item_size(declared.dtype) // ref.repeats
         if ref.fresh < part:
             return _read_in_part(ref)
         total += part
@@ -197,7 +197,7 @@ def _by_ops(call: Call, trace: Trace, predicted: dict[int, Shape | None], declin
             macs += count
         shapes.update(_results(op))
     predicted.update({value: None if isinstance(shape, Reason) else shape for value, shape in shapes.items()})
-    params = _params_read(tuple(call.inputs), trace) if call.functional else _declared(call)
+    params = _params_read(tuple(call.inputs), trace) if call.functional else _declared(call.state)
     outputs = [shapes.get(ref.value, _no_formula(call.kind)) for ref in call.outputs]
     own = _reasons(*outputs), _reasons(params), distinct(uncounted)
     return Estimate(
@@ -211,8 +211,11 @@ def _by_ops(call: Call, trace: Trace, predicted: dict[int, Shape | None], declin
     )
 
 
-def _declared(call: Call) -> int:
-    return sum(numel(state.shape) for state in call.state.values() if state.fresh)
+def _declared(states: Mapping[str, State]) -> int | Reason:
+    """The declared shapes of the parameters that a layer is the first to read; a Reason where it reads part of one."""
+    read = [state for state in states.values() if state.fresh]
+    in_part = next((state for state in read if state.fresh < state.elements), None)
+    return sum(state.elements for state in read) if in_part is None else _read_in_part(in_part)
 
 
 def _results(op: Op) -> dict[int, Shape | Reason]:

@@ -12,12 +12,12 @@ from pathlib import Path
 import torch
 from torch import nn
 from torch.export import ExportedProgram
-from torch.utils._pytree import tree_structure, tree_unflatten
 
 from cnninspect.errors import LoadError, UsageError
 from cnninspect.targets.devices import placed
 from cnninspect.targets.specs import Given
 from cnninspect.targets.target import Built, Source
+from cnninspect.trace.private_torch import tree_structure, tree_unflatten
 
 
 class ArchiveSource(Source):

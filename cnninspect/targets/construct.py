@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakIdKeyDictionary
 
 from cnninspect.errors import said
 from cnninspect.targets.devices import placed
 from cnninspect.targets.foreign import blamed, undisturbed
+from cnninspect.trace.private_torch import TorchDispatchMode
 
 Attempt = Callable[[], AbstractContextManager[Any]]
 

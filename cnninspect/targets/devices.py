@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from cnninspect.errors import DeviceError, said
+from cnninspect.trace.private_torch import storage_key
 
 _UNINITIALIZED = (nn.UninitializedParameter, nn.UninitializedBuffer)
 
@@ -92,10 +93,11 @@ def _meta_tensor(tensor: torch.Tensor, storages: dict[int, Any]) -> torch.Tensor
         return tensor.to("meta")
     real: Any = tensor.untyped_storage()
     new_storage: Any = torch.UntypedStorage
-    if real._cdata not in storages:
-        storages[real._cdata] = new_storage(real.nbytes(), device="meta")
+    key = storage_key(real)
+    if key not in storages:
+        storages[key] = new_storage(real.nbytes(), device="meta")
     meta = torch.empty(0, dtype=tensor.dtype, device="meta")
-    meta.set_(storages[real._cdata], tensor.storage_offset(), tensor.size(), tensor.stride())
+    meta.set_(storages[key], tensor.storage_offset(), tensor.size(), tensor.stride())
     if isinstance(tensor, nn.Parameter):
         meta = nn.Parameter(meta, requires_grad=tensor.requires_grad)
     meta.__dict__.update(tensor.__dict__)

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch.utils._pytree import tree_map_only
 
 from cnninspect.errors import LoadError, UsageError, said
 from cnninspect.targets.foreign import blamed, undisturbed
 from cnninspect.targets.grammar import FromFile, FromModule, parse_target
 from cnninspect.targets.loading import Around, find
 from cnninspect.targets.specs import Given, InputSpec
+from cnninspect.trace.trees import map_leaves, named_leaves
 
 
 def tensors(specs: Sequence[InputSpec], device: str, floating: torch.dtype) -> Given:
@@ -55,27 +55,19 @@ def _tensor(spec: InputSpec, floating: torch.dtype, device: str, generator: torc
 def moved(given: Given, device: str, dtype: str | None) -> Given:
     """The same arguments with every tensor on the device and, if it is floating point, of the dtype."""
 
-    def move(tensor: torch.Tensor) -> torch.Tensor:
+    def move(_: str, tensor: torch.Tensor) -> torch.Tensor:
         wanted = getattr(torch, dtype) if dtype is not None and tensor.is_floating_point() else tensor.dtype
         return tensor.detach().to(device=device, dtype=wanted)
 
-    return Given(tree_map_only(torch.Tensor, move, given.args), tree_map_only(torch.Tensor, move, given.kwargs))
+    return Given(*(map_leaves(part, torch.Tensor, move) for part in (given.args, given.kwargs)))
 
 
 def described(given: Given) -> Iterator[Mapping[str, Any]]:
     """Name, shape and dtype of each tensor: positional ones by number, the items of containers as "0.1"."""
-    yield from _described("", given.args)
-    yield from _described("", given.kwargs)
-
-
-def _described(name: str, value: Any) -> Iterator[Mapping[str, Any]]:
-    if isinstance(value, torch.Tensor):
-        yield {"name": name, "shape": list(value.shape), "dtype": str(value.dtype).removeprefix("torch.")}
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _described(f"{name}.{key}".lstrip("."), item)
-    elif isinstance(value, (list, tuple)):
-        yield from _described(name, dict(enumerate(value)))
+    for part in (given.args, given.kwargs):
+        for name, tensor in named_leaves(part, torch.Tensor):
+            dtype = str(tensor.dtype).removeprefix("torch.")
+            yield {"name": name, "shape": list(tensor.shape), "dtype": dtype}
 
 
 def call_for_inputs(source: str | Callable[[], Any]) -> Given:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 
@@ -12,28 +12,54 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.lazy import LazyModuleMixin
 
+from cnninspect.trace.private_torch import contents
+from cnninspect.trace.trees import leaves
+
 
 @contextmanager
-def isolated(model: nn.Module | None, training: bool, *, onednn: bool = False) -> Iterator[None]:
+def isolated(
+    model: nn.Module | None, training: bool, *, gradients: bool = False, inputs: Any = (), onednn: bool = False
+) -> Iterator[None]:
     """Run without a trace left behind and with all work in sight: `restored` and `unfused` at once."""
-    with restored(model, training), unfused(onednn=onednn):
+    with restored(model, training, gradients=gradients, inputs=inputs), unfused(onednn=onednn):
         yield
 
 
 @contextmanager
-def restored(model: nn.Module | None, training: bool) -> Iterator[None]:
-    """Run without gradients, in the wanted mode, and restore modes, attributes, buffers and RNG.
+def restored(model: nn.Module | None, training: bool, *, gradients: bool = False, inputs: Any = ()) -> Iterator[None]:
+    """Run in the wanted mode, and restore modes, attributes, buffers, gradients and RNG.
 
-    So the next run does what this one did, also where a forward keeps what it computed for the one after it.
+    So the next run does what this one did, also where a forward keeps what it computed for the one after it. Nothing is
+    kept for a backward pass unless `gradients` says so; tensors in `inputs` get back what they said about theirs.
     """
     with ExitStack() as stack:
         cuda = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
         stack.enter_context(torch.random.fork_rng(devices=cuda))
-        stack.enter_context(torch.no_grad())
+        stack.enter_context(torch.set_grad_enabled(gradients))
+        own = [*model.parameters(), *model.buffers()] if model is not None else []
+        stack.enter_context(gradients_kept([*own, *leaves(inputs, torch.Tensor)]))
         if model is not None:
             stack.enter_context(_attributes_kept(model))
             stack.enter_context(_mode(model, training))
         yield
+
+
+@contextmanager
+def gradients_kept(tensors: Sequence[torch.Tensor]) -> Iterator[None]:
+    """Run without the gradients that leaves of autograd's graph hold; give back those, and whether they want any."""
+    found = {id(tensor): tensor for tensor in tensors if tensor.is_leaf}.values()
+    before = [(tensor, tensor.requires_grad, tensor.grad) for tensor in found]
+    try:
+        for tensor, _, gradient in before:
+            if gradient is not None:
+                tensor.grad = None
+        yield
+    finally:
+        for tensor, wanted, gradient in before:
+            if tensor.requires_grad is not wanted and tensor.is_leaf:
+                tensor.requires_grad_(wanted)
+            if tensor.grad is not gradient:
+                tensor.grad = gradient
 
 
 @contextmanager
@@ -104,9 +130,7 @@ def _attributes_kept(model: nn.Module) -> Iterator[None]:
     A lazy module becomes another one in its first forward, for good; a scripted one has no attributes in Python.
     """
     fixed = [module for module in model.modules() if not isinstance(module, (LazyModuleMixin, torch.jit.ScriptModule))]
-    kept: list[dict[str, Any]] = [
-        items for module in fixed for items in (vars(module), module._parameters, module._buffers, module._modules)
-    ]
+    kept: list[dict[str, Any]] = [items for module in fixed for items in contents(module)]
     saved = [dict(items) for items in kept]
     try:
         yield
@@ -122,7 +146,9 @@ def _mode(model: nn.Module, training: bool) -> Iterator[None]:
     flags = [(module, module.training) for module in model.modules()]
     saved = [(buffer, buffer.clone()) for buffer in model.buffers() if training and not buffer.is_meta]
     try:
-        model.train(training)
+        for module, _ in flags:
+            # A model's own `train` may do anything, start a training run included; torch's would call it.
+            module.training = training
         yield
     finally:
         for module, flag in flags:

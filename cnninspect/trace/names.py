@@ -9,6 +9,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from cnninspect.trace.private_torch import SCALAR_READ, is_overload
+
 Function = Callable[..., Any]
 
 _NAMESPACES = (
@@ -37,7 +39,7 @@ SHAPE_QUERIES = {f"Tensor.{name}" for name in _QUERIES.split()} | {
 
 READS_OUT = {
     **{name: name for name in ("Tensor.tolist", "Tensor.numpy", "Tensor.__array__", "Tensor.__dlpack__")},
-    "aten._local_scalar_dense": "Tensor.item",
+    SCALAR_READ: "Tensor.item",
     "aten.equal": "torch.equal",
 }
 """Functions and ops that show Python code what a tensor holds, on which all it does then may depend; by public name."""
@@ -46,11 +48,15 @@ ONLY_CHECKS = {"F.one_hot"}
 """Functions that look at what a tensor holds only to refuse it, or to see how large their result must be."""
 
 
+ASKS_FOR_GRADIENTS = {"torch.autograd.grad", "Tensor.backward", "Tensor.requires_grad_", "Tensor.requires_grad ="}
+"""Functions that a model calls which takes gradients in its forward."""
+
+
 @cache
 def public_name(function: Function) -> str:
     """The name under which users know `function`; module functionals win over `torch.` over methods."""
     name = getattr(function, "__name__", "") or type(function).__name__
-    if isinstance(function, torch._ops.OpOverload):
+    if is_overload(function):
         return str(function.overloadpacket)
     if name == "__get__":
         return f"Tensor.{getattr(getattr(function, '__self__', None), '__name__', name)}"

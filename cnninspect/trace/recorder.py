@@ -1,43 +1,48 @@
 """Run a model once and write down what happened, on three levels at once.
 
-- module calls: a wrapper around each instance's `forward`, so that a
-  `.forward()` called directly is seen as well (see hooks.py);
+- module calls: a wrapper around each instance's `forward`, so that a `.forward()` called directly is seen as well
+  (see module_calls.py);
 - functional calls: a TorchFunctionMode sees the outermost torch function that the model's own code calls;
 - ATen ops: a TorchDispatchMode sees every op that executes, whatever Python or C++ code called it.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from threading import get_ident
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
 
-from cnninspect.trace.encode import encode, live_tensors
-from cnninspect.trace.hooks import watched_modules
-from cnninspect.trace.idle import check_has_run, never_ran
-from cnninspect.trace.inputs import map_inputs
 from cnninspect.trace.isolation import isolated
-from cnninspect.trace.modes import DispatchWatch, FunctionWatch
-from cnninspect.trace.names import ONLY_CHECKS, READS_OUT, SHAPE_QUERIES, public_name
-from cnninspect.trace.own_files import OwnFiles
+from cnninspect.trace.module_calls import Args, Kwargs, never_ran
+from cnninspect.trace.names import ASKS_FOR_GRADIENTS, ONLY_CHECKS, READS_OUT
+from cnninspect.trace.private_torch import READ_INDICES, TorchDispatchMode, functions_unseen, in_transform, kernel_of
 from cnninspect.trace.records import Call, Layer, Op, TensorRef, Trace
-from cnninspect.trace.schemas import schema_of
+from cnninspect.trace.schemas import OpSchema, schema_of
+from cnninspect.trace.source_lines import OwnFiles
+from cnninspect.trace.thread_work import noticing_threads
+from cnninspect.trace.tracker import CallTracker, site_of
+from cnninspect.trace.trees import leaves, map_leaves, named_leaves
 from cnninspect.trace.values import Values
 
 LayerOf = Callable[[nn.Module], Layer]
 
-_READ_INDICES = {
-    "aten.index.Tensor", "aten.index_select.default", "aten.lift_fresh.default", "aten._pack_padded_sequence.default",
-}  # fmt: skip
-"""Ops that read elsewhere where an index tensor, or one of lengths, is another; `lift_fresh` makes one of a list."""
+OnOutput = Callable[[Call, Any], None]
 
 _MOST_INDICES = 1 << 16
+
+
+class Change(Protocol):
+    """Other tensors in place of those of an op, by the op's index among those of the run and its name."""
+
+    def arguments(self, index: int, name: str, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        """The arguments that the op runs with."""
+
+    def result(self, index: int, name: str, args: Any, output: Any) -> Any:
+        """The output that the network goes on with."""
 
 
 class ForwardFailed(Exception):
@@ -51,8 +56,8 @@ class ForwardFailed(Exception):
 
 def record(
     model: Callable[..., Any],
-    args: tuple[Any, ...],
-    kwargs: Mapping[str, Any],
+    args: Args,
+    kwargs: Kwargs,
     layer_of: LayerOf,
     *,
     device: str,
@@ -62,119 +67,156 @@ def record(
     """The trace of one forward pass of `model(*args, **kwargs)`.
 
     `model` is a module or a plain function of tensors. `layer_of` says for which modules a formula is known; what
-    such a layer does inside is recorded as ops, not as calls. Raises ForwardFailed when the forward raises, unless
-    `partial`: then the trace ends there.
+    such a layer does inside is recorded as ops, not as calls. A model that takes gradients in its forward runs again
+    with gradients on; what others keep alive for them is not memory of their forward. Raises ForwardFailed when the
+    forward raises, unless `partial`: then the trace ends there.
     """
+    try:
+        trace = _record(model, args, kwargs, layer_of, device, training, partial, gradients=False)
+    except _NeedsGradients:
+        trace = _record(model, args, kwargs, layer_of, device, training, partial, gradients=True)
+    return trace
+
+
+def _record(
+    model: Callable[..., Any],
+    args: Args,
+    kwargs: Kwargs,
+    layer_of: LayerOf,
+    device: str,
+    training: bool,
+    partial: bool,
+    *,
+    gradients: bool,
+) -> Trace:
     module = model if isinstance(model, nn.Module) else None
-    with isolated(module, training):
+    with isolated(module, training, gradients=gradients, inputs=(args, kwargs)):
         recorder = Recorder(module, layer_of)
         inputs = recorder.name_inputs(args, kwargs)
         try:
-            with recorder.attached():
-                output = model(*args, **kwargs) if module is not None else recorder.run_function(model, args, kwargs)
-            check_has_run(output)
+            output = recorder.run_model(model, args, kwargs)
         except (Exception, SystemExit) as error:
+            if not gradients and (recorder.asks_for_gradients or "does not require grad" in str(error)):
+                raise _NeedsGradients from error
             if not partial:
                 raise ForwardFailed(recorder.failed_in, error) from error
-            output = None
-        return recorder.finish(inputs, output, device, training)
+            trace = recorder.finish(inputs, None, device, training, whole=False)
+        else:
+            if not gradients and recorder.asks_for_gradients:
+                raise _NeedsGradients
+            trace = recorder.finish(inputs, output, device, training)
+    trace.gradients = gradients
+    return trace
 
 
-class Recorder:
-    """Collects calls and ops while attached; knows which call is open."""
+def watch(
+    model: Callable[..., Any],
+    args: Args,
+    kwargs: Kwargs,
+    layer_of: LayerOf,
+    on_output: OnOutput,
+    *,
+    training: bool = False,
+    gradients: bool = False,
+    onednn: bool = False,
+    change: Change | None = None,
+) -> list[Call]:
+    """The calls of one forward pass, numbered as `record` numbers them; `on_output` sees what each one returns.
+
+    It is called when a call ends, with the call and its live output, before anything can overwrite that in place; no
+    output is kept. `onednn` as in `unfused`. `change` puts other tensors in place of an op's arguments and result.
+    """
+    module = model if isinstance(model, nn.Module) else None
+    with isolated(module, training, gradients=gradients, inputs=(args, kwargs), onednn=onednn):
+        watcher = _Watcher(module, layer_of, on_output, change)
+        watcher.run_model(model, args, kwargs)
+    return watcher.kept()
+
+
+class _NeedsGradients(Exception):
+    """The model asked for gradients while they were off."""
+
+
+class Recorder(CallTracker):
+    """Collects calls and ops while attached."""
 
     def __init__(self, model: nn.Module | None, layer_of: LayerOf):
-        self.model = model
-        self.layer_of = layer_of
+        super().__init__(model)
         self.values = Values(model)
-        self.calls: list[Call] = []
         self.ops: list[Op] = []
         self.read_out: list[tuple[int, str, TensorRef]] = []
         self.indices: dict[int, list[int]] = {}
-        self.failed_in: Call | None = None
-        self._stack: list[Call] = []
-        self._paths = {id(m): path for path, m in model.named_modules()} if model is not None else {}
-        self._uses: Counter[tuple[str, str | None]] = Counter()
+        self.asks_for_gradients = False
+        self._layer_of = layer_of
         self._layers: dict[int, Layer] = {}
+        self._targets: dict[int, nn.Module] = {}
+        self._in_threads: str | None = None
         self._paused = False
         self._own_files = OwnFiles()
-        self._thread = get_ident()
 
-    @contextmanager
-    def attached(self) -> Iterator[None]:
-        """Watch everything that runs inside; undo every hook and wrapper on the way out."""
-        with watched_modules(self, self.model), DispatchWatch(self), FunctionWatch(self):
-            yield
+    def run_model(self, model: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
+        """What the model returns, while this watches."""
+        with self.attached(), _DispatchWatch(self), noticing_threads(self._note_thread):
+            if self.model is not None:
+                output = model(*args, **kwargs)
+            else:
+                name = getattr(model, "__name__", type(model).__name__)
+                output = self.run(self.open_root(name, args, kwargs), model, args, kwargs)
+        if self._in_threads is not None:
+            raise RuntimeError(f"{self._in_threads} runs in a thread of its own, where nothing can watch its work")
+        _check_has_run(output)
+        return output
+
+    def elsewhere(self, module: nn.Module) -> None:
+        """A module of the model is called in another thread; that thread shall not be disturbed."""
+        self._in_threads = self._paths.get(id(module)) or type(module).__name__
+
+    def _note_thread(self) -> None:
+        self._in_threads = self._in_threads or "part of its forward"
 
     def declare(self, module: nn.Module) -> None:
         """Note what a module declares before it runs, whatever a forward does to its attributes."""
-        self._layers[id(module)] = self.layer_of(module)
+        self._layers[id(module)] = self._layer_of(module)
 
-    def open_module(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
-        """Open the row of one module call, with its hyper-parameters and, for a known layer, its parameters."""
-        with self.paused():
-            layer = self._layers.get(id(module)) or self.layer_of(module)
-            path = self._path(module)
-            call = self._open(path, type(module).__name__, args, kwargs, functional=False)
-            call.layer, call.base = layer.name, layer.base
-            call.hyperparameters = layer.hyperparameters
-            call.training = module.training
-            if layer.name is not None:
-                call.state = self.values.owned(module.named_parameters(remove_duplicate=False))
-            return call
+    def layer_of(self, _: str, module: nn.Module) -> Layer:
+        """What was known of the module when it was first met."""
+        return self._layers.get(id(module)) or self._layer_of(module)
 
-    def open_function(self, kind: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
-        """Open the row of one functional call, under the path of the module whose forward makes it."""
-        with self.paused():
-            path = self._stack[-1].path if self._stack else ""
-            call = self._open(path, kind, args, kwargs, functional=True)
-            call.training = self.calls[call.parent].training if call.parent is not None else False
-            call.where = self._own_files.running_line(record.__code__)
-            return call
-
-    def _open(self, path: str, kind: str, args: Any, kwargs: Any, *, functional: bool) -> Call:
-        if get_ident() != self._thread:
-            raise RuntimeError(f"{path or kind} runs in a thread of its own, where nothing can watch its work")
-        key = (path, kind if functional else None)
-        parent = self._stack[-1].index if self._stack else None
-        call = Call(len(self.calls), path, self._uses[key], kind, parent, functional)
-        call.transformed = torch._C._functorch.peek_interpreter_stack() is not None
-        self._uses[key] += 1
+    def started(self, call: Call, target: nn.Module | None, args: Args, kwargs: Kwargs) -> None:
+        """Note the call's arguments, mode and line."""
+        call.transformed = in_transform()
         self.receive(call, args, kwargs)
-        self.calls.append(call)
-        self._stack.append(call)
-        return call
+        if target is not None:
+            call.training = target.training
+            self._targets[call.index] = target
+        elif call.functional:
+            call.training = self.calls[call.parent].training if call.parent is not None else False
+            call.where = self._own_files.running_line(Recorder.run_model.__code__)
 
-    def receive(self, call: Call, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    def receive(self, call: Call, args: Args, kwargs: Kwargs) -> None:
         """Note the arguments of a call."""
         with self.paused():
-            call.args = tuple(encode(tuple(args), self.values.ref))
-            call.kwargs = encode(dict(kwargs), self.values.ref)
+            call.args, call.kwargs = self.values.plain(tuple(args)), self.values.plain(dict(kwargs))
 
-    def close(self, call: Call, output: Any) -> None:
-        """Close a call with its output."""
+    def ended(self, call: Call, output: Any) -> None:
+        """Note the call's output, and for a known layer its parameters."""
         with self.paused():
-            call.outputs = tuple(self.values.ref(tensor) for tensor in live_tensors(output))
-            while self._stack and self._stack.pop() is not call:
-                pass
+            call.outputs = tuple(self.values.ref(tensor) for tensor in leaves(output, torch.Tensor))
+            target = self._targets.pop(call.index, None)
+            if target is not None and call.layer is not None:
+                call.state = self.values.owned(target.named_parameters(remove_duplicate=False))
 
-    def abandon(self, call: Call) -> None:
-        """Close a call that raised, and remember the innermost one that was open."""
-        if self.failed_in is None:
-            self.failed_in = self._stack[-1] if self._stack else call
-        while self._stack and self._stack.pop() is not call:
-            pass
+    def raised(self, call: Call) -> None:
+        """Forget what a call was about that did not end."""
+        self._targets.pop(call.index, None)
+
+    def counts(self, call: Call, *_: Any) -> bool:
+        """Whether a functional call did anything."""
+        return bool(call.outputs or call.ops)
 
     def hidden(self) -> bool:
-        """Whether what happens now lies inside a known layer or a torch function, and so makes no row."""
-        return self._paused or bool(self._stack and (self._stack[-1].layer is not None or self._stack[-1].functional))
-
-    def _path(self, module: nn.Module) -> str:
-        path = self._paths.get(id(module))
-        if path is None:
-            parent = self._stack[-1].path if self._stack else ""
-            path = self._paths[id(module)] = f"{parent}.({type(module).__name__})".lstrip(".")
-        return path
+        """Whether what happens now makes no row; the recorder's own bookkeeping makes none either."""
+        return self._paused or super().hidden()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -185,119 +227,185 @@ class Recorder:
         finally:
             self._paused = before
 
-    def run_function(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        """Run a plain function as the root of the trace."""
-        call = self._open("", getattr(function, "__name__", type(function).__name__), args, kwargs, functional=False)
-        try:
-            output = function(*args, **kwargs)
-        except BaseException:
-            self.abandon(call)
-            raise
-        self.close(call, output)
-        return output
-
-    def on_function(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        """Run one torch function called by the model's own code, as a row if it handles tensors."""
-        if self.hidden() or not self._stack:
-            return function(*args, **kwargs)
-        kind = public_name(function)
+    def asked(self, kind: str, args: Args) -> None:
+        """Note functions that show Python code what a tensor holds, and those that need gradients."""
         if kind in READS_OUT:
             self._note_read_out(kind, args)
-        if kind in SHAPE_QUERIES:
-            return function(*args, **kwargs)
-        call = self.open_function(kind, args, kwargs)
-        try:
-            output = function(*args, **kwargs)
-        except BaseException:
-            self.abandon(call)
-            raise
-        self.close(call, output)
-        if not call.outputs and not call.ops:
-            self.calls.pop()
-            self._uses[(call.path, call.kind)] -= 1
-        else:
-            self._claim(call, args, kwargs)
+        if kind in ASKS_FOR_GRADIENTS and args[1:] != (False,) and not torch.is_grad_enabled():
+            self.asks_for_gradients = True
+
+    def on_function(self, function: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
+        """Run a torch function called by the model's own code, as a row if it handles tensors."""
+        made = len(self.calls)
+        output = super().on_function(function, args, kwargs)
+        if len(self.calls) > made and self.calls[made].number >= 0:
+            self._claim(self.calls[made], args, kwargs)
         return output
 
     def _claim(self, call: Call, args: Any, kwargs: Any) -> None:
         """Count the parameters that a computing call is the first to read; a view of one reads nothing yet."""
-        if all(self.ops[index].is_view for index in call.ops):
+        if not any(ref.state is not None for ref in call.inputs) or all(self.ops[index].is_view for index in call.ops):
             return
         with self.paused():
+            fresh = [self.values.read(tensor).fresh for tensor in leaves((args, kwargs), torch.Tensor)]
+            if any(fresh):
+                of_next = iter(fresh)
+                noted = map_leaves((call.args, call.kwargs), TensorRef, lambda _, r: replace(r, fresh=next(of_next)))
+                call.args, call.kwargs = noted
 
-            def refer(tensor: torch.Tensor) -> TensorRef:
-                ref = self.values.ref(tensor)
-                return ref if ref.state is None else replace(ref, fresh=self.values.claim(tensor))
-
-            if any(ref.state is not None for ref in call.inputs):
-                call.args, call.kwargs = tuple(encode(tuple(args), refer)), encode(dict(kwargs), refer)
-
-    def _note_indices(self, args: tuple[Any, ...]) -> None:
+    def _note_indices(self, args: Args) -> None:
         with self.paused():
-            for tensor in live_tensors(args):
-                if (
-                    tensor.dtype in (torch.int32, torch.int64)
-                    and not tensor.is_meta
-                    and tensor.numel() <= _MOST_INDICES
-                ):
+            for tensor in leaves(args, torch.Tensor):
+                integers = tensor.dtype in (torch.int32, torch.int64) and not tensor.is_meta
+                if integers and tensor.numel() <= _MOST_INDICES:
                     self.indices[self.values.ref(tensor).value] = tensor.flatten().tolist()
 
-    def _note_read_out(self, kind: str, args: tuple[Any, ...]) -> None:
+    def _note_read_out(self, kind: str, args: Args) -> None:
         with self.paused():
             shown = READS_OUT[kind]
-            self.read_out += [(len(self.ops), shown, self.values.ref(tensor)) for tensor in live_tensors(args)]
+            self.read_out += [(len(self.ops), shown, self.values.ref(tensor)) for tensor in leaves(args, torch.Tensor)]
 
-    def on_op(self, op: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        """Run one ATen op and write it down."""
-        if self._paused:
-            return op(*args, **kwargs)
+    def on_op(self, op: Any, args: Args, kwargs: Kwargs) -> Any:
+        """Run one ATen op and write it down; one that no call owns becomes a row of its own."""
         schema = schema_of(op)
-        if schema.is_query:
+        if self._paused or schema.is_query:
             return op(*args, **kwargs)
-        orphan = not self._stack or (self._stack[-1].layer is None and not self._stack[-1].functional)
-        if orphan:
-            call = self.open_function(schema.name.rsplit(".", 1)[0], args, kwargs)
-        if schema.name in _READ_INDICES:
-            self._note_indices(args)
-        before_args = tuple(encode(tuple(args), self.values.ref))
-        before_kwargs = encode(dict(kwargs), self.values.ref)
-        output = op(*args, **kwargs)
-        outputs, writes = schema.results(self.values, args, kwargs, output)
-        record_ = Op(
-            len(self.ops), schema.name, before_args, before_kwargs, outputs, self._stack[-1].index, writes,
-            schema.pointwise, schema.is_view,
-        )  # fmt: skip
-        self._stack[-1].ops.append(record_.index)
-        self.ops.append(record_)
-        if record_.packet in READS_OUT and self._stack[-1].kind not in ONLY_CHECKS:
-            self._note_read_out(record_.packet, args)
-        self.values.ops_seen = len(self.ops)
-        if orphan:
-            self.close(call, output)
-            self._claim(call, args, kwargs)
+        if super().hidden():
+            return self._run_op(schema, op, args, kwargs)
+        call = self.open_function(schema.packet, args, kwargs)
+        output = self.run(call, lambda: self._run_op(schema, op, args, kwargs), (), {})
+        self._claim(call, args, kwargs)
         return output
 
-    def name_inputs(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, TensorRef]:
-        """The input tensors by position or keyword, as values of the run."""
-        named: dict[str, TensorRef] = {}
+    def _run_op(self, schema: OpSchema, op: Any, args: Args, kwargs: Kwargs) -> Any:
+        """Run one ATen op and write it down as the innermost call's."""
+        if schema.name in READ_INDICES:
+            self._note_indices(args)
+        before_args, before_kwargs = self.values.plain(tuple(args)), self.values.plain(dict(kwargs))
+        output = op(*args, **kwargs)
+        outputs, writes = schema.results(self.values, args, kwargs, output)
+        call = self.open_calls[-1]
+        made = Op(
+            len(self.ops), schema.name, before_args, before_kwargs, outputs, call.index, writes, schema.pointwise,
+            schema.is_view,
+        )  # fmt: skip
+        call.ops.append(made.index)
+        self.ops.append(made)
+        if schema.packet in READS_OUT and call.kind not in ONLY_CHECKS:
+            self._note_read_out(schema.packet, args)
+        self.values.ops_seen = len(self.ops)
+        return output
 
-        def note(name: str, tensor: torch.Tensor) -> torch.Tensor:
-            named[name] = self.values.new(tensor, None)
-            return tensor
+    def name_inputs(self, args: Args, kwargs: Kwargs) -> dict[str, TensorRef]:
+        """The input tensors by position or keyword, as values of the run: "0", "mask", nested ones as "0.image"."""
+        named = (*named_leaves(args, torch.Tensor), *named_leaves(dict(kwargs), torch.Tensor))
+        return {name: self.values.new(tensor, None) for name, tensor in named}
 
-        map_inputs(args, kwargs, note)
-        return named
-
-    def finish(self, inputs: dict[str, TensorRef], output: Any, device: str, training: bool) -> Trace:
-        """The finished trace."""
-        outputs = tuple(self.values.ref(tensor) for tensor in live_tensors(output))
-        trace = Trace(self.calls, self.ops, inputs, outputs, device, training)
+    def finish(
+        self, inputs: dict[str, TensorRef], output: Any, device: str, training: bool, *, whole: bool = True
+    ) -> Trace:
+        """The finished trace; of a run that is not `whole` it holds the calls that have not ended, too."""
+        outputs = tuple(self.values.ref(tensor) for tensor in leaves(output, torch.Tensor))
+        trace = Trace(self.kept() if whole else self.calls, self.ops, inputs, outputs, device, training)
         trace.parameters, trace.buffers = self.values.parameters, self.values.buffers
-        trace.unread, trace.unregistered = self.values.unclaimed(), self.values.unregistered
+        trace.unread, trace.unregistered = self.values.unread(), self.values.unregistered
         trace.freed, trace.read_out = dict(self.values.freed), self.read_out
         trace.indices = self.indices
-        trace.never_ran = never_ran(self.model, self.calls)
-        for call in self.calls:
+        trace.never_ran = never_ran(self.model, trace.calls)
+        for call in trace.calls:
             if call.parent is not None:
                 trace.children.setdefault(call.parent, []).append(call.index)
         return trace
+
+    def kept(self) -> list[Call]:
+        """The calls that ended, numbered anew; what ops had run in one that raised are rows of their own."""
+        if all(call.number >= 0 for call in self.calls):
+            return self.calls
+        kept: list[Call] = []
+        moved: dict[int, int | None] = {}
+        for call in self.calls:
+            parent = None if call.parent is None else moved[call.parent]
+            moved[call.index] = parent if call.number < 0 else len(kept)
+            for made in [call] if call.number >= 0 else self._left_over(call):
+                made.index, made.parent = len(kept), parent
+                kept.append(made)
+                for op in made.ops:
+                    self.ops[op].call = made.index
+        return kept
+
+    def _left_over(self, call: Call) -> Iterable[Call]:
+        """The ops of a call that raised, one by one: they have run, and a counter that watches ops has seen them."""
+        for op in (self.ops[index] for index in call.ops):
+            row = Call(0, call.path, 0, op.packet, None, True, args=op.args, kwargs=op.kwargs, outputs=op.outputs)
+            row.number, row.ops = self.uses[site_of(row)], [op.index]
+            row.training, row.where = call.training, call.where
+            self.uses[site_of(row)] += 1
+            yield row
+
+
+class _DispatchWatch(TorchDispatchMode):
+    """Tells the recorder of every ATen op; those that only stand for others are taken apart first."""
+
+    supports_higher_order_operators = True
+
+    def __init__(self, recorder: Recorder):
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.recorder = recorder
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if (kernel := kernel_of(func)) is not None:
+            with self:
+                return kernel(*args, **kwargs)
+        if schema_of(func).composite:
+            with self:
+                result = func.decompose(*args, **kwargs)
+            if result is not NotImplemented:
+                return result
+        return self.recorder.on_op(func, args, kwargs)
+
+
+class _Watcher(Recorder):
+    """Shows what every call returns to `on_output`, and writes nothing down about tensors."""
+
+    def __init__(self, model: nn.Module | None, layer_of: LayerOf, on_output: OnOutput, change: Change | None):
+        super().__init__(model, layer_of)
+        self.values = _Forgetful(None)
+        self._on_output, self._change = on_output, change
+
+    def ended(self, call: Call, output: Any) -> None:
+        """Show the output."""
+        super().ended(call, output)
+        with self.paused(), functions_unseen():
+            self._on_output(call, output)
+
+    def on_op(self, op: Any, args: Args, kwargs: Kwargs) -> Any:
+        """Run one ATen op, with what was put in place of its arguments and result."""
+        if self._change is None or self._paused or schema_of(op).is_query:
+            return super().on_op(op, args, kwargs)
+        index, name = len(self.ops), schema_of(op).name
+        with self.paused():
+            args, kwargs = self._change.arguments(index, name, args, kwargs)
+        output = super().on_op(op, args, kwargs)
+        with self.paused():
+            return self._change.result(index, name, args, output)
+
+
+class _Forgetful(Values):
+    """Describes tensors without holding on to them, so that a big batch fits in memory."""
+
+    def ref(self, tensor: torch.Tensor) -> TensorRef:
+        return TensorRef(0, tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), 0)
+
+    def new(self, tensor: torch.Tensor, *_: Any) -> TensorRef:
+        return self.ref(tensor)
+
+    def owned(self, _: Any) -> dict[str, Any]:
+        return {}
+
+
+def _check_has_run(output: Any) -> None:
+    """TypeError for what a function returns before its body runs: with no work seen, every number would be 0."""
+    if isinstance(output, (Coroutine, Generator)):
+        output.close()
+        raise TypeError(f"it returns a {type(output).__name__}, whose body has not run; return tensors instead")

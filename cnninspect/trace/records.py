@@ -12,6 +12,7 @@ from math import prod
 from typing import Any
 
 from cnninspect.report.quantities import Shape, item_size
+from cnninspect.trace.trees import leaves
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +20,9 @@ class TensorRef:
     """One tensor as it was seen at one moment.
 
     `value` numbers the values of the run: an in-place op gives its tensor a new one. `storage` numbers alias sets:
-    views share it. `state` names the parameter or buffer whose storage this is. `fresh` is how many elements of a
-    parameter this use is the first to read (0 for everything that is not a parameter). `sparse` says that not all
-    elements are stored.
+    views share it. `state` names the parameter or buffer that it is a part of. `fresh` is how many elements of
+    parameters this use is the first to read (0 for everything that is not a parameter). `sparse` says that not all
+    elements are stored, `repeats` how often an expanded part of a state shows each of its elements.
     """
 
     value: int
@@ -31,6 +32,7 @@ class TensorRef:
     state: str | None = None
     fresh: int = 0
     sparse: bool = False
+    repeats: int = 1
 
     @property
     def nbytes(self) -> int:
@@ -40,13 +42,27 @@ class TensorRef:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A parameter or buffer that a module call owns; `fresh` as in TensorRef, `trainable` as requires_grad."""
+    """A parameter or buffer, as a view of a storage; `trainable` as requires_grad.
+
+    Of a model's own, `fresh` is how many of its elements, walked in the storage, no state before it holds: the elements
+    of all are each counted once. Of one that a module call reads, it is as in TensorRef. `offset` is the place in the
+    storage where it begins, in bytes, and `strides` are those of its elements: they let others count in their own way.
+    """
 
     name: str
     shape: Shape
     dtype: str
     fresh: int
     trainable: bool
+    storage: int = 0
+    offset: int = 0
+    strides: tuple[int, ...] | None = None
+    repeats: int = 1
+
+    @property
+    def elements(self) -> int:
+        """Its elements by declared shape, those that an expanded one repeats once."""
+        return prod(self.shape) // self.repeats
 
 
 @dataclass(frozen=True)
@@ -138,7 +154,8 @@ class Trace:
 
     `unread` holds the elements of each parameter storage that no call read, `freed` for each storage that was gone
     before the run ended how many ops had run by then. `unregistered` counts the elements of parameters that were read
-    but are not among the model's (layers kept in a plain list).
+    but are not among the model's (layers kept in a plain list). `gradients` says that the run had gradients on, because
+    the model takes gradients in its forward.
     """
 
     calls: list[Call]
@@ -151,6 +168,7 @@ class Trace:
     buffers: dict[str, State] = field(default_factory=dict)
     unread: dict[str, int] = field(default_factory=dict)
     unregistered: int = 0
+    gradients: bool = False
     never_ran: list[str] = field(default_factory=list)
     children: dict[int, list[int]] = field(default_factory=dict)
     freed: dict[int, int] = field(default_factory=dict)
@@ -163,12 +181,5 @@ class Trace:
 
 
 def tensors(tree: Any) -> Iterator[TensorRef]:
-    """Every TensorRef in a tree of tuples, lists and dictionaries, depth first."""
-    if isinstance(tree, TensorRef):
-        yield tree
-    elif isinstance(tree, (tuple, list)):
-        for item in tree:
-            yield from tensors(item)
-    elif isinstance(tree, Mapping):
-        for item in tree.values():
-            yield from tensors(item)
+    """Every TensorRef in nested arguments, depth first."""
+    return leaves(tree, TensorRef)

@@ -9,15 +9,10 @@ from typing import Any
 
 import torch
 
-from cnninspect.trace.encode import live_tensors
+from cnninspect.trace import private_torch
 from cnninspect.trace.records import TensorRef
+from cnninspect.trace.trees import leaves
 from cnninspect.trace.values import Values
-
-_QUERIES = {
-    "aten.sym_size", "aten.sym_stride", "aten.sym_numel", "aten.sym_storage_offset", "aten.size", "aten.stride",
-    "aten.numel", "aten.dim", "aten.storage_offset", "aten.is_contiguous", "aten.is_non_overlapping_and_dense",
-    "aten.is_strides_like_format", "aten.sym_is_contiguous", "prim.layout", "prim.device",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -29,6 +24,7 @@ class OpSchema:
     """
 
     name: str
+    packet: str
     pointwise: bool
     is_view: bool
     composite: bool
@@ -48,13 +44,13 @@ class OpSchema:
             source = None
             if alias is not None:
                 held = args[alias[0]] if alias[0] < len(args) else kwargs.get(alias[1])
-                source = next(live_tensors(held), None)
-            for tensor in live_tensors(part):
+                source = next(leaves(held, torch.Tensor), None)
+            for tensor in leaves(part, torch.Tensor):
                 if alias is not None and alias[2]:
                     writes.append(values.ref(tensor).value)
                 outputs.append(values.new(tensor, source))
         for position, name in self.written:
-            for tensor in live_tensors(args[position] if position < len(args) else kwargs.get(name)):
+            for tensor in leaves(args[position] if position < len(args) else kwargs.get(name), torch.Tensor):
                 writes.append(values.ref(tensor).value)
                 values.new(tensor, tensor)
         return tuple(outputs), tuple(writes)
@@ -63,19 +59,20 @@ class OpSchema:
 @cache
 def schema_of(op: Any) -> OpSchema:
     """The schema of an op; a higher-order operator has only a name."""
-    if not isinstance(op, torch._ops.OpOverload):
-        return OpSchema(str(op), False, False, False, False, (), ())
-    name = f"{op.namespace}.{op._opname}.{op._overloadname}"
+    name = private_torch.name_of(op)
+    if not private_torch.is_overload(op):
+        return OpSchema(name, name.rsplit(".", 1)[0], False, False, False, False, (), ())
+    schema = private_torch.schema_of(op)
     return OpSchema(
         name=name,
+        packet=name.rsplit(".", 1)[0],
         pointwise=torch.Tag.pointwise in op.tags,
         is_view=op.is_view,
-        # Some ops (nearest upsampling) have a kernel of their own beside a decomposition in Python: those run whole.
-        composite=torch._C._dispatch_has_kernel_for_dispatch_key(op._name, "CompositeImplicitAutograd"),
+        composite=private_torch.stands_for_others(op),
         # A profiler's labels, such as DataParallel's, compute nothing either.
-        is_query=name.rsplit(".", 1)[0] in _QUERIES or op.namespace == "profiler",
-        aliases=tuple(_alias(op, result) for result in op._schema.returns),
-        written=_written(op._schema),
+        is_query=name.rsplit(".", 1)[0] in private_torch.QUERIES or op.namespace == "profiler",
+        aliases=tuple(_alias(schema, result, is_view=op.is_view) for result in schema.returns),
+        written=_written(schema),
     )
 
 
@@ -88,14 +85,14 @@ def _marked(schema: Any) -> dict[str, tuple[int, str]]:
     }
 
 
-def _alias(op: Any, result: Any) -> tuple[int, str, bool] | None:
+def _alias(schema: Any, result: Any, *, is_view: bool) -> tuple[int, str, bool] | None:
     """The argument that a result aliases, and whether it is that argument written in place."""
-    marked = _marked(op._schema)
+    marked = _marked(schema)
     for mark in result.alias_info.before_set if result.alias_info else ():
         if mark in marked:
             return (*marked[mark], bool(result.alias_info.is_write))
     # The alias of a list of views (split, unbind) stands in the list's element type, which schemas do not expose.
-    return (0, op._schema.arguments[0].name, False) if op.is_view else None
+    return (0, schema.arguments[0].name, False) if is_view else None
 
 
 def _written(schema: Any) -> tuple[tuple[int, str], ...]:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable
-from math import prod
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.weak import WeakTensorKeyDictionary
 
-from cnninspect.trace.encode import storages, unwrapped
+from cnninspect.trace.elements import Elements, place_of, repeats
+from cnninspect.trace.private_torch import WeakTensorKeyDictionary, storage_key, unwrapped
 from cnninspect.trace.records import State, TensorRef
+from cnninspect.trace.trees import children, leaves
+
+_LITERALS = {int, float, bool, str, complex, type(None), slice, type(Ellipsis)}
+_NOT_YET_MADE = (nn.UninitializedParameter, nn.UninitializedBuffer)
+_NAMED = (torch.dtype, torch.layout, torch.memory_format)
 
 
 class Values:
@@ -27,19 +33,20 @@ class Values:
         self._known = WeakTensorKeyDictionary()
         self._counter = 0
         self._storages: dict[int, int] = {}
-        self._states: dict[int, str] = {}
-        self._claimed: dict[int, torch.Tensor | bool] = {}
-        self._elements: dict[int, int] = {}
-        self._item_sizes: dict[int, int] = {}
+        self._elements = Elements()
         self._adopts_leaves = model is None
         self.unregistered = 0
         self.parameters: dict[str, State] = {}
         self.buffers: dict[str, State] = {}
         if model is not None:
-            for name, parameter in model.named_parameters(remove_duplicate=False):
-                self._add_state(name, parameter, self.parameters)
-            for name, buffer in model.named_buffers(remove_duplicate=False):
-                self._add_state(name, buffer, self.buffers)
+            for states, named in (
+                (self.parameters, model.named_parameters(remove_duplicate=False)),
+                (self.buffers, model.named_buffers(remove_duplicate=False)),
+            ):
+                for name, tensor in named:
+                    # A lazy tensor that is none yet has no shape either; the run itself says what to do about it.
+                    if not isinstance(tensor, _NOT_YET_MADE):
+                        self._add_state(name, tensor, states)
 
     def ref(self, tensor: torch.Tensor) -> TensorRef:
         """The TensorRef of a tensor; one never seen before is a constant that the model holds.
@@ -56,26 +63,50 @@ class Values:
             known = self.new(tensor, None)
         return known
 
-    def new(self, tensor: torch.Tensor, alias_of: torch.Tensor | None, state: str | None = None) -> TensorRef:
+    def new(self, tensor: torch.Tensor, alias_of: torch.Tensor | None) -> TensorRef:
         """A new value for `tensor`: an op's result (a view when `alias_of` is given), or new contents in place."""
         self._counter += 1
         if alias_of is not None:
             base = self.ref(alias_of)
             storage, state = base.storage, base.state
         else:
-            storage = self._storage_of(tensor, self._counter)
-            state = self._states.get(storage, state)
+            storage, state = self._storage_of(tensor, self._counter), None
+        return self._note(tensor, self._counter, storage, state)
+
+    def _note(self, tensor: torch.Tensor, value: int, storage: int, state: str | None) -> TensorRef:
         shape, dtype = tuple(tensor.shape), str(tensor.dtype).removeprefix("torch.")
-        ref = TensorRef(self._counter, shape, dtype, storage, state, sparse=_is_sparse(tensor))
+        sparse = _is_sparse(tensor)
+        repeated = 1
+        if self._elements.has(storage) and not sparse:
+            state = self._elements.name(storage, lambda: place_of(tensor), state)
+            repeated = repeats(shape, tensor.stride())
+        ref = TensorRef(value, shape, dtype, storage, state, sparse=sparse, repeats=repeated)
         self._known[tensor] = ref
         return ref
+
+    def plain(self, value: Any) -> Any:
+        """Arguments as plain data: tensors as TensorRefs, containers kept, dtypes and devices by name.
+
+        A dtype becomes "torch.float32", a device "device:cuda:0", a slice stays a slice; an object that holds no plain
+        data becomes "<ClassName>".
+        """
+        if isinstance(value, torch.Tensor):
+            return self.ref(value)
+        if type(value) in _LITERALS:
+            return value
+        if isinstance(value, (tuple, list)):
+            items = [self.plain(item) for item in value]
+            return items if isinstance(value, list) else tuple(items)
+        if (held := children(value)) is not None:
+            return {str(key): self.plain(item) for key, item in held.items()}
+        return _in_words(value)
 
     def _storage_of(self, tensor: torch.Tensor, new: int) -> int:
         """The number of the memory behind `tensor`, `new` if it is new; a sparse tensor shares none."""
         content = next(storages(tensor), None)
         if content is None:
             return new
-        key = content._cdata
+        key = storage_key(content)
         if key not in self._storages:
             self._storages[key] = new
             weakref.finalize(content, self._note_freed, key).atexit = False
@@ -84,81 +115,69 @@ class Values:
     def _note_freed(self, key: int) -> None:
         self.freed[self._storages.pop(key)] = self.ops_seen
 
-    def claim(self, tensor: torch.Tensor) -> int:
-        """How many elements of a parameter this tensor reads that nothing read before; 0 if it is no parameter."""
+    def read(self, tensor: torch.Tensor) -> TensorRef:
+        """The tensor's TensorRef when a call reads it: `fresh` are the elements that nothing read before."""
         ref = self.ref(tensor)
-        if ref.state is None or ref.state not in self.parameters or ref.storage not in self._elements:
-            return 0
-        claimed = self._claimed.get(ref.storage, False)
-        if claimed is True:
-            return 0
-        sizes, strides, offset = _places(unwrapped(tensor), self._item_sizes[ref.storage])
-        distinct = prod(size for size, stride in zip(sizes, strides, strict=True) if stride != 0)
-        elements = self._elements[ref.storage]
-        if claimed is False and distinct == elements:
-            self._claimed[ref.storage] = True
-            return distinct
-        if claimed is False:
-            claimed = self._claimed[ref.storage] = torch.zeros(elements, dtype=torch.bool, device="cpu")
-        assert isinstance(claimed, torch.Tensor)
-        before = int(claimed.sum())
-        every = torch.arange(elements, device="cpu")
-        claimed[every.as_strided(sizes, strides, offset).reshape(-1)] = True
-        return int(claimed.sum()) - before
+        if ref.state not in self.parameters or ref.sparse:
+            return ref
+        inner = unwrapped(tensor)
+        return replace(ref, fresh=self._elements.read(str(ref.state), ref.storage, lambda: place_of(inner)))
 
     def owned(self, named: Iterable[tuple[str, torch.Tensor]]) -> dict[str, State]:
         """The parameters of a layer by their name in it, each with what this use is the first to read."""
         found = {}
         for name, parameter in named:
-            ref = self.ref(parameter)
-            found[name] = State(ref.state or name, ref.shape, ref.dtype, self.claim(parameter), parameter.requires_grad)
+            ref = self.read(parameter)
+            found[name] = State(
+                ref.state or name, ref.shape, ref.dtype, ref.fresh, parameter.requires_grad, ref.storage,
+                repeats=ref.repeats,
+            )  # fmt: skip
         return found
 
-    def unclaimed(self) -> dict[str, int]:
-        """Elements of each parameter storage that no call read, by the parameter's first name."""
-        left: dict[str, int] = {}
-        seen: set[int] = set()
-        for ref in list(self._known.values()):
-            if ref.state not in self.parameters or ref.storage in seen:
-                continue
-            seen.add(ref.storage)
-            claimed = self._claimed.get(ref.storage, False)
-            if claimed is not True:
-                read = int(claimed.sum()) if isinstance(claimed, torch.Tensor) else 0
-                if self._elements[ref.storage] > read:
-                    left[str(ref.state)] = self._elements[ref.storage] - read
-        return left
+    def unread(self) -> dict[str, int]:
+        """Elements of each parameter that no call read."""
+        return self._elements.unread()
 
     def _add_state(self, name: str, tensor: torch.Tensor, states: dict[str, State]) -> TensorRef:
-        """Register a parameter or buffer under its first name; a second name of the same storage adds nothing."""
+        """Enter a parameter or buffer; one of which every element belongs to a state before it adds nothing."""
         if tensor in self._known:
             known: TensorRef = self._known[tensor]
             return known
         self._counter += 1
-        shape, dtype = tuple(tensor.shape), str(tensor.dtype).removeprefix("torch.")
         storage = self._storage_of(tensor, self._counter)
-        state = self._states.setdefault(storage, name)
-        if state == name:
-            # Uninitialised lazy parameters have no storage; the run itself will say what to do about them.
-            states[name] = State(name, shape, dtype, tensor.numel(), tensor.requires_grad)
-            if not _is_sparse(tensor):
-                self._elements[storage] = tensor.untyped_storage().nbytes() // tensor.element_size()
-                self._item_sizes[storage] = tensor.element_size()
-        ref = TensorRef(self._counter, shape, dtype, storage, state, sparse=_is_sparse(tensor))
-        self._known[tensor] = ref
+        # Without a storage to walk, the declared shape is all there is.
+        fresh, offset, strides = tensor.numel(), 0, None
+        if tensor.layout is torch.strided:
+            item, strides = tensor.element_size(), tuple(tensor.stride())
+            offset = int(tensor.storage_offset()) * item
+            fresh = self._elements.add(name, storage, place_of(tensor), item, reads_count=states is self.parameters)
+        ref = self._note(tensor, self._counter, storage, name)
+        if fresh or not tensor.numel():
+            states[name] = State(
+                name, ref.shape, ref.dtype, fresh, tensor.requires_grad, storage, offset, strides, ref.repeats
+            )  # fmt: skip
         return ref
 
 
-def _places(tensor: torch.Tensor, item_size: int) -> tuple[tuple[int, ...], tuple[int, ...], int]:
-    """Sizes, strides and offset of what a tensor reads, in elements of the parameter that it is a view of.
+def storages(tree: Any) -> Iterator[torch.UntypedStorage]:
+    """The memory behind every tensor in nested containers; sparse tensors show none."""
+    for tensor in leaves(tree, torch.Tensor):
+        try:
+            yield tensor.untyped_storage()
+        except (NotImplementedError, RuntimeError):
+            continue
 
-    A complex number is two of a real parameter; parts of an element count as the whole.
-    """
-    wide = tensor.element_size() // item_size
-    if not wide:
-        return (tensor.untyped_storage().nbytes() // item_size,), (1,), 0
-    strides = (*(stride * wide for stride in tensor.stride()), 1)
-    return (*tensor.shape, wide), strides, int(tensor.storage_offset()) * wide
+
+def _in_words(value: Any) -> Any:
+    if isinstance(value, _NAMED):
+        return str(value)
+    if isinstance(value, torch.device):
+        return f"device:{value}"
+    if isinstance(value, torch.SymInt):
+        return value.node.maybe_as_int()
+    if isinstance(value, (torch.SymFloat, torch.SymBool)):
+        return str(value)
+    return value if isinstance(value, (int, float, str)) else f"<{type(value).__name__}>"
 
 
 def _is_sparse(tensor: torch.Tensor) -> bool:

@@ -14,8 +14,8 @@ from cnninspect.measure.backward import ACROSS_GROUPS, CONVENTION, backward_macs
 from cnninspect.measure.base import Count, explain
 from cnninspect.ops.accounting import backward
 from cnninspect.report.quantities import flops_from_macs
-from cnninspect.trace.encode import live_tensors
 from cnninspect.trace.isolation import unfused
+from cnninspect.trace.trees import leaves
 from tests.measure.models import meta_run, run_of
 
 GROUPED = ("mobilenet", "convnext", "upsampling")
@@ -35,7 +35,7 @@ def whole(counts):
 def flop_counter_mode(run):
     """Oracle: FlopCounterMode over a backward pass of its own."""
     with unfused(), FlopCounterMode(display=False) as mode:
-        ends = [tensor for tensor in live_tensors(run.model(*run.args)) if tensor.requires_grad]
+        ends = [tensor for tensor in leaves(run.model(*run.args), torch.Tensor) if tensor.requires_grad]
         forward = mode.get_total_flops()
         torch.autograd.backward(ends, [torch.ones_like(end) for end in ends])
     run.model.zero_grad(set_to_none=True)

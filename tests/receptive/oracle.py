@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from cnninspect.ops.catalogue import layer_of
-from cnninspect.trace.encode import live_tensors
+from cnninspect.trace.recorder import watch
 from cnninspect.trace.records import Call
-from cnninspect.trace.watch import watch
+from cnninspect.trace.trees import leaves
 from tests.receptive.positive import LocalAlong, PositiveFunctions, positive_twin
 
 
@@ -41,7 +41,7 @@ def hulls(
     found: dict[int, list[Hull]] = {}
 
     def collect(call: Call, output: Any) -> None:
-        found[call.index] = [hull(tensor, size) for tensor in live_tensors(output)]
+        found[call.index] = [hull(tensor, size) for tensor in leaves(output, torch.Tensor)]
 
     twin, images = positive_twin(model), impulses(channels, size)
     with PositiveFunctions(local=local):

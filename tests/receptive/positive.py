@@ -19,8 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from cnninspect.trace.encode import live_tensors
 from cnninspect.trace.names import SHAPE_QUERIES, public_name
+from cnninspect.trace.trees import leaves
 
 KEPT = {
     "F.conv1d", "F.conv2d", "F.conv3d", "F.conv_transpose1d", "F.conv_transpose2d", "F.conv_transpose3d", "F.linear",
@@ -111,7 +111,7 @@ class PositiveFunctions(TorchFunctionMode):
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         name = public_name(function)
-        handles_tensors = any(True for _ in live_tensors((args, kwargs)))
+        handles_tensors = any(True for _ in leaves((args, kwargs), torch.Tensor))
         if self.sums and name in _SUMS:
             return _SUMS[name](*args, **kwargs)
         if name in KEPT or name in SHAPE_QUERIES or not handles_tensors:

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
 from cnninspect.receptive.fields import Field, intervals
-from cnninspect.trace.encode import live_tensors
 from cnninspect.trace.recorder import record
 from cnninspect.trace.records import Trace
+from cnninspect.trace.trees import leaves
 from tests.receptive import samples_computing, samples_mixing
 from tests.receptive.samples import Sample
 
@@ -37,7 +37,7 @@ def changed(before: Tensor, after: Tensor) -> np.ndarray:
 
 def run(sample: Sample, x: Tensor) -> list[Tensor]:
     torch.manual_seed(0)
-    return list(live_tensors(sample.function(x)))
+    return list(leaves(sample.function(x), torch.Tensor))
 
 
 def reactions(sample: Sample, dim: int) -> list[np.ndarray]:

@@ -1,4 +1,4 @@
-"""Where in the user's own files the modules of a trace come from.
+"""Which lines of the user's own files a call comes from, and which of them is running.
 
 A module of a class of the user's own is where the class is defined; any other is where the class around it makes it.
 """
@@ -9,13 +9,14 @@ import ast
 import inspect
 import sys
 from functools import cache
-from types import FunctionType
+from pathlib import Path
+from types import CodeType, FunctionType
 from typing import Any
 
+import torch
 from torch import nn
 
 from cnninspect.trace.definitions import Definitions, item
-from cnninspect.trace.own_files import OwnFiles
 from cnninspect.trace.records import Trace
 
 Origin = tuple[str, str]
@@ -23,6 +24,46 @@ Origin = tuple[str, str]
 
 Place = tuple[str, ast.AST]
 """An own file, and what stands there."""
+
+_INSTALLED = {"site-packages", "dist-packages"}
+_BETWEEN = (Path(torch.__file__).resolve().parent, Path(__file__).resolve().parent)
+"""Code that stands between the model and what it calls, wherever it lies."""
+
+
+class OwnFiles:
+    """Tells files below the working directory from everything else; installed packages are not the user's own."""
+
+    def __init__(self) -> None:
+        try:
+            self._folder: Path | None = Path.cwd().resolve()
+        except FileNotFoundError:
+            self._folder = None
+        self._names: dict[str, str | None] = {}
+
+    def name(self, file: str) -> str | None:
+        """The file relative to the working directory, with slashes; None if it is not the user's own."""
+        if file not in self._names:
+            self._names[file] = self._relative(file)
+        return self._names[file]
+
+    def running_line(self, outermost: CodeType) -> str | None:
+        """`nets.py:41`: the innermost own line among the frames inside `outermost`; None if there is none."""
+        frame = sys._getframe(1)
+        while frame.f_code is not outermost and frame.f_back is not None:
+            name = self.name(frame.f_code.co_filename)
+            if name is not None:
+                return f"{name}:{frame.f_lineno}"
+            frame = frame.f_back
+        return None
+
+    def _relative(self, file: str) -> str | None:
+        if self._folder is None or file.startswith("<"):
+            return None
+        path = (self._folder / file).resolve()
+        if not path.is_relative_to(self._folder) or any(path.is_relative_to(folder) for folder in _BETWEEN):
+            return None
+        below = path.relative_to(self._folder)
+        return None if _INSTALLED & set(below.parts) else below.as_posix()
 
 
 def locate(trace: Trace, model: Any, origin: Origin | None = None) -> None:

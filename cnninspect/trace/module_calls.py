@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from threading import get_ident
 from typing import Any, Protocol
 
 import torch
@@ -12,6 +14,9 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from cnninspect.trace.records import Call
+
+Args = tuple[Any, ...]
+Kwargs = Mapping[str, Any]
 
 
 class Listener(Protocol):
@@ -23,32 +28,42 @@ class Listener(Protocol):
     def declare(self, module: nn.Module) -> None:
         """A module is about to be used for the first time."""
 
-    def open_module(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
+    def open_module(self, module: nn.Module, args: Args, kwargs: Kwargs) -> Call:
         """A module's forward begins."""
 
-    def receive(self, call: Call, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    def receive(self, call: Call, args: Args, kwargs: Kwargs) -> None:
         """The call's hooks have changed its arguments."""
+
+    def run(self, call: Call, function: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
+        """What the function returns, as the work of an open call, which this closes."""
 
     def close(self, call: Call, output: Any) -> None:
         """It ends."""
 
-    def abandon(self, call: Call) -> None:
+    def abandon(self, call: Call, error: BaseException) -> None:
         """It raised."""
+
+    def elsewhere(self, module: nn.Module) -> None:
+        """A module is called in another thread."""
 
 
 @contextmanager
 def watched_modules(listener: Listener, model: nn.Module | None) -> Iterator[None]:
-    """Tell `listener` about every module call inside, and undo every hook and wrapper on the way out.
+    """Tell `listener` about every module call of this thread inside, and undo every hook and wrapper on the way out.
 
     A global hook opens a call before the module's own hooks run (the old weight_norm computes the weight in one), and a
     wrapper around the instance's `forward` closes it, so that a `.forward()` called directly is a call too. Script
     modules take no wrapper, and modules made during the forward are met too late for one: a global hook closes those.
+    The hooks are those of the whole process: in other threads they do nothing.
     """
     watch = _Watch(listener)
     with warnings.catch_warnings():
         # What a compiled module has to say about global hooks is about these.
         warnings.filterwarnings("ignore", r"Using `torch\.compile\(module\)` when there are global hooks")
-        handles = [register_module_forward_pre_hook(watch.before), register_module_forward_hook(watch.after)]
+        handles = [
+            register_module_forward_pre_hook(watch.before),
+            register_module_forward_hook(watch.after, always_call=True),
+        ]
         try:
             for module in model.modules() if model is not None else ():
                 if not isinstance(module, torch.jit.ScriptModule):
@@ -63,9 +78,12 @@ def watched_modules(listener: Listener, model: nn.Module | None) -> Iterator[Non
 class _Watch:
     def __init__(self, listener: Listener):
         self.listener = listener
+        self._thread = get_ident()
         self._wrapped: dict[int, tuple[nn.Module, Any]] = {}
-        self._announced: list[tuple[nn.Module, Call, tuple[Any, ...]]] = []
+        self._announced: list[tuple[nn.Module, Call, Args]] = []
         self._open: list[tuple[nn.Module, Call]] = []
+        # The exception that is being handled when a call begins is not one of the call's.
+        self._handled: dict[int, BaseException | None] = {}
         # Kept alive for the run: another module in its place could get its id.
         self._made: list[nn.Module] = []
 
@@ -81,42 +99,46 @@ class _Watch:
             else:
                 module.__dict__["forward"] = original
 
-    def before(self, module: nn.Module, args: tuple[Any, ...]) -> None:
-        if self.listener.hidden():
+    def before(self, module: nn.Module, args: Args) -> None:
+        if get_ident() != self._thread or self.listener.hidden():
             return
         known = id(module) in self._wrapped
         if not known and not isinstance(module, torch.jit.ScriptModule):
             self._made.append(module)
             self.listener.declare(module)
         call = self.listener.open_module(module, args, {})
+        self._handled[call.index] = sys.exc_info()[1]
         if known:
             self._announced.append((module, call, args))
         else:
             self._open.append((module, call))
 
     def after(self, module: nn.Module, _: Any, output: Any) -> None:
-        if self._open and self._open[-1][0] is module:
-            self.listener.close(self._open.pop()[1], output)
+        """A module has run, or one of its hooks or its forward has raised."""
+        if get_ident() != self._thread:
+            return
+        for waiting in (self._announced, self._open):
+            if waiting and waiting[-1][0] is module:
+                call, error = waiting.pop()[1], sys.exc_info()[1]
+                if error is not None and error is not self._handled[call.index]:
+                    self.listener.abandon(call, error)
+                else:
+                    self.listener.close(call, output)
 
     def _seen(self, module: nn.Module) -> Any:
         """The module's forward, with the listener told before and after."""
         inner = module.forward
 
         def forward(*args: Any, **kwargs: Any) -> Any:
-            call = self._begin(module, args, kwargs)
-            if call is None:
+            if get_ident() != self._thread:
+                self.listener.elsewhere(module)
                 return inner(*args, **kwargs)
-            try:
-                output = inner(*args, **kwargs)
-            except BaseException:
-                self.listener.abandon(call)
-                raise
-            self.listener.close(call, output)
-            return output
+            call = self._begin(module, args, kwargs)
+            return inner(*args, **kwargs) if call is None else self.listener.run(call, inner, args, kwargs)
 
         return forward
 
-    def _begin(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call | None:
+    def _begin(self, module: nn.Module, args: Args, kwargs: Kwargs) -> Call | None:
         """The call that the global hook announced, or a new one; None if it makes no row."""
         if self._announced and self._announced[-1][0] is module:
             _, call, seen = self._announced.pop()
@@ -124,3 +146,35 @@ class _Watch:
                 self.listener.receive(call, args, kwargs)
             return call
         return None if self.listener.hidden() else self.listener.open_module(module, args, kwargs)
+
+
+def never_ran(model: nn.Module | None, calls: Sequence[Call]) -> list[str]:
+    """The paths of the outermost modules of which no part ran.
+
+    Modules inside a layer that was recorded whole, or inside a scripted module, whose parts cannot be watched, count
+    as run; containers that are never called themselves (ModuleList, ModuleDict) count if something in them ran or if
+    they are empty.
+    """
+    if model is None:
+        return []
+    ran = {prefix for call in calls for prefix in _prefixes(call.path)}
+    whole = {call.path for call in calls if call.layer is not None}
+    whole |= {path for path, module in model.named_modules() if isinstance(module, torch.jit.ScriptModule)}
+    idle: set[str] = set()
+    for path, module in model.named_modules():
+        above = _prefixes(path)[:-1]
+        if path in ran or whole.intersection(above) or idle.intersection(above) or _is_empty(module):
+            continue
+        idle.add(path)
+    return [path for path, _ in model.named_modules() if path in idle]
+
+
+def _prefixes(path: str) -> list[str]:
+    """The path's ancestors from the root on, and itself: "a.b" gives "", "a", "a.b"."""
+    parts = path.split(".") if path else []
+    return [".".join(parts[:length]) for length in range(len(parts) + 1)]
+
+
+def _is_empty(module: nn.Module) -> bool:
+    """A container without anything in it."""
+    return isinstance(module, (nn.ModuleList, nn.ModuleDict, nn.Sequential)) and not list(module.children())

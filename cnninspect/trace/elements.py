@@ -1,0 +1,163 @@
+"""Parameters and buffers as elements of storages: which bytes each of them takes, and which of them were read.
+
+Two parameters that lie side by side in one storage are both counted; a byte that two of them share is the first one's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Places = npt.NDArray[np.int64]
+Booleans = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Bytes:
+    """A set of bytes of one storage: runs from `starts` to before `stops`, in order and apart from each other."""
+
+    starts: Places
+    stops: Places
+
+    @classmethod
+    def of_view(cls, shape: Sequence[int], strides: Sequence[int], offset: int, item: int) -> Bytes:
+        """The bytes of a strided tensor, each once: `offset` and `strides` count elements of `item` bytes."""
+        if 0 in shape:
+            return cls.none()
+        run, start = item, offset * item
+        apart = []
+        for stride, size in sorted(zip(strides, shape, strict=True)):
+            if stride * item <= run:  # Neighbours touch or overlap; a stride of 0 repeats the same elements.
+                run += (size - 1) * stride * item
+            else:
+                apart.append((stride * item, size))
+        starts = np.array([start], np.int64)
+        for step, size in apart:
+            starts = np.add.outer(np.arange(size, dtype=np.int64) * step, starts).reshape(-1)
+        return cls(starts, starts + run) if len(starts) == 1 else _merged(starts, starts + run)
+
+    @classmethod
+    def none(cls) -> Bytes:
+        """No byte at all."""
+        return cls(np.empty(0, np.int64), np.empty(0, np.int64))
+
+    def __len__(self) -> int:
+        return int((self.stops - self.starts).sum())
+
+    def covers(self, other: Bytes) -> bool:
+        """Whether one run of these holds all of the other set; the common case, and quick."""
+        return len(self.starts) == 1 and bool(
+            not len(other.starts) or (self.starts[0] <= other.starts[0] and other.stops[-1] <= self.stops[0])
+        )
+
+    def __or__(self, other: Bytes) -> Bytes:
+        return _merged(np.concatenate((self.starts, other.starts)), np.concatenate((self.stops, other.stops)))
+
+    def __and__(self, other: Bytes) -> Bytes:
+        return _combined(self, other, np.logical_and)
+
+    def __sub__(self, other: Bytes) -> Bytes:
+        return _combined(self, other, lambda ours, theirs: ours & ~theirs)
+
+
+def _merged(starts: Places, stops: Places) -> Bytes:
+    """Runs in any order, as runs in order that neither touch nor overlap."""
+    order = np.argsort(starts, kind="stable")
+    starts, stops = starts[order], np.maximum.accumulate(stops[order])
+    first = np.concatenate(([True], starts[1:] > stops[:-1]))
+    last = np.concatenate((first[1:], [True]))
+    return Bytes(starts[first], stops[last])
+
+
+def _combined(ours: Bytes, theirs: Bytes, keep: Callable[[Booleans, Booleans], Booleans]) -> Bytes:
+    """The stretches between all ends of runs that `keep` wants, by whether they lie in the one set and the other."""
+    ends = (ours.starts, ours.stops, theirs.starts, theirs.stops)
+    places = np.concatenate(ends)
+    order = np.argsort(places, kind="stable")
+    places = places[order]
+    inside = [
+        np.cumsum(np.repeat(steps, [len(end) for end in ends])[order])[:-1] > 0
+        for steps in ((1, -1, 0, 0), (0, 0, 1, -1))
+    ]
+    kept = keep(inside[0], inside[1]) & (places[1:] > places[:-1])
+    return _merged(places[:-1][kept], places[1:][kept]) if kept.any() else Bytes.none()
+
+
+@dataclass
+class _Held:
+    """What one storage holds: the bytes of every state by name, each byte once, and those not read so far."""
+
+    states: dict[str, Bytes]
+    taken: Bytes
+    unread: Bytes
+
+
+class Elements:
+    """The bytes of parameters and buffers by storage, and which of the parameters' nobody has read yet."""
+
+    def __init__(self) -> None:
+        self._held: dict[int, _Held] = {}
+        self._items: dict[str, int] = {}
+
+    def add(self, name: str, storage: int, place: Bytes, item: int, *, reads_count: bool) -> int:
+        """Enter a state; how many of its elements no state before it holds.
+
+        `reads_count` for a parameter: what is read of it is noted.
+        """
+        held = self._held.setdefault(storage, _Held({}, Bytes.none(), Bytes.none()))
+        own = place if not len(held.taken.starts) else place - held.taken
+        if len(own) or not len(place):
+            held.states[name], self._items[name] = own, item
+        held.taken = held.taken | own
+        held.unread = held.unread | own if reads_count else held.unread
+        return len(own) // item
+
+    def has(self, storage: int) -> bool:
+        """Whether any state lies in this storage."""
+        return storage in self._held
+
+    def name(self, storage: int, place: Callable[[], Bytes], likely: str | None = None) -> str | None:
+        """The state of which a tensor at this place is a part: the likely one if it has a share, or else the first."""
+        states = self._held[storage].states
+        if len(states) <= 1:
+            return next(iter(states), None)
+        found = place()
+        names = [likely, *states] if likely in states else states
+        return next((name for name in names if name and len(states[name] & found)), None)
+
+    def read(self, name: str, storage: int, place: Callable[[], Bytes]) -> int:
+        """How many elements at this place are read for the first time, in elements of the state of this name."""
+        held = self._held.get(storage)
+        if held is None or not len(held.unread.starts):
+            return 0
+        found = place()
+        if found.covers(held.unread):
+            fresh, held.unread = len(held.unread), Bytes.none()
+        else:
+            before, held.unread = len(held.unread), held.unread - found
+            fresh = before - len(held.unread)
+        return fresh // self._items[name]
+
+    def unread(self) -> dict[str, int]:
+        """The elements of each state that nobody read."""
+        left: dict[str, int] = {}
+        for held in self._held.values():
+            for name, place in held.states.items() if len(held.unread.starts) else ():
+                if number := len(held.unread & place) // self._items[name]:
+                    left[name] = number
+        return left
+
+
+def repeats(shape: Sequence[int], strides: Sequence[int]) -> int:
+    """How often an expanded tensor shows each of its elements: the sizes whose stride is 0."""
+    return prod(size for size, stride in zip(shape, strides, strict=True) if stride == 0 and size)
+
+
+def place_of(tensor: Any) -> Bytes:
+    """The bytes of its storage that a strided tensor shows."""
+    return Bytes.of_view(tensor.shape, tensor.stride(), tensor.storage_offset(), tensor.element_size())
