@@ -326,6 +326,8 @@ class Recorder(CallTracker):
         for call in self.calls:
             parent = None if call.parent is None else moved[call.parent]
             moved[call.index] = parent if call.number < 0 else len(kept)
+            for op in call.ops:
+                self.ops[op].call = moved[call.index] or 0
             for made in [call] if call.number >= 0 else self._left_over(call):
                 made.index, made.parent = len(kept), parent
                 kept.append(made)
@@ -334,8 +336,11 @@ class Recorder(CallTracker):
         return kept
 
     def _left_over(self, call: Call) -> Iterable[Call]:
-        """The ops of a call that raised, one by one: they have run, and a counter that watches ops has seen them."""
-        for op in (self.ops[index] for index in call.ops):
+        """The ops of a call that raised, one by one: they have run, and a counter that watches ops has seen them.
+
+        A view is no work: it goes without a row.
+        """
+        for op in (self.ops[index] for index in call.ops if not self.ops[index].is_view):
             row = Call(0, call.path, 0, op.packet, None, True, args=op.args, kwargs=op.kwargs, outputs=op.outputs)
             row.number, row.ops = self.uses[site_of(row)], [op.index]
             row.training, row.where = call.training, call.where
