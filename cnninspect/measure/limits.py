@@ -9,8 +9,7 @@ from time import monotonic
 from types import TracebackType
 from typing import Any
 
-from torch.utils._python_dispatch import TorchDispatchMode
-
+from cnninspect.trace.private_torch import TorchDispatchMode
 from cnninspect.trace.records import Trace
 
 _FINEST = 0.05

@@ -60,7 +60,7 @@ def state_bytes(model: object) -> int:
     """Bytes of the storages of a module's parameters and buffers; 0 for a plain function."""
     known = _state(model) if isinstance(model, nn.Module) else iter(())
     storages: list[Any] = [tensor.untyped_storage() for tensor in known if _has_storage(tensor)]
-    return sum({storage._cdata: storage.nbytes() for storage in storages}.values())
+    return sum({storage_key(storage): storage.nbytes() for storage in storages}.values())
 
 
 def _has_storage(tensor: torch.Tensor) -> bool:
