@@ -13,20 +13,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cnninspect.errors import CnninspectError
-from cnninspect.report import hooks
+from cnninspect.report.document import HOOKS, Report
 from cnninspect.version import __version__
 
 if TYPE_CHECKING:
     from cnninspect.inspection.pipeline import inspect_model
-    from cnninspect.report.document import Report
 
 __all__ = ["CnninspectError", "Report", "__version__", "inspect_model"]
 
-hooks.text.fill("cnninspect.render:render_text")
-hooks.html.fill("cnninspect.render.html:fragment")
-hooks.assert_matches_formulas.fill("cnninspect.testing.assertions:assert_matches_formulas")
-hooks.assert_within.fill("cnninspect.testing.assertions:assert_within")
-hooks.assert_matches_baseline.fill("cnninspect.testing.assertions:assert_matches_baseline")
+HOOKS["text"].fill("cnninspect.render:render_text")
+HOOKS["html"].fill("cnninspect.render.html:fragment")
+HOOKS["assert_matches_formulas"].fill("cnninspect.testing.assertions:assert_matches_formulas")
+HOOKS["assert_within"].fill("cnninspect.testing.assertions:assert_within")
+HOOKS["assert_matches_baseline"].fill("cnninspect.testing.assertions:assert_matches_baseline")
 
 
 def __getattr__(name: str) -> Any:
@@ -34,10 +33,6 @@ def __getattr__(name: str) -> Any:
         from cnninspect.inspection.pipeline import inspect_model
 
         return inspect_model
-    if name == "Report":
-        from cnninspect.report.document import Report
-
-        return Report
     raise AttributeError(f"module 'cnninspect' has no attribute {name!r}")
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cnninspect.report import hooks
 from cnninspect.report.json_form import from_json, to_json
 from cnninspect.report.parts import (
     AlignedRows,
@@ -26,6 +26,45 @@ from cnninspect.report.rows import Check, ReceptiveField, Row, Uncounted
 
 D = TypeVar("D", bound="Document")
 R = TypeVar("R", bound="Report")
+
+
+class Hook:
+    """A function of an outer room, imported when it is called.
+
+    Imports point towards `report/`, which imports no other room; `print(report)` and `report.assert_within(...)` still
+    need a renderer and an assertion. The package fills their hooks with dotted names (`cnninspect/__init__.py`).
+    """
+
+    def __init__(self, purpose: str):
+        self.purpose = purpose
+        self._name = ""
+
+    def fill(self, name: str) -> None:
+        """Name the function: `package.module:function`."""
+        self._name = name
+
+    @property
+    def function(self) -> Any:
+        """The function itself; RuntimeError if no room has named one."""
+        if not self._name:
+            raise RuntimeError(f"nothing is registered that gives {self.purpose}")
+        module, _, name = self._name.partition(":")
+        return getattr(import_module(module), name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What the function returns."""
+        __tracebackhide__ = True
+        return self.function(*args, **kwargs)
+
+
+HOOKS = {
+    "text": Hook("a document as plain text"),
+    "html": Hook("a document as HTML for a notebook"),
+    "assert_matches_formulas": Hook("the assertion that formulas and measurements agree"),
+    "assert_within": Hook("the assertion that budgets hold"),
+    "assert_matches_baseline": Hook("the assertion that a baseline holds"),
+}
+"""Where a document looks outward: to the rooms that show it and hold it against something."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +94,12 @@ class Document:
         return kind(**{each.name: found[each.name] for each in fields(kind) if each.name in found})
 
     def __str__(self) -> str:
-        return str(hooks.text(self))
+        return str(HOOKS["text"](self))
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return str(hooks.html(self))
+        return str(HOOKS["html"](self))
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -100,17 +139,17 @@ class Report(Document):
     def assert_matches_formulas(self, *, strict: bool = False) -> None:
         """AssertionError, with every finding, if a formula and a measurement differ; if `strict`, or one is unknown."""
         __tracebackhide__ = True
-        hooks.assert_matches_formulas(self, strict=strict)
+        HOOKS["assert_matches_formulas"](self, strict=strict)
 
     def assert_within(self, **limits: int | str) -> None:
         """AssertionError unless every budget holds: `max_params="5M"`, `max_layer_share="40%"`, `min_rf=200`."""
         __tracebackhide__ = True
-        hooks.assert_within(self, **limits)
+        HOOKS["assert_within"](self, **limits)
 
     def assert_matches_baseline(self, baseline: str | Path, *, tolerance: str | None = None) -> None:
         """AssertionError, with every difference, unless the report is what a JSON file or a named baseline says."""
         __tracebackhide__ = True
-        hooks.assert_matches_baseline(self, baseline, tolerance=tolerance)
+        HOOKS["assert_matches_baseline"](self, baseline, tolerance=tolerance)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

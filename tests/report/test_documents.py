@@ -9,8 +9,7 @@ import pytest
 
 import cnninspect
 from cnninspect.checks.models import compare_models
-from cnninspect.report import hooks
-from cnninspect.report.document import Comparison, Document, FieldStudy, Report, Variation
+from cnninspect.report.document import HOOKS, Comparison, Document, FieldStudy, Hook, Report, Variation
 from cnninspect.report.formula_checks import formula_checks
 from cnninspect.report.parts import (
     Asked,
@@ -135,10 +134,9 @@ def test_only_writers_of_files_make_json():
 
 def test_a_hook_that_nobody_filled_says_so():
     with pytest.raises(RuntimeError, match="nothing is registered that gives a poem"):
-        hooks.Hook("a poem")()
+        Hook("a poem")()
 
 
 def test_every_hook_is_filled_with_a_function_that_there_is():
-    found = [hook for hook in vars(hooks).values() if isinstance(hook, hooks.Hook)]
-    assert len(found) == 5
-    assert all(callable(hook.function) for hook in found)
+    assert len(HOOKS) == 5
+    assert all(callable(hook.function) for hook in HOOKS.values())
