@@ -169,3 +169,23 @@ def test_a_field_rule_that_fails_is_never_a_match_of_the_probe(monkeypatch, erro
     fields = [row.receptive_field for row in report.rows]
     assert all(field.status.value == "unknown" and field.verdict is not Verdict.MATCH for field in fields)
     assert all(error.__name__ in field.why[0].text for field in fields)
+
+
+@pytest.mark.parametrize(("op", "fact"), [("aten.convolution", "positions"), ("aten.mm", "features")])
+def test_a_bug_in_what_tells_the_axes_makes_every_field_unknown(monkeypatch, op, fact):
+    monkeypatch.setitem(OPS, op, replace(OPS[op], **{fact: planted()}))
+    net = nn.Conv2d(3, 4, 3) if fact == "positions" else Projected()
+    report = inspect_model(net, (1, 3, 8, 8), probe=True)
+    fields = [row.receptive_field for row in report.rows if row.receptive_field is not None]
+    assert fields
+    assert all(field.status.value == "unknown" and field.verdict is not Verdict.MATCH for field in fields)
+    assert all(
+        field.why[0].text.startswith(f"the registration of {op} failed: TypeError: planted (") for field in fields
+    )
+
+
+class Projected(nn.Module):
+    """A matrix product over the last dimension, which tells that it holds features."""
+
+    def forward(self, x):
+        return torch.mm(x[0, 0], x[0, 1])

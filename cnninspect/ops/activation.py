@@ -138,7 +138,7 @@ def _softmax_field(op: Op, x: Reach, dim: int, *_: Any, **__: Any) -> Result:
 def _masked_softmax_field(op: Op, x: Reach, mask: Reach, dim: int | None = None, *_: Any) -> Result:
     """Every element sees the whole dimension; a mask that depends on an input has a layout of its own."""
     if mask.inputs:
-        raise NoRule
+        raise NoRule("the mask depends on an input")
     return mixed_along(op, x, len(x.shape) - 1 if dim is None else dim)
 
 

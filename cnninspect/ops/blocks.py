@@ -192,6 +192,8 @@ def _channels_field(op: Op, x: Reach, groups: int) -> Reach:
 
 def _windows_field(op: Op, x: Reach, dim: int, size: int, step: int) -> Reach:
     """Windows of a dimension; the index inside the window comes last."""
+    if not x.shape:
+        return x.reshaped(shape_of(op))
     rank = len(x.shape)
     dim = axis(dim, rank)
     cut = taps.windows(x.shape[dim], shape_of(op)[dim], size, step)

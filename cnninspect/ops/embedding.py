@@ -130,7 +130,7 @@ def _bag_field(
 ) -> Result:  # fmt: skip
     """A bag sees its own indices and their weights, and all of the table's column."""
     if offsets.content is None:
-        raise ReadByData if offsets.inputs else NoRule
+        raise ReadByData if offsets.inputs else NoRule("the offsets of the bags are not known")
     shape, count = shape_of(op), indices.shape[0]
     starts = offsets.content[: shape[0]]
     ends = np.append(offsets.content[1:], count)[: shape[0]]

@@ -56,7 +56,7 @@ def _repeats_spread(repeats: TensorRef, *, output_size: int | None = None) -> tu
 
 def _select_field(op: Op, x: Reach, dim: int, index: Reach) -> Reach:
     """The listed indices of a dimension."""
-    return _indexed(op, x, [axis(dim, len(x.shape))], [index])
+    return _indexed(op, x.lined(), [axis(dim, len(x.shape))], [index.lined()])
 
 
 def _index_field(op: Op, x: Reach, indices: list[Reach | None]) -> Reach:
@@ -72,24 +72,25 @@ def _masked_field(op: Op, x: Reach, mask: Reach, indices: list[Reach | None], fi
 
 def _gather_field(op: Op, x: Reach, dim: int, index: Reach, **_: Any) -> Reach:
     """An index for every element: known only where nothing varies along the dimension."""
-    shape, dim = shape_of(op), axis(dim, len(x.shape))
+    x, dim, shape = x.lined(), axis(dim, len(x.shape)), shape_of(op) or (1,)
     if x.varies(dim):
         raise ReadByData if index.inputs else NoRule(UNSEEN)
     if any(size != like for i, (size, like) in enumerate(zip(shape, x.shape, strict=True)) if i != dim):
         raise NoRule("the index leaves out a part of the tensor")
-    return merged((x.reduced([dim], op.index).expanded(shape), index), shape, op.index)
+    chosen = merged((x.reduced([dim], op.index).expanded(shape), index.lined()), shape, op.index)
+    return chosen.reshaped(shape_of(op))
 
 
 def _scatter_field(op: Op, target: Reach, dim: int, index: Reach, source: Any, *_: Any, **__: Any) -> Reach:
     """Every element may hold any of the sources along the dimension, or what it held before."""
-    dim = axis(dim, len(target.shape))
-    parts = [part for part in (index, source) if isinstance(part, Reach)]
+    target, dim = target.lined(), axis(dim, len(target.shape))
+    parts = [part.lined() for part in (index, source) if isinstance(part, Reach)]
     if any(part.varies(dim) for part in parts):
         raise ReadByData
     if any(part.shape[i] != size for part in parts for i, size in enumerate(target.shape) if i != dim):
         raise NoRule("the index covers a part of the tensor")
     spread = [spread_over(part.reduced([dim], op.index), target.shape) for part in parts]
-    return merged((target, *spread), target.shape, op.index)
+    return merged((target, *spread), target.shape, op.index).reshaped(shape_of(op))
 
 
 UNSEEN = "the numbers in the index are not known"

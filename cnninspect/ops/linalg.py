@@ -88,8 +88,10 @@ def _cross_field(op: Op, a: Reach, b: Reach, dim: int = -1) -> Reach:
 
 def _solution_field(op: Op, matrix: Reach, right: Reach, *, left: bool = True, **_: Any) -> Result:
     """A column of the solution sees the whole matrix and its own column of the right-hand side."""
-    if not left or len(right.shape) != len(matrix.shape):
-        raise NoRule
+    if not left:
+        raise NoRule("the matrix stands on the right")
+    if len(right.shape) != len(matrix.shape):
+        raise NoRule("the right-hand side has another number of dimensions than the matrix")
     shape = shape_of(op)
     last = len(shape) - 1
     whole = matrix.reduced([last - 1, last], op.index)

@@ -146,7 +146,7 @@ def _roll_field(op: Op, x: Reach, shifts: Any, dims: Any = ()) -> Reach:
 
 def _flip_field(op: Op, x: Reach, dims: list[int]) -> Reach:
     """Dimensions read from their end."""
-    for dim in axes(dims, len(x.shape)) if dims else ():
+    for dim in axes(dims, len(x.shape)) if dims and x.shape else ():
         x = stepped(x, dim, x.shape[dim] - 1, x.shape[dim], -1)
     return x
 

@@ -175,7 +175,7 @@ def _step_field(op: Op, input_gates: Reach, hidden_gates: Reach, state: Reach, *
 def _packed_field(op: Op, x: Reach, lengths: Reach, batch_first: bool) -> Result:
     """The steps of all sequences, one step after the other; the second result counts the sequences of each step."""
     if lengths.content is None:
-        raise ReadByData if lengths.inputs else NoRule
+        raise ReadByData if lengths.inputs else NoRule("the lengths are not known")
     if batch_first:
         x = x.permuted((1, 0, *range(2, len(x.shape))))
     steps, batch = x.shape[:2]

@@ -67,6 +67,11 @@ def _norm_field(op: Op, x: Reach, order: Any = None, dim: Any = None, *_: Any, *
     return reduced_over(op, x, dim)
 
 
+def _mode_field(op: Op, x: Reach, dim: int = -1, *_: Any, **given: Any) -> Result:
+    """Like any reduction, over the last dimension where none is given."""
+    return reduced_over(op, x, given.get("dim", dim))
+
+
 def _kth_field(op: Op, x: Reach, k: int, dim: int = -1, *_: Any) -> Result:
     """Like any reduction."""
     return reduced_over(op, x, dim)
@@ -114,7 +119,7 @@ register_op(
     swallows_nan=True,
 )
 register_op(*aten("argmax argmin"), output=_position, field=_field, source=_SOURCE, work=Work.COMPARISON)
-register_op("aten.mode", output=_most_frequent, field=_field, source="torch.mode", work=Work.COMPARISON)
+register_op("aten.mode", output=_most_frequent, field=_mode_field, source="torch.mode", work=Work.COMPARISON)
 register_op("aten.kthvalue", output=_kth, field=_kth_field, source="torch.kthvalue", work=Work.COMPARISON)
 
 

@@ -42,6 +42,8 @@ def _topk_field(op: Op, x: Reach, k: int, dim: int = -1, *_: Any) -> Result:
 
 def _prefix_field(op: Op, x: Reach, dim: int, **_: Any) -> Result:
     """Every element sees those up to itself."""
+    if not x.shape:
+        return (x,) * len(op.outputs)
     dim = axis(dim, len(x.shape))
 
     def change(part: Bounds) -> Bounds:

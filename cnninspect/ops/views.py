@@ -141,9 +141,15 @@ def _permute_field(op: Op, x: Reach, dims: list[int]) -> Reach:
 
 def _transpose_field(op: Op, x: Reach, first: int, second: int) -> Reach:
     """Two dimensions swapped."""
-    order = list(range(len(x.shape)))
-    order[first], order[second] = order[second], order[first]
-    return x.permuted(order)
+    return x.permuted(_swapped(len(x.shape), first, second))
+
+
+def _swapped(rank: int, first: int, second: int) -> list[int]:
+    """All dimensions in order but for two; a tensor without dimensions has none to swap."""
+    order = list(range(rank))
+    if order:
+        order[first], order[second] = order[second], order[first]
+    return order
 
 
 def _t_field(op: Op, x: Reach) -> Reach:
@@ -158,7 +164,8 @@ def _expand_field(op: Op, x: Reach, *_: Any, **__: Any) -> Reach:
 
 def _squeeze_field(op: Op, x: Reach, dims: Any = None) -> Reach:
     """Without the given dimensions where their size is 1."""
-    return x.without(dim for dim in set(axes(dims, len(x.shape))) if x.shape[dim] == 1)
+    gone = set(axes(dims, len(x.shape))) if x.shape else ()
+    return x.without(dim for dim in gone if x.shape[dim] == 1)
 
 
 def _unsqueeze_field(op: Op, x: Reach, dim: int) -> Reach:
@@ -196,9 +203,7 @@ def _permuted_back(op: Op, position: int, whole: Reach, part: Reach, dims: list[
 
 
 def _transposed_back(op: Op, position: int, whole: Reach, part: Reach, first: int = 0, second: int = -1) -> Reach:
-    order = list(range(len(whole.shape)))
-    order[first], order[second] = order[second], order[first]
-    return part.permuted(order)
+    return part.permuted(_swapped(len(whole.shape), first, second))
 
 
 # --- the ops ------------------------------------------------------------------------------------------------------

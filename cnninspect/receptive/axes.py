@@ -5,27 +5,33 @@ An engine that follows every dimension of the inputs, up to the first such op, t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from cnninspect.receptive.engine import Engine
 from cnninspect.receptive.knowledge import Knowledge
 from cnninspect.receptive.reach import Axis
 from cnninspect.report.quantities import Shape
+from cnninspect.report.reasons import Cause, Reason, ask
 from cnninspect.trace.records import Call, Op, TensorRef, Trace
+
+T = TypeVar("T")
 
 Dims = tuple[int, ...]
 
 
-def of_inputs(trace: Trace, knowledge: Knowledge) -> dict[str, tuple[Axis, ...]]:
-    """The spatial axes of every input, by its name.
+def of_inputs(trace: Trace, knowledge: Knowledge) -> tuple[dict[str, tuple[Axis, ...]], Reason | None]:
+    """The spatial axes of every input, by its name; and why they may be wrong, where asking an op failed.
 
     [N, C, *space] has all dimensions from the third on, unless the ops tell otherwise. A convolution says what it
     slides over, wherever in the input that lies: the space of [C, H, W] is H and W, that of [N, T, C] which is
     transposed first is T. A recurrent or attention layer says by `batch_first` which dimension holds its steps.
     Without these, a product or layer norm over the last of at least three dimensions says that it holds features.
     """
-    told = _Listener(trace, knowledge).told()
-    return {name: _axes(name, ref.shape, told.get(name, _usual(ref))) for name, ref in trace.inputs.items()}
+    listener = _Listener(trace, knowledge)
+    told = listener.told()
+    axes = {name: _axes(name, ref.shape, told.get(name, _usual(ref))) for name, ref in trace.inputs.items()}
+    return axes, listener.failure
 
 
 def _axes(name: str, shape: Shape, dims: Iterable[int]) -> tuple[Axis, ...]:
@@ -40,6 +46,7 @@ class _Listener:
     """What the ops of a trace say about the dimensions of its inputs."""
 
     def __init__(self, trace: Trace, knowledge: Knowledge):
+        self.failure: Reason | None = None
         self._trace = trace
         self._known = knowledge
         every = {name: _axes(name, ref.shape, range(len(ref.shape))) for name, ref in trace.inputs.items()}
@@ -78,7 +85,16 @@ class _Listener:
     def _positions(self, op: Op) -> int:
         """How many of the last dimensions of its first argument an op takes for positions."""
         known = self._known.op(op)
-        return 0 if known is None or known.positions is None else known.positions(op)
+        return 0 if known is None or known.positions is None else self._asked(op, known.positions, 0)
+
+    def _asked(self, op: Op, fact: Callable[[Op], T], otherwise: T) -> T:
+        """What an op's registration says of its arguments; an error in it is noted."""
+        said = ask(f"the registration of {op.packet}", fact, op)
+        if not isinstance(said, Reason):
+            return said
+        if said.cause is Cause.FAILED:
+            self.failure = self.failure or said
+        return otherwise
 
     def _decision(self, op: Op, name: str) -> Dims | None:
         ref = self._trace.inputs[name]
@@ -121,7 +137,7 @@ class _Listener:
     def _hint(self, op: Op, name: str) -> Dims | None:
         """What follows from which dimension of an input is mixed: the last of at least three holds features."""
         known = self._known.op(op)
-        pairs = () if known is None or known.features is None else known.features(op)
+        pairs = () if known is None or known.features is None else self._asked(op, known.features, ())
         mixed = next(filter(None, (self._along(x, name, dim) for x, dim in pairs)), set())
         ref = self._trace.inputs[name]
         rank = len(ref.shape)

@@ -24,9 +24,13 @@ class Engine:
     written through a view, with the op that ended them.
 
     Values that depend on numbers which Python code has read are unknown: see `effects.ReadOut`.
+
+    `doubt` is why the axes may be the wrong ones: then every field is unknown.
     """
 
-    def __init__(self, trace: Trace, axes: Mapping[str, Sequence[Axis]], knowledge: Knowledge):
+    def __init__(
+        self, trace: Trace, axes: Mapping[str, Sequence[Axis]], knowledge: Knowledge, doubt: Reason | None = None
+    ):
         self._known = knowledge.op
         self.reaches: dict[int, Reach] = {}
         self.made: dict[int, int] = {}
@@ -39,7 +43,9 @@ class Engine:
         self._read_out = ReadOut(trace)
         self._calls = trace.calls
         for name, ref in trace.inputs.items():
-            self.reaches[ref.value] = reach.of_input(name, ref.shape, axes[name])
+            own = reach.of_input(name, ref.shape, axes[name])
+            unknown = Reach(ref.shape, {}, own.inputs, f"the axes of {name}", why=doubt)
+            self.reaches[ref.value] = own if doubt is None else unknown
 
     def of(self, ref: TensorRef) -> Reach:
         """The reach of a tensor; one that no op made is a constant."""

@@ -88,8 +88,9 @@ class Fields(Mapping[int, Field]):
 
     def __init__(self, trace: Trace, knowledge: Knowledge, axes: Mapping[str, tuple[Axis, ...]] | None = None):
         self.trace = trace
-        self.axes = of_inputs(trace, knowledge) if axes is None else axes
-        self.engine = Engine(trace, self.axes, knowledge)
+        told, doubt = of_inputs(trace, knowledge) if axes is None else (axes, None)
+        self.axes: Mapping[str, tuple[Axis, ...]] = told
+        self.engine = Engine(trace, self.axes, knowledge, doubt)
         for op in trace.ops:
             self.engine.run(op)
         self.engine.finish(len(trace.ops))

@@ -54,9 +54,13 @@ class Reach:
         """Whether the forms mean anything."""
         return self.unknown is None and self.data_dependent is None
 
+    def lined(self) -> Reach:
+        """With at least one dimension: ops take a tensor without any for one of a single element."""
+        return self if self.shape else self.reshaped((1,))
+
     def varies(self, dim: int) -> bool:
         """Whether the field differs along a dimension."""
-        return any(forms.varies(dim) for forms in self.forms.values())
+        return bool(self.shape) and any(forms.varies(dim) for forms in self.forms.values())
 
     def moved(self, shape: Shape, change: Callable[[Bounds], Bounds]) -> Reach:
         """The reach of a tensor of `shape` that `change` makes of this one."""
@@ -89,14 +93,14 @@ class Reach:
 
     def reduced(self, dims: Iterable[int], by: int) -> Reach:
         """The hull over dimensions, which stay with size 1; `by` is the index of the op that contracts them."""
-        contracted = tuple(dims)
+        contracted = tuple(dims) if self.shape else ()
         shape = tuple(1 if dim in contracted else size for dim, size in enumerate(self.shape))
         forms = {axis: of_axis.reduced(forms, contracted, by) for axis, forms in self.forms.items()}
         return Reach(shape, forms, self.inputs)
 
     def without(self, dims: Iterable[int]) -> Reach:
         """Without dimensions of size 1."""
-        gone = sorted(dims, reverse=True)
+        gone = sorted(dims, reverse=True) if self.shape else []
         shape = tuple(size for dim, size in enumerate(self.shape) if dim not in gone)
         return self.moved(shape, lambda part: reduce(lambda rest, dim: rest.picked(dim, 0), gone, part))
 

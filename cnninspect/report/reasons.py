@@ -60,6 +60,9 @@ class Declined(Exception):
 
     cause: ClassVar[Cause] = Cause.NOT_COVERED
 
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+
 
 def ask(what: str, function: Callable[..., T], *args: Any, **kwargs: Any) -> T | Reason:
     """What a function of the analytic side answers, or the Reason why there is no answer.

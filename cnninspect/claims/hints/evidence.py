@@ -179,5 +179,5 @@ def _answer(ask: Any) -> Iterator[Any]:
     """What a formula says; nothing where the altered layer is one that cannot be."""
     try:
         yield ask()
-    except (NoFormula, LookupError, ArithmeticError, TypeError):
+    except NoFormula:
         return
