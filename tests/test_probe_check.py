@@ -63,6 +63,16 @@ JUDGED = [
     pytest.param(lambda x: x > 0.5, PIXELS, Verdict.UNKNOWN, id="compared"),
     pytest.param(lambda x: torch.nan_to_num(x), PIXELS, Verdict.UNKNOWN, id="swallowed"),
     pytest.param(lambda x: F.avg_pool1d(torch.nan_to_num(x), 1), PIXELS, Verdict.UNKNOWN, id="swallowed-before"),
+    pytest.param(lambda x: x**0, PIXELS, Verdict.UNKNOWN, id="a-power-that-is-1"),
+    pytest.param(lambda x: 1.0**x, PIXELS, Verdict.UNKNOWN, id="a-power-of-1"),
+    pytest.param(lambda x: x**2, PIXELS, Verdict.MATCH, id="a-power"),
+    pytest.param(lambda x: x**2, field([0] * 8, [7] * 8), Verdict.DIFFER, id="a-power-said-to-see-everything"),
+    pytest.param(
+        lambda x: torch.fake_quantize_per_tensor_affine(x, 0.1, 0, -128, 127), PIXELS, Verdict.UNKNOWN, id="quantised"
+    ),
+    pytest.param(
+        lambda x: torch.linalg.vector_norm(x, 0, 1, True), PIXELS, Verdict.UNKNOWN, id="a-count-of-what-is-not-0"
+    ),
     pytest.param(lambda x: torch.where(x > 0, x, x), PIXELS, Verdict.MATCH, id="could-swallow-but-does-not"),
     pytest.param(lambda x: torch.nan_to_num(x).flip(2), field([7] * 8, [7] * 8), Verdict.UNKNOWN, id="swallowed-whole"),
     pytest.param(lambda x: torch.zeros(1, 1, WIDTH), NONE, Verdict.MATCH, id="constant"),

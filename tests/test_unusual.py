@@ -12,7 +12,7 @@ from torch.nn.attention.flex_attention import flex_attention
 from cnninspect import inspect_model
 from cnninspect.inspection.accounts.backward import Backward
 from cnninspect.inspection.accounts.memory import Memory
-from cnninspect.report.quantities import Status
+from cnninspect.report.quantities import Status, Verdict
 
 
 class PerSample(nn.Module):
@@ -190,3 +190,89 @@ class Branches(nn.Module):
 def test_cond_takes_the_branch_that_ran(sign, macs):
     report = inspect_model(Branches(), inputs_from=lambda: (sign * torch.ones(5, 4),))
     assert (report.run["device"], report.total("macs").value) == ("cpu", macs)
+
+
+class AttentionPool(nn.Module):
+    """CLIP's attention pool over 7x7 positions and their mean: its four projections are linear layers' weights."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 64, 3, padding=1)
+        self.position = nn.Parameter(torch.randn(7 * 7 + 1, 64))
+        self.k, self.q, self.v = (nn.Linear(64, 64) for _ in range(3))
+        self.out = nn.Linear(64, 32)
+
+    def forward(self, x):
+        x = self.conv(x).flatten(2).permute(2, 0, 1)
+        x = torch.cat([x.mean(0, keepdim=True), x]) + self.position[:, None]
+        biases = torch.cat([self.q.bias, self.k.bias, self.v.bias])
+        return F.multi_head_attention_forward(
+            x, x, x, 64, 4, None, biases, None, None, False, 0.0, self.out.weight, self.out.bias,
+            use_separate_proj_weight=True, training=False, need_weights=False,
+            q_proj_weight=self.q.weight, k_proj_weight=self.k.weight, v_proj_weight=self.v.weight,
+        )[0][0]  # fmt: skip
+
+
+def test_attention_projects_to_another_number_of_features():
+    report = inspect_model(AttentionPool(), (1, 3, 7, 7))
+    attention = next(row for row in report.rows if row.kind == "F.multi_head_attention_forward")
+    # 50 positions: three projections to 64 features and one to 32, and 50 * 50 pairs of 64 features twice.
+    assert attention.macs.value == 50 * 64 * (3 * 64 + 32) + 2 * 50 * 50 * 64 == 1_036_800
+    assert (attention.output_shape.value, attention.verdict) == (((50, 1, 32),), Verdict.MATCH)
+    # The convolution, the table of positions, three linear layers and the last one.
+    params = (64 * 3 * 9 + 64) + 50 * 64 + 3 * (64 * 64 + 64) + (64 * 32 + 32)
+    assert report.totals["params"].value == params == 19_552
+
+
+class Octave(nn.Conv2d):
+    """Takes two maps, and uses the first half of its weights on one of them."""
+
+    def forward(self, high, low=None):
+        return F.conv2d(high, self.weight[:4], self.bias[:4])
+
+
+class Modulated(nn.Conv2d):
+    """Takes a style that scales its weights, and moves by two pixels whatever it declares."""
+
+    def forward(self, x, style):
+        return F.conv2d(x, self.weight * style, self.bias, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("layer", "second", "shape", "macs"),
+    [
+        # Four kernels of 3*3*3 at 6*6 positions; eight at 4*4.
+        pytest.param(Octave(3, 8, 3), lambda x: None, (1, 4, 6, 6), 6 * 6 * 4 * 27, id="octave"),
+        pytest.param(Modulated(3, 8, 3), lambda x: x.mean(), (1, 8, 4, 4), 4 * 4 * 8 * 27, id="modulated"),
+    ],
+)
+def test_a_convolution_whose_forward_takes_more_is_counted_by_what_it_does(layer, second, shape, macs):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = layer
+
+        def forward(self, x):
+            return self.layer(x, second(x))
+
+    report = inspect_model(Net(), (1, 3, 8, 8))
+    row = next(row for row in report.rows if row.path == "layer" and not row.functional)
+    assert (row.output_shape.value, row.macs.value, row.verdict) == ((shape,), macs, Verdict.MATCH)
+    assert ("2 parameters used only in part" in " ".join(report.notes)) is isinstance(layer, Octave)
+
+
+class Policy(nn.Module):
+    """Returns a distribution, which checks its arguments."""
+
+    def __init__(self):
+        super().__init__()
+        self.mean = nn.Linear(10, 5)
+
+    def forward(self, x):
+        return torch.distributions.Normal(self.mean(x), 1.0)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_distribution_costs_what_makes_its_parameters(batch):
+    macs = inspect_model(Policy(), (batch, 10)).totals["macs"]
+    assert (macs.value, macs.status) == (batch * 10 * 5, Status.EXACT)

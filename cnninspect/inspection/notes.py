@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from cnninspect.inspection.findings import Findings
 from cnninspect.measure.memory import taken_apart
+from cnninspect.ops.rules import numel
 from cnninspect.report.quantities import Status, Verdict
 from cnninspect.report.reasons import Reason
 from cnninspect.report.rows import Uncounted
@@ -30,9 +31,12 @@ def notes_of(findings: Findings) -> Iterator[str]:
     trace = findings.trace
     if trace.never_ran:
         yield f"{_count(trace.never_ran, 'module')} never ran: {_some(trace.never_ran)}."
-    idle = [name for name in trace.unread if not any(name.startswith(f"{path}.") for path in trace.never_ran)]
-    if idle:
+    unread = [name for name in trace.unread if not any(name.startswith(f"{path}.") for path in trace.never_ran)]
+    parts = [name for name in unread if trace.unread[name] < numel(trace.parameters[name].shape)]
+    if idle := [name for name in unread if name not in parts]:
         yield f"{_count(idle, 'parameter')} not used in this pass: {_some(idle)}; totals.params counts them."
+    if parts:
+        yield f"{_count(parts, 'parameter')} used only in part: {_some(parts)}; totals.params counts them whole."
     if trace.unregistered:
         yield (
             f"{trace.unregistered:,} elements of parameters are used that the model does not register "

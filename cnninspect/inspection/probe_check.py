@@ -18,7 +18,7 @@ from cnninspect.ops.registry import rule_of
 from cnninspect.receptive.fields import Field
 from cnninspect.receptive.reach import Axis
 from cnninspect.report.quantities import Verdict
-from cnninspect.report.reasons import Cause, Reason
+from cnninspect.report.reasons import Cause, Reason, ask
 from cnninspect.trace.records import Call, Op, TensorRef, Trace
 
 FieldsOf = Callable[[Call], Sequence[Field]]
@@ -187,11 +187,14 @@ def _swallows(op: Op, result: TensorRef) -> str | None:
     Ops say so in their registration; so does every op that makes integers or booleans of floating point.
     """
     rule = rule_of(op)
-    if rule is not None and isinstance(rule.swallows_nan, str):
-        return f"{op.packet} {rule.swallows_nan}"
+    said = rule.swallows_nan if rule is not None else False
+    told = ask(f"the registration of {op.packet}", said, op) if callable(said) else said
+    if isinstance(told, Reason):
+        return str(told)
+    if isinstance(told, str):
+        return f"{op.packet} {told}"
     to_integers = not _has_nan(result.dtype) and any(_has_nan(ref.dtype) for ref in op.inputs)
-    swallows = (rule is not None and rule.swallows_nan) or to_integers
-    return f"{op.packet} may turn NaN into a number" if swallows else None
+    return f"{op.packet} may turn NaN into a number" if told or to_integers else None
 
 
 def _has_nan(dtype: str) -> bool:

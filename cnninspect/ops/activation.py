@@ -150,6 +150,14 @@ register_op(
     work=Work.ELEMENTWISE,
 )
 register_op(
+    "aten.softshrink",
+    output=same,
+    field=elementwise,
+    source="torch.nn.Softshrink: older versions of torch make 0 of NaN",
+    work=Work.ELEMENTWISE,
+    swallows_nan=True,
+)
+register_op(
     *aten("rrelu_with_noise(_)"), output=same, field=elementwise, source="torch.nn.RReLU", work=Work.ELEMENTWISE
 )
 register_op(

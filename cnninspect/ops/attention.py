@@ -133,20 +133,25 @@ def _batch(use: Use) -> Shape:
     return () if len(use.input) == 2 else (use.input[0 if use["batch_first"] else 1],)
 
 
+def _features(use: Use) -> int:
+    """Features of the output: E in the layer; the function takes a projection to any number (CLIP's attention pool)."""
+    return int(use.hyper.get("out_features", use["embed_dim"]))
+
+
 def multihead_output(use: Use) -> tuple[Shape, ...]:
-    """Output in the query's layout with E features; with need_weights also the weights [N, L, S], or [N, h, L, S]."""
+    """The query's layout, projected to E features; with need_weights also the weights [N, L, S], or [N, h, L, S]."""
     target, _, source = _lengths(use)
     heads: Shape = () if use["average_attn_weights"] else (use["num_heads"],)
-    output = (*use.input[:-1], use["embed_dim"])
+    output = (*use.input[:-1], _features(use))
     return (output, (*_batch(use), *heads, target, source)) if use["need_weights"] else (output,)
 
 
 def multihead_params(use: Use) -> dict[str, int]:
-    """Four projections: E*E of the query, E*kdim, E*vdim, and E*E of the output; in_proj_weight holds the first three.
+    """Projections: E*E of the query, E*kdim, E*vdim, and E*out of the output; in_proj_weight holds the first three.
 
     Source: torch.nn.MultiheadAttention, constructor.
     """
-    embed = use["embed_dim"]
+    embed, out = use["embed_dim"], _features(use)
     return {
         "in_proj_weight": 3 * embed * embed,
         "q_proj_weight": embed * embed,
@@ -155,19 +160,19 @@ def multihead_params(use: Use) -> dict[str, int]:
         "in_proj_bias": 3 * embed,
         "bias_k": embed,
         "bias_v": embed,
-        "out_proj.weight": embed * embed,
-        "out_proj.bias": embed,
+        "out_proj.weight": embed * out,
+        "out_proj.bias": out,
     }
 
 
 def multihead_macs(use: Use) -> int:
-    """Projections N * (L*E*E + S*kdim*E + S*vdim*E + L*E*E), and L*S*E twice for scores and weighted sum.
+    """Projections N * (L*E*E + S*kdim*E + S*vdim*E + L*E*out), and L*S*E twice for scores and weighted sum.
 
     S counts appended entries in the products but not in the projections. Source: Vaswani et al. 2017, section 3.2.2.
     """
     embed = use["embed_dim"]
     target, given, source = _lengths(use)
-    projections = 2 * target * embed * embed + given * (use["kdim"] + use["vdim"]) * embed
+    projections = target * embed * (embed + _features(use)) + given * (use["kdim"] + use["vdim"]) * embed
     return int(numel(_batch(use)) * (projections + 2 * target * source * embed))
 
 
@@ -194,13 +199,15 @@ def _functional_call(
         raise NoFormula("static keys or values replace projections")
     hyper = {
         "embed_dim": embed_dim_to_check, "num_heads": num_heads, "kdim": key.shape[-1], "vdim": value.shape[-1],
+        "out_features": out_proj_weight.shape[0],
         "batch_first": False, "bias_kv": int(bias_k is not None), "add_zero_attn": int(add_zero_attn),
         "need_weights": need_weights, "average_attn_weights": average_attn_weights,
     }  # fmt: skip
+    apart = {"q_proj_weight": q_proj_weight, "k_proj_weight": k_proj_weight, "v_proj_weight": v_proj_weight}
     state = {
-        "in_proj_weight": in_proj_weight, "in_proj_bias": in_proj_bias, "bias_k": bias_k, "bias_v": bias_v,
+        **(apart if use_separate_proj_weight else {"in_proj_weight": in_proj_weight}),
+        "in_proj_bias": in_proj_bias, "bias_k": bias_k, "bias_v": bias_v,
         "out_proj.weight": out_proj_weight, "out_proj.bias": out_proj_bias,
-        "q_proj_weight": q_proj_weight, "k_proj_weight": k_proj_weight, "v_proj_weight": v_proj_weight,
     }  # fmt: skip
     return Use((query.shape, key.shape, value.shape), hyper, state)
 

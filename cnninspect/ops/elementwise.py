@@ -94,6 +94,30 @@ register_op(
     work=Work.COMPARISON,
     swallows_nan=True,
 )
+
+
+def _may_be_one(op: Op) -> bool:
+    """Whether a power may be x**0 or 1**x, which are 1 for NaN too."""
+    base, exponent = op.args[:2]
+    return isinstance(exponent, TensorRef) or exponent == 0 or (base == 1 and not isinstance(base, TensorRef))
+
+
+register_op(
+    *aten("pow(_)"),
+    output=broadcast_tensors,
+    field=elementwise,
+    source="torch.pow",
+    work=Work.ELEMENTWISE,
+    swallows_nan=_may_be_one,
+)
+register_op(
+    *aten("copysign hypot(_)"),
+    output=broadcast_tensors,
+    field=elementwise,
+    source="torch.copysign (takes the sign of NaN), torch.hypot (inf beside NaN)",
+    work=Work.ELEMENTWISE,
+    swallows_nan=True,
+)
 register_op(
     *aten("isnan isinf isposinf isneginf"),
     output=same,
@@ -117,17 +141,17 @@ register_op(
     work=Work.COMPARISON,
 )
 register_op(
-    *aten("copysign_ xlogy_ gcd_ lcm_ floor_divide_"),
+    *aten("xlogy_ gcd_ lcm_ floor_divide_"),
     output=same,
     field=elementwise,
     source="torch, Pointwise Ops, in place",
     work=Work.ELEMENTWISE,
 )
 register_op(
-    "aten.heaviside_",
+    *aten("heaviside_ copysign_"),
     output=same,
     field=elementwise,
-    source="torch.Tensor.heaviside_",
+    source="torch.Tensor.heaviside_, torch.Tensor.copysign_",
     work=Work.ELEMENTWISE,
     swallows_nan=True,
 )
@@ -153,8 +177,9 @@ register_op(
     ),
     output=twice_same,
     field=elementwise,
-    source="torch.fake_quantize_per_tensor_affine, torch.fake_quantize_per_channel_affine",
+    source="torch.fake_quantize_per_tensor_affine, torch.fake_quantize_per_channel_affine; a range without NaN",
     work=Work.ELEMENTWISE,
+    swallows_nan=True,
 )
 register_op(
     "aten._fused_moving_avg_obs_fq_helper",
@@ -167,6 +192,7 @@ register_op(
     *aten("quantize_per_tensor quantize_per_channel dequantize"),
     output=same,
     field=elementwise,
-    source="torch.quantize_per_tensor, torch.quantize_per_channel, torch.dequantize",
+    source="torch.quantize_per_tensor, torch.quantize_per_channel, torch.dequantize; a range without NaN",
     work=Work.ELEMENTWISE,
+    swallows_nan=True,
 )

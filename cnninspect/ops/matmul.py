@@ -7,6 +7,7 @@ from typing import Any
 
 from cnninspect.ops.registry import Adapter, Formula, NoFormula, Use, Work, aten, register, register_op
 from cnninspect.ops.rules import broadcast, numel, product, shape_of
+from cnninspect.receptive.knowledge import NoRule
 from cnninspect.receptive.reach import Reach, merged
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op, TensorRef, tensors
@@ -134,19 +135,26 @@ def _field(op: Op, a: Reach, b: Reach, *_: Any) -> Reach:
     return product(op, a, b)
 
 
-def _added_field(op: Op, added: Reach, a: Reach, b: Reach, **_: Any) -> Reach:
+def _sum(op: Op, added: Reach, *products: Reach, beta: complex = 1, alpha: complex = 1, **_: Any) -> Reach:
+    """beta * added + alpha * product; with a beta of 0 what stands in `added` is ignored, as torch.addmm says."""
+    if alpha == 0:
+        raise NoRule("the product is multiplied by 0, and it depends on the kernel whether it is looked at")
+    return merged(products if beta == 0 else (*products, added), shape_of(op), op.index)
+
+
+def _added_field(op: Op, added: Reach, a: Reach, b: Reach, **scales: Any) -> Reach:
     """A (batched) matrix product and what is added to it."""
-    return merged((product(op, a, b), added), shape_of(op), op.index)
+    return _sum(op, added, product(op, a, b), **scales)
 
 
-def _summed_field(op: Op, added: Reach, a: Reach, b: Reach, **_: Any) -> Reach:
+def _summed_field(op: Op, added: Reach, a: Reach, b: Reach, **scales: Any) -> Reach:
     """The products of a batch, added up, and what is added to them."""
-    return merged((product(op, a, b).reduced([0], op.index).without([0]), added), shape_of(op), op.index)
+    return _sum(op, added, product(op, a, b).reduced([0], op.index).without([0]), **scales)
 
 
-def _outer_field(op: Op, added: Reach, column: Reach, row: Reach, **_: Any) -> Reach:
+def _outer_field(op: Op, added: Reach, column: Reach, row: Reach, **scales: Any) -> Reach:
     """Element (i, j) sees element i of the one vector, j of the other, and what they are added to."""
-    return merged((added, column.reshaped((*column.shape, 1)), row), shape_of(op), op.index)
+    return _sum(op, added, column.reshaped((*column.shape, 1)), row, **scales)
 
 
 def _vector_field(op: Op, a: Reach, b: Reach) -> Reach:
@@ -154,10 +162,9 @@ def _vector_field(op: Op, a: Reach, b: Reach) -> Reach:
     return product(op, a, b.reshaped((*b.shape, 1))).without([1])
 
 
-def _added_vector_field(op: Op, added: Reach, a: Reach, b: Reach, **_: Any) -> Reach:
+def _added_vector_field(op: Op, added: Reach, a: Reach, b: Reach, **scales: Any) -> Reach:
     """[n, k] x [k] and what is added to it."""
-    seen = product(op, a, b.reshaped((*b.shape, 1))).without([1])
-    return merged((seen, added), shape_of(op), op.index)
+    return _sum(op, added, _vector_field(op, a, b), **scales)
 
 
 def _dot_field(op: Op, a: Reach, b: Reach) -> Reach:

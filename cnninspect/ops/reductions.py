@@ -102,11 +102,26 @@ register_op(
     *aten("linalg_vector_norm norm"),
     output=_vector_norm,
     field=_norm_field,
-    source="torch.linalg.vector_norm, torch.norm",
+    source="torch.linalg.vector_norm, torch.norm; the norm of order 0 counts NaN as one element",
     work=Work.REDUCTION,
+    swallows_nan=lambda op: op.args[1:2] == (0,),
 )
 register_op("aten.trace", output=_scalar, field=_trace_field, source="torch.trace", work=Work.REDUCTION)
-register_op("aten.dist", output=_scalar, field=everything, source="torch.dist", work=Work.REDUCTION)
+register_op(
+    "aten.dist",
+    output=_scalar,
+    field=everything,
+    source="torch.dist; that of order 0 counts NaN as one element",
+    work=Work.REDUCTION,
+    swallows_nan=lambda op: op.args[2:3] == (0,),
+)
+register_op(
+    *aten("_is_all_true _is_any_true"),
+    output=_scalar,
+    field=everything,
+    source="torch.all, torch.any of booleans, as torch.distributions checks its arguments",
+    work=Work.REDUCTION,
+)
 register_op(*aten("amax amin"), output=_over, field=_field, source=_SOURCE, work=Work.COMPARISON)
 register_op(*aten("aminmax _aminmax"), output=_over_twice, field=_field, source=_SOURCE, work=Work.COMPARISON)
 register_op(*aten("max min median"), output=_extreme, field=_field, source=_SOURCE, work=Work.COMPARISON)

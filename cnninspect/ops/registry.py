@@ -134,7 +134,8 @@ class OpRule:
 
     - `operations`: how many operations of its class it does, where that is not the larger of input and output;
     - `operands`: the tensors whose gradient is a product as large as the op; NoFormula where that has no closed form;
-    - `stops_gradient`, `swallows_nan`: no gradient passes, or NaN may go in where none comes out (in words how);
+    - `stops_gradient`: no gradient passes;
+    - `swallows_nan`: NaN may go in where none comes out; in words how, or a function that tells by the arguments;
     - `slides`, `put_back`, `content`, `positions`, `features`: what receptive.knowledge.OpKnowledge says of them.
     """
 
@@ -146,7 +147,7 @@ class OpRule:
     operations: Callable[[Op], int] | None = None
     operands: Callable[[Op], Sequence[TensorRef]] = every_operand
     stops_gradient: bool = False
-    swallows_nan: bool | str = False
+    swallows_nan: bool | str | Callable[[Op], bool] = False
     slides: bool = False
     put_back: PutBack | None = None
     content: Callable[[Op, Sequence[Reach]], Indices | None] | None = None

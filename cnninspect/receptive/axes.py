@@ -5,7 +5,7 @@ An engine that follows every dimension of the inputs, up to the first such op, t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from cnninspect.receptive.engine import Engine
@@ -137,7 +137,8 @@ class _Listener:
     def _hint(self, op: Op, name: str) -> Dims | None:
         """What follows from which dimension of an input is mixed: the last of at least three holds features."""
         known = self._known.op(op)
-        pairs = () if known is None or known.features is None else self._asked(op, known.features, ())
+        none: Sequence[tuple[TensorRef, int]] = ()
+        pairs = none if known is None or known.features is None else self._asked(op, known.features, none)
         mixed = next(filter(None, (self._along(x, name, dim) for x, dim in pairs)), set())
         ref = self._trace.inputs[name]
         rank = len(ref.shape)

@@ -1,12 +1,16 @@
 """Each usual slip, made by hand, and the hint that recognises it. A claim is the slip's own arithmetic, written out."""
 
 from collections import OrderedDict
+from dataclasses import replace
 from functools import cache
 
 import pytest
 from torch import nn
 
 from cnninspect import inspect_model
+from cnninspect.claims.hints.evidence import Layer
+from cnninspect.claims.hints.slips import SLIPS
+from cnninspect.ops.registry import MODULES
 from tests.checks.claiming import checked
 
 IMAGE = (1, 3, 16, 16)
@@ -238,3 +242,27 @@ STRIDES = [
 def test_the_stride_of_a_bottleneck(strides, row, cell, hint, tmp_path):
     report = inspect_model(Bottleneck(*strides), (1, 8, 16, 16))
     assert hint in hints(report, tmp_path, f"layer,kind,output_shape,macs\n{row}\n")[cell]
+
+
+def test_a_bug_in_the_search_for_a_slip_costs_only_the_hint(tmp_path, monkeypatch):
+    """Of a padding of 1 on a kernel of 3 follows 16x16; a claim of 14x14 leaves the padding out."""
+
+    def planted(use):
+        raise TypeError("planted")
+
+    report = inspect_model(nn.Sequential(OrderedDict(a=CONV)), IMAGE)
+    monkeypatch.setitem(MODULES, "Conv2d", replace(MODULES["Conv2d"], output=planted))
+    hint = hints(report, tmp_path, "layer,output_shape\na,8x14x14\n")["a", "output_shape"]
+    assert hint.startswith("the search for the slip failed: TypeError: planted (")
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [nn.ConstantPad1d(2, 0.0), nn.CircularPad2d(1), nn.ZeroPad2d((1, 2, 0, 1)), nn.Conv2d(3, 8, 3, padding="same")],
+    ids=repr,
+)
+def test_no_slip_fails_where_a_layer_writes_its_padding_otherwise(layer):
+    shape = (1, 3, 16) if isinstance(layer, nn.ConstantPad1d) else IMAGE
+    (row,) = (row for row in inspect_model(nn.Sequential(layer), shape).rows if row.leaf)
+    for slip in SLIPS:
+        slip.numbers(Layer.of(row))

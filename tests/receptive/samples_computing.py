@@ -62,6 +62,8 @@ MIXING = [
     Sample("aten.bmm", lambda x: x[0] @ x[0].transpose(1, 2)),
     Sample("aten.addmm aten.addmm_", lambda x: (x[0, 0] @ x[0, 1].T).addmm_(x[0, 0], weights(6, 5))
            + torch.addmm(x[0, 0, 0, :5], x[0, 0], weights(6, 5))),
+    Sample("aten.addmm", lambda x: torch.addmm(x[0, 1, :, :5], x[0, 0], weights(6, 5), beta=0)),
+    Sample("aten.baddbmm", lambda x: torch.baddbmm(x[0, :, :, :5], x[0], weights(2, 6, 5), beta=0)),
     Sample("aten._addmm_activation", lambda x: aten._addmm_activation(x[0, 0, 0, :5], x[0, 0], weights(6, 5))),
     Sample("aten.baddbmm", lambda x: torch.baddbmm(x[0], weights(2, 5, 5), x[0])),
     Sample("aten.baddbmm_", lambda x: (x[0] * 1).baddbmm_(x[0], weights(2, 6, 6))),
@@ -72,6 +74,8 @@ MIXING = [
     Sample("aten._trilinear", lambda x: F.bilinear(x, x.flip(2), weights(3, 6, 6))),
     Sample("aten._cdist_forward", lambda x: torch.cdist(x[0], x[0, :, :3])),
     Sample("aten._euclidean_dist", lambda x: torch.cdist(x[0, 0], x[0, 1], compute_mode="use_mm_for_euclid_dist")),
+    Sample("aten._is_all_true", lambda x: aten._is_all_true(x[0, 0] < 50), marks=(100.0,)),
+    Sample("aten._is_any_true", lambda x: aten._is_any_true(x[0, 0] > 50), marks=(100.0,)),
     Sample("aten.mean", lambda x: x.mean((1, -1))),
     Sample("aten.mean", lambda x: x.mean()),
     Sample("aten.sum", lambda x: x.sum(2, keepdim=True)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -86,3 +88,41 @@ def test_field_is_the_hull_of_what_the_op_reacts_to(sample: Sample) -> None:
 @pytest.mark.parametrize("sample", CASES)
 def test_sample_runs_its_ops(sample: Sample) -> None:
     assert set(sample.packets.split()) <= {op.packet for op in traced(sample).ops}
+
+
+ZERO = torch.zeros((), dtype=torch.long)
+
+SCALARS: dict[str, Callable[[Tensor], Tensor]] = {
+    **{
+        name: lambda s, name=name: getattr(s, name)(0)
+        for name in (
+            *("softmax", "log_softmax", "mean", "sum", "prod", "amax", "amin", "var", "logsumexp", "nansum", "argmax"),
+            *("argmin", "count_nonzero", "flip", "cumsum", "cumprod", "logcumsumexp", "squeeze", "argsort"),
+        )
+    },
+    **{
+        name: lambda s, name=name: getattr(s, name)(0)[0]
+        for name in ("max", "min", "median", "nanmedian", "mode", "sort", "cummax", "cummin")
+    },
+    "norm": lambda s: s.norm(dim=0),
+    "topk": lambda s: s.topk(1, 0)[0],
+    "kthvalue": lambda s: s.kthvalue(1, 0)[0],
+    "transpose": lambda s: s.transpose(0, -1),
+    "unfold": lambda s: s.unfold(0, 1, 1),
+    "index_select": lambda s: s.index_select(0, ZERO[None]),
+    "gather": lambda s: s.gather(0, ZERO),
+    "gather of one": lambda s: s.gather(0, ZERO[None]),
+    "scatter": lambda s: (s * 0).scatter(0, ZERO, s),
+    "scatter_add": lambda s: s.scatter_add(0, ZERO, s),
+}
+
+
+@pytest.mark.parametrize("name", SCALARS)
+def test_a_tensor_without_dimensions_counts_as_one_element(name: str) -> None:
+    """Every op on the pixel in row 1 and column 2 sees that pixel and nothing else."""
+    trace = record(lambda x: SCALARS[name](x[0, 0, 1, 2]), (torch.rand(1, 1, 3, 4),), {}, layer_of, device="cpu")
+    fields = intervals(trace, KNOWLEDGE)
+    seen = fields[trace.outputs[0].value]
+    assert seen.is_known, fields.engine.reaches[trace.outputs[0].value].why
+    pixel = {axis.dim: (interval.lo.min(), interval.hi.max()) for axis, interval in seen.strict.items()}
+    assert pixel == {2: (1, 1), 3: (2, 2)}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from cnninspect.claims.cell import Cell
 from cnninspect.claims.hints import misplaced, slips, stages, windows
 from cnninspect.claims.hints.evidence import Alternative, Evidence
+from cnninspect.report.reasons import Reason, ask
 
 Proposal = Callable[[Cell, Evidence], Iterator[Alternative]]
 
@@ -34,7 +35,15 @@ _RIVALS: tuple[Proposal, ...] = (misplaced.factor_two, misplaced.batch, stages.a
 
 
 def hint_for(cell: Cell, evidence: Evidence) -> str | None:
-    """The slip that leads to exactly what a wrong cell claims, or each of them that may; None where none does."""
+    """The slip that leads to exactly what a wrong cell claims, or each of them that may; None where none does.
+
+    An error in the search costs the hint, which then names it.
+    """
+    found = ask("the search for the slip", _hint, cell, evidence)
+    return str(found) if isinstance(found, Reason) else found
+
+
+def _hint(cell: Cell, evidence: Evidence) -> str | None:
     for propose in _PROPOSALS:
         if words := _explained(cell, evidence, propose):
             later = _RIVALS[_RIVALS.index(propose) + 1 :] if propose in _RIVALS else ()

@@ -111,6 +111,11 @@ def _altered_cost(**hyper: int) -> Callable[[Layer], Numbers]:
 _COST = ("params", "macs", "flops")
 
 
+def _without_padding(layer: Layer) -> Numbers:
+    padding = layer.use.hyper.get("padding", 0)
+    return layer.altered(padding=(0,) * len(padding) if isinstance(padding, (tuple, list)) else 0)
+
+
 def _weights_once(layer: Layer) -> Numbers:
     return in_both_units(layer.roles["weight"]) if layer.macs and "weight" in layer.roles else {}
 
@@ -184,7 +189,7 @@ SLIPS = (
     Slip("counted on the output map; a transposed convolution's MACs follow its input map", _on_output_map),
     Slip("counted on the input map; a convolution's MACs follow its output map", _on_input_map),
     Slip("additions of the bias are counted, and they are no multiply-accumulates", _bias_as_mac),
-    Slip("the padding is left out", lambda layer: layer.altered(padding=0)),
+    Slip("the padding is left out", _without_padding),
     Slip("the size is rounded up; it is rounded down", _rounded_up),
     Slip("the size is rounded down; with ceil_mode it is rounded up", _rounded_down),
     Slip("the stride is left out", lambda layer: layer.altered(stride=1)),

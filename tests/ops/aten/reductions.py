@@ -30,6 +30,7 @@ SAMPLES: list[OpSample] = [
     op("norm", X, 2, [0, 1], True),
     op("trace", (4, 4)),
     op("dist", X, X),
+    *(on_cpu(name, Tensor((3, 4), torch.bool)) for name in ("_is_all_true", "_is_any_true")),
     *(op(name, X, 1) for name in ("cumsum", "cumsum_", "cumprod", "cumprod_", "logcumsumexp")),
     op("_cdist_forward", (2, 5, 3), (1, 7, 3), 2.0, None),
     # Squared distances of 5 and 7 points with 3 + 2 coordinates, twice.

@@ -48,6 +48,15 @@ def _forward_apart(query, key, value, in_bias, out_weight, q_weight, k_weight, v
     )  # fmt: skip
 
 
+def _pooled(query, in_bias, out_weight, out_bias, q_weight, k_weight, v_weight):
+    """CLIP's attention pool: the output projection leads to another number of features."""
+    return F.multi_head_attention_forward(
+        query, query, query, 8, 2, None, in_bias, None, None, False, 0.0, out_weight, out_bias, training=False,
+        use_separate_proj_weight=True, q_proj_weight=q_weight, k_proj_weight=k_weight, v_proj_weight=v_weight,
+        need_weights=False,
+    )  # fmt: skip
+
+
 _WEIGHTS = (param(24, 8), param(24), param(8, 8), param(8))
 _WEIGHTS_APART = (param(24), param(8, 8), param(8, 8), param(8, 6), param(8, 3), param(1, 1, 8), param(1, 1, 8))
 
@@ -56,6 +65,11 @@ FUNCTIONS = [
     FunctionSample("F.multi_head_attention_forward", _forward, (*_CROSS, *_WEIGHTS), device="cpu"),
     FunctionSample(
         "F.multi_head_attention_forward", _forward_apart, ((5, 2, 8), (7, 2, 6), (7, 2, 3), *_WEIGHTS_APART)
+    ),
+    FunctionSample(
+        "F.multi_head_attention_forward",
+        _pooled,
+        ((5, 2, 8), param(24), param(3, 8), param(3), param(8, 8), param(8, 8), param(8, 8)),
     ),
     *(
         FunctionSample("F.scaled_dot_product_attention", F.scaled_dot_product_attention, inputs, device=device)
