@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.utils import prune
 
 from cnninspect import inspect_model
 from cnninspect.checks.budgets import check_budgets, parse_budget
@@ -24,6 +25,20 @@ def test_a_peak_that_a_kernel_would_not_have_is_said_to_be_one_of_meta(device):
     assert (note in report.notes) == (device == "meta")
     (check,) = check_budgets(report, [parse_budget("max_peak_memory", "1GB")])
     assert check.verdict is (Verdict.UNKNOWN if device == "meta" else Verdict.MATCH)
+
+
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+def test_what_a_mask_sets_to_0_is_said(device):
+    """808 = 8*3*3*3 + 8 + 8*8*3*3 + 8; the mask takes the half of 8*3*3*3 = 216 weights."""
+
+    def make():
+        net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3))
+        prune.random_unstructured(net[0], "weight", 0.5)
+        return net
+
+    notes = inspect_model(make, (1, 3, 16, 16), device=device).notes
+    (note,) = [note for note in notes if "masks" in note]
+    assert note.startswith("108 of 808 parameters are 0 by masks of torch.nn.utils.prune (0.weight)")
 
 
 class Transformed(nn.Module):

@@ -90,7 +90,13 @@ def test_packed_weights_are_unknown_and_not_0():
     """Dynamically quantised layers of 8*8 + 8 and 8*4 + 4 weights, none of which is a parameter."""
     net = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 4))
     quantised = torch.ao.quantization.quantize_dynamic(net, {nn.Linear})
-    totals = inspect_model(quantised, (2, 8), device="cpu").totals
+    report = inspect_model(quantised, (2, 8), device="cpu")
+    totals = report.totals
+    linear = [row for row in report.rows if "inear" in row.kind]
+    assert [(row.params.value, row.params.status) for row in linear] == [(None, Status.UNKNOWN)] * 4
+    assert totals["peak_memory"].status is Status.LOWER_BOUND
+    # The outputs of both layers in float32, twice: 2 * (2*8 + 2*4) * 4.
+    assert totals["activation_bytes"].measured == {"hooks": 192}
     for name in ("params", "trainable_params", "params_bytes"):
         assert (totals[name].value, totals[name].status) == (None, Status.UNKNOWN)
         assert "pack their weights" in totals[name].why[0].text

@@ -16,7 +16,7 @@ from cnninspect.report.quantities import Quantity, Unit, Verdict, in_flops, judg
 from cnninspect.report.reasons import distinct
 from cnninspect.report.rows import ReceptiveField, Row
 from cnninspect.report.sums import all_reasons, summed
-from cnninspect.trace.records import Call, Trace
+from cnninspect.trace.records import Call, Trace, takes_packed
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ class Findings:
 
     def _leaf(self, call: Call) -> Numbers:
         estimate = self.estimates[call.index]
-        params = judge(Unit.PARAMS, estimate.params, {"storage": _first_read(call)}, why=estimate.why.params)
+        read = {} if takes_packed(call) else {"storage": _first_read(call)}
+        params = judge(Unit.PARAMS, estimate.params, read, why=estimate.why.params)
         return Numbers(params, self._leaf_macs(call), self._leaf_neurons(call))
 
     def _leaf_macs(self, call: Call) -> Quantity:

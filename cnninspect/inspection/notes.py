@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from cnninspect.inspection.findings import Findings
 from cnninspect.measure.memory import taken_apart
 from cnninspect.ops.rules import numel
-from cnninspect.report.quantities import Status, Verdict
+from cnninspect.report.quantities import Quantity, Status, Verdict
 from cnninspect.report.reasons import Reason
 from cnninspect.report.rows import Uncounted
 
@@ -48,6 +48,19 @@ def notes_of(findings: Findings) -> Iterator[str]:
         yield f"peak memory of {_some(apart)} is that of the decomposed run on meta; {whole}."
     yield from _failed(findings)
     yield from _explained(findings)
+
+
+def note_of_masks(masked: Mapping[str, int | None], params: Quantity) -> str | None:
+    """What masks set to 0, which params and MACs count all the same; None without masks."""
+    zeros = [number for number in masked.values() if number is not None]
+    if not masked:
+        return None
+    some = f"{sum(zeros):,}" if len(zeros) == len(masked) else "some"
+    whole = f"{params.value:,}" if isinstance(params.value, int) else "all"
+    return (
+        f"{some} of {whole} parameters are 0 by masks of torch.nn.utils.prune ({_some(list(masked))}); "
+        "params and MACs count them."
+    )
 
 
 def _unknown(findings: Findings) -> Iterator[str]:

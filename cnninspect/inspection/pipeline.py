@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from cnninspect.inspection.findings import Findings, rows
-from cnninspect.inspection.notes import notes_of, uncounted
+from cnninspect.inspection.notes import note_of_masks, notes_of, uncounted
 from cnninspect.inspection.run import Options, run_on_cheapest
 from cnninspect.inspection.totals import totals
 from cnninspect.measure import count
 from cnninspect.measure.base import Count, Run, left_out
-from cnninspect.measure.storages import holdings
+from cnninspect.measure.storages import holdings, masked
 from cnninspect.ops.catalogue import KNOWLEDGE
 from cnninspect.ops.evaluate import evaluate
 from cnninspect.progress import Progress, silent
 from cnninspect.receptive.fields import Fields, intervals, name_of
 from cnninspect.receptive.rows import last_map, row_fields
 from cnninspect.report.document import Report
-from cnninspect.report.quantities import worst
+from cnninspect.report.quantities import Quantity, worst
 from cnninspect.report.rows import ReceptiveField
 from cnninspect.targets.inputs import Choice, InputOptions
 from cnninspect.targets.resolve import resolve
@@ -68,7 +68,7 @@ def inspect(target: Target, options: Options, command: str) -> Report:
         totals=whole,
         rows=table,
         uncounted=uncounted(findings),
-        notes=(*notes, *found, *notes_of(findings)),
+        notes=(*notes, *_masks(target, options, run, whole["params"]), *found, *notes_of(findings)),
         verdict=worst(number.verdict for number in (*table, *whole.values())),
     )
     return _with_accounts(report, findings, run, options) if options.accounts else report
@@ -92,6 +92,16 @@ def _measured(
 
     found = measure(run, on_cpu, reach, macs, options.progress, limited=options.probe is None)
     return found.counts, found.fields, (*left_out().values(), *found.notes)
+
+
+def _masks(target: Target, options: Options, run: Run, params: Quantity | ReceptiveField) -> Sequence[str]:
+    """The note on masks that prune; their values are those of a model on the CPU where the run has none."""
+    found = masked(run.model)
+    if None in found.values():
+        options.progress(f"building {target.name} on cpu")
+        found = masked(target.build("cpu", options.dtype))
+    note = note_of_masks(found, params) if isinstance(params, Quantity) else None
+    return () if note is None else (note,)
 
 
 def _last_field(reach: Fields, fields: Sequence[ReceptiveField | None]) -> ReceptiveField:

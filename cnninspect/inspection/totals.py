@@ -13,18 +13,18 @@ from math import prod
 from cnninspect.inspection.findings import Findings
 from cnninspect.measure.memory import held_bytes, inference_peak, real_bytes, taken_apart
 from cnninspect.measure.storages import Held
-from cnninspect.report.quantities import Quantity, Unit, in_flops, item_size, judge, one_sided
+from cnninspect.ops.evaluate import PACKED
+from cnninspect.report.quantities import Quantity, Status, Unit, in_flops, item_size, judge, one_sided
 from cnninspect.report.reasons import Cause, Reason
 from cnninspect.report.rows import ReceptiveField
 from cnninspect.report.sums import total_of
-from cnninspect.trace.records import Call, State, TensorRef, Trace
+from cnninspect.trace.records import Call, State, TensorRef, Trace, takes_packed
 
 STORAGE = "storage"
 """The counter that walks the storages of the model's own tensors."""
 
 NOT_LISTED = "a plain function does not list its tensors, so their storages are not walked"
 SHARED = "tensors share a part of their storage: declared shapes do not say how much they hold together"
-PACKED = "quantised layers pack their weights: their elements are no parameters and cannot be listed"
 UNWALKED = "the memory of a tensor cannot be walked (a sparse one?)"
 SHAPELESS = "no formula gives the output shape of a layer with parameters"
 ONE_SOURCE = "lifetimes of storages are measured; no formula says what is alive at once"
@@ -49,7 +49,7 @@ def totals(findings: Findings, field: ReceptiveField) -> dict[str, Quantity | Re
         "activation_bytes": activations,
         "input_bytes": input_bytes,
         "total_bytes": _together([params_bytes, activations, input_bytes]),
-        **_peaks(trace),
+        **_peaks(trace, packed=held.packed),
         "receptive_field": field,
     }
 
@@ -129,10 +129,10 @@ def _together(parts: Sequence[Quantity]) -> Quantity:
     return replace(total_of(Unit.BYTES, parts), measured={} if None in found else {STORAGE: measured})
 
 
-def _peaks(trace: Trace) -> dict[str, Quantity]:
+def _peaks(trace: Trace, *, packed: bool) -> dict[str, Quantity]:
     """What a device must hold for a forward pass: activations at the fullest moment, and what is there all the time.
 
-    A reason says where this is true of meta alone.
+    A reason says where this is true of meta alone; packed weights, which nobody measures, leave a lower bound.
     """
     activations = inference_peak(trace).nbytes
     parts = {**held_bytes(trace), "activations": activations}
@@ -140,6 +140,8 @@ def _peaks(trace: Trace) -> dict[str, Quantity]:
     reasons = reasons if taken_apart(trace) else {}
     peak = one_sided(Unit.BYTES, ONE_SOURCE, measured={"storages": activations})
     memory = one_sided(Unit.BYTES, ONE_SOURCE, measured={"storages": sum(parts.values())}, parts=parts)
+    if packed:
+        memory = replace(memory, status=Status.LOWER_BOUND, why=(*memory.why, Reason(Cause.NOT_MEASURED, PACKED)))
     return {
         "peak_activation_bytes": replace(peak, reasons=reasons),
         "peak_memory": replace(memory, reasons=reasons),
@@ -147,7 +149,7 @@ def _peaks(trace: Trace) -> dict[str, Quantity]:
 
 
 def _has_params(call: Call, findings: Findings) -> bool:
-    """Whether this leaf computes with parameters; a second use of a shared layer has outputs too."""
+    """Whether this leaf computes with parameters or packed weights; a second use of a shared layer has outputs too."""
     held: list[TensorRef] = call.inputs if call.functional else []
     reads = any(ref.state in findings.trace.parameters for ref in held)
-    return bool(call.state) or (reads and findings.estimates[call.index].computes)
+    return takes_packed(call) or bool(call.state) or (reads and findings.estimates[call.index].computes)

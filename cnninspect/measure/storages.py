@@ -66,6 +66,21 @@ def _holds_packed(model: nn.Module) -> bool:
     return any(isinstance(value, torch.ScriptObject) for module in own for value in vars(module).values())
 
 
+def masked(model: Any) -> dict[str, int | None]:
+    """Elements of each parameter that a mask of torch.nn.utils.prune sets to 0; None without values, as on meta.
+
+    Source: torch.nn.utils.prune keeps `weight` as the parameter `weight_orig` and the buffer `weight_mask`.
+    """
+    found: dict[str, int | None] = {}
+    for path, module in model.named_modules() if isinstance(model, nn.Module) else ():
+        for buffer, mask in module._buffers.items():
+            name = buffer.removesuffix("_mask")
+            if mask is not None and name != buffer and f"{name}_orig" in module._parameters:
+                zeros = None if mask.is_meta else mask.numel() - int(torch.count_nonzero(mask))
+                found[f"{path}.{name}" if path else name] = zeros
+    return found
+
+
 def held(tensors: Iterable[Tensor]) -> Held | None:
     """The elements that these tensors hold; None if the memory of one cannot be walked (sparse tensors)."""
     memory: dict[tuple[Any, int], list[tuple[Places, Places]]] = {}

@@ -11,10 +11,12 @@ from cnninspect.ops.registry import FUNCTIONS, MODULES, OPS, Formula, Use, rule_
 from cnninspect.ops.rules import numel
 from cnninspect.report.quantities import Shape, Status, item_size, total_status
 from cnninspect.report.reasons import Cause, Reason, ask, distinct
-from cnninspect.trace.records import Call, Op, State, TensorRef, Trace
+from cnninspect.trace.records import Call, Op, State, TensorRef, Trace, takes_packed
 
 Shapes = tuple[Shape | None, ...]
 Reasons = tuple[Reason, ...]
+
+PACKED = "quantised layers pack their weights: their elements are no parameters and cannot be listed"
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,13 @@ def _fresh_params(call: Call, counts: Mapping[str, int], use: Use, trace: Trace)
     return total
 
 
+def _read_as_they_are(call: Call, trace: Trace) -> int | Reason:
+    """Parameters that a function without a formula reads; unknown with packed weights among its arguments."""
+    if takes_packed(call):
+        return Reason(Cause.NOT_COVERED, PACKED)
+    return _params_read(tuple(call.inputs), trace)
+
+
 def _params_read(refs: tuple[TensorRef, ...], trace: Trace) -> int | Reason:
     """Parameters read as they are by an op without parameters of its own (a scale, a token, a position table).
 
@@ -197,7 +206,7 @@ def _by_ops(call: Call, trace: Trace, predicted: dict[int, Shape | None], declin
             macs += count
         shapes.update(_results(op))
     predicted.update({value: None if isinstance(shape, Reason) else shape for value, shape in shapes.items()})
-    params = _params_read(tuple(call.inputs), trace) if call.functional else _declared(call.state)
+    params = _read_as_they_are(call, trace) if call.functional else _declared(call.state)
     outputs = [shapes.get(ref.value, _no_formula(call.kind)) for ref in call.outputs]
     own = _reasons(*outputs), _reasons(params), distinct(uncounted)
     return Estimate(

@@ -148,6 +148,18 @@ class Call:
         return list(tensors((self.args, self.kwargs)))
 
 
+def takes_packed(call: Call) -> bool:
+    """Whether a call is handed weights that an object of C++ keeps packed, as quantised layers do: no tensors."""
+    return "<ScriptObject>" in _leaves((call.args, call.kwargs))
+
+
+def _leaves(value: Any) -> list[Any]:
+    """What nested tuples, lists and mappings of encoded arguments hold."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    return [leaf for item in value for leaf in _leaves(item)] if isinstance(value, (tuple, list)) else [value]
+
+
 @dataclass(slots=True)
 class Trace:
     """One forward pass: its calls and ops in the order they started, and what went in and came out.
