@@ -8,6 +8,7 @@ import copy
 import gc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from types import CodeType, FunctionType
 
@@ -227,7 +228,10 @@ def _key(code: CodeType) -> tuple[int, str]:
 
 
 def live_functions() -> dict[tuple[str, int, str], list[FunctionType]]:
-    """The functions of the analytic side that exist in this process, by file, first line and name."""
+    """The functions of the analytic side by file, first line and name; its files are imported first."""
+    for room in ROOMS:
+        for path in sorted((ROOT / room).rglob("*.py")):
+            import_module(".".join(("cnninspect", *path.relative_to(ROOT).with_suffix("").parts)))
     found: dict[tuple[str, int, str], list[FunctionType]] = {}
     for item in gc.get_objects():
         # type(), not isinstance(), which asks lazy objects for their class.
