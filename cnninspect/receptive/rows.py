@@ -53,7 +53,8 @@ def row_fields(fields: Fields) -> list[ReceptiveField | None]:
 def last_map(fields: Fields) -> Call | None:
     """The last call on the way to the main output, the first that the network returns, whose output still is a map.
 
-    In a map every axis has its own dimension.
+    In a map every axis has its own dimension. An output whose field is not known stands for the network too if it has
+    enough dimensions for a map: the field of a layer before it would be that of another layer.
     """
     trace = fields.trace
     needed = {ref.value for ref in trace.outputs[:1]}
@@ -61,7 +62,15 @@ def last_map(fields: Fields) -> Call | None:
         if any(ref.value in needed for ref in op.outputs):
             needed.update(ref.value for ref in op.inputs)
     leading = (call for call in reversed(trace.calls) if call.outputs and call.outputs[0].value in needed)
-    return next((call for call in leading if _is_map(fields, fields.reach(call, call.outputs[0]))), None)
+    return next((call for call in leading if _may_be_map(fields, call)), None)
+
+
+def _may_be_map(fields: Fields, call: Call) -> bool:
+    reach = fields.reach(call, call.outputs[0])
+    if reach.is_known:
+        return _is_map(fields, reach)
+    axes = max((len(axes) for name, axes in fields.axes.items() if name in reach.inputs or not reach.inputs), default=0)
+    return 0 < axes < len(call.outputs[0].shape)
 
 
 def _row(fields: Fields, reach: Reach, ref: TensorRef) -> ReceptiveField | None:

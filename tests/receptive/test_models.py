@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from cnninspect.inspection.probe_check import check_fields, regions_to_probe
+from cnninspect.inspection.probe_check import judged, regions_to_probe
 from cnninspect.measure.nan_probe import probe_nan
 from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
 from cnninspect.receptive.fields import intervals
@@ -81,7 +81,7 @@ def problems(provider: str, name: str) -> list[str]:
     recurrent = any(isinstance(module, nn.RNNBase) for module in model.modules())
     regions = regions_to_probe(trace, fields.axes)
     probe = probe_nan(trace, model, (x,), {}, layer_of, regions, onednn=not recurrent)
-    verdicts = check_fields(trace, fields.of_call, probe)
+    verdicts = [finding.verdict for finding in judged(trace, fields.of_call, probe)]
     return found + [
         f"{call.path} {call.kind} {call.number}: the probe disagrees"
         for call, verdict in zip(trace.calls, verdicts, strict=True)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 
-from cnninspect.inspection.probe_check import check_fields, regions_to_probe
+from cnninspect.inspection.probe_check import judged, regions_to_probe
 from cnninspect.measure.nan_probe import probe_nan
 from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
 from cnninspect.receptive.fields import intervals
@@ -53,7 +53,7 @@ def test_the_nan_probe_confirms_the_fields(network: Network) -> None:
     trace = record(model, (x,), {}, layer_of, device="cpu")
     fields = intervals(trace, KNOWLEDGE)
     probe = probe_nan(trace, model, (x,), {}, layer_of, regions_to_probe(trace, fields.axes))
-    verdicts = check_fields(trace, fields.of_call, probe)
+    verdicts = [finding.verdict for finding in judged(trace, fields.of_call, probe)]
     assert [call for call, verdict in zip(trace.calls, verdicts, strict=True) if verdict is not Verdict.MATCH] == []
 
 

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cnninspect.inspection.pipeline import inspect_model
 from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
 from cnninspect.receptive.fields import intervals
 from cnninspect.receptive.rows import last_map, row_fields
@@ -280,3 +281,20 @@ def test_a_map_of_two_images_is_a_map() -> None:
 
 def test_no_map_at_all() -> None:
     assert last_map(intervals(trace_of(lambda x: x * 2, (3, 4)), KNOWLEDGE)) is None
+
+
+def test_a_map_whose_field_is_not_known_is_not_passed_over_for_an_earlier_one():
+    class Searched(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(1, 1, 3, padding=1)
+
+        def forward(self, x):
+            y = self.conv(x)
+            # Where it reads depends on what the convolution found: nothing is known of the map that comes out.
+            return F.grid_sample(y, y.permute(0, 2, 3, 1).expand(-1, -1, -1, 2), align_corners=False)
+
+    field = inspect_model(Searched(), (1, 1, 8, 8)).totals["receptive_field"]
+    assert field.status is Status.UNKNOWN
+    assert field.size is None
+    assert not field.is_global
