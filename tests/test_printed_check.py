@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from cnninspect.inspection.pipeline import inspect_model
-from cnninspect.receptive import digits, forms, joins, maps, rows
+from cnninspect.receptive import bounds, digits, forms, joins, rows
 from cnninspect.report.quantities import Verdict
 from cnninspect.report.reasons import Cause
 from cnninspect.report.rows import ReceptiveField
@@ -117,25 +117,25 @@ def _wrapped(module: Any, name: str, change: Callable[[Any], Any]) -> Callable[[
 def _endless_hull_is_an_intersection(patch: pytest.MonkeyPatch) -> None:
     right = joins.merged
 
-    def wrong(first: maps.Bounds, second: maps.Bounds) -> maps.Bounds:
+    def wrong(first: bounds.Bounds, second: bounds.Bounds) -> bounds.Bounds:
         found = right(first, second)
         if first.clipped or first.shape != second.shape or first.table.shape != second.table.shape:
             return found
-        return maps.Bounds(np.maximum(first.table, second.table), first.dims, first.space)
+        return bounds.Bounds(np.maximum(first.table, second.table), first.dims, first.space)
 
     patch.setattr(joins, "merged", wrong)
 
 
 def _endless_windows_lose_a_tap(patch: pytest.MonkeyPatch) -> None:
-    right = maps.Bounds.slid
+    right = bounds.Bounds.slid
 
-    def wrong(self: maps.Bounds, dim: int, taps: Any) -> maps.Bounds:
+    def wrong(self: bounds.Bounds, dim: int, taps: Any) -> bounds.Bounds:
         found = right(self, dim, taps)
         if self.clipped or taps.count < 3:
             return found
-        return maps.Bounds(found.table + np.int32(1), found.dims, found.space)
+        return bounds.Bounds(found.table + np.int32(1), found.dims, found.space)
 
-    patch.setattr(maps.Bounds, "slid", wrong)
+    patch.setattr(bounds.Bounds, "slid", wrong)
 
 
 def _steps_are_too_long(patch: pytest.MonkeyPatch) -> None:
@@ -145,7 +145,7 @@ def _steps_are_too_long(patch: pytest.MonkeyPatch) -> None:
         step = digit.step and digit.step + 1
         return right(table, axis, digit._replace(step=step), indices)
 
-    for module in (digits, maps, joins):
+    for module in (digits, bounds, joins):
         patch.setattr(module, "lookup", wrong)
 
 
