@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from cnninspect.inspection.long_inputs import LongInput, long_inputs
@@ -112,7 +112,7 @@ class _Checks:
         if not held:
             return set()
         freeze = _frozen(long.fields)
-        regions = _regions(long, there, ends)
+        regions = _regions(long, there, ends, list(held.values()))
         copies = (len(regions) + 1) * long.pixels / sum(prod(ref.shape) for ref in self._run.trace.inputs.values())
         if (reason := self._excess(copies)) is not None:
             reasons |= dict.fromkeys(held, Reason(Cause.LIMIT, f"size, jump and padding were not probed: {reason}"))
@@ -199,7 +199,7 @@ def _edges(long: LongInput, axis: Axis) -> frozenset[End]:
 
 
 def _chosen(held: Sequence[_Held]) -> set[End]:
-    """Ends that settle as many calls as possible, those first that tell about most of them."""
+    """Ends that settle as many calls as possible: first those that tell about most, then those near the border."""
     seen: set[End] = set().union(*(one.always for one in held))
     asking = {id(one): one for one in _different(held) if not one.always}
     wanted = {key: one.positions.wanted(seen) for key, one in asking.items()}
@@ -207,7 +207,7 @@ def _chosen(held: Sequence[_Held]) -> set[End]:
         votes = Counter(end for ends in wanted.values() for end in ends or ())
         if not votes:
             break
-        best = max(votes, key=lambda end: (votes[end], end))
+        best = max(votes, key=lambda end: (votes[end], end[1] if end[0] == "stop" else -end[1]))
         seen.add(best)
         for key, ends in wanted.items():
             if ends and best in ends:
@@ -223,13 +223,33 @@ def _different(held: Sequence[_Held]) -> list[_Held]:
     return list(kinds.values())
 
 
-def _regions(long: LongInput, axis: Axis, ends: Iterable[End]) -> list[Region]:
-    """Slabs that reach up to the ends, and slabs that just do not."""
-    first = {last for side, pixel in ends if side == "start" for last in (pixel - 1, pixel) if last >= 0}
-    stop = {start for side, pixel in ends if side == "stop" for start in (pixel, pixel + 1) if start < axis.size}
-    spans = [(0, last) for last in sorted(first)] + [(start, axis.size - 1) for start in sorted(stop)]
+def _regions(long: LongInput, axis: Axis, ends: set[End], held: Sequence[_Held]) -> list[Region]:
+    """Two regions for each end or pair of ends: NaN just up to the end, and just not.
+
+    A start p and a stop q share both. NaN lies outside p..q-1, then outside p+1..q. A field that starts at p and stops
+    before q reacts to the second only, one that stops at q and starts after p to the first only. So a pair tells as
+    much as both ends do alone, if no field is so large that it starts at p and reaches q.
+    """
+    always = frozenset[End]().union(*(one.always for one in held))
+    widest = max((one.positions.widest for one in held if not one.always), default=0)
+    paired = _paired(ends - always, widest)
+    alone = ends - {("start", p) for p, _ in paired} - {("stop", q) for _, q in paired}
+    boxes = {kept for p, q in paired for kept in ((p, q - 1), (p + 1, q))}
+    boxes |= {(first, axis.size - 1) for side, p in alone if side == "start" for first in (p, p + 1)}
+    boxes |= {(0, last) for side, q in alone if side == "stop" for last in (q - 1, q)}
     shape = long.sizes[axis.input]
-    return [box(axis.input, shape, {axis.dim: span}) for span in spans]
+    kept = sorted(boxes - {(0, axis.size - 1)})
+    return [replace(box(axis.input, shape, {axis.dim: span}), outside=True) for span in kept]
+
+
+def _paired(ends: Iterable[End], apart: int) -> list[tuple[int, int]]:
+    """As many pairs of a start and a stop as there are with at least so many pixels from one to the other."""
+    starts = sorted(pixel for side, pixel in ends if side == "start")
+    found: list[tuple[int, int]] = []
+    for stop in sorted(pixel for side, pixel in ends if side == "stop"):
+        if len(found) < len(starts) and stop - starts[len(found)] >= apart:
+            found.append((starts[len(found)], stop))
+    return found
 
 
 def _frozen(fields: Fields) -> dict[int, Freeze]:

@@ -102,7 +102,7 @@ def _where(region: Region, trace: Trace) -> str:
         for dim, (first, last, size) in enumerate(spans)
         if last - first + 1 < size
     ]
-    return f"NaN in input {region.input},{''.join(cut)}"
+    return f"NaN in input {region.input},{' all but' if region.outside else ''}{''.join(cut)}"
 
 
 def _element(mask: Mask) -> str:
@@ -152,6 +152,8 @@ def _by_region(mask: Mask, regions: tuple[Region, ...]) -> Iterator[tuple[Region
 
 def _predicted(field: Field, region: Region, form: Form) -> tuple[Mask, bool]:
     """Which elements the region may reach, and whether exactly those: holes play no part where it is a slab."""
+    if region.outside:
+        return _predicted_outside(field, region, form)
     seen = np.full((1,) * len(field.shape), region.input in field.inputs)
     # Whole inputs without axes are only known to be seen or not: an element that a constant stands for sees none.
     cut, exact = 0, region.input in field.inputs and any(axis.input == region.input for axis in field.strict)
@@ -163,6 +165,18 @@ def _predicted(field: Field, region: Region, form: Form) -> tuple[Mask, bool]:
             cut += (first, last) != (0, axis.size - 1)
             exact &= first == 0 or last == axis.size - 1
     return seen, exact and cut <= 1
+
+
+def _predicted_outside(field: Field, region: Region, form: Form) -> tuple[Mask, bool]:
+    """Which elements see a pixel outside a box: those whose field starts before it or stops after it, holes or not."""
+    shape, seen = (1,) * len(field.shape), region.input in field.inputs
+    axes = [axis for axis in field.strict if axis.input == region.input]
+    empty, beyond = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+    for axis in axes:
+        interval = (field.strict if form == "strict" else field.local)[axis]
+        empty = empty | (interval.lo > interval.hi)
+        beyond = beyond | (interval.lo < region.first[axis.dim]) | (interval.hi > region.last[axis.dim])
+    return (beyond & ~empty if axes else np.full(shape, seen)), bool(axes) or not seen
 
 
 def _swallowed(trace: Trace) -> dict[int, str]:

@@ -34,11 +34,12 @@ AT_ONCE = 12
 
 @dataclass(frozen=True)
 class Region:
-    """A box in one input: the first and the last index along each of its dimensions."""
+    """A box in one input, or with `outside` all of the input but the box: first and last index by dimension."""
 
     input: str
     first: tuple[int, ...]
     last: tuple[int, ...]
+    outside: bool = False
 
     @property
     def window(self) -> tuple[slice, ...]:
@@ -203,5 +204,8 @@ def _spoiled(name: str, x: Tensor, copies: Sequence[Region | None]) -> Tensor:
     for position, region in enumerate(copies):
         if region is not None and region.input == name:
             copy = batch[position * length : (position + 1) * length] if x.dim() else batch
-            copy[region.window] = torch.nan
+            kept = copy[region.window].clone()
+            copy[... if region.outside else region.window] = torch.nan
+            if region.outside:
+                copy[region.window] = kept
     return batch

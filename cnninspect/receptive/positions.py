@@ -67,6 +67,11 @@ class Positions:
         return _extent(self.exact)
 
     @property
+    def widest(self) -> int:
+        """Pixels from first to last inside the image, of the position that sees most."""
+        return int((1 - self.exact[0] - self.exact[1]).max(initial=0))
+
+    @property
     def is_whole(self) -> bool:
         """Whether the bounds are the same everywhere."""
         return bool((self.exact == self.exact.reshape(2, -1)[:, :1].reshape(2, *[1] * (self.exact.ndim - 1))).all())
