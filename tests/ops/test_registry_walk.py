@@ -91,7 +91,7 @@ def test_an_op_is_registered_once() -> None:
 STRANGERS = ("measure",)
 """Rooms that must not see the registry, and so name what they count themselves."""
 
-TORCH_OWN_NAMES = ("trace/names.py", "trace/schemas.py", "trace/recorder.py")
+TORCH_OWN_NAMES = ("trace/private_torch.py",)
 """What torch calls its own machinery: queries and reads, which are no ops of a network."""
 
 
