@@ -9,7 +9,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from cnninspect.trace.private_torch import SCALAR_READ, is_overload
+from cnninspect.trace.private_torch import SCALAR_READ, WHOLE_COMPARISON, is_overload
 
 Function = Callable[..., Any]
 
@@ -40,7 +40,7 @@ SHAPE_QUERIES = {f"Tensor.{name}" for name in _QUERIES.split()} | {
 READS_OUT = {
     **{name: name for name in ("Tensor.tolist", "Tensor.numpy", "Tensor.__array__", "Tensor.__dlpack__")},
     SCALAR_READ: "Tensor.item",
-    "aten.equal": "torch.equal",
+    WHOLE_COMPARISON: "torch.equal",
 }
 """Functions and ops that show Python code what a tensor holds, on which all it does then may depend; by public name."""
 

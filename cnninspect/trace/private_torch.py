@@ -42,6 +42,9 @@ The receptive field of one that is not listed is unknown.
 SCALAR_READ = "aten._local_scalar_dense"
 """The op behind `Tensor.item`. Under another name, what Python does with the number would be taken for certain."""
 
+WHOLE_COMPARISON = "aten.equal"
+"""The op behind `torch.equal`, which tells Python code something about all elements."""
+
 
 # -- ops -------------------------------------------------------------------------------------------------------------
 

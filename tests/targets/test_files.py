@@ -174,7 +174,10 @@ BROKEN = [
         "class Net:\n    def __init__(self, width=3): raise ValueError('width must be even\\nreally')\n",
         LoadError, r"cannot be built: ValueError: width must be even\. It takes --arg width=3\.$", id="constructor",
     ),
-    pytest.param("def Net(): raise SystemExit(1)\n", LoadError, "cannot be built: it ends the program with exit code 1", id="maker-exits"),
+    pytest.param(
+        "def Net(): raise SystemExit(1)\n", LoadError, "cannot be built: it ends the program with exit code 1",
+        id="maker-exits",
+    ),
     pytest.param(
         "def Net(k=1): raise RuntimeError('DefaultCPUAllocator: can\\'t allocate memory: 40 GB')\n",
         LoadError, r"allocate memory: 40 GB\. A model on --device meta needs no memory\.$", id="out-of-memory",
