@@ -20,8 +20,8 @@ import pytest
 import cnninspect
 
 ROOT = Path(cnninspect.__file__).parent
-EVERYBODY = ("errors", "files", "progress", "version", "report")
-"""What every room may use: errors and their messages, files, progress, quantities and the plain data of reports."""
+EVERYBODY = ("errors", "files", "plugins", "progress", "version", "report")
+"""What every room may use: errors and their messages, files, plug-ins, progress and the plain data of reports."""
 
 SEES = {
     # room -> other rooms that its files may import
@@ -48,7 +48,7 @@ SEES = {
     "__init__": ("inspection", "extend"),
     "__main__": ("cli",),
     "extend": ("targets", "trace", "receptive", "ops", "measure", "claims", "inspection", "render"),
-    **dict.fromkeys(("errors", "files", "progress", "version"), ()),
+    **dict.fromkeys(("errors", "files", "plugins", "progress", "version"), ()),
 }  # fmt: skip
 NO_RESULTS = {"report.document": ("zoo", "targets", "trace", "ops", "receptive", "measure"),
               "report.rows": ("zoo", "targets", "trace", "ops", "measure")}  # fmt: skip
@@ -241,7 +241,7 @@ def test_the_conversion_from_macs_to_flops_stands_in_one_place():
 MODULES_WITHOUT_TORCH = [
     "cnninspect",
     "cnninspect.cli.app",
-    "cnninspect.cli.many",
+    "cnninspect.cli.compare_many",
     "cnninspect.targets.grammar",
     "cnninspect.claims.judge",
     "cnninspect.config.file",

@@ -1,77 +1,197 @@
-"""The examples of docs/extending.md, run as they stand there: a rule and a counter are one registration each."""
+"""The examples of docs/extending.md, run as they stand there: each is one file of an installed package."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.cli.conftest import shell  # noqa: F401
+import cnninspect
 
 PAGE = (Path(__file__).parent.parent / "docs" / "extending.md").read_text(encoding="utf-8")
-NETWORK, RULE, COUNTER = re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+BLOCKS = re.findall(r"^```python\n(# acme/(\w+)\.py\n.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+EXAMPLES = {name: text for text, name in BLOCKS}
+INPUT = ("--input", "1x3x8x12", "-q")
 
-# Hand arithmetic: 5 rows through 4 -> 8 are 160 MACs, through 8 -> 3 another 120.
-LINEAR, PRODUCT = 5 * 4 * 8, 5 * 8 * 3
+CONV = 8 * 6 * 10 * 3 * 3 * 3
+"""Hand arithmetic: 3x3 without padding takes 8x12 to 6x10, with 8 channels of 3 * 3 * 3 taps."""
+FILTER = 8 * 6 * 6 * 5
+"""Hand arithmetic: 5 taps along the columns take 10 to 6."""
+
+Shell = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def inspected(shell, tmp_path):  # noqa: F811
-    """The report of `flops` on the network in a file with these blocks, from a process of its own."""
+def shell(tmp_path: Path) -> Shell:
+    """Runs a command line where these examples are installed as pip would install them."""
 
-    def run(*blocks):
-        path = tmp_path / "nets.py"
-        path.write_text("\n\n".join(blocks), encoding="utf-8")
-        result = shell("flops", f"{path}:Net", "--input", "5x4", "--format", "json", "-q")
-        assert result.code == 0, result.err
-        return json.loads(result.out)
+    def run(plugins: str, *arguments: str, code: int = 0, path: str = "") -> subprocess.CompletedProcess[str]:
+        install(tmp_path, plugins.split())
+        paths = [path, str(tmp_path), os.environ.get("PYTHONPATH", "")]
+        done = subprocess.run(
+            [sys.executable, "-m", "cnninspect", *arguments],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+            cwd=tmp_path, capture_output=True, text=True, encoding="utf-8", check=False,
+        )  # fmt: skip
+        assert done.returncode == code, done.stderr
+        return done
 
     return run
 
 
-def macs(document):
-    return {row["kind"]: row["macs"] for row in document["rows"] if row["leaf"]}
+def install(folder: Path, plugins: list[str]) -> None:
+    (folder / "acme").mkdir(exist_ok=True)
+    for name, text in EXAMPLES.items():
+        (folder / "acme" / f"{name}.py").write_text(text, encoding="utf-8")
+    points = [f"{name} = acme.{name}" for name in plugins]
+    info = folder / "acme-1.dist-info"
+    info.mkdir(exist_ok=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1\n", encoding="utf-8")
+    groups = ["[cnninspect.plugins]", *points, "[cnninspect.models]", "acme = acme.models"]
+    (info / "entry_points.txt").write_text("\n".join(groups), encoding="utf-8")
 
 
-def test_an_unknown_op_leaves_a_lower_bound(inspected):
-    document = inspected(NETWORK)
-    assert macs(document)["nets.scaled_product"]["status"] == "unknown"
-    assert (document["totals"]["macs"]["value"], document["totals"]["macs"]["status"]) == (LINEAR, "lower_bound")
-    assert document["uncounted"][0]["op"] == "nets.scaled_product"
+def rows(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    return {row["kind"]: row for row in json.loads(done.stdout)["rows"]}
 
 
-def test_a_rule_is_one_registration(inspected):
-    document = inspected(NETWORK, RULE)
-    found = macs(document)["nets.scaled_product"]
-    assert (found["analytic"], found["status"]) == (PRODUCT, "exact")
-    assert found["reasons"] == {"torch": "torch: nets.scaled_product has no formula"}
-    assert document["totals"]["macs"]["value"] == LINEAR + PRODUCT
-    assert document["uncounted"] == []
+def test_every_task_has_its_example() -> None:
+    assert set(EXAMPLES) == {"low_rank", "row_filter", "products", "outline", "models", "bytes_hint"}
+    assert len(BLOCKS) == PAGE.count("```python")
 
 
-def test_the_rule_of_an_op_brings_its_field(inspected):
-    """Without it what comes out of the op is unknown; with it each output sees its row, as before the op."""
-    fields = [
-        {row["kind"]: row["receptive_field"] for row in inspected(*blocks)["rows"]}["nets.scaled_product"]
-        for blocks in ((NETWORK,), (NETWORK, RULE))
-    ]
-    assert fields[0]["status"] == "unknown"
-    assert fields[1] is None  # [5, 4] has no axis of positions: there is nothing to see a part of
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_import_from_one_place(name: str) -> None:
+    imported = set(re.findall(r"^\s*(?:from|import) ([\w.]+)", EXAMPLES[name], re.MULTILINE))
+    assert imported <= {"cnninspect.extend", "torch", *sys.stdlib_module_names}
 
 
-def test_examples_import_from_one_place():
-    assert set(re.findall(r"from (cnninspect\S*) import", PAGE)) == {"cnninspect.extend"}
+def test_a_layer_is_one_row(shell: Shell) -> None:
+    arguments = ("flops", "acme.low_rank:LowRank", "--arg", "features=8", "--arg", "rank=2", "--arg", "out=6")
+    found = rows(shell("low_rank", *arguments, "--input", "5x8", "--format", "json", "-q"))
+    assert list(found) == ["LowRank"]
+    row = found["LowRank"]
+    assert (row["params"]["analytic"], row["params"]["verdict"]) == (8 * 2 + 2 * 6, "match")
+    assert (row["macs"]["analytic"], row["macs"]["verdict"]) == (5 * 8 * 2 + 5 * 2 * 6, "match")
+    assert (row["output_shape"]["analytic"], row["output_shape"]["verdict"]) == ([[5, 6]], "match")
 
 
-def test_a_counter_is_one_registration(inspected):
-    document = inspected(NETWORK, RULE, COUNTER)
-    found = {kind: (number["measured"]["products"], number["verdict"]) for kind, number in macs(document).items()}
-    assert found == {"Linear": (LINEAR, "match"), "nets.scaled_product": (PRODUCT, "match")}
-    assert document["counters"]["products"]["own_total"] == LINEAR + PRODUCT
+def test_an_op_has_shapes_macs_and_a_field(shell: Shell) -> None:
+    row = rows(shell("", "flops", "acme.row_filter:Net", *INPUT, "--format", "json"))["acme.row_filter"]
+    assert row["output_shape"]["analytic"] == [[1, 8, 6, 6]]
+    assert (row["macs"]["analytic"], row["macs"]["status"]) == (FILTER, "exact")
+    assert (row["receptive_field"]["size"], row["receptive_field"]["jump"]) == ([3, 3 + 4], [1, 1])
 
 
-def test_a_counter_without_the_rule_stands_alone(inspected):
-    found = macs(inspected(NETWORK, COUNTER))["nets.scaled_product"]
-    assert (found["value"], found["status"], found["verdict"]) == (PRODUCT, "unknown", "unknown")
+def test_nan_reaches_what_the_field_of_the_op_says(shell: Shell) -> None:
+    done = shell("", "summary", "acme.row_filter:Net", *INPUT, "--probe", "--format", "json")
+    assert rows(done)["acme.row_filter"]["receptive_field"]["verdict"] == "match"
+
+
+def test_an_op_without_registration_leaves_a_lower_bound(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "bare.py").write_text(EXAMPLES["row_filter"].partition("register_op(\n")[0], encoding="utf-8")
+    document = json.loads(shell("", "flops", "bare.py:Net", *INPUT, "--format", "json").stdout)
+    row = {row["kind"]: row for row in document["rows"]}["acme.row_filter"]
+    assert (row["macs"]["status"], row["receptive_field"]["status"]) == ("unknown", "unknown")
+    assert (document["totals"]["macs"]["value"], document["totals"]["macs"]["status"]) == (CONV, "lower_bound")
+
+
+def test_a_counter_has_a_column(shell: Shell) -> None:
+    document = json.loads(shell("products", "flops", "acme.row_filter:Net", *INPUT, "--format", "json").stdout)
+    macs = {row["kind"]: row["macs"] for row in document["rows"]}
+    assert macs["Conv2d"]["measured"]["products"] == CONV
+    assert macs["acme.row_filter"]["reasons"]["products"] == "products does not count acme.row_filter"
+    assert document["counters"]["products"]["own_total"] == CONV
+    assert (
+        "MACs by products" in shell("products", "flops", "acme.row_filter:Net", *INPUT, "--format", "markdown").stdout
+    )
+
+
+@pytest.mark.parametrize("how", ["name", "ending", "configuration"])
+def test_a_format_writes_its_text(shell: Shell, tmp_path: Path, how: str) -> None:
+    file = tmp_path / "net.outline"
+    chosen = {"name": ("--format", "outline"), "ending": ("-o", str(file)), "configuration": ()}[how]
+    if how == "configuration":
+        (tmp_path / "pyproject.toml").write_text('[tool.cnninspect]\nformat = "outline"\n', encoding="utf-8")
+    done = shell("outline", "summary", "acme.row_filter:Net", *INPUT, *chosen)
+    text = file.read_text(encoding="utf-8") if how == "ending" else done.stdout
+    assert text.splitlines()[1] == f"  conv: {CONV} MACs"
+    assert text.splitlines()[2].endswith(f"row_filter: {FILTER} MACs")
+
+
+def test_the_view_cuts_a_format(shell: Shell) -> None:
+    text = shell("outline", "summary", "acme.row_filter:Net", *INPUT, "--depth", "0", "--format", "outline").stdout
+    assert len(text.splitlines()) == 1
+
+
+def test_a_provider_has_models_by_name(shell: Shell) -> None:
+    assert shell("", "models", "acme:", "-q").stdout == "acme:narrow\nacme:wide\n"
+    row = rows(shell("", "summary", "acme:narrow", "--arg", "classes=3", "--format", "json", "-q"))["Linear"]
+    assert row["params"]["value"] == 4 * 3 + 3
+
+
+def test_a_hint_explains_a_claim(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "claims.csv").write_text(f"layer,params\nconv,{4 * 8 * 3 * 3 * 3}\n", encoding="utf-8")
+    arguments = ("compare", "acme.row_filter:Net", *INPUT, "--claims", "claims.csv")
+    sentence = "these are bytes: a float32 parameter has 4"
+    assert sentence in " ".join(shell("bytes_hint", *arguments, code=1).stdout.split())
+    assert sentence not in " ".join(shell("", *arguments, code=1).stdout.split())
+
+
+def test_an_option_is_a_change_of_one_file(shell: Shell, tmp_path: Path) -> None:
+    copy = tmp_path / "changed" / "cnninspect"
+    shutil.copytree(Path(cnninspect.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    [change] = re.findall(r"^```diff\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+    (copy / "cli" / "flops.py").write_text(
+        changed((copy / "cli" / "flops.py").read_text(encoding="utf-8"), change), encoding="utf-8"
+    )
+    arguments = ("flops", "acme.row_filter:Net", *INPUT, "--largest", "--format", "csv", "--columns", "path,macs")
+    assert shell("", *arguments, path=str(copy.parent)).stdout == f"path,macs\nconv,{CONV}\n"
+
+
+def changed(text: str, change: str) -> str:
+    """The text after a change; each of its parts takes away what stands in the text once."""
+    for part in change.strip().split("\n\n"):
+        old, new = ("".join(f"{line[1:]}\n" for line in part.splitlines() if line[0] == sign) for sign in "-+")
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
+BROKEN = "cnninspect: note: the plug-in 'missing' (acme.missing) cannot be imported: ModuleNotFoundError"
+
+
+def test_a_plugin_that_cannot_be_imported_costs_a_note(shell: Shell) -> None:
+    done = shell("missing", "summary", "lenet5")
+    assert BROKEN in done.stderr
+    assert done.stderr.count("the plug-in 'missing'") == 1
+
+
+def test_an_unknown_format_names_the_plugin_that_cannot_be_imported(shell: Shell) -> None:
+    done = shell("missing outline", "summary", "lenet5", "--format", "outlien", code=2)
+    assert "'outlien' is not one of table, json, csv, markdown, html, github, junit, outline" in done.stderr
+    assert "the plug-in 'missing' (acme.missing) cannot be imported" in done.stderr
+
+
+BAD = "from cnninspect.extend import format_, hint\n\n\n"
+
+
+def test_a_format_that_fails_is_named(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "bad.py").write_text(f"{BAD}@format_('bad')\ndef bad(document, view):\n    raise KeyError('x')\n")
+    (tmp_path / "pyproject.toml").write_text("")
+    install(tmp_path, [])
+    (tmp_path / "bad-1.dist-info").mkdir()
+    (tmp_path / "bad-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: bad\nVersion: 1\n")
+    (tmp_path / "bad-1.dist-info" / "entry_points.txt").write_text("[cnninspect.plugins]\nbad = bad\n")
+    done = shell("", "summary", "lenet5", "--format", "bad", "-q", code=2)
+    assert done.stderr == (
+        "cnninspect: the format 'bad' cannot write this Report: KeyError: 'x'. Choose another --format.\n"
+    )

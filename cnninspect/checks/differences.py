@@ -147,7 +147,7 @@ def _differs(result: Compared | None) -> bool:
 
 
 def _follows(name: str, results: dict[str, Compared]) -> bool:
-    """Whether a total that differs says nothing that the number of parameters does not say."""
+    """Whether a total changed only because `params` did: their bytes, or as many more trainable ones."""
     params = results.get("params")
     if params is None or not _differs(params):
         return False

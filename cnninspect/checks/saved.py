@@ -1,4 +1,4 @@
-"""Reports that were saved as JSON, whole ones and baselines: read, completed, and refused if no report can be so."""
+"""Reads reports and baselines that were saved as JSON. A damaged file is one sentence, not a traceback."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def read_report(file: str | Path) -> Report:
     if "varied" in data or ("targets" in data and "rows" not in data):
         raise UsageError(f"{file} is a report on several targets. Save that of one: {_HOW}")
     try:
-        return sound(Report.from_dict(_completed(data)))
+        return _validated(Report.from_dict(_completed(data)))
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(f"{file} is damaged: {type(error).__name__} {error}. {_HOW}") from error
 
@@ -78,8 +78,8 @@ def _with_parents(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 Kind = Callable[[Any], bool]
 
 
-def sound(report: Report) -> Report:
-    """The report itself; ValueError, TypeError or LookupError for one that holds what no report does."""
+def _validated(report: Report) -> Report:
+    """The report unchanged; ValueError, TypeError or LookupError if a part is missing or of the wrong type."""
     _require(all(isinstance(part, Mapping) for part in (report.tool, report.target, report.run)), "its head")
     _require(isinstance(report.target["name"], str), "the name of its target")
     for item in report.run.get("inputs", ()):

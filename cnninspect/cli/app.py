@@ -149,10 +149,10 @@ def compare(
     session = context.ensure_object(Session)
     expected = ExpectationOptions(baseline, claims, budgets)
     if target is None:
-        from cnninspect.cli.many import compare_many
+        from cnninspect.cli.compare_many import compare_many
 
         raise typer.Exit(compare_many(context, run, expected, output, session))
-    from cnninspect.cli.comparing import compare_target
+    from cnninspect.cli.compare import compare_target
 
     raise typer.Exit(compare_target(target, other, run, expected, output, session))
 
@@ -175,7 +175,7 @@ def rf(
     layer: Layer = None,
 ) -> None:
     """Receptive fields: how they grow, what one position sees, a picture of it, and what arguments change."""
-    from cnninspect.cli.fields import report_fields
+    from cnninspect.cli.rf import report_fields
 
     raise typer.Exit(report_fields(target, layer, run, sights, output, context.ensure_object(Session)))
 

@@ -38,7 +38,7 @@ def config(
         *_options(budgets, context, found, f"{BUDGETS}."),
         *_targets(found),
     ]
-    text = _json(settings, found) if output.format is Format.JSON else _table(settings)
+    text = _json(settings, found) if output.format == Format.JSON else _table(settings)
     put(text, output.output)
 
 

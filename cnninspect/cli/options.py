@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from cnninspect.cli.session import be_quiet, show_tracebacks
-from cnninspect.render import Format
+from cnninspect.plugins import load
+from cnninspect.render import Format, names
 from cnninspect.report.selection import Ops
 
 Target = Annotated[
@@ -19,6 +20,15 @@ Target = Annotated[
         help="NAME, PROVIDER:NAME, package.module:attr, path/to/file.py:attr or path/model.pt2.",
     ),
 ]
+
+
+def format_name(text: str) -> str:
+    """The format itself; BadParameter for a name that is none, also after plug-ins have been imported."""
+    notes = () if text in names() else load()
+    if text not in names():
+        raise typer.BadParameter(" ".join((f"{text!r} is not one of {', '.join(names())}.", *notes)))
+    return text
+
 
 _MODEL = "Model and input"
 _OUTPUT = "Output"
@@ -102,8 +112,14 @@ class OutputOptions:
         ),
     ] = False
     format: Annotated[
-        Format, typer.Option(help="How to write the report; else as FILE ends.", rich_help_panel=_OUTPUT)
-    ] = Format.TABLE
+        str,
+        typer.Option(
+            metavar=f"[{'|'.join(names())}]",
+            parser=format_name,
+            help="How to write the report; else as FILE ends.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = Format.TABLE.value
     output: Annotated[
         str | None,
         typer.Option(

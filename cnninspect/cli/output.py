@@ -46,7 +46,7 @@ def write_rendered(rendered: Callable[..., str], options: OutputOptions) -> None
     """Put what `rendered(format, screen=...)` gives where the options say, and for GitHub a summary beside it."""
     screen = Screen.of(sys.stdout) if options.output is None and sys.stdout is not None else None
     put(rendered(options.format, screen=screen), options.output)
-    if options.format is Format.GITHUB:
+    if options.format == Format.GITHUB:
         append_step_summary(rendered(Format.MARKDOWN, screen=None))
 
 

@@ -17,8 +17,21 @@ from cnninspect.checks.budgets import KINDS, Kind
 from cnninspect.cli.options import BaselineOptions, BudgetOptions, ClaimOptions, OutputOptions, RunOptions
 from cnninspect.cli.session import Session
 from cnninspect.config.file import Config, read_config
-from cnninspect.config.schema import Each, Reader, Schema, arguments, choice, size, text, texts, truth, whole
-from cnninspect.render import Format
+from cnninspect.config.schema import (
+    Each,
+    Reader,
+    Schema,
+    WrongValue,
+    arguments,
+    choice,
+    size,
+    text,
+    texts,
+    truth,
+    whole,
+)
+from cnninspect.plugins import load
+from cnninspect.render import format_of, names
 from cnninspect.report.sizes import parse_count, parse_memory, parse_percent
 
 Result = TypeVar("Result")
@@ -33,13 +46,6 @@ _RENAMED = {"arg": "arguments", "input": "inputs"}
 _FILES = ("output", "inputs_from", "baseline", "claims")
 _NEVER = ("update_baseline",)
 """Options that somebody must ask for each time."""
-
-
-_FORMATS = {
-    ".json": Format.JSON, ".csv": Format.CSV, ".md": Format.MARKDOWN, ".html": Format.HTML, ".htm": Format.HTML,
-    ".xml": Format.JUNIT,
-}  # fmt: skip
-"""What a file of this ending holds, where nobody says."""
 
 
 class Source(str, Enum):
@@ -59,11 +65,20 @@ def schema() -> Schema:
 
 def _keys(group: type) -> dict[str, Reader]:
     hints = get_type_hints(group, include_extras=True)
-    return {
-        key_of(name): arguments if name == "arg" else _reader(hint)
-        for name, hint in hints.items()
-        if name not in _NEVER
-    }
+    return {key_of(name): _READERS.get(name) or _reader(hint) for name, hint in hints.items() if name not in _NEVER}
+
+
+def _format(value: Any) -> str:
+    """The reader of a format's name."""
+    if isinstance(value, str) and value not in names():
+        load()
+    if value not in names():
+        raise WrongValue(f"one of {', '.join(names())}")
+    return str(value)
+
+
+_READERS: dict[str, Reader] = {"arg": arguments, "format": _format}
+"""The readers of options whose type does not say how they are read."""
 
 
 def key_of(name: str) -> str:
@@ -136,7 +151,9 @@ def configured(command: Callable[..., Result]) -> Callable[..., Result]:
 def _as_its_file_is_called(output: OutputOptions) -> OutputOptions:
     """The options with the format that the file's ending stands for: a report.json that held a table would mislead."""
     suffix = Path(output.output or "").suffix.lower()
-    return dataclasses.replace(output, format=_FORMATS.get(suffix, output.format))
+    if suffix and format_of(suffix) is None:
+        load()
+    return dataclasses.replace(output, format=format_of(suffix) or output.format)
 
 
 def filled(group: Group, table: Mapping[str, Any], context: typer.Context, file: Path | None) -> Group:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from cnninspect import plugins
 from cnninspect.inspection.findings import Findings, rows
 from cnninspect.inspection.notes import note_of_masks, notes_of, uncounted
 from cnninspect.inspection.run import Options, run_on_cheapest
@@ -41,10 +42,11 @@ def inspect(target: Target, options: Options, command: str) -> Report:
 
     Raises UsageError, LoadError or RunError, each with a message for the user.
     """
+    missing = plugins.load()
     trace, run, inputs, notes = run_on_cheapest(target, options)
     options.progress("evaluating formulas")
     locate(trace, run.model, target.origin)
-    notes = [*target.notes, *inputs.notes, *notes]
+    notes = [*missing, *target.notes, *inputs.notes, *notes]
     reach, estimates = intervals(trace, KNOWLEDGE), evaluate(trace)
     counts, fields, found = _measured(target, options, run, inputs.choice, reach, estimates[0].macs or 0)
     findings = Findings(trace, estimates, counts, fields, holdings(run))

@@ -92,9 +92,11 @@ def plain(value: Any) -> Any:
 
 @cache
 def _known_base(cls: type) -> tuple[str | None, bool]:
-    """The nearest torch.nn layer with a formula among the base classes, and whether a subclass changes it."""
+    """The nearest base class with a formula, torch.nn's or a plug-in's, and whether a subclass changes it."""
     changed = False
     for base in cls.__mro__:
+        if (full_name := f"{base.__module__}.{base.__qualname__}") in MODULES:
+            return full_name, changed
         if base.__module__.startswith(("torch.nn.modules", "torch.nn.utils", "torch.nn.attention")):
             if base.__name__ in MODULES:
                 return base.__name__, changed

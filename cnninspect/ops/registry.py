@@ -75,12 +75,13 @@ def same_shape(use: Use) -> tuple[Shape, ...]:
 class Formula:
     """All that is known about one family of layers, tied together.
 
-    `modules` are class names in torch.nn, read through `hyperparameters` (attribute names). `functions` maps public
-    names of torch functions to an adapter. `params` gives the count for each role; `roles` names the parameters that
-    such a module may have, by default those of `params`, which then looks at hyper-parameters alone. `computes` is
-    False for layers that only move data: they cost nothing and have no neurons. `layer_like` is False for functions
-    that are nothing a reader would call a layer. `sequences` is how many of the first inputs are sequences. `source`
-    says where the formula stands. What the outputs see follows from the ops that the layer runs.
+    `modules` are class names in torch.nn, or full names of other classes (`acme.layers.LowRank`), read through
+    `hyperparameters` (attribute names). `functions` maps public names of torch functions to an adapter. `params` gives
+    the count for each role; `roles` names the parameters that such a module may have, by default those of `params`,
+    which then looks at hyper-parameters alone. `computes` is False for layers that only move data: they cost nothing
+    and have no neurons. `layer_like` is False for functions that are nothing a reader would call a layer. `sequences`
+    is how many of the first inputs are sequences. `source` says where the formula stands. What the outputs see follows
+    from the ops that the layer runs.
     """
 
     name: str

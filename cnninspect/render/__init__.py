@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from enum import Enum
 from importlib import import_module
 
+from cnninspect.errors import OutputError, said
 from cnninspect.render.page import Screen
 from cnninspect.report.document import Document
 from cnninspect.report.selection import View
 
 
 class Format(str, Enum):
-    """What `--format` takes."""
+    """What `--format` takes, beside the formats of plug-ins."""
 
     TABLE = "table"
     JSON = "json"
@@ -32,11 +34,55 @@ _FILES = {
     Format.JUNIT: "junit",
 }
 
+_ENDINGS = {
+    ".json": "json", ".csv": "csv", ".md": "markdown", ".html": "html", ".htm": "html", ".xml": "junit"
+}  # fmt: skip
+"""What a file of this ending holds, where nobody says."""
+
+Renderer = Callable[[Document, View], str]
+_ADDED: dict[str, Renderer] = {}
+
+
+def format_(name: str, *, endings: Sequence[str] = ()) -> Callable[[Renderer], Renderer]:
+    """Enters a function as a format; files that end in one of `endings` (".txt") get it. A name can be entered once."""
+
+    def enter(renderer: Renderer) -> Renderer:
+        taken = [each for each in (name, *endings) if each in (*names(), *_ENDINGS)]
+        if taken:
+            raise ValueError(f"{taken[0]} is registered already")
+        _ADDED[name] = renderer
+        _ENDINGS.update(dict.fromkeys(endings, name))
+        return renderer
+
+    return enter
+
+
+def names() -> tuple[str, ...]:
+    """Every format, those of plug-ins last."""
+    return (*(each.value for each in Format), *_ADDED)
+
+
+def format_of(ending: str) -> str | None:
+    """The format of files that end like this; None for an ending that no format has."""
+    return _ENDINGS.get(ending)
+
+
+def _by_plugin(name: str, report: Document, view: View) -> str:
+    """The text of a plug-in's format, ending in a newline; OutputError if its code fails."""
+    try:
+        return _ADDED[name](report, view).rstrip("\n") + "\n"
+    except Exception as error:
+        raise OutputError(
+            f"the format {name!r} cannot write this {type(report).__name__}: {said(error)}. Choose another --format."
+        ) from error
+
 
 def render(
     report: Document, fmt: Format | str = Format.TABLE, *, view: View | None = None, screen: Screen | None = None
 ) -> str:
     """The document in one format, ending in a newline; without `screen`, uncoloured and as wide as it needs to be."""
+    if fmt in _ADDED:
+        return _by_plugin(fmt, report, view or View())
     renderer = import_module(f"cnninspect.render.{_FILES[Format(fmt)]}")
     text: str = renderer.render(report, view or View(), screen or Screen())
     return text

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from cnninspect.render import Format, as_csv, as_json, github, html, junit, markdown, table
+from cnninspect.render import Format, as_csv, as_json, github, html, junit, markdown, render, table
 from cnninspect.render.cells import verdict_sign
 from cnninspect.render.checks import RUN, count_sentence, failed
 from cnninspect.render.page import UNICODE, Cell, Heading, Marks, Page, Screen, Sheet, Tone
@@ -47,12 +47,14 @@ class Outcome:
 
 
 def render_many(
-    outcomes: Sequence[Outcome], fmt: Format, code: int, *, view: View | None = None, screen: Screen | None = None
+    outcomes: Sequence[Outcome], fmt: Format | str, code: int, *, view: View | None = None, screen: Screen | None = None
 ) -> str:
     """All outcomes in one format, ending in a newline; `code` is the exit code that they lead to."""
-    if fmt is Format.JSON:
+    if fmt == Format.JSON:
         return _json(outcomes, code, view or View())
-    return _WRITERS[fmt](outcomes, view or View(), screen or Screen())
+    if fmt not in _WRITERS:
+        return "\n".join(render(outcome.named, fmt, view=view) for outcome in outcomes)
+    return _WRITERS[Format(fmt)](outcomes, view or View(), screen or Screen())
 
 
 def _table(outcomes: Sequence[Outcome], view: View, screen: Screen) -> str:

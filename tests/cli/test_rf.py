@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cnninspect.cli import fields
+from cnninspect.cli import rf as fields
 
 
 def document(out: str) -> dict[str, Any]:

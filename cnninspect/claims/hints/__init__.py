@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from cnninspect.claims.cell import Cell
 from cnninspect.claims.hints import misplaced, slips, stages, windows
 from cnninspect.claims.hints.evidence import Alternative, Evidence
+from cnninspect.errors import said
 from cnninspect.report.reasons import Reason, ask
 
 Proposal = Callable[[Cell, Evidence], Iterator[Alternative]]
@@ -34,6 +35,15 @@ _RIVALS: tuple[Proposal, ...] = (misplaced.factor_two, misplaced.batch, stages.a
 """Slips as usual as each other, which the same number may come from: two groups, and FLOPs for MACs."""
 
 
+_ADDED: list[Proposal] = []
+
+
+def hint(propose: Proposal) -> Proposal:
+    """Enters a slip that claims may hold: a function that yields what a number would be after it. Asked last."""
+    _ADDED.append(propose)
+    return propose
+
+
 def hint_for(cell: Cell, evidence: Evidence) -> str | None:
     """The slip that leads to exactly what a wrong cell claims, or each of them that may; None where none does.
 
@@ -48,7 +58,15 @@ def _hint(cell: Cell, evidence: Evidence) -> str | None:
         if words := _explained(cell, evidence, propose):
             later = _RIVALS[_RIVALS.index(propose) + 1 :] if propose in _RIVALS else ()
             return ", or ".join(filter(None, (words, *(_explained(cell, evidence, rival) for rival in later))))
-    return None
+    return next(filter(None, (_by_plugin(cell, evidence, propose) for propose in _ADDED)), None)
+
+
+def _by_plugin(cell: Cell, evidence: Evidence, propose: Proposal) -> str | None:
+    """The words of a plug-in's slip; if its code fails, what it raised: a hint never costs the check."""
+    try:
+        return _explained(cell, evidence, propose)
+    except Exception as error:
+        return f"the hint {propose.__name__} failed: {said(error)}"
 
 
 def _explained(cell: Cell, evidence: Evidence, propose: Proposal) -> str | None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import typer
 
-from cnninspect.cli.comparing import checked_target, code_of, update_baseline
+from cnninspect.cli.compare import checked_target, code_of, update_baseline
 from cnninspect.cli.options import ExpectationOptions, OutputOptions, RunOptions
 from cnninspect.cli.output import view_of, write_rendered
 from cnninspect.cli.session import Session, explained, say
