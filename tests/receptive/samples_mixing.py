@@ -182,7 +182,7 @@ NORMS = [
         x, x[0, :, 0, 0], None, torch.zeros(2), torch.ones(2), 0.1, 1e-5)[0]),
     Sample("aten.renorm aten.renorm_", lambda x: x.renorm(2, 2, 0.1) + (x * 1).renorm_(2, 2, 0.1), marks=(100.0,)),
     Sample("aten._weight_norm_interface", lambda x: aten._weight_norm_interface(
-        x[0], x[0, :, :1, 1:2], 0), marks=(3.0,)),
+        x[0], x[0, :, :1, 1:2].contiguous(), 0), marks=(3.0,)),
 ]  # fmt: skip
 
 PACKED = [
