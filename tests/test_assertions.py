@@ -8,7 +8,7 @@ import pytest
 from cnninspect.checks.baseline import save_baseline
 from cnninspect.errors import UsageError
 from cnninspect.report.quantities import Unit
-from cnninspect.testing.snapshots import Snapshots, current
+from cnninspect.testing import Snapshots, current
 from tests.render.samples import agreed, doubtful, tiny
 
 

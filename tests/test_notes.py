@@ -7,8 +7,8 @@ from torch import nn
 from torch.nn.utils import prune
 
 from cnninspect import inspect_model
+from cnninspect.checks import check_formulas
 from cnninspect.checks.budgets import check_budgets, parse_budget
-from cnninspect.checks.formulas import check_formulas
 from cnninspect.report.quantities import Verdict
 
 

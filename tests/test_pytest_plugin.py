@@ -9,8 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from cnninspect.testing import pytest_plugin
-from cnninspect.testing.snapshots import Snapshots, current
+from cnninspect.testing import Snapshots, current, pytest_plugin
 
 NET = """
 from torch import nn

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from cnninspect.report.sizes import parse_count, parse_memory, parse_percent
+from cnninspect.report.quantities import parse_count, parse_memory, parse_percent
 
 SIZES = [
     # parser, text, value: powers of 1000 for K to T and kB to TB, of 1024 for KiB to TiB

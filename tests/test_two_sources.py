@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from cnninspect import Report, inspect_model
-from cnninspect.checks.formulas import check_formulas, exit_code
+from cnninspect.checks import check_formulas, exit_code
 from cnninspect.inspection import findings, pipeline, run, totals
 from cnninspect.inspection.accounts import backward, memory
 from cnninspect.inspection.accounts.backward import Backward

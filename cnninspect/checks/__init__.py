@@ -1,7 +1,54 @@
-"""What `compare` decides: an expectation about a network per file, each of which adds its checks to the report."""
+"""What `compare` decides: one kind of expectation per file. Here: formulas against measurements, and the exit code."""
 
 from __future__ import annotations
 
-from cnninspect.checks.formulas import check_formulas, exit_code, is_incomplete, with_checks
+from collections.abc import Iterable
 
-__all__ = ["check_formulas", "exit_code", "is_incomplete", "with_checks"]
+from cnninspect.report.document import Comparison, Report, formula_checks
+from cnninspect.report.quantities import Status, Verdict, worst
+from cnninspect.report.rows import Check, Number, ReceptiveField, RowId
+
+DISAGREEMENT = 1
+INCOMPLETE = 4
+
+
+def check_formulas(report: Report) -> Comparison:
+    """The report with one check for every comparison of a formula with a counter, in rows and in totals."""
+    return with_checks(report, formula_checks(report))
+
+
+def with_checks(report: Report, checks: Iterable[Check]) -> Comparison:
+    """The report with these checks, and with their worst verdict."""
+    checks = tuple(checks)
+    return Comparison.of(report, checks=checks, verdict=_overall(checks))
+
+
+def _overall(checks: Iterable[Check]) -> Verdict:
+    """The worst verdict; a counter that does not cover a number decides nothing where another one does."""
+    found: dict[tuple[str, RowId | None, str], set[Verdict]] = {}
+    for check in checks:
+        number = (check.name, check.row, check.source)
+        found.setdefault(number, set()).add(check.verdict)
+    return worst(worst(verdicts - {Verdict.NOT_COUNTED} or verdicts) for verdicts in found.values())
+
+
+def exit_code(report: Report, *, strict: bool = False) -> int:
+    """0; 1 if a check failed; under `strict` also 1 if a row's numbers disagree and 4 if a number is incomplete."""
+    if any(check.verdict is Verdict.DIFFER for check in report.checks or ()):
+        return DISAGREEMENT
+    if strict and report.verdict is Verdict.DIFFER:
+        return DISAGREEMENT
+    return INCOMPLETE if strict and is_incomplete(report) else 0
+
+
+def is_incomplete(report: Report) -> bool:
+    """Whether a number of the report is a bound or unknown, an op is not counted, or a check could not be decided."""
+    undecided = any(check.verdict is Verdict.UNKNOWN for check in report.checks or ())
+    numbers = [number for row in report.rows for number in row.quantities.values()]
+    return undecided or bool(report.uncounted) or any(_lacks(number) for number in (*report.totals.values(), *numbers))
+
+
+def _lacks(number: Number) -> bool:
+    if isinstance(number, ReceptiveField) and number.verdict is Verdict.NOT_RUN:
+        return number.status is Status.UNKNOWN and number.cause is not None
+    return number.status is not Status.EXACT or number.verdict is Verdict.UNKNOWN

@@ -9,9 +9,8 @@ from typing import Any
 
 from cnninspect.errors import UsageError, nearest
 from cnninspect.report.document import Report
-from cnninspect.report.quantities import Quantity, Status, Verdict
+from cnninspect.report.quantities import Quantity, Status, Verdict, parse_count, parse_memory, parse_percent
 from cnninspect.report.rows import GLOBAL, Check, ReceptiveField, Row
-from cnninspect.report.sizes import parse_count, parse_memory, parse_percent
 
 Limit = int | Fraction
 

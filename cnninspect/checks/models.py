@@ -6,13 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from cnninspect.checks import with_checks
 from cnninspect.checks.alignment import Pair, align
 from cnninspect.checks.differences import Comparer
-from cnninspect.checks.formulas import with_checks
 from cnninspect.checks.numbers import Tolerance
 from cnninspect.checks.tree import Node
-from cnninspect.report.document import Comparison, Report
-from cnninspect.report.formula_checks import formula_checks
+from cnninspect.report.document import Comparison, Report, formula_checks
 from cnninspect.report.parts import AlignedRows, OtherNetwork
 from cnninspect.report.quantities import Quantity, Status, Verdict, worst
 from cnninspect.report.rows import Check

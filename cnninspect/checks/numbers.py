@@ -13,9 +13,8 @@ from typing import Any
 
 from cnninspect.errors import UsageError, nearest
 from cnninspect.report.json_form import SCHEMA_1_NEURONS
-from cnninspect.report.quantities import Quantity, Status, Verdict
+from cnninspect.report.quantities import Quantity, Status, Verdict, parse_count, parse_percent
 from cnninspect.report.rows import ReceptiveField
-from cnninspect.report.sizes import parse_count, parse_percent
 
 NAMES = ("params", "trainable_params", "params_bytes", "buffers", "macs", "neurons", "activation_bytes")
 """What can have a tolerance. Shapes and receptive fields are equal or they are not."""

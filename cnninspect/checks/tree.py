@@ -11,7 +11,7 @@ from typing import Any
 from cnninspect.ops import catalogue
 from cnninspect.ops.catalogue import same_setting
 from cnninspect.ops.registry import FUNCTIONS, MODULES
-from cnninspect.report.json_form import frozen, plain
+from cnninspect.report.json_rows import frozen, plain
 from cnninspect.report.rows import Row
 
 Numbering = dict[Hashable, int]

@@ -1,14 +1,22 @@
-"""What a claims file claims: one claim a row, every cell read before any model runs."""
+"""What a claims file claims: one claim a row, every cell read before any model runs.
+
+CSV, Markdown, JSON and YAML are read as records, which map a header to the text of its cell.
+"""
 
 from __future__ import annotations
 
+import csv
+import json
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from cnninspect.claims.cell import COLUMNS, Claimed
 from cnninspect.claims.expressions import NotArithmetic
-from cnninspect.claims.tables import Record, read_records
 from cnninspect.errors import UsageError, nearest
 from cnninspect.report.rows import TOTAL
 
@@ -90,3 +98,145 @@ def _cell(column: str, text: str, where: str) -> Claimed:
         return COLUMNS[column](text)
     except NotArithmetic as error:
         raise UsageError(f"{where}: cannot understand {column} {text!r}: {error}.") from None
+
+
+class Record(NamedTuple):
+    """One row of the file: where it and the names of its columns stand, such as `line 3`, and its cells as text.
+
+    Empty cells are left out.
+    """
+
+    place: str
+    names_place: str
+    cells: dict[str, str]
+
+
+_MARKUP = re.compile(r"^(\*\*|__|`)(.*)\1$")
+_ESCAPED = re.compile(r"\\([\\|*`\[\]<_])")
+_RULE = re.compile(r":?-+:?")
+_BAR = re.compile(r"(?<!\\)\|")
+
+
+def read_records(file: str) -> list[Record]:
+    """The rows of a claims file, by its ending; UsageError for a file that cannot be read."""
+    path = Path(file)
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise UsageError(f"{file}: claims are read from {', '.join(_READERS)} files.")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        return [record for record in reader(text) if record.cells]
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {(error.strerror or str(error)).lower()}.") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{file}: it is no text in UTF-8. Save it in that encoding.") from None
+    except ValueError as error:
+        raise UsageError(f"{file}: {str(error).rstrip('.')}.") from None
+
+
+def _csv(text: str) -> Iterator[Record]:
+    reader = csv.reader(StringIO(text, newline=""))
+    lines = [(f"line {reader.line_num}", cells) for cells in reader if any(cells)]
+    if lines and len(lines[0][1]) == 1 and (sign := re.search(r"[;\t]", lines[0][1][0])):
+        raise ValueError(f"its columns are separated by {sign[0]!r}. Separate them by commas")
+    return _table(lines, "A number with commas needs quotes")
+
+
+def _markdown(text: str) -> Iterator[Record]:
+    """The first table; words around it are left alone."""
+    lines: list[tuple[str, list[str]]] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip().startswith("|"):
+            lines.append((f"line {number}", [_unmarked(cell) for cell in _BAR.split(line.strip().strip("|"))]))
+        elif lines:
+            break
+    if len(lines) < 2 or not all(_RULE.fullmatch(cell) for cell in lines[1][1]):
+        raise ValueError("it holds no table: a header, a line of dashes, and rows, each between bars")
+    del lines[1]
+    return _table(lines, r"A bar within a cell is written \|")
+
+
+def _unmarked(cell: str) -> str:
+    """The text of a cell that is set in bold or as code."""
+    cell = cell.strip()
+    while marked := _MARKUP.match(cell):
+        cell = marked[2].strip()
+    return _ESCAPED.sub(r"\1", cell)
+
+
+def _table(lines: Sequence[tuple[str, list[str]]], too_many: str) -> Iterator[Record]:
+    """The lines after the first, whose cells are the headers; `too_many` says why a line may have more."""
+    if not lines:
+        raise ValueError("it is empty")
+    above, headers = lines[0][0], [header.strip() for header in lines[0][1]]
+    for place, cells in lines[1:]:
+        if len(cells) != len(headers):
+            hint = f" {too_many}" if len(cells) > len(headers) else ""
+            raise ValueError(f"{place}: the header has {len(headers)} cells, this row {len(cells)}.{hint}")
+        yield Record(place, above, _filled(list(zip(headers, cells, strict=True))))
+
+
+def _json(text: str) -> Iterator[Record]:
+    return _objects(json.loads(text, object_pairs_hook=_unique))
+
+
+def _yaml(text: str) -> Iterator[Record]:
+    try:
+        import yaml
+    except ImportError:
+        raise ValueError(
+            "reading YAML needs PyYAML: python -m pip install PyYAML. CSV, Markdown and JSON do not"
+        ) from None
+
+    class Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
+        """YAML in which a key that stands twice is as wrong as the standard says."""
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+            _unique([(self.construct_object(key), None) for key, _ in node.value])
+            found: dict[Any, Any] = super().construct_mapping(node, deep)
+            return found
+
+    try:
+        return _objects(yaml.load(text, Loader))
+    except yaml.YAMLError as error:
+        raise ValueError(" ".join(str(error).split())) from None
+
+
+def _objects(data: Any) -> Iterator[Record]:
+    if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
+        raise ValueError("it must hold a list with one object for each layer")
+    for number, item in enumerate(data, 1):
+        place = f"entry {number}"
+        yield Record(place, place, _filled([(str(name), _text(value)) for name, value in item.items()]))
+
+
+def _text(value: Any) -> str:
+    """A value of JSON or YAML as a table would write it: the sizes of a shape joined by x."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return (";" if any(isinstance(item, list) for item in value) else "x").join(map(_text, value))
+    if isinstance(value, (bool, dict)):
+        raise ValueError(f"{value!r} claims nothing that can be checked")
+    return str(value)
+
+
+def _filled(cells: list[tuple[str, str]]) -> dict[str, str]:
+    return {header: text.strip() for header, text in _unique(cells).items() if text.strip()}
+
+
+def _unique(cells: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [header for header, _ in cells]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{name!r} stands twice")
+    return dict(cells)
+
+
+_READERS: dict[str, Callable[[str], Iterator[Record]]] = {
+    ".csv": _csv,
+    ".md": _markdown,
+    ".json": _json,
+    ".yaml": _yaml,
+    ".yml": _yaml,
+}

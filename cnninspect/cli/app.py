@@ -15,7 +15,6 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 import typer
 from typer.main import get_command
 
-from cnninspect.cli.config import config
 from cnninspect.cli.flops import WorkOptions
 from cnninspect.cli.models import models
 from cnninspect.cli.options import (
@@ -30,7 +29,7 @@ from cnninspect.cli.options import (
     Target,
 )
 from cnninspect.cli.session import INTERRUPTED, Session, failed
-from cnninspect.cli.settings import configured
+from cnninspect.cli.settings import config, configured
 from cnninspect.version import __version__
 
 Result = TypeVar("Result")
@@ -149,7 +148,7 @@ def compare(
     session = context.ensure_object(Session)
     expected = ExpectationOptions(baseline, claims, budgets)
     if target is None:
-        from cnninspect.cli.compare_many import compare_many
+        from cnninspect.cli.compare import compare_many
 
         raise typer.Exit(compare_many(context, run, expected, output, session))
     from cnninspect.cli.compare import compare_target

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cnninspect.errors import UsageError, nearest
+from cnninspect.report.quantities import parse_count, parse_memory
 from cnninspect.report.selection import TEXTS, By, View
-from cnninspect.report.sizes import parse_count, parse_memory
 
 if TYPE_CHECKING:
     from cnninspect.inspection.accounts import Account

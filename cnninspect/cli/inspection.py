@@ -13,8 +13,7 @@ from cnninspect.checks import exit_code
 from cnninspect.cli.flops import WorkOptions
 from cnninspect.cli.options import OutputOptions, RunOptions
 from cnninspect.cli.output import view_of, write
-from cnninspect.cli.progress import Progress
-from cnninspect.cli.session import Session
+from cnninspect.cli.session import Progress, Session
 from cnninspect.errors import LoadError
 from cnninspect.files import check_writable
 from cnninspect.report.document import Report

@@ -22,7 +22,7 @@ def models(
 ) -> None:
     """Names that resolve, by provider, each one a TARGET."""
     from cnninspect.cli.output import to_stdout
-    from cnninspect.cli.progress import Progress
+    from cnninspect.cli.session import Progress
 
     session = context.ensure_object(Session)
     with Progress(shown=not session.quiet) as progress:

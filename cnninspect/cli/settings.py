@@ -1,29 +1,35 @@
-"""Options and the configuration: a shared option is a key, whose value holds where the command line says nothing."""
+"""Options and the configuration: a shared option is a key, whose value holds where the command line says nothing.
+
+`cnninspect config` shows what is in force.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 from types import NoneType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 import typer
 
 from cnninspect.checks.budgets import KINDS, Kind
-from cnninspect.cli.options import BaselineOptions, BudgetOptions, ClaimOptions, OutputOptions, RunOptions
+from cnninspect.cli.options import BaselineOptions, BudgetOptions, ClaimOptions, Common, OutputOptions, RunOptions
 from cnninspect.cli.session import Session
-from cnninspect.config.file import Config, read_config
-from cnninspect.config.schema import (
+from cnninspect.config.file import (
+    Config,
     Each,
     Reader,
     Schema,
     WrongValue,
     arguments,
     choice,
+    read_config,
+    shown,
     size,
     text,
     texts,
@@ -32,7 +38,7 @@ from cnninspect.config.schema import (
 )
 from cnninspect.plugins import load
 from cnninspect.render import format_of, names
-from cnninspect.report.sizes import parse_count, parse_memory, parse_percent
+from cnninspect.report.quantities import parse_count, parse_memory, parse_percent
 
 Result = TypeVar("Result")
 Group = TypeVar("Group")
@@ -184,3 +190,68 @@ def _as_option(name: str, value: Any, file: Path | None) -> Any:
 def beside(file: Path | None, name: str) -> str:
     """The path, from here, of a file that is named beside the configuration."""
     return name if file is None else os.path.relpath(file.parent / name)
+
+
+class Setting(NamedTuple):
+    """One value that is in force, and where it comes from."""
+
+    key: str
+    value: Any
+    source: str
+
+
+def config(
+    context: typer.Context, run: RunOptions, output: OutputOptions, budgets: BudgetOptions, _common: Common
+) -> None:
+    """What is in force here, and where each value comes from."""
+    from cnninspect.cli.output import put
+    from cnninspect.render import Format
+
+    found = context.ensure_object(Session).config
+    settings = [
+        *_options(run, context, found),
+        *_options(output, context, found),
+        *_options(budgets, context, found, f"{BUDGETS}."),
+        *_targets(found),
+    ]
+    text = _json(settings, found) if output.format == Format.JSON else _table(settings)
+    put(text, output.output)
+
+
+def _options(group: Any, context: typer.Context, found: Config, table: str = "") -> Iterator[Setting]:
+    for field in dataclasses.fields(group):
+        origin = source(field.name, table_of(type(group), found), context)
+        where = shown(found.file) if origin is Source.FILE and found.file is not None else origin.value
+        yield Setting(f"{table}{key_of(field.name)}", _plain(getattr(group, field.name)), where)
+
+
+def _targets(found: Config) -> Iterator[Setting]:
+    """One setting for each value in the tables of targets, which only a file has."""
+    for name, table in found.values.get(TARGETS, {}).items():
+        flat = {**table, **{f"{BUDGETS}.{key}": value for key, value in table.get(BUDGETS, {}).items()}}
+        for key, value in flat.items():
+            if key != BUDGETS and found.file is not None:
+                yield Setting(f"{TARGETS}.{name}.{key}", _plain(value), shown(found.file))
+
+
+def _plain(value: Any) -> Any:
+    return value.value if isinstance(value, Enum) else value
+
+
+def _json(settings: list[Setting], found: Config) -> str:
+    document = {
+        "file": None if found.file is None else shown(found.file),
+        "settings": {setting.key: {"value": setting.value, "source": setting.source} for setting in settings},
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _table(settings: list[Setting]) -> str:
+    """Three columns; a value as JSON writes it, `-` where there is none."""
+    lines = [("key", "value", "from"), *((one.key, _text(one.value), one.source) for one in settings)]
+    widths = [max(len(line[column]) for line in lines) for column in range(2)]
+    return "".join(f"{key:<{widths[0]}}  {value:<{widths[1]}}  {origin}\n" for key, value, origin in lines)
+
+
+def _text(value: Any) -> str:
+    return "-" if value is None else json.dumps(value, ensure_ascii=False)

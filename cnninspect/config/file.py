@@ -1,16 +1,16 @@
-"""Find and read `[tool.cnninspect]`."""
+"""Find and read `[tool.cnninspect]`: which keys its tables may hold, and what is wrong with others."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from cnninspect.config.schema import Place, Schema, read_table
-from cnninspect.errors import UsageError
+from cnninspect.errors import UsageError, nearest
 
 NAME = "pyproject.toml"
 TABLE = "cnninspect"
@@ -57,3 +57,159 @@ def _tool(file: Path) -> Mapping[str, Any]:
 def shown(file: Path) -> str:
     """The file's path as messages name it: from here."""
     return os.path.relpath(file)
+
+
+class WrongValue(ValueError):
+    """A value that is not what its key takes; the message completes the sentence `KEY must be ...`."""
+
+
+Reader = Callable[[Any], Any]
+"""What a value of TOML means; raises WrongValue, or another ValueError with a message of its own."""
+
+
+@dataclass(frozen=True)
+class Each:
+    """A table of tables with names of the user's choice; a string in the place of one is its value of `short`."""
+
+    schema: Schema
+    short: str
+
+
+Schema = Mapping[str, "Reader | Each | Schema"]
+"""What a table's keys, written with dashes, take: a value, or a table in turn."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a table stands, for messages: `pyproject.toml: [tool.cnninspect.budgets]`."""
+
+    file: str
+    table: str = "tool.cnninspect"
+
+    def below(self, key: str) -> Place:
+        """The place of a table in this one."""
+        return Place(self.file, f"{self.table}.{key}")
+
+    def __str__(self) -> str:
+        return f"{self.file}: [{self.table}]"
+
+
+def read_table(table: Any, schema: Schema, place: Place) -> dict[str, Any]:
+    """The values of a table by key, with dashes; UsageError for an unknown key or a wrong value, with place and key.
+
+    A key may be written with underscores.
+    """
+    if not isinstance(table, Mapping):
+        raise UsageError(f"{place} must be a table, not {_shown(table)}.")
+    found: dict[str, Any] = {}
+    for written, value in table.items():
+        key = str(written).replace("_", "-")
+        if key not in schema:
+            raise UsageError(f"{place} has no key {written!r}. {_nearest(str(written), schema)}")
+        if key in found:
+            raise UsageError(f"{place} has {key!r} twice, with a dash and with an underscore. Keep one of them.")
+        found[key] = _value(value, schema[key], place, key)
+    return found
+
+
+def _value(value: Any, entry: Reader | Each | Schema, place: Place, key: str) -> Any:
+    if isinstance(entry, Mapping):
+        return read_table(value, entry, place.below(key))
+    if isinstance(entry, Each):
+        return _each(value, entry, place.below(key))
+    try:
+        return entry(value)
+    except WrongValue as error:
+        raise UsageError(f"{place} {key} must be {error}, not {_shown(value)}.") from None
+    except ValueError as error:
+        raise UsageError(f"{place} {key}: {error}.") from None
+
+
+def _each(table: Any, entry: Each, place: Place) -> dict[str, dict[str, Any]]:
+    if not isinstance(table, Mapping):
+        raise UsageError(f"{place} must be a table, not {_shown(table)}.")
+    found = {}
+    for name, value in table.items():
+        whole = {entry.short: value} if isinstance(value, str) else value
+        found[name] = read_table(whole, entry.schema, place.below(name))
+        if entry.short not in found[name]:
+            raise UsageError(f"{place.below(name)} lacks the key {entry.short!r}.")
+    return found
+
+
+def _nearest(key: str, schema: Schema) -> str:
+    near = nearest(key, schema)
+    return f"Nearest: {', '.join(near)}." if near else f"Keys: {', '.join(schema)}."
+
+
+def _shown(value: Any) -> str:
+    """A value as TOML writes it, as far as messages need it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "a table" if isinstance(value, Mapping) else repr(value)
+
+
+# --- readers ------------------------------------------------------------------------------------------------------
+
+
+def text(value: Any) -> str:
+    """A string."""
+    if not isinstance(value, str):
+        raise WrongValue("a string")
+    return value
+
+
+def truth(value: Any) -> bool:
+    """true or false."""
+    if not isinstance(value, bool):
+        raise WrongValue("true or false")
+    return value
+
+
+def whole(least: int | None = None) -> Reader:
+    """The reader of a whole number that is not less than `least`."""
+    words = "a whole number" if least is None else f"a whole number from {least}"
+
+    def read(value: Any) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or (least is not None and value < least):
+            raise WrongValue(words)
+        return value
+
+    return read
+
+
+def choice(options: type[Enum]) -> Reader:
+    """The reader of one of an enumeration's values."""
+    names = [str(option.value) for option in options]
+
+    def read(value: Any) -> Enum:
+        if value not in names:
+            raise WrongValue(f"one of {', '.join(names)}")
+        return options(value)
+
+    return read
+
+
+def texts(value: Any) -> list[str]:
+    """A list of strings."""
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise WrongValue("a list of strings")
+    return value
+
+
+def arguments(value: Any) -> dict[str, Any]:
+    """A table of numbers, strings, truths and lists of them."""
+    if not isinstance(value, Mapping) or not all(map(_is_literal, value.values())):
+        raise WrongValue("a table of numbers, strings, true, false and lists of them")
+    return dict(value)
+
+
+def _is_literal(value: Any) -> bool:
+    return all(map(_is_literal, value)) if isinstance(value, list) else isinstance(value, (bool, int, float, str))
+
+
+def size(value: Any, words: str) -> str:
+    """A number or a size, as the command line takes it; `words` say what the key takes."""
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise WrongValue(words)
+    return str(value)

@@ -1,4 +1,4 @@
-"""A document as text: the registry of formats, one file each, imported when asked for. Renderers see no other room."""
+"""A document as text: the registry of formats, imported when asked for. Renderers see no other room but report/."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ class Format(str, Enum):
     JUNIT = "junit"
 
 
-_FILES = {
-    Format.TABLE: "table",
-    Format.JSON: "as_json",
-    Format.CSV: "as_csv",
-    Format.MARKDOWN: "markdown",
-    Format.HTML: "html",
-    Format.GITHUB: "github",
-    Format.JUNIT: "junit",
+_RENDERERS = {
+    Format.TABLE: ("table", "render"),
+    Format.JSON: ("data", "as_json"),
+    Format.CSV: ("data", "as_csv"),
+    Format.MARKDOWN: ("markdown", "render"),
+    Format.HTML: ("html", "render"),
+    Format.GITHUB: ("ci", "github"),
+    Format.JUNIT: ("ci", "junit"),
 }
+"""File and function of every format."""
 
 _ENDINGS = {
     ".json": "json", ".csv": "csv", ".md": "markdown", ".html": "html", ".htm": "html", ".xml": "junit"
@@ -83,8 +84,9 @@ def render(
     """The document in one format, ending in a newline; without `screen`, uncoloured and as wide as it needs to be."""
     if fmt in _ADDED:
         return _by_plugin(fmt, report, view or View())
-    renderer = import_module(f"cnninspect.render.{_FILES[Format(fmt)]}")
-    text: str = renderer.render(report, view or View(), screen or Screen())
+    file, function = _RENDERERS[Format(fmt)]
+    renderer = getattr(import_module(f"cnninspect.render.{file}"), function)
+    text: str = renderer(report, view or View(), screen or Screen())
     return text
 
 

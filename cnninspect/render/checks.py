@@ -9,8 +9,7 @@ from typing import Any
 from cnninspect.render.cells import verdict_sign
 from cnninspect.render.numbers import change_text, label, sign, value_text
 from cnninspect.render.page import UNICODE, Cell, Heading, Marks, Sheet, Tone
-from cnninspect.report.document import Comparison, Document, Report
-from cnninspect.report.formula_checks import formula_checks
+from cnninspect.report.document import Comparison, Document, Report, formula_checks
 from cnninspect.report.quantities import Status, Verdict
 from cnninspect.report.rows import TOTAL, Check, Row
 

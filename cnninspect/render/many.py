@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from cnninspect.render import Format, as_csv, as_json, github, html, junit, markdown, render, table
+from cnninspect.render import Format, ci, data, html, markdown, render, table
 from cnninspect.render.cells import verdict_sign
 from cnninspect.render.checks import RUN, count_sentence, failed
 from cnninspect.render.page import UNICODE, Cell, Heading, Marks, Page, Screen, Sheet, Tone
@@ -82,15 +82,15 @@ def _csv(outcomes: Sequence[Outcome], view: View, _screen: Screen) -> str:
     sheets = [(outcome.name, data_sheet(outcome.named, view, UNICODE)) for outcome in outcomes]
     headings = (Heading("target", "target"), *sheets[0][1].headings)
     lines = tuple((Cell(name, name), *line) for name, sheet in sheets for line in sheet.lines)
-    return as_csv.written(Sheet(headings, lines))
+    return data.written(Sheet(headings, lines))
 
 
 def _github(outcomes: Sequence[Outcome], view: View, screen: Screen) -> str:
-    return "".join(github.render(outcome.named, view, screen) for outcome in outcomes) + f"{_closing(outcomes)}\n"
+    return "".join(ci.github(outcome.named, view, screen) for outcome in outcomes) + f"{_closing(outcomes)}\n"
 
 
 def _junit(outcomes: Sequence[Outcome], _view: View, _screen: Screen) -> str:
-    return junit.suites(outcome.named for outcome in outcomes)
+    return ci.suites(outcome.named for outcome in outcomes)
 
 
 def _json(outcomes: Sequence[Outcome], code: int, view: View) -> str:
@@ -102,7 +102,7 @@ def _json(outcomes: Sequence[Outcome], code: int, view: View) -> str:
 
 def _entry(outcome: Outcome, view: View) -> str:
     head = {"name": outcome.name, "target": outcome.target, "exit_code": outcome.code, "error": outcome.error}
-    report = "null\n" if outcome.report is None else as_json.render(outcome.report, view, Screen())
+    report = "null\n" if outcome.report is None else data.as_json(outcome.report, view, Screen())
     return f'{json.dumps(head)[:-1]}, "report": {report}}}'
 
 

@@ -11,8 +11,7 @@ from cnninspect.render.fields import field_facts
 from cnninspect.render.layers import counters_of
 from cnninspect.render.numbers import bounded, dimensions, label, mebibytes, sign, value_with_unit, with_unit
 from cnninspect.render.page import Fact, Marks, Tone
-from cnninspect.report.document import Comparison, Document, Report
-from cnninspect.report.formula_checks import formula_checks
+from cnninspect.report.document import Comparison, Document, Report, formula_checks
 from cnninspect.report.parts import CounterConvention
 from cnninspect.report.quantities import Quantity, Verdict, flops_from_macs
 from cnninspect.report.rows import Row

@@ -9,11 +9,10 @@ from cnninspect.checks.baseline import check_baseline, read_baseline, save_basel
 from cnninspect.checks.budgets import check_budgets, parse_budget
 from cnninspect.checks.numbers import parse_tolerance
 from cnninspect.render.checks import lines_of, sentence
-from cnninspect.report.document import Report
-from cnninspect.report.formula_checks import formula_checks
+from cnninspect.report.document import Report, formula_checks
 from cnninspect.report.quantities import Verdict
 from cnninspect.report.rows import Check
-from cnninspect.testing.snapshots import current
+from cnninspect.testing import current
 
 _LISTED = 20
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cnninspect.testing.snapshots import FOLDER, Snapshots, current
+from cnninspect.testing import FOLDER, Snapshots, current
 
 _NAME = "cnninspect"
 _OPTION = "--update-cnninspect-baselines"

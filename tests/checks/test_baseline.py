@@ -6,9 +6,8 @@ from dataclasses import replace
 import pytest
 
 from cnninspect import inspect_model
-from cnninspect.checks.baseline import baseline_text, check_baseline, read_baseline, save_baseline
+from cnninspect.checks.baseline import baseline_text, check_baseline, read_baseline, read_report, save_baseline
 from cnninspect.checks.numbers import parse_tolerance
-from cnninspect.checks.saved import read_report
 from cnninspect.errors import OutputError, UsageError
 from cnninspect.render import Format, render
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 import pytest
 
-from cnninspect.cli import progress
-from cnninspect.cli.progress import Progress
+from cnninspect.cli import session
+from cnninspect.cli.session import Progress
 
 
 class Terminal(io.StringIO):
@@ -36,7 +36,7 @@ class Timer:
 @pytest.fixture
 def timers(monkeypatch):
     Timer.started = []
-    monkeypatch.setattr(progress.threading, "Timer", Timer)
+    monkeypatch.setattr(session.threading, "Timer", Timer)
     monkeypatch.setenv("TERM", "xterm")
     return Timer.started
 

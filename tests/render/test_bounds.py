@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from cnninspect.checks import with_checks
 from cnninspect.checks.budgets import check_budgets, parse_budget
-from cnninspect.checks.formulas import with_checks
 from cnninspect.checks.numbers import Margin, compare_quantities
 from cnninspect.render import Format, render
 from cnninspect.report.document import Comparison

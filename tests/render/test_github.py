@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from cnninspect.checks import check_formulas
+from cnninspect.checks import check_formulas, with_checks
 from cnninspect.checks.baseline import check_baseline
-from cnninspect.checks.formulas import with_checks
 from cnninspect.render import render
 from cnninspect.report.quantities import Unit
 from tests.render.reading import annotations

@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from cnninspect.checks import check_formulas
+from cnninspect.checks import check_formulas, with_checks
 from cnninspect.checks.budgets import check_budgets, parse_budget
-from cnninspect.checks.formulas import with_checks
 from cnninspect.render import render
 from tests.render.reading import junit
 from tests.render.samples import doubtful, tiny

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from cnninspect.claims.cell import Cell
-from cnninspect.claims.hints import misplaced, slips, stages, windows
+from cnninspect.claims.hints import misplaced, slips, windows
 from cnninspect.claims.hints.evidence import Alternative, Evidence
 from cnninspect.errors import said
 from cnninspect.report.reasons import Reason, ask
@@ -16,22 +16,22 @@ _PROPOSALS: tuple[Proposal, ...] = (
     misplaced.factor_two,
     misplaced.batch,
     misplaced.another_batch,
-    stages.same_row,
-    stages.an_earlier_stage,
-    stages.the_row_before,
+    misplaced.same_row,
+    misplaced.an_earlier_stage,
+    misplaced.the_row_before,
     misplaced.total_of_claims,
     windows.moved,
     slips.propose,
     windows.propose,
-    stages.a_later_stage,
+    misplaced.a_later_stage,
     misplaced.another_order,
-    stages.another_size,
+    misplaced.another_size,
     misplaced.rounding,
     misplaced.neighbour,
 )
 """In the order in which they explain a claim: the first whose result is what is claimed gives the hint."""
 
-_RIVALS: tuple[Proposal, ...] = (misplaced.factor_two, misplaced.batch, stages.an_earlier_stage, slips.propose)
+_RIVALS: tuple[Proposal, ...] = (misplaced.factor_two, misplaced.batch, misplaced.an_earlier_stage, slips.propose)
 """Slips as usual as each other, which the same number may come from: two groups, and FLOPs for MACs."""
 
 
