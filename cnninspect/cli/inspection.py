@@ -17,8 +17,7 @@ from cnninspect.cli.session import Progress, Session
 from cnninspect.errors import LoadError
 from cnninspect.files import check_writable
 from cnninspect.report.document import Report
-from cnninspect.targets.grammar import parse_target
-from cnninspect.targets.specs import dtype_name, parse_arguments, parse_inputs
+from cnninspect.targets.grammar import dtype_name, parse_arguments, parse_inputs, parse_target
 
 if TYPE_CHECKING:
     from cnninspect.inspection.accounts import Account

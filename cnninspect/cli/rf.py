@@ -23,7 +23,7 @@ from cnninspect.report.document import Document, FieldStudy, Variation
 from cnninspect.report.parts import VariedNetwork
 from cnninspect.report.quantities import worst
 from cnninspect.report.rows import ReceptiveField
-from cnninspect.targets.specs import parse_argument
+from cnninspect.targets.grammar import parse_argument
 
 if TYPE_CHECKING:
     from cnninspect.inspection.accounts import Account

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from cnninspect.errors import said
-from cnninspect.targets.infer import usual_inputs
-from cnninspect.targets.inputs import Inputs
+from cnninspect.targets.grammar import InputSpec
+from cnninspect.targets.inputs import Inputs, usual_inputs
 from cnninspect.targets.providers import Model
-from cnninspect.targets.specs import InputSpec
 from cnninspect.targets.target import Function, Target
 from cnninspect.targets.torchvision_ops import why_missing
 from cnninspect.trace.recorder import ForwardFailed

@@ -25,9 +25,9 @@ from cnninspect.receptive.rows import last_map, row_fields
 from cnninspect.report.document import Report
 from cnninspect.report.quantities import Quantity, worst
 from cnninspect.report.rows import ReceptiveField
+from cnninspect.targets.grammar import parameter_dtype
 from cnninspect.targets.inputs import Choice, InputOptions
 from cnninspect.targets.resolve import resolve
-from cnninspect.targets.specs import parameter_dtype
 from cnninspect.targets.target import Target
 from cnninspect.trace.records import Trace
 from cnninspect.trace.source_lines import locate

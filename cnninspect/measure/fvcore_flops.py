@@ -17,10 +17,9 @@ import torch
 from torch import nn
 
 from cnninspect.measure.base import Convention, Count, Inexact, Run, Skip, counter
-from cnninspect.trace.dataflow import Dataflow
 from cnninspect.trace.isolation import as_written, encoder_fast_path_off, restored
 from cnninspect.trace.private_torch import forward_hooks, tracing_state
-from cnninspect.trace.records import Call, Trace
+from cnninspect.trace.records import Call, Dataflow, Trace
 from cnninspect.trace.rerun import Rerun, as_module
 from cnninspect.trace.tracker import Site
 from cnninspect.trace.trees import leaves, map_leaves

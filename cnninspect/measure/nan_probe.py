@@ -21,8 +21,9 @@ from cnninspect.measure.limits import Allowance, Limit, LimitReachedError
 from cnninspect.measure.masks import Mask, Masks, compressed, joined, nan_of, reactions, together
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.private_torch import unwrapped
-from cnninspect.trace.recorder import LayerOf, watch
+from cnninspect.trace.recorder import LayerOf
 from cnninspect.trace.records import Call, Trace
+from cnninspect.trace.rerun import watch
 from cnninspect.trace.tracker import Site, site_of
 from cnninspect.trace.trees import leaves, map_arguments
 

@@ -18,8 +18,7 @@ from cnninspect.ops.registry import Work, rule_of
 from cnninspect.ops.rules import numel
 from cnninspect.report.quantities import Status
 from cnninspect.report.reasons import Reason, ask
-from cnninspect.trace.dataflow import Dataflow, Key
-from cnninspect.trace.records import Op, TensorRef, Trace
+from cnninspect.trace.records import Dataflow, Key, Op, TensorRef, Trace
 
 UNITS: Mapping[Work, str] = {
     Work.MAC: "multiply-accumulates",

@@ -1,1 +1,1 @@
-"""From what the user names to a model and its inputs. Only `grammar` and `specs` do without torch."""
+"""From what the user names to a model and its inputs. Only `grammar` does without torch."""

@@ -14,7 +14,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from cnninspect.errors import said
 from cnninspect.targets.devices import placed
-from cnninspect.targets.foreign import blamed, undisturbed
+from cnninspect.targets.loading import blamed, undisturbed
 from cnninspect.trace.private_torch import TorchDispatchMode
 
 Attempt = Callable[[], AbstractContextManager[Any]]

@@ -1,13 +1,16 @@
-"""Parse what the user typed as TARGET, without importing torch or touching the file it names."""
+"""Read what the user typed: TARGET, --input, --arg and --dtype. Imports no torch and opens no file."""
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cnninspect.errors import UsageError
+from cnninspect.report.quantities import Shape
 
 BUILT_IN = ("zoo", "torchvision", "timm")
 """The providers that come with the package, in the order in which a bare name is looked up."""
@@ -16,9 +19,18 @@ PICKLES = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".joblib", ".tar")
 WEIGHTS = (".safetensors", ".npz", ".h5")
 FORMS = "NAME, PROVIDER:NAME, package.module:attr, file.py:attr or model.pt2"
 
+FLOATING = ("float32", "float64", "float16", "bfloat16")
+DTYPES = (
+    *FLOATING, "int64", "int32", "int16", "int8", "uint8", "bool", "complex64",
+    "complex128",
+)  # fmt: skip
+ALIASES = {"float": "float32", "double": "float64", "half": "float16", "long": "int64", "int": "int32"}
+
 _FILE = re.compile(r"(?P<path>.+\.py):(?P<attr>.*)", re.IGNORECASE | re.DOTALL)
 _ATTRIBUTE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _NAME = re.compile(r"[\w.\-]+")
+_WORD = re.compile(r"[A-Za-z][\w.\-/]*")
+_MISSPELT_CONSTANTS = {"true": "True", "false": "False", "none": "None", "null": "None"}
 
 
 @dataclass(frozen=True)
@@ -101,3 +113,120 @@ def _name(text: str, name: str) -> str:
     if not _NAME.fullmatch(name):
         raise UsageError(f"{text!r}: {name!r} is not the name of a model. A target is {FORMS}.")
     return name
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """Shape and dtype of one input tensor, batch first as the model takes it.
+
+    `dtype` None follows the parameters. `keyword` is the name of the forward's argument, None for a positional one.
+    `listed` tensors next to each other are handed over together, as one list: the images of a detection model.
+    """
+
+    shape: Shape
+    dtype: str | None = None
+    keyword: str | None = None
+    listed: bool = False
+
+    def __str__(self) -> str:
+        shape = "x".join(str(size) for size in self.shape)
+        name = f"{self.keyword}=" if self.keyword else ""
+        return f"{name}{shape}:{self.dtype}" if self.dtype else f"{name}{shape}"
+
+
+@dataclass(frozen=True)
+class Given:
+    """Inputs that exist as values: the arguments of the forward."""
+
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+
+def parameter_dtype(text: str) -> str:
+    """torch's name of the floating point dtype `text`; UsageError for any other, which parameters cannot have."""
+    name = dtype_name(text)
+    if name not in FLOATING:
+        raise UsageError(f"parameters cannot be converted to {name}. Use {', '.join(FLOATING)}.")
+    return name
+
+
+def dtype_name(text: str) -> str:
+    """torch's own name of the dtype `text`; UsageError listing the known ones."""
+    name = text.strip().removeprefix("torch.")
+    name = ALIASES.get(name, name)
+    if name not in DTYPES:
+        raise UsageError(f"there is no dtype {text!r}. Known: {', '.join(DTYPES)}.")
+    return name
+
+
+def parse_arguments(texts: Iterable[str]) -> dict[str, Any]:
+    """Constructor arguments by name from `NAME=VALUE` texts; UsageError for one that cannot be read or stands twice."""
+    arguments: dict[str, Any] = {}
+    for text in texts:
+        name, value = parse_argument(text)
+        if name in arguments:
+            raise UsageError(f"--arg {name} is given twice. Keep one of them.")
+        arguments[name] = value
+    return arguments
+
+
+def parse_argument(text: str) -> tuple[str, Any]:
+    """(name, value) of one `NAME=VALUE`, the value a Python literal or a bare word, which is a string."""
+    name, equals, value = text.partition("=")
+    name = name.strip()
+    if not equals or not name.isidentifier():
+        raise UsageError(f"--arg {text!r} is not NAME=VALUE. Write, for example, --arg num_classes=10.")
+    return name, _literal(name, value.strip())
+
+
+def _literal(name: str, value: str) -> Any:
+    try:
+        return ast.literal_eval(value)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        pass
+    # "false" as a string would be true to every constructor.
+    if value.lower() in _MISSPELT_CONSTANTS:
+        constant = _MISSPELT_CONSTANTS[value.lower()]
+        raise UsageError(f"--arg {name}={value} is not a Python literal. Write --arg {name}={constant}.")
+    if _WORD.fullmatch(value):
+        return value
+    raise UsageError(
+        f"--arg {name}={value} is not a Python literal. Write a value such as 3, 0.5, True, (3, 3) or 'text'."
+    )
+
+
+def parse_inputs(texts: Iterable[str]) -> tuple[InputSpec, ...]:
+    """The inputs that `--input` texts describe, in order; UsageError where a keyword stands twice."""
+    specs = tuple(parse_input(text) for text in texts)
+    keywords = [spec.keyword for spec in specs if spec.keyword is not None]
+    for keyword in keywords:
+        if keywords.count(keyword) > 1:
+            raise UsageError(f"--input {keyword}= is given twice. Keep one of them.")
+    return specs
+
+
+def parse_input(text: str) -> InputSpec:
+    """One `[NAME=]SHAPE[:DTYPE]`, such as `1x3x224x224` or `ids=2x77:int64`."""
+    keyword, equals, rest = text.rpartition("=")
+    if equals and not keyword.strip().isidentifier():
+        raise UsageError(f"--input {text!r}: {keyword!r} is not the name of an argument.")
+    sizes, colon, dtype = rest.partition(":")
+    if colon and not dtype.strip():
+        raise UsageError(f"--input {text!r} ends in a colon. Write SHAPE or SHAPE:DTYPE, such as 2x77:int64.")
+    return InputSpec(parse_shape(sizes, text), dtype_name(dtype) if colon else None, keyword.strip() or None)
+
+
+def parse_shape(sizes: str, text: str | None = None) -> Shape:
+    """The shape that `1x3x224x224` writes; UsageError, which quotes `text`, for anything but positive integers."""
+    where = f"--input {sizes if text is None else text!r}"
+    if not sizes.strip():
+        raise UsageError(f"{where} has no shape. Write sizes joined by x, such as 1x3x224x224.")
+    return tuple(_size(part.strip(), where) for part in sizes.lower().split("x"))
+
+
+def _size(part: str, where: str) -> int:
+    if not re.fullmatch(r"[+-]?\d+", part, re.ASCII):
+        raise UsageError(f"{where}: {part!r} is not a size. Write sizes joined by x, such as 1x3x224x224.")
+    if int(part) <= 0:
+        raise UsageError(f"{where}: size {part} is not positive. A tensor with such a size holds nothing to inspect.")
+    return int(part)

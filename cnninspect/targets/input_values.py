@@ -8,10 +8,8 @@ from typing import Any
 import torch
 
 from cnninspect.errors import LoadError, UsageError, said
-from cnninspect.targets.foreign import blamed, undisturbed
-from cnninspect.targets.grammar import FromFile, FromModule, parse_target
-from cnninspect.targets.loading import Around, find
-from cnninspect.targets.specs import Given, InputSpec
+from cnninspect.targets.grammar import FromFile, FromModule, Given, InputSpec, parse_target
+from cnninspect.targets.loading import Around, blamed, find, undisturbed
 from cnninspect.trace.trees import map_leaves, named_leaves
 
 

@@ -1,9 +1,9 @@
-"""Make the inputs of one run: from --input, from a function, from the provider, or inferred from the model."""
+"""The inputs of one run: from --input, from a function, from the provider, or inferred from the model's first layer."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Integral
 from typing import Any
@@ -12,14 +12,19 @@ import torch
 from torch import nn
 
 from cnninspect.errors import UsageError
+from cnninspect.report.quantities import Shape
 from cnninspect.targets.devices import is_lazy
-from cnninspect.targets.foreign import undisturbed
-from cnninspect.targets.infer import infer_inputs
+from cnninspect.targets.grammar import Given, InputSpec, dtype_name, parse_inputs, parse_shape
 from cnninspect.targets.input_values import call_for_inputs, described, moved, tensors
+from cnninspect.targets.loading import undisturbed
 from cnninspect.targets.providers import Model
-from cnninspect.targets.signatures import check_call
-from cnninspect.targets.specs import Given, InputSpec, dtype_name, parse_inputs, parse_shape
-from cnninspect.targets.target import Target
+from cnninspect.targets.signatures import check_call, required
+from cnninspect.targets.target import Function, Target
+
+SIDES = (224, 32, 28, 64, 96, 128, 227, 256, 299, 384, 512)
+"""Image sides to try, the usual one first: a linear layer after the convolutions admits only one."""
+VOLUMES = (64, 32, 16)
+TOKENS = 16
 
 
 @dataclass(frozen=True)
@@ -169,3 +174,55 @@ def _is_shape(thing: Any) -> bool:
 
 def _spec(sizes: Sequence[Any]) -> InputSpec:
     return InputSpec(parse_shape("x".join(str(size) for size in sizes)))
+
+
+def infer_inputs(target: Target, model: Model) -> tuple[list[InputSpec], str]:
+    """(inputs that the first layer takes, the likeliest first; that layer); UsageError where nothing tells them."""
+    found = _first_layer(model) if isinstance(model, nn.Module) and len(required(model.forward)) <= 1 else None
+    if found is None:
+        raise UsageError(_request(target, model))
+    path, layer, candidates = found
+    place = f"`{path}` ({type(layer).__name__})" if path else type(layer).__name__
+    return candidates, f"the first layer, {place}"
+
+
+def usual_inputs(model: Model) -> list[InputSpec]:
+    """The inputs of usual size that the first layer takes, the likeliest first; none where nothing tells them."""
+    found = _first_layer(model) if isinstance(model, nn.Module) else None
+    return [] if found is None else found[2]
+
+
+def _first_layer(model: nn.Module) -> tuple[str, nn.Module, list[InputSpec]] | None:
+    """(path, layer, the inputs it could have) of the first layer with weights that fix the size of an input."""
+    for path, layer in model.named_modules():
+        if isinstance(layer, (nn.MultiheadAttention, nn.modules.lazy.LazyModuleMixin)):
+            return None
+        candidates = list(_candidates(layer))
+        if candidates:
+            return path, layer, candidates
+    return None
+
+
+def _candidates(layer: nn.Module) -> Iterator[InputSpec]:
+    """The inputs that fit a layer, the likeliest first; none for a layer that takes any."""
+    if isinstance(layer, nn.modules.conv._ConvNd):
+        axes = len(layer.kernel_size)
+        yield from (InputSpec((1, layer.in_channels, *[side] * axes)) for side in (VOLUMES if axes == 3 else SIDES))
+    elif isinstance(layer, nn.Linear):
+        yield InputSpec((1, layer.in_features))
+    elif isinstance(layer, (nn.Embedding, nn.EmbeddingBag)):
+        yield InputSpec((1, TOKENS), "int64")
+    elif isinstance(layer, nn.RNNBase):
+        shape: Shape = (1, TOKENS) if layer.batch_first else (TOKENS, 1)
+        yield InputSpec((*shape, layer.input_size))
+
+
+def _request(target: Target, model: Model) -> str:
+    names = [parameter.name for parameter in required(model.forward if isinstance(model, nn.Module) else model)]
+    takes = f" ({', '.join(names)})" if names else ""
+    each = " for each of them, in this order" if len(names) > 1 else ""
+    doubt = f" {target.source.doubt}".rstrip() if isinstance(target.source, Function) else ""
+    return (
+        f"nothing says what input {target.name} takes{takes}. "
+        f"Give --input SHAPE[:DTYPE]{each}, such as --input 1x3x224x224.{doubt}"
+    )

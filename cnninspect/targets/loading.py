@@ -1,4 +1,7 @@
-"""Load an attribute of a Python module or file, leaving the import system as it was."""
+"""Load and run code of others: an attribute of a Python module or file.
+
+The import system and the random numbers are as they were afterwards, output goes to stderr, errors become a sentence.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import torch
+
 from cnninspect.errors import CnninspectError, LoadError, UsageError, nearest, said
-from cnninspect.targets.foreign import blamed, undisturbed
 from cnninspect.targets.grammar import FromFile, FromModule
 from cnninspect.targets.torchvision_ops import tolerate_missing_operators
 
@@ -182,3 +186,25 @@ def _home(name: str) -> str | None:
     origin = next(iter(spec.submodule_search_locations or ()), spec.origin)
     found = Path(origin or "").resolve()
     return str(found.parent) if found.stem == name else None
+
+
+@contextlib.contextmanager
+def undisturbed(device: str = "cpu") -> Iterator[None]:
+    """Send what is printed to stderr; restore the random state of the CPU and of `device`."""
+    devices = [torch.device(device)] if device.startswith("cuda") else []
+    with contextlib.redirect_stdout(sys.stderr), torch.random.fork_rng(devices=devices):
+        yield
+
+
+@contextlib.contextmanager
+def blamed(explain: Callable[[BaseException], Exception]) -> Iterator[None]:
+    """Raise `explain(error)` for whatever is raised inside, `sys.exit()` and `pytest.skip()` included.
+
+    Our own errors pass, since they are explained already, and so does an interruption.
+    """
+    try:
+        yield
+    except (CnninspectError, KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:
+        raise explain(error) from error

@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cnninspect.errors import LoadError, MissingPackage, UsageError, nearest, said
-from cnninspect.targets.foreign import blamed
 from cnninspect.targets.grammar import Archive, FromFile, FromModule, Named, parse_target
-from cnninspect.targets.loading import find
+from cnninspect.targets.loading import blamed, find
 from cnninspect.targets.providers import Provider, bare_name_providers, providers
 from cnninspect.targets.signatures import check_arguments
 from cnninspect.targets.target import Provided, Target, plain, source_of

@@ -16,10 +16,10 @@ from torch import nn
 from cnninspect.errors import LoadError, UsageError, said
 from cnninspect.targets.construct import ConstructionError, construct
 from cnninspect.targets.devices import is_lazy, placed
+from cnninspect.targets.grammar import Given, InputSpec, parameter_dtype
 from cnninspect.targets.loading import Around
 from cnninspect.targets.providers import Model, Provider
 from cnninspect.targets.signatures import check_arguments, check_complete, doubt, fixed, takes, tensor_parameters
-from cnninspect.targets.specs import Given, InputSpec, parameter_dtype
 
 # How torch says that there is not enough memory, on the CPU and on CUDA.
 _NO_ROOM = re.compile("allocate memory|out of memory")

@@ -1,9 +1,14 @@
-"""Leave no mark: run a model under switches that show all its work, and restore everything afterwards."""
+"""Run a model with all its work in sight, and restore everything afterwards: modes, hooks, gradients, RNG.
+
+Other threads of the process notice nothing; work that the forward gives to threads of its own is noticed.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 
@@ -12,7 +17,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.lazy import LazyModuleMixin
 
-from cnninspect.trace.private_torch import contents
+from cnninspect.trace.private_torch import TorchDispatchMode, contents
 from cnninspect.trace.trees import leaves
 
 
@@ -155,3 +160,53 @@ def _mode(model: nn.Module, training: bool) -> Iterator[None]:
             module.training = flag
         for buffer, content in saved:
             buffer.copy_(content)
+
+
+@contextmanager
+def noticing_threads(tell: Callable[[], None]) -> Iterator[None]:
+    """Call `tell` when an op runs in a thread that this one starts or gives work to: no mode can watch that op."""
+    ours = {threading.get_ident()}
+    start, submit = threading.Thread.start, ThreadPoolExecutor.submit
+
+    def watched(work: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any, **kwargs: Any) -> Any:
+            known = threading.get_ident() in ours
+            ours.add(threading.get_ident())
+            try:
+                with _Noticing(tell):
+                    return work(*args, **kwargs)
+            finally:
+                if not known:
+                    ours.discard(threading.get_ident())
+
+        return run
+
+    def start_watched(thread: threading.Thread) -> None:
+        if threading.get_ident() in ours:
+            thread.run = watched(thread.run)  # type: ignore[method-assign]
+        start(thread)
+
+    def submit_watched(pool: Any, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        return submit(pool, watched(work) if threading.get_ident() in ours else work, *args, **kwargs)
+
+    threading.Thread.start = start_watched  # type: ignore[method-assign,assignment]
+    ThreadPoolExecutor.submit = submit_watched  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        threading.Thread.start = start  # type: ignore[method-assign]
+        ThreadPoolExecutor.submit = submit  # type: ignore[method-assign]
+
+
+class _Noticing(TorchDispatchMode):
+    """Calls `tell` at each op, and runs the op."""
+
+    supports_higher_order_operators = True
+
+    def __init__(self, tell: Callable[[], None]):
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._tell = tell
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self._tell()
+        return func(*args, **(kwargs or {}))

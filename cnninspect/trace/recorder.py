@@ -8,41 +8,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import nn
 
-from cnninspect.trace.isolation import isolated
+from cnninspect.trace.isolation import isolated, noticing_threads
 from cnninspect.trace.module_calls import Args, Kwargs, never_ran
 from cnninspect.trace.names import ASKS_FOR_GRADIENTS, ONLY_CHECKS, READS_OUT
-from cnninspect.trace.private_torch import READ_INDICES, TorchDispatchMode, functions_unseen, in_transform, kernel_of
+from cnninspect.trace.private_torch import READ_INDICES, TorchDispatchMode, in_transform, kernel_of
 from cnninspect.trace.records import Call, Layer, Op, TensorRef, Trace
 from cnninspect.trace.schemas import OpSchema, schema_of
 from cnninspect.trace.source_lines import OwnFiles
-from cnninspect.trace.thread_work import noticing_threads
-from cnninspect.trace.tracker import CallTracker, site_of
+from cnninspect.trace.tracker import CallTracker, renumbered
 from cnninspect.trace.trees import leaves, map_leaves, named_leaves
 from cnninspect.trace.values import Values
 
 LayerOf = Callable[[nn.Module], Layer]
 
-OnOutput = Callable[[Call, Any], None]
-
 _MOST_INDICES = 1 << 16
-
-
-class Change(Protocol):
-    """Other tensors in place of those of an op, by the op's index among those of the run and its name."""
-
-    def arguments(self, index: int, name: str, args: Any, kwargs: Any) -> tuple[Any, Any]:
-        """The arguments that the op runs with."""
-
-    def result(self, index: int, name: str, args: Any, output: Any) -> Any:
-        """The output that the network goes on with."""
 
 
 class ForwardFailed(Exception):
@@ -107,30 +94,6 @@ def _record(
             trace = recorder.finish(inputs, output, device, training)
     trace.gradients = gradients
     return trace
-
-
-def watch(
-    model: Callable[..., Any],
-    args: Args,
-    kwargs: Kwargs,
-    layer_of: LayerOf,
-    on_output: OnOutput,
-    *,
-    training: bool = False,
-    gradients: bool = False,
-    onednn: bool = False,
-    change: Change | None = None,
-) -> list[Call]:
-    """The calls of one forward pass, numbered as `record` numbers them; `on_output` sees what each one returns.
-
-    It is called when a call ends, with the call and its live output, before anything can overwrite that in place; no
-    output is kept. `onednn` as in `unfused`. `change` puts other tensors in place of an op's arguments and result.
-    """
-    module = model if isinstance(model, nn.Module) else None
-    with isolated(module, training, gradients=gradients, inputs=(args, kwargs), onednn=onednn):
-        watcher = _Watcher(module, layer_of, on_output, change)
-        watcher.run_model(model, args, kwargs)
-    return watcher.kept()
 
 
 class _NeedsGradients(Exception):
@@ -306,7 +269,14 @@ class Recorder(CallTracker):
     ) -> Trace:
         """The finished trace; of a run that is not `whole` it holds the calls that have not ended, too."""
         outputs = tuple(self.values.ref(tensor) for tensor in leaves(output, torch.Tensor))
-        trace = Trace(self.kept() if whole else self.calls, self.ops, inputs, outputs, device, training)
+        trace = Trace(
+            renumbered(self.calls, self.ops, self.uses) if whole else self.calls,
+            self.ops,
+            inputs,
+            outputs,
+            device,
+            training,
+        )
         trace.parameters, trace.buffers = self.values.parameters, self.values.buffers
         trace.unread, trace.unregistered = self.values.unread(), self.values.unregistered
         trace.freed, trace.read_out = dict(self.values.freed), self.read_out
@@ -316,36 +286,6 @@ class Recorder(CallTracker):
             if call.parent is not None:
                 trace.children.setdefault(call.parent, []).append(call.index)
         return trace
-
-    def kept(self) -> list[Call]:
-        """The calls that ended, numbered anew; what ops had run in one that raised are rows of their own."""
-        if all(call.number >= 0 for call in self.calls):
-            return self.calls
-        kept: list[Call] = []
-        moved: dict[int, int | None] = {}
-        for call in self.calls:
-            parent = None if call.parent is None else moved[call.parent]
-            moved[call.index] = parent if call.number < 0 else len(kept)
-            for op in call.ops:
-                self.ops[op].call = moved[call.index] or 0
-            for made in [call] if call.number >= 0 else self._left_over(call):
-                made.index, made.parent = len(kept), parent
-                kept.append(made)
-                for op in made.ops:
-                    self.ops[op].call = made.index
-        return kept
-
-    def _left_over(self, call: Call) -> Iterable[Call]:
-        """The ops of a call that raised, one by one: they have run, and a counter that watches ops has seen them.
-
-        A view is no work: it goes without a row.
-        """
-        for op in (self.ops[index] for index in call.ops if not self.ops[index].is_view):
-            row = Call(0, call.path, 0, op.packet, None, True, args=op.args, kwargs=op.kwargs, outputs=op.outputs)
-            row.number, row.ops = self.uses[site_of(row)], [op.index]
-            row.training, row.where = call.training, call.where
-            self.uses[site_of(row)] += 1
-            yield row
 
 
 class _DispatchWatch(TorchDispatchMode):
@@ -368,45 +308,6 @@ class _DispatchWatch(TorchDispatchMode):
             if result is not NotImplemented:
                 return result
         return self.recorder.on_op(func, args, kwargs)
-
-
-class _Watcher(Recorder):
-    """Shows what every call returns to `on_output`, and writes nothing down about tensors."""
-
-    def __init__(self, model: nn.Module | None, layer_of: LayerOf, on_output: OnOutput, change: Change | None):
-        super().__init__(model, layer_of)
-        self.values = _Forgetful(None)
-        self._on_output, self._change = on_output, change
-
-    def ended(self, call: Call, output: Any) -> None:
-        """Show the output."""
-        super().ended(call, output)
-        with self.paused(), functions_unseen():
-            self._on_output(call, output)
-
-    def on_op(self, op: Any, args: Args, kwargs: Kwargs) -> Any:
-        """Run one ATen op, with what was put in place of its arguments and result."""
-        if self._change is None or self._paused or schema_of(op).is_query:
-            return super().on_op(op, args, kwargs)
-        index, name = len(self.ops), schema_of(op).name
-        with self.paused():
-            args, kwargs = self._change.arguments(index, name, args, kwargs)
-        output = super().on_op(op, args, kwargs)
-        with self.paused():
-            return self._change.result(index, name, args, output)
-
-
-class _Forgetful(Values):
-    """Describes tensors without holding on to them, so that a big batch fits in memory."""
-
-    def ref(self, tensor: torch.Tensor) -> TensorRef:
-        return TensorRef(0, tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), 0)
-
-    def new(self, tensor: torch.Tensor, *_: Any) -> TensorRef:
-        return self.ref(tensor)
-
-    def owned(self, _: Any) -> dict[str, Any]:
-        return {}
 
 
 def _check_has_run(output: Any) -> None:

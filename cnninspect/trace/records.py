@@ -6,8 +6,8 @@ an `Op` is one ATen operation that ran, owned by the innermost call that was ope
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
@@ -187,11 +187,34 @@ class Trace:
     read_out: list[tuple[int, str, TensorRef]] = field(default_factory=list)
     indices: dict[int, list[int]] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
-        """The trace as plain lists and dictionaries."""
-        return asdict(self)
-
 
 def tensors(tree: Any) -> Iterator[TensorRef]:
     """Every TensorRef in nested arguments, depth first."""
     return leaves(tree, TensorRef)
+
+
+Key = tuple[bool, int]
+"""A tensor's contents: (False, value), or (True, storage) for all values of a storage that is written in place."""
+
+
+class Dataflow:
+    """Which values of a run are computed from which; a storage that is written in place counts as one value."""
+
+    def __init__(self, trace: Trace):
+        self._trace = trace
+        self._written = {ref.storage for op in trace.ops if op.writes for ref in op.outputs}
+
+    def key(self, ref: TensorRef) -> Key:
+        """The key of a tensor's contents."""
+        shared = ref.storage in self._written
+        return shared, ref.storage if shared else ref.value
+
+    def leading_to_outputs(self, carries: Callable[[Key], bool] = lambda _: True) -> set[int]:
+        """The indices of the ops that an output of the run depends on, through values for which `carries` is true."""
+        wanted = {self.key(ref) for ref in self._trace.outputs}
+        ops = set()
+        for op in reversed(self._trace.ops):
+            if any(key in wanted and carries(key) for key in map(self.key, op.outputs)):
+                ops.add(op.index)
+                wanted |= {self.key(ref) for ref in op.inputs}
+        return ops

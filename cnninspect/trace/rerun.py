@@ -1,17 +1,98 @@
-"""Follow a second run of a model call by call, without watching its ops, and say which calls of the trace they are."""
+"""Run a model again: with what every call returns in sight, or with its calls told apart and its ops unseen."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
 
-from cnninspect.trace.records import Call, Layer, Trace
-from cnninspect.trace.tracker import CallTracker, Site, site_of
+from cnninspect.trace.isolation import isolated
+from cnninspect.trace.module_calls import Args, Kwargs
+from cnninspect.trace.private_torch import functions_unseen
+from cnninspect.trace.recorder import LayerOf, Recorder
+from cnninspect.trace.records import Call, Layer, TensorRef, Trace
+from cnninspect.trace.schemas import schema_of
+from cnninspect.trace.tracker import CallTracker, Site, renumbered, site_of
 from cnninspect.trace.trees import leaves
+from cnninspect.trace.values import Values
+
+OnOutput = Callable[[Call, Any], None]
+
+
+class Change(Protocol):
+    """Other tensors in place of those of an op, by the op's index among those of the run and its name."""
+
+    def arguments(self, index: int, name: str, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        """The arguments that the op runs with."""
+
+    def result(self, index: int, name: str, args: Any, output: Any) -> Any:
+        """The output that the network goes on with."""
+
+
+def watch(
+    model: Callable[..., Any],
+    args: Args,
+    kwargs: Kwargs,
+    layer_of: LayerOf,
+    on_output: OnOutput,
+    *,
+    training: bool = False,
+    gradients: bool = False,
+    onednn: bool = False,
+    change: Change | None = None,
+) -> list[Call]:
+    """The calls of one forward pass, numbered as `record` numbers them; `on_output` sees what each one returns.
+
+    It is called when a call ends, with the call and its live output, before anything can overwrite that in place; no
+    output is kept. `onednn` as in `unfused`. `change` puts other tensors in place of an op's arguments and result.
+    """
+    module = model if isinstance(model, nn.Module) else None
+    with isolated(module, training, gradients=gradients, inputs=(args, kwargs), onednn=onednn):
+        watcher = _Watcher(module, layer_of, on_output, change)
+        watcher.run_model(model, args, kwargs)
+    return renumbered(watcher.calls, watcher.ops, watcher.uses)
+
+
+class _Watcher(Recorder):
+    """Shows what every call returns to `on_output`, and writes nothing down about tensors."""
+
+    def __init__(self, model: nn.Module | None, layer_of: LayerOf, on_output: OnOutput, change: Change | None):
+        super().__init__(model, layer_of)
+        self.values = _Forgetful(None)
+        self._on_output, self._change = on_output, change
+
+    def ended(self, call: Call, output: Any) -> None:
+        """Show the output."""
+        super().ended(call, output)
+        with self.paused(), functions_unseen():
+            self._on_output(call, output)
+
+    def on_op(self, op: Any, args: Args, kwargs: Kwargs) -> Any:
+        """Run one ATen op, with what was put in place of its arguments and result."""
+        if self._change is None or self._paused or schema_of(op).is_query:
+            return super().on_op(op, args, kwargs)
+        index, name = len(self.ops), schema_of(op).name
+        with self.paused():
+            args, kwargs = self._change.arguments(index, name, args, kwargs)
+        output = super().on_op(op, args, kwargs)
+        with self.paused():
+            return self._change.result(index, name, args, output)
+
+
+class _Forgetful(Values):
+    """Describes tensors without holding on to them, so that a big batch fits in memory."""
+
+    def ref(self, tensor: torch.Tensor) -> TensorRef:
+        return TensorRef(0, tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), 0)
+
+    def new(self, tensor: torch.Tensor, *_: Any) -> TensorRef:
+        return self.ref(tensor)
+
+    def owned(self, _: Any) -> dict[str, Any]:
+        return {}
 
 
 def as_module(model: Callable[..., Any]) -> nn.Module:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 
 from cnninspect.trace.module_calls import Args, Kwargs, watched_modules
 from cnninspect.trace.names import SHAPE_QUERIES, public_name
-from cnninspect.trace.records import Call, Layer
+from cnninspect.trace.records import Call, Layer, Op
 
 Site = tuple[str, str | None]
 """What is called where: the module's path, and the public name of the function or None for the module itself."""
@@ -167,6 +167,41 @@ class CallTracker:
 def site_of(call: Call) -> Site:
     """Where a call is made, and of what."""
     return call.path, call.kind if call.functional else None
+
+
+def renumbered(calls: Sequence[Call], ops: Sequence[Op], uses: Counter[Site]) -> list[Call]:
+    """The calls without those that raised, with new indices; each op that ran in one that raised is a call by itself.
+
+    `ops` are those of the run, and are told their new call; `uses` counts the calls of each site.
+    """
+    if all(call.number >= 0 for call in calls):
+        return list(calls)
+    kept: list[Call] = []
+    moved: dict[int, int | None] = {}
+    for call in calls:
+        parent = None if call.parent is None else moved[call.parent]
+        moved[call.index] = parent if call.number < 0 else len(kept)
+        for op in call.ops:
+            ops[op].call = moved[call.index] or 0
+        for made in [call] if call.number >= 0 else _left_over(call, ops, uses):
+            made.index, made.parent = len(kept), parent
+            kept.append(made)
+            for op in made.ops:
+                ops[op].call = made.index
+    return kept
+
+
+def _left_over(call: Call, ops: Sequence[Op], uses: Counter[Site]) -> Iterator[Call]:
+    """The ops of a call that raised, each as a call: they have run, and a counter that watches ops has seen them.
+
+    Views compute nothing and are left out.
+    """
+    for op in (ops[index] for index in call.ops if not ops[index].is_view):
+        made = Call(0, call.path, 0, op.packet, None, True, args=op.args, kwargs=op.kwargs, outputs=op.outputs)
+        made.number, made.ops = uses[site_of(made)], [op.index]
+        made.training, made.where = call.training, call.where
+        uses[site_of(made)] += 1
+        yield made
 
 
 class _FunctionWatch(TorchFunctionMode):

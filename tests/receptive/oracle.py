@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from cnninspect.ops.catalogue import layer_of
-from cnninspect.trace.recorder import watch
 from cnninspect.trace.records import Call
+from cnninspect.trace.rerun import watch
 from cnninspect.trace.trees import leaves
 from tests.receptive.positive import LocalAlong, PositiveFunctions, positive_twin
 

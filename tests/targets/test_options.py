@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cnninspect.errors import UsageError
-from cnninspect.targets.specs import (
+from cnninspect.targets.grammar import (
     DTYPES,
     InputSpec,
     dtype_name,

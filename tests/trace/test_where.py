@@ -9,8 +9,7 @@ from torch import nn
 
 from cnninspect import inspect_model
 from cnninspect.checks.baseline import baseline_text
-from cnninspect.trace.definitions import Definitions
-from cnninspect.trace.source_lines import OwnFiles
+from cnninspect.trace.source_lines import Definitions, OwnFiles
 
 NETS = """\
 import torch.nn.functional as F

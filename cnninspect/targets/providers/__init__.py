@@ -1,16 +1,50 @@
-"""The providers of models by name; one file each."""
+"""The providers of models by name: the built-in networks here, each other one in a file of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+from cnninspect.targets.grammar import InputSpec
 from cnninspect.targets.providers.base import Model, Provider
 from cnninspect.targets.providers.plugins import plugins
 from cnninspect.targets.providers.timm import TimmProvider
 from cnninspect.targets.providers.torchvision import TorchvisionProvider
-from cnninspect.targets.providers.zoo import ZooProvider
+from cnninspect.zoo import Entry
 
 __all__ = ["Model", "Provider", "bare_name_providers", "providers"]
+
+
+class ZooProvider(Provider):
+    """Names of `cnninspect.zoo`."""
+
+    name = "zoo"
+
+    def names(self) -> Sequence[str]:
+        """Every network of the zoo."""
+        return sorted(_entries())
+
+    def has(self, name: str) -> bool:
+        """Whether the zoo has `name`."""
+        return name in _entries()
+
+    def factory(self, name: str) -> Callable[..., Any]:
+        """The entry's own factory."""
+        return _entries()[name].factory
+
+    def build(self, name: str, arguments: Mapping[str, Any]) -> Model:
+        """The network, or the plain function that computes it."""
+        return _entries()[name].factory(**arguments)
+
+    def default_inputs(self, name: str, arguments: Mapping[str, Any]) -> Sequence[InputSpec]:
+        """The shapes the entry states, fitted to the arguments."""
+        return [InputSpec(shape) for shape in _entries()[name].input_shapes(arguments)]
+
+
+def _entries() -> Mapping[str, Entry]:
+    from cnninspect import zoo
+
+    return zoo.ENTRIES
 
 
 def bare_name_providers() -> list[Provider]:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from cnninspect.targets.specs import InputSpec
+from cnninspect.targets.grammar import InputSpec
 
 Model = Callable[..., Any]
 """An nn.Module, or a plain function of tensors."""

@@ -21,10 +21,9 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from cnninspect.errors import LoadError, said
-from cnninspect.targets.foreign import blamed
-from cnninspect.targets.grammar import BUILT_IN
+from cnninspect.targets.grammar import BUILT_IN, InputSpec, parse_input
+from cnninspect.targets.loading import blamed
 from cnninspect.targets.providers.base import Model, Provider
-from cnninspect.targets.specs import InputSpec, parse_input
 
 GROUP = "cnninspect.models"
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from cnninspect.errors import MissingPackage, UsageError
 from cnninspect.targets import torchvision_ops
+from cnninspect.targets.grammar import InputSpec
 from cnninspect.targets.providers.base import Model, Provider
-from cnninspect.targets.specs import InputSpec
 
 
 class TimmProvider(Provider):

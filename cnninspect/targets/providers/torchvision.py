@@ -12,8 +12,8 @@ from typing import Any
 from cnninspect.errors import UsageError
 from cnninspect.report.quantities import Shape
 from cnninspect.targets import torchvision_ops
+from cnninspect.targets.grammar import InputSpec
 from cnninspect.targets.providers.base import Model, Provider
-from cnninspect.targets.specs import InputSpec
 
 SAMPLE_SIZE = 512
 FRAMES = 16
