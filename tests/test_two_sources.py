@@ -19,8 +19,7 @@ from cnninspect.inspection import findings, pipeline, run, totals
 from cnninspect.inspection.accounts import backward, memory
 from cnninspect.inspection.accounts.backward import Backward
 from cnninspect.inspection.accounts.memory import Memory
-from cnninspect.inspection.accounts.operations import Operations
-from cnninspect.inspection.accounts.speed import Traffic
+from cnninspect.inspection.accounts.work import Operations, Traffic
 from cnninspect.measure.base import COUNTERS
 from cnninspect.ops.accounting import BackwardMacs
 from cnninspect.ops.registry import MODULES

@@ -147,8 +147,7 @@ _SORTABLE: dict[str, tuple[str, _Asked]] = {
 def _accounts(options: WorkOptions, machine: dict[str, Any]) -> list[Account]:
     from cnninspect.inspection.accounts.backward import Backward
     from cnninspect.inspection.accounts.memory import Memory
-    from cnninspect.inspection.accounts.operations import ByOp, Conventions, Operations
-    from cnninspect.inspection.accounts.speed import Time, Traffic
+    from cnninspect.inspection.accounts.work import ByOp, Conventions, Operations, Time, Traffic
 
     optimizer = options.optimizer or Optimizer.SGD
     asked: list[tuple[bool, Account]] = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from cnninspect.inspection.findings import Findings
-from cnninspect.measure.memory import taken_apart
+from cnninspect.inspection.totals import decomposed
 from cnninspect.ops.rules import numel
 from cnninspect.report.quantities import Quantity, Status, Verdict
 from cnninspect.report.reasons import Reason
@@ -43,9 +43,9 @@ def notes_of(findings: Findings) -> Iterator[str]:
             "(layers in a plain list or dictionary?); they are not counted."
         )
     yield from _unknown(findings)
-    if apart := taken_apart(trace):
+    if paths := decomposed(trace):
         whole = "--device cpu measures the fused kernel"
-        yield f"peak memory of {_some(apart)} is that of the decomposed run on meta; {whole}."
+        yield f"peak memory of {_some(paths)} is that of the decomposed run on meta; {whole}."
     yield from _failed(findings)
     yield from _explained(findings)
 

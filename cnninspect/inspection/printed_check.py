@@ -16,8 +16,7 @@ from math import prod
 from cnninspect.inspection.long_inputs import LongInput, long_inputs
 from cnninspect.inspection.probe_check import Finding, box, contradiction, judged
 from cnninspect.measure.base import Run
-from cnninspect.measure.frozen import Freeze
-from cnninspect.measure.nan_probe import Region, probe_nan
+from cnninspect.measure.nan_probe import Freeze, Region, probe_nan
 from cnninspect.ops.catalogue import layer_of
 from cnninspect.receptive.fields import STATISTICS, Fields, parting_ops
 from cnninspect.receptive.positions import End, Positions

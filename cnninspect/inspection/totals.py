@@ -11,9 +11,10 @@ from itertools import zip_longest
 from math import prod
 
 from cnninspect.inspection.findings import Findings
-from cnninspect.measure.memory import held_bytes, inference_peak, real_bytes, taken_apart
+from cnninspect.measure.memory import held_bytes, inference_peak, real_bytes
 from cnninspect.measure.storages import Held
 from cnninspect.ops.evaluate import PACKED
+from cnninspect.ops.registry import is_fused
 from cnninspect.report.quantities import Quantity, Status, Unit, in_flops, item_size, judge, one_sided
 from cnninspect.report.reasons import Cause, Reason
 from cnninspect.report.rows import ReceptiveField
@@ -129,15 +130,20 @@ def _together(parts: Sequence[Quantity]) -> Quantity:
     return replace(total_of(Unit.BYTES, parts), measured={} if None in found else {STORAGE: measured})
 
 
-def _peaks(trace: Trace, *, packed: bool) -> dict[str, Quantity]:
-    """What a device must hold for a forward pass: activations at the fullest moment, and what is there all the time.
+def decomposed(trace: Trace) -> list[str]:
+    """The paths of layers that ran op by op on meta: their peak memory is not that of a real device."""
+    return [call.path for call in trace.calls if trace.device == "meta" and is_fused(call)]
 
-    A reason says where this is true of meta alone; packed weights, which nobody measures, leave a lower bound.
+
+def _peaks(trace: Trace, *, packed: bool) -> dict[str, Quantity]:
+    """Bytes that a device must hold for a forward pass: the peak of activations; and all, with parameters and inputs.
+
+    A reason says where this holds for meta alone. Packed weights are not measured: `peak_memory` is then a lower bound.
     """
     activations = inference_peak(trace).nbytes
     parts = {**held_bytes(trace), "activations": activations}
-    reasons = {"storages": "meta takes recurrent layers apart, --device cpu measures a kernel's"}
-    reasons = reasons if taken_apart(trace) else {}
+    reasons = {"storages": "meta runs recurrent layers op by op; --device cpu measures the fused kernel"}
+    reasons = reasons if decomposed(trace) else {}
     peak = one_sided(Unit.BYTES, ONE_SOURCE, measured={"storages": activations})
     memory = one_sided(Unit.BYTES, ONE_SOURCE, measured={"storages": sum(parts.values())}, parts=parts)
     if packed:

@@ -10,8 +10,9 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
 
 import torch
 from torch import nn
@@ -23,9 +24,6 @@ from cnninspect.trace.records import Call, Dataflow, Trace
 from cnninspect.trace.rerun import Rerun, as_module
 from cnninspect.trace.tracker import Site
 from cnninspect.trace.trees import leaves, map_leaves
-
-if TYPE_CHECKING:
-    from cnninspect.measure.fvcore_nodes import Node
 
 _MARK = re.compile(r"@(\d+)/")
 
@@ -46,6 +44,9 @@ SEVERAL = "einsum of more than two operands"
 
 UNUSED = Skip("", "work whose result is not used")
 """The tracer drops what no output depends on."""
+
+BROADCAST_MATMUL = Skip("aten.matmul", "the batch of a matmul's second operand")
+"""fvcore's formula for matmul multiplies by the first operand's own batch dimensions only."""
 
 CONVENTION = Convention(
     unit="counts a MAC as one flop",
@@ -73,8 +74,6 @@ CONVENTION = Convention(
 @counter("fvcore", needs_kernels=True, package="fvcore", convention=CONVENTION)
 def fvcore_macs(run: Run) -> list[Count]:
     """What FlopCountAnalysis counts in each call; None everywhere, with the reason in `missed`, if it fails."""
-    from cnninspect.measure.fvcore_nodes import Analysis
-
     model = as_module(run.model)
     scopes = JitScopes(model, run.trace)
     try:
@@ -83,16 +82,16 @@ def fvcore_macs(run: Run) -> list[Count]:
             encoder_fast_path_off(),
             as_written(),
         ):
-            analysis = Analysis(_Bound(model, run), tuple(leaves((run.args, run.kwargs), torch.Tensor)), _name)
+            bound, tensors = _Bound(model, run), tuple(leaves((run.args, run.kwargs), torch.Tensor))
             with scopes.attached():
-                analysis.total()
+                nodes = counted_nodes(bound, tensors)
     except Exception as error:
         reason = f"{type(error).__name__}: {str(error).strip()}".splitlines()[0].rstrip(". ")
         return [Count(None, (Skip("", f"tracing failed: {reason}"),)) for _ in run.trace.calls]
     unused = _unused(run.trace)
     return [
         replace(count, missed=(*count.missed, UNUSED)) if call.index in unused else count
-        for call, count in zip(run.trace.calls, _attribute(analysis.nodes, scopes, len(run.trace.calls)), strict=True)
+        for call, count in zip(run.trace.calls, _attribute(nodes, scopes, len(run.trace.calls)), strict=True)
     ]
 
 
@@ -116,6 +115,63 @@ class _Bound(nn.Module):
         return tuple(leaves(self.model(*args, **kwargs), torch.Tensor))
 
 
+@dataclass(frozen=True)
+class Node:
+    """A node of the tracer's graph: the scopes that it lies in, and its counts by op or what fvcore left out."""
+
+    scope: str
+    found: Mapping[str, int] | Skip
+
+
+def counted_nodes(model: nn.Module, tensors: tuple[torch.Tensor, ...]) -> list[Node]:
+    """Every node that FlopCountAnalysis counts, and every one that it has no formula for and does not ignore."""
+    # fvcore is optional and takes a second to import; a run on meta never needs it.
+    from fvcore.nn import FlopCountAnalysis
+
+    nodes: list[Node] = []
+    analysis = FlopCountAnalysis(model, tensors)
+    analysis.set_op_handle(**{kind: _noting(nodes, kind, handle) for kind, handle in analysis._op_handles.items()})
+    analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
+    is_ignored = analysis._should_ignore_node
+
+    def should_ignore(node: Any) -> bool:
+        ignored = bool(is_ignored(node))
+        if not ignored:
+            nodes.append(Node(node.scopeName(), Skip(node.kind().replace("::", "."))))
+        return ignored
+
+    analysis._should_ignore_node = should_ignore
+    analysis.total()
+    return nodes
+
+
+def _noting(nodes: list[Node], kind: str, handle: Callable[..., Any]) -> Callable[..., Any]:
+    """fvcore's formula for an op, which also adds each node that it counts to `nodes`."""
+
+    def count(inputs: list[Any], outputs: list[Any]) -> Any:
+        found = handle(inputs, outputs)
+        counts = found if isinstance(found, Counter) else {_name(kind, inputs): found}
+        scope = outputs[0].node().scopeName()
+        nodes.append(Node(scope, {name: int(number) for name, number in counts.items()}))
+        if kind == "aten::matmul" and _broadcasts_first(inputs, outputs):
+            nodes.append(Node(scope, BROADCAST_MATMUL))
+        return found
+
+    return count
+
+
+def _shape(value: Any) -> list[int] | None:
+    from fvcore.nn.jit_handles import get_shape
+
+    found: list[int] | None = get_shape(value)
+    return found
+
+
+def _broadcasts_first(inputs: list[Any], outputs: list[Any]) -> bool:
+    first, output = _shape(inputs[0]), _shape(outputs[0])
+    return first is not None and output is not None and prod(first[:-1]) < prod(output[:-1])
+
+
 def _attribute(nodes: list[Node], scopes: JitScopes, calls: int) -> list[Count]:
     """One Count per call. What belongs to no call for certain goes to the module around it, at last to the root."""
     same = scopes.same_calls()
@@ -134,11 +190,12 @@ def _attribute(nodes: list[Node], scopes: JitScopes, calls: int) -> list[Count]:
     ]
 
 
-def _name(op: str, shapes: Sequence[Any], equation: str) -> str:
+def _name(kind: str, inputs: list[Any]) -> str:
     """The op's name, or that of the case in which fvcore's formula for it gives something else than its MACs."""
-    if op == "einsum":
-        return einsum_case(equation, shapes)
-    return VECTOR_WEIGHT if op == "linear" and len(shapes[1]) == 1 else op
+    if kind == "aten::einsum":
+        return einsum_case(inputs[0].toIValue(), [_shape(operand) or () for operand in inputs[1].node().inputs()])
+    is_vector = kind == "aten::linear" and len(_shape(inputs[1]) or ()) == 1
+    return VECTOR_WEIGHT if is_vector else kind.removeprefix("aten::")
 
 
 def einsum_case(equation: str, shapes: Sequence[Sequence[int]]) -> str:

@@ -95,6 +95,7 @@ RECURRENT = register(
         params=sequence_params,
         macs=sequence_macs,
         sequences=1,
+        fused=("RNN", "LSTM", "GRU", "torch.lstm", "torch.gru", "torch.rnn_tanh", "torch.rnn_relu"),
     )
 )  # fmt: skip
 

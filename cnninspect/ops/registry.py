@@ -80,8 +80,9 @@ class Formula:
     the count for each role; `roles` names the parameters that such a module may have, by default those of `params`,
     which then looks at hyper-parameters alone. `computes` is False for layers that only move data: they cost nothing
     and have no neurons. `layer_like` is False for functions that are nothing a reader would call a layer. `sequences`
-    is how many of the first inputs are sequences. `source` says where the formula stands. What the outputs see follows
-    from the ops that the layer runs.
+    is how many of the first inputs are sequences. `fused` are the kinds of calls that a real device runs in one kernel
+    and meta op by op, with other tensors alive in between. `source` says where the formula stands. What the outputs
+    see follows from the ops that the layer runs.
     """
 
     name: str
@@ -97,6 +98,7 @@ class Formula:
     computes: bool = True
     layer_like: bool = True
     sequences: int = 0
+    fused: tuple[str, ...] = ()
 
 
 # --- ATen ops -----------------------------------------------------------------------------------------------------
@@ -217,3 +219,9 @@ def sequences_of(call: Call) -> int:
         return FUNCTIONS[call.kind][0].sequences if call.kind in FUNCTIONS else 0
     name = call.layer or call.base
     return MODULES[name].sequences if name is not None else 0
+
+
+def is_fused(call: Call) -> bool:
+    """Whether a real device runs a call in one kernel and meta op by op: its memory on meta is not that of a device."""
+    kind = call.layer or call.kind
+    return any(kind in formula.fused for formula in MODULES.values())

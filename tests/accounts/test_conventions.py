@@ -8,7 +8,7 @@ from fvcore.nn import FlopCountAnalysis
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from cnninspect.inspection.accounts.operations import Conventions
+from cnninspect.inspection.accounts.work import Conventions
 from cnninspect.report.parts import CounterConvention
 from tests.accounts.inspections import inspected
 

@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from cnninspect.inspection.accounts.operations import ByOp, Operations
-from cnninspect.inspection.accounts.speed import Traffic
+from cnninspect.inspection.accounts.work import ByOp, Operations, Traffic
 from cnninspect.report.quantities import Status, Verdict
 from tests.accounts.inspections import column, inspected
 

@@ -6,7 +6,7 @@ import pytest
 from torch import nn
 
 from cnninspect.errors import UsageError
-from cnninspect.inspection.accounts.speed import Time
+from cnninspect.inspection.accounts.work import Time
 from cnninspect.report.parts import Timing
 from tests.accounts.inspections import column, inspected
 from tests.measure.test_timing import Ticks

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from torch import nn
 
-from cnninspect.inspection.accounts.speed import Traffic
+from cnninspect.inspection.accounts.work import Traffic
 from tests.accounts.inspections import column, inspected
 
 

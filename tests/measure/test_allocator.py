@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from cnninspect.measure.allocations import inference_allocation, training_allocation
+from cnninspect.measure.memory import inference_allocation, training_allocation
 from tests.measure.models import run_of
 
 

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from cnninspect.inspection.totals import decomposed
 from cnninspect.measure.memory import (
     OPTIMIZER_STATES,
     inference_peak,
@@ -15,7 +16,6 @@ from cnninspect.measure.memory import (
     own_outputs,
     parameter_bytes,
     real_bytes,
-    taken_apart,
 )
 from cnninspect.ops.catalogue import layer_of
 from cnninspect.targets.inputs import InputOptions, make_inputs
@@ -103,7 +103,7 @@ def tracked_peak(model, x):
 def test_the_peak_is_what_a_tracker_of_storages_sees(family):
     trace = meta_run(family).trace
     assert inference_peak(trace).nbytes == tracked_peak(*built(family, "meta" if family == "lstm" else "cpu"))
-    assert taken_apart(trace) == (["lstm"] if family == "lstm" else [])
+    assert decomposed(trace) == (["lstm"] if family == "lstm" else [])
 
 
 def in_zoo(name, device):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from cnninspect.measure.allocations import TrainingMemory, training_memory
+from cnninspect.measure.memory import TrainingMemory, training_memory
 from tests.measure.models import built, meta_run, run_of
 from tests.measure.storage_tracker import StorageTracker
 

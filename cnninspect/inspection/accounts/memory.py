@@ -13,15 +13,18 @@ from typing import ClassVar
 from cnninspect.inspection.accounts import Addition, Inspected, attempted, inclusive
 from cnninspect.inspection.findings import Findings
 from cnninspect.inspection.totals import ONE_SOURCE, SHAPELESS, bytes_of, trainable
-from cnninspect.measure.allocations import TrainingMemory, inference_allocation, training_allocation, training_memory
 from cnninspect.measure.base import Run
 from cnninspect.measure.memory import (
+    TrainingMemory,
     held_bytes,
+    inference_allocation,
     inference_peak,
     optimizer_bytes,
     own_outputs,
     parameter_bytes,
     real_bytes,
+    training_allocation,
+    training_memory,
 )
 from cnninspect.ops.evaluate import Estimate
 from cnninspect.report.parts import MemoryDetails, Peak

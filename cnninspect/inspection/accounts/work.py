@@ -1,4 +1,4 @@
-"""What is counted beside MACs: other arithmetic by class of work, and every counter's convention and own total."""
+"""The work of a run beside MACs: other operations by class, each ATen op, what counters count, bytes moved, seconds."""
 
 from __future__ import annotations
 
@@ -8,18 +8,21 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from cnninspect.inspection.accounts import Addition, Inspected, inclusive
-from cnninspect.inspection.accounts.speed import traffic_of
 from cnninspect.measure.base import COUNTERS, Count, MacCounter, explain
-from cnninspect.ops.accounting import UNITS, Tally, operations_of, tallies_of
+from cnninspect.measure.timing import Clock, Latency, measure_latency
+from cnninspect.ops.accounting import UNITS, Tally, moved_bytes, operations_of, tallies_of
 from cnninspect.ops.evaluate import multiplies, op_macs
 from cnninspect.ops.registry import Work, rule_of
-from cnninspect.report.parts import CounterConvention
+from cnninspect.report.document import Report
+from cnninspect.report.parts import CounterConvention, Machine, Timing
 from cnninspect.report.quantities import Quantity, Status, Unit, in_flops, judge, one_sided
 from cnninspect.report.reasons import Reason, distinct
 from cnninspect.report.rows import Row, Uncounted
-from cnninspect.report.sums import with_ratios
+from cnninspect.report.sums import intensity, speed, with_ratios
 from cnninspect.trace.records import Op, Trace
 
+NO_BYTES = "no counter measures the bytes that kernels move"
+NO_SECONDS = "no formula says how long a device takes"
 UNCOUNTED = "no counter measures operations beside multiply-accumulates"
 
 
@@ -164,3 +167,69 @@ def _operations(ops: Sequence[Op]) -> Quantity:
 
 def _reasons(found: Sequence[int | Reason]) -> tuple[Reason, ...]:
     return distinct(number for number in found if isinstance(number, Reason))
+
+
+# --- bytes and seconds --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """`peak_flops` and `bandwidth` are what the machine can do at most, FLOPs and bytes per second."""
+
+    peak_flops: int | None = None
+    bandwidth: int | None = None
+    needs_kernels: ClassVar[bool] = False
+
+    def __call__(self, inspected: Inspected) -> Addition:
+        """`bytes_moved` of every row and in total."""
+        ops = inspected.trace.ops
+        own = [traffic_of([ops[index] for index in call.ops]) for call in inspected.trace.calls]
+        moved = inclusive(inspected.trace, Unit.BYTES, own)
+        totals = {"bytes_moved": moved[0], "intensity": intensity(inspected.findings.numbers[0].macs, moved[0])}
+        return Addition([{"bytes_moved": bytes_} for bytes_ in moved], totals, self._with_machine)
+
+    def _with_machine(self, report: Report) -> Report:
+        if self.peak_flops is None or self.bandwidth is None:
+            return report
+        return replace(report, machine=Machine(self.peak_flops, self.bandwidth))
+
+
+def traffic_of(ops: Sequence[Op]) -> Quantity:
+    """Bytes that these ops move; a lower bound if nothing is known about one of them."""
+    known = [moved_bytes(op) for op in ops]
+    total = sum(number for number in known if number is not None)
+    status = Status.LOWER_BOUND if None in known else Status.EXACT
+    return one_sided(Unit.BYTES, NO_BYTES, analytic=total, status=status)
+
+
+@dataclass(frozen=True)
+class Time:
+    """`repeats` timed runs after `warmup` others; `clock` is the device's own unless it is given."""
+
+    warmup: int = 3
+    repeats: int = 20
+    clock: Clock | None = None
+    needs_kernels: ClassVar[bool] = True
+
+    def __call__(self, inspected: Inspected) -> Addition:
+        """`latency` of every row that a timed run makes too, and of the whole model without clocks inside."""
+
+        def progress(done: int, of: int) -> None:
+            inspected.progress("timing", done, of)
+
+        timing = measure_latency(
+            inspected.run, warmup=self.warmup, repeats=self.repeats, clock=self.clock, progress=progress
+        )
+        rows = [{} if latency is None else _numbers(latency) for latency in timing.calls]
+        totals = _numbers(timing.total)
+        totals["flops_per_second"] = speed(inspected.findings.numbers[0].macs, totals["latency"])
+        runs = Timing(self.warmup, self.repeats)
+        return Addition(rows, totals, lambda report: replace(report, timing=runs))
+
+
+def _numbers(latency: Latency) -> dict[str, Quantity]:
+    """The median, and the distance between the quartiles."""
+    return {
+        "latency": one_sided(Unit.SECONDS, NO_SECONDS, measured={"clock": latency.median}),
+        "latency_spread": one_sided(Unit.SECONDS, NO_SECONDS, measured={"clock": latency.spread}),
+    }
