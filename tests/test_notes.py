@@ -73,3 +73,64 @@ def test_a_row_that_is_unknown_says_why_in_compare():
     unknown = [check for check in checked.checks if check.name == "macs" and check.verdict is Verdict.UNKNOWN]
     assert {check.row.kind for check in unknown} == {"torch.fft.fft"}
     assert all("depends on the algorithm" in check.hint for check in unknown)
+
+
+class Idle(nn.Module):
+    """Two layers, of which one never runs."""
+
+    def __init__(self, idle):
+        super().__init__()
+        self.used, self.idle = nn.Linear(2, 2), idle
+
+    def forward(self, x):
+        return self.used(x)
+
+
+@pytest.mark.parametrize(
+    ("idle", "counted"), [(nn.Linear(2, 3), "; totals.params counts their parameters"), (nn.ReLU(), "")]
+)
+def test_what_never_ran_is_listed_and_counted(idle, counted):
+    report = inspect_model(Idle(idle), (1, 2))
+    assert f"1 module never ran: idle{counted}." in report.notes
+    assert report.total("params").value == 6 + (9 if counted else 0)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("layer", "shape"), [(nn.Linear(8, 8), (2, 8)), (nn.LSTM(4, 4), (5, 2, 4))], ids=["linear", "lstm"]
+)
+def test_packed_weights_are_no_module_that_never_ran(layer, shape):
+    def make():
+        return torch.ao.quantization.quantize_dynamic(nn.Sequential(layer), {type(layer)})
+
+    assert not [note for note in inspect_model(make, shape).notes if "never ran" in note]
+
+
+class Forces(nn.Module):
+    """An energy and its gradient; it insists on an energy that has one, if asked to."""
+
+    def __init__(self, insists):
+        super().__init__()
+        self.net, self.insists = nn.Linear(3, 1), insists
+
+    def forward(self, x):
+        energy = self.net(x).sum()
+        if self.insists and not energy.requires_grad:
+            raise RuntimeError("forces need an energy with gradients")
+        return energy if self.insists else torch.autograd.grad(energy, self.net.weight)[0]
+
+
+@pytest.mark.parametrize("insists", [True, False])
+def test_a_run_with_gradients_on_is_said_to_be_one(insists):
+    notes = inspect_model(Forces(insists), (5, 3)).notes
+    assert [note for note in notes if note.startswith("run with gradients on, because the model takes gradients")]
+
+
+def test_a_model_that_looks_for_gradients_and_goes_on_runs_without():
+    class Looks(nn.Module):
+        def forward(self, x):
+            return x.sum() if x.requires_grad else x.mean()
+
+    report = inspect_model(Looks(), (1, 3))
+    assert not [note for note in report.notes if "gradients" in note]
+    assert [row.kind for row in report.rows if row.functional] == ["Tensor.mean"]

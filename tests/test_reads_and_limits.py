@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import math
 from typing import Any
 
 import pytest
@@ -118,10 +118,10 @@ def test_a_probe_that_never_ends_is_ended_and_says_so() -> None:
 
 
 def test_a_loop_without_ops_is_ended_too() -> None:
-    start = time.monotonic()
-    with pytest.raises(LimitReachedError), Limit(Allowance(ops=10, seconds=60, silent=0.2)):
+    """Only the limit of silence can end it: the loop runs no op, and the run as a whole has no limit of seconds."""
+    limit = Limit(Allowance(ops=10, seconds=math.inf, silent=0.2))
+    with pytest.raises(LimitReachedError, match="took too long"), limit:
         _run_for_ever()
-    assert time.monotonic() - start < 30
 
 
 def test_nan_that_a_fourier_transform_leaves_out_is_no_contradiction() -> None:

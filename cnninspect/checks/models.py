@@ -10,11 +10,10 @@ from cnninspect.checks import with_checks
 from cnninspect.checks.alignment import Pair, align
 from cnninspect.checks.differences import Comparer
 from cnninspect.checks.numbers import Tolerance
-from cnninspect.checks.tree import Node
 from cnninspect.report.document import Comparison, Report, formula_checks
 from cnninspect.report.parts import AlignedRows, OtherNetwork
 from cnninspect.report.quantities import Quantity, Status, Verdict, worst
-from cnninspect.report.rows import Check
+from cnninspect.report.rows import Check, Row
 
 
 def compare_models(report: Report, other: Report, tolerance: Tolerance | None = None) -> Comparison:
@@ -53,18 +52,26 @@ def _is_shown(pair: Pair) -> bool:
 
 def _aligned(pair: Pair, checks: Sequence[Check]) -> AlignedRows:
     """The rows of both networks with their numbers, this network first, and what differs."""
-    both = pair.found, pair.expected
-    shapes, params, macs = ((_number(both[0], name), _number(both[1], name)) for name in _NUMBERS)
-    verdict = worst(check.verdict for check in checks) if checks else Verdict.MATCH
-    differs = tuple(check.name for check in checks if check.verdict is Verdict.DIFFER)
-    target, other = (None if node is None else node.row.id for node in both)
-    return AlignedRows(target, other, shapes, params, macs, verdict, differs)
+    here, there = (None if node is None else node.row for node in (pair.found, pair.expected))
+    return AlignedRows(
+        target=None if here is None else here.id,
+        other=None if there is None else there.id,
+        output_shape=(_shape(here), _shape(there)),
+        params=(_count(here, "params"), _count(there, "params")),
+        macs=(_count(here, "macs"), _count(there, "macs")),
+        verdict=worst(check.verdict for check in checks) if checks else Verdict.MATCH,
+        differs=tuple(check.name for check in checks if check.verdict is Verdict.DIFFER),
+    )
 
 
-_NUMBERS = ("output_shape", "params", "macs")
+def _shape(row: Row | None) -> Any:
+    """The shapes of the row's outputs; None where they are not known exactly."""
+    shape = None if row is None else row.output_shape
+    return shape.value if shape is not None and shape.status is Status.EXACT else None
 
 
-def _number(node: Node | None, name: str) -> Any:
-    """The number, None where there is none or it is not known exactly."""
-    quantity: Quantity | None = None if node is None else getattr(node.row, name)
-    return quantity.value if quantity is not None and quantity.status is Status.EXACT else None
+def _count(row: Row | None, name: str) -> Quantity | None:
+    """The count with its status, without its two sides; None where it is not known."""
+    count: Quantity | None = None if row is None else getattr(row, name)
+    is_known = count is not None and count.value is not None and count.status is not Status.UNKNOWN
+    return Quantity(count.value, count.unit, count.status) if count is not None and is_known else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from cnninspect import plugins
 from cnninspect.claims.cell import Cell, Count
 from cnninspect.claims.hints import hint_for
 from cnninspect.claims.hints.evidence import Evidence
@@ -16,13 +17,14 @@ from cnninspect.report.rows import Check, Row, RowId
 
 def check_claims(report: Report, claims: Sequence[Claim]) -> tuple[Check, ...]:
     """One check for every cell of the claims, and a failed one for a claim about a layer that is not there."""
+    plugins.load()
     placed = [part for claim in claims for part in _placed(claim, report)]
     evidence = Evidence(report, [part for part in placed if isinstance(part, Cell)])
     return tuple(part if isinstance(part, Check) else _check(part, evidence) for part in placed)
 
 
 def _placed(claim: Claim, report: Report) -> Iterator[Cell | Check]:
-    row = None if claim.is_total else locate(claim, report)
+    row = None if claim.row is None else locate(claim.row, report)
     if isinstance(row, Check):
         yield row
     elif row is not None and not claim.cells:
@@ -44,35 +46,31 @@ def _check(cell: Cell, evidence: Evidence) -> Check:
     )
 
 
-def locate(claim: Claim, report: Report) -> Row | Check:
+def locate(claimed: RowId, report: Report) -> Row | Check:
     """The row that the claim names, or the failed check that says what there is instead.
 
     A kind chooses among the functions that a module calls; a module is found by its path, whatever its kind.
     """
-    here = [row for row in report.rows if row.path == claim.layer]
-    uses = [row for row in here if row.kind == claim.kind] or ([row for row in here if not row.functional])
-    if not uses or (not claim.layer and uses[0].kind != claim.kind):
-        return _missing(claim, report, here)
-    found = next((row for row in uses if row.call == claim.call), None)
-    return found or _used_less(claim, uses)
+    here = [row for row in report.rows if row.path == claimed.path]
+    uses = [row for row in here if row.kind == claimed.kind] or ([row for row in here if not row.functional])
+    if not uses or (not claimed.path and uses[0].kind != claimed.kind):
+        return _missing(claimed, report, here)
+    found = next((row for row in uses if row.call == claimed.call), None)
+    return found or _used_less(claimed, uses)
 
 
-def _missing(claim: Claim, report: Report, here: list[Row]) -> Check:
+def _missing(claimed: RowId, report: Report, here: list[Row]) -> Check:
     if here:
-        near = nearest(claim.kind, dict.fromkeys(row.kind for row in here if row.functional))
-        words = f"nothing of kind {claim.kind!r} is called there"
+        near = nearest(claimed.kind, dict.fromkeys(row.kind for row in here if row.functional))
+        words = f"nothing of kind {claimed.kind!r} is called there"
     else:
-        near = nearest(claim.layer, dict.fromkeys(row.path for row in report.rows if row.path))
-        words = f"no layer is called {claim.layer!r}"
+        near = nearest(claimed.path, dict.fromkeys(row.path for row in report.rows if row.path))
+        words = f"no layer is called {claimed.path!r}"
     hint = f"{words}. Nearest: {', '.join(near)}" if near else words
-    return _absent(claim, "layer", claim.layer or claim.kind, None, hint)
+    return Check("layer", claimed, claimed.path or claimed.kind, None, "claim", Verdict.DIFFER, hint)
 
 
-def _used_less(claim: Claim, uses: list[Row]) -> Check:
+def _used_less(claimed: RowId, uses: list[Row]) -> Check:
     times = len(uses)
     hint = f"{uses[0].label} runs {times} time{'s' if times > 1 else ''}, and the first is call 0"
-    return _absent(claim, "call", claim.call, times - 1, hint)
-
-
-def _absent(claim: Claim, name: str, expected: object, found: object, hint: str) -> Check:
-    return Check(name, RowId(claim.layer, claim.kind, claim.call), expected, found, "claim", Verdict.DIFFER, hint)
+    return Check("call", claimed, claimed.call, times - 1, "claim", Verdict.DIFFER, hint)

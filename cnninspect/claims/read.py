@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from cnninspect.claims.cell import COLUMNS, Claimed
 from cnninspect.claims.expressions import NotArithmetic
 from cnninspect.errors import UsageError, nearest
-from cnninspect.report.rows import TOTAL
+from cnninspect.report.rows import TOTAL, RowId
 
 _WHICH = ("layer", "call")
 _OF_A_TOTAL = ("params", "macs", "flops", "neurons", "receptive_field")
@@ -26,18 +26,15 @@ _OF_A_TOTAL = ("params", "macs", "flops", "neurons", "receptive_field")
 
 @dataclass(frozen=True)
 class Claim:
-    """What one row of the file says about one use of a layer, or about the totals.
+    """What one row of the file says about one use of a layer; about the totals, if `row` is None.
 
-    `layer` is a module's path, "" for the root. A function call is named by the path of the module that calls it and
-    its `kind`, which is "" where the row names none. `total` is the network as a whole, unless the row has a `kind` or
-    a `call`: totals have neither, so that such a row is about a module of that name.
+    A function call is named by the path of the module that calls it and its kind, which is "" where the file names
+    none. `total` is the network as a whole, unless the file gives a kind or a call: totals have neither, so that such
+    a claim is about a module of that name.
     """
 
-    layer: str
-    call: int
-    kind: str
+    row: RowId | None
     cells: Mapping[str, Claimed]
-    is_total: bool = False
 
 
 def read_claims(file: str) -> tuple[Claim, ...]:
@@ -49,7 +46,8 @@ def read_claims(file: str) -> tuple[Claim, ...]:
     claims = []
     for record in read_records(file):
         claim = _claim(record, file, following)
-        following[_use(claim.layer, claim.kind)] = claim.call + 1
+        if claim.row is not None:
+            following[_use(claim.row.path, claim.row.kind)] = claim.row.call + 1
         claims.append(claim)
     if not claims:
         raise UsageError(f"{file} claims nothing: it has no rows.")
@@ -61,15 +59,16 @@ def _claim(record: Record, file: str, following: Mapping[tuple[str, str], int]) 
     texts = {_column(header, f"{file}, {record.names_place}"): text for header, text in record.cells.items()}
     layer, kind = texts.get("layer", ""), texts.get("kind", "")
     is_total = layer.lower() == TOTAL and not kind and "call" not in texts
-    layer = TOTAL if is_total else layer
     if not layer and not kind:
         raise UsageError(f"{where}: it names no layer. A function call without one is named by its kind.")
     cells = {column: _cell(column, texts[column], where) for column in COLUMNS if column in texts}
     if is_total and (wrong := [column for column in cells if column not in _OF_A_TOTAL]):
         hint = f"It has {', '.join(_OF_A_TOTAL)}. A module called {layer} is named with its kind."
         raise UsageError(f"{where}: a total has no {wrong[0]}. {hint}")
-    call = _call(texts["call"], where) if "call" in texts else 0 if is_total else following[_use(layer, kind)]
-    return Claim(layer, call, kind, cells, is_total)
+    if is_total:
+        return Claim(None, cells)
+    call = _call(texts["call"], where) if "call" in texts else following[_use(layer, kind)]
+    return Claim(RowId(layer, kind, call), cells)
 
 
 def _use(layer: str, kind: str) -> tuple[str, str]:

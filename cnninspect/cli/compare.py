@@ -28,6 +28,7 @@ from cnninspect.cli.session import Session, explained, say
 from cnninspect.cli.settings import BUDGETS, TARGET, TARGETS, beside, filled
 from cnninspect.errors import UsageError
 from cnninspect.files import check_writable
+from cnninspect.plugins import load
 from cnninspect.render.many import Outcome, render_many
 from cnninspect.report.document import Comparison, Report, formula_checks
 from cnninspect.report.parts import BaselineFile
@@ -61,12 +62,15 @@ class Expectations:
         saved = read_baseline(file)
         return cls(saved, tolerance, claims, budgets, BaselineFile(file, saved.tool))
 
-    def checked(self, report: Report) -> Comparison:
+    def checked(self, report: Report, session: Session) -> Comparison:
         """The report with its checks: formulas first, then what the options ask for; UsageError if that is nothing."""
         checks: list[Check] = list(formula_checks(report))
         if self.baseline is not None:
             checks += check_baseline(report, self.baseline, self.tolerance)
-        checks += check_claims(report, self.claims)
+        if self.claims:
+            for note in set(load()).difference(report.notes):
+                session.note(note)
+            checks += check_claims(report, self.claims)
         checks += check_budgets(report, self.budgets)
         if not checks:
             raise UsageError(
@@ -93,7 +97,7 @@ def compare_target(
         return 0
     check_writable(output.output)
     if other is None:
-        result = expectations.checked(_report_of(target, run, session))
+        result = expectations.checked(_report_of(target, run, session), session)
     else:
         # Two networks are held against each other, not against measurements.
         run = dataclasses.replace(run, probe=bool(run.probe))
@@ -121,7 +125,7 @@ def checked_target(target: str, run: RunOptions, expected: ExpectationOptions, s
     """The report on TARGET with its checks."""
     _check_together(None, expected)
     expectations = Expectations.of(expected)
-    return expectations.checked(_report_of(target, run, session))
+    return expectations.checked(_report_of(target, run, session), session)
 
 
 def update_baseline(target: str, run: RunOptions, file: str, session: Session) -> None:

@@ -29,9 +29,12 @@ def uncounted(findings: Findings) -> tuple[Uncounted, ...]:
 def notes_of(findings: Findings) -> Iterator[str]:
     """One sentence for each thing that the numbers alone do not say."""
     trace = findings.trace
-    if trace.never_ran:
-        yield f"{_count(trace.never_ran, 'module')} never ran: {_some(trace.never_ran)}."
+    if trace.gradients:
+        yield "run with gradients on, because the model takes gradients in its forward, or does not run without them."
     unread = [name for name in trace.unread if not any(name.startswith(f"{path}.") for path in trace.never_ran)]
+    if trace.never_ran:
+        counted = "; totals.params counts their parameters" if len(unread) < len(trace.unread) else ""
+        yield f"{_count(trace.never_ran, 'module')} never ran: {_some(trace.never_ran)}{counted}."
     parts = [name for name in unread if trace.unread[name] < numel(trace.parameters[name].shape)]
     if idle := [name for name in unread if name not in parts]:
         yield f"{_count(idle, 'parameter')} not used in this pass: {_some(idle)}; totals.params counts them."

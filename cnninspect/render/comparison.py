@@ -10,7 +10,7 @@ from typing import Any
 
 from cnninspect.render.cells import verdict_sign
 from cnninspect.render.checks import count_sentence, sentence
-from cnninspect.render.numbers import change_text, field_text, label, value_text, with_unit
+from cnninspect.render.numbers import change_text, field_text, label, number_cell, value_text, with_unit
 from cnninspect.render.page import Cell, Fact, Heading, Marks, Sheet, Tone
 from cnninspect.report.document import Comparison
 from cnninspect.report.parts import AlignedRows
@@ -117,17 +117,19 @@ def _field(field: ReceptiveField, marks: Marks) -> str:
 def _costs(pair: AlignedRows) -> bool:
     """Whether the layer has parameters or MACs in one of the networks, or may have."""
     present = [index for index, side in enumerate((pair.target, pair.other)) if side is not None]
-    return any(counts[index] != 0 for counts in (pair.params, pair.macs) for index in present)
+    counts = [both[index] for both in (pair.params, pair.macs) for index in present]
+    return any(count is None or count.value != 0 or count.status is not Status.EXACT for count in counts)
 
 
 def _cells(pair: AlignedRows, marks: Marks) -> dict[str, Cell]:
     cells = {"verdict": verdict_sign(pair.verdict, marks)}
-    numbers = {"output_shape": pair.output_shape, "params": pair.params, "macs": pair.macs}
     for index, (prefix, row) in enumerate((("", pair.target), ("other_", pair.other))):
         cells[f"{prefix}layer"] = Cell("" if row is None else _name(row), row and row.path)
         cells[f"{prefix}kind"] = Cell("" if row is None else row.kind, row and row.kind)
-        for name, values in numbers.items():
-            cells[f"{prefix}{name}"] = Cell("") if row is None else _number(name, values[index], marks)
+        shapes, params, macs = pair.output_shape[index], pair.params[index], pair.macs[index]
+        cells[f"{prefix}output_shape"] = Cell("") if row is None else _shapes(shapes, marks)
+        cells[f"{prefix}params"] = Cell("") if row is None else _count(params, marks)
+        cells[f"{prefix}macs"] = Cell("") if row is None else _count(macs, marks)
     cells["differs"] = _differs(pair)
     cells["ratio"] = _ratio(*pair.macs)
     cells["params_ratio"] = _ratio(*pair.params)
@@ -147,19 +149,26 @@ def _name(row: RowId) -> str:
     return f"{name} call {row.call}" if row.call else name
 
 
-def _number(name: str, value: Any, marks: Marks) -> Cell:
-    if value is None:
+def _shapes(shapes: Any, marks: Marks) -> Cell:
+    if shapes is None:
         return Cell(marks.unknown, None, Tone.UNKNOWN)
-    if value == 0:
-        return Cell(marks.nothing, 0, Tone.QUIET)
-    return Cell(value_text(name, value), value if isinstance(value, int) else value_text(name, value))
+    return Cell(value_text("output_shape", shapes), value_text("output_shape", shapes))
 
 
-def _ratio(here: Any, there: Any) -> Cell:
-    text = _ratio_text(here, there)
+def _count(count: Quantity | None, marks: Marks) -> Cell:
+    """A count, for programs only where it is exact; the verdict has a column of its own."""
+    if count is None:
+        return Cell(marks.unknown, None, Tone.UNKNOWN)
+    cell = number_cell(count, marks)
+    return cell if count.status is Status.EXACT else Cell(cell.text, None, cell.tone)
+
+
+def _ratio(here: Quantity | None, there: Quantity | None) -> Cell:
+    exact = here is not None and there is not None and here.status is there.status is Status.EXACT
+    text = _ratio_text(here.value, there.value) if exact and here is not None and there is not None else ""
     return Cell(text, text)
 
 
-def _ratio_text(here: Any, there: Any) -> str:
+def _ratio_text(here: int, there: int) -> str:
     """The second divided by the first, to four digits."""
-    return f"{there / here:.4g}" if isinstance(here, int) and isinstance(there, int) and here else ""
+    return f"{there / here:.4g}" if here else ""

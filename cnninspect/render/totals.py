@@ -15,6 +15,7 @@ from cnninspect.report.document import Comparison, Document, Report, formula_che
 from cnninspect.report.parts import CounterConvention
 from cnninspect.report.quantities import Quantity, Verdict, flops_from_macs
 from cnninspect.report.rows import Row
+from cnninspect.report.sums import remainder
 
 
 def title(report: Document, marks: Marks) -> str:
@@ -86,15 +87,17 @@ def _size(numbers: Mapping[str, Quantity], run: Mapping[str, Any], marks: Marks)
     if params is None:
         return
     memory = f"{_memory_text(size, marks)} {run.get('dtype', '')}".rstrip() if size is not None else ""
-    yield Fact("params", f"{bounded(params, marks)}{_trained(params, trainable)}", memory, _tone(params))
+    yield Fact("params", f"{bounded(params, marks)}{_trained(params, trainable, marks)}", memory, _tone(params))
 
 
-def _trained(params: Quantity, trainable: Quantity | None) -> str:
-    if trainable is None or params.value is None or trainable.value is None or params.value == 0:
+def _trained(params: Quantity, trainable: Quantity | None, marks: Marks) -> str:
+    """How many of the parameters are trained, and how many are not where both counts are exact."""
+    if trainable is None or not params.value or trainable.value is None:
         return ""
     if trainable.value == params.value:
         return " (all trainable)"
-    return f" ({trainable.value:,} trainable, {params.value - trainable.value:,} not)"
+    rest = remainder(params, trainable)
+    return f" ({bounded(trainable, marks)} trainable" + (f", {rest:,} not)" if rest is not None else ")")
 
 
 def _work(numbers: Mapping[str, Quantity], report: Report, marks: Marks) -> Iterator[Fact]:

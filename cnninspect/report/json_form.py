@@ -172,21 +172,43 @@ def _other(data: Data) -> OtherNetwork:
 
 
 def _aligned_to_json(pair: AlignedRows) -> dict[str, Any]:
+    """Exact counts as numbers, null for others; `bounds` holds those of which a bound is known."""
     places = {"target": pair.target, "other": pair.other}
+    counts = {"params": pair.params, "macs": pair.macs}
+    bounds = {name: [_bound(count) for count in both] for name, both in counts.items() if any(map(_bound, both))}
     return {
         **{name: None if place is None else id_to_json(place) for name, place in places.items()},
         "output_shape": plain(pair.output_shape),
-        "params": list(pair.params),
-        "macs": list(pair.macs),
+        **{name: [None if count is None or _bound(count) else count.value for count in both]
+           for name, both in counts.items()},
+        **({"bounds": bounds} if bounds else {}),
         "verdict": pair.verdict.value,
         "differs": list(pair.differs),
-    }
+    }  # fmt: skip
+
+
+def _bound(count: Quantity | None) -> dict[str, Any] | None:
+    is_bound = count is not None and count.status is not Status.EXACT
+    return {"value": count.value, "status": count.status.value} if count is not None and is_bound else None
 
 
 def _aligned(data: Data) -> AlignedRows:
     target, other = (None if data[name] is None else id_of(data[name]) for name in ("target", "other"))
-    shapes, params, macs = (frozen(data[name]) for name in ("output_shape", "params", "macs"))
-    return AlignedRows(target, other, shapes, params, macs, Verdict(data["verdict"]), tuple(data["differs"]))
+    params, macs = (_counts(name, unit, data) for name, unit in (("params", Unit.PARAMS), ("macs", Unit.MACS)))
+    shapes, verdict = frozen(data["output_shape"]), Verdict(data["verdict"])
+    return AlignedRows(target, other, shapes, params, macs, verdict, tuple(data["differs"]))
+
+
+def _counts(name: str, unit: Unit, data: Data) -> tuple[Quantity | None, Quantity | None]:
+    """Both counts of this name, each exact, a bound or None."""
+
+    def count(value: int | None, bound: Data | None) -> Quantity | None:
+        if bound is not None:
+            return Quantity(bound["value"], unit, Status(bound["status"]))
+        return None if value is None else Quantity(value, unit)
+
+    values, bounds = data[name], data.get("bounds", {}).get(name, (None, None))
+    return count(values[0], bounds[0]), count(values[1], bounds[1])
 
 
 @dataclass(frozen=True)

@@ -133,14 +133,14 @@ class OtherNetwork:
 class AlignedRows:
     """A row of this network (`target`) beside its counterpart in the other; None where a network has no such row.
 
-    Of each number there are two values, this network's first; None where it is not known exactly. `differs` names what
-    is not the same.
+    Of each number there are two, this network's first. A count is None where it is not known, or a bound by its status;
+    a shape is None where it is not known exactly. `differs` names what is not the same.
     """
 
     target: RowId | None
     other: RowId | None
     output_shape: tuple[Any, Any]
-    params: tuple[int | None, int | None]
-    macs: tuple[int | None, int | None]
+    params: tuple[Quantity | None, Quantity | None]
+    macs: tuple[Quantity | None, Quantity | None]
     verdict: Verdict
     differs: tuple[str, ...] = ()

@@ -66,6 +66,11 @@ def all_reasons(parts: Sequence[Quantity]) -> dict[str, str]:
     return {name: "; ".join(reasons) for name, reasons in single.items()}
 
 
+def remainder(whole: Quantity, part: Quantity) -> int | None:
+    """What the whole has beyond a part of it; None unless both are exact."""
+    return whole.value - part.value if whole.status is part.status is Status.EXACT else None
+
+
 def with_ratios(row: Row, machine: Machine | None = None) -> Row:
     """The row with every ratio that its numbers allow."""
     moved, latency = row.extra.get("bytes_moved"), row.extra.get("latency")

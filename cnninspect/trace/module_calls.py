@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
-from cnninspect.trace.records import Call
+from cnninspect.trace.records import Call, takes_packed
 
 Args = tuple[Any, ...]
 Kwargs = Mapping[str, Any]
@@ -152,20 +152,22 @@ def never_ran(model: nn.Module | None, calls: Sequence[Call]) -> list[str]:
     """The paths of the outermost modules of which no part ran.
 
     Modules inside a layer that was recorded whole, or inside a scripted module, whose parts cannot be watched, count
-    as run; containers that are never called themselves (ModuleList, ModuleDict) count if something in them ran or if
-    they are empty.
+    as run, and so do those that only keep the packed weights of a quantised layer that ran. Containers that are never
+    called themselves (ModuleList, ModuleDict) count if something in them ran or if they are empty.
     """
     if model is None:
         return []
     ran = {prefix for call in calls for prefix in _prefixes(call.path)}
     whole = {call.path for call in calls if call.layer is not None}
     whole |= {path for path, module in model.named_modules() if isinstance(module, torch.jit.ScriptModule)}
+    reads_packed = {call.path for call in calls if takes_packed(call)}
     idle: set[str] = set()
     for path, module in model.named_modules():
         above = _prefixes(path)[:-1]
         if path in ran or whole.intersection(above) or idle.intersection(above) or _is_empty(module):
             continue
-        idle.add(path)
+        if not (reads_packed.intersection(above) and _keeps_packed(module)):
+            idle.add(path)
     return [path for path, _ in model.named_modules() if path in idle]
 
 
@@ -173,6 +175,12 @@ def _prefixes(path: str) -> list[str]:
     """The path's ancestors from the root on, and itself: "a.b" gives "", "a", "a.b"."""
     parts = path.split(".") if path else []
     return [".".join(parts[:length]) for length in range(len(parts) + 1)]
+
+
+def _keeps_packed(module: nn.Module) -> bool:
+    """Whether a module holds packed weights and nothing else: an object of C++ in each of its innermost modules."""
+    innermost = [part for part in module.modules() if not list(part.children())]
+    return all(any(isinstance(value, torch.ScriptObject) for value in vars(part).values()) for part in innermost)
 
 
 def _is_empty(module: nn.Module) -> bool:

@@ -51,6 +51,9 @@ ONLY_CHECKS = {"F.one_hot"}
 ASKS_FOR_GRADIENTS = {"torch.autograd.grad", "Tensor.backward", "Tensor.requires_grad_", "Tensor.requires_grad ="}
 """Functions that a model calls which takes gradients in its forward."""
 
+LOOKS_AT_GRADIENTS = {"Tensor.requires_grad", "Tensor.grad_fn"}
+"""Attributes by which a model sees whether gradients are on; it may refuse to run where they are not."""
+
 
 @cache
 def public_name(function: Function) -> str:

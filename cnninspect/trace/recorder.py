@@ -18,7 +18,7 @@ from torch import nn
 
 from cnninspect.trace.isolation import isolated, noticing_threads
 from cnninspect.trace.module_calls import Args, Kwargs, never_ran
-from cnninspect.trace.names import ASKS_FOR_GRADIENTS, ONLY_CHECKS, READS_OUT
+from cnninspect.trace.names import ASKS_FOR_GRADIENTS, LOOKS_AT_GRADIENTS, ONLY_CHECKS, READS_OUT
 from cnninspect.trace.private_torch import READ_INDICES, TorchDispatchMode, in_transform, kernel_of
 from cnninspect.trace.records import Call, Layer, Op, TensorRef, Trace
 from cnninspect.trace.schemas import OpSchema, schema_of
@@ -54,9 +54,9 @@ def record(
     """The trace of one forward pass of `model(*args, **kwargs)`.
 
     `model` is a module or a plain function of tensors. `layer_of` says for which modules a formula is known; what
-    such a layer does inside is recorded as ops, not as calls. A model that takes gradients in its forward runs again
-    with gradients on; what others keep alive for them is not memory of their forward. Raises ForwardFailed when the
-    forward raises, unless `partial`: then the trace ends there.
+    such a layer does inside is recorded as ops, not as calls. A model that takes gradients in its forward, or looks
+    whether they are on and raises, runs again with gradients on; what others keep alive for them is not memory of
+    their forward. Raises ForwardFailed when the forward raises, unless `partial`: then the trace ends there.
     """
     try:
         trace = _record(model, args, kwargs, layer_of, device, training, partial, gradients=False)
@@ -83,7 +83,8 @@ def _record(
         try:
             output = recorder.run_model(model, args, kwargs)
         except (Exception, SystemExit) as error:
-            if not gradients and (recorder.asks_for_gradients or "does not require grad" in str(error)):
+            wanted = recorder.asks_for_gradients or recorder.looks_at_gradients
+            if not gradients and (wanted or "does not require grad" in str(error)):
                 raise _NeedsGradients from error
             if not partial:
                 raise ForwardFailed(recorder.failed_in, error) from error
@@ -109,7 +110,7 @@ class Recorder(CallTracker):
         self.ops: list[Op] = []
         self.read_out: list[tuple[int, str, TensorRef]] = []
         self.indices: dict[int, list[int]] = {}
-        self.asks_for_gradients = False
+        self.asks_for_gradients = self.looks_at_gradients = False
         self._layer_of = layer_of
         self._layers: dict[int, Layer] = {}
         self._targets: dict[int, nn.Module] = {}
@@ -196,6 +197,8 @@ class Recorder(CallTracker):
             self._note_read_out(kind, args)
         if kind in ASKS_FOR_GRADIENTS and args[1:] != (False,) and not torch.is_grad_enabled():
             self.asks_for_gradients = True
+        if kind in LOOKS_AT_GRADIENTS:
+            self.looks_at_gradients = True
 
     def on_function(self, function: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
         """Run a torch function called by the model's own code, as a row if it handles tensors."""

@@ -6,6 +6,7 @@ import pytest
 
 from cnninspect.claims.read import read_claims
 from cnninspect.errors import UsageError
+from cnninspect.report.rows import RowId
 
 CSV = 'layer,call,kind,output_shape,params\nconv1,,Conv2d,16x32x32,"1,024"\ntotal,,,,3*4\n'
 MARKDOWN = """# Our network
@@ -43,24 +44,25 @@ def written(folder, name, text):
     return str(path)
 
 
+TOTAL = None
+"""The row of a claim about the totals."""
+
+
 def summary(claims):
-    return [
-        (claim.layer, claim.call, claim.kind, {name: cell.value for name, cell in claim.cells.items()})
-        for claim in claims
-    ]
+    return [(claim.row, {name: cell.value for name, cell in claim.cells.items()}) for claim in claims]
 
 
 @pytest.mark.parametrize(("name", "text"), FILES, ids=[name for name, _ in FILES])
 def test_the_same_claims_in_every_format(name, text, tmp_path):
     assert summary(read_claims(written(tmp_path, name, text))) == [
-        ("conv1", 0, "Conv2d", {"kind": "Conv2d", "output_shape": ((16, 32, 32),), "params": 1024}),
-        ("total", 0, "", {"params": 12}),
+        (RowId("conv1", "Conv2d"), {"kind": "Conv2d", "output_shape": ((16, 32, 32),), "params": 1024}),
+        (TOTAL, {"params": 12}),
     ]
 
 
 def test_a_byte_order_mark_and_blank_lines_do_not_matter(tmp_path):
     claims = read_claims(written(tmp_path, "claims.csv", "\ufefflayer,params\n\nconv1,3\n,\n"))
-    assert summary(claims) == [("conv1", 0, "", {"params": 3})]
+    assert summary(claims) == [(RowId("conv1", ""), {"params": 3})]
 
 
 CELLS = [
@@ -97,7 +99,10 @@ def test_a_cell(column, text, value, tmp_path):
 def test_a_heading_that_a_spreadsheet_broke_in_two(end, tmp_path):
     file = tmp_path / "claims.csv"
     file.write_bytes(f'layer,"Output{end}shape"{end}conv1,16x8x8{end}conv2,{end}'.encode())
-    assert summary(read_claims(str(file))) == [("conv1", 0, "", {"output_shape": ((16, 8, 8),)}), ("conv2", 0, "", {})]
+    assert summary(read_claims(str(file))) == [
+        (RowId("conv1", ""), {"output_shape": ((16, 8, 8),)}),
+        (RowId("conv2", ""), {}),
+    ]
 
 
 def test_what_is_no_utf_8_is_said_to_be_none(tmp_path):
@@ -110,7 +115,7 @@ def test_what_is_no_utf_8_is_said_to_be_none(tmp_path):
 @pytest.mark.parametrize("name", ["total", "Total", "TOTAL"])
 def test_the_total_in_any_case(name, tmp_path):
     assert summary(read_claims(written(tmp_path, "claims.csv", f"layer,params\n{name},3\n"))) == [
-        ("total", 0, "", {"params": 3})
+        (TOTAL, {"params": 3})
     ]
 
 
@@ -119,20 +124,20 @@ CALLS = [
     ("a layer in rows of its own", "pool,\npool,\npool,", [0, 1, 2]),
     ("from a call on", "pool,2\npool,", [2, 3]),
     ("two layers", "a,\nb,\na,", [0, 0, 1]),
-    ("totals are not numbered", "total,\ntotal,", [0, 0]),
+    ("totals are not numbered", "total,\ntotal,", [TOTAL, TOTAL]),
 ]
 
 
 @pytest.mark.parametrize(("rows", "calls"), [case[1:] for case in CALLS], ids=[case[0] for case in CALLS])
 def test_rows_without_a_call_are_about_the_next_use(rows, calls, tmp_path):
     claims = read_claims(written(tmp_path, "claims.csv", f"layer,call\n{rows}\n"))
-    assert [claim.call for claim in claims] == calls
+    assert [claim.row and claim.row.call for claim in claims] == calls
 
 
 def test_functions_are_numbered_by_kind(tmp_path):
     text = "layer,kind\n,F.conv2d\n,F.relu\n,F.conv2d\nblock,F.relu\nblock,F.relu\n"
     claims = read_claims(written(tmp_path, "claims.csv", text))
-    assert [claim.call for claim in claims] == [0, 0, 1, 0, 1]
+    assert [claim.row.call for claim in claims] == [0, 0, 1, 0, 1]
 
 
 REFUSED = [
@@ -206,5 +211,5 @@ def test_a_module_called_total_is_named_with_its_kind(tmp_path):
     file = tmp_path / "claims.csv"
     file.write_text("layer,kind,output_shape,params\ntotal,Linear,10,20\ntotal,,,30\n")
     module, total = read_claims(str(file))
-    assert (module.is_total, module.layer, module.kind) == (False, "total", "Linear")
-    assert (total.is_total, total.cells["params"].value) == (True, 30)
+    assert (module.row.path, module.row.kind) == ("total", "Linear")
+    assert (total.row, total.cells["params"].value) == (None, 30)

@@ -257,12 +257,18 @@ def test_a_bug_in_the_search_for_a_slip_costs_only_the_hint(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize(
-    "layer",
-    [nn.ConstantPad1d(2, 0.0), nn.CircularPad2d(1), nn.ZeroPad2d((1, 2, 0, 1)), nn.Conv2d(3, 8, 3, padding="same")],
-    ids=repr,
+    ("layer", "unpadded"),
+    [
+        (nn.ConstantPad1d(2, 0.0), (1, 3, 16)),
+        (nn.CircularPad2d(1), IMAGE),
+        (nn.ZeroPad2d((1, 2, 0, 1)), IMAGE),
+        (nn.Conv2d(3, 8, 3, padding="same"), (1, 8, 14, 14)),
+    ],
+    ids=lambda value: type(value).__name__,
 )
-def test_no_slip_fails_where_a_layer_writes_its_padding_otherwise(layer):
+def test_no_slip_fails_where_a_layer_writes_its_padding_otherwise(layer, unpadded):
+    """Without its padding a pad returns its input, and a 3x3 convolution of 16x16 has 16 - 3 + 1 = 14 positions."""
     shape = (1, 3, 16) if isinstance(layer, nn.ConstantPad1d) else IMAGE
     (row,) = (row for row in inspect_model(nn.Sequential(layer), shape).rows if row.leaf)
-    for slip in SLIPS:
-        slip.numbers(Layer.of(row))
+    numbers = {slip.words: slip.numbers(Layer.of(row)) for slip in SLIPS}
+    assert numbers["the padding is left out"]["output_shape"] == (unpadded,)

@@ -8,6 +8,7 @@ import pytest
 
 from cnninspect.checks import with_checks
 from cnninspect.checks.budgets import check_budgets, parse_budget
+from cnninspect.checks.models import compare_models
 from cnninspect.checks.numbers import Margin, compare_quantities
 from cnninspect.render import Format, render
 from cnninspect.report.document import Comparison
@@ -51,3 +52,43 @@ def test_a_budget_finds_a_bound():
     report = replace(report, totals={**report.totals, "macs": Quantity(120, Unit.MACS, LOWER)})
     (check,) = check_budgets(report, [parse_budget("max_macs", "100")])
     assert (check.found, check.found_status, check.verdict) == (120, LOWER, Verdict.DIFFER)
+
+
+def side_by_side() -> Comparison:
+    """Two networks of one layer: at least 120 MACs in the first, exactly 240 in the second."""
+    report = doubtful()
+    row = next(row for row in report.rows if row.leaf)
+    one, two = (
+        replace(report, rows=(replace(row, parent=None, macs=macs),))
+        for macs in (Quantity(120, Unit.MACS, LOWER), Quantity(240, Unit.MACS))
+    )
+    return compare_models(one, two)
+
+
+def test_two_networks_side_by_side_keep_the_sign_of_a_bound():
+    (line,) = [line for line in render(side_by_side()).splitlines() if "240" in line and "against" not in line]
+    assert "≥120" in line
+    assert "2 " not in line.partition("240")[2], "a bound has no ratio"
+
+
+def test_json_of_two_networks_keeps_bounds_apart_from_numbers():
+    found = side_by_side()
+    document = found.to_dict()
+    assert document["aligned"][0]["macs"] == [None, 240]
+    assert document["aligned"][0]["bounds"] == {"macs": [{"value": 120, "status": "lower_bound"}, None]}
+    assert Comparison.from_dict(document).aligned == found.aligned
+
+
+@pytest.mark.parametrize(
+    ("params", "trainable", "words"),
+    [
+        (Quantity(10, Unit.PARAMS), Quantity(4, Unit.PARAMS), "10 (4 trainable, 6 not)"),
+        (Quantity(10, Unit.PARAMS, LOWER), Quantity(4, Unit.PARAMS, LOWER), "≥10 (≥4 trainable)"),
+    ],
+    ids=["exact", "bounds"],
+)
+def test_only_exact_counts_leave_a_remainder(params, trainable, words):
+    """10 - 4 = 6; at least 10 and at least 4 leave anything."""
+    report = doubtful()
+    text = render(replace(report, totals={**report.totals, "params": params, "trainable_params": trainable}))
+    assert words in text

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 from cnninspect.claims.cell import Cell
 from cnninspect.claims.hints import misplaced, slips, windows
 from cnninspect.claims.hints.evidence import Alternative, Evidence
-from cnninspect.errors import said
-from cnninspect.report.reasons import Reason, ask
+from cnninspect.report.reasons import ask
 
 Proposal = Callable[[Cell, Evidence], Iterator[Alternative]]
 
@@ -47,26 +46,21 @@ def hint(propose: Proposal) -> Proposal:
 def hint_for(cell: Cell, evidence: Evidence) -> str | None:
     """The slip that leads to exactly what a wrong cell claims, or each of them that may; None where none does.
 
-    An error in the search costs the hint, which then names it.
+    An error in the search, or in a plug-in's slip, costs the hint, which then names it, and never the check.
     """
-    found = ask("the search for the slip", _hint, cell, evidence)
-    return str(found) if isinstance(found, Reason) else found
+    found = ask("the search for the slip", _usual_slip, cell, evidence)
+    for propose in _ADDED:
+        found = found or ask(f"the hint {propose.__name__}", _explained, cell, evidence, propose)
+    return None if found is None else str(found)
 
 
-def _hint(cell: Cell, evidence: Evidence) -> str | None:
+def _usual_slip(cell: Cell, evidence: Evidence) -> str | None:
+    """The words of the first usual slip that leads to what is claimed, with its rivals."""
     for propose in _PROPOSALS:
         if words := _explained(cell, evidence, propose):
             later = _RIVALS[_RIVALS.index(propose) + 1 :] if propose in _RIVALS else ()
             return ", or ".join(filter(None, (words, *(_explained(cell, evidence, rival) for rival in later))))
-    return next(filter(None, (_by_plugin(cell, evidence, propose) for propose in _ADDED)), None)
-
-
-def _by_plugin(cell: Cell, evidence: Evidence, propose: Proposal) -> str | None:
-    """The words of a plug-in's slip; if its code fails, what it raised: a hint never costs the check."""
-    try:
-        return _explained(cell, evidence, propose)
-    except Exception as error:
-        return f"the hint {propose.__name__} failed: {said(error)}"
+    return None
 
 
 def _explained(cell: Cell, evidence: Evidence, propose: Proposal) -> str | None:
