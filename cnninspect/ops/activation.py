@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cnninspect.ops.registry import Formula, Use, Work, aten, register, register_op, same_shape
-from cnninspect.ops.rules import axis, elementwise, first_result, mixed_along, numel, resized, same, shape_of
+from cnninspect.ops.rules import axis, divided, elementwise, first_result, mixed_along, numel, resized, same, shape_of
 from cnninspect.receptive.knowledge import NoRule, Result
 from cnninspect.receptive.reach import Reach
 from cnninspect.report.quantities import Shape
@@ -43,7 +43,7 @@ _SOFTMAX_FUNCTIONS = (
 def glu_output(use: Use) -> tuple[Shape, ...]:
     """The input's shape with `dim` halved: one half gates the other. Source: torch.nn.GLU, "Shape"."""
     shape = list(use.input)
-    shape[use["dim"]] //= 2
+    shape[use["dim"]] = divided(shape[use["dim"]], 2)
     return (tuple(shape),)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from math import prod
+from math import floor, prod
 from typing import Any
 
 from cnninspect.ops.pooling import axes_of
@@ -44,7 +44,7 @@ def fractional_output(axes: int, use: Use) -> tuple[Shape, ...]:
     else:
         ratio = use["output_ratio"]
         ratios = tuple(ratio) if isinstance(ratio, (tuple, list)) else (ratio,) * axes
-        out = tuple(int(size * share) for size, share in zip(sizes, ratios, strict=True))
+        out = tuple(floor(size * share) for size, share in zip(sizes, ratios, strict=True))
     return _with_indices(use, (*use.input[:-axes], *out))
 
 

@@ -135,7 +135,8 @@ def _batch(use: Use) -> Shape:
 
 def _features(use: Use) -> int:
     """Features of the output: E in the layer; the function takes a projection to any number (CLIP's attention pool)."""
-    return int(use.hyper.get("out_features", use["embed_dim"]))
+    features: int = use.hyper.get("out_features", use["embed_dim"])
+    return features
 
 
 def multihead_output(use: Use) -> tuple[Shape, ...]:
@@ -173,7 +174,8 @@ def multihead_macs(use: Use) -> int:
     embed = use["embed_dim"]
     target, given, source = _lengths(use)
     projections = target * embed * (embed + _features(use)) + given * (use["kdim"] + use["vdim"]) * embed
-    return int(numel(_batch(use)) * (projections + 2 * target * source * embed))
+    count: int = numel(_batch(use)) * (projections + 2 * target * source * embed)
+    return count
 
 
 def _module_call(

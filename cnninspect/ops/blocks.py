@@ -12,7 +12,7 @@ import numpy as np
 
 from cnninspect.ops.convolution import conv_size
 from cnninspect.ops.registry import Formula, Use, Work, aten, register, register_op, same_shape
-from cnninspect.ops.rules import as_tuple, axis, each, resized, same, shape_of
+from cnninspect.ops.rules import as_tuple, axis, divided, each, resized, same, shape_of
 from cnninspect.receptive import taps
 from cnninspect.receptive.digits import MISSING
 from cnninspect.receptive.reach import Reach
@@ -27,14 +27,14 @@ def pixel_shuffle_output(use: Use) -> tuple[Shape, ...]:
     """[*, C r^2, H, W] -> [*, C, H r, W r]. Source: torch.nn.PixelShuffle, "Shape"; Shi et al. 2016."""
     *batch, channels, height, width = use.input
     r = use["upscale_factor"]
-    return ((*batch, channels // r**2, height * r, width * r),)
+    return ((*batch, divided(channels, r**2), height * r, width * r),)
 
 
 def pixel_unshuffle_output(use: Use) -> tuple[Shape, ...]:
     """[*, C, H r, W r] -> [*, C r^2, H, W]. Source: torch.nn.PixelUnshuffle, "Shape"."""
     *batch, channels, height, width = use.input
     r = use["downscale_factor"]
-    return ((*batch, channels * r**2, height // r, width // r),)
+    return ((*batch, channels * r**2, divided(height, r), divided(width, r)),)
 
 
 _WINDOW = ("kernel_size", "stride", "padding", "dilation")
@@ -54,7 +54,7 @@ def unfold_output(use: Use) -> tuple[Shape, ...]:
 def fold_output(use: Use) -> tuple[Shape, ...]:
     """[*, C prod(k), L] -> [*, C, *output_size]. Source: torch.nn.Fold, "Shape"."""
     *batch, columns, _ = use.input
-    return ((*batch, columns // prod(as_tuple(use["kernel_size"], 2)), *as_tuple(use["output_size"], 2)),)
+    return ((*batch, divided(columns, prod(as_tuple(use["kernel_size"], 2))), *as_tuple(use["output_size"], 2)),)
 
 
 # --- functional forms ---------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from math import prod
 from typing import Any
 
 from cnninspect.ops.registry import Formula, NoFormula, Use, aten, register, register_op
-from cnninspect.ops.rules import as_tuple, each, numel, shape_of, slid_over
+from cnninspect.ops.rules import as_tuple, divided, each, numel, shape_of, slid_over
 from cnninspect.receptive import taps
 from cnninspect.receptive.reach import Reach, merged
 from cnninspect.report.quantities import Shape
@@ -70,14 +70,14 @@ def transposed_output(use: Use) -> tuple[Shape, ...]:
 
 def conv_params(use: Use) -> dict[str, int]:
     """weight: Cout * Cin/g * prod(k); bias: Cout. Source: torch.nn.Conv2d, "Variables"."""
-    weight = use["out_channels"] * use["in_channels"] // use["groups"] * prod(use["kernel_size"])
+    weight = use["out_channels"] * divided(use["in_channels"], use["groups"]) * prod(use["kernel_size"])
     return {"weight": weight, "bias": use["out_channels"]}
 
 
 def conv_macs(use: Use) -> int:
     """N * Cout * prod(out) * Cin/g * prod(k): every output position takes all taps, those on padding included."""
     (output,) = conv_output(use)
-    return numel((*output, use["in_channels"] // use["groups"], *use["kernel_size"]))
+    return numel((*output, divided(use["in_channels"], use["groups"]), *use["kernel_size"]))
 
 
 def transposed_macs(use: Use) -> int:
@@ -85,7 +85,7 @@ def transposed_macs(use: Use) -> int:
 
     Source: Dumoulin & Visin 2016, section 4; a transposed convolution is the gradient of a convolution.
     """
-    return numel((*use.input, use["out_channels"] // use["groups"], *use["kernel_size"]))
+    return numel((*use.input, divided(use["out_channels"], use["groups"]), *use["kernel_size"]))
 
 
 # --- its forms: the raw weight's shape is a hyper-parameter -------------------------------------------------------

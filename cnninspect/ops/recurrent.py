@@ -23,7 +23,8 @@ GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}
 
 def _out_size(use: Use) -> int:
     """Features of one direction's hidden state: the projection's size where there is one."""
-    return int(use["proj_size"] or use["hidden_size"])
+    size: int = use["proj_size"] or use["hidden_size"]
+    return size
 
 
 def _directions(use: Use) -> int:
@@ -32,7 +33,8 @@ def _directions(use: Use) -> int:
 
 def _in_size(use: Use, layer: int) -> int:
     """Features that a layer of the stack reads: the input's, or both directions of the layer below."""
-    return int(use["input_size"]) if layer == 0 else _directions(use) * _out_size(use)
+    size: int = use["input_size"] if layer == 0 else _directions(use) * _out_size(use)
+    return size
 
 
 def _steps(use: Use) -> int:
@@ -69,11 +71,11 @@ def sequence_params(use: Use) -> dict[str, int]:
 def sequence_macs(use: Use) -> int:
     """T * N * sum over layers and directions of g*H*in + g*H*Hout + P*H."""
     gates = GATES[use["mode"]] * use["hidden_size"]
-    per_step = sum(
+    per_step: int = sum(
         _directions(use) * (gates * (_in_size(use, layer) + _out_size(use)) + use["proj_size"] * use["hidden_size"])
         for layer in range(use["num_layers"])
     )
-    return int(_steps(use) * per_step)
+    return _steps(use) * per_step
 
 
 def _sequence_call(use: Use, input: Any, hx: Any = None) -> Use:
@@ -121,7 +123,8 @@ def _cell(name: str, gates: int, states: int) -> Formula:
     def macs(use: Use) -> int:
         """N * g*H*(in + H)."""
         batch = use.input[0] if len(use.input) == 2 else 1
-        return int(batch * gates * use["hidden_size"] * (use["input_size"] + use["hidden_size"]))
+        count: int = batch * gates * use["hidden_size"] * (use["input_size"] + use["hidden_size"])
+        return count
 
     return register(
         Formula(

@@ -30,6 +30,11 @@ def numel(shape: Shape) -> int:
     return prod(shape)
 
 
+def divided(whole: int, parts: int) -> int:
+    """whole/parts where torch sees to it that nothing is left over: a derivation writes a fraction and no rounding."""
+    return divmod(whole, parts)[0]
+
+
 def each(value: Any, axes: int) -> tuple[int, ...]:
     """A hyper-parameter given once or per axis, per axis."""
     items = tuple(value) if isinstance(value, (tuple, list)) else (value,)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cnninspect.ops.registry import Formula, NoFormula, Use, aten, register, register_op
-from cnninspect.ops.rules import Dims, axes, axis, elementwise, numel, same, shape_of
+from cnninspect.ops.rules import Dims, axes, axis, divided, elementwise, numel, same, shape_of
 from cnninspect.receptive.digits import FEATURE
 from cnninspect.receptive.knowledge import NoField, NoRule
 from cnninspect.receptive.reach import Reach
@@ -29,7 +29,7 @@ def flatten_output(use: Use) -> tuple[Shape, ...]:
 def unflatten_output(use: Use) -> tuple[Shape, ...]:
     """Dimension `dim` split into `unflattened_size`, where -1 is what is left. Source: torch.nn.Unflatten, "Shape"."""
     dim, sizes = use["dim"] % len(use.input), tuple(use["unflattened_size"])
-    left = use.input[dim] // prod(size for size in sizes if size != -1) if -1 in sizes else 1
+    left = divided(use.input[dim], prod(size for size in sizes if size != -1)) if -1 in sizes else 1
     split = tuple(left if size == -1 else size for size in sizes)
     return ((*use.input[:dim], *split, *use.input[dim + 1 :]),)
 

@@ -1,0 +1,1 @@
+"""Where a number comes from: derivations with the numbers put in, symbolic counts, the solver."""
