@@ -17,66 +17,77 @@ Places = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Bytes:
-    """A set of bytes of one storage: runs from `starts` to before `stops`, in order and apart from each other."""
+    """A set of bytes of one storage: from `start` to before `stop`, as almost every tensor; with gaps, only `runs`.
 
-    starts: Places
-    stops: Places
+    `runs` are the starts and stops of two or more runs, in order, which neither touch nor overlap.
+    """
+
+    start: int = 0
+    stop: int = 0
+    runs: tuple[Places, Places] | None = None
 
     @classmethod
     def of_view(cls, shape: Sequence[int], strides: Sequence[int], offset: int, item: int) -> Bytes:
         """The bytes of a strided tensor, each once: `offset` and `strides` count elements of `item` bytes."""
         if 0 in shape:
-            return cls.none()
+            return cls()
         run, start = item, offset * item
         apart = []
         for stride, size in sorted(zip(strides, shape, strict=True)):
             if stride * item <= run:  # Neighbours touch or overlap; a stride of 0 repeats the same elements.
                 run += (size - 1) * stride * item
-            else:
+            elif size > 1:
                 apart.append((stride * item, size))
+        if not apart:
+            return cls(start, start + run)
         starts = np.array([start], np.int64)
         for step, size in apart:
             starts = np.add.outer(np.arange(size, dtype=np.int64) * step, starts).reshape(-1)
-        return cls(starts, starts + run) if len(starts) == 1 else _merged(starts, starts + run)
-
-    @classmethod
-    def none(cls) -> Bytes:
-        """No byte at all."""
-        return cls(np.empty(0, np.int64), np.empty(0, np.int64))
+        return _merged(starts, starts + run)
 
     def __len__(self) -> int:
-        return int((self.stops - self.starts).sum())
-
-    def covers(self, other: Bytes) -> bool:
-        """Whether one run of these holds all of the other set; the common case, and quick."""
-        return len(self.starts) == 1 and bool(
-            not len(other.starts) or (self.starts[0] <= other.starts[0] and other.stops[-1] <= self.stops[0])
-        )
+        return self.stop - self.start if self.runs is None else int((self.runs[1] - self.runs[0]).sum())
 
     def __or__(self, other: Bytes) -> Bytes:
-        return _merged(np.concatenate((self.starts, other.starts)), np.concatenate((self.stops, other.stops)))
+        if not len(self) or not len(other):
+            return self if len(self) else other
+        if self.runs is None is other.runs and self.start <= other.stop and other.start <= self.stop:
+            return Bytes(min(self.start, other.start), max(self.stop, other.stop))
+        (starts, stops), (more_starts, more_stops) = self._arrays(), other._arrays()
+        return _merged(np.concatenate((starts, more_starts)), np.concatenate((stops, more_stops)))
 
     def __and__(self, other: Bytes) -> Bytes:
-        return _combined(self, other, np.logical_and)
+        start, stop = max(self.start, other.start), min(self.stop, other.stop)
+        if start >= stop:
+            return Bytes()
+        return Bytes(start, stop) if self.runs is None is other.runs else _combined(self, other, np.logical_and)
 
     def __sub__(self, other: Bytes) -> Bytes:
+        if self.start >= other.stop or other.start >= self.stop:
+            return self
+        if other.runs is None and other.start <= self.start and self.stop <= other.stop:
+            return Bytes()
         return _combined(self, other, lambda ours, theirs: ours & ~theirs)
+
+    def _arrays(self) -> tuple[Places, Places]:
+        return self.runs or (np.array([self.start], np.int64), np.array([self.stop], np.int64))
 
 
 def _merged(starts: Places, stops: Places) -> Bytes:
-    """Runs in any order, as runs in order that neither touch nor overlap."""
+    """The union of one or more runs, which come in any order."""
     order = np.argsort(starts, kind="stable")
     starts, stops = starts[order], np.maximum.accumulate(stops[order])
     first = np.concatenate(([True], starts[1:] > stops[:-1]))
     last = np.concatenate((first[1:], [True]))
-    return Bytes(starts[first], stops[last])
+    starts, stops = starts[first], stops[last]
+    return Bytes(int(starts[0]), int(stops[-1]), (starts, stops) if len(starts) > 1 else None)
 
 
 def _combined(ours: Bytes, theirs: Bytes, keep: Callable[[Booleans, Booleans], Booleans]) -> Bytes:
     """The stretches between all ends of runs that `keep` wants, by whether they lie in the one set and the other."""
-    ends = (ours.starts, ours.stops, theirs.starts, theirs.stops)
+    ends = (*ours._arrays(), *theirs._arrays())
     places = np.concatenate(ends)
     order = np.argsort(places, kind="stable")
     places = places[order]
@@ -85,7 +96,7 @@ def _combined(ours: Bytes, theirs: Bytes, keep: Callable[[Booleans, Booleans], B
         for steps in ((1, -1, 0, 0), (0, 0, 1, -1))
     ]
     kept = keep(inside[0], inside[1]) & (places[1:] > places[:-1])
-    return _merged(places[:-1][kept], places[1:][kept]) if kept.any() else Bytes.none()
+    return _merged(places[:-1][kept], places[1:][kept]) if kept.any() else Bytes()
 
 
 @dataclass
@@ -109,8 +120,8 @@ class Elements:
 
         `reads_count` for a parameter: what is read of it is noted.
         """
-        held = self._held.setdefault(storage, _Held({}, Bytes.none(), Bytes.none()))
-        own = place if not len(held.taken.starts) else place - held.taken
+        held = self._held.setdefault(storage, _Held({}, Bytes(), Bytes()))
+        own = place - held.taken
         if len(own) or not len(place):
             held.states[name], self._items[name] = own, item
         held.taken = held.taken | own
@@ -133,21 +144,16 @@ class Elements:
     def read(self, name: str, storage: int, place: Callable[[], Bytes]) -> int:
         """How many elements at this place are read for the first time, in elements of the state of this name."""
         held = self._held.get(storage)
-        if held is None or not len(held.unread.starts):
+        if held is None or not (before := len(held.unread)):
             return 0
-        found = place()
-        if found.covers(held.unread):
-            fresh, held.unread = len(held.unread), Bytes.none()
-        else:
-            before, held.unread = len(held.unread), held.unread - found
-            fresh = before - len(held.unread)
-        return fresh // self._items[name]
+        held.unread = held.unread - place()
+        return (before - len(held.unread)) // self._items[name]
 
     def unread(self) -> dict[str, int]:
         """The elements of each state that nobody read."""
         left: dict[str, int] = {}
         for held in self._held.values():
-            for name, place in held.states.items() if len(held.unread.starts) else ():
+            for name, place in held.states.items() if len(held.unread) else ():
                 if number := len(held.unread & place) // self._items[name]:
                     left[name] = number
         return left
@@ -155,7 +161,9 @@ class Elements:
 
 def repeats(shape: Sequence[int], strides: Sequence[int]) -> int:
     """How often an expanded tensor shows each of its elements: the sizes whose stride is 0."""
-    return prod(size for size, stride in zip(shape, strides, strict=True) if stride == 0 and size)
+    return (
+        prod(size for size, stride in zip(shape, strides, strict=True) if stride == 0 and size) if 0 in strides else 1
+    )
 
 
 def place_of(tensor: Any) -> Bytes:

@@ -17,7 +17,7 @@ from cnninspect.trace.records import Call, Layer, TensorRef, Trace
 from cnninspect.trace.schemas import schema_of
 from cnninspect.trace.tracker import CallTracker, Site, renumbered, site_of
 from cnninspect.trace.trees import leaves
-from cnninspect.trace.values import Values
+from cnninspect.trace.values import Values, dtype_name
 
 OnOutput = Callable[[Call, Any], None]
 
@@ -86,7 +86,7 @@ class _Forgetful(Values):
     """Describes tensors without holding on to them, so that a big batch fits in memory."""
 
     def ref(self, tensor: torch.Tensor) -> TensorRef:
-        return TensorRef(0, tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), 0)
+        return TensorRef(0, tuple(tensor.shape), dtype_name(tensor.dtype), 0)
 
     def new(self, tensor: torch.Tensor, *_: Any) -> TensorRef:
         return self.ref(tensor)

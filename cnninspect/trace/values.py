@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -32,7 +33,7 @@ class Values:
         self.freed: dict[int, int] = {}
         self._known = WeakTensorKeyDictionary()
         self._counter = 0
-        self._storages: dict[int, int] = {}
+        self._storages: dict[int, tuple[int, weakref.ref[torch.UntypedStorage]]] = {}
         self._elements = Elements()
         self._adopts_leaves = model is None
         self.unregistered = 0
@@ -74,7 +75,7 @@ class Values:
         return self._note(tensor, self._counter, storage, state)
 
     def _note(self, tensor: torch.Tensor, value: int, storage: int, state: str | None) -> TensorRef:
-        shape, dtype = tuple(tensor.shape), str(tensor.dtype).removeprefix("torch.")
+        shape, dtype = tuple(tensor.shape), dtype_name(tensor.dtype)
         sparse = _is_sparse(tensor)
         repeated = 1
         if self._elements.has(storage) and not sparse:
@@ -108,12 +109,12 @@ class Values:
             return new
         key = storage_key(content)
         if key not in self._storages:
-            self._storages[key] = new
-            weakref.finalize(content, self._note_freed, key).atexit = False
-        return self._storages[key]
+            # Unlike weakref.finalize, a reference goes with the run: a model's parameters outlive it.
+            self._storages[key] = new, weakref.ref(content, lambda _: self._note_freed(key))
+        return self._storages[key][0]
 
     def _note_freed(self, key: int) -> None:
-        self.freed[self._storages.pop(key)] = self.ops_seen
+        self.freed[self._storages.pop(key)[0]] = self.ops_seen
 
     def read(self, tensor: torch.Tensor) -> TensorRef:
         """The tensor's TensorRef when a call reads it: `fresh` are the elements that nothing read before."""
@@ -157,6 +158,12 @@ class Values:
                 name, ref.shape, ref.dtype, fresh, tensor.requires_grad, storage, offset, strides, ref.repeats
             )  # fmt: skip
         return ref
+
+
+@cache
+def dtype_name(dtype: torch.dtype) -> str:
+    """`float32`: the dtype without `torch.`."""
+    return str(dtype).removeprefix("torch.")
 
 
 def storages(tree: Any) -> Iterator[torch.UntypedStorage]:
