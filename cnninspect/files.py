@@ -9,20 +9,22 @@ from pathlib import Path
 
 from cnninspect.errors import OutputError
 
+_ELSEWHERE = "Name a file somewhere else."
+
 
 def check_writable(file: str | None) -> None:
     """OutputError if a file cannot be written; asked before the model runs."""
     if file is None:
         return
     if not file:
-        raise OutputError("the name of the file to write is empty.")
+        raise OutputError("the name of the file to write is empty. Give it a name.")
     path = Path(file)
     if path.is_dir():
-        raise OutputError(f"cannot write {file}: it is a directory.")
+        raise OutputError(f"cannot write {file}: it is a directory. Name a file in it.")
     if not path.parent.is_dir():
-        raise OutputError(f"cannot write {file}: there is no directory {path.parent}.")
+        raise OutputError(f"cannot write {file}: there is no directory {path.parent}. Make it first.")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise OutputError(f"cannot write {file}: permission denied.")
+        raise OutputError(f"cannot write {file}: permission denied. Name a file that you may write.")
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
@@ -37,7 +39,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
             shutil.copymode(path, beside)
         os.replace(beside, path)
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {cause_of(error)}.") from error
+        raise OutputError(f"cannot write {path}: {cause_of(error)}. {_ELSEWHERE}") from error
     finally:
         with contextlib.suppress(OSError):
             beside.unlink()
@@ -53,4 +55,4 @@ def _write(path: Path, content: str | bytes, wanted: Path) -> None:
     try:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
     except OSError as error:
-        raise OutputError(f"cannot write {wanted}: {cause_of(error)}.") from error
+        raise OutputError(f"cannot write {wanted}: {cause_of(error)}. {_ELSEWHERE}") from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from cnninspect.checks.alignment import align
 from cnninspect.checks.differences import Comparer
 from cnninspect.checks.numbers import NAMES, Tolerance
 from cnninspect.checks.tree import is_layer
-from cnninspect.errors import UsageError
-from cnninspect.files import write_whole
+from cnninspect.errors import UsageError, said
+from cnninspect.files import cause_of, write_whole
 from cnninspect.report.document import Report
 from cnninspect.report.json_form import READ_VERSIONS, SCHEMA_VERSION, laid_out
 from cnninspect.report.json_rows import frozen, number_to_json, plain, row_to_json
@@ -37,7 +38,7 @@ def check_baseline(report: Report, baseline: Report, tolerance: Tolerance | None
 def read_baseline(file: str | Path) -> Report:
     """The report that a baseline file, or any saved report, holds; raises UsageError."""
     if not Path(file).exists():
-        raise UsageError(f"there is no baseline {file}. --update-baseline writes it.")
+        raise UsageError(f"there is no baseline {file}. The same command with --update-baseline writes it.")
     return read_report(file)
 
 
@@ -92,25 +93,32 @@ def read_report(file: str | Path) -> Report:
         read = " and ".join(map(str, READ_VERSIONS))
         raise UsageError(f"{file} has schema_version {version!r}, this cnninspect reads {read}. {_HOW}")
     if "varied" in data or ("targets" in data and "rows" not in data):
-        raise UsageError(f"{file} is a report on several targets. Save that of one: {_HOW}")
+        raise UsageError(f"{file} is a report on several targets, and one is needed. {_HOW}")
     try:
         return _validated(Report.from_dict(_completed(data)))
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise UsageError(f"{file} is damaged: {type(error).__name__} {error}. {_HOW}") from error
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise UsageError(f"{file} is damaged: {said(error)}. Save it again: {_HOW}") from error
 
 
-_HOW = "`cnninspect summary TARGET --format json -o FILE` saves one, `compare --update-baseline` a baseline."
+_HOW = (
+    "`cnninspect summary TARGET -o report.json` saves a report, "
+    "`cnninspect compare TARGET --baseline FILE --update-baseline` a baseline."
+)
 
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
     except FileNotFoundError:
-        raise UsageError(f"there is no file {path}.") from None
+        raise UsageError(f"there is no file {path}. Check the name. {_HOW}") from None
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {(error.strerror or type(error).__name__).lower()}.") from error
-    except ValueError as error:
-        raise UsageError(f"{path} is not JSON: {error}.") from error
+        raise UsageError(f"cannot read {path}: {cause_of(error)}. Name a file that can be read. {_HOW}") from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is not JSON: {said(error)}. {_HOW}") from error
+
+
+def _no_number(word: str) -> Any:
+    raise ValueError(f"{word} is no number")
 
 
 def _completed(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -207,4 +215,6 @@ def _is_extent(value: Any) -> bool:
 
 
 def _is_plain(value: Any) -> bool:
-    return isinstance(value, (int, float, str)) and not isinstance(value, bool)
+    return (isinstance(value, (int, str)) and not isinstance(value, bool)) or (
+        isinstance(value, float) and isfinite(value)
+    )

@@ -59,8 +59,9 @@ class Budget:
 def parse_budget(name: str, text: str) -> Budget:
     """The budget that a setting such as `max_params = 5M` describes; raises UsageError."""
     if name not in KINDS:
-        near = ", ".join(nearest(name, KINDS)) or ", ".join(KINDS)
-        raise UsageError(f"no budget is called {name!r}. Nearest: {near}.")
+        near = nearest(name, KINDS)
+        hint = f"Nearest: {', '.join(near)}." if near else f"Budgets: {', '.join(KINDS)}."
+        raise UsageError(f"no budget is called {name!r}. {hint}")
     try:
         return Budget(KINDS[name], KINDS[name].parse(text))
     except ValueError as error:

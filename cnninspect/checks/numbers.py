@@ -82,7 +82,7 @@ def _margin(name: str, text: str) -> Margin:
 
 def _unknown(name: str) -> str:
     if name == "flops":
-        return "--tolerance: FLOPs are MACs in another unit, say macs."
+        return "--tolerance: FLOPs follow from MACs and have no tolerance of their own. Give one to macs."
     near = ", ".join(nearest(name, NAMES))
     return f"--tolerance: {name!r} has no tolerance. " + (
         f"Nearest: {near}." if near else f"Names: {', '.join(NAMES)}."

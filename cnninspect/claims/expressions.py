@@ -32,6 +32,7 @@ _OPERATORS: dict[str, tuple[int, Callable[[Fraction, Fraction], Fraction]]] = {
     "^": (3, _power),
 }
 _LONGEST = 1000
+_SHOWN = 60
 _DEEPEST = 30
 _LARGEST = 10**30
 _LARGEST_EXPONENT = 100
@@ -92,7 +93,7 @@ def _tokens(text: str) -> list[Token]:
             continue
         match = _TOKEN.match(text, position)
         if match is None:
-            raise NotArithmetic(f"cannot read {text[position:].split()[0]!r}")
+            raise NotArithmetic(f"cannot read {text[position:].split()[0][:_SHOWN]!r}")
         sign = match["sign"]
         tokens.append(_number(match) if sign is None else _SPELLINGS.get(sign, sign))
         position = match.end()

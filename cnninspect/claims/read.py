@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from cnninspect.claims.cell import COLUMNS, Claimed
 from cnninspect.claims.expressions import NotArithmetic
 from cnninspect.errors import UsageError, nearest
+from cnninspect.files import cause_of
 from cnninspect.report.rows import TOTAL, RowId
 
 _WHICH = ("layer", "call")
@@ -50,7 +51,7 @@ def read_claims(file: str) -> tuple[Claim, ...]:
             following[_use(claim.row.path, claim.row.kind)] = claim.row.call + 1
         claims.append(claim)
     if not claims:
-        raise UsageError(f"{file} claims nothing: it has no rows.")
+        raise UsageError(f"{file} claims nothing: it has no rows. Write a row for each layer below the header.")
     return tuple(claims)
 
 
@@ -60,7 +61,7 @@ def _claim(record: Record, file: str, following: Mapping[tuple[str, str], int]) 
     layer, kind = texts.get("layer", ""), texts.get("kind", "")
     is_total = layer.lower() == TOTAL and not kind and "call" not in texts
     if not layer and not kind:
-        raise UsageError(f"{where}: it names no layer. A function call without one is named by its kind.")
+        raise UsageError(f"{where}: it names no layer. Fill in layer; for a function that the root calls, kind.")
     cells = {column: _cell(column, texts[column], where) for column in COLUMNS if column in texts}
     if is_total and (wrong := [column for column in cells if column not in _OF_A_TOTAL]):
         hint = f"It has {', '.join(_OF_A_TOTAL)}. A module called {layer} is named with its kind."
@@ -92,11 +93,25 @@ def _call(text: str, where: str) -> int:
     return int(text)
 
 
+_COUNT = "Write a number, a size such as 5.4K, or arithmetic such as 3*3*3*16+16."
+_EXAMPLES = {
+    "output_shape": "Write a shape such as 16x32x32.",
+    "receptive_field": "Write a size such as 35 or 31x91, or global.",
+    **dict.fromkeys(("params", "macs", "flops", "neurons"), _COUNT),
+}
+
+
+def _shortened(text: str, length: int = 60) -> str:
+    return text if len(text) <= length else f"{text[:length]}..."
+
+
 def _cell(column: str, text: str, where: str) -> Claimed:
     try:
         return COLUMNS[column](text)
     except NotArithmetic as error:
-        raise UsageError(f"{where}: cannot understand {column} {text!r}: {error}.") from None
+        raise UsageError(
+            f"{where}: cannot understand {column} {_shortened(text)!r}: {error}. {_EXAMPLES[column]}"
+        ) from None
 
 
 class Record(NamedTuple):
@@ -121,21 +136,28 @@ def read_records(file: str) -> list[Record]:
     path = Path(file)
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
-        raise UsageError(f"{file}: claims are read from {', '.join(_READERS)} files.")
+        raise UsageError(f"{file}: claims are read from {', '.join(_READERS)} files. Save them as one of these.")
     try:
         text = path.read_text(encoding="utf-8-sig")
         return [record for record in reader(text) if record.cells]
     except OSError as error:
-        raise UsageError(f"cannot read {file}: {(error.strerror or str(error)).lower()}.") from None
+        raise UsageError(f"cannot read {file}: {cause_of(error)}. Name a file of claims that can be read.") from None
     except UnicodeDecodeError:
         raise UsageError(f"{file}: it is no text in UTF-8. Save it in that encoding.") from None
+    except RecursionError:
+        raise UsageError(f"{file}: it is nested too deeply. {_LIST}.") from None
     except ValueError as error:
         raise UsageError(f"{file}: {str(error).rstrip('.')}.") from None
 
 
 def _csv(text: str) -> Iterator[Record]:
-    reader = csv.reader(StringIO(text, newline=""))
-    lines = [(f"line {reader.line_num}", cells) for cells in reader if any(cells)]
+    reader = csv.reader(StringIO(text, newline=""), strict=True)
+    try:
+        lines = [(f"line {reader.line_num}", cells) for cells in reader if any(cells)]
+    except csv.Error as error:
+        raise ValueError(
+            f"line {reader.line_num}: {error}. Close every quote, and double those within a cell"
+        ) from None
     if lines and len(lines[0][1]) == 1 and (sign := re.search(r"[;\t]", lines[0][1][0])):
         raise ValueError(f"its columns are separated by {sign[0]!r}. Separate them by commas")
     return _table(lines, "A number with commas needs quotes")
@@ -150,7 +172,7 @@ def _markdown(text: str) -> Iterator[Record]:
         elif lines:
             break
     if len(lines) < 2 or not all(_RULE.fullmatch(cell) for cell in lines[1][1]):
-        raise ValueError("it holds no table: a header, a line of dashes, and rows, each between bars")
+        raise ValueError("it holds no table. Write a header, a line of dashes, and rows, each between bars")
     del lines[1]
     return _table(lines, r"A bar within a cell is written \|")
 
@@ -166,17 +188,20 @@ def _unmarked(cell: str) -> str:
 def _table(lines: Sequence[tuple[str, list[str]]], too_many: str) -> Iterator[Record]:
     """The lines after the first, whose cells are the headers; `too_many` says why a line may have more."""
     if not lines:
-        raise ValueError("it is empty")
+        raise ValueError("it is empty. Write a header, such as layer,params, and a row for each layer")
     above, headers = lines[0][0], [header.strip() for header in lines[0][1]]
     for place, cells in lines[1:]:
         if len(cells) != len(headers):
-            hint = f" {too_many}" if len(cells) > len(headers) else ""
-            raise ValueError(f"{place}: the header has {len(headers)} cells, this row {len(cells)}.{hint}")
+            hint = too_many if len(cells) > len(headers) else "A cell that claims nothing is left empty, and stays"
+            raise ValueError(f"{place}: the header has {len(headers)} cells, this row {len(cells)}. {hint}")
         yield Record(place, above, _filled(list(zip(headers, cells, strict=True))))
 
 
 def _json(text: str) -> Iterator[Record]:
-    return _objects(json.loads(text, object_pairs_hook=_unique))
+    try:
+        return _objects(json.loads(text, object_pairs_hook=_unique))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is not JSON: {error}. {_LIST}") from None
 
 
 def _yaml(text: str) -> Iterator[Record]:
@@ -198,12 +223,15 @@ def _yaml(text: str) -> Iterator[Record]:
     try:
         return _objects(yaml.load(text, Loader))
     except yaml.YAMLError as error:
-        raise ValueError(" ".join(str(error).split())) from None
+        raise ValueError(f"it is not YAML: {' '.join(str(error).split())}. {_LIST}") from None
+
+
+_LIST = 'Write a list with one object for each layer, such as [{"layer": "conv1", "params": 448}]'
 
 
 def _objects(data: Any) -> Iterator[Record]:
     if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
-        raise ValueError("it must hold a list with one object for each layer")
+        raise ValueError(f"it holds no list of objects. {_LIST}")
     for number, item in enumerate(data, 1):
         place = f"entry {number}"
         yield Record(place, place, _filled([(str(name), _text(value)) for name, value in item.items()]))
@@ -216,7 +244,7 @@ def _text(value: Any) -> str:
     if isinstance(value, list):
         return (";" if any(isinstance(item, list) for item in value) else "x").join(map(_text, value))
     if isinstance(value, (bool, dict)):
-        raise ValueError(f"{value!r} claims nothing that can be checked")
+        raise ValueError(f"{value!r} claims nothing that can be checked. Write a number, a list of sizes or text")
     return str(value)
 
 
@@ -228,7 +256,7 @@ def _unique(cells: list[tuple[str, Any]]) -> dict[str, Any]:
     names = [header for header, _ in cells]
     for name in names:
         if names.count(name) > 1:
-            raise ValueError(f"{name!r} stands twice")
+            raise ValueError(f"{name!r} stands twice. Keep one of them")
     return dict(cells)
 
 

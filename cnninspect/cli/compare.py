@@ -174,7 +174,10 @@ def compare_many(
     """Write what came of every target of the configuration, or their baselines, and return the worst exit code."""
     tables = session.config.values.get(TARGETS, {})
     if not tables:
-        raise UsageError("no TARGET is given, and [tool.cnninspect.targets] of a pyproject.toml names none.")
+        raise UsageError(
+            "no TARGET is given, and no pyproject.toml has [tool.cnninspect.targets]. "
+            "Name one: `cnninspect compare lenet5`."
+        )
     if expected.baseline.baseline is not None or expected.claims.claims is not None:
         raise UsageError("--baseline and --claims need a TARGET. Those of many stand in [tool.cnninspect.targets].")
     view = view_of(output, "compare")

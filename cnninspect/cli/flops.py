@@ -107,14 +107,16 @@ class WorkOptions:
             near = nearest(name, known)
             hint = f"Nearest: {', '.join(near)}." if near else f"Names: {', '.join(known)}."
             raise UsageError(f"--sort: nothing is called {name!r}. {hint}")
-        needed, is_there = _SORTABLE[name]
+        advice, is_there = _SORTABLE[name]
         if not is_there(self):
-            raise UsageError(f"--sort {name} needs {needed}.")
+            raise UsageError(f"--sort {name}: these rows do not have it. {advice}.")
 
     def _machine(self) -> dict[str, Any]:
         """What the machine can do at most; empty without one."""
         if (self.peak_flops is None) != (self.bandwidth is None):
-            raise UsageError("what a layer is bound by takes both --peak-flops and --bandwidth.")
+            raise UsageError(
+                "--peak-flops and --bandwidth say together what a layer is bound by. Give both or neither."
+            )
         if self.peak_flops is None or self.bandwidth is None:
             return {}
         return {
@@ -124,24 +126,26 @@ class WorkOptions:
 
 
 _Asked = Callable[[WorkOptions], bool]
-_NOT_OPS = "rows that are no ops"
 
 
 def _of_layers(option: str, asked: _Asked) -> tuple[str, _Asked]:
-    return f"{option} and {_NOT_OPS}", lambda options: asked(options) and options.by is not By.OP
+    advice = f"Give {option}, with --by layer, module or kind"
+    return advice, lambda options: asked(options) and options.by is not By.OP
 
 
 _SORTABLE: dict[str, tuple[str, _Asked]] = {
-    **dict.fromkeys(("macs", "flops", "bytes_moved", "intensity"), ("nothing", lambda _: True)),
-    **dict.fromkeys(("params", "neurons"), (_NOT_OPS, lambda options: options.by is not By.OP)),
+    **dict.fromkeys(("macs", "flops", "bytes_moved", "intensity"), ("", lambda _: True)),
+    **dict.fromkeys(
+        ("params", "neurons"), ("Give --by layer, module or kind", lambda options: options.by is not By.OP)
+    ),
     **dict.fromkeys(("latency", "flops_per_second"), _of_layers("--time", lambda options: options.time)),
-    "calls": ("--by module, kind or op", lambda options: options.by is not By.LAYER),
-    "operations": ("--by op", lambda options: options.by is By.OP),
+    "calls": ("Give --by module, kind or op", lambda options: options.by is not By.LAYER),
+    "operations": ("Give --by op", lambda options: options.by is By.OP),
     "element_operations": _of_layers("--elementwise", lambda options: options.elementwise),
     "backward_macs": _of_layers("--backward", lambda options: options.backward),
     "output_bytes": _of_layers("--memory", lambda options: options.wants_memory),
 }
-"""The numbers that rows can be sorted by; for each what it needs, in words, and whether that is asked for."""
+"""The numbers that rows can be sorted by; for each which options give it, and whether they are given."""
 
 
 def _accounts(options: WorkOptions, machine: dict[str, Any]) -> list[Account]:
@@ -168,5 +172,5 @@ def _parsed(option: str, parse: Callable[[str], int], text: str) -> int:
     except ValueError as error:
         raise UsageError(f"{option}: {error}.") from None
     if not found:
-        raise UsageError(f"{option}: nothing runs on a machine with 0.")
+        raise UsageError(f"{option} must be more than 0. Give what the machine can do at most, such as 19.5T.")
     return found

@@ -31,7 +31,10 @@ def models(
     matching = [name for name in names if _matches(name, pattern)]
     if not matching:
         near = ", ".join(nearest(pattern, names))
-        raise UsageError(f"no model matches {pattern!r}." + (f" Nearest: {near}." if near else ""))
+        raise UsageError(
+            f"no model matches {pattern!r}."
+            + (f" Nearest: {near}." if near else " `cnninspect models` lists all names.")
+        )
     to_stdout("".join(f"{name}\n" for name in matching))
 
 

@@ -61,7 +61,7 @@ def put(text: str, file: str | None) -> None:
 def to_stdout(text: str) -> None:
     """Write to stdout. A reader that has seen enough (`| head`) is no error; OutputError for a full disk."""
     if sys.stdout is None:
-        raise OutputError("cannot write to stdout: it is closed.")
+        raise OutputError("cannot write to stdout: it is closed. -o FILE writes to a file.")
     encoding = sys.stdout.encoding or "ascii"
     try:
         sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
@@ -70,7 +70,7 @@ def to_stdout(text: str) -> None:
         _drop_stdout()
     except OSError as error:
         _drop_stdout()
-        raise OutputError(f"cannot write to stdout: {cause_of(error)}.") from error
+        raise OutputError(f"cannot write to stdout: {cause_of(error)}. -o FILE writes to a file.") from error
 
 
 def _drop_stdout() -> None:
@@ -89,7 +89,10 @@ def append_step_summary(markdown: str) -> None:
         with file.open("ab") as summary:
             summary.write(_fitting(f"{markdown}\n", room))
     except OSError as error:
-        raise OutputError(f"cannot write {name}, which GITHUB_STEP_SUMMARY names: {cause_of(error)}.") from error
+        raise OutputError(
+            f"cannot write {name}, which GITHUB_STEP_SUMMARY names: {cause_of(error)}. "
+            "Name a file there that can be written, or unset it."
+        ) from error
 
 
 def _fitting(text: str, room: int) -> bytes:

@@ -64,7 +64,7 @@ def _checked_kind(sights: SightOptions) -> str:
     if find_spec("matplotlib") is None:
         raise UsageError("--picture needs matplotlib. Install it with: python -m pip install 'cnninspect[picture]'.")
     if sights.image is not None and not Path(sights.image).is_file():
-        raise UsageError(f"--image {sights.image}: there is no such file.")
+        raise UsageError(f"--image {sights.image}: there is no such file. Check the path, or leave --image out.")
     check_writable(sights.picture)
     return kind
 

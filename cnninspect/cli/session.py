@@ -95,7 +95,8 @@ def explained(error: BaseException) -> tuple[str, int]:
         )
     reason = " ".join(str(error).split()) or "no message"
     return (
-        f"an error in cnninspect itself: {type(error).__name__}: {reason.rstrip('.')}. --debug shows the traceback.",
+        f"an error in cnninspect itself: {type(error).__name__}: {reason.rstrip('.')}. "
+        "Please report it; --debug shows the traceback.",
         CnninspectError.exit_code,
     )
 

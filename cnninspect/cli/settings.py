@@ -36,8 +36,9 @@ from cnninspect.config.file import (
     truth,
     whole,
 )
+from cnninspect.errors import UsageError
 from cnninspect.plugins import load
-from cnninspect.render import format_of, names
+from cnninspect.render import endings, format_of, names
 from cnninspect.report.quantities import parse_count, parse_memory, parse_percent
 
 Result = TypeVar("Result")
@@ -155,11 +156,19 @@ def configured(command: Callable[..., Result]) -> Callable[..., Result]:
 
 
 def _as_its_file_is_called(output: OutputOptions) -> OutputOptions:
-    """The options with the format that the file's ending stands for: a report.json that held a table would mislead."""
+    """The options with the format that the file's ending stands for; UsageError for an ending that no format has.
+
+    A file without an ending gets a table.
+    """
     suffix = Path(output.output or "").suffix.lower()
-    if suffix and format_of(suffix) is None:
-        load()
-    return dataclasses.replace(output, format=format_of(suffix) or output.format)
+    if not suffix:
+        return output
+    notes = () if format_of(suffix) is not None else load()
+    found = format_of(suffix)
+    if found is None:
+        hint = f"Name it *{', *'.join(endings())}, or give --format."
+        raise UsageError(" ".join((f"-o {output.output}: no format is known by the ending {suffix}. {hint}", *notes)))
+    return dataclasses.replace(output, format=found)
 
 
 def filled(group: Group, table: Mapping[str, Any], context: typer.Context, file: Path | None) -> Group:

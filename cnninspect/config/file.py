@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cnninspect.errors import UsageError, nearest
+from cnninspect.files import cause_of
 
 NAME = "pyproject.toml"
 TABLE = "cnninspect"
@@ -49,9 +50,9 @@ def _tool(file: Path) -> Mapping[str, Any]:
         tool = tomllib.loads(text).get("tool") if TABLE in text else None
         return tool if isinstance(tool, Mapping) else {}
     except OSError as error:
-        raise UsageError(f"cannot read {shown(file)}: {(error.strerror or str(error)).lower()}.") from None
+        raise UsageError(f"cannot read {shown(file)}: {cause_of(error)}. Make it readable, or run elsewhere.") from None
     except ValueError as error:
-        raise UsageError(f"{shown(file)} is not TOML: {str(error).rstrip('.')}.") from None
+        raise UsageError(f"{shown(file)} is not TOML: {str(error).rstrip('.')}. Mend it there.") from None
 
 
 def shown(file: Path) -> str:
@@ -99,8 +100,7 @@ def read_table(table: Any, schema: Schema, place: Place) -> dict[str, Any]:
 
     A key may be written with underscores.
     """
-    if not isinstance(table, Mapping):
-        raise UsageError(f"{place} must be a table, not {_shown(table)}.")
+    _check_is_table(table, place)
     found: dict[str, Any] = {}
     for written, value in table.items():
         key = str(written).replace("_", "-")
@@ -126,15 +126,21 @@ def _value(value: Any, entry: Reader | Each | Schema, place: Place, key: str) ->
 
 
 def _each(table: Any, entry: Each, place: Place) -> dict[str, dict[str, Any]]:
-    if not isinstance(table, Mapping):
-        raise UsageError(f"{place} must be a table, not {_shown(table)}.")
+    _check_is_table(table, place)
     found = {}
     for name, value in table.items():
         whole = {entry.short: value} if isinstance(value, str) else value
         found[name] = read_table(whole, entry.schema, place.below(name))
         if entry.short not in found[name]:
-            raise UsageError(f"{place.below(name)} lacks the key {entry.short!r}.")
+            raise UsageError(
+                f'{place.below(name)} lacks the key {entry.short!r}. Write {entry.short} = "resnet18" there.'
+            )
     return found
+
+
+def _check_is_table(table: Any, place: Place) -> None:
+    if not isinstance(table, Mapping):
+        raise UsageError(f"{place} must be a table, not {_shown(table)}. Write [{place.table}] and its keys below.")
 
 
 def _nearest(key: str, schema: Schema) -> str:

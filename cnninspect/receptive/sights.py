@@ -122,8 +122,11 @@ def _check(at: tuple[int, ...], positions: tuple[int, ...]) -> None:
         raise ValueError("it has no map of positions: leave out --at")
     if len(at) != len(positions):
         raise ValueError(f"its map has {size}: give {len(positions)} numbers, not {len(at)}")
+    last = ",".join(str(count - 1) for count in positions)
     if any(not 0 <= index < positions[dim] for dim, index in enumerate(at)):
-        raise ValueError(f"its map has {size}, from 0 on: {','.join(map(str, at))} lies outside")
+        raise ValueError(
+            f"its map has {size}, from 0 on: {','.join(map(str, at))} lies outside. Its last position is {last}"
+        )
 
 
 def _spans(fields: Fields, reach: Reach, places: Sequence[int], at: Sequence[int]) -> Iterator[Span]:

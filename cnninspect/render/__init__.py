@@ -36,7 +36,7 @@ _RENDERERS = {
 """File and function of every format."""
 
 _ENDINGS = {
-    ".json": "json", ".csv": "csv", ".md": "markdown", ".html": "html", ".htm": "html", ".xml": "junit"
+    ".txt": "table", ".json": "json", ".csv": "csv", ".md": "markdown", ".html": "html", ".htm": "html", ".xml": "junit"
 }  # fmt: skip
 """What a file of this ending holds, where nobody says."""
 
@@ -45,7 +45,7 @@ _ADDED: dict[str, Renderer] = {}
 
 
 def format_(name: str, *, endings: Sequence[str] = ()) -> Callable[[Renderer], Renderer]:
-    """Enters a function as a format; files that end in one of `endings` (".txt") get it. A name can be entered once."""
+    """Enters a function as a format; files that end in one of `endings` (".rst") get it. A name can be entered once."""
 
     def enter(renderer: Renderer) -> Renderer:
         taken = [each for each in (name, *endings) if each in (*names(), *_ENDINGS)]
@@ -61,6 +61,11 @@ def format_(name: str, *, endings: Sequence[str] = ()) -> Callable[[Renderer], R
 def names() -> tuple[str, ...]:
     """Every format, those of plug-ins last."""
     return (*(each.value for each in Format), *_ADDED)
+
+
+def endings() -> tuple[str, ...]:
+    """Every ending of a file that stands for a format."""
+    return tuple(_ENDINGS)
 
 
 def format_of(ending: str) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from cnninspect.errors import UsageError
+from cnninspect.errors import UsageError, said
 from cnninspect.render.fields import size_text
 from cnninspect.render.numbers import dimensions
 from cnninspect.report.document import FieldStudy
@@ -158,9 +158,10 @@ def _middle(file: str, ratio: float) -> Any:
 
     try:
         pixels = imread(file)
-    except (OSError, ValueError, SyntaxError) as error:
-        raise UsageError(f"--image {file} cannot be read as a picture ({str(error).splitlines()[0]}).") from None
+    except Exception as error:
+        # matplotlib and Pillow raise whatever their decoders do.
+        raise UsageError(f"--image {file} cannot be read as a picture: {said(error)}. Give a PNG or JPEG.") from None
     height, width = pixels.shape[:2]
-    high, wide = min(height, round(width * ratio)), min(width, round(height / ratio))
+    high, wide = (max(1, pixels) for pixels in (min(height, round(width * ratio)), min(width, round(height / ratio))))
     top, left = (height - high) // 2, (width - wide) // 2
     return pixels[top : top + high, left : left + wide]

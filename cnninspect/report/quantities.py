@@ -239,7 +239,7 @@ def _whole(text: str, units: dict[str, int], examples: str) -> int:
         raise ValueError(f"{text!r} is no size such as {examples}")
     size = _number(matched) * units[matched[3].upper()]
     if size.denominator != 1:
-        raise ValueError(f"{text!r} is not a whole number")
+        raise ValueError(f"{text!r} is not a whole number, such as {examples}")
     return int(size)
 
 

@@ -118,7 +118,9 @@ def test_a_fault_of_the_tool_is_one_sentence_too(cli, monkeypatch):
     monkeypatch.setattr("cnninspect.cli.inspection.write", broken)
     result = cli("-q", "summary", "net:Net", *INPUT)
     assert result.code == 3
-    assert result.err == "cnninspect: an error in cnninspect itself: KeyError: 'rows'. --debug shows the traceback.\n"
+    assert result.err == (
+        "cnninspect: an error in cnninspect itself: KeyError: 'rows'. Please report it; --debug shows the traceback.\n"
+    )
 
 
 def test_a_misspelt_command(cli):

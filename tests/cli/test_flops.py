@@ -109,12 +109,24 @@ def test_a_table_of_kinds(cli):
 WRONG = [
     # id, options, words on stderr
     ("a name that is none", ["--sort", "mac"], "--sort: nothing is called 'mac'. Nearest: macs"),
-    ("a time that was not asked for", ["--sort", "latency"], "--sort latency needs --time"),
-    ("gradients of ops", ["--backward", "--by", "op", "--sort", "backward_macs"], "rows that are no ops"),
-    ("calls of single layers", ["--sort", "calls"], "--sort calls needs --by module, kind or op"),
-    ("half a machine", ["--peak-flops", "1T"], "takes both --peak-flops and --bandwidth"),
+    (
+        "a time that was not asked for",
+        ["--sort", "latency"],
+        "--sort latency: these rows do not have it. Give --time, with --by layer, module or kind.",
+    ),
+    (
+        "gradients of ops",
+        ["--backward", "--by", "op", "--sort", "backward_macs"],
+        "--sort backward_macs: these rows do not have it. Give --backward, with --by layer, module or kind.",
+    ),
+    (
+        "calls of single layers",
+        ["--sort", "calls"],
+        "--sort calls: these rows do not have it. Give --by module, kind or op.",
+    ),
+    ("half a machine", ["--peak-flops", "1T"], "Give both or neither."),
     ("no size", ["--peak-flops", "fast", "--bandwidth", "1GB"], "--peak-flops: 'fast' is no size"),
-    ("no bandwidth", ["--peak-flops", "1T", "--bandwidth", "0"], "--bandwidth: nothing runs on a machine with 0"),
+    ("no bandwidth", ["--peak-flops", "1T", "--bandwidth", "0"], "--bandwidth must be more than 0."),
     ("no such view", ["--by", "row"], "'layer', 'module', 'kind', 'op'"),
     ("no rows", ["--top", "0"], "--top"),
     ("no such optimizer", ["--optimizer", "lion"], "'adam'"),

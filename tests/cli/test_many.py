@@ -162,7 +162,12 @@ def test_files_and_modules_stand_beside_the_configuration(cli, project):
 
 MISUSE = [
     # id, configuration, arguments, message
-    ("no targets", "", [], "no TARGET is given, and [tool.cnninspect.targets] of a pyproject.toml names none."),
+    (
+        "no targets",
+        "",
+        [],
+        "no TARGET is given, and no pyproject.toml has [tool.cnninspect.targets]. Name one: `cnninspect compare",
+    ),
     ("one baseline for many", targets(a=FINE), ["--baseline", "b.json"], "--baseline and --claims need a TARGET."),
     ("claims for many", targets(a=FINE), ["--claims", "b.csv"], "--baseline and --claims need a TARGET."),
 ]

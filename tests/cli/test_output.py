@@ -70,6 +70,14 @@ def test_without_a_format_the_file_says_which(cli, tmp_path, name, arguments, be
     assert path.read_text(encoding="utf-8").removeprefix(f"{NETS}:").startswith(begins)
 
 
+def test_an_ending_that_no_format_has_is_an_error_unless_a_format_is_given(cli, tmp_path):
+    path = tmp_path / "report.pdf"
+    result = cli("summary", "net:Net", *INPUT, "-o", str(path))
+    assert (result.code, path.exists()) == (2, False)
+    assert "no format is known by the ending .pdf. Name it *.txt, *.json, *.csv," in result.err
+    assert cli("summary", "net:Net", *INPUT, "-o", str(path), "--format", "csv").code == 0
+
+
 def test_a_format_of_the_configuration_is_asked_for(cli, project):
     folder = project('[tool.cnninspect]\nformat = "csv"\n')
     assert cli("summary", "net:Net", *INPUT, "-o", "report.json").code == 0
@@ -136,7 +144,10 @@ def test_a_named_pipe_is_written_to_and_not_replaced(tmp_path):
 def test_closed_stdout(cli, monkeypatch):
     monkeypatch.setattr(sys, "stdout", None)
     result = cli("summary", "net:Net", *INPUT)
-    assert (result.code, result.err) == (2, "cnninspect: cannot write to stdout: it is closed.\n")
+    assert (result.code, result.err) == (
+        2,
+        "cnninspect: cannot write to stdout: it is closed. -o FILE writes to a file.\n",
+    )
 
 
 def test_closed_stderr(cli, monkeypatch):
@@ -181,7 +192,7 @@ except OutputError as error: sys.stderr.write(str(error))
 
 def test_a_full_disk_is_one_sentence():
     done = subprocess.run([sys.executable, "-c", FULL], capture_output=True, text=True, check=False)
-    assert done.stderr == "cannot write to stdout: no space left on device."
+    assert done.stderr == "cannot write to stdout: no space left on device. -o FILE writes to a file."
 
 
 def test_colours_in_a_pipe_only_by_force(cli, monkeypatch):
