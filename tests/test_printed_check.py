@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from cnninspect.inspection.pipeline import inspect_model
-from cnninspect.receptive import bounds, digits, forms, joins, rows
+from cnninspect.receptive import bounds, digits, forms, joins, resampling, rows, taps
 from cnninspect.report.quantities import Verdict
 from cnninspect.report.reasons import Cause
 from cnninspect.report.rows import ReceptiveField
@@ -175,3 +175,55 @@ def test_a_fault_in_the_algebra_never_prints_a_wrong_number_as_match(
     for label, field in fields(model, size).items():
         wrong = (field.size, field.jump, field.padding) != (right[label].size, right[label].jump, right[label].padding)
         assert not (wrong and field.verdict is Verdict.MATCH), (label, field, right[label])
+
+
+class Corners(nn.Module):
+    """From 7 pixels to 10 with aligned corners: output i stands at 6 i / 9, so i = 0, 3, 6 stand on a pixel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up = nn.Upsample(10, mode="linear", align_corners=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.up(x)
+
+
+class Normed(nn.Module):
+    """A pixel sees itself, and all others by the statistics alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(x)
+
+
+@pytest.mark.parametrize("position", range(10))
+def test_a_list_of_sizes_is_seen_at_each_position(monkeypatch: pytest.MonkeyPatch, position: int) -> None:
+    def verdict() -> Verdict:
+        (field,) = [
+            row.receptive_field for row in inspect_model(Corners(), (1, 1, 7), probe=True).rows if row.path == "up"
+        ]
+        assert field is not None
+        return field.verdict
+
+    assert verdict() is Verdict.MATCH
+    right = resampling.linear
+
+    def wrong(*args: Any) -> taps.Taps:
+        index = right(*args).index.copy()
+        index[position] = index[position].clip(1, 5) if position in (0, 9) else index[position, :1]
+        return taps.Taps(index)
+
+    monkeypatch.setattr(resampling, "linear", wrong)
+    assert verdict() is not Verdict.MATCH
+
+
+def test_a_row_that_hides_what_its_statistics_see_is_contradicted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def norm() -> ReceptiveField:
+        return next(field for field in fields(Normed, 6).values() if field.size)
+
+    assert (norm().verdict, norm().cause) == (Verdict.MATCH, "norm")
+    monkeypatch.setattr(rows, "_cause", lambda *_: None)
+    assert (norm().verdict, norm().cause) == (Verdict.DIFFER, None)

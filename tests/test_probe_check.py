@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cnninspect import inspect_model
 from cnninspect.inspection.probe_check import judged, regions_to_probe
 from cnninspect.measure.nan_probe import Region, probe_nan
 from cnninspect.ops.catalogue import layer_of
@@ -109,3 +110,61 @@ def test_regions_are_slabs_along_each_axis_a_centre_and_a_corner() -> None:
         Region("0", (0, 0, 5, 8), (0, 2, 5, 8)),
         Region("2", (0, 0, 0, 0), (0, 2, 0, 0)),
     ]
+
+
+# Of eight pixels all but 2..5 are NaN. By hand: i..i+2 leaves 2..5 for i = 0, 1 (they start before) and for i = 4, 5
+# (they stop at 6 and 7); i = 2, 3 see 2..4 and 3..5, which lie inside.
+OUTSIDE = Region("0", (0, 0, 2), (0, 0, 5), outside=True)
+
+
+def test_a_region_outside_a_box_spoils_all_but_the_box() -> None:
+    x = torch.rand(1, 1, WIDTH)
+    trace = record(CONV, (x,), {}, layer_of, device="cpu")
+    (mask,) = probe_nan(trace, CONV, (x,), {}, layer_of, [OUTSIDE]).masks[trace.calls[-1].index]
+    assert mask is not None
+    assert mask[0, 0, 0].tolist() == [True, True, False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        pytest.param(field(STARTS, STOPS), Verdict.MATCH, id="right"),
+        pytest.param(field([0, 2, 2, 3, 4, 5], STOPS), Verdict.DIFFER, id="starts-inside-but-sees-before"),
+        pytest.param(field(STARTS, [2, 3, 4, 5, 5, 7]), Verdict.DIFFER, id="stops-inside-but-sees-behind"),
+        pytest.param(field([0, 1, 1, 3, 4, 5], STOPS), Verdict.DIFFER, id="starts-before-but-sees-the-box-only"),
+        pytest.param(field(STARTS, [2, 3, 4, 6, 6, 7]), Verdict.DIFFER, id="stops-behind-but-sees-the-box-only"),
+        pytest.param(field([0, 1, 9, 9, 4, 5], [2, 3, -1, -1, 6, 7]), Verdict.MATCH, id="what-sees-nothing-is-outside"),
+        pytest.param(Field((1, 1, 6)), Verdict.DIFFER, id="no-input-at-all"),
+    ],
+)
+def test_a_region_outside_a_box_is_predicted(output: Field, expected: Verdict) -> None:
+    x = torch.rand(1, 1, WIDTH)
+    trace = record(CONV, (x,), {}, layer_of, device="cpu")
+    probe = probe_nan(trace, CONV, (x,), {}, layer_of, [OUTSIDE])
+    assert judged(trace, lambda call: [output] * len(call.outputs), probe)[-1].verdict is expected
+
+
+class FirstSample(nn.Module):
+    """Takes the first sample of its batch: of many copies that is the clean one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 2, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x[0])
+
+
+class InPlace(nn.Module):
+    """A comparison in place makes numbers of NaN."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.avg_pool2d(x.clone().gt_(0.5), 2)
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"), [(FirstSample, {Verdict.MATCH}), (InPlace, {Verdict.MATCH, Verdict.UNKNOWN})]
+)
+def test_what_the_probe_cannot_show_is_no_contradiction(model: Callable[[], nn.Module], expected: set[Verdict]) -> None:
+    report = inspect_model(model(), (1, 1, 12, 12), probe=True)
+    assert {row.receptive_field.verdict for row in report.rows if row.receptive_field} == expected

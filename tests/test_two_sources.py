@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -20,9 +21,12 @@ from cnninspect.inspection.accounts import backward, memory
 from cnninspect.inspection.accounts.backward import Backward
 from cnninspect.inspection.accounts.memory import Memory
 from cnninspect.inspection.accounts.work import Operations, Traffic
+from cnninspect.measure import nan_probe
 from cnninspect.measure.base import COUNTERS
 from cnninspect.ops.accounting import BackwardMacs
 from cnninspect.ops.registry import MODULES
+from cnninspect.receptive import fields, rows
+from cnninspect.receptive.fields import Interval
 from cnninspect.report.quantities import Quantity, Verdict
 
 CONV = "conv"
@@ -232,3 +236,76 @@ def test_every_counter_turns_the_verdict(monkeypatch: pytest.MonkeyPatch, counte
     report = inspected(device="cpu")
     assert_differs(report, report.total("macs"))
     assert_differs(report, conv(report)["macs"])
+
+
+def interval(position: int, lo: int, hi: int) -> Change:
+    """One position of every field, along every axis, starts and stops so many pixels further on."""
+
+    def moved(right: Interval) -> Interval:
+        ends = [np.array(right.lo), np.array(right.hi)]
+        for end, by in zip(ends, (lo, hi), strict=True):
+            end.reshape(-1)[position] += by
+        return Interval(*ends)
+
+    return wrapped(fields, "_interval", moved)
+
+
+def probed(change: Callable[[Any], Any]) -> Change:
+    """The probe sees something else along the last axis of every tensor: [regions, *shape]."""
+
+    def changed(masks: Any) -> Any:
+        return {index: tuple(one(mask) for mask in found) for index, found in masks.items()}
+
+    def one(mask: Any) -> Any:
+        return change(np.array(mask)) if mask is not None and mask.shape[-1] > 1 else mask
+
+    return wrapped(nan_probe, "joined", changed)
+
+
+def blind(position: int) -> Callable[[Any], Any]:
+    def change(mask: Any) -> Any:
+        mask[..., position] = False
+        return mask
+
+    return change
+
+
+FIELDS: dict[str, Change] = {
+    "size": wrapped(rows, "_sizes", lambda size: size + 1),
+    "jump": wrapped(rows, "_jump", lambda jump: jump + 1),
+    "padding": wrapped(rows, "_padding", lambda padding: padding + 1),
+    "the first interval": interval(0, 3, 0),
+    "the last interval": interval(-1, 0, -3),
+    "a position that the probe sees shifted": probed(lambda mask: np.roll(mask, 1, -1)),
+    "a probe that sees a pixel more": probed(lambda mask: mask | np.roll(mask, 1, -1)),
+    "a probe that sees a pixel less": probed(lambda mask: mask & np.roll(mask, 1, -1)),
+    "a probe that is blind for the first position": probed(blind(0)),
+    "a probe that is blind for the last position": probed(blind(-1)),
+}
+"""What makes one number of a field wrong on the analytic side, or what the probe sees on the measured one."""
+
+
+class Strided(nn.Module):
+    """Maps that are large enough to show where fields start and stop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.next = nn.Conv2d(1, 2, 3, 2, 1), nn.Conv2d(2, 2, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.next(self.conv(x))
+
+
+def conv_field() -> Verdict:
+    report = inspect_model(Strided(), (1, 1, 24, 24), probe=True)
+    return next(row.receptive_field.verdict for row in report.rows if row.path == CONV and row.receptive_field)
+
+
+def test_a_field_matches_as_long_as_nothing_is_wrong():
+    assert conv_field() is Verdict.MATCH
+
+
+@pytest.mark.parametrize("wrong", FIELDS)
+def test_each_side_of_a_field_turns_its_verdict(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
+    FIELDS[wrong](monkeypatch)
+    assert conv_field() is not Verdict.MATCH

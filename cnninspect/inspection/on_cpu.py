@@ -7,13 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from cnninspect.inspection.printed_check import check_printed
-from cnninspect.inspection.probe_check import Finding, contradiction, judged, regions_to_probe
+from cnninspect.inspection.probe_check import (
+    Finding,
+    contradiction,
+    first_uncontradicted,
+    judged,
+    reacts_to_all,
+    regions_to_probe,
+)
 from cnninspect.measure import count
 from cnninspect.measure.base import Count, Run
 from cnninspect.measure.memory import held_bytes, inference_peak
-from cnninspect.measure.nan_probe import AT_ONCE, Region, probe_nan
+from cnninspect.measure.nan_probe import AT_ONCE, Probe, Region, probe_nan
 from cnninspect.ops.catalogue import layer_of
 from cnninspect.progress import Progress
 from cnninspect.receptive.fields import Fields
@@ -22,7 +30,7 @@ from cnninspect.receptive.rows import row_fields
 from cnninspect.report.quantities import Verdict
 from cnninspect.report.reasons import Cause, distinct
 from cnninspect.report.rows import ReceptiveField
-from cnninspect.trace.records import Trace
+from cnninspect.trace.records import Call, Trace
 
 MOST_MACS = 500 * 10**9
 """Multiply-accumulates of a run that nobody asked for: about half a minute on two cores."""
@@ -111,8 +119,9 @@ def measure(
 
 
 def _edges(reach: Fields, fields: Sequence[ReceptiveField | None]) -> dict[Axis, tuple[int, int]]:
-    """The first and last pixel along every axis that the network looks at, if a row says that it sees all of them."""
-    if not any(field is not None and (field.is_global or field.cause) for field in fields):
+    """The first and last pixel along every axis that the network looks at, if a row sees all of them, or may do so."""
+    mixed = any(forms.cause is not None for one in reach.engine.reaches.values() for forms in one.forms.values())
+    if not mixed and not any(field is not None and field.is_global for field in fields):
         return {}
     looked_at = {axis: reach.looked_at(axis).tolist() for axes in reach.axes.values() for axis in axes}
     return {axis: (lo, -negative_hi) for axis, (lo, negative_hi) in looked_at.items()}
@@ -121,17 +130,26 @@ def _edges(reach: Fields, fields: Sequence[ReceptiveField | None]) -> dict[Axis,
 def _probed(
     run: Run, reach: Fields, fields: Sequence[ReceptiveField | None], regions: Sequence[Region]
 ) -> list[Finding]:
-    """The findings of a strict probe: with oneDNN's fast convolutions first; where those contradict one, without."""
-    for onednn in (True, False):
-        probe = probe_nan(run.trace, run.model, run.args, run.kwargs, layer_of, regions, onednn=onednn)
-        found = judged(run.trace, reach.of_call, probe)
-        if not any(finding.verdict is Verdict.DIFFER for finding in found):
-            break
+    """The findings of a strict probe."""
+    look = partial(probe_nan, run.trace, run.model, run.args, run.kwargs, layer_of, regions)
+    probe, found = first_uncontradicted(look, lambda probe: judged(run.trace, reach.of_call, probe))
     return [
-        finding._replace(against=contradiction(run.trace, call, reach.of_call, probe))
-        if finding.verdict is Verdict.DIFFER and field is not None else finding
+        finding if field is None else _held_against(finding, field, call, run.trace, reach, probe)
         for finding, field, call in zip(found, fields, run.trace.calls, strict=True)
-    ]  # fmt: skip
+    ]
+
+
+def _held_against(
+    finding: Finding, field: ReceptiveField, call: Call, trace: Trace, reach: Fields, probe: Probe
+) -> Finding:
+    """The finding with what the probe has against the row, which also says whether gates or statistics see it all."""
+    if finding.verdict is Verdict.DIFFER:
+        return finding._replace(against=contradiction(trace, call, reach.of_call, probe))
+    mixed = [forms.cause is not None for forms in reach.reach(call, call.outputs[0]).forms.values()]
+    hides = finding.verdict is Verdict.MATCH and field.size and not field.cause and mixed and all(mixed)
+    if hides and reacts_to_all(probe, call):
+        return Finding(Verdict.DIFFER, (), "NaN in either end of the input reaches every output: the field is global")
+    return finding
 
 
 def _left_out(what: str, reason: str) -> str:

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
 
 from cnninspect.inspection.long_inputs import LongInput, long_inputs
-from cnninspect.inspection.probe_check import Finding, box, contradiction, judged
+from cnninspect.inspection.probe_check import Finding, box, contradiction, first_uncontradicted, judged
 from cnninspect.measure.base import Run
 from cnninspect.measure.nan_probe import Freeze, Region, probe_nan
 from cnninspect.ops.catalogue import layer_of
@@ -28,13 +29,20 @@ from cnninspect.report.rows import ReceptiveField
 from cnninspect.trace.records import Call
 
 _MOST_ENDS = 24
-"""Ends that are looked at along one axis."""
+"""Ends that are looked at along one axis, beside those that one call needs whatever else is seen."""
+
+_MOST_LISTED = 64
+"""Ends of positions that follow no rule, which all have to be looked at: the size of each may be another."""
 
 Excess = Callable[[float], str | None]
 """What is too much about a run of so many copies of the network's own input, in words; None if nothing is."""
 
 _NOT_SEEN = Reason(
     Cause.NOT_MEASURED, "on no input that the network takes do enough of its positions see less than the border leaves"
+)
+
+_TOO_MANY = Reason(
+    Cause.LIMIT, f"its positions follow no rule, and their fields start and stop at more than {_MOST_LISTED} pixels"
 )
 
 
@@ -106,6 +114,8 @@ class _Checks:
         """The calls of which a probe of a long input sees all that is printed along an axis."""
         there = Axis(axis.input, axis.index, axis.dim, long.sizes[axis.input][axis.dim])
         held = {index: one for index in waiting if (one := self._held(index, axis, long, there)) is not None}
+        reasons |= dict.fromkeys((index for index, one in held.items() if len(one.always) > _MOST_LISTED), _TOO_MANY)
+        held = {index: one for index, one in held.items() if len(one.always) <= _MOST_LISTED}
         ends = _chosen(list(held.values()))
         held = {index: one for index, one in held.items() if one.settled(ends)}
         if not held:
@@ -140,14 +150,14 @@ class _Checks:
     ) -> set[int]:  # fmt: skip
         """The calls whose local fields a probe confirms; what it has against others is noted."""
         args, kwargs = long.arguments(self._real)
-        for onednn in (True, False):
-            probe = probe_nan(
-                long.trace, self._real.model, args, kwargs, layer_of, regions,
-                onednn=onednn, freeze=freeze, partial=True,
-            )  # fmt: skip
-            found = judged(long.trace, long.fields.of_call, probe, form="local")
-            if not any(found[one.call.index].verdict is Verdict.DIFFER for one in held.values()):
-                break
+        look = partial(
+            probe_nan, long.trace, self._real.model, args, kwargs, layer_of, regions, freeze=freeze, partial=True
+        )
+        probe, found = first_uncontradicted(
+            look,
+            lambda probe: judged(long.trace, long.fields.of_call, probe, form="local"),
+            [one.call.index for one in held.values()],
+        )
         seen = set()
         for index, one in held.items():
             finding = found[one.call.index]
@@ -175,7 +185,7 @@ def _as_printed(
         return None
     if row.jump is None or row.padding is None:
         same = other.jump is None and row.size[i] == other.size[i] == positions.exact_size
-        return _Held(held.call, positions, positions.extremes | {("start", 0)}) if same else None
+        return _Held(held.call, positions, positions.every_end) if same else None
     if positions.is_whole and row.jump[i] == 0:
         return _Held(held.call, positions, edges) if row.size[i] == axis.size else None
     if other.jump is None or other.padding is None:
@@ -199,10 +209,14 @@ def _edges(long: LongInput, axis: Axis) -> frozenset[End]:
 
 def _chosen(held: Sequence[_Held]) -> set[End]:
     """Ends that settle as many calls as possible: first those that tell about most, then those near the border."""
-    seen: set[End] = set().union(*(one.always for one in held))
+    seen: set[End] = set()
+    for one in sorted(held, key=lambda one: len(one.always)):
+        if len(seen | one.always) <= _MOST_LISTED:
+            seen |= one.always
+    most = len(seen) + _MOST_ENDS
     asking = {id(one): one for one in _different(held) if not one.always}
     wanted = {key: one.positions.wanted(seen) for key, one in asking.items()}
-    while len(seen) < _MOST_ENDS:
+    while len(seen) < most:
         votes = Counter(end for ends in wanted.values() for end in ends or ())
         if not votes:
             break

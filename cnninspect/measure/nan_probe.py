@@ -85,6 +85,7 @@ def probe_nan(
     regions: Sequence[Region],
     *,
     onednn: bool = False,
+    batched: bool = True,
     allowed: Allowance | None = None,
     freeze: Mapping[int, Freeze] | None = None,
     partial: bool = False,
@@ -92,12 +93,13 @@ def probe_nan(
     """What reacts in each call of `trace` when `model(*args, **kwargs)` has NaN in one of `regions` at a time.
 
     The model and its inputs must be on the CPU: convolutions of other backends may spread NaN further than they reach.
-    `onednn` makes convolutions up to ten times as fast; its recurrent layers may swallow NaN. `allowed` is the limit
-    of each run. `freeze` names the ops, by index, at which gates and statistics keep their clean values. Raises what
-    the model's forward raises, unless `partial`: then what ran before counts.
+    `onednn` makes convolutions up to ten times as fast; its recurrent layers may swallow NaN. Without `batched` there
+    is a run for each copy: a forward that takes the first sample of its batch, `x[0]`, sees a clean one in any batch.
+    `allowed` is the limit of each run. `freeze` names the ops, by index, at which gates and statistics keep their
+    clean values. Raises what the model's forward raises, unless `partial`: then what ran before counts.
     """
     allowed = allowed or Allowance.for_another(trace)
-    runs = _Runs(trace, model, args, kwargs, layer_of, onednn, allowed, freeze or {}, partial)
+    runs = _Runs(trace, model, args, kwargs, layer_of, onednn, batched, allowed, freeze or {}, partial)
     chunks = [regions[start : start + AT_ONCE] for start in range(0, len(regions), AT_ONCE)]
     probes = list(runs.until_one_ends(chunks))
     done = tuple(region for probe in probes for region in probe.regions)
@@ -116,6 +118,7 @@ class _Runs:
     kwargs: Mapping[str, Any]
     layer_of: LayerOf
     onednn: bool
+    batched: bool
     allowed: Allowance
     freeze: Mapping[int, Freeze]
     partial: bool
@@ -131,7 +134,7 @@ class _Runs:
     def probe(self, regions: Sequence[Region]) -> Probe:
         """All regions in one batch where the network takes it, else one after the other."""
         copies = (None, *regions)
-        if all(len(ref.shape) > 1 and ref.shape[0] == 1 for ref in self.trace.inputs.values()):
+        if self.batched and all(len(ref.shape) > 1 and ref.shape[0] == 1 for ref in self.trace.inputs.values()):
             # What a batch breaks is not the model's fault; a failure of its own comes again below.
             with suppress(Exception):
                 frozen = Frozen(self.trace, self.freeze, len(copies))

@@ -80,10 +80,18 @@ register_op(
     work=Work.ELEMENTWISE,
 )
 register_op(
-    *aten("eq(_) ne(_) lt(_) le(_) gt(_) ge(_) maximum minimum"),
+    *aten("eq(_) ne(_) lt(_) le(_) gt(_) ge(_)"),
     output=broadcast_tensors,
     field=elementwise,
-    source="torch, Comparison Ops",
+    source="torch, Comparison Ops: an answer for NaN too, in place as a number",
+    work=Work.COMPARISON,
+    swallows_nan=True,
+)
+register_op(
+    *aten("maximum minimum"),
+    output=broadcast_tensors,
+    field=elementwise,
+    source="torch.maximum, torch.minimum",
     work=Work.COMPARISON,
 )
 register_op(
@@ -156,7 +164,15 @@ register_op(
     swallows_nan=True,
 )
 register_op(
-    *aten("floor_divide polar complex _add_relu"),
+    "aten._add_relu",
+    output=broadcast_tensors,
+    field=elementwise,
+    source="torch._add_relu: the relu(x + y) of quantised networks; its kernel may give 0 for NaN",
+    work=Work.ELEMENTWISE,
+    swallows_nan=True,
+)
+register_op(
+    *aten("floor_divide polar complex"),
     output=broadcast_tensors,
     field=elementwise,
     source="torch, Pointwise Ops and Creation Ops: one result per pair of elements",

@@ -134,8 +134,22 @@ register_op(
     swallows_nan=True,
 )
 register_op(*aten("argmax argmin"), output=_position, field=_field, source=_SOURCE, work=Work.COMPARISON)
-register_op("aten.mode", output=_most_frequent, field=_mode_field, source="torch.mode", work=Work.COMPARISON)
-register_op("aten.kthvalue", output=_kth, field=_kth_field, source="torch.kthvalue", work=Work.COMPARISON)
+register_op(
+    "aten.mode",
+    output=_most_frequent,
+    field=_mode_field,
+    source="torch.mode: NaN may be less frequent than a number",
+    work=Work.COMPARISON,
+    swallows_nan=True,
+)
+register_op(
+    "aten.kthvalue",
+    output=_kth,
+    field=_kth_field,
+    source="torch.kthvalue: NaN is larger than any number",
+    work=Work.COMPARISON,
+    swallows_nan=True,
+)
 
 
 def _loss(self: TensorRef, target: TensorRef, reduction: int = 1, *_: Any) -> tuple[Shape, ...]:

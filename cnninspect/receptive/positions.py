@@ -77,13 +77,13 @@ class Positions:
         return bool((self.exact == self.exact.reshape(2, -1)[:, :1].reshape(2, *[1] * (self.exact.ndim - 1))).all())
 
     @property
-    def extremes(self) -> frozenset[End]:
-        """The ends, inside the image, of a position that sees least and of one that sees most."""
+    def every_end(self) -> frozenset[End]:
+        """All ends inside the image: whoever knows them knows the size of every position."""
         lo, negative_hi = self.exact.reshape(2, -1)
-        sizes = (1 - lo - negative_hi).clip(min=0)
-        those = [position for position in (int(sizes.argmin()), int(sizes.argmax())) if sizes[position]]
-        starts = {("start", int(lo[position])) for position in those}
-        return frozenset(starts | {("stop", -int(negative_hi[position])) for position in those})  # type: ignore[arg-type]
+        sees = lo + negative_hi <= 0
+        starts: set[End] = {("start", pixel) for pixel in np.unique(lo[sees]).tolist()}
+        stops: set[End] = {("stop", -pixel) for pixel in np.unique(negative_hi[sees]).tolist()}
+        return frozenset(starts | stops)
 
     @property
     def padding(self) -> int:

@@ -7,6 +7,7 @@ verdict stays `match` is a check mark that was not earned: such a mutant is list
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import pickle
 import random
@@ -23,6 +24,9 @@ from typing import Any
 import torch
 
 from cnninspect import inspect_model
+from cnninspect.inspection.accounts.backward import Backward
+from cnninspect.inspection.accounts.memory import Memory
+from cnninspect.inspection.accounts.work import Operations
 from tests.mutation.networks import Network, networks
 from tests.mutation.outcomes import Numbers, Outcome, Result, compared, numbers
 from tests.mutation.sites import Site, broken_code, live_functions, sites, watch
@@ -42,7 +46,8 @@ class Baseline:
 def inspected(network: Network) -> Numbers:
     """The numbers of a network, measured and probed on the CPU."""
     model, args, kwargs = network.build()
-    report = inspect_model(model, inputs_from=lambda: (args, kwargs), device="cpu", probe=network.probed)
+    accounts = [Backward(), Memory("adam"), Operations()] if network.accounts else []
+    report = inspect_model(model, inputs_from=lambda: (args, kwargs), device="cpu", probe=True, accounts=accounts)
     return numbers(report.to_dict())
 
 
@@ -107,6 +112,8 @@ def main() -> int:
     options = _parsed()
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
+    live_functions()
+    gc.freeze()
     started = time.time()
     with ThreadPoolExecutor(options.workers) as pool:
         every = networks()
@@ -117,6 +124,7 @@ def main() -> int:
                 print(f"left out: {network.name}: {base}")
         chosen = _chosen(options)
         print(f"{len(usable)} networks, {len(chosen)} mutants", flush=True)
+        print(_share(usable.values()))
         results = pool.map(lambda site: _run(site, usable, options.networks), chosen)
         counts: Counter[Outcome] = Counter()
         for number, (site, result) in enumerate(zip(chosen, results, strict=True), 1):
@@ -129,6 +137,12 @@ def main() -> int:
         print(f"{counts[outcome]:6} {outcome.name.lower():12} {outcome.value}")
     print(f"{time.time() - started:.0f} s")
     return 1 if counts[Outcome.SILENT] else 0
+
+
+def _share(found: Iterable[Baseline]) -> str:
+    """How many numbers of the networks have which verdict without a mutant."""
+    verdicts = Counter(verdict for one in found for _, verdict in one.numbers.values())
+    return "numbers: " + ", ".join(f"{number} {verdict}" for verdict, number in verdicts.most_common())
 
 
 def _run(site: Site, usable: dict[Network, Baseline], most: int) -> Result:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from tests.measure.models import Recurrent, Upsampling
@@ -23,12 +24,12 @@ T = TypeVar("T")
 class Network:
     """A network to inspect: `build` makes the model and its positional and keyword inputs, on the CPU.
 
-    `probed` says that NaN checks its receptive fields; without it they are `not_run`, which claims nothing.
+    `accounts` says that gradients, memory, operations and traffic are accounted for as well.
     """
 
     name: str
     build: Callable[[], tuple[Any, tuple[Any, ...], dict[str, Any]]]
-    probed: bool = False
+    accounts: bool = False
 
 
 def networks() -> list[Network]:
@@ -100,14 +101,16 @@ def _ops() -> list[Network]:
 
 def _fields() -> list[Network]:
     """The samples of receptive-field rules, each behind a convolution that mixes neighbours."""
-    from tests.receptive.samples_computing import SAMPLES
+    from tests.receptive.samples_computing import SAMPLES as COMPUTING
+    from tests.receptive.samples_mixing import SAMPLES as MIXING
 
     def build(sample: Any) -> tuple[nn.Module, tuple[Any, ...], dict[str, Any]]:
         torch.manual_seed(0)
         return _Calling(sample.function), (torch.rand(sample.shape),), {}
 
     return [
-        Network(f"field {sample.id} {index}", lambda s=sample: build(s), True) for index, sample in enumerate(SAMPLES)
+        Network(f"field {sample.id} {index}", lambda s=sample: build(s))
+        for index, sample in enumerate((*COMPUTING, *MIXING))
     ]
 
 
@@ -127,6 +130,21 @@ def _whole() -> list[Network]:
         "shuffles": (_shuffles, (1, 8, 24, 24)),
         "recurrent": (Recurrent, (1, 3, 8, 32)),
         "upsampling": (Upsampling, (1, 3, 24, 24)),
+        "grouped volume": (_grouped_volume, (1, 4, 9, 11, 13)),
+        "transposed, with output padding": (_transposed, (1, 2, 11, 14)),
+        "strides greater than kernels": (_skipping, (1, 2, 37, 31)),
+        "adaptive pools": (_adaptive, (1, 2, 13, 17)),
+        "unfold and fold": (_folding, (1, 2, 12, 15)),
+        "aligned corners": (_aligned, (1, 2, 7, 9)),
+        "cubic and exact nearest": (_cubic, (1, 2, 9, 12)),
+        "joins of different depth": (_joins, (1, 4, 24, 20)),
+        "cropped skip": (_cropped, (1, 2, 28, 28)),
+        "two layers in both directions": (_bidirectional, (2, 9, 6)),
+        "steps first": (_steps_first, (9, 2, 6)),
+        "attention with own projections": (_projected, (2, 7, 8)),
+        "unbatched": (_unbatched, (3, 12, 10)),
+        "positions and steps": (_positions, (1, 3, 16, 12)),
+        "gate over one axis": (_axis_gate, (1, 4, 12, 18)),
     }
     return [Network(f"network {name}", _Seeded(make_, shape), True) for name, (make_, shape) in made.items()]
 
@@ -205,3 +223,153 @@ def _shuffles() -> nn.Module:
         nn.Conv2d(8, 8, 3, padding=1, groups=4), nn.ChannelShuffle(2), nn.PixelUnshuffle(2), nn.Conv2d(32, 16, 1),
         nn.PixelShuffle(2), blocks.Crop((1, -2, 1), (2, None, 2)),
     )  # fmt: skip
+
+
+def _grouped_volume() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv3d(4, 6, (3, 1, 2), (2, 1, 1), (1, 0, 2), (1, 1, 3), groups=2), nn.MaxPool3d(2, 2, 1, ceil_mode=True),
+        nn.ConvTranspose3d(6, 4, (2, 3, 1), (2, 1, 2), (0, 1, 0), (1, 0, 1), groups=2), nn.AdaptiveAvgPool3d((3, 2, 2)),
+    )  # fmt: skip
+
+
+def _transposed() -> nn.Module:
+    return nn.Sequential(
+        nn.ConvTranspose2d(2, 4, (3, 4), (2, 3), (1, 0), (1, 2), groups=2, dilation=(2, 1)), nn.Conv2d(4, 4, (2, 5)),
+        nn.ConvTranspose2d(4, 2, 3, (1, 2), bias=False),
+    )  # fmt: skip
+
+
+def _skipping() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(2, 4, 2, (3, 4)), nn.Conv2d(4, 4, (1, 2), (2, 1)), nn.AvgPool2d(1, (2, 3)))
+
+
+def _adaptive() -> nn.Module:
+    heads = (nn.AdaptiveAvgPool2d((5, 6)), nn.AdaptiveMaxPool2d((5, 6)))
+    return nn.Sequential(nn.Conv2d(2, 4, 3, padding=1), blocks.Cat(*heads), nn.AdaptiveAvgPool2d((2, None)))
+
+
+def _folding() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(2, 2, 3), nn.Unfold((2, 3), (2, 1), 1, (2, 1)), nn.Fold((10, 13), (2, 3), (2, 1), 1, (2, 1))
+    )  # fmt: skip
+
+
+def _aligned() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(2, 2, 3, padding=1), nn.Upsample((10, 5), mode="bilinear", align_corners=True), nn.Conv2d(2, 2, 2)
+    )
+
+
+def _cubic() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(2, 2, 3), nn.Upsample(scale_factor=2, mode="bicubic"), nn.MaxPool2d(2),
+        nn.Upsample(scale_factor=(1.5, 2), mode="nearest-exact"), nn.Upsample(size=(5, 7), mode="bilinear"),
+    )  # fmt: skip
+
+
+def _joins() -> nn.Module:
+    deep = nn.Sequential(nn.Conv2d(4, 4, 3, 1, 2), nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 3, 1, 2, 2))
+    return nn.Sequential(blocks.Add(deep, nn.Conv2d(4, 4, (1, 3), padding=(0, 1))), nn.AvgPool2d(3, 2))
+
+
+class _Cropped(nn.Module):
+    """The crop and concatenation of the first U-Net, which pads nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.early, self.late, self.up = nn.Conv2d(2, 3, 3), nn.Conv2d(3, 4, 3), nn.ConvTranspose2d(4, 3, 2, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        early = self.early(x)
+        up = self.up(self.late(F.max_pool2d(early, 2)))
+        top, left = ((a - b) // 2 for a, b in zip(early.shape[2:], up.shape[2:], strict=True))
+        kept = early[:, :, top : top + up.shape[2], left : left + up.shape[3]]
+        return torch.cat([kept, up], 1)
+
+
+def _cropped() -> nn.Module:
+    return nn.Sequential(_Cropped(), nn.Conv2d(6, 2, 3))
+
+
+class _First(nn.Module):
+    """The first output of a layer that returns several; attention takes its input three times."""
+
+    def __init__(self, layer: nn.Module, times: int = 1):
+        super().__init__()
+        self.layer, self.times = layer, times
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.layer(*(x,) * self.times)[0]
+        return found
+
+
+def _bidirectional() -> nn.Module:
+    return nn.Sequential(
+        _First(nn.LSTM(6, 5, 2, batch_first=True, bidirectional=True, proj_size=3)), _First(nn.GRU(6, 4, bias=False)),
+        nn.Linear(4, 2),
+    )  # fmt: skip
+
+
+def _steps_first() -> nn.Module:
+    return nn.Sequential(_First(nn.RNN(6, 4, 2, bidirectional=True)), _First(nn.MultiheadAttention(8, 2), 3))
+
+
+class _Projected(nn.Module):
+    """Attention whose keys and values have sizes of their own, with an added zero and learnt keys."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keys, self.values = nn.Linear(8, 6), nn.Linear(8, 5)
+        self.attention = nn.MultiheadAttention(
+            8, 4, kdim=6, vdim=5, add_bias_kv=True, add_zero_attn=True, batch_first=True
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.attention(x, self.keys(x), self.values(x)[:, :], need_weights=False)[0]
+        return found
+
+
+def _projected() -> nn.Module:
+    return _Projected()
+
+
+def _unbatched() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1), nn.MaxPool2d(2), nn.ConvTranspose2d(4, 2, 2, 2), nn.Conv2d(2, 2, 1)
+    )
+
+
+class _Positions(nn.Module):
+    """A learnt embedding of positions added to patches, a class token in front, and one token taken out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch = nn.Conv2d(3, 6, 4, 4)
+        self.token, self.place = nn.Parameter(torch.zeros(1, 1, 6)), nn.Embedding(13, 6)
+        self.mix, self.head = nn.Conv1d(6, 6, 3, padding=1), nn.Linear(6, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        patches = self.patch(x).flatten(2).transpose(1, 2)
+        tokens = torch.cat([self.token.expand(x.shape[0], -1, -1), patches], 1)
+        tokens = tokens + self.place(torch.arange(13))
+        return self.head(self.mix(tokens.transpose(1, 2)).transpose(1, 2)[:, 0])
+
+
+def _positions() -> nn.Module:
+    return _Positions()
+
+
+class _AxisGate(nn.Module):
+    """A gate for each row and one for each column."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows, self.columns = nn.Conv1d(4, 4, 3, padding=1), nn.Conv1d(4, 4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = self.rows(x.mean(3)).sigmoid().unsqueeze(3)
+        return x * rows * self.columns(x.mean(2)).sigmoid().unsqueeze(2)
+
+
+def _axis_gate() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), _AxisGate(), nn.GroupNorm(2, 4), nn.Conv2d(4, 2, 3, 2))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -16,9 +16,10 @@ class Outcome(Enum):
     """What came of a mutant, the worst last."""
 
     NOT_REACHED = "no network runs the line"
-    NO_EFFECT = "no number changes"
+    NO_EFFECT = "no number and no verdict changes"
+    UNCLAIMED = "numbers change, none of which was a match or is one"
     FAILS = "the tool fails with an error"
-    CAUGHT = "no number that changes is a match"
+    CAUGHT = "a number changes that was a match, or its verdict turns, and none that changes is a match"
     SILENT = "a number changes and its verdict is match"
 
 
@@ -31,7 +32,7 @@ class Result:
 
 
 def numbers(document: Mapping[str, Any]) -> Numbers:
-    """Every number of a report's JSON document."""
+    """Every number of a report's JSON document, of totals and rows."""
     found: Numbers = {("total", name): _read(number) for name, number in document["totals"].items()}
     for row in document["rows"]:
         where = (row["path"], row["kind"], row["call"])
@@ -52,16 +53,17 @@ def _read(number: Mapping[str, Any]) -> tuple[Any, str]:
 
 def compared(before: Numbers, after: Numbers) -> Result:
     """What became of the numbers."""
-    changed = list(_changed(before, after))
-    silent = [one for one in changed if one[2] == "match"]
-    if silent:
-        key, values, _ = silent[0]
-        return Result(Outcome.SILENT, f"{' '.join(map(str, key))}: {values}")
-    return Result(Outcome.CAUGHT if changed else Outcome.NO_EFFECT)
+    found = Result(Outcome.NO_EFFECT)
+    for key in dict.fromkeys((*before, *after)):
+        (value, verdict), (new, then) = before.get(key, _GONE), after.get(key, _GONE)
+        detail = f"{' '.join(map(str, key))}: {value} -> {new}, {verdict} -> {then}"
+        if new != value and then == "match":
+            return Result(Outcome.SILENT, detail)
+        if (verdict == "match" and (new, then) != (value, verdict)) or then == "differ" != verdict:
+            found = Result(Outcome.CAUGHT, detail)
+        elif new != value and found.outcome is Outcome.NO_EFFECT:
+            found = Result(Outcome.UNCLAIMED, detail)
+    return found
 
 
-def _changed(before: Numbers, after: Numbers) -> Iterator[tuple[Key, str, str]]:
-    for key, (value, _) in before.items():
-        new, verdict = after.get(key, (None, "gone"))
-        if new != value:
-            yield key, f"{value} -> {new}", verdict
+_GONE = (None, "gone")

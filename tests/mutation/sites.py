@@ -8,6 +8,7 @@ import copy
 import gc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -17,6 +18,9 @@ import cnninspect
 ROOT = Path(cnninspect.__file__).parent
 ROOMS = ("ops", "receptive")
 """The analytic side."""
+
+NO_NUMBERS = ("receptive/positions.py",)
+"""Files of it that compute no number of a report: which pixels a probe has to look at."""
 
 _SWAPPED_OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.FloorDiv: ast.Mult, ast.Pow: ast.Mult,
@@ -54,7 +58,8 @@ class Site:
 def sites() -> list[Site]:
     """Every place of the analytic side that can be broken, file by file."""
     paths = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
-    return [site for path in paths for site in _sites_of(path)]
+    found = (site for path in paths for site in _sites_of(path))
+    return [site for site in found if site.file not in NO_NUMBERS]
 
 
 def _sites_of(path: Path) -> Iterator[Site]:
@@ -227,6 +232,7 @@ def _key(code: CodeType) -> tuple[int, str]:
     return code.co_firstlineno, code.co_name
 
 
+@cache
 def live_functions() -> dict[tuple[str, int, str], list[FunctionType]]:
     """The functions of the analytic side by file, first line and name; its files are imported first."""
     for room in ROOMS:
