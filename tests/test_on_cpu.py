@@ -103,7 +103,7 @@ def test_a_wrong_rule_is_found_where_it_is_wrong(wrong_rule: None) -> None:
 def test_what_contradicts_a_field_is_confirmed_with_plain_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     ran = []
 
-    def probe(*args: Any, onednn: bool) -> Any:
+    def probe(*args: Any, onednn: bool = False) -> Any:
         found = probe_nan(*args, onednn=onednn)
         ran.append(onednn)
         masks = {call: tuple(mask ^ onednn for mask in masks) for call, masks in found.masks.items()}
