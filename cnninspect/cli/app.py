@@ -15,6 +15,7 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 import typer
 from typer.main import get_command
 
+from cnninspect.cli.algebra import RankOptions, SettingOptions, SizeOptions, TextOptions
 from cnninspect.cli.flops import WorkOptions
 from cnninspect.cli.models import models
 from cnninspect.cli.options import (
@@ -179,9 +180,30 @@ def rf(
     raise typer.Exit(report_fields(target, layer, run, sights, output, context.ensure_object(Session)))
 
 
+Solved = Annotated[
+    str,
+    typer.Argument(metavar="LAYER", show_default=False, help="conv, conv-transpose or pool."),
+]
+
+
+def solve(
+    layer: Solved,
+    sizes: SizeOptions,
+    settings: SettingOptions,
+    ranks: RankOptions,
+    text: TextOptions,
+    _common: Common,
+) -> None:
+    """All settings of a layer that take one size to another, or none and the nearest sizes."""
+    from cnninspect.cli.algebra import report_solutions
+
+    raise typer.Exit(report_solutions(layer, sizes, settings, ranks, text))
+
+
 for command in (summary, flops, compare, rf, config):
     app.command()(expanded(configured(command)))
 app.command()(expanded(models))
+app.command()(expanded(solve))
 
 
 def run(arguments: Sequence[str]) -> int:

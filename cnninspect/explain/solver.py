@@ -11,13 +11,15 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from functools import cache
-from itertools import islice, product
+from functools import cache, partial
+from itertools import islice, pairwise, product
 from math import prod
 from typing import NamedTuple
 
 import numpy as np
 
+from cnninspect.explain.expression import Expression, Symbol
+from cnninspect.explain.recorded import Recorded, tree_of
 from cnninspect.ops.convolution import CONVOLUTION, TRANSPOSED, conv_size, transposed_size
 from cnninspect.ops.pooling import pool_size
 from cnninspect.ops.registry import Use
@@ -162,7 +164,7 @@ def steps_of(layer: Layer, chain: Sequence[int], base: Question) -> list[Questio
     A step that grows is a transposed convolution; one that shrinks is a convolution, or a pool if `layer` is one; one
     that keeps its size is `layer`.
     """
-    return [_step(layer, size, out, base) for size, out in zip(chain, chain[1:], strict=False)]
+    return [_step(layer, size, out, base) for size, out in pairwise(chain)]
 
 
 def _step(layer: Layer, size: int, out: int, base: Question) -> Question:
@@ -200,9 +202,9 @@ def _along_axis(question: Question, size: int, out: int) -> AxisAnswer:
     if solutions:
         return AxisAnswer(size, out, solutions, ())
     sizes = {found for found in tried.values() if found > 0}
-    sides = [max((found for found in sizes if found < out), default=None), min(filter(out.__lt__, sizes), default=None)]
-    near = sorted((found, at) for at, found in tried.items() if found in sides)
-    return AxisAnswer(size, out, (), tuple(near))
+    sides = [max((found for found in sizes if found < out), default=0), min(filter(out.__lt__, sizes), default=0)]
+    near = ((side, at) for side in filter(None, sides) for at in set(_candidates(question, size, side)))
+    return AxisAnswer(size, out, (), tuple(sorted((side, at) for side, at in near if formula(size, *at) == side)))
 
 
 def _candidates(question: Question, size: int, out: int) -> Iterator[Setting]:
@@ -239,18 +241,17 @@ def _strides(question: Question, after: Size, size: int, out: int, k: int, d: in
     paddings = _paddings(question, k, d)
     if not paddings:
         return ()
-    strides = range(1, size + 2 * paddings[-1] + 1)
-    if out == 1:
-        # Every stride beyond the padded input leaves one window.
+    strides = range(1, max(size + 2 * paddings[-1], d * (k - 1) + 1) + 1)
+    if out == 1 or question.ceil_mode:
+        # Every stride beyond the padded input leaves one window. A window that is larger than that is kept in ceil
+        # mode only, and only by strides beyond some size.
         return strides
     first = bisect_left(strides, -out, key=lambda s: -after(s, paddings[0], 0))
     last = bisect_right(strides, -out, key=lambda s: -after(s, paddings[-1], 0))
     return strides[max(0, min(first, last) - 1) : max(first, last) + 1]
 
 
-def _rest(
-    question: Question, after: Size, size: int, out: int, k: int, s: int, d: int
-) -> Iterator[tuple[int, int]]:
+def _rest(question: Question, after: Size, size: int, out: int, k: int, s: int, d: int) -> Iterator[tuple[int, int]]:
     """(padding, output padding) for a given kernel, stride and dilation: all hits and their neighbours."""
     paddings = _paddings(question, k, d)
     if question.layer is not Layer.CONV_TRANSPOSE:
@@ -264,11 +265,14 @@ def _rest(
     # Source: torch.nn.ConvTranspose2d refuses an output padding that is not smaller than stride or dilation.
     extras = range(max(s, d)) if given is None else [extra for extra in given if extra < max(s, d)]
     if len(extras) <= len(paddings):
-        for extra in extras:
-            yield from ((p, extra) for p in _hits(paddings, -out, lambda p, extra=extra: -after(s, p, extra)))
+        yield from ((p, extra) for extra in extras for p in _hits(paddings, -out, _shrinking(after, s, extra)))
     else:
-        for p in paddings:
-            yield from ((p, extra) for extra in _hits(extras, out, lambda extra, p=p: after(s, p, extra)))
+        yield from ((p, extra) for p in paddings for extra in _hits(extras, out, partial(after, s, p)))
+
+
+def _shrinking(after: Size, s: int, extra: int) -> Callable[[int], int]:
+    """The size of a transposed convolution by its padding, negated: it never falls."""
+    return lambda p: -after(s, p, extra)
 
 
 def _hits(values: Sequence[int], target: int, grows: Callable[[int], int]) -> Sequence[int]:
@@ -297,14 +301,15 @@ def _field(layer: Layer, k: int, s: int, d: int) -> tuple[int, int]:
 
 
 def _params(question: Question, settings: tuple[Setting, ...]) -> int | None:
-    """Weights and biases; None without channels."""
+    """Weights and biases; None without channels. A single size is that of both axes of an image."""
     if question.channels is None or question.layer is Layer.POOL:
         return None
     formula = CONVOLUTION if question.layer is Layer.CONV else TRANSPOSED
     kernel = tuple(at.kernel for at in settings) * (len(question.sizes) if len(settings) == 1 else 1)
     kernel *= 2 if len(kernel) == 1 else 1
     into, out = question.channels
-    return sum(formula.params(Use((), dict(in_channels=into, out_channels=out, groups=1, kernel_size=kernel))).values())
+    hyper = {"in_channels": into, "out_channels": out, "groups": 1, "kernel_size": kernel}
+    return sum(formula.params(Use((), hyper)).values())
 
 
 def _within(solution: Solution, bounds: Bounds) -> bool:
@@ -336,3 +341,10 @@ def _nearest(question: Question, axes: Sequence[AxisAnswer]) -> Iterator[Solutio
             yield _described(question, (at,), out)
         if len(set(zip(question.sizes, question.out, strict=True))) == 1:
             return
+
+
+def size_derived(question: Question, at: Setting, axis: int = 0) -> Expression:
+    """The output size along an axis as a derivation; `n` is the input size, `op` the output padding."""
+    named = [("n", question.sizes[axis]), *zip(("k", "s", "p", "d", "op"), at, strict=True)]
+    numbers = (Recorded(value, Symbol(name, value)) for name, value in named)
+    return tree_of(_formula(question.layer, question.ceil_mode)(*numbers))

@@ -30,7 +30,9 @@ def by_torch(layer: Layer, size: int, at: Setting, ceil_mode: bool = False) -> i
             extra = at.output_padding
             module = nn.ConvTranspose1d(1, 1, at.kernel, **common, output_padding=extra, device="cpu")
         else:
-            module = nn.MaxPool2d((1, at.kernel), (1, at.stride), (0, at.padding), (1, at.dilation), ceil_mode=ceil_mode)
+            module = nn.MaxPool2d(
+                (1, at.kernel), (1, at.stride), (0, at.padding), (1, at.dilation), ceil_mode=ceil_mode
+            )
         device = "cpu" if layer is Layer.CONV_TRANSPOSE else "meta"
         shape = (1, 1, 1, size) if layer is Layer.POOL else (1, 1, size)
         return int(module(torch.empty(shape, device=device)).shape[-1])
@@ -82,7 +84,13 @@ def drawn(rng: random.Random, layer: Layer, ceil_mode: bool, *, stride_given: bo
         some(range(1, 4), 0.3),
         some(range(4), 0.3) if layer is Layer.CONV_TRANSPOSE else None,
     )
-    return Question(layer, (rng.randint(1, 9),), (rng.randint(1, 12),), allowed, ceil_mode)
+    return Question(
+        layer,
+        (rng.randint(1, 9 if stride_given else 5),),
+        (rng.randint(1, 12 if stride_given else 7),),
+        allowed,
+        ceil_mode,
+    )
 
 
 @pytest.mark.parametrize(("layer", "ceil_mode"), KINDS, ids=IDS)
@@ -90,26 +98,29 @@ def drawn(rng: random.Random, layer: Layer, ceil_mode: bool, *, stride_given: bo
 def test_all_solutions_and_no_others(layer, ceil_mode, stride_given):
     rng = random.Random(f"{layer}{ceil_mode}{stride_given}")
     solved = 0
-    for _ in range(150):
+    # torch's transposed layers run on the CPU here: fewer of them.
+    for _ in range((150 if stride_given else 40) // (3 if layer is Layer.CONV_TRANSPOSE else 1)):
         question = drawn(rng, layer, ceil_mode, stride_given=stride_given)
         answer, (hits, reached) = solve(question), expected(question)
         if not stride_given and question.out == (1,) and layer is not Layer.CONV_TRANSPOSE:
-            # One window is left by every stride from some size on: the answer ends at that of the padded input.
-            hits = {at for at in hits if at.stride <= question.sizes[0] + 2 * most_padding(question, at)}
+            # One window is left by every stride from some size on: the answer ends at the padded input or the window.
+            hits = {at for at in hits if at.stride <= longest_stride(question, at)}
         assert set(settings(answer)) == hits, question
         solved += bool(hits)
         if not hits:
             below, above = (n for n in reached if n < question.out[0]), (n for n in reached if n > question.out[0])
-            assert {one.out[0] for one in answer.nearest} == {max(below, default=None), min(above, default=None)} - {None}
-    assert 15 < solved < 150
+            assert {one.out[0] for one in answer.nearest} == {max(below, default=None), min(above, default=None)} - {
+                None
+            }
+    assert solved > 3
 
 
-def most_padding(question: Question, at: Setting) -> int:
+def longest_stride(question: Question, at: Setting) -> int:
+    """The padded input, or the window where that is larger."""
     k, d = at.kernel, at.dilation
-    if question.allowed.padding is not None:
-        given = [p for p in question.allowed.padding if question.layer is not Layer.POOL or p <= k // 2]
-        return max(given)
-    return k // 2 if question.layer is Layer.POOL else d * (k - 1)
+    most = k // 2 if question.layer is Layer.POOL else d * (k - 1)
+    given = [p for p in question.allowed.padding or () if question.layer is not Layer.POOL or p <= most]
+    return max(question.sizes[0] + 2 * max(given, default=most), d * (k - 1) + 1)
 
 
 @pytest.mark.parametrize(("layer", "ceil_mode"), KINDS, ids=IDS)
@@ -177,9 +188,10 @@ def test_one_setting_for_both_axes_or_one_for_each():
 
 
 def test_an_axis_without_solution_is_named_by_its_nearest_sizes():
-    answer = solve(Question(Layer.CONV, (32, 31), (16, 31), Allowed((4,), (1, 2))))
+    answer = solve(Question(Layer.CONV, (32, 31), (29, 31), Allowed((4,), (1,))))
+    # 32 - 4 + 1 = 29 without padding; 31 + 2p - 4 + 1 is 30 with p = 1, 32 with p = 2.
     assert answer.solutions == ()
-    assert {one.out for one in answer.nearest} == {(16, 30), (16, 32)}
+    assert {(one.out, one.settings[0].padding) for one in answer.nearest} == {((29, 30), 1), ((29, 32), 2)}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,200 @@
+"""The answers of `solve` and `formula` in every format that they have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from cnninspect.explain.expression import TEXT, substituted, written
+from cnninspect.explain.solver import KERNELS, Answer, Layer, Question, Setting, Solution, size_derived
+from cnninspect.render import Format, data, html, markdown, table
+from cnninspect.render.page import Cell, Fact, Heading, Page, Screen, Sheet, Tone
+from cnninspect.report.json_form import SCHEMA_VERSION, laid_out
+from cnninspect.report.quantities import Verdict
+from cnninspect.version import __version__
+
+TOOL = {"name": "cnninspect", "version": __version__}
+
+
+def in_format(page: Page, fmt: str, screen: Screen | None) -> str:
+    """A page in one of the formats for readers, or its table as CSV."""
+    if fmt == Format.CSV:
+        return data.written(page.sheet)
+    if fmt == Format.MARKDOWN:
+        return markdown.written(page, Verdict.NOT_RUN)
+    if fmt == Format.HTML:
+        return html.written([page])
+    return table.written(page, screen or Screen())
+
+
+# --- solve --------------------------------------------------------------------------------------------------------
+
+
+def render_answers(answers: Sequence[Answer], fmt: str, *, screen: Screen | None = None, chained: bool = False) -> str:
+    """The solutions of one question, or of each step of a chain."""
+    if fmt == Format.JSON:
+        return laid_out(_answers_json(answers, chained=chained))
+    screen = screen or Screen()
+    title = screen.marks.separator.join(_title(answers, chained=chained))
+    sheet = _sheet(answers, chained=chained, all_columns=fmt == Format.CSV)
+    facts = [fact for answer in answers for fact in _facts(answer, chained=chained)]
+    return in_format(Page(title, sheet, facts), fmt, screen)
+
+
+def _title(answers: Sequence[Answer], *, chained: bool) -> Iterator[str]:
+    first = answers[0].question
+    yield f"solve {first.layer.value}" if not chained else "solve"
+    sizes = [first.sizes, *(answer.question.out for answer in answers)]
+    yield " -> ".join(_size(size) for size in sizes)
+    allowed = first.allowed
+    yield f"kernel {_listed(allowed.kernel or tuple(KERNELS))}"
+    yield "any stride" if allowed.stride is None else f"stride {_listed(allowed.stride)}"
+    yield "any padding" if allowed.padding is None else f"padding {_listed(allowed.padding)}"
+    yield f"dilation {_listed(allowed.dilation or (1,))}"
+    if any(answer.question.ceil_mode for answer in answers):
+        yield "ceil mode"
+
+
+def _size(size: Sequence[int]) -> str:
+    return "x".join(map(str, size))
+
+
+def _listed(values: Sequence[int]) -> str:
+    """`3`, `3, 5` or `1-11`."""
+    whole = len(values) > 2 and list(values) == list(range(values[0], values[-1] + 1))
+    return f"{values[0]}-{values[-1]}" if whole else ", ".join(map(str, values))
+
+
+def _sheet(answers: Sequence[Answer], *, chained: bool, all_columns: bool) -> Sheet:
+    """One line for each solution; for each of the nearest settings where there is none."""
+    headings = (
+        Heading("in", "in", kept=True),
+        Heading("layer", "layer", kept=True),
+        Heading("out", "out", kept=True),
+        Heading("kernel", "kernel", right=True, kept=True),
+        Heading("stride", "stride", right=True, kept=True),
+        Heading("padding", "padding", right=True, kept=True),
+        Heading("dilation", "dilation", right=True),
+        Heading("output_padding", "output padding", right=True, kept=True),
+        Heading("receptive_field", "field", right=True),
+        Heading("params", "params", right=True),
+        Heading("result", "", kept=True),
+    )
+    lines = [_line(answer, one) for answer in answers for one in (*answer.solutions, *answer.nearest)]
+    missing = any(not answer.solutions for answer in answers)
+    shown = {
+        "in": chained,
+        "layer": chained,
+        "out": chained or missing,
+        "output_padding": any(answer.question.layer is Layer.CONV_TRANSPOSE for answer in answers),
+        "params": answers[0].question.channels is not None,
+        "result": missing,
+    }
+    hidden = [place for place, heading in enumerate(headings) if not shown.get(heading.name, True)]
+    return Sheet(headings, tuple(lines)).without(() if all_columns else hidden)
+
+
+def _line(answer: Answer, one: Solution) -> tuple[Cell, ...]:
+    solved = bool(answer.solutions)
+    per_name = [_cell([at[place] for at in one.settings]) for place in range(len(Setting._fields))]
+    kernel, stride, padding, dilation, output_padding = per_name
+    field = "x".join(f"{least}..{most}" if least != most else str(most) for least, most in one.receptive_field)
+    return (
+        Cell(_size(answer.question.sizes), _size(answer.question.sizes)),
+        Cell(answer.question.layer.value, answer.question.layer.value, Tone.QUIET),
+        Cell(_size(one.out), _size(one.out), Tone.PLAIN if solved else Tone.DIFFER),
+        kernel, stride, padding, dilation, output_padding,
+        Cell(field, field),
+        Cell("" if one.params is None else f"{one.params:,}", one.params),
+        Cell("" if solved else "nearest", "solution" if solved else "nearest", Tone.QUIET),
+    )  # fmt: skip
+
+
+def _cell(values: Sequence[int]) -> Cell:
+    """One value for all axes, or one for each."""
+    same = len(set(values)) == 1
+    return Cell(_size(values[:1] if same else values), values[0] if same else _size(values))
+
+
+def _facts(answer: Answer, *, chained: bool) -> Iterator[Fact]:
+    question = answer.question
+    step = f"{_size(question.sizes)} to {_size(question.out)}"
+    if not answer.solutions:
+        yield Fact("none", why_none(answer), tone=Tone.STRONG)
+    elif not chained:
+        count = len(answer.solutions)
+        yield Fact("found", f"{count:,} solution{'s' if count > 1 else ''} for {step}")
+        if answer.left_out:
+            yield Fact("  not listed", f"{answer.left_out:,} more that differ between the axes; give more settings")
+        tree = size_derived(question, answer.solutions[0].settings[0])
+        yield Fact("size", written(tree, TEXT))
+        yield Fact("  first", f"{written(substituted(tree), TEXT)} = {question.out[0]}")
+    if question.allowed.stride is None and not chained:
+        yield Fact("searched", searched(question))
+
+
+def why_none(answer: Answer) -> str:
+    """What is not possible, in words, and the nearest sizes."""
+    question = answer.question
+    step = f"takes {_size(question.sizes)} to {_size(question.out)}"
+    layer = f"no setting of {question.layer.value}"
+    if answer.out_of_bounds:
+        return f"{layer} that {step} keeps the bounds on field and params"
+    sizes = [_size(out) for out in sorted({one.out for one in answer.nearest})]
+    if not sizes:
+        return f"{layer} {step}: {_limits(question.layer)}"
+    return f"{layer} {step}; nearest {' and '.join(sizes)}"
+
+
+def _limits(layer: Layer) -> str:
+    return {
+        Layer.CONV: "these settings leave no output at all",
+        Layer.CONV_TRANSPOSE: "an output padding must be smaller than the stride or the dilation, an output not empty",
+        Layer.POOL: "a padding is at most half the kernel, and a window not larger than the padded input",
+    }[layer]
+
+
+def searched(question: Question) -> str:
+    """What was tried where no stride is given, in words."""
+    if question.layer is Layer.POOL:
+        return "every stride up to the padded input or the kernel, every padding up to half the kernel"
+    most = "" if question.allowed.padding is not None else " and padding up to d(k - 1)"
+    if question.layer is Layer.CONV_TRANSPOSE:
+        return f"every stride with which each output sees an input{most}; give --stride for others"
+    beyond = ", beyond which windows lie in the padding alone; give --stride for others" if most else ""
+    return f"every stride{most}{beyond}"
+
+
+def _answers_json(answers: Sequence[Answer], *, chained: bool) -> dict[str, Any]:
+    head = {"schema_version": SCHEMA_VERSION, "command": "solve", "tool": TOOL}
+    if not chained:
+        return {**head, **_answer_json(answers[0])}
+    return {**head, "steps": [_answer_json(answer) for answer in answers]}
+
+
+def _answer_json(answer: Answer) -> dict[str, Any]:
+    question = answer.question
+    found: dict[str, Any] = {
+        "layer": question.layer.value,
+        "in": list(question.sizes),
+        "out": list(question.out),
+        "ceil_mode": question.ceil_mode,
+        "searched": {name: None if values is None else list(values) for name, values in vars(question.allowed).items()},
+        "solutions": [_solution_json(one) for one in answer.solutions],
+        "nearest": [{"out": _one(one.out), **_solution_json(one)} for one in answer.nearest],
+    }
+    found["searched"]["kernel"] = list(question.allowed.kernel or KERNELS)
+    found["searched"]["dilation"] = list(question.allowed.dilation or (1,))
+    return found if answer.solutions else {**found, "none": why_none(answer)}
+
+
+def _one(values: Sequence[Any]) -> Any:
+    """The value that all axes share, or the list of one for each."""
+    return values[0] if len(set(values)) == 1 else list(values)
+
+
+def _solution_json(one: Solution) -> dict[str, Any]:
+    settings = {name: _one([at[place] for at in one.settings]) for place, name in enumerate(Setting._fields)}
+    fields = [most if least == most else [least, most] for least, most in one.receptive_field]
+    size = fields[0] if len(fields) == 1 else fields
+    return {**settings, "receptive_field": size, **({} if one.params is None else {"params": one.params})}
