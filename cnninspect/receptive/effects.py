@@ -28,6 +28,7 @@ class Aliases:
         self.views: dict[int, View] = {}
         self._families: dict[int, list[int]] = {}
         self._renewed: dict[int, int] = {}
+        self._sources: set[int] = set()
 
     def add(self, op: Op) -> None:
         """Note the results of an op that share the storage of one of its arguments."""
@@ -35,24 +36,38 @@ class Aliases:
         for position, output in enumerate(op.outputs):
             if output.storage in sources:
                 self.views[output.value] = View(sources[output.storage], op, position)
+                self._sources.add(sources[output.storage])
                 self._families.setdefault(output.storage, []).append(output.value)
 
     def renew(self, old: int, new: TensorRef) -> None:
-        """The tensor that was `old` holds `new` contents."""
+        """The tensor that was `old` holds `new` contents; no later op asks for the old ones."""
         self._renewed[old] = new.value
         if old in self.views:
             self.views[new.value] = self.views[old]
-            self._families[new.storage].append(new.value)
+            family = self._families[new.storage]
+            self._families[new.storage] = [*(value for value in family if value != old), new.value]
+        if old in self._sources:
+            self._sources.add(new.value)
 
     def latest(self, value: int) -> int:
         """The value under which a tensor's contents stand now."""
-        while value in self._renewed:
-            value = self._renewed[value]
-        return value
+        found = value
+        while found in self._renewed:
+            found = self._renewed[found]
+        if found != value:
+            self._renewed[value] = found  # A shorter way for the next time: a buffer may be written at every time step.
+        return found
 
-    def others(self, ref: TensorRef) -> list[int]:
-        """The views that share the storage of a tensor, apart from itself."""
-        return [value for value in self._families.get(ref.storage, ()) if value != ref.value]
+    def others(self, ref: TensorRef, is_used: Callable[[int], bool]) -> list[int]:
+        """The views that share the storage of a tensor, apart from itself.
+
+        A view that is not used any more, and of which no view was taken, is forgotten: a loop that writes one row of a
+        buffer at each step leaves one behind each time.
+        """
+        family = [value for value in self._families.get(ref.storage, ()) if value in self._sources or is_used(value)]
+        if family or ref.storage in self._families:
+            self._families[ref.storage] = family
+        return [value for value in family if value != ref.value]
 
 
 class ReadOut:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,10 @@ class Engine:
         self._indices = trace.indices
         self._read_out = ReadOut(trace)
         self._calls = trace.calls
+        self._last_use = {ref.value: op.index for op in trace.ops for ref in op.inputs}
+        of_rows = [ref for call in trace.calls for ref in call.outputs]
+        of_rows += [*trace.outputs, *(ref for _, _, ref in trace.read_out)]
+        self._last_use |= dict.fromkeys((ref.value for ref in of_rows), len(trace.ops))
         for name, ref in trace.inputs.items():
             own = reach.of_input(name, ref.shape, axes[name])
             unknown = Reach(ref.shape, {}, own.inputs, f"the axes of {name}", why=doubt)
@@ -72,11 +77,15 @@ class Engine:
         return None if seen is None else np.array(seen, dtype=np.int64).reshape(ref.shape)
 
     def _refresh(self, value: int) -> None:
-        """Take a view again from a tensor that was written since."""
+        """Take a view again from a tensor that was written since, and with it all stale results of the same op."""
         if value in self._stale:
-            self._stale.discard(value)
-            view = self._aliases.views[value]
-            self.reaches[value] = self._results(view.op, latest=True)[view.position]
+            op = self._aliases.views[value].op
+            results = self._results(op, latest=True)
+            for ref, result in zip(op.outputs, results, strict=True):
+                view = self._aliases.latest(ref.value)
+                if view in self._stale:
+                    self._stale.discard(view)
+                    self.reaches[view] = result
 
     def at(self, ref: TensorRef, op: int) -> Reach:
         """The reach of a tensor as it was after the op of this index."""
@@ -203,12 +212,17 @@ class Engine:
             if new is None:
                 self._overwritten[old.storage] = op.packet
                 continue
-            others = self._aliases.others(new) if self._matters(old, new) else []
+            is_used_later = partial(self._is_used_after, op.index)
+            others = self._aliases.others(new, is_used_later) if self._matters(old, new) else []
             for other in others:
                 self._refresh(other)
                 self.before.setdefault(other, []).append((op.index, self.reaches[other]))
             self._aliases.renew(value, new)
             self._stale.update(set(others) - {value, *self._write_through(op, new)})
+
+    def _is_used_after(self, op: int, value: int) -> bool:
+        """Whether a later op reads a value, or a row shows it."""
+        return self._last_use.get(value, -1) > op
 
     def _matters(self, *refs: TensorRef) -> bool:
         """Whether one of the tensors depends on an input: constants written into constants need no care."""

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
+from cnninspect.receptive.engine import Engine
 from cnninspect.receptive.fields import Field, intervals
 from cnninspect.trace.recorder import record
 
@@ -96,6 +97,34 @@ def emptied_then_refilled(x: Tensor) -> Tensor:
     return y.add_(x)
 
 
+def sibling_parts(x: Tensor) -> Tensor:
+    """Row 0 of the first part sees rows 0 and 1; row 3 sees itself and what row 0 of the first part sees."""
+    y = x * 1
+    first, second = y.split(3, 2)
+    first.mul_(near(x)[:, :, :3])
+    second.add_(first)
+    return y
+
+
+def view_of_a_view_whose_source_is_written(x: Tensor) -> Tensor:
+    y = x * 1
+    rows = y[:, :, 1:5]
+    middle = rows[:, :, 1:3]
+    y.mul_(1)
+    y.copy_(near(x))
+    return middle * 1
+
+
+def written_through_both_in_turn(x: Tensor) -> Tensor:
+    y = x * 1
+    view = y[:, :, :3]
+    view.add_(1)
+    y.copy_(near(x))
+    view.mul_(2)
+    y.mul_(2)
+    return torch.cat([view, y[:, :, 3:]], 2)
+
+
 CASES = [
     (slice_added, ([0, 1, 2, 3, 4, 5], [4, 1, 2, 3, 4, 5])),
     (slice_set, ([0, 1, 1, 2, 4, 5], [0, 1, 3, 4, 4, 5])),
@@ -108,6 +137,9 @@ CASES = [
     (on_the_diagonal, ([0, 1, 2, 3, 4, 5], [5, 1, 2, 3, 4, 5])),
     (overwritten, ([None] * 6, [None] * 6)),
     (emptied_then_refilled, OWN),
+    (sibling_parts, ([0, 0, 1, 0, 0, 1], [1, 2, 3, 3, 4, 5])),
+    (view_of_a_view_whose_source_is_written, ([1, 2], [3, 4])),
+    (written_through_both_in_turn, NEAR),
 ]
 
 
@@ -150,3 +182,28 @@ def test_constants_written_into_constants_cost_nothing_and_see_nothing() -> None
         return shape
 
     assert rows_seen(field_of(mask)) == ([None] * 6, [None] * 6)
+
+
+def test_a_loop_that_fills_a_buffer_takes_as_much_work_at_the_last_step_as_at_the_first(monkeypatch) -> None:
+    def running_sum(x: Tensor) -> Tensor:
+        x = F.conv1d(x, torch.ones(1, 1, 1, device="meta"))
+        out, total = torch.zeros_like(x), torch.zeros_like(x[:, :, 0])
+        for step in range(x.shape[2]):
+            total = total + x[:, :, step]
+            out[:, :, step] = total
+        return out
+
+    def rules_applied(steps: int) -> int:
+        applied = []
+        apply = Engine._apply
+        monkeypatch.setattr(Engine, "_apply", lambda self, *args: (applied.append(args), apply(self, *args))[1])
+        trace = record(running_sum, (torch.empty(1, 1, steps, device="meta"),), {}, layer_of, device="meta")
+        field = intervals(trace, KNOWLEDGE)[trace.outputs[0].value]
+        monkeypatch.undo()
+        ((_, interval),) = field.strict.items()
+        assert np.broadcast_to(interval.lo, field.shape).tolist() == [[[0] * steps]]
+        assert np.broadcast_to(interval.hi, field.shape).tolist() == [[[*range(steps)]]]
+        return len(applied)
+
+    at_10, at_20, at_30 = map(rules_applied, (10, 20, 30))
+    assert at_30 - at_20 == at_20 - at_10
