@@ -31,8 +31,7 @@ SEES = {
     "trace": (),
     "receptive": ("trace",),
     # A field rule of an op says which positions it reads, in the words of receptive/; fields themselves are not seen.
-    "ops": ("trace", *(f"receptive.{name}" for name in ("bounds", "digits", "knowledge", "reach", "resampling",
-                                                        "taps"))),
+    "ops": ("trace", *(f"receptive.{name}" for name in ("bounds", "digits", "knowledge", "reach", "taps"))),
     "measure": ("trace",),
     "inspection": ("ops", "receptive", "measure", "trace", "targets"),
     # Two networks are aligned by what ops says of kinds and settings; hints put wrong settings into its formulas.
@@ -55,7 +54,7 @@ NO_RESULTS = {"report.document": ("zoo", "targets", "trace", "ops", "receptive",
               "report.rows": ("zoo", "targets", "trace", "ops", "measure")}  # fmt: skip
 """Files of report/ that hold judged numbers, and the rooms that must not see any."""
 
-FILES = 186
+FILES = 182
 LOOSE_FILES = 8
 
 KNOWN_CIRCLES: set[str] = set()

@@ -1,4 +1,4 @@
-"""Pooling to a wanted output size, 1-d to 3-d: adaptive max and average, and fractional max pooling.
+"""Pooling to a wanted output size: adaptive and fractional pooling, 1-d to 3-d, and regions of interest.
 
 Comparing and averaging are no multiply-accumulates: 0 MACs.
 """
@@ -149,7 +149,7 @@ def _windows(op: Op) -> int:
 
 
 def _field(op: Op, x: Reach, *_: Any) -> Result:
-    """Windows that divide the map; a single one is the whole map."""
+    """Each output sees the inputs that its share of the axis touches; with one output along an axis that is all."""
     axes, shape = axes_of(op), shape_of(op)
     first = len(shape) - axes
     whole = [dim for dim in range(first, len(shape)) if shape[dim] == 1]
@@ -158,27 +158,52 @@ def _field(op: Op, x: Reach, *_: Any) -> Result:
     return (slid_over(seen, [taps.adaptive(n, out) for n, out in sizes]),) * len(op.outputs)
 
 
+def _regions(
+    input: TensorRef, rois: TensorRef, spatial_scale: float, height: int, width: int, *_: Any
+) -> tuple[Shape, ...]:
+    """[K, C, height, width] for K regions."""
+    return ((rois.shape[0], input.shape[1], height, width),)
+
+
+def _regions_twice(*args: Any) -> tuple[Shape, ...]:
+    """Values and indices of K regions."""
+    return _regions(*args) * 2
+
+
+def _position_sensitive(*args: Any) -> tuple[Shape, ...]:
+    """[K, C / (height width), height, width] for K regions, values and channels. Source: Dai et al. 2016, R-FCN."""
+    ((count, channels, height, width),) = _regions(*args)
+    return ((count, channels // (height * width), height, width),) * 2
+
+
+_TOUCHED = "torch.nn.AdaptiveAvgPool2d: output i covers the inputs floor(i in/out) to ceil((i+1) in/out) - 1"
+_REGION = "torchvision.ops: a region of the map, given by data, divided into bins"
+
+_shapes: Callable[..., tuple[Shape, ...]]
 for _axes in (2, 3):
-    register_op(
-        f"aten._adaptive_avg_pool{_axes}d",
-        output=to_size,
-        field=_field,
-        source=f"torch.nn.AdaptiveAvgPool{_axes}d",
-        work=Work.REDUCTION,
-        operations=_windows,
-    )
-    register_op(
-        f"aten.adaptive_max_pool{_axes}d",
-        output=_to_size_twice,
-        field=_field,
-        source=f"torch.nn.AdaptiveMaxPool{_axes}d",
-        work=Work.COMPARISON,
-        operations=_windows,
-    )
+    for _name, _shapes, _work in (
+        ("_adaptive_avg_pool", to_size, Work.REDUCTION),
+        ("adaptive_max_pool", _to_size_twice, Work.COMPARISON),
+    ):
+        register_op(
+            f"aten.{_name}{_axes}d", output=_shapes, field=_field, source=_TOUCHED, work=_work, operations=_windows
+        )
     register_op(
         f"aten.fractional_max_pool{_axes}d",
         output=_fractional,
         field=reads_by_data,
-        source=f"Graham 2014; torch.nn.FractionalMaxPool{_axes}d: random samples say where the windows begin",
+        source="Graham 2014, Fractional Max-Pooling: random samples say where the windows begin",
         work=Work.COMPARISON,
     )
+for _name, _shapes, _work, _source in (
+    (
+        "roi_align",
+        _regions,
+        Work.ELEMENTWISE,
+        "He et al. 2017, section 3: interpolated samples of each bin",
+    ),
+    ("roi_pool", _regions_twice, Work.COMPARISON, "Girshick 2015, section 2.1: the maximum of each bin"),
+    ("ps_roi_align", _position_sensitive, Work.ELEMENTWISE, "Dai et al. 2016: each bin has channels of its own"),
+    ("ps_roi_pool", _position_sensitive, Work.REDUCTION, "Dai et al. 2016, equation 1: the mean of each bin"),
+):
+    register_op(f"torchvision.{_name}", output=_shapes, field=reads_by_data, source=f"{_REGION}; {_source}", work=_work)

@@ -249,13 +249,13 @@ register_op(
     "aten.pixel_shuffle",
     output=lambda self, upscale_factor: pixel_shuffle_output(_shuffle_call(self, upscale_factor)),
     field=_shuffle_field,
-    source="torch.nn.PixelShuffle; Shi et al. 2016",
+    source="Shi et al. 2016, equation 4: [C r r, H, W] to [C, H r, W r]",
 )
 register_op(
     "aten.pixel_unshuffle",
     output=lambda self, downscale_factor: pixel_unshuffle_output(_unshuffle_call(self, downscale_factor)),
     field=_unshuffle_field,
-    source="torch.nn.PixelUnshuffle",
+    source="torch.nn.PixelUnshuffle: the inverse of Shi et al. 2016, equation 4",
 )
 register_op(
     *aten("channel_shuffle"),
@@ -263,13 +263,31 @@ register_op(
     field=_channels_field,
     source="torch.nn.ChannelShuffle; Zhang et al. 2017, section 3.1",
 )
-register_op("aten.unfold", output=_windows, field=_windows_field, source="torch.Tensor.unfold", slides=True)
-register_op("aten.im2col", output=_unfolded, field=_unfold_field, source="torch.nn.Unfold", slides=True)
-register_op("aten.col2im", output=_folded_shape, field=_fold_field, source="torch.nn.Fold", work=Work.REDUCTION)
+register_op(
+    "aten.unfold",
+    output=_windows,
+    field=_windows_field,
+    source="torch.Tensor.unfold: windows of one dimension",
+    slides=True,
+)
+register_op(
+    "aten.im2col",
+    output=_unfolded,
+    field=_unfold_field,
+    source="torch.nn.Unfold: the windows of a convolution as columns",
+    slides=True,
+)
+register_op(
+    "aten.col2im",
+    output=_folded_shape,
+    field=_fold_field,
+    source="torch.nn.Fold: columns added up where their windows lie",
+    work=Work.REDUCTION,
+)
 register_op(
     "aten.unfold_backward",
     output=lambda grad_in, input_sizes, *_: (tuple(input_sizes),),
     field=_overlap_field,
-    source="torch.Tensor.unfold, its transpose, which adds windows up where they overlap; torch.istft",
+    source="torch.Tensor.unfold, transposed: windows added up where they overlap, as torch.istft does",
     work=Work.REDUCTION,
 )

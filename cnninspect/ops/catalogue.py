@@ -21,8 +21,6 @@ FAMILIES = (
     "adaptive_pooling",
     "resampling",
     "normalization",
-    "normalization_ops",
-    "activation",
     "elementwise",
     "attention",
     "recurrent",
@@ -36,7 +34,6 @@ FAMILIES = (
     "views",
     "slicing",
     "movement",
-    "padding",
     "blocks",
     "creation",
 )

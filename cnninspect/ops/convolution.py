@@ -1,4 +1,4 @@
-"""Convolutions and transposed convolutions, 1-d to 3-d.
+"""Convolutions and transposed convolutions, 1-d to 3-d, and deformable ones.
 
 `k` kernel size, `s` stride, `p` padding, `d` dilation, `g` groups, `in`/`out` sizes along one axis.
 """
@@ -11,6 +11,7 @@ from typing import Any
 from cnninspect.ops.registry import Formula, NoFormula, Use, aten, register, register_op
 from cnninspect.ops.rules import as_tuple, divided, each, numel, shape_of, slid_over
 from cnninspect.receptive import taps
+from cnninspect.receptive.knowledge import reads_by_data
 from cnninspect.receptive.reach import Reach, merged
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op, TensorRef, tensors
@@ -194,7 +195,7 @@ def _field(
 ) -> Reach:  # fmt: skip
     """Windows in space; each output channel sees all input channels of its group.
 
-    A weight or bias that was computed from an input (dynamic _field) is merged with all its taps at once.
+    A weight or bias that depends on an input (dynamic convolution) counts with all its elements for each output.
     """
     shape, axes = shape_of(op), len(weight.shape) - 2
     s, p, d = (each(value, axes) for value in (stride, padding, dilation))
@@ -220,7 +221,7 @@ def _across_channels(x: Reach, groups: int, out: int, by: int) -> Reach:
 
 
 def _parameters(weight: Reach, bias: Reach | None, transposed: bool, axes: int, by: int) -> list[Reach]:
-    """What a computed weight and bias bring to each output channel, as [Cout, 1, ...]."""
+    """The reach of a weight and of a bias that depend on an input, for each output channel: [Cout, 1, ...]."""
     found = []
     if weight.inputs:
         contracted = range(axes + 2) if transposed else range(1, axes + 2)
@@ -236,8 +237,42 @@ register_op(
     output=_aten_output,
     macs=_aten_macs,
     field=_field,
-    source="torch.nn.Conv2d and torch.nn.ConvTranspose2d; Dumoulin & Visin 2016",
+    source="Dumoulin & Visin 2016, sections 2 and 4: each output is the sum of Cin/g * prod(k) products",
     operands=lambda op: list(tensors(op.args[:2])),
     slides=True,
     positions=lambda op: len(op.args[1].shape) - 2,
+)
+
+
+# --- deformable convolution: torchvision's op ---------------------------------------------------------------------
+
+
+def _deformed(
+    input: TensorRef, weight: TensorRef, offset: TensorRef, mask: TensorRef, bias: TensorRef, *sizes: Any
+) -> Use:
+    stride, padding, dilation = sizes[0:2], sizes[2:4], sizes[4:6]
+    groups = sizes[6]
+    hyper = {
+        "in_channels": weight.shape[1] * groups, "out_channels": weight.shape[0], "kernel_size": weight.shape[2:],
+        "stride": stride, "padding": padding, "dilation": dilation, "groups": groups,
+    }  # fmt: skip
+    return Use((input.shape,), hyper)
+
+
+def _deformed_output(*args: Any) -> tuple[Shape, ...]:
+    """The shape of the plain convolution."""
+    return conv_output(_deformed(*args))
+
+
+def _deformed_macs(*args: Any) -> int:
+    """The MACs of the plain convolution; interpolating the taps is elementwise work. Source: Dai et al. 2017."""
+    return conv_macs(_deformed(*args))
+
+
+register_op(
+    "torchvision.deform_conv2d",
+    output=_deformed_output,
+    macs=_deformed_macs,
+    field=reads_by_data,
+    source="Dai et al. 2017, Deformable Convolutional Networks, equation 2: the taps stand where the offsets say",
 )

@@ -41,7 +41,7 @@ def _method_call(self: TensorRef, data: Any, *_: Any, **__: Any) -> Use:
 register(
     Formula(
         name="constant",
-        source="torch.tensor",
+        source="torch.tensor: a tensor of the numbers in nested lists",
         functions={
             "torch.tensor": _constant_call,
             "torch.as_tensor": _constant_call,
@@ -132,33 +132,59 @@ def _fill_field(op: Op, target: Reach, value: Any) -> Reach:
 
 
 for _names, _shapes, _source in (
-    ("empty empty_strided empty_permuted zeros ones full rand randn", _of_size, "torch, Creation Ops"),
-    ("randint", _of_last_argument, "torch.randint"),
-    ("empty_like zeros_like ones_like full_like rand_like randn_like randint_like", same, "torch, Creation Ops"),
-    ("new_zeros new_ones new_full new_empty new_empty_strided", _new, "torch.Tensor.new_zeros and its like"),
-    ("zero(_)", same, "torch.Tensor.zero_"),
-    ("scalar_tensor", lambda s, **_: ((),), "torch.scalar_tensor"),
-    ("range", _inclusive_range, "torch.range"),
-    ("linspace logspace", _spaced, "torch.linspace, torch.logspace"),
-    ("eye", _eye, "torch.eye"),
-    ("hann_window hamming_window blackman_window kaiser_window bartlett_window", _vector, "torch.signal.windows"),
-    ("randperm fft_fftfreq", _vector, "torch.randperm, torch.fft.fftfreq"),
-    ("fft_rfftfreq", lambda n, *_, **__: ((n // 2 + 1,),), "torch.fft.rfftfreq"),
-    ("tril_indices", _lower_indices, "torch.tril_indices"),
-    ("triu_indices", _upper_indices, "torch.triu_indices"),
-    ("normal_ uniform_ exponential_ random_ cauchy_ log_normal_ geometric_", same, "torch, In-place random sampling"),
-    ("bernoulli_", same, "torch.Tensor.bernoulli_"),
+    (
+        "empty empty_strided empty_permuted zeros ones full rand randn",
+        _of_size,
+        "torch, Creation Ops: a tensor of the given size",
+    ),
+    ("randint", _of_last_argument, "torch.randint: integers drawn from [low, high)"),
+    (
+        "empty_like zeros_like ones_like full_like rand_like randn_like randint_like",
+        same,
+        "torch, Creation Ops: new values of the same size",
+    ),
+    (
+        "new_zeros new_ones new_full new_empty new_empty_strided",
+        _new,
+        "torch.Tensor.new_zeros and its like: a new tensor of the given size",
+    ),
+    ("zero(_)", same, "torch.Tensor.zero_: 0 everywhere"),
+    ("scalar_tensor", lambda s, **_: ((),), "torch.scalar_tensor: one number without dimensions"),
+    ("range", _inclusive_range, "torch.range: start, start + step, ... up to end, end included"),
+    ("linspace logspace", _spaced, "torch.linspace, torch.logspace: numbers evenly spaced from start to end"),
+    ("eye", _eye, "torch.eye: 1 on the diagonal, 0 beside it"),
+    (
+        "hann_window hamming_window blackman_window kaiser_window bartlett_window",
+        _vector,
+        "torch.signal.windows: the weights of a window of the given length",
+    ),
+    ("randperm fft_fftfreq", _vector, "torch.randperm: 0 to n - 1 in random order; torch.fft.fftfreq: n frequencies"),
+    ("fft_rfftfreq", lambda n, *_, **__: ((n // 2 + 1,),), "torch.fft.rfftfreq: the frequencies that are not negative"),
+    ("tril_indices", _lower_indices, "torch.tril_indices: rows and columns on and below a diagonal"),
+    ("triu_indices", _upper_indices, "torch.triu_indices: rows and columns on and above a diagonal"),
+    (
+        "normal_ uniform_ exponential_ random_ cauchy_ log_normal_ geometric_",
+        same,
+        "torch, In-place random sampling: new random values",
+    ),
+    ("bernoulli_", same, "torch.Tensor.bernoulli_: 0 or 1 at random"),
 ):
     register_op(*aten(_names), output=_shapes, field=depends_on_nothing, source=_source, work=Work.CREATION)
 register_op(
     "aten.arange",
     output=_arange,
     field=depends_on_nothing,
-    source="torch.arange",
+    source="torch.arange: start, start + step, ... below end",
     work=Work.CREATION,
     content=lambda op, parts: np.arange(*op.args),
 )
-register_op(*aten("fill(_)"), output=same, field=_fill_field, source="torch.Tensor.fill_", work=Work.CREATION)
+register_op(
+    *aten("fill(_)"),
+    output=same,
+    field=_fill_field,
+    source="torch.Tensor.fill_: one value everywhere",
+    work=Work.CREATION,
+)
 
 
 # --- random numbers whose distribution depends on an argument -----------------------------------------------------
@@ -168,17 +194,29 @@ register_op(
     "aten.bernoulli",
     output=same,
     field=elementwise,
-    source="torch.bernoulli",
+    source="torch.bernoulli: 1 with the probability that the element is",
     work=Work.CREATION,
     swallows_nan=True,
 )
-register_op("aten.poisson", output=same, field=elementwise, source="torch.poisson", work=Work.CREATION)
-register_op("aten.normal", output=_normal, field=elementwise, source="torch.normal", work=Work.CREATION)
+register_op(
+    "aten.poisson",
+    output=same,
+    field=elementwise,
+    source="torch.poisson: a number drawn with the element as rate",
+    work=Work.CREATION,
+)
+register_op(
+    "aten.normal",
+    output=_normal,
+    field=elementwise,
+    source="torch.normal: a number drawn with the elements as mean and deviation",
+    work=Work.CREATION,
+)
 register_op(
     "aten.binomial",
     output=broadcast_tensors,
     field=elementwise,
-    source="torch.binomial",
+    source="torch.binomial: a number drawn with the elements as trials and probability",
     work=Work.CREATION,
 )
 register_op(

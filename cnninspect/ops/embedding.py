@@ -147,7 +147,7 @@ def _looked_up(op: Op) -> int:
     return numel(indices.shape) * int(weight.shape[-1])
 
 
-register_op("aten.embedding", output=_embedded, field=_embedding_field, source="torch.nn.Embedding")
+register_op("aten.embedding", output=_embedded, field=_embedding_field, source="torch.nn.Embedding: y = weight[index]")
 register_op(
     "aten.embedding_renorm_",
     output=same,
@@ -160,7 +160,7 @@ register_op(
     output=lambda *args: bag_output(_bag_use(*args)),
     macs=lambda *args: bag_macs(_bag_use(*args)),
     field=_bag_field,
-    source="torch.nn.EmbeddingBag",
+    source="torch.nn.EmbeddingBag: the sum, mean or maximum of the rows weight[index] of each bag",
     work=Work.REDUCTION,
     operations=_looked_up,
 )

@@ -1,6 +1,7 @@
-"""Ops that read or write where indices or data say: indexing, and torchvision's compiled operators.
+"""Ops that read or write where the numbers of an index tensor say.
 
-Known lists of indices are followed; deformable convolutions, regions of interest and boxes are read by data.
+Indices that the trace holds are followed; with indices that depend on an input, or that are not known, a field is known
+only where all elements that may be meant see the same.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from cnninspect.ops.convolution import conv_macs, conv_output
-from cnninspect.ops.registry import NoFormula, Use, Work, aten, register_op
+from cnninspect.ops.registry import NoFormula, Work, aten, register_op
 from cnninspect.ops.rules import axis, broadcast, by_values, numel, resized, same, shape_of, spread_over
 from cnninspect.receptive import taps
+from cnninspect.receptive.digits import MISSING, Indices
 from cnninspect.receptive.knowledge import NoRule, ReadByData, reads_by_data
-from cnninspect.receptive.reach import Reach, merged
+from cnninspect.receptive.reach import Reach, merged, nothing, written
+from cnninspect.receptive.taps import Taps
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op, TensorRef
 
@@ -54,6 +56,14 @@ def _repeats_spread(repeats: TensorRef, *, output_size: int | None = None) -> tu
 # --- what an output sees ------------------------------------------------------------------------------------------
 
 
+UNSEEN = "the numbers in the index are not known"
+
+
+def _unseen(*indices: Reach) -> NoRule:
+    """Why no rule follows these indices: they depend on an input, or the trace does not hold their numbers."""
+    return ReadByData() if any(index.inputs for index in indices) else NoRule(UNSEEN)
+
+
 def _select_field(op: Op, x: Reach, dim: int, index: Reach) -> Reach:
     """The listed indices of a dimension."""
     return _indexed(op, x.lined(), [axis(dim, len(x.shape))], [index.lined()])
@@ -70,40 +80,13 @@ def _masked_field(op: Op, x: Reach, mask: Reach, indices: list[Reach | None], fi
     return merged((_index_field(op, x, indices), mask), shape_of(op), op.index)
 
 
-def _gather_field(op: Op, x: Reach, dim: int, index: Reach, **_: Any) -> Reach:
-    """An index for every element: known only where nothing varies along the dimension."""
-    x, dim, shape = x.lined(), axis(dim, len(x.shape)), shape_of(op) or (1,)
-    if x.varies(dim):
-        raise ReadByData if index.inputs else NoRule(UNSEEN)
-    if any(size != like for i, (size, like) in enumerate(zip(shape, x.shape, strict=True)) if i != dim):
-        raise NoRule("the index leaves out a part of the tensor")
-    chosen = merged((x.reduced([dim], op.index).expanded(shape), index.lined()), shape, op.index)
-    return chosen.reshaped(shape_of(op))
-
-
-def _scatter_field(op: Op, target: Reach, dim: int, index: Reach, source: Any, *_: Any, **__: Any) -> Reach:
-    """Every element may hold any of the sources along the dimension, or what it held before."""
-    target, dim = target.lined(), axis(dim, len(target.shape))
-    parts = [part.lined() for part in (index, source) if isinstance(part, Reach)]
-    if any(part.varies(dim) for part in parts):
-        raise ReadByData
-    if any(part.shape[i] != size for part in parts for i, size in enumerate(target.shape) if i != dim):
-        raise NoRule("the index covers a part of the tensor")
-    spread = [spread_over(part.reduced([dim], op.index), target.shape) for part in parts]
-    return merged((target, *spread), target.shape, op.index).reshaped(shape_of(op))
-
-
-UNSEEN = "the numbers in the index are not known"
-
-
 def _indexed(op: Op, x: Reach, dims: list[int], indices: list[Reach]) -> Reach:
-    """One known list of indices is followed; unknown ones matter only where something varies."""
+    """One index tensor whose numbers are known is followed; others do not matter where nothing varies along `dims`."""
     shape = shape_of(op)
     if len(dims) == 1 and indices[0].content is not None:
-        dim, numbers = dims[0], indices[0].content
-        return x.slid(dim, taps.listed(x.shape[dim], numbers.reshape(-1).tolist())).reshaped(shape)
+        return _read(x, dims[0], indices[0].content).reshaped(shape)
     if any(map(x.varies, dims)):
-        raise ReadByData if any(index.inputs for index in indices) else NoRule(UNSEEN)
+        raise _unseen(*indices)
     chosen_shape = np.broadcast_shapes(*(index.shape for index in indices))
     if len(shape) != len(x.shape) - len(dims) + len(chosen_shape):
         raise NoRule("a mask picks as many elements as are true")
@@ -115,6 +98,113 @@ def _indexed(op: Op, x: Reach, dims: list[int], indices: list[Reach]) -> Reach:
     return merged((spread_over(kept.reshaped(single), shape), spread_over(rows, shape)), shape, op.index)
 
 
+def _read(x: Reach, dim: int, positions: Indices) -> Reach:
+    """The elements of `x` at these positions of a dimension."""
+    return x.slid(dim, taps.listed(x.shape[dim], positions.reshape(-1).tolist()))
+
+
+def _take_field(op: Op, x: Reach, index: Reach) -> Reach:
+    """Elements of the flattened tensor: their places are known, or all elements see the same."""
+    flat = x.reshaped((numel(x.shape),))
+    if index.content is not None:
+        return _read(flat, 0, index.content).reshaped(index.shape)
+    if flat.varies(0):
+        raise _unseen(index)
+    every = spread_over(flat.reduced([0], op.index).without([0]), index.shape)
+    return merged((every, index), index.shape, op.index)
+
+
+def _gather_field(op: Op, x: Reach, dim: int, index: Reach, **_: Any) -> Reach:
+    """An index for every element: its number is known, or all elements along the dimension see the same."""
+    content, dim = index.content, axis(dim, len(x.shape))
+    x, index, shape = x.lined(), index.lined(), shape_of(op) or (1,)
+    if content is not None:
+        flat = x.reshaped((numel(x.shape),))
+        return _read(flat, 0, _in_flat(x.shape, dim, content.reshape(shape))).reshaped(shape_of(op))
+    if x.varies(dim):
+        raise _unseen(index)
+    if any(size != like for i, (size, like) in enumerate(zip(shape, x.shape, strict=True)) if i != dim):
+        raise NoRule("the index leaves out a part of the tensor")
+    chosen = merged((x.reduced([dim], op.index).expanded(shape), index), shape, op.index)
+    return chosen.reshaped(shape_of(op))
+
+
+def _in_flat(shape: Shape, dim: int, index: Indices) -> Indices:
+    """Where the elements that an index tensor names along `dim` stand in the flattened tensor of `shape`."""
+    places = np.indices(index.shape)
+    places[dim] = index % shape[dim]
+    return np.asarray(np.ravel_multi_index(tuple(places), shape))
+
+
+def _scatter_field(op: Op, target: Reach, dim: int, index: Reach, source: Any, *_: Any, **__: Any) -> Reach:
+    """Every element may hold any of the sources along the dimension, or what it held before."""
+    target, dim = target.lined(), axis(dim, len(target.shape))
+    parts = [part.lined() for part in (index, source) if isinstance(part, Reach)]
+    if any(part.varies(dim) for part in parts):
+        raise _unseen(index)
+    if any(part.shape[i] != size for part in parts for i, size in enumerate(target.shape) if i != dim):
+        raise NoRule("the index covers a part of the tensor")
+    spread = [spread_over(part.reduced([dim], op.index), target.shape) for part in parts]
+    return merged((target, *spread), target.shape, op.index).reshaped(shape_of(op))
+
+
+# --- written where a list of indices says ---------------------------------------------------------------------------
+
+
+def _positions(index: Reach, size: int) -> Indices:
+    """The numbers of an index tensor, counted from the front; raises NoRule where they are not known."""
+    if index.content is None:
+        raise _unseen(index)
+    return index.content.reshape(-1) % size
+
+
+def _replaced(target: Reach, dim: int, index: Reach, source: Reach) -> Reach:
+    """`target` with the source at the listed positions of a dimension; NoRule where two sources meet in one."""
+    positions = _positions(index, target.shape[dim])
+    if len(np.unique(positions)) < len(positions):
+        raise NoRule("two sources go to one position, and nobody says which of them stays")
+    return written(target, dim, positions, source)
+
+
+def _added(op: Op, target: Reach, dim: int, index: Reach, source: Reach) -> Reach:
+    """`target` plus the source at the listed positions of a dimension: a position sees all that is added to it."""
+    positions = _positions(index, target.shape[dim])
+    most = max(np.bincount(positions).max(initial=0), 1)
+    added = np.full((target.shape[dim], most), MISSING)
+    for place in range(target.shape[dim]):
+        (of_place,) = np.nonzero(positions == place)
+        added[place, : len(of_place)] = of_place
+    return merged((target, source.slid(dim, Taps(added))), target.shape, op.index)
+
+
+def _copy_field(op: Op, target: Reach, dim: int, index: Reach, source: Reach) -> Reach:
+    """The source in place of the listed positions."""
+    target, dim = target.lined(), axis(dim, len(target.shape))
+    return _replaced(target, dim, index, source.lined()).reshaped(shape_of(op))
+
+
+def _fill_field(op: Op, target: Reach, dim: int, index: Reach, value: Any) -> Reach:
+    """One value in place of the listed positions, which may be listed twice."""
+    target, dim = target.lined(), axis(dim, len(target.shape))
+    positions = np.unique(_positions(index, target.shape[dim]))
+    filled = resized(target.shape, dim, len(positions))
+    part = value.reshaped((1,) * len(filled)).expanded(filled) if isinstance(value, Reach) else nothing(filled)
+    return written(target, dim, positions, part).reshaped(shape_of(op))
+
+
+def _add_field(op: Op, target: Reach, dim: int, index: Reach, source: Reach, **_: Any) -> Reach:
+    """The source added at the listed positions."""
+    target, dim = target.lined(), axis(dim, len(target.shape))
+    return _added(op, target, dim, index, source.lined()).reshaped(shape_of(op))
+
+
+def _put_field(op: Op, target: Reach, index: Reach, source: Reach, accumulate: bool = False) -> Reach:
+    """The source in place of, or added to, the listed elements of the flattened tensor."""
+    flat, values = target.reshaped((numel(target.shape),)), source.reshaped((numel(source.shape),))
+    done = _added(op, flat, 0, index, values) if accumulate else _replaced(flat, 0, index, values)
+    return done.reshaped(target.shape)
+
+
 def _added_in(op: Op) -> int:
     """The elements of the tensor that is added in, the last argument."""
     added = [ref for ref in op.args if isinstance(ref, TensorRef)][-1]
@@ -123,149 +213,76 @@ def _added_in(op: Op) -> int:
 
 # --- the ops ------------------------------------------------------------------------------------------------------
 
-
+for _names, _shapes, _rule, _source in (
+    ("index _unsafe_index", _picked, _index_field, 'NumPy, "Advanced indexing": x[i, j] for broadcast index tensors'),
+    (
+        "_unsafe_masked_index",
+        lambda self, mask, indices, fill: _picked(self, indices),
+        _masked_field,
+        'NumPy, "Advanced indexing": x[i, j], or a value where a mask is False',
+    ),
+    ("index_select", _selected, _select_field, "torch.index_select: y[..., i, ...] = x[..., index[i], ...]"),
+    ("gather", _gathered, _gather_field, "torch.gather: y[i][j] = x[index[i][j]][j] for dim 0"),
+    ("take", lambda self, index: (index.shape,), _take_field, "torch.take: y[i] = x.flatten()[index[i]]"),
+    ("index_copy(_)", same, _copy_field, "torch.Tensor.index_copy_: x[index[i]] = source[i] for dim 0"),
+    ("index_fill(_)", same, _fill_field, "torch.Tensor.index_fill_: x[index[i]] = value for dim 0"),
+    ("put(_)", same, _put_field, "torch.Tensor.put_: x.flatten()[index[i]] = source[i]"),
+    (
+        "repeat_interleave",
+        _repeats_spread,
+        reads_by_data,
+        "torch.repeat_interleave: the repeats say how often each index comes",
+    ),
+    ("masked_select", by_values, reads_by_data, "torch.masked_select: the elements where the mask is True, in order"),
+):
+    register_op(*aten(_names), output=_shapes, field=_rule, source=_source)
+for _names, _rule, _operations, _source in (
+    ("index_add(_)", _add_field, _added_in, "torch.Tensor.index_add_: x[index[i]] += alpha * source[i] for dim 0"),
+    (
+        "index_reduce(_)",
+        reads_by_data,
+        None,
+        "torch.Tensor.index_reduce_: x[index[i]] and source[i] reduced to one",
+    ),
+    (
+        "scatter_add(_)",
+        _scatter_field,
+        _added_in,
+        "torch.Tensor.scatter_add_: x[index[i][j]][j] += src[i][j]",
+    ),
+    (
+        "scatter_reduce(_)",
+        _scatter_field,
+        None,
+        "torch.Tensor.scatter_reduce_: x[index[i][j]][j] and src[i][j] in one",
+    ),
+):
+    register_op(*aten(_names), output=same, field=_rule, source=_source, work=Work.REDUCTION, operations=_operations)
 register_op(
-    "aten.index", output=_picked, field=_index_field, source='torch.Tensor.__getitem__; NumPy, "Advanced indexing"'
-)
-register_op(
-    "aten._unsafe_index",
-    output=_picked,
-    field=_index_field,
-    source='NumPy, "Advanced indexing"',
-)
-register_op(
-    "aten._unsafe_masked_index",
-    output=lambda self, mask, indices, fill: _picked(self, indices),
-    field=_masked_field,
-    source='NumPy, "Advanced indexing", with a value in place of what a mask leaves out',
-)
-register_op("aten.index_select", output=_selected, field=_select_field, source="torch.index_select")
-register_op("aten.gather", output=_gathered, field=_gather_field, source="torch.gather")
-register_op("aten.take", output=lambda self, index: (index.shape,), field=reads_by_data, source="torch.take")
-register_op(*aten("scatter(_)"), output=same, field=_scatter_field, source="torch.Tensor.scatter_", swallows_nan=True)
-register_op(
-    *aten("scatter_add(_)"),
+    *aten("scatter(_)"),
     output=same,
     field=_scatter_field,
-    source="torch.Tensor.scatter_add_",
-    work=Work.REDUCTION,
-    operations=_added_in,
-)
-register_op(
-    *aten("scatter_reduce(_)"),
-    output=same,
-    field=_scatter_field,
-    source="torch.Tensor.scatter_reduce_",
-    work=Work.REDUCTION,
-)
-register_op(
-    *aten("index_put(_)"),
-    output=same,
-    field=reads_by_data,
-    source="torch.Tensor.index_put_: the indices say what is kept",
+    source="torch.Tensor.scatter_: x[index[i][j]][j] = src[i][j] for dim 0",
     swallows_nan=True,
 )
 register_op(
-    *aten("index_copy(_) index_fill(_) put(_)"),
+    *aten("index_put(_) _index_put_impl_ _unsafe_index_put"),
     output=same,
     field=reads_by_data,
-    source="torch.Tensor.index_copy_, index_fill_ and put_: the indices say what is kept",
-)
-register_op(
-    *aten("_index_put_impl_ _unsafe_index_put"),
-    output=same,
-    field=reads_by_data,
-    source="torch.Tensor.index_put_: the indices say what is kept",
+    source="torch.Tensor.index_put_: x[index] = values; the indices say what is kept",
     swallows_nan=True,
 )
-register_op(
-    *aten("index_add(_)"),
-    output=same,
-    field=reads_by_data,
-    source="torch.Tensor.index_add_: the indices say where values are added",
-    work=Work.REDUCTION,
-    operations=_added_in,
-)
-register_op(
-    *aten("index_reduce(_)"),
-    output=same,
-    field=reads_by_data,
-    source="torch.Tensor.index_reduce_: the indices say where values are added",
-    work=Work.REDUCTION,
-)
-register_op(
-    "aten.repeat_interleave",
-    output=_repeats_spread,
-    field=reads_by_data,
-    source="torch.repeat_interleave: the repeats say how often each index comes",
-)
-register_op("aten.masked_select", output=by_values, field=reads_by_data, source="torch.masked_select")
 register_op(
     *aten("nonzero _unique2 unique_dim unique_consecutive"),
     output=by_values,
     field=reads_by_data,
-    source="torch.nonzero, torch.unique, torch.unique_consecutive: the values say what comes out where",
+    source="torch.nonzero, torch.unique: the values say what comes out where",
     work=Work.COMPARISON,
 )
-
-
-def _deformed(
-    input: TensorRef, weight: TensorRef, offset: TensorRef, mask: TensorRef, bias: TensorRef, *sizes: Any
-) -> Use:
-    stride, padding, dilation = sizes[0:2], sizes[2:4], sizes[4:6]
-    groups = sizes[6]
-    hyper = {
-        "in_channels": weight.shape[1] * groups, "out_channels": weight.shape[0], "kernel_size": weight.shape[2:],
-        "stride": stride, "padding": padding, "dilation": dilation, "groups": groups,
-    }  # fmt: skip
-    return Use((input.shape,), hyper)
-
-
-def _deformed_output(*args: Any) -> tuple[Shape, ...]:
-    """The shape of the plain convolution."""
-    return conv_output(_deformed(*args))
-
-
-def _deformed_macs(*args: Any) -> int:
-    """The MACs of the plain convolution; interpolating the taps is elementwise work. Source: Dai et al. 2017."""
-    return conv_macs(_deformed(*args))
-
-
-def _regions(
-    input: TensorRef, rois: TensorRef, spatial_scale: float, height: int, width: int, *_: Any
-) -> tuple[Shape, ...]:
-    """[K, C, height, width] for K regions."""
-    return ((rois.shape[0], input.shape[1], height, width),)
-
-
-def _regions_twice(*args: Any) -> tuple[Shape, ...]:
-    """Values and indices of K regions."""
-    return _regions(*args) * 2
-
-
-def _position_sensitive(*args: Any) -> tuple[Shape, ...]:
-    """[K, C / (height width), height, width] for K regions, values and channels. Source: Dai et al. 2016, R-FCN."""
-    ((count, channels, height, width),) = _regions(*args)
-    return ((count, channels // (height * width), height, width),) * 2
-
-
-# --- the ops: all of them read where their data say ---------------------------------------------------------------
-
-
 register_op(
-    "torchvision.deform_conv2d",
-    output=_deformed_output,
-    macs=_deformed_macs,
+    "torchvision.nms",
+    output=by_values,
     field=reads_by_data,
-    source="torchvision.ops.deform_conv2d; Dai et al. 2017",
+    source="torchvision.ops.nms: the boxes that overlap no better one too much, as many as there are",
+    work=Work.COMPARISON,
 )
-for _name, _shapes, _work in (
-    ("roi_align", _regions, Work.ELEMENTWISE),
-    ("roi_pool", _regions_twice, Work.COMPARISON),
-    ("ps_roi_align", _position_sensitive, Work.ELEMENTWISE),
-    ("ps_roi_pool", _position_sensitive, Work.REDUCTION),
-    ("nms", by_values, Work.COMPARISON),
-):
-    register_op(
-        f"torchvision.{_name}", output=_shapes, field=reads_by_data, source=f"torchvision.ops.{_name}", work=_work
-    )

@@ -28,7 +28,7 @@ from cnninspect.trace.records import Op, TensorRef
 
 
 def unknown_macs(*_: Any, **__: Any) -> int:
-    """NoFormula, always: the op multiplies and accumulates, and how often is up to its algorithm."""
+    """NoFormula, always: the algorithm decides how often the op multiplies and accumulates."""
     raise NoFormula("the number of multiplications depends on the algorithm")
 
 
@@ -113,7 +113,7 @@ register_op(
     "aten.linalg_cross",
     output=broadcast_tensors,
     field=_cross_field,
-    source="torch.linalg.cross",
+    source="torch.linalg.cross: (a x b)_1 = a_2 b_3 - a_3 b_2, and so on",
     work=Work.ELEMENTWISE,
 )
 
@@ -139,28 +139,39 @@ def _determinant_factors(matrix: TensorRef, **_: Any) -> tuple[Shape, ...]:
 _TRIANGULAR = NoField("its triangular factors see leading blocks of the matrix, which no rule follows")
 
 for _names, _shapes, _rule, _source in (
-    ("linalg_matrix_exp", same, mixed_matrices, "torch.linalg.matrix_exp"),
-    ("linalg_inv_ex", _with_info, mixed_matrices, "torch.linalg.inv_ex"),
-    ("linalg_cholesky_ex", _with_info, _TRIANGULAR, "torch.linalg.cholesky_ex"),
-    ("_linalg_solve_ex", _solution, _solution_field, "torch.linalg.solve_ex"),
-    ("linalg_solve_triangular", _solution, _TRIANGULAR, "torch.linalg.solve_triangular"),
-    ("_linalg_det", _determinant, _determinant_field, "torch.linalg.det"),
-    ("_linalg_slogdet", _log_determinant, _log_determinant_field, "torch.linalg.slogdet"),
-    ("_linalg_svd", _singular, mixed_matrices, "torch.linalg.svd"),
-    ("linalg_qr", _orthogonal, _TRIANGULAR, "torch.linalg.qr"),
-    ("_linalg_eigh", _eigen, mixed_matrices, "torch.linalg.eigh"),
-    ("linalg_eig", _eigen, mixed_matrices, "torch.linalg.eig"),
-    ("linalg_pinv", lambda self, *_, **__: (_turned(self),), mixed_matrices, "torch.linalg.pinv"),
-    ("linalg_lu", _lower_upper, _TRIANGULAR, "torch.linalg.lu"),
-    ("linalg_lu_factor_ex", _determinant_factors, _TRIANGULAR, "torch.linalg.lu_factor_ex"),
-    ("cholesky_solve", lambda self, *_, **__: (self.shape,), _TRIANGULAR, "torch.cholesky_solve"),
+    ("linalg_matrix_exp", same, mixed_matrices, "sum_k A^k / k!"),
+    ("linalg_inv_ex", _with_info, mixed_matrices, "the inverse, A A^-1 = I"),
+    ("linalg_cholesky_ex", _with_info, _TRIANGULAR, "A = L L^H with L triangular"),
+    ("_linalg_solve_ex", _solution, _solution_field, "A X = B"),
+    ("linalg_solve_triangular", _solution, _TRIANGULAR, "A X = B with A triangular"),
+    ("_linalg_det", _determinant, _determinant_field, "the determinant, by A = P L U"),
+    (
+        "_linalg_slogdet",
+        _log_determinant,
+        _log_determinant_field,
+        "sign and logarithm of the determinant, by A = P L U",
+    ),
+    ("_linalg_svd", _singular, mixed_matrices, "A = U S V^H"),
+    ("linalg_qr", _orthogonal, _TRIANGULAR, "A = Q R with R triangular"),
+    ("_linalg_eigh", _eigen, mixed_matrices, "A = Q diag(w) Q^H of a Hermitian matrix"),
+    ("linalg_eig", _eigen, mixed_matrices, "A = V diag(w) V^-1"),
+    ("linalg_pinv", lambda self, *_, **__: (_turned(self),), mixed_matrices, "the pseudo-inverse, by A = U S V^H"),
+    ("linalg_lu", _lower_upper, _TRIANGULAR, "A = P L U"),
+    ("linalg_lu_factor_ex", _determinant_factors, _TRIANGULAR, "A = P L U, both factors in one matrix"),
+    ("cholesky_solve", lambda self, *_, **__: (self.shape,), _TRIANGULAR, "A X = B with A = L L^H"),
 ):
-    register_op(*aten(_names), output=_shapes, macs=unknown_macs, field=_rule, source=_source)
+    register_op(
+        *aten(_names),
+        output=_shapes,
+        macs=unknown_macs,
+        field=_rule,
+        source=f"Golub & Van Loan 2013; torch.linalg: {_source}",
+    )
 register_op(
     "aten._linalg_check_errors",
     output=no_result,
     field=NoField("it has no result"),
-    source="torch.linalg.inv, which raises for a singular matrix",
+    source="torch.linalg.inv: it raises for a singular matrix and returns nothing",
 )
 
 
@@ -214,7 +225,7 @@ register_op(
     "aten._cdist_forward",
     output=_pairwise,
     field=_distances_field,
-    source="torch.cdist",
+    source="torch.cdist: the p-norm of a_i - b_j for all pairs of rows",
     work=Work.REDUCTION,
     operations=_pairs,
     features=_last,
@@ -231,7 +242,7 @@ register_op(
     "aten._pdist_forward",
     output=_pairs_of_one,
     field=_pairs_field,
-    source="torch.nn.functional.pdist",
+    source="torch.nn.functional.pdist: the p-norm of a_i - a_j for all pairs of rows, i < j",
     work=Work.REDUCTION,
     operations=_pairs,
 )

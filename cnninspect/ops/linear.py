@@ -118,7 +118,7 @@ register_op(
     output=lambda *args: linear_output(_trilinear_use(*args)),
     macs=lambda *args: bilinear_macs(_trilinear_use(*args)),
     field=_trilinear_field,
-    source="torch.nn.functional.bilinear",
+    source="torch.nn.Bilinear: y_k = sum_ij x1_i W_kij x2_j",
     features=lambda op: [(op.args[0], -1)],
 )
 
@@ -162,7 +162,7 @@ def _tensordot_call(a: TensorRef, b: TensorRef, dims: Any = 2, out: Any = None) 
 TENSORDOT = register(
     Formula(
         name="tensor product over dimensions",
-        source="torch.tensordot",
+        source="torch.tensordot: products summed over pairs of dimensions",
         functions={"torch.tensordot": _tensordot_call},
         output=tensordot_output,
         macs=tensordot_macs,
@@ -233,7 +233,7 @@ def _implicit(inputs: str) -> str:
 EINSUM = register(
     Formula(
         name="Einstein summation",
-        source="torch.einsum",
+        source="torch.einsum: products summed over the indices that the output lacks",
         functions={"torch.einsum": _einsum_call},
         output=einsum_output,
         macs=einsum_macs,

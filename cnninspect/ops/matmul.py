@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from cnninspect.ops.registry import Adapter, Formula, NoFormula, Use, Work, aten, register, register_op
@@ -39,7 +39,7 @@ def matmul_macs(use: Use) -> int:
 
 
 def dense(*operands: TensorRef) -> Use:
-    """The use of operands that are stored in full; NoFormula for others: how many products they take is data."""
+    """The use of operands that are stored in full; NoFormula for sparse ones, whose data say how many products."""
     if any(operand.sparse for operand in operands):
         raise NoFormula("a sparse tensor is multiplied where it is not 0")
     return Use(tuple(operand.shape for operand in operands))
@@ -136,9 +136,9 @@ def _field(op: Op, a: Reach, b: Reach, *_: Any) -> Reach:
 
 
 def _sum(op: Op, added: Reach, *products: Reach, beta: complex = 1, alpha: complex = 1, **_: Any) -> Reach:
-    """beta * added + alpha * product; with a beta of 0 what stands in `added` is ignored, as torch.addmm says."""
+    """beta * added + alpha * product; `added` is not read where beta is 0. Source: torch.addmm."""
     if alpha == 0:
-        raise NoRule("the product is multiplied by 0, and it depends on the kernel whether it is looked at")
+        raise NoRule("alpha is 0: whether the product is read then depends on the kernel")
     return merged(products if beta == 0 else (*products, added), shape_of(op), op.index)
 
 
@@ -180,57 +180,58 @@ def _of_matrices(op: Op) -> Sequence[tuple[TensorRef, int]]:
     return [(op.args[-2], -1), (op.args[-1], -2)]
 
 
+def _factors(first: int) -> Callable[[Op], list[TensorRef]]:
+    """The tensors whose gradient is a product as large as the op: all from argument `first` on."""
+    return lambda op: list(tensors(op.args[first:]))
+
+
+# The gradient of a matrix that multiplies a vector is an outer product, and those of a dot product are its factors,
+# scaled: nothing accumulates.
+for _names, _shapes, _count, _rule, _operands, _mixed, _source in (
+    (
+        "mm bmm _int_mm",
+        _output,
+        _macs,
+        _field,
+        _factors(0),
+        _of_matrices,
+        "y_ij = sum_k a_ik b_kj, for each matrix of a batch",
+    ),
+    (
+        "addmm(_) baddbmm(_) _addmm_activation",
+        _added_output,
+        _added_macs,
+        _added_field,
+        _factors(1),
+        _of_matrices,
+        "beta c_ij + alpha sum_k a_ik b_kj, for each matrix of a batch",
+    ),
+    (
+        "addbmm(_)",
+        _summed_output,
+        _added_macs,
+        _summed_field,
+        _factors(1),
+        _of_matrices,
+        "beta c_ij + alpha sum_nk a_nik b_nkj, over all matrices of a batch",
+    ),
+    ("mv", _output, _macs, _vector_field, _factors(1), None, "y_i = sum_k a_ik b_k"),
+    ("addmv(_)", _added_output, _added_macs, _added_vector_field, _factors(2), None, "beta c_i + alpha sum_k a_ik b_k"),
+    ("dot vdot", _output, _macs, _dot_field, lambda op: [], None, "sum_k a_k b_k"),
+):
+    register_op(
+        *aten(_names),
+        output=_shapes,
+        macs=_count,
+        field=_rule,
+        source=f"torch, BLAS and LAPACK Operations: {_source}",
+        operands=_operands,
+        features=_mixed,
+    )
 register_op(
-    *aten("mm bmm"), output=_output, macs=_macs, field=_field, source="torch.mm, torch.bmm", features=_of_matrices
+    "aten.addr",
+    output=_outer,
+    field=_outer_field,
+    source="torch.addr: beta c_ij + alpha a_i b_j",
+    work=Work.ELEMENTWISE,
 )
-register_op(
-    "aten._int_mm",
-    output=_output,
-    macs=_macs,
-    field=_field,
-    source="torch.mm of 8-bit integers",
-)
-register_op(
-    *aten("addmm(_) baddbmm(_) _addmm_activation"),
-    output=_added_output,
-    macs=_added_macs,
-    field=_added_field,
-    source="torch.addmm, torch.baddbmm",
-    operands=lambda op: list(tensors(op.args[1:])),
-    features=_of_matrices,
-)
-register_op(
-    *aten("addbmm(_)"),
-    output=_summed_output,
-    macs=_added_macs,
-    field=_summed_field,
-    source="torch.addbmm",
-    operands=lambda op: list(tensors(op.args[1:])),
-)
-# The gradient of a matrix that multiplies a vector is an outer product, which accumulates nothing.
-register_op(
-    "aten.mv",
-    output=_output,
-    macs=_macs,
-    field=_vector_field,
-    source="torch.mv",
-    operands=lambda op: list(tensors(op.args[1:])),
-)
-register_op(
-    *aten("addmv(_)"),
-    output=_added_output,
-    macs=_added_macs,
-    field=_added_vector_field,
-    source="torch.addmv",
-    operands=lambda op: list(tensors(op.args[2:])),
-)
-# The gradients of a dot product are its factors, scaled.
-register_op(
-    *aten("dot vdot"),
-    output=_output,
-    macs=_macs,
-    field=_dot_field,
-    source="torch.dot, torch.vdot",
-    operands=lambda op: [],
-)
-register_op("aten.addr", output=_outer, field=_outer_field, source="torch.addr", work=Work.ELEMENTWISE)

@@ -1,104 +1,111 @@
-"""Elements moved, copied, repeated, joined or masked, none of them worked out anew."""
+"""Elements moved, repeated, padded, copied or masked: no cost, and no neurons for padding.
+
+Conv2d(padding=1) and ZeroPad2d(1) before Conv2d(padding=0) are one network and must have the same neurons.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from cnninspect.ops.registry import Formula, Use, aten, register, register_op
-from cnninspect.ops.rules import axes, axis, broadcast_tensors, each, elementwise, no_result, same, shape_of, stepped
+from cnninspect.ops.rules import (
+    as_tuple,
+    axes,
+    broadcast_tensors,
+    each,
+    elementwise,
+    no_result,
+    same,
+    shape_of,
+    stepped,
+)
 from cnninspect.receptive import taps
 from cnninspect.receptive.bounds import Bounds
 from cnninspect.receptive.digits import NOTHING, Mask
-from cnninspect.receptive.knowledge import NoField, reads_by_data
+from cnninspect.receptive.knowledge import NoField, Rule, reads_by_data
 from cnninspect.receptive.reach import Reach, concatenated, nothing
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op, TensorRef
 
-# --- where branches meet: cat and stack ---------------------------------------------------------------------------
+# --- padding ------------------------------------------------------------------------------------------------------
 
 
-def joined_output(use: Use) -> tuple[Shape, ...]:
-    """The sizes along `dim` added up; an empty one-dimensional tensor joins with anything.
+def padded_output(use: Use) -> tuple[Shape, ...]:
+    """Each padded size grows by what stands before and after it, last dimension first; negative padding crops.
 
-    Source: torch.cat.
+    Source: torch.nn.functional.pad, "Padding size".
     """
-    shapes = [shape for shape in use.inputs if shape != (0,)] or [(0,)]
-    dim = use["dim"] % len(shapes[0])
-    return ((*shapes[0][:dim], sum(shape[dim] for shape in shapes), *shapes[0][dim + 1 :]),)
+    shape = list(use.input)
+    padding = as_tuple(use["padding"], len(use["padding"]))
+    for axis, (before, after) in enumerate(zip(padding[::2], padding[1::2], strict=True), start=1):
+        shape[-axis] += before + after
+    return (tuple(shape),)
 
 
-def stacked_output(use: Use) -> tuple[Shape, ...]:
-    """A new dimension at `dim`, one place per tensor. Source: torch.stack."""
-    dim = use["dim"] % (len(use.input) + 1)
-    return ((*use.input[:dim], len(use.inputs), *use.input[dim:]),)
-
-
-def _joined_call(tensors: Sequence[TensorRef], dim: int = 0, *, axis: int | None = None, **_: Any) -> Use:
-    return Use(tuple(ref.shape for ref in tensors), {"dim": dim if axis is None else axis})
-
-
-def _horizontal_call(tensors: Sequence[TensorRef], **_: Any) -> Use:
-    use = _joined_call(tensors)
-    return Use(tuple(shape or (1,) for shape in use.inputs), {"dim": min(1, max(len(use.input), 1) - 1)})
-
-
-def _vertical_call(tensors: Sequence[TensorRef], **_: Any) -> Use:
-    use = _joined_call(tensors)
-    return Use(tuple((*(1,) * (2 - len(shape)), *shape) for shape in use.inputs), use.hyper)
+def _pad_call(input: TensorRef, pad: Any, mode: str = "constant", value: float | None = None) -> Use:
+    return Use((input.shape,), {"padding": pad, "mode": mode, "value": value})
 
 
 register(
     Formula(
-        name="concatenation",
-        source="torch.cat, torch.hstack, torch.vstack",
-        functions={
-            **{f"torch.{name}": _joined_call for name in ("cat", "concat", "concatenate")},
-            "torch.hstack": _horizontal_call,
-            "torch.vstack": _vertical_call,
-        },
-        output=joined_output,
-        computes=False,
-    )
-)
-
-register(
-    Formula(
-        name="stacking",
-        source="torch.stack",
-        functions={"torch.stack": _joined_call},
-        output=stacked_output,
+        name="padding",
+        source="torch.nn.functional.pad; torch.nn, Padding Layers",
+        modules=tuple(
+            f"{mode}Pad{axes}d"
+            for mode in ("Circular", "Constant", "Reflection", "Replication", "Zero")
+            for axes in (1, 2, 3)
+        ),
+        hyperparameters=("padding", "value"),
+        functions={"F.pad": _pad_call, "torch.constant_pad_nd": _pad_call},
+        output=padded_output,
         computes=False,
     )
 )
 
 
-def _cat_field(op: Op, tensors: list[Reach], dim: int = 0) -> Reach:
-    """Tensors one after the other."""
-    shape = shape_of(op)
-    return concatenated(tensors, axis(dim, len(shape)), shape)
+def _padded(self: TensorRef, padding: Sequence[int], *_: Any) -> tuple[Shape, ...]:
+    """Each size with what is added before and after it."""
+    return padded_output(Use((self.shape,), {"padding": padding}))
 
 
-def _stack_field(op: Op, tensors: list[Reach], dim: int = 0) -> Reach:
-    """Tensors one after the other along a new dimension, which may be one of positions (the steps of a recurrence)."""
-    shape = shape_of(op)
-    dim = axis(dim, len(shape))
-    return concatenated([x.inserted(dim) for x in tensors], dim, shape).moved(shape, lambda part: part.placed(dim))
+def _padded_field(x: Reach, pad: list[int], mode: str) -> Reach:
+    """`pad` holds (before, after) for the last dimension first."""
+    rank = len(x.shape)
+    for position in range(len(pad) // 2):
+        before, after = pad[2 * position : 2 * position + 2]
+        if before or after:
+            dim = rank - 1 - position
+            x = x.slid(dim, taps.padded(x.shape[dim], before, after, mode))
+    return x
 
 
-register_op("aten.cat", output=lambda *args: joined_output(_joined_call(*args)), field=_cat_field, source="torch.cat")
-register_op(
-    "aten.stack", output=lambda *args: stacked_output(_joined_call(*args)), field=_stack_field, source="torch.stack"
-)
-register_op(
-    "aten._stack",
-    output=lambda *args: stacked_output(_joined_call(*args)),
-    field=_stack_field,
-    source="torch.stack",
-)
+def _constant(op: Op, x: Reach, pad: list[int], *_: Any) -> Reach:
+    """A border that depends on nothing."""
+    return _padded_field(x, pad, "constant")
+
+
+def _reflection(op: Op, x: Reach, pad: list[int]) -> Reach:
+    """A border that mirrors the inside."""
+    return _padded_field(x, pad, "reflect")
+
+
+def _replication(op: Op, x: Reach, pad: list[int]) -> Reach:
+    """A border that repeats the edge."""
+    return _padded_field(x, pad, "replicate")
+
+
+_shapes: Callable[..., tuple[Shape, ...]]
+_rule: Rule | NoField
+for _names, _rule, _source in (
+    ("constant_pad_nd", _constant, "constants at the border"),
+    ("reflection_pad1d reflection_pad2d reflection_pad3d", _reflection, "the inside mirrored at the edge"),
+    ("replication_pad1d replication_pad2d replication_pad3d", _replication, "copies of the edge"),
+):
+    register_op(*aten(_names), output=_padded, field=_rule, source=f"torch.nn.functional.pad: {_source}")
 
 
 # --- moved and repeated -------------------------------------------------------------------------------------------
@@ -173,66 +180,63 @@ def _block_field(op: Op, blocks: list[Reach]) -> Reach:
     return concatenated(rows, 0, shape_of(op))
 
 
-register_op("aten.repeat", output=_repeated, field=_repeat_field, source="torch.Tensor.repeat")
-register_op("aten.roll", output=same, field=_roll_field, source="torch.roll")
-register_op("aten.flip", output=same, field=_flip_field, source="torch.flip")
-register_op("aten.rot90", output=_turned, field=_rot90_field, source="torch.rot90")
-register_op("aten.block_diag", output=_block_diagonal, field=_block_field, source="torch.block_diag")
+for _name, _shapes, _rule, _source in (
+    ("repeat", _repeated, _repeat_field, "torch.Tensor.repeat: y[i] = x[i mod n] along each dimension"),
+    ("roll", same, _roll_field, "torch.roll: y[i] = x[(i - shift) mod n]"),
+    ("flip", same, _flip_field, "torch.flip: y[i] = x[n - 1 - i]"),
+    ("rot90", _turned, _rot90_field, "torch.rot90: a transpose and a flip for each quarter turn"),
+    ("block_diag", _block_diagonal, _block_field, "torch.block_diag: matrices along a diagonal, and 0 beside them"),
+):
+    register_op(f"aten.{_name}", output=_shapes, field=_rule, source=_source)
 
 
 # --- copied and masked --------------------------------------------------------------------------------------------
 
 
 def _copy_field(op: Op, target: Reach, source: Reach, *_: Any) -> Reach:
-    """What is copied, broadcast to the target; the target's old contents are gone."""
+    """The source, broadcast to the target, whose old contents are gone."""
     return source.expanded(target.shape)
 
 
 def _triangle_field(op: Op, x: Reach, diagonal: int = 0) -> Reach:
-    """One side of the diagonal of the last two dimensions; nothing is left on the other."""
+    """The elements on one side of the diagonal of the last two dimensions; the others are 0."""
     part = np.tril if "tril" in op.packet else np.triu
     keep = part(np.ones(x.shape[-2:], dtype=np.bool_), diagonal)
     return x.moved(x.shape, lambda whole: _kept(whole, keep))
 
 
 def _kept(part: Bounds, keep: Mask) -> Bounds:
-    """Nothing in place of what a mask over the last two dimensions leaves out."""
+    """Bounds of nothing where a mask over the last two dimensions is False."""
     rank = len(part.dims)
     part = part.completed(rank - 2).completed(rank - 1)
     return Bounds(np.where(keep, part.table, NOTHING), part.dims, part.space).simplified()
 
 
-register_op(*aten("clone _to_copy"), output=same, field=elementwise, source="torch.clone, torch.Tensor.to")
-register_op(*aten("copy(_)"), output=same, field=_copy_field, source="torch.Tensor.copy_")
-register_op(*aten("tril(_) triu(_)"), output=same, field=_triangle_field, source="torch.tril, torch.triu")
-register_op(
-    *aten("masked_fill where"),
-    output=broadcast_tensors,
-    field=elementwise,
-    source="torch.Tensor.masked_fill, torch.where",
-    swallows_nan=True,
-)
-register_op("aten.masked_fill_", output=same, field=elementwise, source="torch.Tensor.masked_fill_", swallows_nan=True)
-register_op(
-    "aten.masked_scatter",
-    output=lambda self, mask, source: broadcast_tensors(self, mask),
-    field=reads_by_data,
-    source="torch.Tensor.masked_scatter: the mask says which element comes next",
-    swallows_nan=True,
-)
-register_op(
-    "aten.masked_scatter_",
-    output=same,
-    field=reads_by_data,
-    source="torch.Tensor.masked_scatter_: the mask says which element comes next",
-    swallows_nan=True,
-)
-register_op(
-    *aten("_to_sparse _to_sparse_csr _to_dense"),
-    output=same,
-    field=NoField("which elements a sparse tensor stores is what its data say"),
-    source="torch.sparse",
-)
+_BY_MASK = "torch.Tensor.masked_scatter: the mask says which element of the source comes next"
+
+for _names, _shapes, _rule, _swallows, _source in (
+    ("clone _to_copy", same, elementwise, False, "torch.clone, torch.Tensor.to: the same elements in new memory"),
+    ("copy(_)", same, _copy_field, False, "torch.Tensor.copy_: the elements of the source, broadcast"),
+    ("tril(_) triu(_)", same, _triangle_field, False, "torch.tril: x_ij where j <= i + diagonal, else 0; triu above"),
+    (
+        "masked_fill where",
+        broadcast_tensors,
+        elementwise,
+        True,
+        "torch.where: one of two elements, as a mask says",
+    ),
+    ("masked_fill_", same, elementwise, True, "torch.Tensor.masked_fill_: a value where the mask is True"),
+    ("masked_scatter", lambda self, mask, _: broadcast_tensors(self, mask), reads_by_data, True, _BY_MASK),
+    ("masked_scatter_", same, reads_by_data, True, _BY_MASK),
+    (
+        "_to_sparse _to_sparse_csr _to_dense",
+        same,
+        NoField("the contents say which elements a sparse tensor stores"),
+        False,
+        "torch.sparse: the elements that are not 0, and where they stand",
+    ),
+):
+    register_op(*aten(_names), output=_shapes, field=_rule, source=_source, swallows_nan=_swallows)
 
 
 # --- checks, which return nothing ---------------------------------------------------------------------------------
@@ -242,11 +246,11 @@ register_op(
     *aten("_assert_async _local_scalar_dense is_same_size _has_same_storage_numel"),
     output=no_result,
     field=NoField("it has no result"),
-    source="torch.Tensor.item, torch._assert_async: what Python code is told is no tensor",
+    source="torch.Tensor.item, torch._assert_async: Python code gets a number, no tensor",
 )
 register_op(
     "aten._functional_assert_async",
     output=lambda self, assert_msg, dep_token: (dep_token.shape,),
     field=NoField("its result is a token that only orders checks"),
-    source="torch._assert_async in a traced program",
+    source="torch._assert_async in a traced program: an empty tensor that keeps checks in order",
 )

@@ -239,24 +239,19 @@ def _pooled_field(op: Op, x: Reach, kernel: Any, stride: Any, padding: Any, dila
 
 
 for _axes in (2, 3):
-    register_op(
-        f"aten.max_pool{_axes}d_with_indices",
-        output=_greatest(_axes),
-        field=_max_field,
-        source=f'torch.nn.MaxPool{_axes}d, "Shape"',
-        work=Work.COMPARISON,
-        operations=_windows,
-        slides=True,
-    )
-    register_op(
-        f"aten.avg_pool{_axes}d",
-        output=_averaged(_axes),
-        field=_average_field,
-        source=f'torch.nn.AvgPool{_axes}d, "Shape"',
-        work=Work.REDUCTION,
-        operations=_windows,
-        slides=True,
-    )
+    for _name, _shapes, _rule, _work, _source in (
+        ("max_pool{}d_with_indices", _greatest(_axes), _max_field, Work.COMPARISON, "the maximum of each window"),
+        ("avg_pool{}d", _averaged(_axes), _average_field, Work.REDUCTION, "the mean of each window"),
+    ):
+        register_op(
+            f"aten.{_name.format(_axes)}",
+            output=_shapes,
+            field=_rule,
+            source=f'torch.nn.MaxPool2d and AvgPool2d, "Shape": {_source} of floor((in + 2p - d(k-1) - 1)/s) + 1',
+            work=_work,
+            operations=_windows,
+            slides=True,
+        )
     register_op(
         f"aten.max_unpool{_axes}d",
         output=_unpooled,

@@ -192,19 +192,19 @@ register_op(
     "aten._thnn_fused_lstm_cell",
     output=_lstm_step,
     field=_step_field,
-    source="torch.nn.LSTMCell, the equations of one step",
+    source="torch.nn.LSTMCell, one step: g = W_i x + b_i + W_h h + b_h, then functions of each feature",
     work=Work.ELEMENTWISE,
 )
 register_op(
     "aten._thnn_fused_gru_cell",
     output=_gru_step,
     field=_step_field,
-    source="torch.nn.GRUCell, the equations of one step",
+    source="torch.nn.GRUCell, one step: g = W_i x + b_i + W_h h + b_h, then functions of each feature",
     work=Work.ELEMENTWISE,
 )
 register_op(
     "aten._pack_padded_sequence",
     output=by_values,
     field=_packed_field,
-    source="torch.nn.utils.rnn.pack_padded_sequence",
+    source="torch.nn.utils.rnn.pack_padded_sequence: the steps of all sequences, one time after the other",
 )

@@ -1,7 +1,8 @@
-"""Reductions (sums, means, extremes, norms) and losses, which are reduced to one number. They count 0 MACs."""
+"""Reductions (sums, means, extremes, norms) and losses. They count 0 MACs."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from cnninspect.ops.registry import Work, aten, register_op
@@ -63,21 +64,18 @@ def _field(op: Op, x: Reach, dim: Any = None, *_: Any, **given: Any) -> Result:
 
 
 def _norm_field(op: Op, x: Reach, order: Any = None, dim: Any = None, *_: Any, **__: Any) -> Result:
-    """Like any reduction; the dimensions come after the order of the norm."""
+    """Every norm sees the dimensions that it is taken over, which come after its order."""
     return reduced_over(op, x, dim)
 
 
 def _mode_field(op: Op, x: Reach, dim: int = -1, *_: Any, **given: Any) -> Result:
-    """Like any reduction, over the last dimension where none is given."""
+    """Every result sees its dimension, the last where none is given."""
     return reduced_over(op, x, given.get("dim", dim))
 
 
 def _kth_field(op: Op, x: Reach, k: int, dim: int = -1, *_: Any) -> Result:
-    """Like any reduction."""
+    """Every result sees its dimension."""
     return reduced_over(op, x, dim)
-
-
-# --- the ops ------------------------------------------------------------------------------------------------------
 
 
 def _trace_field(op: Op, x: Reach) -> Reach:
@@ -87,69 +85,60 @@ def _trace_field(op: Op, x: Reach) -> Reach:
     return stepped(plane, 0, 0, min(height, width), width + 1).reduced([0], op.index).without([0])
 
 
-_SOURCE = "torch, Reduction Ops"
+def _counts_nan(position: int) -> Callable[[Op], bool]:
+    """Whether the order of a norm, at this place among the arguments, is 0: NaN counts as one element that is not 0."""
+    return lambda op: op.args[position : position + 1] == (0,)
 
-register_op(
-    *aten("sum mean prod var std all any count_nonzero logsumexp"),
-    output=_over,
-    field=_field,
-    source=_SOURCE,
-    work=Work.REDUCTION,
-)
-register_op("aten.nansum", output=_over, field=_field, source="torch.nansum", work=Work.REDUCTION, swallows_nan=True)
-register_op(*aten("var_mean std_mean"), output=_over_twice, field=_field, source=_SOURCE, work=Work.REDUCTION)
-register_op(
-    *aten("linalg_vector_norm norm"),
-    output=_vector_norm,
-    field=_norm_field,
-    source="torch.linalg.vector_norm, torch.norm; the norm of order 0 counts NaN as one element",
-    work=Work.REDUCTION,
-    swallows_nan=lambda op: op.args[1:2] == (0,),
-)
-register_op("aten.trace", output=_scalar, field=_trace_field, source="torch.trace", work=Work.REDUCTION)
-register_op(
-    "aten.dist",
-    output=_scalar,
-    field=everything,
-    source="torch.dist; that of order 0 counts NaN as one element",
-    work=Work.REDUCTION,
-    swallows_nan=lambda op: op.args[2:3] == (0,),
-)
-register_op(
-    *aten("_is_all_true _is_any_true"),
-    output=_scalar,
-    field=everything,
-    source="torch.all, torch.any of booleans, as torch.distributions checks its arguments",
-    work=Work.REDUCTION,
-)
-register_op(*aten("amax amin"), output=_over, field=_field, source=_SOURCE, work=Work.COMPARISON)
-register_op(*aten("aminmax _aminmax"), output=_over_twice, field=_field, source=_SOURCE, work=Work.COMPARISON)
-register_op(*aten("max min median"), output=_extreme, field=_field, source=_SOURCE, work=Work.COMPARISON)
-register_op(
-    "aten.nanmedian",
-    output=_extreme,
-    field=_field,
-    source="torch.nanmedian",
-    work=Work.COMPARISON,
-    swallows_nan=True,
-)
-register_op(*aten("argmax argmin"), output=_position, field=_field, source=_SOURCE, work=Work.COMPARISON)
-register_op(
-    "aten.mode",
-    output=_most_frequent,
-    field=_mode_field,
-    source="torch.mode: NaN may be less frequent than a number",
-    work=Work.COMPARISON,
-    swallows_nan=True,
-)
-register_op(
-    "aten.kthvalue",
-    output=_kth,
-    field=_kth_field,
-    source="torch.kthvalue: NaN is larger than any number",
-    work=Work.COMPARISON,
-    swallows_nan=True,
-)
+
+for _names, _shapes, _rule, _swallows, _source in (
+    (
+        "sum mean prod var std all any count_nonzero logsumexp",
+        _over,
+        _field,
+        False,
+        "torch, Reduction Ops: one number of all elements along the dimensions",
+    ),
+    ("nansum", _over, _field, True, "torch.nansum: the sum of the elements that are not NaN"),
+    (
+        "var_mean std_mean",
+        _over_twice,
+        _field,
+        False,
+        "torch.var_mean: sum (x - mean)^2 / (n - correction); mean",
+    ),
+    (
+        "linalg_vector_norm norm",
+        _vector_norm,
+        _norm_field,
+        _counts_nan(1),
+        "torch.linalg.vector_norm: (sum |x|^p)^(1/p); that of order 0 counts the elements that are not 0",
+    ),
+    ("trace", _scalar, _trace_field, False, "torch.trace: the sum of the diagonal"),
+    ("dist", _scalar, everything, _counts_nan(2), "torch.dist: the p-norm of x - y; that of order 0 counts elements"),
+    (
+        "_is_all_true _is_any_true",
+        _scalar,
+        everything,
+        False,
+        "torch.all, torch.any: of booleans, as torch.distributions checks its arguments",
+    ),
+):
+    register_op(*aten(_names), output=_shapes, field=_rule, source=_source, work=Work.REDUCTION, swallows_nan=_swallows)
+for _names, _shapes, _rule, _swallows, _source in (
+    ("amax amin", _over, _field, False, "torch, Reduction Ops: the greatest or least element along the dimensions"),
+    ("aminmax _aminmax", _over_twice, _field, False, "torch.aminmax: the least and the greatest element"),
+    ("max min median", _extreme, _field, False, "torch, Reduction Ops: the greatest, least or middle element"),
+    ("nanmedian", _extreme, _field, True, "torch.nanmedian: the middle one of the elements that are not NaN"),
+    ("argmax argmin", _position, _field, False, "torch.argmax: the place of the greatest element"),
+    ("mode", _most_frequent, _mode_field, True, "torch.mode: the most frequent element, which NaN need not be"),
+    ("kthvalue", _kth, _kth_field, True, "torch.kthvalue: the k-th least element; NaN is larger than any number"),
+):
+    register_op(
+        *aten(_names), output=_shapes, field=_rule, source=_source, work=Work.COMPARISON, swallows_nan=_swallows
+    )
+
+
+# --- losses -------------------------------------------------------------------------------------------------------
 
 
 def _loss(self: TensorRef, target: TensorRef, reduction: int = 1, *_: Any) -> tuple[Shape, ...]:
@@ -184,9 +173,6 @@ def _labels_loss(self: TensorRef, target: TensorRef, reduction: int = 1) -> tupl
 def _alignment_loss(scores: TensorRef, targets: TensorRef, *_: Any) -> tuple[Shape, ...]:
     """[N] losses for scores [T, N, classes], [] without a batch. Source: torch.nn.functional.ctc_loss."""
     return (scores.shape[1:-1],)
-
-
-# --- what an output sees ------------------------------------------------------------------------------------------
 
 
 def _loss_field(op: Op, x: Reach, target: Reach, reduction: int = 1, *_: Any) -> Result:
@@ -232,39 +218,47 @@ def _alignment_field(op: Op, scores: Reach, targets: Reach, *_: Any, **__: Any) 
     return (merged((seen, targets.reduced(dims, op.index).without(dims)), shape_of(op), op.index),)
 
 
-# --- the ops ------------------------------------------------------------------------------------------------------
-
-
-register_op(
-    *aten("mse_loss smooth_l1_loss huber_loss soft_margin_loss"),
-    output=_loss,
-    field=_loss_field,
-    source="torch.nn, Loss Functions: MSELoss, SmoothL1Loss, HuberLoss, SoftMarginLoss",
-    work=Work.REDUCTION,
-)
-register_op(
-    *aten("binary_cross_entropy binary_cross_entropy_with_logits"),
-    output=_weighted_loss,
-    field=_weighted_field,
-    source="torch.nn.BCELoss, torch.nn.BCEWithLogitsLoss",
-    work=Work.REDUCTION,
-)
-register_op(
-    *aten("nll_loss_forward nll_loss2d_forward"),
-    output=_class_loss,
-    field=_class_field,
-    source="torch.nn.NLLLoss",
-    work=Work.REDUCTION,
-)
-for _name, _shapes, _source in (
-    ("multi_margin_loss", _margin_loss, "torch.nn.MultiMarginLoss"),
-    ("multilabel_margin_loss_forward", _labels_loss, "torch.nn.MultiLabelMarginLoss"),
+for _names, _shapes, _rule, _swallows, _source in (
+    (
+        "mse_loss smooth_l1_loss huber_loss soft_margin_loss",
+        _loss,
+        _loss_field,
+        False,
+        "torch.nn, Loss Functions: a function of each pair of elements, its sum or mean",
+    ),
+    (
+        "binary_cross_entropy binary_cross_entropy_with_logits",
+        _weighted_loss,
+        _weighted_field,
+        False,
+        "torch.nn.BCELoss: -w (y log x + (1 - y) log(1 - x)) of each pair of elements",
+    ),
+    (
+        "nll_loss_forward nll_loss2d_forward",
+        _class_loss,
+        _class_field,
+        "torch.nn.NLLLoss: -w_y x_y for target class y",
+    ),
+    (
+        "multi_margin_loss",
+        _margin_loss,
+        _rows_field,
+        True,
+        "torch.nn.MultiMarginLoss: sum_i max(0, margin - x_y + x_i)^p / n for each row; max(0, NaN) is 0",
+    ),
+    (
+        "multilabel_margin_loss_forward",
+        _labels_loss,
+        _rows_field,
+        True,
+        "torch.nn.MultiLabelMarginLoss: sum_ij max(0, 1 - x_y_j + x_i) / n for each row; max(0, NaN) is 0",
+    ),
+    (
+        "_ctc_loss",
+        _alignment_loss,
+        _alignment_field,
+        False,
+        "Graves et al. 2006, section 4.1: all alignments of a sample",
+    ),
 ):
-    register_op(f"aten.{_name}", output=_shapes, field=_rows_field, source=_source, work=Work.REDUCTION)
-register_op(
-    "aten._ctc_loss",
-    output=_alignment_loss,
-    field=_alignment_field,
-    source="torch.nn.CTCLoss; Graves et al. 2006",
-    work=Work.REDUCTION,
-)
+    register_op(*aten(_names), output=_shapes, field=_rule, source=_source, work=Work.REDUCTION, swallows_nan=_swallows)

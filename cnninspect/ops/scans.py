@@ -1,6 +1,6 @@
 """Ops along one dimension: scans, sorting and searching, which count 0 MACs, and Fourier transforms.
 
-How many multiplications a transform takes is the choice of the algorithm: its MACs are unknown, not 0.
+The algorithm decides how many multiplications a transform takes: its MACs are unknown, not 0.
 """
 
 from __future__ import annotations
@@ -55,9 +55,6 @@ def _prefix_field(op: Op, x: Reach, dim: int, **_: Any) -> Result:
     return (x.moved(x.shape, change),) * len(op.outputs)
 
 
-# --- the ops ------------------------------------------------------------------------------------------------------
-
-
 def _search_field(op: Op, boundaries: Reach, values: Any, **_: Any) -> Reach:
     """Each place sees its value and all boundaries of its row."""
     last = len(boundaries.shape) - 1
@@ -66,52 +63,86 @@ def _search_field(op: Op, boundaries: Reach, values: Any, **_: Any) -> Reach:
     return merged((rows, *reaches([values])), shape_of(op), op.index)
 
 
-register_op(
-    *aten("cumsum(_) cumprod(_) logcumsumexp"),
-    output=same,
-    field=_prefix_field,
-    source="torch.cumsum, torch.cumprod, torch.logcumsumexp",
-    work=Work.REDUCTION,
-)
-register_op(
-    *aten("cummax cummin"),
-    output=twice_same,
-    field=_prefix_field,
-    source="torch.cummax, torch.cummin",
-    work=Work.COMPARISON,
-)
-register_op("aten.topk", output=_top, field=_topk_field, source="torch.topk", work=Work.COMPARISON, swallows_nan=True)
-register_op(
-    "aten.sort", output=twice_same, field=_sort_field, source="torch.sort", work=Work.COMPARISON, swallows_nan=True
-)
-register_op(
-    "aten.searchsorted",
-    output=_like_values,
-    field=_search_field,
-    source="torch.searchsorted",
-    work=Work.COMPARISON,
-)
-register_op(
-    "aten.bucketize",
-    output=lambda self, boundaries, **_: _like_values(boundaries, self),
-    field=lambda op, x, boundaries, **_: _search_field(op, boundaries, x),
-    source="torch.bucketize",
-    work=Work.COMPARISON,
-)
-register_op(
-    "aten.bincount",
-    output=by_values,
-    field=reads_by_data,
-    source="torch.bincount: the values say which bin they are counted in",
-    work=Work.REDUCTION,
-)
-register_op(
-    "aten.histc",
-    output=lambda self, bins=100, *_: ((bins,),),
-    field=reads_by_data,
-    source="torch.histc: the values say which bin they are counted in",
-    work=Work.REDUCTION,
-)
+def _found_among(elements: Any, *_: Any, **__: Any) -> tuple[Shape, ...]:
+    """One answer for each element."""
+    return (elements.shape if isinstance(elements, TensorRef) else (),)
+
+
+def _among_field(op: Op, elements: Any, among: Any, *_: Any, **__: Any) -> Result:
+    """Every answer sees its element and all elements that it is looked up among."""
+    parts = [elements] if isinstance(elements, Reach) else []
+    if isinstance(among, Reach):
+        dims = range(len(among.shape))
+        parts.append(among.reduced(dims, op.index).without(dims))
+    return merged(parts, shape_of(op), op.index)
+
+
+# --- the ops ------------------------------------------------------------------------------------------------------
+
+for _names, _shapes, _rule, _work, _swallows, _source in (
+    (
+        "cumsum(_) cumprod(_) logcumsumexp",
+        same,
+        _prefix_field,
+        Work.REDUCTION,
+        False,
+        "torch.cumsum and its like: y_i = x_1 + ... + x_i, the product, the logarithm of the sum of exponentials",
+    ),
+    (
+        "cummax cummin",
+        twice_same,
+        _prefix_field,
+        Work.COMPARISON,
+        False,
+        "torch.cummax: y_i = max(x_1, ..., x_i) and where it stands",
+    ),
+    ("topk", _top, _topk_field, Work.COMPARISON, True, "torch.topk: the k largest of a dimension and where they stand"),
+    ("sort", twice_same, _sort_field, Work.COMPARISON, True, "torch.sort: a dimension in order, and where each stood"),
+    (
+        "searchsorted",
+        _like_values,
+        _search_field,
+        Work.COMPARISON,
+        False,
+        "torch.searchsorted: how many boundaries lie below each value",
+    ),
+    (
+        "bucketize",
+        lambda self, boundaries, **_: _like_values(boundaries, self),
+        lambda op, x, boundaries, **_: _search_field(op, boundaries, x),
+        Work.COMPARISON,
+        False,
+        "torch.bucketize: how many boundaries lie below each value",
+    ),
+    (
+        "isin",
+        _found_among,
+        _among_field,
+        Work.COMPARISON,
+        False,
+        "torch.isin: whether each element equals one of the others",
+    ),
+    (
+        "bincount",
+        by_values,
+        reads_by_data,
+        Work.REDUCTION,
+        False,
+        "torch.bincount: the values say which bin they are counted in",
+    ),
+    (
+        "histc",
+        lambda self, bins=100, *_: ((bins,),),
+        reads_by_data,
+        Work.REDUCTION,
+        False,
+        "torch.histc: the values say which bin they are counted in",
+    ),
+):
+    register_op(*aten(_names), output=_shapes, field=_rule, source=_source, work=_work, swallows_nan=_swallows)
+
+
+# --- Fourier transforms -------------------------------------------------------------------------------------------
 
 
 def _from_real(self: TensorRef, dim: Sequence[int], normalization: int, onesided: bool) -> tuple[Shape, ...]:
@@ -131,15 +162,15 @@ def _field(op: Op, x: Reach, dims: list[int], *_: Any) -> Result:
 
 
 for _names, _shapes, _source in (
-    ("_fft_r2c", _from_real, "torch.fft.rfftn"),
-    ("_fft_c2r", _to_real, "torch.fft.irfftn"),
-    ("_fft_c2c", same, "torch.fft.fftn"),
+    ("_fft_r2c", _from_real, "Y_k = sum_n x_n exp(-2 pi i k n / N) of a real signal, half of it"),
+    ("_fft_c2r", _to_real, "x_n = sum_k Y_k exp(2 pi i k n / N) / N, a real signal of half a spectrum"),
+    ("_fft_c2c", same, "Y_k = sum_n x_n exp(-2 pi i k n / N) of a complex signal"),
 ):
     register_op(
         *aten(_names),
         output=_shapes,
         macs=unknown_macs,
         field=_field,
-        source=_source,
+        source=f"torch.fft, the discrete Fourier transform: {_source}",
         swallows_nan="leaves out products with coefficients that are exactly 0, and NaN with them",
     )

@@ -1,22 +1,107 @@
-"""Parts of a tensor: slices, single indices, splits, diagonals."""
+"""Parts of a tensor (slices, single indices, splits, diagonals), and tensors joined: cat and stack."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from cnninspect.ops.registry import aten, register_op
+from cnninspect.ops.registry import Formula, Use, aten, register, register_op
 from cnninspect.ops.rules import axes, axis, reduced, resized, same, shape_of, stepped
 from cnninspect.receptive.digits import MISSING, Indices
-from cnninspect.receptive.knowledge import NoField, Result
-from cnninspect.receptive.reach import Reach, written
+from cnninspect.receptive.knowledge import NoField, PutBack, Result, Rule
+from cnninspect.receptive.reach import Reach, concatenated, written
 from cnninspect.receptive.taps import Taps
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op, TensorRef
 
-# --- output shapes ------------------------------------------------------------------------------------------------
+# --- tensors joined: cat and stack --------------------------------------------------------------------------------
+
+
+def joined_output(use: Use) -> tuple[Shape, ...]:
+    """The sizes along `dim` added up; an empty one-dimensional tensor joins with anything.
+
+    Source: torch.cat.
+    """
+    shapes = [shape for shape in use.inputs if shape != (0,)] or [(0,)]
+    dim = use["dim"] % len(shapes[0])
+    return ((*shapes[0][:dim], sum(shape[dim] for shape in shapes), *shapes[0][dim + 1 :]),)
+
+
+def stacked_output(use: Use) -> tuple[Shape, ...]:
+    """A new dimension at `dim`, one place per tensor. Source: torch.stack."""
+    dim = use["dim"] % (len(use.input) + 1)
+    return ((*use.input[:dim], len(use.inputs), *use.input[dim:]),)
+
+
+def _joined_call(tensors: Sequence[TensorRef], dim: int = 0, *, axis: int | None = None, **_: Any) -> Use:
+    return Use(tuple(ref.shape for ref in tensors), {"dim": dim if axis is None else axis})
+
+
+def _horizontal_call(tensors: Sequence[TensorRef], **_: Any) -> Use:
+    use = _joined_call(tensors)
+    return Use(tuple(shape or (1,) for shape in use.inputs), {"dim": min(1, max(len(use.input), 1) - 1)})
+
+
+def _vertical_call(tensors: Sequence[TensorRef], **_: Any) -> Use:
+    use = _joined_call(tensors)
+    return Use(tuple((*(1,) * (2 - len(shape)), *shape) for shape in use.inputs), use.hyper)
+
+
+register(
+    Formula(
+        name="concatenation",
+        source="torch.cat: the sizes along dim add up; torch.hstack, torch.vstack",
+        functions={
+            **{f"torch.{name}": _joined_call for name in ("cat", "concat", "concatenate")},
+            "torch.hstack": _horizontal_call,
+            "torch.vstack": _vertical_call,
+        },
+        output=joined_output,
+        computes=False,
+    )
+)
+
+register(
+    Formula(
+        name="stacking",
+        source="torch.stack: a new dimension of one place per tensor",
+        functions={"torch.stack": _joined_call},
+        output=stacked_output,
+        computes=False,
+    )
+)
+
+
+def _cat_field(op: Op, tensors: list[Reach], dim: int = 0) -> Reach:
+    """Tensors one after the other."""
+    shape = shape_of(op)
+    return concatenated(tensors, axis(dim, len(shape)), shape)
+
+
+def _stack_field(op: Op, tensors: list[Reach], dim: int = 0) -> Reach:
+    """Tensors one after the other along a new dimension, which may be one of positions (the steps of a recurrence)."""
+    shape = shape_of(op)
+    dim = axis(dim, len(shape))
+    return concatenated([x.inserted(dim) for x in tensors], dim, shape).moved(shape, lambda part: part.placed(dim))
+
+
+register_op(
+    "aten.cat",
+    output=lambda *args: joined_output(_joined_call(*args)),
+    field=_cat_field,
+    source="torch.cat: tensors one after the other along a dimension",
+)
+register_op(
+    *aten("stack _stack"),
+    output=lambda *args: stacked_output(_joined_call(*args)),
+    field=_stack_field,
+    source="torch.stack: tensors one after the other along a new dimension",
+)
+
+
+# --- parts: output shapes -----------------------------------------------------------------------------------------
 
 
 def _sliced(
@@ -167,40 +252,50 @@ def _diagonal_back(
 # --- the ops ------------------------------------------------------------------------------------------------------
 
 
-register_op("aten.slice", output=_sliced, field=_slice_field, source="Python, slices", put_back=_sliced_back)
-register_op("aten.select", output=_selected, field=_select_field, source="torch.select", put_back=_selected_back)
-register_op(*aten("split unsafe_split"), output=_split, field=_split_field, source="torch.split", put_back=_split_back)
-register_op(
-    *aten("split_with_sizes unsafe_split_with_sizes"),
-    output=_split_with_sizes,
-    field=_split_field,
-    source="torch.split",
-    put_back=_split_back,
-)
-register_op("aten.unbind", output=_unbound, field=_unbind_field, source="torch.unbind", put_back=_unbound_back)
-register_op("aten.diagonal", output=_diagonal, field=_diagonal_field, source="torch.diagonal", put_back=_diagonal_back)
-register_op("aten.diag_embed", output=_diagonal_embedded, field=_diagonal_embedded_field, source="torch.diag_embed")
-register_op(
-    "aten.slice_scatter",
-    output=same,
-    field=lambda op, x, source, *place, **given: _sliced_back(op, 0, x, source, *place, **given),
-    source="torch.slice_scatter",
-)
-register_op(
-    "aten.select_scatter",
-    output=same,
-    field=lambda op, x, source, dim, index: _selected_back(op, 0, x, source, dim, index),
-    source="torch.select_scatter",
-)
-register_op(
-    "aten.diagonal_scatter",
-    output=same,
-    field=lambda op, x, source, *place, **given: _diagonal_back(op, 0, x, source, *place, **given),
-    source="torch.diagonal_scatter",
-)
-register_op(
-    "aten.as_strided_scatter",
-    output=same,
-    field=NoField("it writes in the order of memory, which the trace does not hold"),
-    source="torch.as_strided_scatter",
-)
+_shapes: Callable[..., tuple[Shape, ...]]
+_rule: Rule | NoField
+for _names, _shapes, _rule, _back, _source in (
+    ("slice", _sliced, _slice_field, _sliced_back, "Python, slices: y[i] = x[start + i step]"),
+    ("select", _selected, _select_field, _selected_back, "torch.select: y = x[index], the dimension gone"),
+    ("split unsafe_split", _split, _split_field, _split_back, "torch.split: consecutive parts of one size"),
+    (
+        "split_with_sizes unsafe_split_with_sizes",
+        _split_with_sizes,
+        _split_field,
+        _split_back,
+        "torch.split: consecutive parts of the given sizes",
+    ),
+    ("unbind", _unbound, _unbind_field, _unbound_back, "torch.unbind: x[0], x[1], ... as tensors of their own"),
+    ("diagonal", _diagonal, _diagonal_field, _diagonal_back, "torch.diagonal: y[..., i] = x[..., i, i + offset]"),
+    (
+        "diag_embed",
+        _diagonal_embedded,
+        _diagonal_embedded_field,
+        None,
+        "torch.diag_embed: y[..., i, i + offset] = x[..., i], and 0 beside it",
+    ),
+):
+    register_op(*aten(_names), output=_shapes, field=_rule, source=_source, put_back=_back)
+
+
+def _scattered(back: PutBack) -> Rule:
+    """The rule of an op that returns a copy of a tensor with other contents in a part of it."""
+
+    def rule(op: Op, x: Reach, source: Reach, *place: Any, **given: Any) -> Reach:
+        return back(op, 0, x, source, *place, **given)
+
+    return rule
+
+
+for _name, _rule in (
+    ("slice_scatter", _scattered(_sliced_back)),
+    ("select_scatter", _scattered(_selected_back)),
+    ("diagonal_scatter", _scattered(_diagonal_back)),
+    ("as_strided_scatter", NoField("it writes in the order of memory, which the trace does not hold")),
+):
+    register_op(
+        f"aten.{_name}",
+        output=same,
+        field=_rule,
+        source=f"torch.{_name}: a copy of x with the source in place of a part of it",
+    )

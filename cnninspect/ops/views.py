@@ -209,55 +209,50 @@ def _transposed_back(op: Op, position: int, whole: Reach, part: Reach, first: in
 # --- the ops ------------------------------------------------------------------------------------------------------
 
 
-register_op(
-    *aten("view _unsafe_view _reshape_alias"),
-    output=_viewed,
-    field=_view_field,
-    source="torch.Tensor.view",
-    put_back=_reshaped_back,
-)
-register_op("aten.expand", output=_expanded, field=_expand_field, source="torch.Tensor.expand")
-register_op(*aten("as_strided(_)"), output=_strided, field=_as_strided_field, source="torch.as_strided")
-register_op(
-    "aten.resize_",
-    output=_strided,
-    field=NoField("it keeps elements in the order of memory, which the trace does not hold"),
-    source="torch.Tensor.resize_",
-)
-register_op("aten.permute", output=_permuted, field=_permute_field, source="torch.permute", put_back=_permuted_back)
-register_op(
-    "aten.transpose", output=_transposed, field=_transpose_field, source="torch.transpose", put_back=_transposed_back
-)
-register_op("aten.transpose_", output=_transposed, field=_transpose_field, source="torch.Tensor.transpose_")
-register_op(
-    "aten.t", output=lambda self: (self.shape[::-1],), field=_t_field, source="torch.t", put_back=_transposed_back
-)
-register_op("aten.t_", output=lambda self: (self.shape[::-1],), field=_t_field, source="torch.Tensor.t_")
-register_op(
-    "aten.unsqueeze", output=_unsqueezed, field=_unsqueeze_field, source="torch.unsqueeze", put_back=_reshaped_back
-)
-register_op("aten.unsqueeze_", output=_unsqueezed, field=_unsqueeze_field, source="torch.Tensor.unsqueeze_")
-register_op("aten.squeeze", output=_squeezed, field=_squeeze_field, source="torch.squeeze", put_back=_reshaped_back)
-register_op("aten.squeeze_", output=_squeezed, field=_squeeze_field, source="torch.Tensor.squeeze_")
-register_op("aten.view_as_real", output=_as_real, field=_as_real_field, source="torch.view_as_real")
-register_op("aten.view_as_complex", output=_as_complex, field=_as_complex_field, source="torch.view_as_complex")
-register_op("aten.alias", output=same, field=elementwise, source="torch.Tensor.view_as", put_back=_reshaped_back)
-register_op(
-    "aten.detach",
-    output=same,
-    field=elementwise,
-    source="torch.Tensor.detach",
-    put_back=_reshaped_back,
-    stops_gradient=True,
-)
-register_op(
-    "aten.detach_",
-    output=same,
-    field=elementwise,
-    source="torch.Tensor.detach_",
-    stops_gradient=True,
-)
-register_op("aten.lift", output=same, field=elementwise, source="torch.tensor, under a function transform")
+_ORDER = "it keeps elements in the order of memory, which the trace does not hold"
+
+for _names, _shapes, _rule, _back, _source in (
+    (
+        "view _unsafe_view _reshape_alias",
+        _viewed,
+        _view_field,
+        _reshaped_back,
+        "torch.Tensor.view: the elements in row-major order under another shape",
+    ),
+    ("expand", _expanded, _expand_field, None, "torch.Tensor.expand: a dimension of size 1 repeated without a copy"),
+    ("as_strided(_)", _strided, _as_strided_field, None, "torch.as_strided: y[i, j] = memory[offset + i s_1 + j s_2]"),
+    ("resize_", _strided, NoField(_ORDER), None, "torch.Tensor.resize_: the elements in memory under another size"),
+    ("permute", _permuted, _permute_field, _permuted_back, "torch.permute: the dimensions in another order"),
+    ("transpose", _transposed, _transpose_field, _transposed_back, "torch.transpose: two dimensions swapped"),
+    ("transpose_", _transposed, _transpose_field, None, "torch.transpose: two dimensions swapped"),
+    ("t", lambda self: (self.shape[::-1],), _t_field, _transposed_back, "torch.t: y_ij = x_ji"),
+    ("t_", lambda self: (self.shape[::-1],), _t_field, None, "torch.t: y_ij = x_ji"),
+    ("unsqueeze", _unsqueezed, _unsqueeze_field, _reshaped_back, "torch.unsqueeze: a new dimension of size 1"),
+    ("unsqueeze_", _unsqueezed, _unsqueeze_field, None, "torch.unsqueeze: a new dimension of size 1"),
+    ("squeeze", _squeezed, _squeeze_field, _reshaped_back, "torch.squeeze: dimensions of size 1 taken away"),
+    ("squeeze_", _squeezed, _squeeze_field, None, "torch.squeeze: dimensions of size 1 taken away"),
+    ("view_as_real", _as_real, _as_real_field, None, "torch.view_as_real: the parts of a + ib in a last dimension"),
+    (
+        "view_as_complex",
+        _as_complex,
+        _as_complex_field,
+        None,
+        "torch.view_as_complex: (a, b) in a last dimension as a + ib",
+    ),
+    ("alias", same, elementwise, _reshaped_back, "torch.Tensor.view_as: the same elements under the same shape"),
+    ("lift", same, elementwise, None, "torch.tensor, under a function transform: the same elements"),
+    ("_conj _neg_view", same, elementwise, None, "torch.conj, torch.Tensor.imag: a - ib, -a of each element"),
+):
+    register_op(*aten(_names), output=_shapes, field=_rule, source=_source, put_back=_back)
+for _name, _back in (("detach", _reshaped_back), ("detach_", None)):
+    register_op(
+        f"aten.{_name}",
+        output=same,
+        field=elementwise,
+        source="torch.Tensor.detach: the same elements, outside autograd's graph",
+        put_back=_back,
+        stops_gradient=True,
+    )
 register_op(
     *aten("lift_fresh lift_fresh_copy"),
     output=same,
@@ -265,4 +260,3 @@ register_op(
     source="torch.tensor: the numbers that Python code gave",
     content=lambda op, parts: parts[0].content,
 )
-register_op(*aten("_conj _neg_view"), output=same, field=elementwise, source="torch.conj, torch.Tensor.imag")

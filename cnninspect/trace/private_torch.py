@@ -32,11 +32,15 @@ QUERIES = {
 """Ops that answer a question about a tensor. One that is not listed would be a row of its own."""
 
 READ_INDICES = {
-    "aten.index.Tensor", "aten.index_select.default", "aten.lift_fresh.default", "aten._pack_padded_sequence.default",
+    "aten.index.Tensor", "aten.index_select.default", "aten.gather.default", "aten.take.default",
+    "aten.index_add.default", "aten.index_add_.default", "aten.index_copy.default", "aten.index_copy_.default",
+    "aten.index_fill.int_Scalar", "aten.index_fill_.int_Scalar", "aten.index_fill.int_Tensor",
+    "aten.index_fill_.int_Tensor", "aten.put.default", "aten.put_.default", "aten.lift_fresh.default",
+    "aten._pack_padded_sequence.default",
 }  # fmt: skip
-"""Ops that read elsewhere where an index tensor, or one of lengths, is another; `lift_fresh` makes one of a list.
+"""Ops that read or write where an index tensor, or one of lengths, says; `lift_fresh` makes one of a list.
 
-The receptive field of one that is not listed is unknown.
+With another op the receptive field is unknown wherever the numbers of the index matter.
 """
 
 SCALAR_READ = "aten._local_scalar_dense"

@@ -71,11 +71,26 @@ def test_an_op_without_a_field_says_why(packet: str) -> None:
     assert len(field.why.split()) >= 4
 
 
+def says_more_than_names(source: str) -> bool:
+    """Whether a source cites a year, or says at least two words or a formula beside dotted names and titles."""
+    if re.search(r"\b(19|20)\d\d\b", source):
+        return True
+    _, _, said = source.partition(": ")
+    return len(said.split()) >= 2
+
+
 @pytest.mark.parametrize("packet", OPS)
-def test_a_source_says_where_the_rule_stands(packet: str) -> None:
+def test_a_source_says_where_the_rule_stands_and_what_it_is(packet: str) -> None:
     source = OPS[packet].source
-    assert "documentation of the op" not in source
     assert re.search(r"torch|NumPy|Python|\b(19|20)\d\d\b", source)
+    assert says_more_than_names(source), source
+
+
+@pytest.mark.parametrize(
+    "source", ["torch.renorm", "torch.sin, torch.cos", 'torch.nn.MaxPool2d, "Shape"', "documentation of the op"]
+)
+def test_names_alone_are_no_source(source: str) -> None:
+    assert not says_more_than_names(source)
 
 
 @pytest.mark.parametrize("packet", [packet for packet in OWN if packet.startswith("aten.")])

@@ -109,6 +109,46 @@ INDEXING = [
     Sample("aten.index", lambda x: x[..., torch.tensor([[4, 2], [0, 1]])]),
     Sample("aten.index_select", lambda x: x.index_select(2, torch.tensor([2, 2, 0]))),
     Sample("aten.index_select", lambda x: x.index_select(3, torch.arange(3))),
+    Sample("aten.gather", lambda x: x.gather(3, (torch.arange(24) * 5 % 6).reshape(1, 2, 4, 3))),
+    Sample("aten.take", lambda x: x.take(torch.tensor([[3, 50], [-1, 0]]))),
+    Sample("aten.take", lambda x: x.mean((2, 3), True).expand(1, 2, 5, 6)[:, :1].take(torch.tensor([[3], [20]]))),
+    Sample(
+        "aten.index_copy aten.index_copy_",
+        lambda x: torch.cat(
+            [
+                x.index_copy(2, torch.tensor([3, 0]), mixed(x)[:, :, :2]),
+                x.clone().index_copy_(3, torch.tensor([1]), x[..., 4:5]),
+            ]
+        ),
+    ),
+    Sample(
+        "aten.index_fill aten.index_fill_",
+        lambda x: torch.cat(
+            [
+                x.index_fill(2, torch.tensor([1, 1, 4]), 7.0),
+                x.clone().index_fill_(3, torch.tensor([-1]), 7.0),
+                x.index_fill(3, torch.tensor([0, 2]), x[0, 0, 2, 1]),
+            ]
+        ),
+    ),
+    Sample(
+        "aten.index_add aten.index_add_",
+        lambda x: torch.cat(
+            [
+                x.index_add(2, torch.tensor([1, 1, 4]), x[:, :, 2:]),
+                x.clone().index_add_(3, torch.tensor([0, 5]), x[..., :2], alpha=2),
+            ]
+        ),
+    ),
+    Sample(
+        "aten.put aten.put_",
+        lambda x: torch.cat(
+            [
+                x.put(torch.tensor([7, -1]), x[0, 0, 0, :2]),
+                x.clone().put_(torch.tensor([7, 7, 40]), x[0, 0, :3, 2], accumulate=True),
+            ]
+        ),
+    ),
     Sample("aten.scatter_", lambda x: F.one_hot((x > 50).any(3).long(), 2), marks=(100.0,)),
     Sample("aten.scatter", lambda x: x.scatter(1, (x[:, :1] > 50).long(), 7.0), marks=(60.0, 100.0)),
     Sample(

@@ -10,7 +10,16 @@ ZERO, ON = Tensor((1,), torch.int32, below=1), Tensor((1,), torch.int64, below=2
 ZERO_POINTS = Tensor((3,), torch.int32, below=3)
 _COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 
+_POLYNOMIALS = (
+    *(f"{shifted}chebyshev_polynomial_{kind}" for shifted in ("", "shifted_") for kind in "tuvw"),
+    *("hermite_polynomial_h", "hermite_polynomial_he", "laguerre_polynomial_l", "legendre_polynomial_p"),
+)
+
 SAMPLES: list[OpSample] = [
+    *(op(f"special_{name}", X, (3, 1)) for name in (*_POLYNOMIALS, "zeta")),
+    *(op(name, X, X) for name in ("igamma", "igamma_", "igammac", "igammac_")),
+    *(op(name, X, X) for name in ("logical_and_", "logical_or_", "logical_xor_")),
+    op("logical_not_", X),
     *(op(name, X, (3, 1)) for name in (*_COMPARISONS, "maximum", "minimum", "fmax", "fmin")),
     *(op(f"{name}_", X, 0.5) for name in _COMPARISONS),
     *(op(name, X) for name in ("isnan", "isinf", "isposinf", "isneginf")),
