@@ -1,4 +1,4 @@
-"""An end to every run of foreign code that nobody watches: a limit of ATen ops and of seconds."""
+"""Limits of ATen ops and of seconds for every run of foreign code, so that each of them ends."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class LimitReachedError(BaseException):
 
 @dataclass(frozen=True)
 class Allowance:
-    """What a run may take: ATen ops, seconds in all, and seconds in which Python code runs and no op."""
+    """The most that a run may take: ATen ops, seconds in all, and seconds of Python code between two ops."""
 
     ops: int
     seconds: float = 120
@@ -30,7 +30,7 @@ class Allowance:
 
     @classmethod
     def for_another(cls, trace: Trace, seconds: float = 120) -> Allowance:
-        """What another run of a network may take: a few times as many ops as the first, and some for its loops."""
+        """The limit of another run of a network: four times the ops of the first run, and 1,000 more for loops."""
         return cls(4 * len(trace.ops) + 1000, seconds)
 
 
@@ -89,7 +89,7 @@ class Limit:
 
 
 class _OutOfTimeError(LimitReachedError):
-    """Raised from outside, which cannot pass a message."""
+    """Raised by the watchdog, which can raise a class in another thread but no instance with a message."""
 
     def __str__(self) -> str:
         return "it was ended because it took too long"

@@ -1,4 +1,4 @@
-"""Masks of what turned NaN: made of a tensor, stacked for several runs, and joined for several probes."""
+"""Masks of the elements that turned NaN: made of a tensor, stacked for several runs, joined for several probes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OF_NUMPY = (torch.float16, torch.float32, torch.float64, torch.complex64, torch
 
 
 class CopiesMixedError(Exception):
-    """A tensor of a batched run does not keep the copies apart."""
+    """A tensor of a batched run mixes the copies of the input."""
 
 
 def nan_of(tensor: Tensor) -> Mask | None:
@@ -82,7 +82,7 @@ def _stacked(masks: list[Mask | None]) -> Mask | None:
 
 
 def joined(runs: Sequence[Masks], regions: Sequence[int]) -> Masks:
-    """The masks of runs with so many regions each, one after the other: of the tensors that every run tells about."""
+    """The masks of several runs one after the other, of tensors that all runs have; `regions` counts each run's."""
     if len(runs) == 1:
         return runs[0]
     everywhere = [index for index in runs[0] if all(index in run for run in runs)] if runs else []
@@ -93,7 +93,7 @@ def joined(runs: Sequence[Masks], regions: Sequence[int]) -> Masks:
 
 
 def _one_after_the_other(masks: Sequence[Mask | None], regions: Sequence[int]) -> Mask | None:
-    """The masks of one tensor, each of so many regions; None if one is missing."""
+    """The masks of one tensor in several runs one after the other; None if one is missing."""
     known = [mask for mask in masks if mask is not None]
     if len(known) < len(masks):
         return None

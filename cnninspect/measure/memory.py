@@ -180,7 +180,7 @@ class TrainingMemory:
 
 
 def training_memory(run: Run) -> TrainingMemory:
-    """What a forward and a backward pass of the run's model allocate on the run's device."""
+    """The bytes that a forward and a backward pass of the run's model allocate on the run's device."""
     watch = _StorageWatch()
     kept = []
 
@@ -197,7 +197,7 @@ def training_memory(run: Run) -> TrainingMemory:
 
 
 class _StorageWatch(TorchDispatchMode):
-    """Sums the bytes of the storages that ops make, until each is freed; those that an op finds are not its own."""
+    """Sums the bytes of live storages that ops make; storages first seen as an argument of an op do not count."""
 
     supports_higher_order_operators = True
 

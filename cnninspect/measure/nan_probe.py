@@ -34,7 +34,7 @@ AT_ONCE = 12
 
 @dataclass(frozen=True)
 class Region:
-    """A box in one input, or with `outside` all of the input but the box: first and last index by dimension."""
+    """A box in one input, by first and last index of each dimension; with `outside` all of the input but the box."""
 
     input: str
     first: tuple[int, ...]
@@ -43,15 +43,15 @@ class Region:
 
     @property
     def window(self) -> tuple[slice, ...]:
-        """What selects the box in a tensor."""
+        """The slices of the box."""
         return tuple(slice(first, last + 1) for first, last in zip(self.first, self.last, strict=True))
 
 
 @dataclass(frozen=True)
 class Freeze:
-    """What stays clean at one op: its tensor arguments at `gates`, or the statistics in its first result.
+    """The values that stay clean at one op: its tensor arguments at `gates`, or the statistics in its first result.
 
-    Arguments are counted in order, those that are no tensors left out.
+    `gates` are places among the tensor arguments, in order.
     """
 
     gates: tuple[int, ...] = ()
@@ -62,12 +62,11 @@ class Freeze:
 class Probe:
     """What the probe saw.
 
-    `masks` holds, by the index of the call in the trace, for each tensor that the call returned, which of its elements
-    reacted to each region: [regions, *shape], with size 1 along dimensions where nothing changes. To react is to turn
-    NaN, or to change where the dtype has no NaN. None stands for a tensor that cannot tell, for instance because it
-    holds NaN without our doing. A call that did not happen again is absent. `ended` says in words why a run was ended
-    before the network was through: what it had seen by then counts. `missed` are the ops, by index, at which nothing
-    could be frozen.
+    `masks` holds, by the index of the call in the trace, for each tensor that the call returned, which of its
+    elements reacted to each region: [regions, *shape], with size 1 along dimensions where nothing changes. To react
+    is to turn NaN, or to change where the dtype has no NaN. None stands for a tensor without an answer, for instance
+    one that holds NaN in a clean run too. A call that did not happen again is absent. `ended` says why a run was
+    ended early; the masks up to then count. `missed` are the ops, by index, at which nothing could be frozen.
     """
 
     regions: tuple[Region, ...]
@@ -226,9 +225,9 @@ def _spoiled(name: str, x: Tensor, copies: Sequence[Region | None]) -> Tensor:
 
 
 class Frozen:
-    """Puts clean values in place at the ops of `plan`, by their index in the trace; `missed` are those not met.
+    """Replaces gates and statistics by clean values at the ops of `plan`, by index; `missed` are ops that did not run.
 
-    In a batch of `copies` the first is clean. With a single copy the first run is: its values serve the runs after it.
+    In a batch of `copies` the clean values are those of the first copy, with single copies those of the first run.
     """
 
     def __init__(self, trace: Trace, plan: Mapping[int, Freeze], copies: int):

@@ -1,6 +1,6 @@
-"""What the tensors of a model and its inputs hold, by walking the elements of their storages.
+"""The elements and bytes of a model's tensors and of its inputs, counted place by place in their storages.
 
-Shapes are not looked at: an element that several tensors reach is held once, and one that a tensor repeats is, too.
+An element that several tensors share, or that one tensor repeats, counts once.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Held:
 
 @dataclass(frozen=True)
 class Holdings:
-    """What a run's tensors hold; None where the memory of one cannot be walked.
+    """The elements and bytes of a run's tensors; None where the memory of one cannot be walked.
 
     `of_module` is False for a plain function, which keeps its tensors where nobody can list them; `packed` says that
     layers hold weights that are no tensors, as quantised ones do. `input_bytes`
@@ -48,7 +48,7 @@ class Holdings:
 
 
 def holdings(run: Run) -> Holdings:
-    """What the model holds after the run, and what was handed to it."""
+    """The elements and bytes of the model's tensors after the run, and the bytes of its inputs."""
     input_bytes = sum(tensor.numel() * tensor.element_size() for tensor in leaves((run.args, run.kwargs), Tensor))
     if not isinstance(run.model, nn.Module):
         return Holdings(None, None, None, input_bytes, of_module=False)

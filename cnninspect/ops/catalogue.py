@@ -1,4 +1,4 @@
-"""Everything that is registered, loaded; which layer a module is; and whether it does as it declares.
+"""The catalogue: it loads every family, tells which layer a module is, and whether a subclass does as it declares.
 
 The trace asks `layer_of` of every module that it meets. A Conv2d subclass may declare one stride and use another.
 """
@@ -56,7 +56,7 @@ def load() -> None:
 load()
 
 KNOWLEDGE = Knowledge(rule_of, sequences_of)
-"""What the receptive-field engine is told."""
+"""The answers of the registry to the engine of receptive fields."""
 
 
 def layer_of(module: Any) -> Layer:

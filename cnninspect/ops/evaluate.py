@@ -21,7 +21,7 @@ PACKED = "quantised layers pack their weights: their elements are no parameters 
 
 @dataclass(frozen=True)
 class Why:
-    """Why the numbers of one call are unknown, or a lower bound; for what it calls see there."""
+    """Why the numbers of one call are unknown, or a lower bound; the calls below it have reasons of their own."""
 
     shapes: Reasons = ()
     params: Reasons = ()
@@ -283,7 +283,7 @@ def _container(call: Call, children: list[Estimate], predicted: dict[int, Shape 
 
 
 def _as_declared(call: Call, trace: Trace, whole: Estimate) -> Estimate:
-    """What a layer should be that declares one thing and does another: the numbers of its declaration."""
+    """The numbers that a layer declares, where its forward uses other hyper-parameters than it declares."""
     if not contradictions(call, trace):
         return whole
     formula = MODULES[call.base or ""]

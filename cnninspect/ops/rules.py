@@ -1,4 +1,4 @@
-"""What the rules of many families share: arithmetic of shapes, and field rules in the vocabulary of receptive/.
+"""Shared by the rules of many families: arithmetic of shapes, and field rules in the vocabulary of receptive/.
 
 A field rule takes the op and its arguments, with a Reach for each tensor, and returns the reach of each result.
 """
@@ -182,7 +182,7 @@ def mixed_along(op: Op, x: Reach, *dims: int) -> Result:
 
 
 def _stretched(x: Reach, shape: Shape, like: Reach) -> Reach:
-    """With dimensions of size 1 stretched to `shape`; what their values stand for stays as it is in `like`."""
+    """With dimensions of size 1 stretched to `shape`; positions stay positions and features features, as in `like`."""
     kinds = [
         reduce(meeting, (forms.kind(dim) for forms in like.forms.values()), FEATURE) for dim in range(len(like.shape))
     ]

@@ -1,6 +1,8 @@
-"""Which dimensions of an input are its spatial axes: those that the first ops with an opinion take for positions.
+"""Which dimensions of an input are its spatial axes.
 
-An engine that follows every dimension of the inputs, up to the first such op, tells where each of them has gone.
+The first op that slides a window, or the first recurrent or attention layer, decides: the dimensions that it takes for
+positions are spatial. A second engine, which treats every dimension of the inputs as spatial, traces the dimensions of
+that op's argument back to dimensions of the input.
 """
 
 from __future__ import annotations
@@ -21,12 +23,12 @@ Dims = tuple[int, ...]
 
 
 def of_inputs(trace: Trace, knowledge: Knowledge) -> tuple[dict[str, tuple[Axis, ...]], Reason | None]:
-    """The spatial axes of every input, by its name; and why they may be wrong, where asking an op failed.
+    """The spatial axes of every input, by its name, and a reason to doubt them where the registration of an op failed.
 
-    [N, C, *space] has all dimensions from the third on, unless the ops tell otherwise. A convolution says what it
-    slides over, wherever in the input that lies: the space of [C, H, W] is H and W, that of [N, T, C] which is
-    transposed first is T. A recurrent or attention layer says by `batch_first` which dimension holds its steps.
-    Without these, a product or layer norm over the last of at least three dimensions says that it holds features.
+    By default these are all dimensions from the third on, as in [N, C, *space]. A convolution over other dimensions
+    overrules that: H and W for [C, H, W], T for [N, T, C] that is transposed first. So does a recurrent or attention
+    layer, whose `batch_first` says which dimension holds its steps. Without either, a product or layer norm over the
+    last of at least three dimensions shows that the last one holds features and those before it positions.
     """
     listener = _Listener(trace, knowledge)
     told = listener.told()
@@ -43,7 +45,7 @@ def _usual(ref: TensorRef) -> Dims:
 
 
 class _Listener:
-    """What the ops of a trace say about the dimensions of its inputs."""
+    """Collects, from the ops of a trace, which dimensions of its inputs are positions."""
 
     def __init__(self, trace: Trace, knowledge: Knowledge):
         self.failure: Reason | None = None
@@ -54,7 +56,7 @@ class _Listener:
         self._last = next((op.index for op in reversed(trace.ops) if self._decides(op)), -1)
 
     def told(self) -> dict[str, Dims]:
-        """The axes by the name of the input; those of which nothing is said are absent."""
+        """The spatial dimensions by the name of the input; inputs that no op decides about are absent."""
         told: dict[str, Dims] = {}
         asked = [name for name, ref in self._trace.inputs.items() if self._is_read(ref)]
         for op in self._trace.ops:
@@ -68,7 +70,7 @@ class _Listener:
         return any(ref.value == other.value for op in self._trace.ops for other in op.inputs)
 
     def _settled(self, op: Op, name: str, told: dict[str, Dims]) -> bool:
-        """Note what an op says about an input, and whether no later op will be asked."""
+        """Whether no op after this one will be asked about an input; `told` gets what this op says."""
         if not any(name in self._scout.of(ref).inputs for ref in op.inputs):
             return False
         decides = self._decides(op)
@@ -83,12 +85,12 @@ class _Listener:
         return self._positions(op) > 0 or self._known.sequences(self._trace.calls[op.call]) > 0
 
     def _positions(self, op: Op) -> int:
-        """How many of the last dimensions of its first argument an op takes for positions."""
+        """How many of the last dimensions of an op's first argument are positions to it."""
         known = self._known.op(op)
         return 0 if known is None or known.positions is None else self._asked(op, known.positions, 0)
 
     def _asked(self, op: Op, fact: Callable[[Op], T], otherwise: T) -> T:
-        """What an op's registration says of its arguments; an error in it is noted."""
+        """What an op's registration says, or `otherwise` where it declines or fails; a failure is noted."""
         said = ask(f"the registration of {op.packet}", fact, op)
         if not isinstance(said, Reason):
             return said
@@ -103,14 +105,15 @@ class _Listener:
         return self._steps(self._trace.calls[op.call], name, ref)
 
     def _along(self, ref: TensorRef, name: str, *dims: int) -> set[int]:
-        """The dimensions of an input that some dimensions of a tensor run along."""
+        """The dimensions of an input along which the field moves when an index of one of `dims` does."""
         forms = self._scout.of(ref).forms
         return {axis.dim for axis in forms if axis.input == name and any(map(forms[axis].moves, dims))}
 
     def _slid_over(self, op: Op, name: str, ref: TensorRef) -> Dims | None:
-        """What a convolution slides over, and what was folded into its batch behind the channels.
+        """The input's dimensions that a convolution slides over, and those that were folded into its batch.
 
-        A dimension of size 1, or one that was mixed before, runs along nothing: then what stands at its place counts.
+        A dimension of size 1, or one mixed by an earlier op, moves along none of the input's: then the last dimensions
+        of the input count if their sizes are the same.
         """
         x, count = op.args[0], self._positions(op)
         rank = len(ref.shape)
@@ -123,7 +126,7 @@ class _Listener:
         return tuple(sorted(along | beside)) if along else None
 
     def _steps(self, layer: Call, name: str, ref: TensorRef) -> Dims | None:
-        """What a recurrent or attention layer takes for steps of a sequence; an image is more than these."""
+        """The input's dimension that a recurrent or attention layer takes for steps; None for an image in pieces."""
         sequences = layer.inputs[: self._known.sequences(layer)]
         x = next((one for one in sequences if name in self._scout.of(one).inputs), None)
         if x is None:
@@ -135,7 +138,7 @@ class _Listener:
         return tuple(sorted(along)) if along else (dim,) if x.shape == ref.shape else None
 
     def _hint(self, op: Op, name: str) -> Dims | None:
-        """What follows from which dimension of an input is mixed: the last of at least three holds features."""
+        """The positions of an input whose last dimension an op mixes: all between the first dimension and the last."""
         known = self._known.op(op)
         none: Sequence[tuple[TensorRef, int]] = ()
         pairs = none if known is None or known.features is None else self._asked(op, known.features, none)

@@ -1,4 +1,4 @@
-"""The bounds of every element of a tensor along one input axis, and the few things that ops do to them."""
+"""The bounds of every element of a tensor along one input axis, and how slicing, reshaping and reducing change them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LONGEST_PATTERN = 1024
 
 
 class Space(NamedTuple):
-    """The input axis that bounds are about, as the kind of its own places, and whether they are clipped to it."""
+    """The input axis of some bounds, as the kind of its positions, and whether the bounds end at the image."""
 
     place: int
     clipped: bool
@@ -39,8 +39,8 @@ class Space(NamedTuple):
 class Bounds:
     """Bounds along one input axis: a table, and the digits of each tensor dimension (none for a size of 1).
 
-    A clipped map is exact: taps outside a dimension do not exist. One that is not clipped describes an endless
-    input: constant and periodic places go on beyond the tensor's ends.
+    Clipped bounds are exact: taps outside a dimension do not exist. Bounds that are not clipped are those of an endless
+    input: constant and periodic digits continue beyond the tensor's ends.
     """
 
     table: Table
@@ -76,16 +76,16 @@ class Bounds:
         return self.space.clipped
 
     def holds_features(self, dim: int) -> bool:
-        """Whether a dimension is one of features, or mixes features into places of several axes (a flattened map)."""
+        """Whether a dimension holds features, or features together with positions of several axes (a flattened map)."""
         kinds = [digit.kind for digit in self.dims[dim] if digit.size > 1 and digit.kind != COPY]
         if not kinds or kinds[0] < PLACE:
             return bool(kinds)
         return min(kinds) < PLACE and len({kind for kind in kinds if kind >= PLACE}) > 1
 
     def own(self, dim: int) -> tuple[int, Digits]:
-        """The digits of a dimension that stand for places along this axis, or for parts of such places.
+        """The digits of a dimension from the outermost that holds positions along this axis.
 
-        The first number is the table's axis of the outermost of them.
+        The first number is the table's axis of that digit.
         """
         digits = self.dims[dim]
         start = next((i for i, digit in enumerate(digits) if digit.kind in (PLACE, self.space.place)), len(digits))
@@ -94,11 +94,11 @@ class Bounds:
 
     @property
     def advances(self) -> bool:
-        """Whether the bounds move on without end along some dimension, as they do over a map."""
+        """Whether the bounds advance along some dimension, as they do over the positions of a feature map."""
         return any(own and own[0].step for _, own in map(self.own, range(len(self.dims))))
 
     def dense(self) -> Table:
-        """[2, ...]: `lo` and `-hi` with the tensor's dimensions, of size 1 where nothing varies."""
+        """[2, *shape]: `lo` and `-hi` of every element, with size 1 along dimensions where nothing varies."""
         full = self
         for dim in range(len(self.dims)):
             full = full.completed(dim) if full.varies(dim) else full.resized(dim, 1)
@@ -121,7 +121,7 @@ class Bounds:
         return self.picked(dim, 0).inserted(dim, (Digit(size, 0, kind),) if size > 1 else ())
 
     def picked(self, dim: int, index: int) -> Bounds:
-        """Without dimension `dim`: what stands at `index`."""
+        """The bounds at one index of a dimension, which is gone."""
         axis, table, rest = self.axis(dim), self.table, index
         for position in reversed(range(len(self.dims[dim]))):
             digit = self.dims[dim][position]
@@ -181,7 +181,7 @@ class Bounds:
         return Bounds(table, (*self.dims[:dim], digits, *self.dims[dim + 1 :]), self.space)
 
     def placed(self, dim: int) -> Bounds:
-        """With a dimension marked as one of positions if the bounds move along it in one direction."""
+        """With a dimension marked as positions if the bounds only grow, or only fall, along it."""
         one = self.completed(dim)
         moves = np.diff(one.table * np.array([1, -1]).reshape(2, *(1,) * (one.table.ndim - 1)), axis=self.axis(dim))
         if not moves.any() or ((moves < 0).any() and (moves > 0).any()):

@@ -1,11 +1,13 @@
-"""One position along a tensor dimension as digits, like hours and minutes; and tables of bounds along a digit.
+"""An index along a tensor dimension as mixed-radix digits, and tables of bounds with one axis for each digit.
 
-A dimension of 56 that was split into 8 windows of 7 has two digits, of sizes 8 and 7; bounds that depend on the
-window alone vary along the first only. A table holds bounds, `lo` and `-hi`, so that a hull is a minimum: shape
-[2, ...] with one axis per digit. Along a digit the bounds are
+An index into 56 = 8 windows of 7 elements has two digits: the window (0 to 7) and the place in it (0 to 6). Bounds that
+depend on the window alone need no entries for the second digit.
+
+A table has shape [2, ...]. It holds `lo`, the first input pixel that an element sees, and `-hi`, the negative of the
+last: the hull of several elements is then one minimum. Along a digit a table is
 
 - constant: one entry, step 0;
-- periodic: entry i + period lies `step` input pixels after entry i;
+- periodic: entry i + period stands for bounds `step` pixels after those of entry i;
 - complete: one entry for each value of the digit, step None.
 """
 
@@ -26,7 +28,7 @@ Indices = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 NOTHING = 1 << 29
-"""The bound of an element that depends on no pixel: neutral under the minimum."""
+"""`lo` and `-hi` of an element that depends on no pixel: a minimum with any other bounds leaves those."""
 
 MISSING = -(1 << 30)
 """The index of a tap that does not exist."""
@@ -34,23 +36,23 @@ MISSING = -(1 << 30)
 _LONGEST_PERIOD = 1024
 
 _FEWEST = 4
-"""Entries that make a rule of equal steps: three may stand 10/3 pixels apart and be rounded alike."""
+"""Entries at equal distances that prove a period: three entries 10/3 pixels apart may be rounded to equal distances."""
 
 
 COPY, FEATURE, PLACE = 0, 1, 2
-"""Kinds of digits: expanded, so that every value holds the same elements; batch, channels or heads; positions of a map.
+"""Kinds of digits. COPY: all values hold the same elements, as after `expand`. FEATURE: batch, channels or heads.
 
-PLACE itself stands for positions along several axes at once, PLACE + 1 + index for those along one axis.
+PLACE: positions of a feature map along several input axes at once; PLACE + 1 + index: positions along one input axis.
 """
 
 
 def meeting(a: int, b: int) -> int:
-    """The kind of a digit made of digits of two kinds: positions before features before copies."""
+    """The kind of a digit that combines two: a position if one of them is, else a feature if one is, else a copy."""
     return PLACE if a != b and min(a, b) > PLACE else max(a, b)
 
 
 class Digit(NamedTuple):
-    """`size` values of one kind; `step` in input pixels per table length, as the module says."""
+    """A digit of `size` values; from one period of its table to the next the bounds move by `step` input pixels."""
 
     size: int
     step: int | None
@@ -62,9 +64,9 @@ Digits = tuple[Digit, ...]
 
 
 def lookup(table: Table, axis: int, digit: Digit, indices: Indices) -> Table:
-    """The bounds at `indices`, whose dimensions take the place of `axis`; NOTHING where an index is MISSING.
+    """The bounds at `indices`, whose dimensions replace `axis`; NOTHING where an index is MISSING.
 
-    Indices outside the digit continue a constant or periodic table; a complete one must not be asked for them.
+    Indices outside the digit continue a constant or periodic table. A complete table has no entries outside.
     """
     period = table.shape[axis]
     found: Table = table.take(indices % period, axis)
@@ -118,7 +120,7 @@ def _with_period(table: Table, axis: int, digit: Digit, period: int) -> tuple[Ta
 
 
 def common(first: Table, second: Table, axis: int, a: Digit, b: Digit) -> tuple[Table, Table, Digit]:
-    """Both tables in one form along `axis`, ready for a minimum; complete where they advance differently."""
+    """Both tables with the same period along `axis`, ready for a minimum; complete where their steps differ."""
     kind = meeting(a.kind, b.kind)
     p, q = first.shape[axis], second.shape[axis]
     if a.step is not None and b.step is not None and a.step * q == b.step * p:
@@ -164,7 +166,7 @@ def fuse(table: Table, axis: int, outer: Digit, inner: Digit) -> tuple[Table, Di
 
 
 def continues(outer: Digit, inner: Digit, period: int) -> bool:
-    """Whether an outer digit of one entry goes on where the inner one, of `period` entries, ends."""
+    """Whether the step of an outer digit is what the inner digit, of `period` entries, advances over all its values."""
     if outer.step is None or inner.step is None or inner.size % period:
         return False
     return outer.step * period == inner.step * inner.size
@@ -173,8 +175,8 @@ def continues(outer: Digit, inner: Digit, period: int) -> bool:
 def regrouped(table: Table, axis: int, digits: Sequence[Digit], shape: Shape) -> tuple[Table, tuple[Digits, ...]]:
     """The elements of consecutive digits, the first on `axis`, as dimensions of `shape` in row-major order.
 
-    A digit that crosses the border of a dimension is split there, or fused with the next until it can be. One of size
-    1 (a map of a single position) is kept for a dimension of size 1 at its place.
+    A digit that crosses the border between two dimensions is split there, or first fused with the next digit. A digit
+    of size 1 (a feature map of a single position) stays where a dimension of size 1 stands.
     """
     left, dims, position = list(digits), [], 0
     for size in shape:
@@ -201,14 +203,14 @@ def regrouped(table: Table, axis: int, digits: Sequence[Digit], shape: Shape) ->
 
 
 def _without_ones(table: Table, axis: int, digits: list[Digit], position: int) -> Table:
-    """The table without the digits of size 1 at `position`, which are taken out of `digits`."""
+    """The table without the digits of size 1 at `position`; `digits` loses them too."""
     while digits[position:] and digits[position].size == 1:
         table = lookup(table, axis + position, digits.pop(position), np.asarray(0))
     return table
 
 
 def _joined(table: Table, axis: int, digits: Sequence[Digit]) -> tuple[Table, Digits]:
-    """Adjacent digits of one kind that continue each other, as one."""
+    """Adjacent digits of one kind fused, where the outer one continues the inner one."""
     found = list(digits)
     for position in reversed(range(len(found) - 1)):
         outer, inner = found[position : position + 2]
@@ -228,7 +230,7 @@ def refinement(first: Sequence[Digit], second: Sequence[Digit]) -> Shape | None:
 
 
 def _borders(digits: Sequence[Digit]) -> set[int]:
-    """How many elements lie below each border between digits, both ends included."""
+    """The products of the sizes of the innermost 0, 1, 2... digits."""
     found, below = {1}, 1
     for digit in reversed(digits):
         below *= digit.size
@@ -237,7 +239,7 @@ def _borders(digits: Sequence[Digit]) -> set[int]:
 
 
 def unified(tables: Sequence[Table], axis: int, digits: Sequence[Digit]) -> tuple[list[Table], Digit]:
-    """Several tables with the same entries along `axis`: one period for all, or all complete."""
+    """Several tables with one period along `axis`, or all complete."""
     form, target = tables[0], digits[0]
     for table, digit in zip(tables[1:], digits[1:], strict=True):
         _, other, target = common(form, table, axis, target, digit)

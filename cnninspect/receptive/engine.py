@@ -1,4 +1,4 @@
-"""Walks the ops of a trace in order and computes the reach of every value."""
+"""The engine of receptive fields: it walks the ops of a trace in order and computes the Reach of every value."""
 
 from __future__ import annotations
 
@@ -20,13 +20,12 @@ from cnninspect.trace.records import Op, TensorRef, Trace
 class Engine:
     """The reach of every value of a trace.
 
-    `looked_at` holds, for each axis, the hull (`lo`, `-hi`) of what the network reads at all: of what its first ops
-    with a window see. `made` is the index of the op that made a value. `before` holds earlier contents of tensors
-    written through a view, with the op that ended them.
+    `looked_at` holds, for each axis, `lo` and `-hi` of all pixels that the network reads: the hull over its first ops
+    that slide a window. `made` is the index of the op that made a value. `before` holds, for a tensor that was written
+    through a view, its earlier reaches, each with the op that overwrote it.
 
-    Values that depend on numbers which Python code has read are unknown: see `effects.ReadOut`.
-
-    `doubt` is why the axes may be the wrong ones: then every field is unknown.
+    Values that depend on numbers which Python code has read are unknown: see `effects.ReadOut`. With a `doubt` about
+    the axes every field is unknown, for that reason.
     """
 
     def __init__(
@@ -77,7 +76,7 @@ class Engine:
         return None if seen is None else np.array(seen, dtype=np.int64).reshape(ref.shape)
 
     def _refresh(self, value: int) -> None:
-        """Take a view again from a tensor that was written since, and with it all stale results of the same op."""
+        """Compute anew a view whose tensor was written since it was taken, and all stale results of the same op."""
         if value in self._stale:
             op = self._aliases.views[value].op
             results = self._results(op, latest=True)
@@ -112,7 +111,7 @@ class Engine:
             self._aliases.add(op)
 
     def finish(self, ops: int) -> None:
-        """Note what Python code read after the last of all ops: constants made later may depend on it."""
+        """Note the values that Python code read after the last op: constants made later may depend on them."""
         self._read_out.note(ops, self.of)
 
     def _results(self, op: Op, latest: bool = False) -> list[Reach]:
@@ -127,7 +126,7 @@ class Engine:
         return [self._checked(op, position, found) for position in range(len(op.outputs))]
 
     def _taint(self, op: Op, args: Any, kwargs: Any) -> list[Reach] | None:
-        """What all results share when an argument is not known, or none depends on an input; else None."""
+        """The results where no rule is needed: an argument is unknown, or none depends on an input; else None."""
         parts = [*reaches(args), *reaches(list(kwargs.values()))]
         inputs = frozenset[str]().union(*(part.inputs for part in parts))
         unknown = next((part.unknown for part in parts if part.unknown), None)
@@ -196,7 +195,7 @@ class Engine:
         return tree
 
     def _look(self, source: Reach, result: Reach) -> None:
-        """Note which pixels a window op reads whose source still holds single pixels."""
+        """Add the pixels that a window op reads to `looked_at` if its argument still has one pixel for each element."""
         for axis, forms in result.forms.items():
             if axis in source.forms and not source.forms[axis].endless.table.sum(0).any():
                 hull = forms.strict.table.reshape(2, -1).min(1)
@@ -229,7 +228,7 @@ class Engine:
         return any(self.reaches[ref.value].inputs for ref in refs)
 
     def _write_through(self, op: Op, new: TensorRef) -> list[int]:
-        """Renew what a view was taken from, up to the tensor that owns the storage; the values renewed."""
+        """The values renewed: the tensor that a written view was taken from, that one's own source, and so on."""
         renewed, value = [], new.value
         while value in self._aliases.views:
             view = self._aliases.views[value]

@@ -1,4 +1,4 @@
-"""The bounds of one tensor along one input axis, in the three forms that the report needs."""
+"""Forms: the bounds of one tensor along one input axis, strict, local and endless; and the rule for gates."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from cnninspect.receptive.digits import COPY, FEATURE, NOTHING, Table, meeting
 from cnninspect.report.quantities import Shape
 
 _LARGE = 1 << 18
-"""Entries of a table of pairs from which on it is worth while to look first whether anybody needs them all."""
+"""Entries of a table of pairs from which on it is only computed when it is needed."""
 
 
 class Forms:
     """The bounds along one input axis in three forms.
 
-    `strict` and `local` are exact and clipped to the input; they are one object as long as nothing tells them apart.
-    `endless` is the local one for an input without ends. `cause` is the index of the op that made the strict field
-    global along this axis.
+    `strict` is the whole dependency; `local` leaves out gates and the statistics of normalisation. Both are exact and
+    clipped to the input; they are one object until a gate or statistics tell them apart. `endless` is `local` for an
+    input without ends. `cause` is the index of the op that made the strict field global along this axis.
     """
 
     __slots__ = ("cause", "endless", "local", "strict")
@@ -34,7 +34,7 @@ class Forms:
         return self.strict.varies(dim) or self.endless.varies(dim) or self.local.varies(dim)
 
     def through(self, change: Callable[[Bounds], Bounds]) -> Forms:
-        """Every form changed in the same way."""
+        """`change` applied to every form."""
         strict = change(self.strict)
         local = strict if self.local is self.strict else change(self.local)
         return Forms(strict, local, change(self.endless), self.cause)
@@ -45,7 +45,7 @@ class Forms:
         return self.strict.shape
 
     def made(self) -> Forms:
-        """The same forms with nothing left to compute."""
+        """The same forms, computed."""
         return self
 
     def moves(self, dim: int) -> bool:
@@ -53,15 +53,15 @@ class Forms:
         return self.endless.varies(dim)
 
     def kind(self, dim: int) -> int:
-        """What the values of a dimension stand for."""
+        """The kind of a dimension: positions, features or copies (`digits.PLACE`, `FEATURE`, `COPY`)."""
         return reduce(meeting, (digit.kind for digit in self.endless.dims[dim]), FEATURE)
 
 
 class Pairs(Forms):
-    """The hull of two forms that is made only if somebody asks for the bounds of every element.
+    """The hull of two forms, computed when the bounds of its elements are first read.
 
-    A product of queries and keys has bounds for each pair of tokens, and softmax takes the hull over one of the two
-    right away: a hull of parts, or a part of a hull, is the same in either order.
+    A product of queries and keys has bounds for each pair of tokens; the softmax after it takes the hull over one of
+    the two dimensions. Taking that hull of each part first gives the same bounds and needs no table of pairs.
     """
 
     def __init__(self, first: Forms, second: Forms, cause: int | None):
@@ -90,7 +90,7 @@ class Pairs(Forms):
         return self.parts[0].shape
 
     def made(self) -> Forms:
-        """The same forms with nothing left to compute."""
+        """The same forms, computed."""
         return Forms(self.strict, self.local, self.endless, self.cause)
 
     def varies(self, dim: int) -> bool:
@@ -102,17 +102,17 @@ class Pairs(Forms):
         return any(part.moves(dim) for part in self.parts)
 
     def kind(self, dim: int) -> int:
-        """What the values of a dimension stand for."""
+        """The kind of a dimension: positions, features or copies (`digits.PLACE`, `FEATURE`, `COPY`)."""
         return reduce(meeting, (part.kind(dim) for part in self.parts))
 
     def through(self, change: Callable[[Bounds], Bounds]) -> Forms:
-        """Every form of both parts changed in the same way."""
+        """`change` applied to every form of both parts."""
         first, second = (part.through(change) for part in self.parts)
         return Pairs(first, second, self.cause)
 
 
 def reduced(forms: Forms, dims: tuple[int, ...], by: int) -> Forms:
-    """The hull over dimensions; the op is the cause if positions lie along them and none is left to advance."""
+    """The hull over dimensions. The op `by` is the cause if they held positions and the field advances no longer."""
     found = forms.through(lambda part: part.reduced(dims)).made()
     mixes = forms.cause is None and any(forms.moves(dim) for dim in dims)
     if mixes and not found.endless.advances:
@@ -121,7 +121,7 @@ def reduced(forms: Forms, dims: tuple[int, ...], by: int) -> Forms:
 
 
 def merged(parts: list[Forms], rank: int, by: int, *, lazily: bool = False) -> Forms:
-    """The hull along one axis; the local one without gates. `lazily` leaves a large one of two until it is needed."""
+    """The hull along one axis; the local form leaves gates out. `lazily` puts off a large hull until it is read."""
     if len(parts) == 1:
         return parts[0]
     gates = gates_among(parts, rank)
@@ -139,12 +139,12 @@ def merged(parts: list[Forms], rank: int, by: int, *, lazily: bool = False) -> F
 
 
 def gates_among(parts: list[Forms], rank: int) -> set[int]:
-    """The identities of those that are a gate beside another one of them."""
+    """The ids of the parts that are a gate for another part."""
     return {id(gate) for gate, other in permutations(parts, 2) if _is_gate(gate, other, rank)}
 
 
 def _entries(first: Bounds, second: Bounds) -> int:
-    """How many entries the table of their hull has, about."""
+    """About how many entries the table of their hull has."""
 
     def entries(part: Bounds, dim: int) -> int:
         axis = part.axis(dim)
@@ -156,8 +156,8 @@ def _entries(first: Bounds, second: Bounds) -> int:
 def _is_gate(gate: Forms, other: Forms, rank: int) -> bool:
     """Whether `gate` holds one element for all positions along which `other` moves, computed from all of them.
 
-    Such a factor or summand (squeeze-and-excitation, global context, a mean that is subtracted) tells a position
-    nothing about where things are; papers leave it out of the field.
+    Such a factor or summand (squeeze-and-excitation, global context, a mean that is subtracted) is the same for all
+    positions; papers leave it out of the field.
     """
     # Taps of which none exists but at the border leave an endless field without a place.
     places = _places(other.endless, rank) or _places(other.local, rank)
@@ -177,7 +177,7 @@ def _places(part: Bounds, rank: int) -> list[int]:
 
 
 def covers(table: Table, hull: Table) -> bool:
-    """Whether each element of a table that sees anything sees all of a hull, `lo` and `-hi`."""
+    """Whether each element that depends on any pixel sees all of `hull` (`lo` and `-hi`)."""
     rows = table.reshape(2, -1)
     least = rows.max(1, initial=-NOTHING, where=rows < NOTHING // 2)
     return bool((least <= hull).all())

@@ -1,4 +1,4 @@
-"""Maps of several tensors brought together: merged element by element, concatenated, written into each other."""
+"""Bounds of several tensors brought together: merged element by element, concatenated, one written into another."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from cnninspect.receptive.taps import steps
 
 
 def merged(first: Bounds, second: Bounds) -> Bounds:
-    """The hull of two maps whose shapes broadcast."""
+    """The hull, element by element, of the bounds of two tensors whose shapes broadcast."""
     rank = max(len(first.dims), len(second.dims))
     a, b = aligned(first.padded(rank), second.padded(rank))
     left, right, digits, mixed = a.table, b.table, [], []
@@ -48,7 +48,7 @@ def merged(first: Bounds, second: Bounds) -> Bounds:
 
 
 def _single_value(left: Table, right: Table, axis: int, p: Digit, q: Digit) -> tuple[Table, Table, Digit]:
-    """Tables ready for a minimum along a digit of size 1 that advances in at most one of them, as it is there."""
+    """Two tables and their digit along an axis of size 1 on which at most one of them has a step."""
     if not p.step:
         left = lookup(left, axis, p, np.zeros(1, dtype=np.int64))
     if not q.step:
@@ -57,11 +57,11 @@ def _single_value(left: Table, right: Table, axis: int, p: Digit, q: Digit) -> t
 
 
 def concatenated(maps: Sequence[Bounds], dim: int) -> Bounds:
-    """The maps one after the other along a dimension.
+    """The bounds of tensors one after the other along a dimension.
 
-    Where nothing varies inside blocks of equal size (branches of a concatenation) there is one entry for each block.
+    Where nothing varies inside blocks of equal size (the channels of each branch) a block has one entry.
     """
-    padded = None if maps[0].clipped else _padded_by_nothing(maps, dim)
+    padded = None if maps[0].clipped else _as_padding(maps, dim)
     if padded is not None:
         return padded
     grain = gcd(*(_grain(part, dim) for part in maps))
@@ -76,8 +76,8 @@ def concatenated(maps: Sequence[Bounds], dim: int) -> Bounds:
     return like.replaced(np.expand_dims(table, axis + 1), dim, (digit, inner))
 
 
-def _padded_by_nothing(maps: Sequence[Bounds], dim: int) -> Bounds | None:
-    """The one map that is not empty, gone on beyond its ends like the inside of any padding; None if there are more."""
+def _as_padding(maps: Sequence[Bounds], dim: int) -> Bounds | None:
+    """The only bounds that are not empty, extended past the border as padding does; None if there are several."""
     something = [position for position, part in enumerate(maps) if not is_nothing(part)]
     if len(something) != 1:
         return None
@@ -90,7 +90,7 @@ def _padded_by_nothing(maps: Sequence[Bounds], dim: int) -> Bounds | None:
 
 
 def _blocks(maps: Sequence[Bounds], dim: int, grain: int) -> tuple[Table, Digit, Bounds]:
-    """The concatenation with one entry for each block, its digit, and a map with its other digits."""
+    """The table of a concatenation with one entry for each block, its digit, and bounds with the other digits."""
     kind = reduce(meeting, (digit.kind for part in maps for digit in part.dims[dim]), FEATURE)
     counts = [size_of(part.dims[dim]) // grain for part in maps]
     constant = all(_grain(part, dim) == size_of(part.dims[dim]) > 1 for part in maps)
@@ -136,10 +136,10 @@ def written(whole: Bounds, dim: int, positions: Indices, part: Bounds) -> Bounds
 
 
 def _written_endlessly(whole: Bounds, dim: int, positions: Indices, part: Bounds) -> Bounds | None:
-    """What stands away from the borders after writing one run of positions; None if that depends on the position.
+    """The bounds far from any border after a run of consecutive positions was written; None if there are several.
 
-    A strip at one end changes nothing there. A run that leaves only such strips, or that is the first to fill the
-    tensor, goes on beyond its ends, like the inside of any padding.
+    A strip at one end changes nothing far from the border. A run that fills all but such strips, or that is written
+    into a tensor without bounds, is extended past its ends, as padding does.
     """
     size, count, start = size_of(whole.dims[dim]), len(positions), int(positions[0])
     if (np.diff(positions) != 1).any() or any(d.kind < PLACE or d.step is None for d in part.dims[dim]):
@@ -154,7 +154,7 @@ def _with_size(whole: Bounds, dim: int, size: int) -> tuple[int, ...]:
 
 
 def conformed(maps: list[Bounds], dim: int) -> list[Bounds]:
-    """Maps of equal shape, but for dimension `dim`, with the same digits and table sizes in all other dimensions."""
+    """Bounds of one shape, apart from `dim`, brought to the same digits and table sizes in all other dimensions."""
     if all(_agree(maps[0], other, dim) for other in maps[1:]):
         return maps
     something = [part for part in maps if not is_nothing(part)]
@@ -174,7 +174,7 @@ def conformed(maps: list[Bounds], dim: int) -> list[Bounds]:
 
 
 def _all_aligned(maps: list[Bounds], skip: int) -> list[Bounds]:
-    """Maps with digits of the same sizes in every dimension but `skip`."""
+    """Bounds brought to digits of the same sizes in every dimension but `skip`."""
     first = maps[0]
     for other in maps[1:]:
         first, _ = aligned(first, other, skip)
@@ -187,14 +187,14 @@ def is_nothing(part: Bounds) -> bool:
 
 
 def _nothing_like(like: Bounds, dim: int, part: Bounds) -> Bounds:
-    """`part`, of which nothing depends on any pixel, with the digits of another map in all dimensions but `dim`."""
+    """`part`, of which nothing depends on any pixel, with the digits of other bounds in all dimensions but `dim`."""
     shape = list(like.table.shape)
     shape[like.axis(dim)] = part.table.shape[part.axis(dim)]
     return like.replaced(np.full(shape, NOTHING, dtype=np.int32), dim, part.dims[dim])
 
 
 def _agree(a: Bounds, b: Bounds, skip: int) -> bool:
-    """Whether two maps have the same digits and table sizes in every dimension but `skip`."""
+    """Whether two bounds have the same digits and table sizes in every dimension but `skip`."""
     axis = a.axis(skip)
     rest = axis + len(a.dims[skip])
     same_digits = a.dims[:skip] == b.dims[:skip] and a.dims[skip + 1 :] == b.dims[skip + 1 :]
@@ -207,7 +207,7 @@ def _with_digit(part: Bounds, table: Table, axis: int, digit: Digit) -> Bounds:
 
 
 def aligned(a: Bounds, b: Bounds, skip: int | None = None) -> tuple[Bounds, Bounds]:
-    """Two maps of one rank with digits of the same sizes in every dimension but `skip`."""
+    """Two bounds of one rank brought to digits of the same sizes in every dimension but `skip`."""
     if a.dims == b.dims:
         return a, b
     for dim in range(len(a.dims)):
@@ -229,7 +229,7 @@ def _aligned_dim(a: Bounds, b: Bounds, dim: int) -> tuple[Bounds, Bounds]:
 
 
 def _stretched(part: Bounds, dim: int, like: Digits) -> Bounds:
-    """A dimension of size 1 made as long as another tensor's: all its values are the same element."""
+    """A dimension of size 1 stretched to the digits of another tensor's, as copies of its one element."""
     return part.picked(dim, 0).inserted(dim, tuple(Digit(digit.size, 0, COPY) for digit in like))
 
 

@@ -1,4 +1,4 @@
-"""What the engine is told about ops and layers. It knows none by name: the registry of ops hands it a Knowledge."""
+"""Knowledge: all that the engine asks about ops and layers. It knows none by name; the registry of ops answers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class NoRule(Declined):
 
 
 class ReadByData(NoRule):
-    """With these arguments the op reads where its data say."""
+    """With these arguments the contents of a tensor decide which elements the op reads."""
 
     cause = Cause.READ_BY_DATA
 
@@ -34,7 +34,7 @@ class ReadByData(NoRule):
 
 @dataclass(frozen=True)
 class NoField:
-    """Stands in place of a rule and says why none can tell what the results of an op depend on."""
+    """Stands in place of a rule; `why` says why no rule can tell what the results depend on."""
 
     why: str
 
@@ -45,7 +45,7 @@ def depends_on_nothing(op: Op, *_: Any, **__: Any) -> Result:
 
 
 def reads_by_data(op: Op, *_: Any, **__: Any) -> Result:
-    """ReadByData, always: the op reads, or keeps, what the contents of a tensor say."""
+    """ReadByData, always: the contents of a tensor decide which elements the op reads, or keeps."""
     raise ReadByData
 
 
@@ -54,35 +54,35 @@ class OpKnowledge(Protocol):
 
     @property
     def field(self) -> Rule | NoField:
-        """What each result depends on, or why nobody can say."""
+        """The rule for what each result depends on, or why there is none."""
 
     @property
     def slides(self) -> bool:
-        """Whether a window slides over the first argument: the first such ops tell which pixels are looked at."""
+        """Whether a window slides over the first argument: the first such ops show which pixels the network reads."""
 
     @property
     def put_back(self) -> PutBack | None:
-        """Where the contents of a view stand in the tensor that it was taken from; None if that is not known."""
+        """How new contents of a view change the tensor that it was taken from; None if that is not known."""
 
     @property
     def content(self) -> Callable[[Op, Sequence[Reach]], Indices | None] | None:
-        """The numbers of an index tensor that the op makes of numbers that are known; None for other ops."""
+        """The integers in the result, computed from known integers; None for other ops."""
 
     @property
     def positions(self) -> Callable[[Op], int] | None:
-        """How many of the last dimensions of the first argument the op takes for positions of a map."""
+        """How many of the last dimensions of the first argument are positions of a feature map to the op."""
 
     @property
     def features(self) -> Callable[[Op], Sequence[tuple[TensorRef, int]]] | None:
-        """Arguments, each with the dimension that the op takes for features: it mixes all of it."""
+        """Arguments, each with its dimension of features, which the op mixes as a whole."""
 
 
 @dataclass(frozen=True)
 class Knowledge:
-    """All that the engine is told.
+    """All that the engine asks.
 
-    `op` answers for an op, with None for one that nothing is known about. `sequences` says how many of a call's first
-    arguments are sequences, [T, N, E] or with `batch_first` [N, T, E]: 1 for a recurrent layer, 3 for attention.
+    `op` returns what is known of an op, None for one that nothing is known about. `sequences` says how many of a call's
+    first arguments are sequences, [T, N, E] or with `batch_first` [N, T, E]: 1 for a recurrent layer, 3 for attention.
     """
 
     op: Callable[[Op], OpKnowledge | None]

@@ -1,4 +1,4 @@
-"""What the rules of the ops compute with: the maps of one tensor along every input axis, in all forms."""
+"""Reach, the value that field rules compute with: the bounds of one tensor along every input axis, in three forms."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Axis:
     """One spatial axis of one input.
 
     `input` is the input's name in the trace, `index` counts its spatial axes from 0 (for [N, C, H, W]: 0 is H, 1 is
-    W), `dim` is the input's dimension that it is, `size` its number of pixels.
+    W), `dim` is its dimension of the input, `size` its number of pixels.
     """
 
     input: str
@@ -38,7 +38,7 @@ class Axis:
 class Reach:
     """The forms of one tensor along each input axis that it depends on, and which inputs these are.
 
-    `content` holds the numbers of a constant index tensor where they are known, `why` the reason why the reach is not.
+    `content` holds the numbers of a constant index tensor where the trace has them. `why` says why a reach is unknown.
     """
 
     shape: Shape
@@ -55,7 +55,7 @@ class Reach:
         return self.unknown is None and self.data_dependent is None
 
     def lined(self) -> Reach:
-        """With at least one dimension: ops take a tensor without any for one of a single element."""
+        """With at least one dimension: ops treat a tensor without dimensions as one of a single element."""
         return self if self.shape else self.reshaped((1,))
 
     def varies(self, dim: int) -> bool:
@@ -201,7 +201,7 @@ def reaches(tree: Any) -> Iterator[Reach]:
 
 
 def _input_bounds(shape: Shape, places: Sequence[int], dim: int, *, clipped: bool) -> Bounds:
-    """The map of an input along its dimension `dim`, one of its `places`: each element sees itself."""
+    """The bounds of an input along its dimension `dim`, one of its spatial `places`: each element sees itself."""
     kinds = [PLACE + 1 + places.index(position) if position in places else FEATURE for position in range(len(shape))]
     steps = [(None if clipped else 1) if position == dim else 0 for position in range(len(shape))]
     dims = tuple((Digit(*digit),) for digit in zip(shape, steps, kinds, strict=True))
@@ -211,6 +211,6 @@ def _input_bounds(shape: Shape, places: Sequence[int], dim: int, *, clipped: boo
 
 
 def _empty_bounds(shape: Shape, space: Space) -> Bounds:
-    """The map of a tensor that depends on no pixel."""
+    """The bounds of a tensor that depends on no pixel."""
     dims = tuple((Digit(size, 0, FEATURE),) if size > 1 else () for size in shape)
     return Bounds(np.full((2, *(1 for digits in dims if digits)), NOTHING, dtype=np.int32), dims, space)

@@ -24,7 +24,7 @@ from cnninspect.trace.records import Call, TensorRef
 
 @dataclass(frozen=True, slots=True)
 class AxisField:
-    """The field of a row along one axis; `whole` if every output sees all that the network looks at."""
+    """The field of a row along one axis. `whole`: every output sees all pixels that the network reads."""
 
     size: int | list[int]
     jump: int | str | None
@@ -51,10 +51,10 @@ def row_fields(fields: Fields) -> list[ReceptiveField | None]:
 
 
 def last_map(fields: Fields) -> Call | None:
-    """The last call on the way to the main output, the first that the network returns, whose output still is a map.
+    """The last call whose output is still a feature map, among those that lead to the network's first output.
 
-    In a map every axis has its own dimension. An output whose field is not known stands for the network too if it has
-    enough dimensions for a map: the field of a layer before it would be that of another layer.
+    In a feature map every input axis has a dimension of its own. An output whose field is unknown counts as a map if it
+    has enough dimensions: the field of an earlier layer must not stand in for it.
     """
     trace = fields.trace
     needed = {ref.value for ref in trace.outputs[:1]}
@@ -74,7 +74,7 @@ def _may_be_map(fields: Fields, call: Call) -> bool:
 
 
 def _row(fields: Fields, reach: Reach, ref: TensorRef) -> ReceptiveField | None:
-    """The row of a tensor, which is the result `ref` of some op."""
+    """The field of the tensor `ref`, whose reach is `reach`."""
     if not reach.is_known:
         if not any(axes for name, axes in fields.axes.items() if name in reach.inputs or not reach.inputs):
             return None
@@ -89,7 +89,7 @@ def _row(fields: Fields, reach: Reach, ref: TensorRef) -> ReceptiveField | None:
     cause = _cause(fields, reach, axes)
     found = [along(fields, axis, reach.forms[axis]) for axis in axes]
     if all(one.whole for one in found):
-        return ReceptiveField(status=Status.EXACT, cause=cause or _without_places(fields, ref), image=image)
+        return ReceptiveField(status=Status.EXACT, cause=cause or _first_global(fields, ref), image=image)
     if not all(covers(reach.forms[axis].strict.table, fields.looked_at(axis)) for axis in axes):
         cause = None
     size = tuple(one.size for one in found)
@@ -100,7 +100,7 @@ def _row(fields: Fields, reach: Reach, ref: TensorRef) -> ReceptiveField | None:
 
 
 def axes_of(fields: Fields, reach: Reach) -> tuple[Axis, ...]:
-    """The axes that the row is about: of the first input it depends on, or else of the first that has any."""
+    """The axes of the first input that the row depends on; without any, those of the first input that has axes."""
     spatial = [axes for axes in fields.axes.values() if axes]
     own = [axes for axes in spatial if axes[0] in reach.forms]
     if reach.inputs:
@@ -119,7 +119,7 @@ def along(fields: Fields, axis: Axis, forms: Forms) -> AxisField:
 
 
 def _over_features(part: Bounds) -> Bounds:
-    """The hull over dimensions that hold anything but positions: a feature is what all channels together say."""
+    """The hull over all dimensions but those of positions: the channels of a position together."""
     return part.reduced(filter(part.holds_features, range(len(part.dims))))
 
 
@@ -142,7 +142,7 @@ def _jump(places: Bounds) -> int | str:
 
 
 def _padding(places: Bounds) -> int:
-    """How far the field of the first position reaches out of the image."""
+    """Pixels before the image that the field of the first position covers."""
     first = places
     for _ in places.dims:
         first = first.picked(0, 0)
@@ -151,16 +151,16 @@ def _padding(places: Bounds) -> int:
 
 
 def _cause(fields: Fields, reach: Reach, axes: tuple[Axis, ...]) -> str | None:
-    """The first call that left the strict field of some output without a place along every axis."""
+    """The label of the first call that made the strict field global along every axis."""
     causes = [reach.forms[axis].cause for axis in axes]
     known = [cause for cause in causes if cause is not None]
     return fields.label(max(known)) if len(known) == len(axes) else None
 
 
-def _without_places(fields: Fields, ref: TensorRef) -> str | None:
-    """The first call on the way to `ref` after which every output sees all, where none mixed what had several places.
+def _first_global(fields: Fields, ref: TensorRef) -> str | None:
+    """The label of the first call on the way to `ref` whose every output sees all pixels that the network reads.
 
-    So it is where a map of a single position is flattened: no position is mixed with another, but none is left.
+    For fields that are global though no op mixed positions: a feature map of a single position that is flattened.
     """
     made = fields.engine.made
     seen: set[int] = set()
@@ -174,20 +174,20 @@ def _without_places(fields: Fields, ref: TensorRef) -> str | None:
 
 
 def _is_whole(fields: Fields, ref: TensorRef) -> bool:
-    """Whether every element of a tensor sees all that the network looks at."""
+    """Whether every element of a tensor sees all pixels that the network reads."""
     reach = fields.engine.of(ref)
     return bool(reach.forms) and all(along(fields, axis, forms).whole for axis, forms in reach.forms.items())
 
 
 def _is_map(fields: Fields, reach: Reach) -> bool:
-    """Whether the field moves along a different dimension for each axis of the input that its row is about."""
+    """Whether each axis of the row has a dimension of its own along which the field moves."""
     axes = axes_of(fields, reach) if reach.inputs else ()
     moving = [_moving(reach.forms[axis].endless) for axis in axes if axis.size > 1]
     return bool(moving) and all(moving) and len(frozenset().union(*moving)) == sum(map(len, moving))
 
 
 def _moving(part: Bounds) -> frozenset[int]:
-    """The dimensions of positions along which the field advances, or else differs; a hole is no place to move to."""
+    """The dimensions of positions along which the field advances; if it advances along none, those where it differs."""
     places = [dim for dim in range(len(part.dims)) if not part.holds_features(dim)]
     advancing = frozenset(dim for dim in places if any(digit.step for digit in part.dims[dim]))
     return advancing or frozenset(filter(part.varies, places))

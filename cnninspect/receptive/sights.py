@@ -1,4 +1,4 @@
-"""What one position of a layer's output sees of the input, and how that grows on the way to it."""
+"""The receptive field of one position of a layer's output, and the nested fields of the layers before it."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ MOST_NESTED = 8
 """Regions that can be told apart at a glance."""
 
 _ENOUGH = 2
-"""Stages on the way to a sight that are worth showing without their parts."""
+"""Nested fields that are enough to show: with fewer, the layers inside the stages are shown too."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """What a position sees along one axis; None where it sees nothing.
+    """The field of a position along one axis; None where it depends on no pixel.
 
-    `local` and `strict` lie in the image, as in fields.Field; `endless` is the local one of an input without ends.
-    `whole` says that it sees all that the network looks at: then nothing lies beyond the ends.
+    `local` and `strict` lie in the image, as in fields.Field; `endless` is the local field on an input without ends.
+    `whole`: the position sees all pixels that the network reads, and nothing lies beyond the ends.
     """
 
     axis: Axis
@@ -43,10 +43,10 @@ class Span:
 
 @dataclass(frozen=True)
 class Sight:
-    """What the position `at` of a call's first output sees, all channels together.
+    """The field of the position `at` of a call's first output, all channels together.
 
-    `at` has one index for each dimension of the output that holds positions, whose sizes are `positions`: for
-    [N, C, H, W] row and column, none for a vector of features.
+    `positions` are the sizes of the output's dimensions that hold positions, `at` has an index for each: row and column
+    for [N, C, H, W], none for a vector of features.
     """
 
     call: Call
@@ -56,14 +56,14 @@ class Sight:
 
     @property
     def is_global(self) -> bool:
-        """Whether it sees all of every input that it depends on."""
+        """Whether the position sees all of every input that it depends on."""
         return all(span.whole for span in self.spans)
 
 
 def sight(fields: Fields, call: Call, at: Sequence[int] | None = None) -> Sight:
-    """What a call's output sees at a position, by default at the centre.
+    """The field of a position of a call's output, by default of the centre.
 
-    Raises ValueError, in words, for a position that the output does not have and for a field that is not known.
+    Raises ValueError for a position that the output does not have and for a field that is unknown.
     """
     reach = _known(fields, call)
     places = _places(reach)
@@ -74,9 +74,9 @@ def sight(fields: Fields, call: Call, at: Sequence[int] | None = None) -> Sight:
 
 
 def nested(fields: Fields, goal: Sight) -> list[Sight]:
-    """What the layers on the way to a sight see around its centre: ever more, up to the sight itself.
+    """The fields of the layers that lead to `goal`, around its centre, from small to large; `goal` is the last.
 
-    At most MOST_NESTED: those of whole stages of the network where there are enough of them.
+    At most MOST_NESTED of them: those of whole stages of the network where these are enough.
     """
     growing = _ascending(one for one in _on_the_way(fields, goal) if _is_less(one, goal))
     levels = ([one for one in growing if one.call.depth <= depth] for depth in count(1))
@@ -103,7 +103,7 @@ def _known(fields: Fields, call: Call) -> Reach:
 
 
 def _places(reach: Reach) -> tuple[int, ...]:
-    """The dimensions of positions, none of features: along which some field moves, or would if there were more."""
+    """The dimensions that hold positions: some field moves along them, and they hold no features."""
     return tuple(
         dim
         for dim in range(len(reach.shape))
@@ -150,9 +150,9 @@ def _ends(table: Table, at: Sequence[int]) -> Ends | None:
 
 
 def _on_the_way(fields: Fields, goal: Sight) -> Iterator[Sight]:
-    """One sight for each map that leads to a sight, at the position whose field is centred best.
+    """A sight for each value that leads to `goal`, at the position whose field is centred best on the goal's.
 
-    Of the calls that return the same value the outermost one stands for it.
+    Of the calls that return the same value the outermost is named.
     """
     leading = _leading_to(fields, goal.call)
     tops: dict[int, Call] = {}
@@ -198,7 +198,7 @@ def _extents(one: Sight) -> list[int]:
 
 
 def _is_less(one: Sight, goal: Sight) -> bool:
-    """Whether a sight holds more than a pixel, and less than the goal's; all is more than any field without ends."""
+    """Whether a field holds more than a pixel and less than the goal's; a global one holds more than any other."""
     own, most = _extents(one), _extents(goal)
     if goal.is_global:
         return max(own) > 1 and not one.is_global
@@ -206,7 +206,7 @@ def _is_less(one: Sight, goal: Sight) -> bool:
 
 
 def _ascending(sights: Iterable[Sight]) -> list[Sight]:
-    """Those that hold more than all before them; of several that hold as much, the one least deep in the network."""
+    """The fields that are larger than all before them; of several of one size, the one least deep in the network."""
     kept: list[Sight] = []
     for one in sights:
         if kept and _extents(one) == _extents(kept[-1]):

@@ -1,4 +1,4 @@
-"""Which input positions each output position of an op reads along one dimension.
+"""Taps: the input positions that each output position of an op reads along one dimension.
 
 `n` input positions, `out` output positions, `k` kernel size, `s` stride, `p` padding, `d` dilation.
 """
@@ -48,7 +48,7 @@ class Taps:
         return bool((self.index != MISSING).all())
 
     def over(self, period: int) -> tuple[Indices, int]:
-        """The taps of the first outputs, as many as repeat over inputs with `period`; and how far they advance."""
+        """The taps of one period of outputs over an input of this `period`, and how far the next period lies."""
         assert self.pattern is not None
         rounds = period // gcd(period, self.advance)
         moved = self.pattern + (np.arange(rounds) * self.advance)[:, None, None]

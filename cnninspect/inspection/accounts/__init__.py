@@ -1,4 +1,4 @@
-"""What an account is: numbers for every row and in total, worked out from what both sides found in one run."""
+"""Accounts: further numbers for every row and in total, from the analytic and the measured side of one run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def unchanged(report: Report) -> Report:
 
 @dataclass(frozen=True)
 class Addition:
-    """What an account adds: numbers of each row in the order of the calls, totals, and typed parts of the document.
+    """The results of an account: numbers of each row in the order of the calls, totals, typed parts of the document.
 
     `parts` returns a report with its own fields filled: `lambda report: replace(report, timing=...)`.
     """
@@ -39,7 +39,7 @@ class Addition:
 
 @dataclass(frozen=True)
 class Inspected:
-    """What an account works with: all that both sides found, and what it takes to run the model again."""
+    """The input of an account: the findings of both sides, and the run, so that the model can run again."""
 
     findings: Findings
     run: Run

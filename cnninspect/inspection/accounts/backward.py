@@ -1,4 +1,4 @@
-"""What training adds: multiply-accumulates of the gradients, by formula and in a real backward pass."""
+"""Multiply-accumulates of the gradients, by formula and counted in a real backward pass."""
 
 from __future__ import annotations
 

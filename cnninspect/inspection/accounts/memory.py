@@ -1,6 +1,6 @@
-"""Memory: what layers put out, what is alive at once in inference and in training, what an optimizer keeps.
+"""Memory: bytes of outputs, peaks in inference and in training, and the state of an optimizer.
 
-All are facts of the run or sums over its parameters; on CUDA the allocator's peaks stand beside them.
+All are measured in the run or sums over its parameters; on CUDA the allocator's peaks stand beside them.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def _peak(nbytes: int, allocated: int | None) -> Quantity:
 
 
 def _training_memory(trace: Trace, optimizer: Quantity, peak: Quantity | None) -> Quantity:
-    """All that a device must hold for a training step."""
+    """Bytes that a device holds in a training step: states, inputs, optimizer, activations and gradients."""
     if peak is None:
         return UNKNOWN
     parts = {**held_bytes(trace), "optimizer": optimizer.value, "activations and gradients": peak.value}

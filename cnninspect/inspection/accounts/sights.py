@@ -1,4 +1,4 @@
-"""What one position of a layer sees of the input, and what the layers on the way to it see around its centre."""
+"""The receptive field of one position of a layer, and the nested fields of the layers before it."""
 
 from __future__ import annotations
 

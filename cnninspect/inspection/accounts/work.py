@@ -28,7 +28,7 @@ UNCOUNTED = "no counter measures operations beside multiply-accumulates"
 
 @dataclass(frozen=True)
 class Operations:
-    """The arithmetic that MACs leave out."""
+    """Operations that are no multiply-accumulates."""
 
     needs_kernels: ClassVar[bool] = False
 
@@ -68,7 +68,7 @@ def _unclassified(trace: Trace, tallies: Sequence[Tally]) -> tuple[Uncounted, ..
 
 @dataclass(frozen=True)
 class Conventions:
-    """Every registered counter with its convention, also one that did not run."""
+    """The convention of every registered counter, also of one that did not run."""
 
     needs_kernels: ClassVar[bool] = False
 
@@ -125,7 +125,7 @@ def _row(packet: str, ops: Sequence[Op], counts: Mapping[str, Sequence[Count]]) 
 
 
 def _macs(packet: str, ops: Sequence[Op], counts: Mapping[str, Sequence[Count]]) -> Quantity:
-    """By the op's rule, against every counter."""
+    """The MACs of an op by its rule, judged against every counter."""
     found = [op_macs(op) for op in ops]
     least = sum(number for number in found if not isinstance(number, Reason))
     why = _reasons(found)
@@ -143,7 +143,7 @@ def _macs(packet: str, ops: Sequence[Op], counts: Mapping[str, Sequence[Count]])
 
 
 def _count_of(packet: str, counts: Sequence[Count]) -> Count | None:
-    """What a counter found for one op in all calls; None if it knows no op of this name."""
+    """The count of one op over all calls; None if the counter knows no op of this name."""
     by_op = Counter[str]()
     for count in counts:
         by_op.update({packet: count.by_op[packet]} if packet in count.by_op else {})
