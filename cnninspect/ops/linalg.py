@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -216,6 +217,11 @@ def _pairs(op: Op) -> int:
     return numel(shape_of(op)) * int(op.args[0].shape[-1])
 
 
+def _is_maximum(op: Op) -> bool:
+    """Whether the norm of the differences is that of order inf, their maximum: kernels may take a number before NaN."""
+    return inf in op.args
+
+
 def _last(op: Op) -> Sequence[tuple[TensorRef, int]]:
     """The coordinates of the points stand in the last dimension."""
     return [(op.args[0], -1)]
@@ -228,6 +234,7 @@ register_op(
     source="torch.cdist: the p-norm of a_i - b_j for all pairs of rows",
     work=Work.REDUCTION,
     operations=_pairs,
+    swallows_nan=_is_maximum,
     features=_last,
 )
 register_op(
@@ -245,4 +252,5 @@ register_op(
     source="torch.nn.functional.pdist: the p-norm of a_i - a_j for all pairs of rows, i < j",
     work=Work.REDUCTION,
     operations=_pairs,
+    swallows_nan=_is_maximum,
 )

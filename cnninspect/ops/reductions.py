@@ -237,6 +237,7 @@ for _names, _shapes, _rule, _swallows, _source in (
         "nll_loss_forward nll_loss2d_forward",
         _class_loss,
         _class_field,
+        False,
         "torch.nn.NLLLoss: -w_y x_y for target class y",
     ),
     (
