@@ -194,6 +194,7 @@ for _axes in (2, 3):
         field=reads_by_data,
         source="Graham 2014, Fractional Max-Pooling: random samples say where the windows begin",
         work=Work.COMPARISON,
+        swallows_nan=True,
     )
 for _name, _shapes, _work, _source in (
     (

@@ -269,8 +269,9 @@ register_op(
     *aten("grid_sampler_2d grid_sampler_3d"),
     output=_sampled,
     field=reads_by_data,
-    source="Jaderberg et al. 2015, section 3.3: each output is interpolated where the grid says",
+    source="Jaderberg et al. 2015, section 3.3: each output is interpolated where the grid says; NaN lies outside",
     work=Work.ELEMENTWISE,
+    swallows_nan=True,
 )
 register_op(
     "aten.affine_grid_generator",
