@@ -34,7 +34,11 @@ def check_total(name):
     assert report.totals["macs"].value == independent_macs(name, image["shape"])
 
 
-@pytest.mark.parametrize("name", SPREAD)
+def _sweep_but_every_third(names):
+    return [pytest.param(name, marks=pytest.mark.sweep if index % 3 else ()) for index, name in enumerate(names)]
+
+
+@pytest.mark.parametrize("name", _sweep_but_every_third(SPREAD))
 def test_a_spread_of_families(name):
     assert not unverified(inspect_model(f"timm:{name}"))
 
