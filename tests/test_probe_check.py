@@ -162,6 +162,20 @@ class InPlace(nn.Module):
         return F.avg_pool2d(x.clone().gt_(0.5), 2)
 
 
+class Binomial(nn.Module):
+    """The kernel of torch.binomial waits for ever for a NaN to be small enough."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.binomial(x, torch.full_like(x, 0.5))
+
+
+def test_a_kernel_that_never_ends_with_nan_is_not_begun() -> None:
+    field = inspect_model(Binomial(), (1, 1, 6), probe=True).rows[0].receptive_field
+    assert field is not None
+    assert field.verdict is Verdict.UNKNOWN
+    assert "aten.binomial" in str(field.why)
+
+
 @pytest.mark.parametrize(
     ("model", "expected"), [(FirstSample, {Verdict.MATCH}), (InPlace, {Verdict.MATCH, Verdict.UNKNOWN})]
 )

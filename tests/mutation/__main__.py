@@ -116,7 +116,7 @@ def main() -> int:
     gc.freeze()
     started = time.time()
     with ThreadPoolExecutor(options.workers) as pool:
-        every = networks()
+        every = [network for network in networks() if options.on in network.name]
         found = dict(zip(every, in_child(lambda: baselines(every), seconds=1800), strict=True))
         usable = {network: base for network, base in found.items() if isinstance(base, Baseline)}
         for network, base in found.items():
@@ -164,6 +164,7 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--mutants", type=int, default=600, help="how many, drawn at random; 0 for all")
     parser.add_argument("--networks", type=int, default=10, help="networks per mutant, of those that run its line")
     parser.add_argument("--only", default="", help="mutants whose file, line or function holds this text")
+    parser.add_argument("--on", default="", help="networks whose name holds this text: `network` for whole ones alone")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--all", action="store_true", help="print every mutant, not only the silent ones")
