@@ -52,12 +52,12 @@ def _read(number: Mapping[str, Any]) -> tuple[Any, str]:
 
 
 def compared(before: Numbers, after: Numbers) -> Result:
-    """What became of the numbers."""
+    """What became of the numbers; one that was not there before is none that changed: its row has other sources."""
     found = Result(Outcome.NO_EFFECT)
     for key in dict.fromkeys((*before, *after)):
         (value, verdict), (new, then) = before.get(key, _GONE), after.get(key, _GONE)
         detail = f"{' '.join(map(str, key))}: {value} -> {new}, {verdict} -> {then}"
-        if new != value and then == "match":
+        if new != value and then == "match" and key in before:
             return Result(Outcome.SILENT, detail)
         if (verdict == "match" and (new, then) != (value, verdict)) or then == "differ" != verdict:
             found = Result(Outcome.CAUGHT, detail)

@@ -19,6 +19,7 @@ MATCH = {("", "Conv2d", 0, "macs"): ("100", "match")}
         pytest.param(("99", "match"), Outcome.SILENT, id="another number that keeps its check mark"),
         pytest.param(("99", "differ"), Outcome.CAUGHT, id="another number whose verdict turns"),
         pytest.param(("99", "unknown"), Outcome.CAUGHT, id="another number that says unknown"),
+        pytest.param(("100", "unknown"), Outcome.CAUGHT, id="the same number whose verdict turns"),
     ],
 )
 def test_outcomes(after, outcome):
@@ -27,6 +28,11 @@ def test_outcomes(after, outcome):
 
 def test_a_row_that_is_gone_is_noticed():
     assert compared(MATCH, {}).outcome is Outcome.CAUGHT
+    assert compared({}, MATCH).outcome is Outcome.UNCLAIMED
+
+
+def test_a_change_that_nothing_vouched_for_is_not_called_caught():
+    assert compared({(): ("1", "not_run")}, {(): ("2", "not_run")}).outcome is Outcome.UNCLAIMED
 
 
 def test_every_site_breaks_a_function_that_lives():
