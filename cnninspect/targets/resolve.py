@@ -92,8 +92,9 @@ def _unknown(name: str, candidates: Sequence[Provider], missing: MissingPackage 
         sentences.append("A model from a module is {}:{}.".format(*name.rsplit(".", 1)))
     if missing is not None:
         sentences.append(str(missing))
-    family = re.match(r"[a-zA-Z]*", name)
-    pattern = f" {family[0]}" if near and family and family[0] else ""
+    # Of the nearest name, which exists: the misspelt one would list nothing.
+    family = re.match(r"[a-zA-Z]*", near[0].rpartition(":")[2]) if near else None
+    pattern = f" {family[0]}" if family and family[0] else ""
     return " ".join([*sentences, f"`cnninspect models{pattern}` lists {'more' if near else 'them'}."])
 
 
