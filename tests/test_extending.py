@@ -177,7 +177,7 @@ def test_a_plugin_that_cannot_be_imported_costs_a_note(shell: Shell) -> None:
 
 def test_an_unknown_format_names_the_plugin_that_cannot_be_imported(shell: Shell) -> None:
     done = shell("missing outline", "summary", "lenet5", "--format", "outlien", code=2)
-    assert "'outlien' is not one of table, json, csv, markdown, html, github, junit, outline" in done.stderr
+    assert "'outlien' is not one of table, json, csv, markdown, html, github, junit, latex, outline" in done.stderr
     assert "the plug-in 'missing' (acme.missing) cannot be imported" in done.stderr
 
 

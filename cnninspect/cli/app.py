@@ -16,6 +16,7 @@ import typer
 from typer.main import get_command
 
 from cnninspect.cli.algebra import RankOptions, SettingOptions, SizeOptions, TextOptions
+from cnninspect.cli.explain import ExplainOptions
 from cnninspect.cli.flops import WorkOptions
 from cnninspect.cli.models import models
 from cnninspect.cli.options import (
@@ -201,6 +202,30 @@ def solve(
 
 
 for command in (summary, flops, compare, rf, config):
+Layers = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[LAYER]...", show_default=False, help="Layers by their paths; a container stands for all in it."
+    ),
+]
+
+
+def explain(
+    context: typer.Context,
+    target: Target,
+    run: RunOptions,
+    derivation: ExplainOptions,
+    output: OutputOptions,
+    _common: Common,
+    layers: Layers = None,
+) -> None:
+    """Where every number of a layer comes from: the formula, the numbers put in, the result, the measurement."""
+    from cnninspect.cli.explain import explain_target
+
+    raise typer.Exit(explain_target(target, layers or (), run, derivation, output, context.ensure_object(Session)))
+
+
+for command in (summary, flops, compare, rf, explain, config):
     app.command()(expanded(configured(command)))
 app.command()(expanded(models))
 app.command()(expanded(solve))

@@ -271,9 +271,9 @@ def _python_number(value: Value) -> str:
 
 
 def decimal(value: Value) -> str:
-    """A number for readers: `45,463,084`, `1024`, `15.5`, and `47/3` where decimals have no end."""
+    """A number for readers: `45,463,084`, `15.5`, and `47/3` where decimals have no end."""
     if isinstance(value, int):
-        return f"{value:,}" if abs(value) >= 10_000 else str(value)
+        return f"{value:,}"
     short = f"{float(value):.6g}"
     return short if isinstance(value, float) or Fraction(short) == value else str(value)
 
@@ -304,19 +304,24 @@ TEXT = Notation(
 )
 """Standard notation on one line: `floor((H + 2*p - d*(k - 1) - 1)/s) + 1`."""
 
-_INDEX = re.compile(r"([A-Za-z])(in|out|[a-z]|\d+)?")
+_INDEX = re.compile(r"([A-Za-z])(in|out|[a-z]|\d+)?(?:_([a-z]))?")
 _BRACKETS = {"floor": (r"\left\lfloor ", r" \right\rfloor"), "ceil": (r"\left\lceil ", r" \right\rceil")}
+
+
+DOTS = "..."
+"""What stands for terms that are left out where a sum is shown."""
 
 
 def latex_name(name: str) -> str:
     """`Cin` as C_{\\mathrm{in}}, `kh` as k_{h}; other names upright."""
+    if name == DOTS:
+        return r"\cdots"
     parts = _INDEX.fullmatch(name)
     if parts is None:
         return rf"\mathrm{{{name}}}".replace("_", r"\_")
-    letter, index = parts.groups()
-    if index is None:
-        return str(letter)
-    return f"{letter}_{{{index}}}" if len(index) == 1 else rf"{letter}_{{\mathrm{{{index}}}}}"
+    letter, *indices = parts.groups()
+    index = ",".join(each if len(each) == 1 else rf"\mathrm{{{each}}}" for each in indices if each)
+    return f"{letter}_{{{index}}}" if index else str(letter)
 
 
 def _latex_call(name: str, operands: Sequence[str]) -> str:

@@ -143,16 +143,17 @@ HYPER = {
     "in_features": "Fin", "out_features": "Fout", "in1_features": "Fin1", "in2_features": "Fin2",
     "input_size": "I", "hidden_size": "Hs", "proj_size": "P", "num_layers": "layers",
     "embed_dim": "E", "num_heads": "h", "kdim": "Ek", "vdim": "Ev",
-    "num_embeddings": "V", "embedding_dim": "E", "num_parameters": "C", "normalized_shape": "D",
-    "upscale_factor": "r", "downscale_factor": "r", "scale_factor": "scale", "output_ratio": "ratio",
+    "num_embeddings": "V", "embedding_dim": "E", "num_parameters": "C", "normalized_shape": "F",
+    "upscale_factor": "u", "downscale_factor": "u", "scale_factor": "scale", "output_ratio": "ratio",
 }  # fmt: skip
 """The symbol of every hyper-parameter that has one in the literature; others are called by their own name."""
 
 MEANINGS = {
     "N": "batch", "L": "length", "S": "source length", "T": "time steps",
     "H": "height", "W": "width", "D": "depth",
-    "C": "channels", "F": "features", "E": "embedding features", "h": "heads", "Ev": "features of values",
-    **{symbol: name for name, symbol in HYPER.items() if symbol not in ("C", "E", "D", "h", "Ev")},
+    "C": "channels", "F": "features", "E": "embedding features", "h": "heads", "Ek": "features of keys",
+    "Ev": "features of values", "u": "scale factor",
+    **{symbol: name for name, symbol in HYPER.items() if symbol not in ("C", "E", "F", "h", "Ev", "Ek", "u")},
 }  # fmt: skip
 """What a reader is told that a symbol stands for; `Hin` and the like say it themselves."""
 
@@ -275,6 +276,13 @@ def _dimension_names(use: Use, formula: Formula, shape: Shape, axes: int) -> tup
     names = _BY_RANK.get(len(shape), tuple(f"n{position}" for position in range(1, len(shape) + 1)))
     last = "Fin" if "in_features" in use.hyper else "L" if "num_embeddings" in use.hyper else None
     return (*names[:-1], last) if last and names else names
+
+
+def called_by_rank(shapes: Sequence[Shape]) -> list[tuple[str, ...]]:
+    """The names of the dimensions of tensors that nothing but their rank is known of."""
+    numbered = (tuple(f"n{position}" for position in range(1, len(shape) + 1)) for shape in shapes)
+    found = [_BY_RANK.get(len(shape), other) for shape, other in zip(shapes, numbered, strict=True)]
+    return _numbered_where_different(found, shapes) if len(found) > 1 else found
 
 
 def _numbered_where_different(found: list[tuple[str, ...]], shapes: Sequence[Shape]) -> list[tuple[str, ...]]:

@@ -73,7 +73,7 @@ def inspect(target: Target, options: Options, command: str) -> Report:
         notes=(*notes, *_masks(target, options, run, whole["params"]), *found, *notes_of(findings)),
         verdict=worst(number.verdict for number in (*table, *whole.values())),
     )
-    return _with_accounts(report, findings, run, options) if options.accounts else report
+    return _with_accounts(report, findings, run, reach, options) if options.accounts else report
 
 
 def _measured(
@@ -113,10 +113,10 @@ def _last_field(reach: Fields, fields: Sequence[ReceptiveField | None]) -> Recep
     return ReceptiveField() if last is None or found is None else replace(found, layer=name_of(last))
 
 
-def _with_accounts(report: Report, findings: Findings, run: Run, options: Options) -> Report:
+def _with_accounts(report: Report, findings: Findings, run: Run, reach: Fields, options: Options) -> Report:
     from cnninspect.inspection.accounts import Inspected, extended
 
-    inspected = Inspected(findings, run, options.progress)
+    inspected = Inspected(findings, run, reach, options.progress)
     return extended(report, [account(inspected) for account in options.accounts])
 
 

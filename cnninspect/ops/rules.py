@@ -87,7 +87,7 @@ def broadcast(*shapes: Shape) -> Shape:
         distinct = {size for size in sizes if size != 1}
         if len(distinct) > 1:
             raise NoFormula(f"shapes {shapes} do not broadcast")
-        result.append(distinct.pop() if distinct else 1)
+        result.append(distinct.pop() if distinct else sizes[0])
     return tuple(result)
 
 

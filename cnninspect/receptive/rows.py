@@ -44,7 +44,7 @@ def row_fields(fields: Fields) -> list[ReceptiveField | None]:
         if call.outputs:
             reach = fields.reach(call, call.outputs[0])
             if id(reach) not in known:
-                known[id(reach)] = _row(fields, reach, call.outputs[0])
+                known[id(reach)] = field_of(fields, reach, call.outputs[0])
             row = known[id(reach)]
         rows.append(row)
     return rows
@@ -73,8 +73,8 @@ def _may_be_map(fields: Fields, call: Call) -> bool:
     return 0 < axes < len(call.outputs[0].shape)
 
 
-def _row(fields: Fields, reach: Reach, ref: TensorRef) -> ReceptiveField | None:
-    """The field of the tensor `ref`, whose reach is `reach`."""
+def field_of(fields: Fields, reach: Reach, ref: TensorRef) -> ReceptiveField | None:
+    """The field, as rows print it, of the tensor `ref`, whose reach is `reach`."""
     if not reach.is_known:
         if not any(axes for name, axes in fields.axes.items() if name in reach.inputs or not reach.inputs):
             return None

@@ -36,12 +36,29 @@ _RENDERERS = {
 """File and function of every format."""
 
 _ENDINGS = {
-    ".txt": "table", ".json": "json", ".csv": "csv", ".md": "markdown", ".html": "html", ".htm": "html", ".xml": "junit"
+    ".txt": "table", ".json": "json", ".csv": "csv", ".md": "markdown", ".html": "html", ".htm": "html",
+    ".xml": "junit", ".tex": "latex",
 }  # fmt: skip
 """What a file of this ending holds, where nobody says."""
 
+_DERIVATIONS = {
+    "table": ("explanation", "as_text"),
+    "json": ("explanation", "as_json"),
+    "markdown": ("equations", "as_markdown"),
+    "latex": ("equations", "as_latex"),
+    "html": ("equations", "as_html"),
+}
+"""File and function of every format for an Explanation, which is no table."""
+
 Renderer = Callable[[Document, View], str]
-_ADDED: dict[str, Renderer] = {}
+
+
+def _latex(_document: Document, _view: View) -> str:
+    """ValueError, always: what has no form of its own in LaTeX has none."""
+    raise ValueError("only derivations are written in LaTeX")
+
+
+_ADDED: dict[str, Renderer] = {"latex": _latex}
 
 
 def format_(name: str, *, endings: Sequence[str] = ()) -> Callable[[Renderer], Renderer]:
@@ -87,12 +104,22 @@ def render(
     report: Document, fmt: Format | str = Format.TABLE, *, view: View | None = None, screen: Screen | None = None
 ) -> str:
     """The document in one format, ending in a newline; without `screen`, uncoloured and as wide as it needs to be."""
+    if type(report).__name__ == "Explanation":
+        return _derivations(report, str(getattr(fmt, "value", fmt)), screen or Screen())
     if fmt in _ADDED:
         return _by_plugin(fmt, report, view or View())
     file, function = _RENDERERS[Format(fmt)]
     renderer = getattr(import_module(f"cnninspect.render.{file}"), function)
     text: str = renderer(report, view or View(), screen or Screen())
     return text
+
+
+def _derivations(explanation: Document, fmt: str, screen: Screen) -> str:
+    """An Explanation in one format; OutputError for one that holds no derivations."""
+    if fmt not in _DERIVATIONS:
+        raise OutputError(f"the format {fmt!r} cannot hold derivations. Use {', '.join(_DERIVATIONS)}.")
+    file, function = _DERIVATIONS[fmt]
+    return str(getattr(import_module(f"cnninspect.render.{file}"), function)(explanation, screen))
 
 
 def render_text(report: Document) -> str:

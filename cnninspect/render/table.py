@@ -41,7 +41,7 @@ def written(parts: Page, screen: Screen) -> str:
     """A page as text."""
     table, left_out = _table(parts, screen)
     blocks = [
-        [_paint(_cut(parts.title, screen), Tone.STRONG, screen)],
+        [painted(_cut(parts.title, screen), Tone.STRONG, screen)],
         table,
         _reasons(parts.reasons, screen) if REASON in left_out else [],
         _facts(parts.facts, screen),
@@ -70,7 +70,7 @@ def _table(parts: Page, screen: Screen) -> tuple[list[str], list[str]]:
     heading = tuple(Cell(heading.title, tone=Tone.QUIET) for heading in sheet.headings)
     lines = [_line(cells, sheet.headings, widths, screen) for cells in (heading, *sheet.lines)]
     if left_out:
-        lines.append(_paint(_cut(f" left out at this width: {', '.join(left_out)}", screen), Tone.QUIET, screen))
+        lines.append(painted(_cut(f" left out at this width: {', '.join(left_out)}", screen), Tone.QUIET, screen))
     return lines, left_out
 
 
@@ -117,7 +117,7 @@ def _line(cells: Sequence[Cell], headings: Sequence[Heading], widths: Sequence[i
     texts = []
     for index in range(last + 1):
         padded = _padded(cells[index].text, widths[index], right=headings[index].right)
-        texts.append(_paint(padded.rstrip() if index == last else padded, cells[index].tone, screen))
+        texts.append(painted(padded.rstrip() if index == last else padded, cells[index].tone, screen))
     return " " + (" " * _GAP).join(texts)
 
 
@@ -144,11 +144,12 @@ def _facts(found: Sequence[Fact], screen: Screen) -> list[str]:
             room = max(_SHORTEST_CELL, screen.width - indent)
             below = [line for text in (fact.text, fact.aside) for line in wrap(text, room)]
             parts = [label + below[0], *(" " * indent + line for line in below[1:])]
-        lines += [_paint(part, fact.tone, screen) for part in parts]
+        lines += [painted(part, fact.tone, screen) for part in parts]
     return lines
 
 
-def _paint(text: str, tone: Tone, screen: Screen) -> str:
+def painted(text: str, tone: Tone, screen: Screen) -> str:
+    """The text in the colour of its tone, where the screen shows colours."""
     style = _STYLES.get(tone)
     if not screen.colour or style is None or not text.strip():
         return text

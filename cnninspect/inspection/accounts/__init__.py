@@ -9,6 +9,7 @@ from typing import ClassVar, Protocol, TypeVar
 from cnninspect.inspection.findings import Findings
 from cnninspect.measure.base import Run
 from cnninspect.progress import Progress, silent
+from cnninspect.receptive.fields import Fields
 from cnninspect.report.document import Report
 from cnninspect.report.quantities import Quantity, Unit, worst
 from cnninspect.report.rows import Uncounted
@@ -43,6 +44,7 @@ class Inspected:
 
     findings: Findings
     run: Run
+    reach: Fields
     progress: Progress = silent
 
     @property

@@ -8,8 +8,7 @@ from typing import ClassVar
 
 from cnninspect.errors import UsageError, nearest
 from cnninspect.inspection.accounts import Addition, Inspected
-from cnninspect.ops.catalogue import KNOWLEDGE
-from cnninspect.receptive.fields import Fields, intervals, name_of
+from cnninspect.receptive.fields import Fields, name_of
 from cnninspect.receptive.rows import last_map
 from cnninspect.receptive.sights import Sight as Seen
 from cnninspect.receptive.sights import nested, outermost, sight
@@ -34,7 +33,7 @@ class Sights:
 
         Raises UsageError for a layer or a position that is not there, and for one whose field is not known.
         """
-        fields = intervals(inspected.trace, KNOWLEDGE)
+        fields = inspected.reach
         call = _last(fields) if self.layer is None else _called(self.layer, inspected.trace)
         if call is None and self.at is None:
             return self._study(())

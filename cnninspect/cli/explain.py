@@ -1,0 +1,89 @@
+"""What `explain` does: inspect once, derive what was asked for, write it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+import typer
+
+from cnninspect.checks import exit_code
+from cnninspect.cli.inspection import inspected
+from cnninspect.cli.options import OutputOptions, RunOptions
+from cnninspect.cli.output import view_of, write
+from cnninspect.cli.session import Session
+from cnninspect.errors import UsageError
+from cnninspect.explain.document import Level
+from cnninspect.files import check_writable
+from cnninspect.report.document import Report
+
+if TYPE_CHECKING:
+    from cnninspect.inspection.accounts import Account, Addition, Inspected
+
+COMMAND = "explain"
+FORMATS = ("table", "json", "markdown", "latex", "html")
+
+
+@dataclass(frozen=True)
+class ExplainOptions:
+    """What is said of each layer."""
+
+    level: Annotated[
+        Level | None,
+        typer.Option(
+            help="The formulas and their numbers, or also every symbol and source; full where LAYER is given.",
+            rich_help_panel="Derivation",
+            show_default=False,
+        ),
+    ] = None
+
+
+class Kept:
+    """An account that adds nothing: it keeps what both sides found for the derivations."""
+
+    needs_kernels: ClassVar[bool] = False
+    found: Inspected
+
+    def __call__(self, inspected: Inspected) -> Addition:
+        """Nothing."""
+        from cnninspect.inspection.accounts import Addition
+
+        self.found = inspected
+        return Addition()
+
+
+def explain_target(
+    target: str,
+    layers: Sequence[str],
+    run: RunOptions,
+    options: ExplainOptions,
+    output: OutputOptions,
+    session: Session,
+) -> int:
+    """Write the derivations of the layers, by default of all, and return the exit code."""
+    check_format(output.format)
+    view = view_of(output, "summary")
+    check_writable(output.output)
+    report, kept = with_findings(target, run, session)
+    from cnninspect.explain.explanation import explained
+
+    document = explained(report, kept.reach, layers, options.level, view)
+    write(document, output, view)
+    return exit_code(report, strict=output.strict)
+
+
+def check_format(name: str) -> None:
+    """UsageError for a format that holds no derivations, before a model is built."""
+    if name not in FORMATS:
+        raise UsageError(f"--format {name} cannot hold derivations. Use {', '.join(FORMATS[:-1])} or {FORMATS[-1]}.")
+
+
+def with_findings(target: str, run: RunOptions, session: Session) -> tuple[Report, Inspected]:
+    """The report on TARGET, and what both sides found in the same run."""
+    kept = Kept()
+
+    def accounts() -> Sequence[Account]:
+        return [kept]
+
+    return inspected(target, run, session, COMMAND, accounts), kept.found

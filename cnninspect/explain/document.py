@@ -1,0 +1,173 @@
+"""What `explain` says, as plain data: for each layer the derivation of every number, and the sums of the network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from fractions import Fraction
+from typing import Any
+
+from cnninspect.explain.expression import PYTHON, Expression, Value, substituted, symbols, written
+from cnninspect.report.document import Document
+from cnninspect.report.json_form import SCHEMA_VERSION
+from cnninspect.report.json_rows import plain
+from cnninspect.report.quantities import Verdict
+from cnninspect.report.rows import RowId
+
+
+class Level(str, Enum):
+    """How much is said: the formula with its numbers, or also every step, the symbols and the sources."""
+
+    SHORT = "short"
+    FULL = "full"
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A number and how it is worked out: `name` is what stands left of the equals sign."""
+
+    name: str
+    tree: Expression
+    value: Value
+
+    def to_json(self) -> dict[str, Any]:
+        """The formula with names and with numbers, each an expression that Python evaluates, and its value."""
+        return {
+            "symbolic": written(self.tree, PYTHON),
+            "substituted": written(substituted(self.tree), PYTHON),
+            "value": _plain(self.value),
+        }
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """One number of a layer.
+
+    `quantity` is its name in the JSON, `axis` that of an output size or a field, `output` which of several outputs.
+    `formula` is None where none gives the number; `words` then say where it comes from, or why it is unknown. `parts`
+    are what the formula is the sum of (weight and bias), `jump` goes with a receptive field.
+    """
+
+    quantity: str
+    name: str
+    value: Any
+    formula: Formula | None = None
+    axis: int | None = None
+    output: int = 0
+    measured: Mapping[str, Any] = field(default_factory=dict)
+    verdict: Verdict = Verdict.NOT_RUN
+    source: str = ""
+    words: str = ""
+    parts: tuple[Formula, ...] = ()
+    jump: Formula | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The contract's derivation."""
+        found = {"symbolic": None, "substituted": None} if self.formula is None else self.formula.to_json()
+        return {
+            "quantity": self.quantity,
+            **({} if self.axis is None else {"axis": self.axis}),
+            **({"output": self.output} if self.output else {}),
+            "name": self.name,
+            **found,
+            "value": plain(self.value),
+            "measured": plain(self.measured),
+            "verdict": self.verdict.value,
+            "source": self.source,
+            **({"words": self.words} if self.words else {}),
+            **({"parts": {part.name: part.to_json() for part in self.parts}} if self.parts else {}),
+            **({} if self.jump is None else {"jump": self.jump.to_json()}),
+        }
+
+
+@dataclass(frozen=True)
+class Aside:
+    """Something worth knowing about a layer beside its numbers, with the formula it follows from."""
+
+    words: str
+    formula: Formula | None = None
+
+
+@dataclass(frozen=True)
+class Term:
+    """A symbol of the formulas: its value and what it stands for."""
+
+    name: str
+    value: Value
+    meaning: str
+
+
+@dataclass(frozen=True)
+class LayerDerivation:
+    """All that is derived of one row; `terms` are the symbols of its formulas, `reason` how the formula is meant."""
+
+    row: RowId
+    derivations: tuple[Derivation, ...]
+    terms: tuple[Term, ...] = ()
+    asides: tuple[Aside, ...] = ()
+    where: str | None = None
+
+    def of(self, quantity: str) -> list[Derivation]:
+        """The derivations of one quantity, in order."""
+        return [each for each in self.derivations if each.quantity == quantity]
+
+    @property
+    def names(self) -> dict[str, Value]:
+        """The value of every name in the formulas, results of other formulas (`Hout`) included."""
+        found = [formula for each in self.derivations for formula in (each.formula, *each.parts, each.jump)]
+        return names_in(*found, *(aside.formula for aside in self.asides))
+
+    def to_json(self) -> dict[str, Any]:
+        """The contract's layer."""
+        return {
+            "path": self.row.path,
+            "call": self.row.call,
+            "kind": self.row.kind,
+            "functional": self.row.functional,
+            "names": {name: _plain(value) for name, value in self.names.items()},
+            "derivations": [each.to_json() for each in self.derivations],
+            **({"asides": [_aside_to_json(each) for each in self.asides]} if self.asides else {}),
+            **({} if self.where is None else {"where": self.where}),
+        }
+
+
+def _plain(value: Value) -> int | float | str:
+    """A number as JSON holds it: a fraction as a word, as jumps are written."""
+    return str(value) if isinstance(value, Fraction) else value
+
+
+def _aside_to_json(aside: Aside) -> dict[str, Any]:
+    return {"words": aside.words, **({} if aside.formula is None else aside.formula.to_json())}
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Explanation(Document):
+    """The derivations of some layers, and with all of them the totals as sums."""
+
+    layers: tuple[LayerDerivation, ...]
+    totals: tuple[Derivation, ...] = ()
+    level: Level = Level.SHORT
+
+    def to_dict(self) -> dict[str, Any]:
+        """The contract's JSON document as plain data."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "command": self.command,
+            "tool": dict(self.tool),
+            "target": plain(self.target),
+            "run": plain(self.run),
+            "layers": [layer.to_json() for layer in self.layers],
+            "totals": [each.to_json() for each in self.totals],
+            "notes": list(self.notes),
+            "verdict": self.verdict.value,
+        }
+
+
+def names_in(*formulas: Formula | None) -> dict[str, Value]:
+    """The symbols of formulas, in the order in which a reader meets them."""
+    found: dict[str, Value] = {}
+    for each in formulas:
+        if each is not None:
+            found.update({name: value for name, value in symbols(each.tree).items() if name not in found})
+    return found

@@ -1,0 +1,212 @@
+"""The explanation of a network: which layers are meant, their derivations, and the totals as the sums they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+from cnninspect.errors import UsageError, nearest
+from cnninspect.explain.document import Aside, Derivation, Explanation, Formula, LayerDerivation, Level
+from cnninspect.explain.expression import (
+    ONE,
+    ZERO,
+    Expression,
+    Operation,
+    Symbol,
+    evaluate,
+    plus,
+    quotient,
+    substituted,
+    times,
+)
+from cnninspect.explain.fields import Run
+from cnninspect.explain.layers import container_derivation, layer_derivation, sum_of
+from cnninspect.receptive.fields import Fields
+from cnninspect.report.document import Report
+from cnninspect.report.quantities import Quantity
+from cnninspect.report.rows import ReceptiveField, Row
+from cnninspect.report.selection import View, fits_depth, fits_ops
+
+
+def explained(
+    report: Report, fields: Fields, layers: Sequence[str] = (), level: Level | None = None, view: View | None = None
+) -> Explanation:
+    """The derivations of the layers that are named, by default of all and of the totals.
+
+    `report` and `fields` are of one run. A container's name stands for all that is in it. Raises UsageError for a name
+    that no layer has.
+    """
+    shown = _named(report.rows, layers) if layers else _all(report.rows, view or View())
+    run = Run.of(fields)
+    derived = tuple(_derived(index, report, run) for index in shown)
+    return Explanation(
+        command="explain",
+        tool=report.tool,
+        target=report.target,
+        run=report.run,
+        uncounted=report.uncounted,
+        notes=report.notes,
+        verdict=report.verdict,
+        layers=derived,
+        totals=() if layers else tuple(_totals(report, derived, sum(fields.trace.unread.values()))),
+        level=level or (Level.FULL if len(shown) == 1 else Level.SHORT),
+    )
+
+
+def _derived(index: int, report: Report, run: Run) -> LayerDerivation:
+    row = report.rows[index]
+    if not row.leaf:
+        return container_derivation(row, list(_leaves(index, report.rows)))
+    found = layer_derivation(row, run.trace.calls[index], run)
+    return replace(found, asides=(*found.asides, *_of_a_pair(index, report.rows, run)))
+
+
+def _leaves(index: int, rows: Sequence[Row]) -> Iterator[Row]:
+    """The rows below a row that have none below them."""
+    inside = {index}
+    for position in range(index + 1, len(rows)):
+        if rows[position].parent in inside:
+            inside.add(position)
+            if rows[position].leaf:
+                yield rows[position]
+
+
+# --- separable pairs ------------------------------------------------------------------------------------------------
+
+
+def _of_a_pair(index: int, rows: Sequence[Row], run: Run) -> Iterator[Aside]:
+    """What a 1x1 convolution behind a depthwise one costs with it, against the one convolution that they stand for.
+
+    Source: Howard et al. 2017, "MobileNets", section 3.1.
+    """
+    pointwise = rows[index]
+    depthwise = _depthwise_before(index, rows, run) if _is_pointwise(pointwise) else None
+    if depthwise is None or not depthwise.macs or not pointwise.macs:
+        return
+    kernel, channels = depthwise.hyperparameters["kernel_size"], pointwise.hyperparameters["out_channels"]
+    names = ["k"] * len(kernel) if len(set(kernel)) == 1 else [f"k{axis}" for axis in "dhw"[-len(kernel) :]]
+    taps = times(*map(Symbol, names, kernel))
+    tree = plus(quotient(ONE, Symbol("Cout", channels)), quotient(ONE, taps))
+    whole = depthwise.macs.value * channels
+    if whole and Fraction(depthwise.macs.value + pointwise.macs.value, whole) == evaluate(tree):
+        words = (
+            f"with {depthwise.label} it is a separable convolution: of the {whole:,} MACs of a full one "
+            f"it takes {depthwise.macs.value + pointwise.macs.value:,}"
+        )
+        yield Aside(words, Formula("ratio", tree, evaluate(tree)))
+
+
+def _is_pointwise(row: Row) -> bool:
+    """Whether a row is a convolution that looks at one place and all channels."""
+    settings = row.hyperparameters
+    is_one = "out_channels" in settings and set(settings.get("kernel_size", ())) == {1}
+    return is_one and settings.get("groups") == 1 and "output_padding" not in settings
+
+
+def _depthwise_before(index: int, rows: Sequence[Row], run: Run) -> Row | None:
+    """The depthwise convolution whose map reaches this row through layers that work on each element, if any."""
+    for _ in range(_BETWEEN):
+        inputs = run.trace.calls[index].inputs
+        makers = run.made.get(inputs[0].value, ()) if inputs else ()
+        made = [other for other in makers if other < index and rows[other].leaf]
+        if not made:
+            return None
+        index = made[-1]
+        row = rows[index]
+        if "out_channels" in row.hyperparameters:
+            return row if _is_depthwise(row) else None
+        if row.output_shape is None or row.output_shape.value != row.input_shapes[:1]:
+            return None
+    return None
+
+
+_BETWEEN = 4
+"""Rows from a pointwise convolution back to the depthwise one: normalisation, activation, dropout."""
+
+
+def _is_depthwise(row: Row) -> bool:
+    settings = row.hyperparameters
+    channels = {settings.get(name) for name in ("in_channels", "out_channels", "groups")}
+    return len(channels) == 1 and channels != {1} and "output_padding" not in settings
+
+
+# --- which rows -----------------------------------------------------------------------------------------------------
+
+
+def _all(rows: Sequence[Row], view: View) -> list[int]:
+    """The leaves that the view shows, and containers only where the view's depth hides what is in them."""
+    fitting = [fits_ops(row, view.ops) and fits_depth(row, tuple(rows), view.depth) for row in rows]
+    with_more = {row.parent for row, fits in zip(rows, fitting, strict=True) if fits}
+    return [
+        index
+        for index, row in enumerate(rows)
+        if fitting[index] and row.output_shape is not None and (row.leaf or index not in with_more)
+    ]
+
+
+def _named(rows: Sequence[Row], names: Sequence[str]) -> list[int]:
+    """The rows of every name, in the order of the network."""
+    found: set[int] = set()
+    for name in names:
+        meant = [index for index, row in enumerate(rows) if _is_meant(row, name)]
+        if not meant:
+            raise UsageError(_unknown(rows, name))
+        found.update(meant)
+    return sorted(found)
+
+
+def _is_meant(row: Row, name: str) -> bool:
+    """Whether a name is a row's label or path, or the path of a module that the row lies in, if it is a leaf there."""
+    inside = (row.path == name or row.path.startswith(f"{name}.")) and row.leaf and row.layer_like
+    is_it = row.label == name or (row.path == name and not row.functional)
+    return row.output_shape is not None and (is_it or inside)
+
+
+def _unknown(rows: Sequence[Row], name: str) -> str:
+    near = nearest(name, dict.fromkeys(known for row in rows for known in (row.path, row.label) if known))
+    hint = f"Nearest: {', '.join(near)}." if near else "`cnninspect summary TARGET` lists the layers."
+    return f"no layer is called {name!r}. {hint}"
+
+
+# --- totals ---------------------------------------------------------------------------------------------------------
+
+
+def _totals(report: Report, layers: Sequence[LayerDerivation], unread: int) -> Iterator[Derivation]:
+    """Each total as the sum over the layers; `unread` parameters, those that no layer reads, are its last term."""
+    leaves = [row for row in report.rows if row.leaf]
+    for name in ("params", "macs", "neurons", "flops"):
+        total = report.totals.get(name)
+        if not isinstance(total, Quantity):
+            continue
+        found = sum_of(name, total, leaves, unread if name == "params" else 0)
+        if found is not None:
+            yield found
+    yield from _field_of_all(report, layers)
+
+
+def _field_of_all(report: Report, layers: Sequence[LayerDerivation]) -> Iterator[Derivation]:
+    """The field of the network as one pixel and what each window adds to it, where that comes to its size.
+
+    So it does without branches, and where all branches but one add nothing (shortcuts with a 1x1 convolution).
+    """
+    total = report.totals.get("receptive_field")
+    if not isinstance(total, ReceptiveField) or total.size is None:
+        return
+    until = next((index for index, layer in enumerate(layers) if layer.row.label == total.layer), len(layers) - 1)
+    windows = [each for layer in layers[: until + 1] for each in layer.of("receptive_field")]
+    for axis, size in enumerate(tuple(each) if isinstance(each, list) else each for each in total.size):
+        tree = plus(ONE, *(_added(each) for each in windows if each.axis == axis))
+        fits = isinstance(size, int) and evaluate(tree) == size
+        words = f"the last map, {total.layer}" if fits else f"that of {total.layer}; branches meet on the way to it"
+        formula = Formula("r", tree, evaluate(tree)) if fits else None
+        yield Derivation("receptive_field", "r", size, formula, axis, verdict=total.verdict, words=words)
+
+
+def _added(step: Derivation) -> Expression:
+    """What a window adds to the field of its input, with its numbers: (k - 1)*d*j; 0 for anything else."""
+    match None if step.formula is None else step.formula.tree:
+        case Operation("+", (Symbol(name), *gaps)) if name.startswith("rin"):
+            added = plus(*map(substituted, gaps))
+            return added if evaluate(added) else ZERO
+    return ZERO

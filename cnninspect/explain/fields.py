@@ -1,0 +1,265 @@
+"""One step of a receptive field: from the field of what goes in to that of what comes out.
+
+The engine works with the positions that every element reads. Where the textbook's closed form (r + (k - 1)*d*j for a
+window, the union for branches that meet) gives the engine's number it is the derivation; elsewhere words say by which
+rule the number arises.
+
+Source: Araujo, Norris & Sim 2019, "Computing Receptive Fields of Convolutional Neural Networks", Distill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from cnninspect.explain.document import Derivation, Formula
+from cnninspect.explain.expression import (
+    Expression,
+    Number,
+    Operation,
+    Symbol,
+    evaluate,
+    floored,
+    minus,
+    plus,
+    quotient,
+    times,
+)
+from cnninspect.explain.recorded import HYPER
+from cnninspect.ops.rules import each
+from cnninspect.receptive.fields import Fields, name_of
+from cnninspect.receptive.rows import field_of
+from cnninspect.report.rows import ReceptiveField, Row
+from cnninspect.trace.records import Call, TensorRef, Trace
+
+SOURCE = 'Araujo, Norris & Sim 2019, "Computing Receptive Fields of Convolutional Neural Networks"'
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: the field of every value, and the calls that put each value out, in the order in which they began."""
+
+    fields: Fields
+    made: Mapping[int, Sequence[int]]
+
+    @classmethod
+    def of(cls, fields: Fields) -> Run:
+        """The run that these fields are of."""
+        made: dict[int, list[int]] = {}
+        for call in fields.trace.calls:
+            for ref in call.outputs:
+                made.setdefault(ref.value, []).append(call.index)
+        return cls(fields, made)
+
+    @property
+    def trace(self) -> Trace:
+        """The run, written down."""
+        return self.fields.trace
+
+
+@dataclass(frozen=True)
+class Branch:
+    """Something that goes into a layer: what made it, and its field."""
+
+    name: str
+    field: ReceptiveField
+
+
+@dataclass(frozen=True)
+class Step:
+    """A closed form: size and jump along one axis, and why they are so."""
+
+    size: Expression
+    jump: Expression
+    words: str
+
+
+def field_derivations(row: Row, call: Call, run: Run) -> Iterator[Derivation]:
+    """One derivation for each axis of the row's field; none for a row without one."""
+    found = row.receptive_field
+    if found is None:
+        return
+    if found.size is None:
+        yield Derivation("receptive_field", "r", found.extent, verdict=found.verdict, words=_without_size(found))
+        return
+    branches = list(_branches(call, run))
+    sizes = [tuple(size) if isinstance(size, list) else size for size in found.size]
+    for axis, (size, jump) in enumerate(zip(sizes, found.jump or (None,) * len(found.size), strict=True)):
+        yield _along(row, axis, size, jump, branches)
+
+
+def _without_size(found: ReceptiveField) -> str:
+    if found.is_global:
+        by = f" since {found.cause}" if found.cause else ""
+        return f"every output depends on the whole input{by}"
+    return "; ".join(map(str, found.why)) or (
+        f"{found.cause} has no rule" if found.cause else "nothing is known about it"
+    )
+
+
+def _along(row: Row, axis: int, size: Any, jump: Any, branches: Sequence[Branch]) -> Derivation:
+    """The derivation along one axis: the first closed form that gives the engine's numbers."""
+    found = row.receptive_field
+    assert found is not None, "only rows with a field come here"
+    for step in _steps(row, axis, branches):
+        if evaluate(step.size) == size and jump is not None and evaluate(step.jump) == Fraction(jump):
+            return Derivation(
+                "receptive_field", "r", size, Formula("r", step.size, size), axis, verdict=found.verdict,
+                source=SOURCE, words=step.words, jump=Formula("j", step.jump, evaluate(step.jump)),
+            )  # fmt: skip
+    return Derivation("receptive_field", "r", size, None, axis, verdict=found.verdict, words=_by_positions(size, found))
+
+
+def _by_positions(size: Any, found: ReceptiveField) -> str:
+    if found.status.value == "exact" and size == 0:
+        return "it depends on no pixel of the input"
+    if isinstance(size, tuple):
+        return f"no closed form: it depends on the position, from {min(size)} to {max(size)} pixels"
+    return "no closed form: it is the hull of what each output position reads"
+
+
+# --- what goes in ---------------------------------------------------------------------------------------------------
+
+
+def _branches(call: Call, run: Run) -> Iterator[Branch]:
+    """The inputs of a call that depend on the network's input, each with its field."""
+    seen: set[int] = set()
+    for ref in call.inputs:
+        reach = run.fields.engine.at(ref, _before(call, run.trace))
+        found = field_of(run.fields, reach, ref) if reach.inputs else None
+        if found is not None and found.size is not None and ref.value not in seen:
+            seen.add(ref.value)
+            yield Branch(_maker(ref, call, run), found)
+
+
+def _before(call: Call, trace: Trace) -> int:
+    """The index of the last op that ran before the call."""
+    own = call.ops
+    inner = call
+    while not own and trace.children.get(inner.index):
+        inner = trace.calls[trace.children[inner.index][0]]
+        own = inner.ops
+    return own[0] - 1 if own else len(trace.ops)
+
+
+def _maker(ref: TensorRef, call: Call, run: Run) -> str:
+    """The name of the outermost call that put this tensor out and does not contain `call`; `the input` if none did."""
+    above = set()
+    index: int | None = call.index
+    while index is not None:
+        above.add(index)
+        index = run.trace.calls[index].parent
+    made = (other for other in run.made.get(ref.value, ()) if other < call.index and other not in above)
+    first = next(made, None)
+    return "the input" if first is None else name_of(run.trace.calls[first])
+
+
+# --- closed forms ---------------------------------------------------------------------------------------------------
+
+
+def _steps(row: Row, axis: int, branches: Sequence[Branch]) -> Iterator[Step]:
+    """The closed forms that may hold, the likeliest first."""
+    known = [branch for branch in branches if _is_plain(branch.field, axis)]
+    if len(known) != len(branches) or not known:
+        return
+    if len(known) > 1:
+        yield _joined(known, axis)
+        return
+    yield from _from_one(row, axis, known[0].field)
+
+
+def _is_plain(found: ReceptiveField, axis: int) -> bool:
+    return found.size is not None and isinstance(found.size[axis], int) and found.jump is not None
+
+
+def _from_one(row: Row, axis: int, source: ReceptiveField) -> Iterator[Step]:
+    """The closed forms for a layer with one input."""
+    r, j = _size(source, axis, "rin"), _jump(source, axis, "jin")
+    axes = len(source.size or ())
+    k, s, d = (_setting(row, name, axis, axes) for name in ("kernel_size", "stride", "dilation"))
+    if k is not None:
+        s = s or Symbol("s", k.value)
+        gaps = times(plus(k, Number(-1)), *([] if d is None else [d]), j)
+        yield Step(plus(r, gaps), times(j, s), "the last tap of the window lies (k - 1)*d places from the first")
+        words = "an output sees the places whose windows cover it, ceil(k/s) of them; s outputs stand for each place"
+        yield Step(plus(r, times(floored(quotient(plus(k, Number(-1)), s)), j)), quotient(j, s), words)
+    yield Step(r, j, "each output sees what one place of its input sees")
+    scale = _setting(row, "scale_factor", axis, axes)
+    if scale is not None:
+        yield Step(r, quotient(j, scale), "each place of the input stands scale times beside itself")
+
+
+def _setting(row: Row, name: str, axis: int, axes: int) -> Symbol | None:
+    """A hyper-parameter along one axis, under its symbol; None if the layer has none."""
+    value = row.hyperparameters.get(name)
+    if value is None or isinstance(value, str):
+        return None
+    values = each(value, axes)
+    known = len(values) == axes and isinstance(values[axis], (int, float))
+    same = len(set(values)) == 1
+    return Symbol(HYPER[name] + ("" if same else _AXES[axes][axis]), values[axis]) if known else None
+
+
+_AXES = {1: "l", 2: "hw", 3: "dhw"}
+"""What the symbols of the axes end in where they have different values."""
+
+
+def _size(source: ReceptiveField, axis: int, name: str) -> Symbol:
+    assert source.size is not None, "asked before"
+    return Symbol(name + _suffix(source.size, axis), source.size[axis])
+
+
+def _suffix(values: Sequence[Any], axis: int) -> str:
+    return "" if len(set(map(str, values))) == 1 else f"_{_AXES[len(values)][axis]}"
+
+
+def _jump(source: ReceptiveField, axis: int, name: str) -> Symbol:
+    assert source.jump is not None, "asked before"
+    exact = Fraction(source.jump[axis])
+    return Symbol(name + _suffix(source.jump, axis), exact.numerator if exact.denominator == 1 else exact)
+
+
+def _joined(branches: Sequence[Branch], axis: int) -> Step:
+    """The union of what the branches see: from the first pixel of any to the last of any.
+
+    The first position of a branch sees from p pixels before the image on, r pixels in all.
+    """
+    sizes = [_size(branch.field, axis, f"r{index}") for index, branch in enumerate(branches, 1)]
+    before = [_padding(branch.field, axis, f"p{index}") for index, branch in enumerate(branches, 1)]
+    after = [int(size.value) - int(pad.value) for size, pad in zip(sizes, before, strict=True)]
+    first = _jump(branches[0].field, axis, "j1")
+    widest = [
+        index
+        for index, pad in enumerate(before)
+        if pad.value == max(each.value for each in before) and after[index] == max(after)
+    ]
+    if widest:
+        size = sizes[widest[0]] if len(widest) == len(branches) else Operation("max", tuple(sizes))
+        return Step(size, first, _dominance(branches, sizes, widest))
+    ends = Operation("max", tuple(plus(size, minus(pad)) for size, pad in zip(sizes, before, strict=True)))
+    words = (
+        "no branch sees all that the others see: the union reaches from the first pixel of one to the last of another"
+    )
+    return Step(plus(ends, Operation("max", tuple(before))), first, words)
+
+
+def _padding(source: ReceptiveField, axis: int, name: str) -> Symbol:
+    padding = source.padding or (0,) * 3
+    return Symbol(name + _suffix(padding, axis), padding[axis])
+
+
+def _dominance(branches: Sequence[Branch], sizes: Sequence[Symbol], widest: Sequence[int]) -> str:
+    """Which branch covers the others."""
+    if len(widest) == len(branches):
+        return "all branches see the same: " + " and ".join(branch.name for branch in branches)
+    main = widest[0]
+    others = [
+        f"{branch.name} (r = {size.value})"
+        for index, (branch, size) in enumerate(zip(branches, sizes, strict=True))
+        if index not in widest
+    ]
+    return (
+        f"the branch through {branches[main].name} (r = {sizes[main].value}) covers that through {' and '.join(others)}"
+    )

@@ -1,0 +1,237 @@
+"""Derivations as Markdown with LaTeX, as LaTeX, and as HTML with MathML: each a way to write a block of equations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from html import escape
+
+from cnninspect.explain.document import Explanation
+from cnninspect.explain.expression import LATEX, Notation, Value, decimal, latex_name, written
+from cnninspect.render.explanation import Block, Line, blocks_of
+from cnninspect.render.page import UNICODE, Screen
+from cnninspect.render.totals import title
+from cnninspect.report.quantities import Verdict
+
+_WORDS = ("params", "MACs", "neurons", "FLOPs", "bytes")
+_SAID = {Verdict.MATCH: "measured: the same", Verdict.DIFFER: "measured otherwise"}
+_UNCHANGED = "the shape stays; no parameters, 0 MACs"
+
+
+def _all_lines(block: Block) -> list[Line]:
+    return [*block.lines, *(note for note in block.notes if isinstance(note, Line))]
+
+
+def _words(block: Block) -> list[str]:
+    return [note for note in block.notes if isinstance(note, str)]
+
+
+def _remark(line: Line) -> str:
+    """What is said after an equation."""
+    checked = line.measured or _SAID.get(line.verdict, "")
+    return "; ".join(part for part in (line.remark, checked) if part)
+
+
+# --- LaTeX, on its own and in Markdown --------------------------------------------------------------------------------
+
+
+def _latex_name(name: str) -> str:
+    return rf"\mathrm{{{name}}}" if name in _WORDS else latex_name(name)
+
+
+def _aligned(line: Line) -> str:
+    """The steps below each other, for an aligned environment; the jump below the field."""
+    lines = []
+    for each in (line, line.beside):
+        if each is not None:
+            names = " = ".join(map(_latex_name, each.names))
+            first, *others = (written(step, LATEX) for step in each.steps)
+            lines += [f"{names} &= {first}", *(f"&= {step}" for step in others)]
+    return " \\\\\n".join(lines)
+
+
+def _latex_shape(names: str, numbers: str) -> str:
+    """`N x Cout = 1 x 6` in math mode."""
+    product = r" \times ".join(_latex_name(each) if each.isidentifier() else each for each in names.split(" x "))
+    values = numbers.replace(" x ", r" \times ")
+    return f"{product} = {values}" if names else values
+
+
+def as_markdown(document: Explanation, _screen: Screen) -> str:
+    """Markdown whose equations are LaTeX between dollar signs, as GitHub and notebooks show them."""
+    parts = [f"# {_plain(title(document, UNICODE))}"]
+    for block in blocks_of(document):
+        parts += [f"## {_plain(block.heading)}", *_markdown_of(block)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _markdown_of(block: Block) -> list[str]:
+    names, numbers = block.shape
+    shape = [f"Output: ${_latex_shape(names, numbers)}$" + ("" if block.lines else f": {_UNCHANGED}")]
+    return [
+        *(shape if numbers else ()),
+        *([f"With {_plain(block.terms)}."] if block.terms else ()),
+        *map(_markdown_of_line, _all_lines(block)),
+        *(f"Note: {_plain(words)}." for words in _words(block)),
+        *([f"*{_plain(block.sources)}*"] if block.sources else ()),
+    ]
+
+
+def _markdown_of_line(line: Line) -> str:
+    remark = _plain(_remark(line))
+    if not line.steps:
+        return f"${_latex_name(line.names[0])}$: {remark}"
+    equation = f"$$\n\\begin{{aligned}}\n{_aligned(line)}\n\\end{{aligned}}\n$$"
+    return f"{equation}\n\n({remark})" if remark else equation
+
+
+def _plain(text: str) -> str:
+    """A text in which Markdown sees no markup."""
+    return "".join(f"\\{letter}" if letter in "\\*_`[]<>$#" else letter for letter in text)
+
+
+_PREAMBLE = r"""\documentclass{article}
+\usepackage[utf8]{inputenc}
+\usepackage[T1]{fontenc}
+\usepackage{amsmath}
+\usepackage[margin=2.2cm]{geometry}
+\allowdisplaybreaks
+\setlength{\parindent}{0pt}
+\begin{document}
+"""
+
+_LATEX_SPECIAL = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "_": r"\_", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "·": r"$\cdot$", "*": r"$*$", "<": r"$<$", ">": r"$>$",
+}  # fmt: skip
+
+
+def as_latex(document: Explanation, _screen: Screen) -> str:
+    """A document that any LaTeX with amsmath compiles."""
+    parts = [rf"\section*{{{_tex(title(document, UNICODE))}}}"]
+    for block in blocks_of(document):
+        parts += [rf"\subsection*{{{_tex(block.heading)}}}", *_latex_of(block)]
+    return _PREAMBLE + "\n\n".join(parts) + "\n\\end{document}\n"
+
+
+def _latex_of(block: Block) -> list[str]:
+    names, numbers = block.shape
+    shape = [f"Output: ${_latex_shape(names, numbers)}$" + ("" if block.lines else f": {_UNCHANGED}")]
+    return [
+        *(shape if numbers else ()),
+        *([f"With {_tex(block.terms)}."] if block.terms else ()),
+        *map(_latex_of_line, _all_lines(block)),
+        *(f"Note: {_tex(words)}." for words in _words(block)),
+        *([rf"\emph{{{_tex(block.sources)}}}"] if block.sources else ()),
+    ]
+
+
+def _latex_of_line(line: Line) -> str:
+    remark = _tex(_remark(line))
+    if not line.steps:
+        return f"${_latex_name(line.names[0])}$: {remark}"
+    equation = f"\\begin{{align*}}\n{_aligned(line)}\n\\end{{align*}}"
+    return f"{equation}\n({remark})" if remark else equation
+
+
+def _tex(text: str) -> str:
+    return "".join(_LATEX_SPECIAL.get(letter, letter) for letter in text)
+
+
+# --- HTML, with MathML ------------------------------------------------------------------------------------------------
+
+
+def _mathml_name(name: str) -> str:
+    text = latex_name(name)
+    base, _, index = text.partition("_")
+    if text.startswith("\\") or not index:
+        return f"<mi>{escape(name)}</mi>"
+    return f"<msub><mi>{base}</mi><mi>{escape(name[1:])}</mi></msub>"
+
+
+def _mathml_number(value: Value) -> str:
+    if isinstance(value, Fraction) and "/" in decimal(value):
+        return f"<mfrac><mn>{value.numerator}</mn><mn>{value.denominator}</mn></mfrac>"
+    return f"<mn>{decimal(value)}</mn>"
+
+
+def _mathml_call(name: str, operands: Sequence[str]) -> str:
+    before, after = {"floor": ("⌊", "⌋"), "ceil": ("⌈", "⌉")}.get(name, ("(", ")"))
+    inner = "<mo>,</mo>".join(operands)
+    label = "" if name in ("floor", "ceil") else f"<mi>{name}</mi>"
+    return f"<mrow>{label}<mo>{before}</mo>{inner}<mo>{after}</mo></mrow>"
+
+
+MATHML = Notation(
+    number=_mathml_number,
+    name=_mathml_name,
+    plus="<mo>+</mo>",
+    minus="<mo>−</mo>",
+    times="<mo>·</mo>",
+    group="<mrow><mo>(</mo>{}<mo>)</mo></mrow>".format,
+    power="<msup><mrow>{}</mrow><mrow>{}</mrow></msup>".format,
+    quotient="<mfrac><mrow>{}</mrow><mrow>{}</mrow></mfrac>".format,
+    call=_mathml_call,
+    stacked=True,
+)
+"""MathML, which browsers show without any script."""
+
+_STYLE = """\
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60em; margin: 0 auto; padding: 1em; }
+h2 { margin: 2em 0 0.2em; font-size: 1.1em; border-top: 1px solid #8884; padding-top: 1em; }
+h2 small, .quiet { opacity: 0.65; font-weight: normal; font-size: 0.9em; }
+.equation { overflow-x: auto; padding: 0.4em 0; }
+math { font-size: 1.1em; }
+mtd { text-align: left; padding: 0.25em 0.15em; }
+p { margin: 0.3em 0; overflow-wrap: anywhere; }
+.match { color: #15803d; } .differ { color: #dc2626; }
+@media print { h2 { break-after: avoid; } .equation { break-inside: avoid; } }
+"""
+
+
+def as_html(document: Explanation, _screen: Screen) -> str:
+    """A page of its own: no script, no network, readable on a phone."""
+    name = escape(title(document, UNICODE))
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{name}</title>\n<style>\n{_STYLE}</style>\n</head>\n<body>\n<h1>{name}</h1>\n"
+        f"{''.join(map(_html_of, blocks_of(document)))}</body>\n</html>\n"
+    )
+
+
+def _html_of(block: Block) -> str:
+    where = f" <small>{escape(block.where)}</small>" if block.where else ""
+    names, numbers = (escape(each.replace(" x ", " × ")) for each in block.shape)
+    unchanged = "" if block.lines else f": {_UNCHANGED}"
+    return "".join((
+        f"<h2>{escape(block.heading)}{where}</h2>\n",
+        f"<p>Output: {f'{names} = ' if names else ''}{numbers}{unchanged}</p>\n" if numbers else "",
+        f'<p class="quiet">with {escape(block.terms)}</p>\n' if block.terms else "",
+        *map(_html_of_line, _all_lines(block)),
+        *(f"<p>Note: {escape(words)}</p>\n" for words in _words(block)),
+        f'<p class="quiet">{escape(block.sources)}</p>\n' if block.sources else "",
+    ))  # fmt: skip
+
+
+def _html_of_line(line: Line) -> str:
+    if not line.steps:
+        return f"<p><math>{_mathml_name(line.names[0])}</math>: {escape(line.remark)}</p>\n"
+    rows = "".join(_mathml_rows(each) for each in (line, line.beside) if each is not None)
+    kind, text = _SIGNS.get(line.verdict, ("", ""))
+    said = "; ".join(part for part in (line.remark, line.measured) if part)
+    mark = f'<span class="{kind}">{text}</span> ' if kind else ""
+    beside = f'<p class="quiet">{mark}{escape(said)}</p>\n' if mark or said else ""
+    return f'<div class="equation"><math><mtable>{rows}</mtable></math></div>\n{beside}'
+
+
+_SIGNS = {Verdict.MATCH: ("match", "✓ measured"), Verdict.DIFFER: ("differ", "✗ measured otherwise")}
+
+
+def _mathml_rows(line: Line) -> str:
+    cells = ["<mo>=</mo>".join(map(_mathml_name, line.names)), *("" for _ in line.steps[1:])]
+    return "".join(
+        f"<mtr><mtd>{name}</mtd><mtd><mo>=</mo><mrow>{written(step, MATHML)}</mrow></mtd></mtr>"
+        for name, step in zip(cells, line.steps, strict=True)
+    )

@@ -1,0 +1,336 @@
+"""What `explain` says, as lines that every format writes; and the text of a terminal. Nothing is worked out here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from textwrap import wrap
+from typing import Any
+
+from cnninspect.explain.document import Derivation, Explanation, Formula, LayerDerivation, Level
+from cnninspect.explain.expression import (
+    DOTS,
+    TEXT,
+    Expression,
+    Number,
+    Operation,
+    Symbol,
+    plus,
+    rounded_last,
+    substituted,
+    written,
+)
+from cnninspect.render.numbers import mebibytes
+from cnninspect.render.page import Marks, Screen, Tone
+from cnninspect.render.table import painted
+from cnninspect.render.totals import title
+from cnninspect.report.json_form import laid_out
+from cnninspect.report.quantities import Verdict
+
+WIDTH = 100
+"""Columns of a text that no terminal limits."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """An equation: `names` stand left of it, the `steps` lead to the value; further equations stand in the same line.
+
+    `remark` is said after it, `verdict` is that of the measurement, which `measured` names. Without steps, only the
+    remark is said.
+    """
+
+    names: tuple[str, ...]
+    steps: tuple[Expression, ...] = ()
+    remark: str = ""
+    verdict: Verdict = Verdict.NOT_RUN
+    measured: str = ""
+    beside: Line | None = None
+
+
+@dataclass(frozen=True)
+class Block:
+    """What is said about one layer, in reading order; `shape` is the output's with names and with numbers."""
+
+    heading: str
+    where: str = ""
+    shape: tuple[str, str] = ("", "")
+    terms: str = ""
+    lines: list[Line] = field(default_factory=list)
+    notes: list[Line | str] = field(default_factory=list)
+    sources: str = ""
+
+
+# --- what is said, in whatever format ---------------------------------------------------------------------------------
+
+
+def blocks_of(document: Explanation) -> Iterator[Block]:
+    """The layers, and the totals last."""
+    for layer in document.layers:
+        yield _block(layer, document.level)
+    if document.totals:
+        counts = [_sum(each) for each in document.totals if each.quantity != "receptive_field"]
+        fields = [each for each in document.totals if each.quantity == "receptive_field"]
+        yield Block("total", lines=[*counts, *map(_shortened, _field(fields, Level.FULL))])
+
+
+def _shortened(line: Line) -> Line:
+    return replace(line, steps=tuple(_cut(step) for step in line.steps))
+
+
+def _block(layer: LayerDerivation, level: Level) -> Block:
+    full, label = level is Level.FULL, layer.row.label
+    heading = label if layer.row.functional or not layer.row.path else f"{label}  {layer.row.kind}"
+    notes: list[Line | str] = [
+        aside.words if aside.formula is None else Line((aside.formula.name,), _worked_out(aside.formula), aside.words)
+        for aside in layer.asides
+    ]
+    sources = dict.fromkeys(each.source for each in layer.derivations if each.source and each.formula)
+    return Block(
+        heading,
+        layer.where or "",
+        _shape(layer),
+        ", ".join(_term(term.name, term.value, term.meaning) for term in layer.terms) if full else "",
+        list(_lines(layer, level)) if full or not _is_elementwise(layer) else [],
+        notes,
+        "; ".join(sources) if full else "",
+    )
+
+
+def _term(name: str, value: Any, meaning: str) -> str:
+    """`Cin = 3 (in channels)`."""
+    return f"{name} = {written(Number(value), TEXT)}" + (f" ({meaning})" if meaning else "")
+
+
+def _shape(layer: LayerDerivation) -> tuple[str, str]:
+    """`N x Cout x Hout x Wout` and `1 x 6 x 28 x 28`; of a layer that changes nothing and counts nothing in words."""
+    sizes = [each for each in layer.of("output_shape") if each.output == 0]
+    names = " x ".join(
+        str(each.value) if each.formula is None or isinstance(each.formula.tree, Number) else each.name
+        for each in sizes
+    )
+    numbers = " x ".join(str(each.value) for each in sizes)
+    return ("", numbers) if names == numbers else (names, numbers)
+
+
+def _is_elementwise(layer: LayerDerivation) -> bool:
+    """Whether a layer has neither sizes nor counts to work out."""
+    sizes = layer.of("output_shape")
+    return (
+        all(each.formula is not None and _is_itself(each) for each in sizes)
+        and all(each.value == 0 for name in ("params", "macs") for each in layer.of(name))
+        and all(each.formula is None or isinstance(each.formula.tree, Symbol) for each in layer.of("receptive_field"))
+    )
+
+
+def _is_itself(each: Derivation) -> bool:
+    """Whether a size is one of the layer's own numbers, whose name says all."""
+    tree = None if each.formula is None else each.formula.tree
+    return isinstance(tree, Number) or (isinstance(tree, Symbol) and tree.name == each.name)
+
+
+def _lines(layer: LayerDerivation, level: Level) -> Iterator[Line]:
+    """The equations of a layer in reading order."""
+    yield from _sizes(layer.of("output_shape"), level)
+    for name in ("params", "macs", "neurons", "flops", "memory"):
+        for each in layer.of(name):
+            if each.value != 0 and (level is Level.FULL or name in ("params", "macs", "neurons")):
+                yield from _roles(each, level)
+                yield _counted(each, level)
+    yield from _field(layer.of("receptive_field"), level)
+
+
+def _sizes(found: Sequence[Derivation], level: Level) -> Iterator[Line]:
+    """The sizes that follow from others; those of several axes that come out the same way stand in one line."""
+    told: dict[tuple[Expression, int], list[Derivation]] = {}
+    for each in found:
+        if each.formula is None and each.words:
+            yield Line((each.name,), (), each.words, each.verdict)
+            return
+        if each.formula is not None and not _is_itself(each):
+            told.setdefault((substituted(each.formula.tree), each.output), []).append(each)
+    for group in told.values():
+        names = tuple(dict.fromkeys(each.name for each in group))
+        yield Line(names, _steps(group[0]), "", group[0].verdict, _measured(group[0], level))
+
+
+def _steps(each: Derivation) -> tuple[Expression, ...]:
+    if each.formula is not None:
+        return _worked_out(each.formula)
+    return (Number(each.value),) if isinstance(each.value, int) else ()
+
+
+def _worked_out(formula: Formula) -> tuple[Expression, ...]:
+    """With names, with numbers, with the quotient that is rounded, and the result; nothing twice in a row."""
+    numbers = substituted(formula.tree)
+    steps = (formula.tree, numbers, rounded_last(numbers), Number(formula.value))
+    return tuple(step for step, last in zip(steps, (None, *steps), strict=False) if step != last)
+
+
+def _measured(each: Derivation, level: Level) -> str:
+    """What the counters found: their names where they agree, their numbers where they do not."""
+    found = {name: value for name, value in each.measured.items() if value is not None}
+    if each.verdict is Verdict.DIFFER:
+        return "measured " + ", ".join(f"{name} {value:,}" for name, value in found.items() if value != each.value)
+    return "measured by " + ", ".join(found) if level is Level.FULL and found and each.verdict is Verdict.MATCH else ""
+
+
+def _counted(each: Derivation, level: Level) -> Line:
+    steps = _steps(each)
+    if len(each.parts) > _FEW:
+        steps = (plus(*(Number(part.value) for part in each.parts)), steps[-1])
+    return Line((each.name,), steps, _remark(each, level), each.verdict, _measured(each, level))
+
+
+def _roles(each: Derivation, level: Level) -> Iterator[Line]:
+    """Where a layer has many kinds of parameters, each on a line of its own."""
+    if len(each.parts) > _FEW and level is Level.FULL:
+        for part in each.parts:
+            yield Line((part.name,), _worked_out(part))
+
+
+_FEW = 3
+"""Kinds of parameters that fit into one formula."""
+
+
+def _remark(each: Derivation, level: Level) -> str:
+    """What a count is made of, how many bytes are in larger units, and why a formula is so."""
+    if each.quantity == "memory":
+        return mebibytes(each.value)
+    if 1 < len(each.parts) <= _FEW:
+        return " + ".join(f"{part.name} {part.value:,}" for part in each.parts)
+    return each.words if each.formula is None or (level is Level.FULL and each.quantity == "macs") else ""
+
+
+def _field(found: Sequence[Derivation], level: Level) -> Iterator[Line]:
+    """The field and its jump; one line for all axes where they are the same."""
+    told: dict[Any, Derivation] = {}
+    for each in found:
+        told.setdefault((each.value, each.formula, each.words), each)
+    for each in told.values():
+        axis = "" if len(told) == 1 else f"axis {each.axis}"
+        is_said = level is Level.FULL or each.formula is None or "max" in _signs(each.formula.tree)
+        words = ": ".join(part for part in (axis, each.words if is_said else "") if part)
+        jump = None if each.jump is None else Line(("j",), _worked_out(each.jump))
+        yield Line((each.name,), _steps(each), words, each.verdict, beside=jump)
+
+
+def _signs(tree: Expression) -> str:
+    return tree.sign if isinstance(tree, Operation) else ""
+
+
+def _sum(each: Derivation) -> Line:
+    """A total as the sum over the layers: it has no symbols."""
+    steps = tuple(_cut(step) for step in _steps(each))
+    return Line((each.name,), steps, each.words, each.verdict, _measured(each, Level.SHORT))
+
+
+_MOST_TERMS = 24
+
+
+def _cut(tree: Expression) -> Expression:
+    """A long sum with its middle left out: the JSON has all of it."""
+    if not isinstance(tree, Operation) or tree.sign != "+" or len(tree.operands) <= _MOST_TERMS:
+        return tree
+    return Operation("+", (*tree.operands[:4], Symbol(DOTS, 0), *tree.operands[-2:]))
+
+
+# --- text -------------------------------------------------------------------------------------------------------------
+
+
+def as_json(document: Explanation, _screen: Screen) -> str:
+    """The contract's JSON document."""
+    return laid_out(document.to_dict())
+
+
+def as_text(document: Explanation, screen: Screen) -> str:
+    """Lines for a terminal; no line is wider than it, or than 100 columns."""
+    width = min(screen.width or WIDTH, WIDTH)
+    parts = [painted("\n".join(wrap(title(document, screen.marks), width)), Tone.STRONG, screen)]
+    parts += ["\n".join(_text_of(block, width, screen)) for block in blocks_of(document)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _text_of(block: Block, width: int, screen: Screen) -> Iterator[str]:
+    """Heading, shape, symbols, equations, remarks and sources; what stands left of the equations is aligned."""
+    where = f"  {block.where}" if block.where else ""
+    yield painted(block.heading, Tone.ACCENT, screen) + painted(where, Tone.QUIET, screen)
+    equations = [*block.lines, *(note for note in block.notes if isinstance(note, Line))]
+    room = min(max((len(" = ".join(line.names)) for line in equations if line.steps), default=4), _WIDEST_LABEL)
+    names, numbers = block.shape
+    unchanged = "" if block.lines or not numbers else ": the shape stays; no parameters, 0 MACs"
+    yield from _wrapped("output", (f"{names} = " if names and block.lines else "") + numbers + unchanged, width, room)
+    yield from _wrapped("with", block.terms, width, room)
+    for line in block.lines:
+        yield from _text_of_line(line, width, room, screen.marks)
+    for note in block.notes:
+        if isinstance(note, Line):
+            yield from _text_of_line(note, width, room, screen.marks)
+        else:
+            yield from _wrapped("note", note, width, room)
+    for each in _wrapped("source", block.sources, width, room):
+        yield painted(each, Tone.QUIET, screen)
+
+
+_WIDEST_LABEL = 24
+
+
+def _wrapped(label: str, text: str, width: int, room: int) -> Iterator[str]:
+    """A text behind its label, on as many lines as it needs; nothing for an empty text."""
+    for index, line in enumerate(wrap(text, max(20, width - room - 5))):
+        yield f"  {label if index == 0 else '':<{room}}   {line}"
+
+
+def text_of(step: Expression) -> str:
+    """A step on one line."""
+    return written(step, TEXT)
+
+
+def _text_of_line(line: Line, width: int, room: int, marks: Marks) -> Iterator[str]:
+    """An equation; steps that do not fit on one line stand below each other, equals signs aligned."""
+    name = " = ".join(line.names)
+    if not line.steps:
+        yield from _wrapped(name, line.remark, width, room)
+        return
+    sign = {Verdict.MATCH: marks.match, Verdict.DIFFER: marks.differ}.get(line.verdict, "")
+    pieces = [piece for step in line.steps for piece in _pieces(text_of(step), width - room - 7)]
+    if line.beside is not None:
+        pieces[-1] += ","
+        pieces.append(f"jump {' = '.join((line.beside.names[0], *map(text_of, line.beside.steps)))}")
+    tail = " ".join(part for part in (sign, line.measured, f"({line.remark})" if line.remark else "") if part)
+    yield from _laid_out(f"  {name:<{room}}", pieces, tail, width)
+
+
+def _laid_out(label: str, pieces: Sequence[str], tail: str, width: int) -> Iterator[str]:
+    """Label and pieces on as few lines as they take; a piece after the first begins with an equals sign."""
+    current, is_empty = label, True
+    indent = " " * len(label)
+    for piece in pieces:
+        joined = f" {piece}" if not is_empty or piece.startswith("=") else f"   {piece}"
+        if not is_empty and len(current) + len(joined) > width:
+            yield current
+            current = indent
+            joined = f" {piece}" if piece.startswith("=") else f"   {piece}"
+        current, is_empty = current + joined, False
+    if tail and len(current) + len(tail) + 2 <= width:
+        yield f"{current}  {tail}"
+        return
+    yield current
+    yield from (f"{indent}   {each}" for each in wrap(tail, max(20, width - len(indent) - 3)))
+
+
+_SHORT_GROUP = re.compile(r"\([^()]{1,14}\)")
+_GLUE = "\N{NO-BREAK SPACE}"
+"""What holds `(3 - 1)` together while a line is broken."""
+
+
+def _pieces(step: str, room: int) -> list[str]:
+    """A step behind its equals sign, in pieces that fit on a line, broken at spaces or after a product's sign."""
+    if len(step) + 2 <= room:
+        return [f"= {step}"]
+    kept = _SHORT_GROUP.sub(lambda found: found[0].replace(" ", _GLUE), step)
+    first, *others = wrap(kept.replace("*", "* "), max(10, room - 2))
+    return [
+        f"= {each}".removeprefix("" if index == 0 else "= ").replace("* ", "*").replace(_GLUE, " ")
+        for index, each in enumerate((first, *others))
+    ]

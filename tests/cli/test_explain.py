@@ -1,0 +1,137 @@
+"""`cnninspect explain`: what it prints in every format, and what goes wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+
+def test_a_layer_as_a_teacher_writes_it(cli):
+    result = cli("explain", "custom-alexnet", "conv1")
+    assert result.code == 0
+    text = " ".join(result.out.split())
+    # torch.nn.Conv2d: floor((224 + 2*2 - 1*(11-1) - 1)/4) + 1 = floor(54.25) + 1; section 5: 3*11^2*64 + 64 = 23,296.
+    for said in (
+        "Hout = Wout = floor((H + 2*p - d*(k - 1) - 1)/s) + 1",
+        "= floor((224 + 2*2 - 1*(11 - 1) - 1)/4) + 1 = floor(54.25) + 1 = 55 ✓ measured by hooks",
+        "params = Cout*Cin*k^2 + Cout = 64*3*11^2 + 64 = 23,296 ✓ measured by storage (weight 23,232 + bias 64)",
+        "MACs = N*Cout*Hout*Wout*Cin*k^2 = 1*64*55*55*3*11^2 = 70,276,800 ✓ measured by torch",
+        "r = rin + (k - 1)*d*jin = 1 + (11 - 1)*1*1 = 11, jump j = jin*s = 1*4 = 4",
+        "s = 4 (stride)",
+        "Dumoulin & Visin 2016",
+    ):
+        assert said in text
+
+
+def test_a_network_ends_with_its_sums(cli):
+    result = cli("explain", "custom-alexnet")
+    text = " ".join(result.out.split())
+    assert "params = 23,296 + 313,796 + 677,760 + 884,992 + 590,080 + 37,752,832 + 4,195,328 + 1,025,000" in text
+    assert "= 45,463,084" in text
+    # Five convolutions and three pools: (k - 1)*d*j each.
+    assert "r = 1 + (11 - 1)*1*1 + (3 - 1)*1*4 + (5 - 1)*1*8 + (3 - 1)*1*8" in text
+
+
+def test_json_is_the_contracts(cli):
+    result = cli("explain", "custom-alexnet", "conv2", "--format", "json")
+    document = json.loads(result.out)
+    assert (document["schema_version"], document["command"]) == (2, "explain")
+    (layer,) = document["layers"]
+    assert (layer["path"], layer["call"], layer["kind"]) == ("conv2", 0, "Conv2d")
+    found = {(each["quantity"], each.get("axis")): each for each in layer["derivations"]}
+    assert [axis for quantity, axis in found if quantity == "output_shape"] == [0, 1, 2, 3]
+    assert found["params", None]["value"] == 313_796
+    assert found["params", None]["measured"] == {"storage": 313_796}
+    assert found["params", None]["verdict"] == "match"
+    assert {"quantity", "symbolic", "substituted", "value", "measured", "verdict", "source"} <= found[
+        "macs", None
+    ].keys()
+    assert {quantity for quantity, _ in found} == {
+        "output_shape", "params", "macs", "neurons", "flops", "receptive_field", "memory",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_no_line_is_wider_than_the_screen(width: int) -> None:
+    from cnninspect.render import render
+    from cnninspect.render.page import Screen
+    from tests.explain.test_explanation import known
+
+    for target in ("custom-alexnet", "resnet18"):
+        text = render(known(target)[0], screen=Screen(width=width))
+        assert max(map(len, text.splitlines())) <= width
+
+
+def test_markdown_holds_latex(cli):
+    out = cli("explain", "custom-alexnet", "conv1", "--format", "markdown").out
+    assert r"\left\lfloor \frac{224 + 2 \cdot 2 - 1 \cdot \left(11 - 1\right) - 1}{4} \right\rfloor + 1" in out
+    assert out.count("$$") % 2 == 0
+
+
+def balanced(text: str) -> bool:
+    """Whether braces and environments close."""
+    depth = 0
+    for brace in re.findall(r"(?<!\\)[{}]", text):
+        depth += 1 if brace == "{" else -1
+        assert depth >= 0
+    begun, ended = (re.findall(rf"\\{word}{{(\w+\*?)}}", text) for word in ("begin", "end"))
+    return depth == 0 and sorted(begun) == sorted(ended)
+
+
+def test_latex_is_a_whole_document(cli, tmp_path):
+    file = tmp_path / "resnet.tex"
+    assert cli("explain", "resnet18", "layer1.0", "-o", str(file)).code == 0
+    text = file.read_text(encoding="utf-8")
+    assert text.startswith(r"\documentclass")
+    assert text.rstrip().endswith(r"\end{document}")
+    assert balanced(text)
+    assert not re.search(r"(?<!\\)_(?![{a-z])", text)
+
+
+class Reader(HTMLParser):
+    """Which elements stand open, and what a page loads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.loaded: list[str] = []
+        self.seen: set[str] = set()
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.add(tag)
+        self.loaded += [value for name, value in attrs if name in ("src", "href")]
+        if tag not in ("meta", "link", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_html_is_one_page_without_network(cli):
+    reader = Reader()
+    reader.feed(cli("explain", "custom-alexnet", "--format", "html").out)
+    assert (reader.open, reader.loaded) == ([], [])
+    assert {"math", "mfrac", "msup"} <= reader.seen
+    assert "script" not in reader.seen
+
+
+def test_an_unknown_layer_names_the_nearest(cli):
+    result = cli("explain", "custom-alexnet", "conv9")
+    assert result.code == 2
+    assert "no layer is called 'conv9'. Nearest: conv1, conv2, conv3." in result.err
+
+
+@pytest.mark.parametrize("fmt", ["csv", "github", "junit"])
+def test_a_format_without_derivations_is_refused(cli, fmt):
+    result = cli("explain", "custom-alexnet", "--format", fmt)
+    assert result.code == 2
+    assert "cannot hold derivations. Use table, json, markdown, latex or html." in result.err
+
+
+def test_other_commands_have_no_latex(cli):
+    result = cli("summary", "custom-alexnet", "--format", "latex")
+    assert result.code == 2
+    assert "only derivations are written in LaTeX" in result.err

@@ -1,0 +1,274 @@
+"""Derivations of whole networks: every expression comes to the number of its row, and says what a report says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import cache
+from typing import Any
+
+import pytest
+import sympy
+from torch import nn
+
+from cnninspect.cli.explain import Kept
+from cnninspect.errors import UsageError
+from cnninspect.explain.document import Derivation, Explanation, LayerDerivation, Level
+from cnninspect.explain.explanation import explained
+from cnninspect.inspection.pipeline import inspect_model
+from cnninspect.report.document import Report
+from cnninspect.report.quantities import Quantity
+from cnninspect.report.rows import Row
+
+ROUNDING = {"floor": math.floor, "ceil": math.ceil, "max": max, "min": min}
+
+
+def explain(target: Any, *layers: str, level: Level | None = None, **options: Any) -> tuple[Explanation, Report]:
+    kept = Kept()
+    report = inspect_model(target, accounts=[kept], **options)
+    return explained(report, kept.found.reach, layers, level), report
+
+
+@cache
+def known(target: str) -> tuple[Explanation, Report]:
+    return explain(target)
+
+
+def layer(target: str, label: str) -> LayerDerivation:
+    return next(each for each in known(target)[0].layers if each.row.label == label)
+
+
+def one(found: Sequence[Derivation], **fields: Any) -> Derivation:
+    (each,) = [each for each in found if all(getattr(each, name) == value for name, value in fields.items())]
+    return each
+
+
+# --- networks ---------------------------------------------------------------------------------------------------------
+
+QUICK = ("resnet18", "squeezenet1_1", "mobilenet_v3_small")
+SWEPT = (
+    "googlenet", "densenet121", "efficientnet_b0", "vit_b_16", "swin_t", "convnext_tiny", "shufflenet_v2_x1_0",
+    "regnet_y_400mf", "mnasnet0_5", "fcn_resnet50",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*QUICK, *(pytest.param(name, marks=pytest.mark.sweep) for name in SWEPT)])
+def test_every_number_of_a_network_is_derived(name: str) -> None:
+    document, report = explain(f"torchvision:{name}")
+    rows = {row.id: row for row in report.rows}
+    assert len(document.layers) > 20
+    for each in document.layers:
+        hold(each, rows[each.row])
+    for total in document.totals:
+        hold_json(total.to_json(), {})
+
+
+def hold(layer: LayerDerivation, row: Row) -> None:
+    """Each derivation against its row; a count that a formula gives must have one."""
+    data = layer.to_json()
+    for item in data["derivations"]:
+        hold_json(item, data["names"])
+        number = row.quantities.get(item["quantity"])
+        if item["quantity"] == "output_shape":
+            assert row.output_shape is not None
+            assert item["value"] == row.output_shape.value[item.get("output", 0)][item["axis"]]
+        elif isinstance(number, Quantity):
+            assert item["value"] == number.value
+        if isinstance(number, Quantity) and number.analytic is not None:
+            assert item["symbolic"] is not None, f"{row.label}: {item['quantity']} has no derivation"
+
+
+def hold_json(item: dict[str, Any], names: dict[str, Any]) -> None:
+    for part in (item, item.get("jump"), *item.get("parts", {}).values()):
+        if part is None or part["symbolic"] is None:
+            continue
+        value = Fraction(part["value"])
+        assert eval(part["substituted"], dict(ROUNDING)) == value
+        values = {name: Fraction(number) if isinstance(number, str) else number for name, number in names.items()}
+        assert eval(part["symbolic"], {**ROUNDING, **values}) == value
+
+
+# --- the worked examples: what a report writes, compared as expressions -----------------------------------------------
+
+N, CIN, COUT, H, W, HOUT, WOUT, K, S, P, D, FIN, FOUT = sympy.symbols(
+    "N Cin Cout H W Hout Wout k s p d Fin Fout", integer=True, positive=True
+)
+SIZE = sympy.floor((H + 2 * P - D * (K - 1) - 1) / S) + 1
+CONV = {"output_shape": SIZE, "params": K**2 * CIN * COUT + COUT, "macs": N * HOUT * WOUT * COUT * CIN * K**2}
+NAMES = {str(symbol): symbol for symbol in (N, CIN, COUT, H, W, HOUT, WOUT, K, S, P, D, FIN, FOUT)}
+
+
+def symbolic(each: Derivation) -> Any:
+    return sympy.sympify(each.to_json()["symbolic"], locals=NAMES)
+
+
+@pytest.mark.parametrize("name", ["conv1", "conv2", "conv3", "conv4", "conv5"])
+def test_a_convolution_of_custom_alexnet(name: str) -> None:
+    """Section 5 of the worked examples; the size is torch.nn.Conv2d's."""
+    found = layer("custom-alexnet", name)
+    assert symbolic(one(found.of("output_shape"), axis=2)) == CONV["output_shape"]
+    assert sympy.expand(symbolic(one(found.of("params"))) - CONV["params"]) == 0
+    assert sympy.expand(symbolic(one(found.of("macs"))) - CONV["macs"]) == 0
+
+
+# Section 5: the substituted formulas of the report.
+PARAMS = {
+    "conv1": "3*11**2*64 + 64", "conv2": "64*5**2*196 + 196", "conv3": "196*3**2*384 + 384",
+    "conv4": "384*3**2*256 + 256", "conv5": "256*3**2*256 + 256", "fc1": "9216*4096 + 4096",
+    "fc2": "4096*1024 + 1024", "fc3": "1024*1000 + 1000",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "text"), PARAMS.items(), ids=list(PARAMS))
+def test_parameters_of_custom_alexnet_with_numbers(name: str, text: str) -> None:
+    found = one(layer("custom-alexnet", name).of("params"))
+    with sympy.evaluate(False):
+        ours, theirs = sympy.sympify(found.to_json()["substituted"]), sympy.sympify(text)
+    assert found.value == theirs.doit() == ours.doit()
+    # The same terms, each with the same factors, in whatever order.
+    assert factors(ours) == factors(theirs)
+
+
+def factors(tree: Any) -> Any:
+    """The numbers of each term, sorted."""
+    terms = tree.args if isinstance(tree, sympy.Add) else (tree,)
+    return sorted(sorted(str(atom) for atom in sympy.preorder_traversal(term) if not atom.args) for term in terms)
+
+
+def test_totals_are_the_sums_of_the_report() -> None:
+    """Section 5: 45,463,084 parameters, 705,535,424 MACs, twice as many FLOPs."""
+    totals = {each.quantity: each for each in known("custom-alexnet")[0].totals}
+    text = "23296 + 313796 + 677760 + 884992 + 590080 + 37752832 + 4195328 + 1025000"
+    assert totals["params"].to_json()["substituted"] == text
+    assert (totals["params"].value, totals["macs"].value, totals["flops"].value) == (
+        45_463_084, 705_535_424, 1_411_070_848,
+    )  # fmt: skip
+
+
+def test_a_receptive_field_grows_step_by_step() -> None:
+    """Section 11 and Araujo et al.: r = 19 + (5-1)*8 = 51 behind a pool that left a jump of 8."""
+    found = one(layer("custom-alexnet", "conv2").of("receptive_field"), axis=0)
+    assert found.to_json()["substituted"] == "19 + (5 - 1)*1*8"
+    assert (found.value, found.jump.value if found.jump else None) == (51, 8)
+
+
+def test_two_stacked_3x3_see_5x5() -> None:
+    """Section 11."""
+    document, _ = explain(nn.Sequential(nn.Conv2d(1, 1, 3), nn.Conv2d(1, 1, 3)), input_shape=(1, 1, 9, 9))
+    total = one(document.totals, quantity="receptive_field", axis=0)
+    assert (total.to_json()["substituted"], total.value) == ("1 + (3 - 1)*1*1 + (3 - 1)*1*1", 5)
+
+
+def test_a_separable_pair_knows_what_it_saves() -> None:
+    """Section 10: 1/N + 1/Dk^2, with N output channels and a kernel of Dk."""
+    pair = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1, groups=8), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 32, 1))
+    document, _ = explain(pair, input_shape=(1, 8, 16, 16))
+    (aside,) = document.layers[-1].asides
+    assert aside.formula is not None
+    n, dk = sympy.symbols("Cout k")
+    assert sympy.sympify(aside.formula.to_json()["symbolic"]) == 1 / n + 1 / dk**2
+    assert aside.formula.to_json()["value"] == "41/288"  # 1/32 + 1/9
+
+
+# --- joins, other layers, reasons -------------------------------------------------------------------------------------
+
+
+class Joined(nn.Module):
+    """Two branches that meet: by addition or concatenation, aligned or not."""
+
+    def __init__(self, left: nn.Module, right: nn.Module, how: str) -> None:
+        super().__init__()
+        self.left, self.right, self.how = left, right, how
+
+    def forward(self, x: Any) -> Any:
+        a, b = self.left(x), self.right(x)
+        return a + b if self.how == "add" else __import__("torch").cat((a, b), 1)
+
+
+def conv(kernel: int, padding: int) -> nn.Module:
+    return nn.Conv2d(1, 2, kernel, padding=padding)
+
+
+def test_the_larger_branch_covers_the_other() -> None:
+    document, _ = explain(Joined(conv(5, 2), conv(3, 1), "add"), input_shape=(1, 1, 9, 9))
+    found = one(document.layers[-1].of("receptive_field"), axis=0)
+    assert (found.to_json()["symbolic"], found.value) == ("max(r1, r2)", 5)
+    assert found.words == "the branch through left (r = 5) covers that through right (r = 3)"
+
+
+def test_branches_that_are_not_aligned_see_their_union() -> None:
+    """Rows 0..2 without padding, rows -2..2 with a padding of 2: 5 in all, here shifted against each other."""
+    left = nn.Sequential(nn.ZeroPad2d((2, 0, 2, 0)), nn.Conv2d(1, 2, 3))
+    right = nn.Sequential(nn.ZeroPad2d((0, 2, 0, 2)), nn.Conv2d(1, 2, 3))
+    document, _ = explain(Joined(left, right, "add"), input_shape=(1, 1, 9, 9))
+    found = one(document.layers[-1].of("receptive_field"), axis=0)
+    # From pixel -2 (left) to pixel 2 (right).
+    assert (found.to_json()["substituted"], found.value) == ("max(3 - 2, 3 - 0) + max(2, 0)", 5)
+
+
+def test_channels_add_up_in_a_concatenation() -> None:
+    document, _ = explain(Joined(nn.Conv2d(1, 2, 1), nn.Conv2d(1, 3, 1), "cat"), input_shape=(1, 1, 9, 9))
+    found = one(document.layers[-1].of("output_shape"), axis=1)
+    assert (found.to_json()["symbolic"], found.value) == ("C1 + C2", 5)
+
+
+def test_a_transposed_convolution_shrinks_the_jump() -> None:
+    document, _ = explain(nn.ConvTranspose2d(3, 3, 4, stride=2, padding=1), input_shape=(1, 3, 8, 8))
+    size = one(document.layers[0].of("output_shape"), axis=2)
+    # Section 4: out = (in-1)s - 2p + d(k-1) + output_padding + 1.
+    assert size.to_json()["substituted"] == "(8 - 1)*2 - 2*1 + 1*(4 - 1) + 0 + 1"
+    found = one(document.layers[0].of("receptive_field"), axis=0)
+    assert (found.value, found.jump.to_json()["value"] if found.jump else None) == (2, "1/2")
+
+
+def test_without_a_bias_the_layer_says_what_one_would_be() -> None:
+    document, _ = explain(nn.Conv2d(3, 8, 3, bias=False), input_shape=(1, 3, 8, 8))
+    assert [aside.words for aside in document.layers[0].asides] == ["it has no bias, which would be 8 more parameters"]
+
+
+def test_a_shared_layer_is_counted_once_and_says_so() -> None:
+    shared = nn.Linear(4, 4)
+    document, _ = explain(nn.Sequential(shared, shared), input_shape=(1, 4))
+    first, second = (one(each.of("params")) for each in document.layers)
+    assert (first.value, second.value) == (4 * 4 + 4, 0)
+    assert second.words == "its parameters were counted where they were first read"
+
+
+def test_an_unknown_number_says_why() -> None:
+    import torch
+
+    document, _ = explain(torch.fft.rfft2, input_shape=(1, 3, 8, 8))
+    found = one(document.layers[-1].of("macs"))
+    assert (found.value, found.formula) == (None, None)
+    assert "aten._fft_r2c" in found.words
+
+
+def test_a_layer_may_be_named_and_a_container_stands_for_all_in_it() -> None:
+    document, _ = explain("resnet18", "layer1.0")
+    labels = [each.row.label for each in document.layers]
+    assert labels[:2] == ["layer1.0", "layer1.0.conv1"]
+    assert "layer1.0 Tensor.add_" in labels
+    # 64*64*3^2 twice, and two norms with 2*64 each.
+    assert one(document.layers[0].of("params")).to_json()["substituted"] == "36864 + 128 + 36864 + 128"
+    assert document.totals == ()
+
+
+def test_a_layer_that_is_not_there_names_the_nearest() -> None:
+    with pytest.raises(UsageError, match=r"no layer is called 'layer1.0.conv9'. Nearest: layer1.0.conv1"):
+        explain("resnet18", "layer1.0.conv9")
+
+
+class LowRank(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = nn.Parameter(__import__("torch").zeros(2, 6))
+
+    def forward(self, x: Any) -> Any:
+        return x @ self.down.T
+
+
+def test_a_call_without_a_layer_derives_from_its_function() -> None:
+    document, _ = explain(LowRank(), input_shape=(5, 6))
+    found = one(document.layers[-1].of("macs"))
+    assert (found.to_json()["symbolic"], found.value) == ("n*k*m", 5 * 6 * 2)
