@@ -201,7 +201,6 @@ def solve(
     raise typer.Exit(report_solutions(layer, sizes, settings, ranks, text))
 
 
-for command in (summary, flops, compare, rf, config):
 Layers = Annotated[
     list[str] | None,
     typer.Argument(
