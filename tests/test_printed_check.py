@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from cnninspect.inspection.pipeline import inspect_model
-from cnninspect.receptive import bounds, digits, forms, joins, resampling, rows, taps
+from cnninspect.ops import resampling
+from cnninspect.receptive import bounds, digits, forms, joins, rows, taps
 from cnninspect.report.quantities import Verdict
 from cnninspect.report.reasons import Cause
 from cnninspect.report.rows import ReceptiveField
@@ -209,14 +211,14 @@ def test_a_list_of_sizes_is_seen_at_each_position(monkeypatch: pytest.MonkeyPatc
         return field.verdict
 
     assert verdict() is Verdict.MATCH
-    right = resampling.linear
+    right = resampling.linear_taps
 
     def wrong(*args: Any) -> taps.Taps:
         index = right(*args).index.copy()
         index[position] = index[position].clip(1, 5) if position in (0, 9) else index[position, :1]
         return taps.Taps(index)
 
-    monkeypatch.setattr(resampling, "linear", wrong)
+    monkeypatch.setattr(resampling, "linear_taps", wrong)
     assert verdict() is not Verdict.MATCH
 
 
@@ -227,3 +229,29 @@ def test_a_row_that_hides_what_its_statistics_see_is_contradicted(monkeypatch: p
     assert (norm().verdict, norm().cause) == (Verdict.MATCH, "norm")
     monkeypatch.setattr(rows, "_cause", lambda *_: None)
     assert (norm().verdict, norm().cause) == (Verdict.DIFFER, None)
+
+
+class Offset(nn.Module):
+    """Adds a constant that no input reaches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.offset = nn.Parameter(torch.ones(1, 1, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.offset.expand(1, 1, 6, 6)
+
+
+def test_what_no_input_reaches_has_size_0_or_is_contradicted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def expanded() -> ReceptiveField:
+        return fields(Offset, 6)["Tensor.expand"]
+
+    assert (expanded().size, expanded().verdict) == ((0, 0), Verdict.MATCH)
+    right = rows._row
+
+    def wrong(*args: Any) -> ReceptiveField | None:
+        found = right(*args)
+        return replace(found, size=(1, 1)) if found is not None and found.size == (0, 0) else found
+
+    monkeypatch.setattr(rows, "_row", wrong)
+    assert (expanded().size, expanded().verdict) == ((1, 1), Verdict.DIFFER)

@@ -145,9 +145,13 @@ def _held_against(
     """The finding with what the probe has against the row, which also says whether gates or statistics see it all."""
     if finding.verdict is Verdict.DIFFER:
         return finding._replace(against=contradiction(trace, call, reach.of_call, probe))
-    mixed = [forms.cause is not None for forms in reach.reach(call, call.outputs[0]).forms.values()]
-    hides = finding.verdict is Verdict.MATCH and field.size and not field.cause and mixed and all(mixed)
-    if hides and reacts_to_all(probe, call):
+    seen = reach.reach(call, call.outputs[0])
+    if finding.verdict is not Verdict.MATCH or not field.size:
+        return finding
+    if not seen.inputs and any(field.size):
+        return Finding(Verdict.DIFFER, (), "NaN in no input reaches any output: the size of the field is 0")
+    mixed = [forms.cause is not None for forms in seen.forms.values()]
+    if not field.cause and mixed and all(mixed) and reacts_to_all(probe, call):
         return Finding(Verdict.DIFFER, (), "NaN in either end of the input reaches every output: the field is global")
     return finding
 
