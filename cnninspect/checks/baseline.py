@@ -19,7 +19,7 @@ from cnninspect.checks.tree import is_layer
 from cnninspect.errors import UsageError, said
 from cnninspect.files import cause_of, write_whole
 from cnninspect.report.document import Report
-from cnninspect.report.json_form import READ_VERSIONS, SCHEMA_VERSION, laid_out
+from cnninspect.report.json_form import READ_VERSIONS, SCHEMA_VERSION, json_text
 from cnninspect.report.json_rows import frozen, number_to_json, plain, row_to_json
 from cnninspect.report.quantities import Quantity, Unit
 from cnninspect.report.rows import Check, Number, ReceptiveField, Row
@@ -56,7 +56,7 @@ def baseline_text(report: Report) -> str:
         "totals": _numbers({name: report.totals[name] for name in _KEPT_TOTALS if name in report.totals}),
         "rows": _rows(report.rows),
     }
-    return laid_out(reduced, sort_keys=True)
+    return json_text(reduced, sort_keys=True)
 
 
 def _rows(rows: Sequence[Row]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ import typer
 
 from cnninspect.errors import UsageError, nearest
 from cnninspect.report.quantities import parse_count, parse_memory
-from cnninspect.report.selection import TEXTS, By, View
+from cnninspect.report.selection import TEXT_KEYS, By, View
 
 if TYPE_CHECKING:
     from cnninspect.inspection.accounts import Account
@@ -100,10 +100,10 @@ class WorkOptions:
         return lambda: _accounts(self, machine)
 
     def _check_sort(self, name: str) -> None:
-        if name in TEXTS:
+        if name in TEXT_KEYS:
             return
         if name not in _SORTABLE:
-            known = (*TEXTS, *_SORTABLE)
+            known = (*TEXT_KEYS, *_SORTABLE)
             near = nearest(name, known)
             hint = f"Nearest: {', '.join(near)}." if near else f"Names: {', '.join(known)}."
             raise UsageError(f"--sort: nothing is called {name!r}. {hint}")

@@ -119,7 +119,7 @@ def _runs(forms: Forms, dim: int) -> bool:
 def _check(at: tuple[int, ...], positions: tuple[int, ...]) -> None:
     size = "x".join(map(str, positions))
     if at and not positions:
-        raise ValueError("it has no map of positions: leave out --at")
+        raise ValueError("its output has no spatial positions: leave out --at")
     if len(at) != len(positions):
         raise ValueError(f"its map has {size}: give {len(positions)} numbers, not {len(at)}")
     last = ",".join(str(count - 1) for count in positions)

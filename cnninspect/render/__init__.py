@@ -1,4 +1,4 @@
-"""A document as text: the registry of formats, imported when asked for. Renderers see no other room but report/."""
+"""Documents as text: the registry of formats, each imported on first use. Renderers import only report/."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cnninspect.report.selection import View
 
 
 class Format(str, Enum):
-    """What `--format` takes, beside the formats of plug-ins."""
+    """The built-in values of `--format`; plug-ins add others."""
 
     TABLE = "table"
     JSON = "json"
@@ -33,13 +33,13 @@ _RENDERERS = {
     Format.GITHUB: ("ci", "github"),
     Format.JUNIT: ("ci", "junit"),
 }
-"""File and function of every format."""
+"""Format -> module in this package, and function."""
 
 _ENDINGS = {
     ".txt": "table", ".json": "json", ".csv": "csv", ".md": "markdown", ".html": "html", ".htm": "html",
     ".xml": "junit", ".tex": "latex",
 }  # fmt: skip
-"""What a file of this ending holds, where nobody says."""
+"""Ending of the output file -> format, used without `--format`."""
 
 _DERIVATIONS = {
     "table": ("explanation", "as_text"),
@@ -62,7 +62,10 @@ _ADDED: dict[str, Renderer] = {"latex": _latex}
 
 
 def format_(name: str, *, endings: Sequence[str] = ()) -> Callable[[Renderer], Renderer]:
-    """Enters a function as a format; files that end in one of `endings` (".rst") get it. A name can be entered once."""
+    """Registers a function as a format, also for files that end in one of `endings` (".rst").
+
+    Raises ValueError if the name or an ending is registered already.
+    """
 
     def enter(renderer: Renderer) -> Renderer:
         taken = [each for each in (name, *endings) if each in (*names(), *_ENDINGS)]
@@ -76,17 +79,17 @@ def format_(name: str, *, endings: Sequence[str] = ()) -> Callable[[Renderer], R
 
 
 def names() -> tuple[str, ...]:
-    """Every format, those of plug-ins last."""
+    """The names of all formats, those of plug-ins last."""
     return (*(each.value for each in Format), *_ADDED)
 
 
 def endings() -> tuple[str, ...]:
-    """Every ending of a file that stands for a format."""
+    """All file endings that select a format."""
     return tuple(_ENDINGS)
 
 
 def format_of(ending: str) -> str | None:
-    """The format of files that end like this; None for an ending that no format has."""
+    """The format of files with this ending; None for an unknown ending."""
     return _ENDINGS.get(ending)
 
 
@@ -103,7 +106,7 @@ def _by_plugin(name: str, report: Document, view: View) -> str:
 def render(
     report: Document, fmt: Format | str = Format.TABLE, *, view: View | None = None, screen: Screen | None = None
 ) -> str:
-    """The document in one format, ending in a newline; without `screen`, uncoloured and as wide as it needs to be."""
+    """The document in one format, ending in a newline; without `screen`, without colours and with no limit of width."""
     if type(report).__name__ == "Explanation":
         return _derivations(report, str(getattr(fmt, "value", fmt)), screen or Screen())
     if fmt in _ADDED:
@@ -123,5 +126,5 @@ def _derivations(explanation: Document, fmt: str, screen: Screen) -> str:
 
 
 def render_text(report: Document) -> str:
-    """The plain table of a document, without a newline at the end: what a REPL prints."""
+    """The document as a table without a final newline, for `repr` in a REPL."""
     return render(report).rstrip("\n")

@@ -1,4 +1,4 @@
-"""The answers of `solve` and `formula` in every format that they have."""
+"""The answers of `solve` in every format."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cnninspect.explain.expression import TEXT, substituted, written
 from cnninspect.explain.solver import KERNELS, Answer, Layer, Question, Setting, Solution, size_derived
 from cnninspect.render import Format, data, html, markdown, table
 from cnninspect.render.page import Cell, Fact, Heading, Page, Screen, Sheet, Tone
-from cnninspect.report.json_form import SCHEMA_VERSION, laid_out
+from cnninspect.report.json_form import SCHEMA_VERSION, json_text
 from cnninspect.report.quantities import Verdict
 from cnninspect.version import __version__
 
@@ -19,12 +19,12 @@ TOOL = {"name": "cnninspect", "version": __version__}
 def in_format(page: Page, fmt: str, screen: Screen | None) -> str:
     """A page in one of the formats for readers, or its table as CSV."""
     if fmt == Format.CSV:
-        return data.written(page.sheet)
+        return data.sheet_text(page.sheet)
     if fmt == Format.MARKDOWN:
-        return markdown.written(page, Verdict.NOT_RUN)
+        return markdown.page_text(page, Verdict.NOT_RUN)
     if fmt == Format.HTML:
-        return html.written([page])
-    return table.written(page, screen or Screen())
+        return html.page_text([page])
+    return table.page_text(page, screen or Screen())
 
 
 # --- solve --------------------------------------------------------------------------------------------------------
@@ -33,7 +33,7 @@ def in_format(page: Page, fmt: str, screen: Screen | None) -> str:
 def render_answers(answers: Sequence[Answer], fmt: str, *, screen: Screen | None = None, chained: bool = False) -> str:
     """The solutions of one question, or of each step of a chain."""
     if fmt == Format.JSON:
-        return laid_out(_answers_json(answers, chained=chained))
+        return json_text(_answers_json(answers, chained=chained))
     screen = screen or Screen()
     title = screen.marks.separator.join(_title(answers, chained=chained))
     sheet = _sheet(answers, chained=chained, all_columns=fmt == Format.CSV)
@@ -66,7 +66,7 @@ def _listed(values: Sequence[int]) -> str:
 
 
 def _sheet(answers: Sequence[Answer], *, chained: bool, all_columns: bool) -> Sheet:
-    """One line for each solution; for each of the nearest settings where there is none."""
+    """One line per solution; where there is none, one line per nearest setting."""
     headings = (
         Heading("in", "in", kept=True),
         Heading("layer", "layer", kept=True),
@@ -134,12 +134,12 @@ def _facts(answer: Answer, *, chained: bool) -> Iterator[Fact]:
 
 
 def why_none(answer: Answer) -> str:
-    """What is not possible, in words, and the nearest sizes."""
+    """The message for an answer without solutions: the constraint that fails, and the nearest sizes."""
     question = answer.question
     step = f"takes {_size(question.sizes)} to {_size(question.out)}"
     layer = f"no setting of {question.layer.value}"
     if answer.out_of_bounds:
-        return f"{layer} that {step} keeps the bounds on field and params"
+        return f"{layer} that {step} keeps the given limits of receptive field and params"
     sizes = [_size(out) for out in sorted({one.out for one in answer.nearest})]
     if not sizes:
         return f"{layer} {step}: {_limits(question.layer)}"
@@ -148,19 +148,19 @@ def why_none(answer: Answer) -> str:
 
 def _limits(layer: Layer) -> str:
     return {
-        Layer.CONV: "these settings leave no output at all",
-        Layer.CONV_TRANSPOSE: "an output padding must be smaller than the stride or the dilation, an output not empty",
-        Layer.POOL: "a padding is at most half the kernel, and a window not larger than the padded input",
+        Layer.CONV: "with these settings the output is empty",
+        Layer.CONV_TRANSPOSE: "the output padding must be below the stride or dilation, and the output not empty",
+        Layer.POOL: "the padding must be at most half the kernel, and the window not larger than the padded input",
     }[layer]
 
 
 def searched(question: Question) -> str:
-    """What was tried where no stride is given, in words."""
+    """The searched strides and paddings in words, for a question without a stride."""
     if question.layer is Layer.POOL:
         return "every stride up to the padded input or the kernel, every padding up to half the kernel"
     most = "" if question.allowed.padding is not None else " and padding up to d(k - 1)"
     if question.layer is Layer.CONV_TRANSPOSE:
-        return f"every stride with which each output sees an input{most}; give --stride for others"
+        return f"every stride for which each output depends on an input{most}; give --stride for others"
     beyond = ", beyond which windows lie in the padding alone; give --stride for others" if most else ""
     return f"every stride{most}{beyond}"
 
@@ -189,7 +189,7 @@ def _answer_json(answer: Answer) -> dict[str, Any]:
 
 
 def _one(values: Sequence[Any]) -> Any:
-    """The value that all axes share, or the list of one for each."""
+    """The value if it is the same for all axes, else the list of values."""
     return values[0] if len(set(values)) == 1 else list(values)
 
 

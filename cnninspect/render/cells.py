@@ -1,11 +1,11 @@
-"""What stands in each cell of a table of layers."""
+"""The cells of the table of layers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from cnninspect.render.numbers import BEYOND, dimensions, field_text, number_cell, shapes_text, sign, tone_of
+from cnninspect.render.numbers import EXCEEDS_INPUT, dimensions, field_text, number_cell, shapes_text, sign, tone_of
 from cnninspect.render.page import Cell, Marks, Tone
 from cnninspect.report.quantities import Quantity, Shape, Status, Verdict
 from cnninspect.report.rows import Row
@@ -18,7 +18,7 @@ _CERTAINTY = (Status.EXACT, Status.UPPER_BOUND, Status.LOWER_BOUND, Status.UNKNO
 
 @dataclass(frozen=True)
 class Line:
-    """One row in its place: `name` and `indent` in the tree; `is_part` if no row is shown below it."""
+    """One row of the table: `name` and `indent` in the tree; `is_part` if no row is shown below it."""
 
     row: Row
     name: str
@@ -29,15 +29,15 @@ class Line:
 
 @dataclass(frozen=True)
 class Context:
-    """What a cell needs beside its row.
+    """The settings of a table that its cells depend on.
 
-    `largest` is the part with a full bar, `single` as in `shapes_text`; `whole` if nothing may be shortened.
+    `largest` is the number of MACs of a full bar. `single` is as in `shapes_text`. `full` if nothing may be shortened.
     """
 
     marks: Marks
     largest: int
     single: bool
-    whole: bool
+    full: bool
 
 
 def layer_cell(line: Line, _context: Context) -> Cell:
@@ -47,12 +47,12 @@ def layer_cell(line: Line, _context: Context) -> Cell:
 
 
 def kind_cell(line: Line, _context: Context) -> Cell:
-    """The class or function."""
+    """The name of the class or function."""
     return Cell(line.row.kind, line.row.kind, Tone.QUIET if _is_free(line.row) else Tone.PLAIN)
 
 
 def output_cell(line: Line, context: Context) -> Cell:
-    """The shapes that come out."""
+    """The output shapes."""
     quantity = line.row.output_shape
     if quantity is None:
         return Cell("")
@@ -63,7 +63,7 @@ def output_cell(line: Line, context: Context) -> Cell:
 
 
 def input_cell(line: Line, context: Context) -> Cell:
-    """The shapes that go in."""
+    """The input shapes."""
     shapes = line.row.input_shapes
     return Cell(_shapes_text(shapes, context), _plain_shapes(shapes))
 
@@ -91,7 +91,7 @@ def part_cell(name: str, part: str) -> Callable[[Line, Context], Cell]:
 
 
 def counter_cell(counter: str, unit: str = "macs") -> Callable[[Line, Context], Cell]:
-    """What one counter found, in MACs or FLOPs; `not counted` where it has no formula for work that ours counts."""
+    """The result of one counter in MACs or FLOPs; `not counted` for work that the counter does not know."""
 
     def cell(line: Line, context: Context) -> Cell:
         macs: Quantity | None = getattr(line.row, unit)
@@ -110,13 +110,13 @@ def counter_cell(counter: str, unit: str = "macs") -> Callable[[Line, Context], 
 
 
 def reasons_cell(line: Line, _context: Context) -> Cell:
-    """Why counters found something else."""
+    """The reasons why counters differ."""
     reasons = "; ".join(line.row.macs.reasons.values()) if line.row.macs is not None else ""
     return Cell(reasons, reasons, Tone.QUIET)
 
 
 def share_cell(line: Line, context: Context) -> Cell:
-    """The row's part of all MACs, in percent; the parts of the view have a bar."""
+    """The row's share of all MACs in percent, with a bar for rows without rows below them."""
     macs, share = line.row.macs, line.shares.own
     if macs is None or share is None:
         return Cell("")
@@ -131,7 +131,7 @@ def share_cell(line: Line, context: Context) -> Cell:
 
 
 def cumulative_cell(line: Line, context: Context) -> Cell:
-    """The part of all MACs that this part and all before it have, in percent."""
+    """The share of all MACs of this row and all rows before it, in percent."""
     macs, share = line.row.macs, line.shares.cumulative
     if macs is None or share is None or _is_nothing(macs):
         return Cell("")
@@ -152,7 +152,7 @@ def field_cell(line: Line, context: Context) -> Cell:
     if not field.is_global and field.size is None:
         return Cell(context.marks.unknown, None, Tone.UNKNOWN)
     text = field_text(field)
-    return Cell(f"{BEYOND if field.exceeds_image else ''}{text}", text, tone_of(field.verdict))
+    return Cell(f"{EXCEEDS_INPUT if field.exceeds_image else ''}{text}", text, tone_of(field.verdict))
 
 
 def verdict_cell(line: Line, context: Context) -> Cell:
@@ -180,7 +180,7 @@ def status_cell(line: Line, _context: Context) -> Cell:
 
 
 def fact_cell(name: str) -> Callable[[Line, Context], Cell]:
-    """The cell of what identifies or places a row: its path, call, depth; `true` or `false` as JSON writes them."""
+    """The cell of the row's path, call, depth, leaf or functional; booleans as `true` or `false`."""
 
     def cell(line: Line, _context: Context) -> Cell:
         value = getattr(line.row, name)
@@ -197,13 +197,13 @@ def hyperparameters_cell(line: Line, _context: Context) -> Cell:
 
 
 def _is_free(row: Row) -> bool:
-    """Whether the row has no parameters and certainly costs no MACs."""
+    """Whether the row has no parameters and exactly 0 MACs."""
     counts = [count for count in (row.params, row.macs) if count is not None]
     return all(_is_nothing(count) for count in counts)
 
 
 def _bar(macs: int, context: Context) -> str:
-    """A bar of whole cells and one part of a cell; never empty."""
+    """A bar in steps of an eighth of a character, at least one step long."""
     steps = len(context.marks.bar) - 1
     length = max(1, round(BAR_WIDTH * steps * macs / context.largest))
     full, rest = divmod(length, steps)
@@ -211,9 +211,9 @@ def _bar(macs: int, context: Context) -> str:
 
 
 def _shapes_text(shapes: Sequence[Shape], context: Context) -> str:
-    """All shapes, or the first and how many follow it where all of them would take too much of a terminal."""
+    """All shapes; if they are wider than WIDEST_SHAPES, the first shape and the number of the others."""
     text = shapes_text(shapes, single=context.single)
-    if context.whole or len(text) <= WIDEST_SHAPES or len(shapes) < 2:
+    if context.full or len(text) <= WIDEST_SHAPES or len(shapes) < 2:
         return text
     return f"{shapes_text(shapes[:1], single=context.single)} and {len(shapes) - 1} more"
 

@@ -1,4 +1,4 @@
-"""Checks in words: their row, the line of the user, a sentence each; and the table of those that did not pass."""
+"""Checks as sentences with their row and source line, and the table of failed checks."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from cnninspect.report.rows import TOTAL, Check, Row
 
 
 def failed(checks: Sequence[Check]) -> list[Check]:
-    """The checks that a reader must see: those that differ, then those that could not be made."""
+    """The checks that did not pass: those that differ, then those that are unknown."""
     return [check for verdict in (Verdict.DIFFER, Verdict.UNKNOWN) for check in checks if check.verdict is verdict]
 
 
 RUN = "run"
-"""The name of the only check of a target that could not be checked."""
+"""The name of the single check of a target that could not be loaded or run."""
 
 
 def count_sentence(checks: Sequence[Check]) -> str:
@@ -33,19 +33,19 @@ def count_sentence(checks: Sequence[Check]) -> str:
 
 
 _WORDS = {Verdict.NOT_COUNTED: "not comparable", Verdict.NOT_RUN: "not run"}
-"""Verdicts as readers call them: a counter that leaves work out, or counts more, cannot be compared with."""
+"""Verdicts in words. A counter with another convention is not comparable."""
 
 
-def place(check: Check) -> str:
-    """The check's row as messages name it."""
+def row_name(check: Check) -> str:
+    """The name of the check's row in messages: `conv`, `conv call 2`, `total`."""
     if check.row is None:
         return TOTAL
     path = check.row.path or f"({check.row.kind})"
     return f"{path} call {check.row.call}" if check.row.call else path
 
 
-def what(check: Check) -> str:
-    """The number that was checked, as readers call it."""
+def number_name(check: Check) -> str:
+    """The name of the checked number for readers: `output shape`, `MACs`."""
     return label(check.name)
 
 
@@ -56,10 +56,10 @@ def checks_of(document: Document) -> tuple[Check, ...]:
     return formula_checks(document) if document.checks is None else document.checks
 
 
-def layer(check: Check) -> str:
-    """`conv (Conv2d)`, `conv call 2 (Conv2d)`, `(F.relu)`, `total`."""
+def row_title(check: Check) -> str:
+    """The row with its kind: `conv (Conv2d)`, `conv call 2 (Conv2d)`, `(F.relu)`, `total`."""
     is_named = check.row is not None and check.row.path and check.row.kind
-    return f"{place(check)} ({check.kind})" if is_named else place(check)
+    return f"{row_name(check)} ({check.kind})" if is_named else row_name(check)
 
 
 def sentence(check: Check) -> str:
@@ -67,11 +67,11 @@ def sentence(check: Check) -> str:
     if check.name == RUN:
         return f"not checked: {(check.hint or '').rstrip('.')}"
     reason = f" ({check.hint})" if check.hint else ""
-    return f"{layer(check)}, {what(check)}: {_expected(check)}, {_found(check)}{reason}"
+    return f"{row_title(check)}, {number_name(check)}: {_expected(check)}, {_found(check)}{reason}"
 
 
 def grouped(checks: Iterable[Check], key: Callable[[Check], Hashable]) -> Collection[list[Check]]:
-    """The checks with the same key together, in the order in which the keys come first."""
+    """Groups of checks with the same key, in the order of each key's first check."""
     groups: dict[Hashable, list[Check]] = {}
     for check in checks:
         groups.setdefault(key(check), []).append(check)
@@ -92,15 +92,15 @@ def _found(check: Check) -> str:
 
 
 def _value(check: Check, value: Any, status: Status) -> str:
-    """A value with the sign of a bound."""
+    """A value, after `≥` or `≤` if it is a bound."""
     return ("" if value is None else sign(status, UNICODE)) + value_text(check.name, value)
 
 
 def lines_of(document: Document) -> Callable[[Check], str | None]:
-    """A function: check -> the source line that it points at, `nets.py:41`; None if there is none.
+    """Returns a function: check -> source line of its row, `nets.py:41`; None if there is none.
 
-    For a row without a line that is the line of its caller; for a layer that the report does not have, of the nearest
-    module around it; for a total, of the whole network.
+    A row without a line has the line of its caller; a layer that is not in the report, that of the nearest enclosing
+    module; a total, that of the network.
     """
     rows = document.rows if isinstance(document, Report) else ()
     calls = {row.id: row for row in rows}
@@ -146,7 +146,7 @@ PROGRAMS = tuple(HEADINGS)
 
 
 def finding_sheet(report: Report, checks: Iterable[Check], columns: tuple[str, ...], marks: Marks) -> Sheet:
-    """The sheet of these checks on the report."""
+    """The table of these checks."""
     line_of = lines_of(report)
     lines = (_cells(check, line_of(check), marks) for check in checks)
     headings = tuple(HEADINGS[name] for name in columns)
@@ -154,7 +154,7 @@ def finding_sheet(report: Report, checks: Iterable[Check], columns: tuple[str, .
 
 
 def readers_sheet(report: Comparison, marks: Marks) -> Sheet:
-    """The sheet of what did not pass, without columns that stay empty."""
+    """The table of failed checks for readers, without optional columns that are empty."""
     sheet = finding_sheet(report, failed(report.checks), READERS, marks)
     empty = [
         index
@@ -168,7 +168,7 @@ _ON_DEMAND = ("kind", "counter", "change", "reason", "where")
 
 
 def reasons(report: Comparison) -> list[str]:
-    """What the column of reasons says, for where it has no room: `conv1: out_channels 64 -> 96 (nets.py:41)`."""
+    """The reasons as lines, for a table without room for the column: `conv1: out_channels 64 -> 96 (nets.py:41)`."""
     line_of = lines_of(report)
     layers: dict[str, dict[str, str | None]] = {}
     for check in failed(report.checks):
@@ -178,11 +178,11 @@ def reasons(report: Comparison) -> list[str]:
 
 
 def _label(check: Check) -> str:
-    return place(check) if check.row is None else check.row.label
+    return row_name(check) if check.row is None else check.row.label
 
 
 def _reason(hint: str, layers: Mapping[str, str | None], shown: int = 3) -> str:
-    """The reason of all these layers, and the line that they come from if it is the same."""
+    """The layers, their common reason, and their source line if all have the same."""
     names = ", ".join([*layers][:shown]) + (f" and {len(layers) - shown} more" if len(layers) > shown else "")
     lines = set(layers.values())
     where = lines.pop() if len(lines) == 1 else None
@@ -192,10 +192,10 @@ def _reason(hint: str, layers: Mapping[str, str | None], shown: int = 3) -> str:
 def _cells(check: Check, where: str | None, marks: Marks) -> dict[str, Cell]:
     wrong = Tone.DIFFER if check.verdict is Verdict.DIFFER else Tone.PLAIN
     return {
-        "layer": Cell(place(check), check.path),
+        "layer": Cell(row_name(check), check.path),
         "call": Cell(str(check.call), check.call),
         "kind": Cell(check.kind, check.kind),
-        "what": Cell(what(check), check.name),
+        "what": Cell(number_name(check), check.name),
         "expected": _value_cell(check, check.expected, check.expected_status, Tone.PLAIN, marks),
         "source": Cell(check.source, check.source, Tone.QUIET),
         "found": _value_cell(check, check.found, check.found_status, wrong, marks),
@@ -208,7 +208,7 @@ def _cells(check: Check, where: str | None, marks: Marks) -> dict[str, Cell]:
 
 
 def _change(check: Check) -> str:
-    """How far the network has moved, where both ends are certain; a formula and its measurement are of one network."""
+    """The change from expected to found in percent; empty for bounds and for a formula and its measurement."""
     certain = check.expected_status is check.found_status is Status.EXACT
     moved = certain and check.source != "formula" and check.verdict is not Verdict.UNKNOWN
     return change_text(check.expected, check.found) if moved else ""

@@ -1,7 +1,7 @@
 """Checks for CI servers: GitHub workflow commands and JUnit XML.
 
-GitHub shows the first ten errors and the first ten warnings of a step: those about totals come first. JUnit has a suite
-for the target and a test case per layer and expectation; elements and attributes are those of the schema of Jenkins'
+GitHub shows only the first ten errors and the first ten warnings of a step, so totals come first. In JUnit a target is
+a suite, and each layer and source of expectations is a test case. Elements and attributes follow the schema of Jenkins'
 xUnit plugin (junit-10.xsd), which other servers read too.
 """
 
@@ -20,11 +20,11 @@ from cnninspect.render.checks import (
     count_sentence,
     failed,
     grouped,
-    layer,
     lines_of,
-    place,
+    number_name,
+    row_name,
+    row_title,
     sentence,
-    what,
 )
 from cnninspect.render.page import Screen
 from cnninspect.report.document import Document
@@ -34,7 +34,7 @@ from cnninspect.report.selection import View
 
 
 def github(report: Document, _view: View, _screen: Screen) -> str:
-    """One annotation for each layer that failed, at its line, and a sentence that counts the checks."""
+    """One annotation per failed layer, at its source line, and a sentence that counts the checks."""
     checks = checks_of(report)
     target, line_of = str(report.target["name"]), lines_of(report)
     totals_first = sorted(failed(checks), key=lambda check: check.row is not None)
@@ -46,8 +46,8 @@ def github(report: Document, _view: View, _screen: Screen) -> str:
 def _annotation(checks: Sequence[Check], target: str, line: str | None) -> str:
     first = checks[0]
     level = "error" if first.verdict is Verdict.DIFFER else "warning"
-    names = ", ".join(dict.fromkeys(map(what, checks)))
-    about = "not checked" if first.name == RUN else f"{names} of {place(first)}"
+    names = ", ".join(dict.fromkeys(map(number_name, checks)))
+    about = "not checked" if first.name == RUN else f"{names} of {row_name(first)}"
     properties = {"title": f"{target}: {about}", **_position(line)}
     written = ",".join(f"{name}={_property(text)}" for name, text in properties.items())
     message = "\n".join(f"{sentence(check)}." for check in checks)
@@ -55,7 +55,7 @@ def _annotation(checks: Sequence[Check], target: str, line: str | None) -> str:
 
 
 def _position(line: str | None, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """File and line; the file as the repository names it, whichever folder the command runs in."""
+    """File and line of an annotation; the file relative to the repository, also if the command runs in a subfolder."""
     if line is None:
         return {}
     file, _, number = line.rpartition(":")
@@ -74,16 +74,16 @@ def _property(text: str) -> str:
 
 
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML cannot hold, not even escaped."""
+"""Characters that are not allowed in XML, not even escaped."""
 
 
 def junit(report: Document, _view: View, _screen: Screen) -> str:
-    """The report's checks as one suite; those of its formulas where none were made."""
+    """The report's checks as one suite; for a report without checks, those of its formulas."""
     return suites([report])
 
 
 def suites(reports: Iterable[Document]) -> str:
-    """A suite for each report."""
+    """JUnit XML with one suite per report."""
     root = Element("testsuites", name="cnninspect")
     root.extend(_suite(report) for report in reports)
     ElementTree.indent(root)
@@ -101,11 +101,11 @@ def _suite(report: Document) -> Element:
 
 
 def _case(checks: Sequence[Check], target: str, line: str | None) -> Element:
-    """The test case of one layer and source: failed if a number differs, else skipped if one could not be checked.
+    """The test case of one layer and source: failed if a number differs, else skipped if one is unknown.
 
-    Of a target that could not be checked at all there is one case, with an error.
+    A target that could not be checked at all has one case with an error.
     """
-    case = Element("testcase", classname=f"{target}.{checks[0].source}", name=_text(layer(checks[0])))
+    case = Element("testcase", classname=f"{target}.{checks[0].source}", name=_text(row_title(checks[0])))
     wrong = [check for check in checks if check.verdict is Verdict.DIFFER]
     if wrong and wrong[0].name == RUN:
         SubElement(case, "error", type="not checked", message=_text(sentence(wrong[0])))
@@ -118,8 +118,8 @@ def _case(checks: Sequence[Check], target: str, line: str | None) -> Element:
 
 
 def _shortly(wrong: Sequence[Check]) -> str:
-    """The first finding, and what the others are about."""
-    others = ", ".join(dict.fromkeys(map(what, wrong[1:])))
+    """The first finding, and the names of the other numbers."""
+    others = ", ".join(dict.fromkeys(map(number_name, wrong[1:])))
     return sentence(wrong[0]) + (f"; also {others}" if others else "")
 
 

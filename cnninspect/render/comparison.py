@@ -1,6 +1,6 @@
-"""Two networks side by side: the layers that cost anything or differ, the totals, and whether the numbers agree.
+"""Two networks side by side: layers with parameters or MACs or with differences, totals, and the verdict.
 
-Whatever makes the numbers differ has a line, so that the exit code is never without its reason.
+Every difference that affects the exit code has a line.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ READERS = ("layer", "params", "macs", "other_layer", "other_params", "other_macs
 _TOTALS = ("params", "macs", "flops", "neurons", "activation_bytes", "total_bytes", "peak_memory")
 
 
-def side_by_side(report: Comparison, view: View, marks: Marks, *, whole: bool = False) -> Sheet:
-    """The sheet of aligned layers: all if it is the `whole`, or else those that have parameters or MACs or differ."""
-    columns = view.columns or (tuple(HEADINGS) if whole else READERS)
-    everything = whole or view.ops is Ops.ALL
+def side_by_side(report: Comparison, view: View, marks: Marks, *, full: bool = False) -> Sheet:
+    """The table of aligned layers: all of them if `full`, else those that have parameters or MACs or that differ."""
+    columns = view.columns or (tuple(HEADINGS) if full else READERS)
+    everything = full or view.ops is Ops.ALL
     pairs = [pair for pair in report.aligned or () if everything or _costs(pair) or pair.verdict is Verdict.DIFFER]
-    if not (view.columns or whole or any(pair.differs for pair in pairs)):
+    if not (view.columns or full or any(pair.differs for pair in pairs)):
         columns = tuple(name for name in columns if name != "differs")
     lines = (_cells(pair, marks) for pair in pairs)
     return Sheet(
@@ -53,33 +53,33 @@ def side_by_side(report: Comparison, view: View, marks: Marks, *, whole: bool = 
 
 
 def totals_beside(report: Comparison, marks: Marks) -> Iterator[Fact]:
-    """What the networks ran on where that differs; then one fact per total, with its change from first to second.
+    """Differences between the runs (input, dtype, training); then the totals, with their change from first to second.
 
-    Totals that are not always shown, and formulas that are contradicted, follow where they make the numbers differ.
+    Other totals and formulas follow where they differ.
     """
     failing = [check for check in report.checks if check.verdict is Verdict.DIFFER]
     totals = [check for check in failing if check.row is None and check.source != "formula"]
-    yield from (_beside(check) for check in totals if check.is_of_run)
+    yield from (_total_fact(check) for check in totals if check.is_of_run)
     for name in _TOTALS:
         here, there = _both(report, name)
         if isinstance(here, Quantity) and isinstance(there, Quantity):
             beside = f"{with_unit(here, marks)} against {with_unit(there, marks)}"
             tone = Tone.PLAIN if here.value == there.value else Tone.DIFFER
-            yield Fact(label(name), beside, _movement(here, there), tone)
+            yield Fact(label(name), beside, _change(here, there), tone)
     yield from _fields(report, marks)
     yield from (
-        _beside(check) for check in totals if not (check.is_of_run or check.name in (*_TOTALS, "receptive_field"))
+        _total_fact(check) for check in totals if not (check.is_of_run or check.name in (*_TOTALS, "receptive_field"))
     )
     yield from (Fact("formula", sentence(check), tone=Tone.DIFFER) for check in failing if check.source == "formula")
 
 
 def _both(report: Comparison, name: str) -> tuple[Any, Any]:
-    """The total of this name of both networks; None where one does not have it."""
+    """The total of this name of each network; None where a network does not have it."""
     return report.totals.get(name), None if report.other is None else report.other.totals.get(name)
 
 
 def _fields(report: Comparison, marks: Marks) -> Iterator[Fact]:
-    """The fact about the receptive field, where both networks have it."""
+    """The line of the receptive field, where it was computed for both networks."""
     here, there = _both(report, "receptive_field")
     if not (isinstance(here, ReceptiveField) and isinstance(there, ReceptiveField)):
         return
@@ -88,20 +88,20 @@ def _fields(report: Comparison, marks: Marks) -> Iterator[Fact]:
         yield Fact("field", f"{_field(here, marks)} against {_field(there, marks)}", tone=tone)
 
 
-def _beside(check: Check) -> Fact:
-    """A failed check of a total; what the other network has is what was expected of this one."""
+def _total_fact(check: Check) -> Fact:
+    """The line of a failed check of a total; its `expected` value is that of the other network."""
     here, there = (value_text(check.name, value) for value in (check.found, check.expected))
     return Fact(label(check.name), f"{here} against {there}", change_text(check.found, check.expected), Tone.DIFFER)
 
 
 def closing(report: Comparison) -> str:
-    """`Same numbers. 41 checks: 41 match.`"""
+    """The last sentence: `Same numbers. 41 checks: 41 match.`"""
     words = {Verdict.MATCH: "Same numbers.", Verdict.DIFFER: "Different numbers."}
     return f"{words.get(report.verdict, 'The same numbers as far as they are known.')} {count_sentence(report.checks)}"
 
 
-def _movement(here: Quantity, there: Quantity) -> str:
-    """`-88.7 %, ratio 0.1131`, or `the same`; nothing where one of them is not known exactly."""
+def _change(here: Quantity, there: Quantity) -> str:
+    """The change: `-88.7 %, ratio 0.1131` or `the same`; empty unless both are exact."""
     if not here.status is there.status is Status.EXACT:
         return ""
     if here.value == there.value:
@@ -115,7 +115,7 @@ def _field(field: ReceptiveField, marks: Marks) -> str:
 
 
 def _costs(pair: AlignedRows) -> bool:
-    """Whether the layer has parameters or MACs in one of the networks, or may have."""
+    """Whether the layer has parameters or MACs in one of the networks, or these are unknown."""
     present = [index for index, side in enumerate((pair.target, pair.other)) if side is not None]
     counts = [both[index] for both in (pair.params, pair.macs) for index in present]
     return any(count is None or count.value != 0 or count.status is not Status.EXACT for count in counts)
@@ -137,14 +137,14 @@ def _cells(pair: AlignedRows, marks: Marks) -> dict[str, Cell]:
 
 
 def _differs(pair: AlignedRows) -> Cell:
-    """What is not the same: numbers, or the layer itself, which only one of the networks has."""
+    """The names of the numbers that differ, or `no counterpart` for a layer that only one network has."""
     alone = pair.target is None or pair.other is None
     text = "no counterpart" if pair.differs and alone else ", ".join(map(label, pair.differs))
     return Cell(text, ";".join(pair.differs), Tone.QUIET)
 
 
 def _name(row: RowId) -> str:
-    """A module by its path, a functional call by its kind too."""
+    """The path of a module; the path and kind of a functional call."""
     name = f"{row.path} {row.kind}".lstrip() if row.functional else row.path or f"({row.kind})"
     return f"{name} call {row.call}" if row.call else name
 
@@ -156,7 +156,7 @@ def _shapes(shapes: Any, marks: Marks) -> Cell:
 
 
 def _count(count: Quantity | None, marks: Marks) -> Cell:
-    """A count, for programs only where it is exact; the verdict has a column of its own."""
+    """A count; its value for programs is None unless it is exact."""
     if count is None:
         return Cell(marks.unknown, None, Tone.UNKNOWN)
     cell = number_cell(count, marks)

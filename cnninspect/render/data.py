@@ -1,4 +1,4 @@
-"""Files for programs: the contract's JSON, and comma-separated values."""
+"""The formats for programs: JSON and CSV."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from io import StringIO
 from cnninspect.render.page import UNICODE, Screen, Sheet
 from cnninspect.render.sections import data_sheet
 from cnninspect.report.document import Document, Report
-from cnninspect.report.json_form import laid_out
+from cnninspect.report.json_form import json_text
 from cnninspect.report.selection import View, select
 
 
 def as_json(report: Document, view: View, _screen: Screen) -> str:
-    """The contract's JSON document with the rows of the view; columns and screen do not change it."""
+    """The JSON document with the rows of the view; it always holds all numbers, whatever the columns."""
     shown = select(report, view) if isinstance(report, Report) else report
-    return laid_out(shown.to_dict())
+    return json_text(shown.to_dict())
 
 
 def as_csv(report: Document, view: View, _screen: Screen) -> str:
-    """Comma-separated values: one line per row of the view with every column, or with those that the view names."""
-    return written(data_sheet(report, view, UNICODE))
+    """CSV with one line per row of the view; all columns unless the view names some."""
+    return sheet_text(data_sheet(report, view, UNICODE))
 
 
-def written(sheet: Sheet) -> str:
-    """A sheet as comma-separated values."""
+def sheet_text(sheet: Sheet) -> str:
+    """A table as CSV."""
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(heading.plain for heading in sheet.headings)

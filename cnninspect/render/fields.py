@@ -1,4 +1,4 @@
-"""Receptive fields in words: cells of layers, lines below them, what one position sees, and how fields vary."""
+"""Receptive fields: cells and totals of the layer table, the field of one position, and the table of `rf --vary`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from cnninspect.render.cells import Context, Line, verdict_sign
-from cnninspect.render.numbers import BEYOND, dimensions, field_text, number_cell, per_axis
+from cnninspect.render.numbers import EXCEEDS_INPUT, dimensions, field_text, number_cell, per_axis
 from cnninspect.render.page import Cell, Fact, Heading, Marks, Sheet, Tone
 from cnninspect.report.document import Report, Variation
 from cnninspect.report.parts import Ends, Sight, VariedNetwork
@@ -15,7 +15,7 @@ from cnninspect.report.rows import ReceptiveField
 
 
 def setting_cell(name: str, usual: int | None = None) -> Callable[[Line, Context], Cell]:
-    """The cell of a hyper-parameter per axis; quiet where it has its usual value."""
+    """The cell of a hyper-parameter per axis, in the quiet tone if it is `usual`."""
 
     def cell(line: Line, _context: Context) -> Cell:
         value = line.row.hyperparameters.get(name)
@@ -41,20 +41,20 @@ def part_of_field_cell(name: str) -> Callable[[Line, Context], Cell]:
 
 
 def cause_cell(line: Line, _context: Context) -> Cell:
-    """What makes the strict field global, or the field unknown."""
+    """The layer or op that makes the strict field global, or the field unknown."""
     field = line.row.receptive_field
     cause = None if field is None else field.cause
     return Cell(cause or "", cause, Tone.QUIET)
 
 
 def probe_cell(line: Line, context: Context) -> Cell:
-    """What the probe says of the field."""
+    """The probe's verdict on the field."""
     field = line.row.receptive_field
     return Cell("") if field is None else verdict_sign(field.verdict, context.marks)
 
 
 def field_facts(report: Report) -> Iterator[Fact]:
-    """The total, and what the signs in the column mean; nothing for a network without spatial axes."""
+    """The field of the network, and a legend of the signs in the column; empty for a network without spatial axes."""
     total = report.totals.get("receptive_field")
     if isinstance(total, ReceptiveField):
         yield from _of_last_map(total)
@@ -62,7 +62,7 @@ def field_facts(report: Report) -> Iterator[Fact]:
     fields = [row.receptive_field for row in report.rows if row.receptive_field is not None]
     beyond = next((field for field in fields if field.exceeds_image), None)
     if beyond is not None:
-        yield Fact(f"  {BEYOND}", f"larger than the input, {dimensions(beyond.image or ())}")
+        yield Fact(f"  {EXCEEDS_INPUT}", f"larger than the input, {dimensions(beyond.image or ())}")
     yield from _without_rule(fields)
 
 
@@ -79,7 +79,7 @@ def _of_last_map(field: ReceptiveField) -> Iterator[Fact]:
 
 
 def _global(total: ReceptiveField, report: Report) -> Iterator[Fact]:
-    """From where on every position sees the whole input: behind the last map, and strictly maybe earlier."""
+    """The first layer after the last spatial map whose field is global, and the cause of a global strict field."""
     is_map = total.size is not None
     strict = f"counting gates and statistics from {total.cause} on" if is_map and total.cause else ""
     maps = [index for index, row in enumerate(report.rows) if is_map and row.leaf and row.receptive_field == total]
@@ -92,7 +92,7 @@ def _global(total: ReceptiveField, report: Report) -> Iterator[Fact]:
 
 
 def _without_rule(fields: list[ReceptiveField]) -> Iterator[Fact]:
-    """The ops that leave fields unknown, with how many rows follow them."""
+    """The ops that make fields unknown, each with the number of rows that it affects."""
     causes = [field.cause for field in fields if field.status is Status.UNKNOWN and field.cause is not None]
     for cause in dict.fromkeys(causes):
         rows = causes.count(cause)
@@ -100,11 +100,11 @@ def _without_rule(fields: list[ReceptiveField]) -> Iterator[Fact]:
 
 
 _AXES = {1: ("positions",), 2: ("rows", "columns"), 3: ("planes", "rows", "columns")}
-"""What the axes of an input are called, by their number."""
+"""Number of spatial axes -> their names."""
 
 
 def sight_sheet(sights: Sequence[Sight]) -> Sheet:
-    """One line for each region, numbered from the innermost: the layer, its position, its size and its pixels."""
+    """One line per nested field, numbered from the innermost: layer, position, size, and first and last pixels."""
     axes = _axes(sights[-1])
     beyond = any(sight.inputs[0].endless != sight.inputs[0].local for sight in sights)
     headings = (
@@ -134,7 +134,7 @@ def _sight_line(number: int, sight: Sight) -> tuple[Cell, ...]:
 
 
 def size_text(sight: Sight) -> str:
-    """How many pixels of the first input a sight sees without ends: `435`, `31x91`, or `global`."""
+    """The size of the unclipped field in the first input, in pixels: `435`, `31x91`, or `global`."""
     seen = sight.inputs[0]
     if seen.is_global:
         return field_text(ReceptiveField(status=Status.EXACT))
@@ -142,7 +142,7 @@ def size_text(sight: Sight) -> str:
 
 
 def sight_facts(sights: Sequence[Sight]) -> Iterator[Fact]:
-    """What the position sees of every input, strictly too where that is more."""
+    """The field of the position in every input, and its strict field where that is larger."""
     sight = sights[-1]
     where = f" at {','.join(map(str, sight.at))} of {dimensions(sight.positions)}" if sight.at else ""
     yield Fact("position", f"{sight.layer} ({sight.row.kind}){where}")
@@ -174,15 +174,15 @@ def _extent(ends: Ends | None) -> int:
 
 
 WIDTH, HEIGHT = 48, 24
-"""Characters of a whole row, and lines, at most; half as many lines as characters are as high."""
+"""The largest drawing, in characters and lines; a character is about twice as high as wide."""
 
 _LEAST = 3
 
 
 def drawing(sights: Sequence[Sight], marks: Marks) -> list[str]:
-    """The regions of the first input, numbered as in their table; lines of characters, the input's last two axes.
+    """A drawing of the fields in the first input's last two axes, as lines of text; numbers as in `sight_sheet`.
 
-    What one character covers belongs to the innermost region that it touches.
+    A character shows the innermost field that touches its pixels.
     """
     regions = [sight.inputs[0] for sight in sights]
     image = regions[0].image[-2:]
@@ -198,7 +198,7 @@ def drawing(sights: Sequence[Sight], marks: Marks) -> list[str]:
 
 
 def _size(image: Sequence[int]) -> tuple[int, int]:
-    """Lines and characters that keep the proportions of an image as far as they can."""
+    """Lines and characters of a drawing, in about the proportions of the image."""
     width = min(WIDTH, image[-1])
     if len(image) == 1:
         return 1, width
@@ -209,13 +209,13 @@ def _size(image: Sequence[int]) -> tuple[int, int]:
 
 
 def _covered(ends: Sequence[int], pixels: int, characters: int) -> range:
-    """The characters that touch the pixels from the first to the last."""
+    """The indices of the characters that touch the pixels from the first to the last."""
     first, last = ends
     return range(first * characters // pixels, last * characters // pixels + 1)
 
 
 def varied_sheet(variation: Variation, marks: Marks) -> Sheet:
-    """The arguments that vary, and what follows from them for the layer that is looked at."""
+    """One line per network: the varied arguments, and the layer's field, output size, params and MACs."""
     names = tuple(variation.varied[0].arguments)
     headings = (
         *(Heading(name, name, right=True, kept=True) for name in names),

@@ -1,4 +1,4 @@
-"""HTML: a page of its own for a browser, and a fragment for a notebook."""
+"""HTML: a complete page for a browser, and a fragment for a notebook."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _STYLE = """\
 
 
 def render(document: Document, view: View, _screen: Screen) -> str:
-    """A standalone page."""
-    return written([page_of(document, view, UNICODE, whole=True)])
+    """The document as a complete HTML file."""
+    return page_text([page_of(document, view, UNICODE, full=True)])
 
 
-def written(pages: Sequence[Page]) -> str:
-    """A standalone HTML file of these pages, with the title of the first."""
+def page_text(pages: Sequence[Page]) -> str:
+    """One complete HTML file of several pages, with the title of the first."""
     head = f'<meta charset="utf-8">\n<title>{escape(pages[0].title)}</title>'
     scheme = ":root { color-scheme: light dark; }"
     return (
@@ -42,8 +42,8 @@ def written(pages: Sequence[Page]) -> str:
 
 
 def fragment(document: Document) -> str:
-    """What a notebook shows; its style applies to nothing else on the page."""
-    return _body(page_of(document, View(), UNICODE, whole=True))
+    """A fragment for a notebook; its style does not affect other elements."""
+    return _body(page_of(document, View(), UNICODE, full=True))
 
 
 def _body(parts: Page) -> str:

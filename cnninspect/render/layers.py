@@ -1,4 +1,4 @@
-"""The table of layers: its columns, which of them readers and programs get, and its rows with their names."""
+"""The table of layers: all columns, the default columns for readers and for programs, and the lines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cnninspect.report.selection import By, View, select, shares, shown_leaves
 
 @dataclass(frozen=True)
 class Column:
-    """A heading and how to fill the cells below it."""
+    """A heading, and a function that returns the cell of a line."""
 
     heading: Heading
     cell: Callable[[Line, Context], Cell]
@@ -37,7 +37,7 @@ _TITLES = {
     "latency_spread": "spread",
     "flops_per_second": "GFLOPs/s",
 }
-"""Numbers that accounts add and that have a title of their own."""
+"""Number that an account adds -> title of its column."""
 
 ADDED_NAMES = frozenset(_TITLES)
 
@@ -99,26 +99,26 @@ def counter_column(name: str, unit: str = "macs") -> Column:
 
 
 COUNTERS = "counters"
-"""Stands for one column per counter, in MACs."""
+"""In `--columns`: one column per counter, in MACs."""
 
 FLOPS_COUNTERS = "flops_counters"
-"""The same in FLOPs."""
+"""In `--columns`: one column per counter, in FLOPs."""
 
 ADDED = "added"
-"""Stands for one column per number that accounts added."""
+"""In `--columns`: one column per number that accounts added."""
 
 NAMES = (*COLUMNS, COUNTERS, FLOPS_COUNTERS, ADDED)
-"""What `--columns` takes in a table of layers."""
+"""All values of `--columns` in a table of layers."""
 
 _SUMMARY = ("layer", "kind", "output_shape", "params", "macs", "share", "receptive_field", "verdict")
 _FIELD = (
     "layer", "kind", "output_shape", "kernel_size", "stride", "dilation", "receptive_field", "jump", "field_padding",
     "probe", "global",
 )  # fmt: skip
-_SUBJECT = "receptive_field"
-"""What a study of fields is about: the column that stays on the narrowest screen."""
+_STAYS = "receptive_field"
+"""The column of a field study that stays on the narrowest screen."""
 
-_WHICH = {
+_IDENTITY = {
     By.LAYER: ("layer", "kind", "output_shape"),
     By.MODULE: ("layer", "kind", "calls", "params"),
     By.KIND: ("kind", "calls", "params"),
@@ -129,10 +129,10 @@ _WORK = (
     "latency", "latency_spread", "flops_per_second", "bound_by", COUNTERS, "share", "cumulative", "flops", "intensity",
     "verdict", "reasons",
 )  # fmt: skip
-"""What was asked for stands first: a narrow terminal shows the columns from the left, as many as fit."""
+"""Columns that the user asked for stand first: a narrow terminal leaves out columns from the right."""
 
 _ID = ("path", "call", "kind", "depth", "leaf", "functional")
-_WHICH_FOR_PROGRAMS = {
+_IDENTITY_FOR_PROGRAMS = {
     By.LAYER: (*_ID, "input_shape", "output_shape"),
     By.MODULE: ("path", "kind"),
     By.KIND: ("kind",),
@@ -145,30 +145,30 @@ _ALL_NUMBERS = (
 
 
 def readers(report: Report, view: View) -> tuple[str, ...]:
-    """The columns for readers: fields for `rf`; work for `flops` and for grouped or sorted rows; else the summary."""
+    """The default columns for readers: of `rf`; of `flops` and of grouped or sorted rows; else of `summary`."""
     if isinstance(report, FieldStudy):
         return _FIELD
     if report.command != "flops" and view.is_tree:
         return _SUMMARY
-    which = (*_WHICH[view.by], *_sorted_by(view))
+    which = (*_IDENTITY[view.by], *_sorted_by(view))
     return (*which, *(name for name in _WORK if name not in which))
 
 
 def _sorted_by(view: View) -> tuple[str, ...]:
     """The number that rows are sorted by, unless the default columns have it."""
-    usual = (*_WHICH[view.by], "macs")
+    usual = (*_IDENTITY[view.by], "macs")
     return () if view.sort is None or view.sort not in COLUMNS or view.sort in usual else (view.sort,)
 
 
 def programs(report: Report, view: View) -> tuple[str, ...]:
-    """The columns of a file for programs."""
+    """The default columns of a CSV file."""
     if isinstance(report, FieldStudy):
         return (*_ID, *(name for name in _FIELD if name not in ("layer", "kind")))
-    return (*_WHICH_FOR_PROGRAMS[view.by], *_ALL_NUMBERS)
+    return (*_IDENTITY_FOR_PROGRAMS[view.by], *_ALL_NUMBERS)
 
 
 def chosen_columns(names: Iterable[str], shown: Report) -> Iterator[Column]:
-    """The columns of these names; `counters`, `flops_counters` and `added` become one column for each that there is."""
+    """The columns of these names; `counters`, `flops_counters` and `added` are replaced by their columns."""
     for name in names:
         if name == COUNTERS:
             yield from (counter_column(counter) for counter in counters_of(shown))
@@ -176,19 +176,19 @@ def chosen_columns(names: Iterable[str], shown: Report) -> Iterator[Column]:
             yield from (counter_column(counter, "flops") for counter in counters_of(shown))
         elif name == ADDED:
             yield from (COLUMNS.get(added) or added_column(added) for added in _added(shown))
-        elif name == _SUBJECT and isinstance(shown, FieldStudy):
+        elif name == _STAYS and isinstance(shown, FieldStudy):
             yield replace(COLUMNS[name], heading=replace(COLUMNS[name].heading, kept=True))
         else:
             yield COLUMNS[name]
 
 
 def counters_of(report: Report) -> list[str]:
-    """The counters that say anything about this report's MACs, in order of appearance."""
+    """The counters with a result in this report, in order of appearance."""
     return list(dict.fromkeys(name for row in report.rows if row.macs is not None for name in row.macs.measured))
 
 
 def without_empty(names: tuple[str, ...], shown: Report) -> tuple[str, ...]:
-    """The default columns without those that this report has nothing for."""
+    """The default columns without those that would be empty."""
     fields = [row.receptive_field for row in shown.rows if row.receptive_field is not None]
     added = _added(shown)
     empty = set(ADDED_NAMES.difference(added))
@@ -211,20 +211,20 @@ def _added(report: Report) -> list[str]:
 
 
 def layer_sheet(
-    report: Report, view: View, marks: Marks, default: tuple[str, ...], *, whole: bool, parts: bool = False
+    report: Report, view: View, marks: Marks, default: tuple[str, ...], *, full: bool, parts: bool = False
 ) -> Sheet:
-    """The sheet of the rows that the view shows; `default` names the columns where the view names none.
+    """The table of the rows that the view shows; `default` are the columns if the view names none.
 
-    `whole` gives every name its whole path and shows every shape. `parts` leaves out each row that has a row below it:
-    the sum of a column is then its total.
+    With `full`, names are full paths and all shapes are shown. With `parts`, rows that have rows below them are left
+    out, so that the sum of a column is its total.
     """
     shown = select(report, view)
-    lines = [line for line in _lines(shown, marks, whole=whole) if line.is_part or not parts]
+    lines = [line for line in _lines(shown, marks, full=full) if line.is_part or not parts]
     context = Context(
         marks,
         max((_count(line.row) for line in lines if line.is_part), default=0),
         _single(report),
-        whole,
+        full,
     )
     columns = list(chosen_columns(view.columns or without_empty(default, shown), shown))
     return Sheet(
@@ -233,8 +233,8 @@ def layer_sheet(
     )
 
 
-def _lines(shown: Report, marks: Marks, *, whole: bool) -> Iterator[Line]:
-    """The rows as a tree; the root has no line of its own unless it is all there is."""
+def _lines(shown: Report, marks: Marks, *, full: bool) -> Iterator[Line]:
+    """The rows as a tree; the root has no line unless it is the only row."""
     parts = shown_leaves(shown)
     indents: list[int] = []
     for index, (row, own) in enumerate(zip(shown.rows, shares(shown), strict=True)):
@@ -243,17 +243,17 @@ def _lines(shown: Report, marks: Marks, *, whole: bool) -> Iterator[Line]:
         is_hidden_root = row.parent is None and not is_part
         indents.append(-1 if is_hidden_root else above + 1)
         if not is_hidden_root:
-            name = _name(row, shown.rows, marks, whole=whole)
+            name = _name(row, shown.rows, marks, full=full)
             yield Line(row, name, indents[-1], is_part, own)
 
 
-def _name(row: Row, rows: tuple[Row, ...], marks: Marks, *, whole: bool) -> str:
-    """A module by its path, from its caller on unless paths are `full`; a functional call by a sign."""
+def _name(row: Row, rows: tuple[Row, ...], marks: Marks, *, full: bool) -> str:
+    """The path of a module, relative to its caller unless `full`; a sign for a functional call."""
     if row.functional:
-        return f"{row.path} {marks.nothing}".lstrip() if whole or row.parent is None else marks.nothing
+        return f"{row.path} {marks.nothing}".lstrip() if full or row.parent is None else marks.nothing
     path = row.path or f"({row.kind})"
     caller = "" if row.parent is None else rows[row.parent].path
-    if not whole and caller:
+    if not full and caller:
         path = path.removeprefix(f"{caller}.")
     return f"{path} call {row.call}" if row.call else path
 
@@ -263,6 +263,6 @@ def _count(row: Row) -> int:
 
 
 def _single(report: Report) -> bool:
-    """Whether every input is one sample, so that a leading 1 says nothing."""
+    """Whether the batch size of every input is 1, so that shapes are shown without it."""
     shapes = [item["shape"] for item in report.run.get("inputs", ())]
     return all(len(shape) > 1 and shape[0] == 1 for shape in shapes)

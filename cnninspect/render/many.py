@@ -1,4 +1,4 @@
-"""What came of several targets in one text: the findings of each, and a line for each."""
+"""The results of several targets in one text: the findings of each target, and an overview."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cnninspect.report.selection import View
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one target: a report with its checks, or the `error` that kept it from being checked."""
+    """The result of one target: a report with its checks, or the `error` because of which there is none."""
 
     name: str
     target: str
@@ -30,12 +30,12 @@ class Outcome:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst verdict of its checks; a target that could not be checked fails."""
+        """The worst verdict of the checks; DIFFER for a target that could not be checked."""
         return Verdict.DIFFER if self.report is None else self.report.verdict
 
     @property
     def named(self) -> Comparison:
-        """The report under the target's own name; one with a single failed check where there is none."""
+        """The report under the name in the configuration; after an error, a report with one failed check."""
         if self.report is not None:
             return replace(self.report, target={**self.report.target, "name": self.name})
         check = Check(RUN, None, "fine", "failed", "target", Verdict.DIFFER, self.error)
@@ -49,7 +49,7 @@ class Outcome:
 def render_many(
     outcomes: Sequence[Outcome], fmt: Format | str, code: int, *, view: View | None = None, screen: Screen | None = None
 ) -> str:
-    """All outcomes in one format, ending in a newline; `code` is the exit code that they lead to."""
+    """All outcomes in one format, ending in a newline; `code` is the exit code of the command."""
     if fmt == Format.JSON:
         return _json(outcomes, code, view or View())
     if fmt not in _WRITERS:
@@ -58,31 +58,31 @@ def render_many(
 
 
 def _table(outcomes: Sequence[Outcome], view: View, screen: Screen) -> str:
-    sections = _sections(outcomes, view, screen.marks, whole=screen.width is None)
+    sections = _sections(outcomes, view, screen.marks, full=screen.width is None)
     overview = _overview(outcomes, screen.marks)
-    return "\n".join(table.written(parts, screen) for parts in [*(parts for _, parts in sections), overview])
+    return "\n".join(table.page_text(parts, screen) for parts in [*(parts for _, parts in sections), overview])
 
 
 def _markdown(outcomes: Sequence[Outcome], view: View, _screen: Screen) -> str:
-    """The overview first: it is what a reviewer reads."""
+    """The overview first, because a reviewer reads it first."""
     verdict = worst(outcome.verdict for outcome in outcomes)
     sections = [
-        markdown.written(parts, outcome.verdict) for outcome, parts in _sections(outcomes, view, UNICODE, whole=True)
+        markdown.page_text(parts, outcome.verdict) for outcome, parts in _sections(outcomes, view, UNICODE, full=True)
     ]
-    return "\n".join([markdown.written(_overview(outcomes, UNICODE), verdict), *sections])
+    return "\n".join([markdown.page_text(_overview(outcomes, UNICODE), verdict), *sections])
 
 
 def _html(outcomes: Sequence[Outcome], view: View, _screen: Screen) -> str:
-    sections = _sections(outcomes, view, UNICODE, whole=True)
-    return html.written([_overview(outcomes, UNICODE), *(parts for _, parts in sections)])
+    sections = _sections(outcomes, view, UNICODE, full=True)
+    return html.page_text([_overview(outcomes, UNICODE), *(parts for _, parts in sections)])
 
 
 def _csv(outcomes: Sequence[Outcome], view: View, _screen: Screen) -> str:
-    """All checks, the target's name before each."""
+    """All checks in one table, with the target's name in the first column."""
     sheets = [(outcome.name, data_sheet(outcome.named, view, UNICODE)) for outcome in outcomes]
     headings = (Heading("target", "target"), *sheets[0][1].headings)
     lines = tuple((Cell(name, name), *line) for name, sheet in sheets for line in sheet.lines)
-    return data.written(Sheet(headings, lines))
+    return data.sheet_text(Sheet(headings, lines))
 
 
 def _github(outcomes: Sequence[Outcome], view: View, screen: Screen) -> str:
@@ -94,7 +94,7 @@ def _junit(outcomes: Sequence[Outcome], _view: View, _screen: Screen) -> str:
 
 
 def _json(outcomes: Sequence[Outcome], code: int, view: View) -> str:
-    """The exit code, and each target's report as it is on its own; null where there is none."""
+    """The exit code and each target's report, or null where there is none."""
     head = {"schema_version": SCHEMA_VERSION, "command": "compare", "exit_code": code}
     entries = ",\n".join(_entry(outcome, view) for outcome in outcomes)
     return f'{json.dumps(head)[:-1]}, "targets": [\n{entries}]}}\n'
@@ -116,10 +116,10 @@ _WRITERS: dict[Format, Callable[[Sequence[Outcome], View, Screen], str]] = {
 }
 
 
-def _sections(outcomes: Sequence[Outcome], view: View, marks: Marks, *, whole: bool) -> list[tuple[Outcome, Page]]:
-    """A page for each target with findings, under the target's own name."""
+def _sections(outcomes: Sequence[Outcome], view: View, marks: Marks, *, full: bool) -> list[tuple[Outcome, Page]]:
+    """One page per target with findings, titled with its name in the configuration."""
     found = [outcome for outcome in outcomes if outcome.report is not None and failed(outcome.report.checks)]
-    parts = [(outcome, page_of(outcome.named, view, marks, whole=whole)) for outcome in found]
+    parts = [(outcome, page_of(outcome.named, view, marks, full=full)) for outcome in found]
     return [(outcome, replace(each, title=f"{outcome.name}: {each.title}")) for outcome, each in parts]
 
 
@@ -132,7 +132,7 @@ _HEADINGS = (
 
 
 def _overview(outcomes: Sequence[Outcome], marks: Marks) -> Page:
-    """One line per target."""
+    """The page with one line per target."""
     lines = tuple(_line(outcome, marks) for outcome in outcomes)
     return Page("targets of the configuration", Sheet(_HEADINGS, lines), [], _closing(outcomes))
 
@@ -151,7 +151,7 @@ _RESULTS = {0: "fine", 1: "with findings", 4: "incomplete"}
 
 
 def _closing(outcomes: Sequence[Outcome]) -> str:
-    """`3 targets: 1 fine, 1 with findings, 1 not checked.`"""
+    """The last sentence: `3 targets: 1 fine, 1 with findings, 1 not checked.`"""
     results = [_RESULTS.get(outcome.code, "not checked") for outcome in outcomes]
     words = ", ".join(f"{results.count(result)} {result}" for result in dict.fromkeys(results))
     return f"{len(outcomes)} target{'s' if len(outcomes) != 1 else ''}: {words}."

@@ -1,4 +1,4 @@
-"""GitHub-flavoured Markdown: a heading, what a comparison came to, a table, and the totals as a list."""
+"""GitHub-flavoured Markdown: a heading, the result of a comparison, a table, and the totals as a list."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from cnninspect.report.quantities import Verdict
 from cnninspect.report.selection import View
 
 _SPECIAL = re.compile(r"[\\|*`\[\]<]|(?<![^\W_])_|_(?![^\W_])")
-"""What Markdown would read as markup; an underscore inside a word is none."""
+"""Characters that Markdown reads as markup; an underscore inside a word is not."""
 
 
 def render(document: Document, view: View, _screen: Screen) -> str:
     """The document as Markdown."""
-    return written(page_of(document, view, UNICODE, whole=True), document.verdict)
+    return page_text(page_of(document, view, UNICODE, full=True), document.verdict)
 
 
-def written(parts: Page, verdict: Verdict) -> str:
+def page_text(parts: Page, verdict: Verdict) -> str:
     """A page as Markdown."""
     blocks = [f"### {_escaped(parts.title)}", _result(verdict, parts.closing), _table(parts.sheet), _list(parts.facts)]
     if parts.drawing:
@@ -30,7 +30,7 @@ def written(parts: Page, verdict: Verdict) -> str:
 
 
 def _result(verdict: Verdict, closing: str) -> str:
-    """The sentence that a reviewer reads first."""
+    """The result of a comparison as a bold sentence."""
     return f"{verdict_sign(verdict, UNICODE).text} **{_escaped(closing)}**" if closing else ""
 
 

@@ -1,4 +1,4 @@
-"""Numbers and values of checks as readers see them: thousands separators, shapes, MiB, signs of what is not exact."""
+"""Numbers as text for readers: thousands separators, shapes, MiB, and signs of bounds and unknowns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
 from cnninspect.report.rows import ReceptiveField
 
 MIB = 2**20
-BEYOND = "*"
+EXCEEDS_INPUT = "*"
 """The sign of a receptive field that is larger than the input."""
 
 _FIGURES: Mapping[Unit, Callable[[Any], str]] = {
@@ -19,18 +19,18 @@ _FIGURES: Mapping[Unit, Callable[[Any], str]] = {
     Unit.MACS_PER_BYTE: lambda ratio: f"{ratio:,.1f}",
     Unit.CLASS: str,
 }
-"""How a value is written without its unit; all others are whole numbers."""
+"""Unit -> text of a value without its unit; values in other units are integers."""
 
 _UNITS = {
     Unit.SECONDS: " ms",
     Unit.FLOPS_PER_SECOND: " GFLOPs per second",
     Unit.MACS_PER_BYTE: " MACs per byte",
 }
-"""What those figures are in."""
+"""Unit -> text after the figure."""
 
 
 def number_cell(quantity: Quantity | None, marks: Marks) -> Cell:
-    """A count: `1,234`, `≥1,234`, a quiet sign for an exact 0, `?` where nothing is known, empty where nothing is."""
+    """A count: `1,234`, `≥1,234`, a quiet sign for an exact 0, `?` for an unknown; empty for None."""
     if quantity is None:
         return Cell("")
     if quantity.value is None or quantity.status is Status.UNKNOWN:
@@ -41,14 +41,14 @@ def number_cell(quantity: Quantity | None, marks: Marks) -> Cell:
 
 
 def bounded(quantity: Quantity, marks: Marks) -> str:
-    """The value with thousands separators and, for a bound, its sign; `?` where it is unknown."""
+    """The value with thousands separators, after `≥` or `≤` if it is a bound; `?` if it is unknown."""
     if quantity.value is None or quantity.status is Status.UNKNOWN:
         return marks.unknown
     return sign(quantity.status, marks) + _figure(quantity.value, quantity.unit)
 
 
 def with_unit(quantity: Quantity, marks: Marks) -> str:
-    """The value with its unit where it is no count: `12.34 MiB`, `1.204 ms`."""
+    """The value with its unit, if it is not a count: `12.34 MiB`, `1.204 ms`."""
     if quantity.value is None or quantity.status is Status.UNKNOWN:
         return marks.unknown
     return sign(quantity.status, marks) + value_with_unit(quantity.value, quantity.unit)
@@ -65,22 +65,22 @@ def _figure(value: Any, unit: Unit) -> str:
 
 
 def sign(status: Status, marks: Marks) -> str:
-    """What stands before a value of this status."""
+    """The sign before a value of this status: `≥`, `≤` or nothing."""
     return {Status.LOWER_BOUND: marks.lower, Status.UPPER_BOUND: marks.upper}.get(status, "")
 
 
 def tone_of(verdict: Verdict) -> Tone:
-    """A number stands out only where it was found to be wrong."""
+    """The tone of a number: DIFFER if it was found to be wrong, else PLAIN."""
     return Tone.DIFFER if verdict is Verdict.DIFFER else Tone.PLAIN
 
 
 def label(name: str) -> str:
-    """A number's name in the JSON as readers call it: `output shape`, `backward MACs`."""
+    """The readable form of a number's name in the JSON: `output shape`, `backward MACs`."""
     return " ".join({"macs": "MACs", "flops": "FLOPs"}.get(word, word) for word in name.split("_"))
 
 
 def mebibytes(count: int) -> str:
-    """Bytes in MiB, `173.43 MiB`; less than a hundredth of one in bytes."""
+    """Bytes in MiB, `173.43 MiB`; less than 0.01 MiB in bytes."""
     return f"{count / MIB:,.2f} MiB" if count == 0 or count * 100 >= MIB else f"{count:,} bytes"
 
 
@@ -90,7 +90,7 @@ def dimensions(shape: Sequence[int]) -> str:
 
 
 def shapes_text(shapes: Sequence[Sequence[int]], *, single: bool) -> str:
-    """Shapes of one or several tensors; in a run of a `single` sample without their leading 1."""
+    """Shapes of one or several tensors; with `single`, without the batch dimension of size 1."""
     return ", ".join(
         dimensions(shape[1:] if single and len(shape) > 1 and shape[0] == 1 else shape) for shape in shapes
     )
@@ -105,7 +105,7 @@ def field_text(field: ReceptiveField) -> str:
 
 
 def per_axis(values: Sequence[Any]) -> str:
-    """One value for all axes where they agree, or all of them."""
+    """One value if it is the same for all axes, else all values: `3`, `3x5`."""
     texts = [str(value) for value in values]
     return texts[0] if len(set(texts)) == 1 else "x".join(texts)
 
@@ -133,7 +133,7 @@ def value_text(name: str, value: Any) -> str:
 
 
 def change_text(expected: Any, found: Any) -> str:
-    """How much more or less was found than expected: `+50.0 %`; empty where that is no number."""
+    """The change from expected to found: `+50.0 %`; empty if they are equal or not integers."""
     numbers = isinstance(expected, int) and isinstance(found, int) and not isinstance(expected, bool)
     if not numbers or expected == found:
         return ""

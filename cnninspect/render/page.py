@@ -1,4 +1,4 @@
-"""What a page is made of before it has a format: a table of cells, lines of totals; and what its screen can show."""
+"""The parts of a page, the same for every format: a table of cells, lines of totals; and the output screen."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 
 class Tone(str, Enum):
-    """How a cell is meant; each format has its own way to show it."""
+    """The emphasis of a cell; each format shows it in its own way."""
 
     PLAIN = "plain"
     STRONG = "strong"
@@ -24,7 +24,7 @@ class Tone(str, Enum):
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: `text` for readers, `plain` for programs: an integer as it is, None where nothing is known."""
+    """One cell: `text` for readers; `plain` for programs, for example the integer, None if unknown."""
 
     text: str
     plain: Any = None
@@ -33,9 +33,9 @@ class Cell:
 
 @dataclass(frozen=True)
 class Heading:
-    """One column: `name` as in `--columns`, `title` for readers, `unit` where neither says it.
+    """One column: `name` as in `--columns`, `title` for readers, `unit` if the name does not tell it.
 
-    `kept` columns stay when a terminal is too narrow for all of them; a `late` one goes after the others.
+    `kept` columns are never left out on a narrow terminal; a `late` column is left out after the others.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Sheet:
-    """Headings and lines of as many cells each."""
+    """A table: headings, and lines with one cell per heading."""
 
     headings: tuple[Heading, ...]
     lines: tuple[tuple[Cell, ...], ...]
@@ -69,7 +69,7 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Fact:
-    """One line of the totals: a label, what it says, and a figure beside it."""
+    """One line of the totals: a label, a text, and a second text beside it."""
 
     label: str
     text: str
@@ -79,9 +79,9 @@ class Fact:
 
 @dataclass(frozen=True)
 class Page:
-    """The parts of a document in reading order; `drawing` is a picture in lines of characters.
+    """The parts of a document in reading order; `drawing` holds lines of text.
 
-    `reasons` are for where there is no room for a column of them.
+    `reasons` are shown below the table if the column of reasons does not fit.
     """
 
     title: str
@@ -94,7 +94,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Marks:
-    """The signs of a table; `bar` holds the eighths of a cell from empty to full."""
+    """The signs of a table; `bar` holds the characters of a bar from empty to full."""
 
     match: str
     differ: str
@@ -113,7 +113,7 @@ ASCII = Marks("ok", "XX", "-", "?", ">=", "<=", " - ", "..", " #")
 
 @dataclass(frozen=True)
 class Screen:
-    """Where a text goes. `width` is in columns; None means that nothing is ever shortened or left out."""
+    """The output device. `width` is in characters; None means that nothing is shortened or left out."""
 
     width: int | None = None
     colour: bool = False
@@ -126,7 +126,7 @@ class Screen:
 
     @classmethod
     def of(cls, stream: TextIO, environ: Mapping[str, str] = os.environ) -> Screen:
-        """What `stream` can do: a terminal has a width and colours, a pipe or file neither.
+        """The abilities of `stream`: a terminal has a width and colours, a pipe or file has neither.
 
         NO_COLOR and TERM=dumb turn colours off, FORCE_COLOR turns them on, in this order.
         """

@@ -1,4 +1,4 @@
-"""Nested regions over the input as a picture, drawn with matplotlib, which is imported when a picture is asked for."""
+"""Nested receptive fields over the input as a picture; matplotlib is imported only when a picture is drawn."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 KINDS = ("svg", "png")
-"""What a picture can be, by the ending of its file's name."""
+"""The file types of a picture."""
 
 _BEYOND = 0.6
-"""How far a picture shows what lies beyond the input, on each side at most, in parts of the input."""
+"""The largest margin of a picture beyond the input, on each side, as a fraction of the input's size."""
 
 _SETTINGS: dict[Any, Any] = {"svg.hashsalt": "cnninspect", "font.family": "sans-serif", "font.size": 9.0}
 
@@ -29,12 +29,12 @@ Style = dict[str, Any]
 
 
 def picture(study: FieldStudy, kind: str, image: str | None = None) -> bytes:
-    """The study's sights as a file of that kind, over the middle of `image` if one is given.
+    """The study's nested fields as the bytes of an SVG or PNG file, over the centre crop of `image` if one is given.
 
-    The same study gives the same bytes. Raises UsageError without sights, and for an image that cannot be read.
+    The same study gives the same bytes. Raises UsageError for a study without sights or an unreadable image.
     """
     if not study.sights:
-        raise UsageError("--picture: no layer has a map of positions. Name a LAYER that depends on the input.")
+        raise UsageError("--picture: no layer has spatial positions to show. Name a LAYER that depends on the input.")
     from matplotlib import rc_context, rcParams
 
     content = BytesIO()
@@ -68,14 +68,14 @@ def _figure(study: FieldStudy, image: str | None) -> Figure:
 
 
 def _colours(count: int) -> list[Colour]:
-    """From dark for the innermost region to light for the outermost."""
+    """Colours from dark for the innermost field to light for the outermost."""
     from matplotlib import colormaps
 
     return [colormaps["plasma"](0.05 + 0.8 * step / max(1, count - 1)) for step in range(count)]
 
 
 def _boxes(axes: Axes, regions: Sequence[SeenInput], size: Ends, colours: Sequence[Colour], image: str | None) -> None:
-    """The input with a rectangle for each region: filled inside the input, dashed where it goes beyond."""
+    """The input with one rectangle per field: filled where it is clipped to the input, dashed without clipping."""
     from matplotlib.patches import Rectangle
     from matplotlib.patheffects import withStroke
 
@@ -102,7 +102,7 @@ def _boxes(axes: Axes, regions: Sequence[SeenInput], size: Ends, colours: Sequen
 
 
 def _bars(axes: Axes, regions: Sequence[SeenInput], size: int, colours: Sequence[Colour]) -> None:
-    """For an input with one axis a bar for each region, the innermost on top."""
+    """One bar per field for an input with one axis, the innermost on top."""
     axes.axvspan(-0.5, size - 0.5, facecolor="0.94", edgecolor="none")
     for line, (region, colour) in enumerate(zip(regions, colours, strict=True)):
         for (ends, *_), alpha in ((region.endless, 0.3), (region.local, 1.0)):
@@ -116,7 +116,7 @@ def _bars(axes: Axes, regions: Sequence[SeenInput], size: int, colours: Sequence
 
 
 def _limits(regions: Sequence[SeenInput], axis: int, size: int) -> tuple[float, float]:
-    """What a picture shows along an axis: the input and some of what is seen beyond it."""
+    """The limits of a picture along an axis: the input, and up to _BEYOND of its size on each side."""
     ends = [ends for region in regions if (ends := region.endless[axis]) is not None]
     most = size * _BEYOND
     first = max(min([0, *(first for first, _ in ends)]), -most)
@@ -138,7 +138,7 @@ def _plain_frame(axes: Axes, width: int) -> None:
 
 
 def _legend(axes: Axes, sights: Sequence[Sight], colours: Sequence[Colour]) -> None:
-    """Sizes and layers beside the picture, the innermost first."""
+    """A legend of layers and field sizes beside the picture, the innermost first."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -153,7 +153,7 @@ def _legend(axes: Axes, sights: Sequence[Sight], colours: Sequence[Colour]) -> N
 
 
 def _middle(file: str, ratio: float) -> Any:
-    """The largest part in the middle of an image whose height is `ratio` times its width."""
+    """The largest centre crop of an image file whose height is `ratio` times its width."""
     from matplotlib.image import imread
 
     try:

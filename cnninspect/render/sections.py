@@ -1,4 +1,4 @@
-"""Which sections a document has, for readers and for programs: one case per type of document."""
+"""The sections of each type of document, for readers and for programs."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from cnninspect.render.checks import count_sentence, failed
 from cnninspect.render.fields import drawing, field_facts, sight_facts, sight_sheet, varied_sheet
 from cnninspect.render.numbers import bounded
 from cnninspect.render.page import Fact, Marks, Page, Sheet, Tone
-from cnninspect.render.totals import facts, missing, title
+from cnninspect.render.totals import facts, title, uncounted_facts
 from cnninspect.report.document import Comparison, Document, FieldStudy, Report, Variation
 from cnninspect.report.parts import Asked
 from cnninspect.report.quantities import Quantity
 from cnninspect.report.selection import View, cut
 
 
-def page_of(document: Document, view: View, marks: Marks, *, whole: bool) -> Page:
-    """What a reader sees of a document; `whole` if nothing may be shortened."""
+def page_of(document: Document, view: View, marks: Marks, *, full: bool) -> Page:
+    """The page of a document for readers; `full` if nothing may be shortened."""
     heading = title(document, marks)
     match document:
         case Variation():
@@ -25,24 +25,24 @@ def page_of(document: Document, view: View, marks: Marks, *, whole: bool) -> Pag
         case FieldStudy(asked=Asked(), sights=sights):
             return Page(heading, sight_sheet(sights), list(sight_facts(sights)), drawing=drawing(sights, marks))
         case FieldStudy():
-            return Page(heading, _layers(document, view, marks, whole=whole), list(field_facts(document)))
+            return Page(heading, _layers(document, view, marks, full=full), list(field_facts(document)))
         case Comparison(aligned=None):
             return _findings(document, view, marks)
         case Comparison():
-            beside = [*comparison.totals_beside(document, marks), *missing(document)]
+            beside = [*comparison.totals_beside(document, marks), *uncounted_facts(document)]
             return Page(heading, comparison.side_by_side(document, view, marks), beside, comparison.closing(document))
         case Report():
-            sheet = _layers(document, view, marks, whole=whole)
+            sheet = _layers(document, view, marks, full=full)
             return Page(heading, sheet, [*_cut(document, view, marks), *facts(document, marks)])
     raise TypeError(f"{type(document).__name__} has no page")
 
 
-def _layers(report: Report, view: View, marks: Marks, *, whole: bool) -> Sheet:
-    return layers.layer_sheet(report, view, marks, layers.readers(report, view), whole=whole)
+def _layers(report: Report, view: View, marks: Marks, *, full: bool) -> Sheet:
+    return layers.layer_sheet(report, view, marks, layers.readers(report, view), full=full)
 
 
 def _cut(report: Report, view: View, marks: Marks) -> Iterator[Fact]:
-    """How much of the whole the rows make up that a view with `top` shows."""
+    """The share of the rows that `top` shows in all rows and MACs."""
     total, found = report.totals.get("macs"), cut(report, view)
     if found is not None and isinstance(total, Quantity):
         macs = f"{bounded(found.macs, marks)} of {bounded(total, marks)} MACs"
@@ -57,11 +57,11 @@ def _findings(document: Comparison, view: View, marks: Marks) -> Page:
         else checks.readers_sheet(document, marks)
     )
     closing, reasons = count_sentence(document.checks), () if view.columns else checks.reasons(document)
-    return Page(title(document, marks), sheet, missing(document), closing, reasons=reasons)
+    return Page(title(document, marks), sheet, uncounted_facts(document), closing, reasons=reasons)
 
 
 def data_sheet(document: Document, view: View, marks: Marks) -> Sheet:
-    """What a program reads of a document: all checks of a comparison, or else the layers with every column."""
+    """The table of a document for programs: all checks of a comparison, else the layers with all columns."""
     match document:
         case Variation():
             return varied_sheet(document, marks)
@@ -70,15 +70,15 @@ def data_sheet(document: Document, view: View, marks: Marks) -> Sheet:
         case Comparison(aligned=None):
             return checks.finding_sheet(document, document.checks, view.columns or checks.PROGRAMS, marks)
         case Comparison():
-            return comparison.side_by_side(document, view, marks, whole=True)
+            return comparison.side_by_side(document, view, marks, full=True)
         case Report():
             names = layers.programs(document, view)
-            return layers.layer_sheet(document, view, marks, names, whole=True, parts=not view.containers)
+            return layers.layer_sheet(document, view, marks, names, full=True, parts=not view.containers)
     raise TypeError(f"{type(document).__name__} has no table")
 
 
 def column_names(command: str, *, of_two: bool = False) -> tuple[str, ...]:
-    """What `--columns` takes with this command; `compare` has others for two networks."""
+    """The values of `--columns` for a command; `of_two` for `compare` with two networks."""
     if of_two:
         return tuple(comparison.HEADINGS)
     return tuple(checks.HEADINGS) if command == "compare" else layers.NAMES

@@ -1,7 +1,7 @@
 """The table for terminals and pipes.
 
-Lines are laid out here, not by rich's Table: it takes a third of a second for five hundred rows, more than the
-forward pass on meta that they describe. rich measures wide characters and writes the colours.
+Lines are not laid out by rich's Table, which takes a third of a second for 500 rows, longer than the forward pass on
+meta. rich is used to measure wide characters and to write colours.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _LONGEST_FIGURE = 48
 
 
 def render(document: Document, view: View, screen: Screen) -> str:
-    """Title, table, totals; on a terminal no line is wider than it, elsewhere nothing is left out."""
-    return written(page_of(document, view, screen.marks, whole=screen.width is None), screen)
+    """Title, table and totals. On a terminal no line is wider than the terminal; elsewhere nothing is left out."""
+    return page_text(page_of(document, view, screen.marks, full=screen.width is None), screen)
 
 
-def written(parts: Page, screen: Screen) -> str:
+def page_text(parts: Page, screen: Screen) -> str:
     """A page as text."""
     table, left_out = _table(parts, screen)
     blocks = [
@@ -53,13 +53,13 @@ def written(parts: Page, screen: Screen) -> str:
 
 
 def _reasons(reasons: Sequence[str], screen: Screen) -> list[str]:
-    """Each reason on as many lines as it needs."""
+    """The reasons, wrapped to the width of the screen."""
     width = max(_SHORTEST_CELL, (screen.width or 0) - 1)
     return [f" {line}" for reason in reasons for line in wrap(reason, width, subsequent_indent="  ")]
 
 
 def _table(parts: Page, screen: Screen) -> tuple[list[str], list[str]]:
-    """The lines of the table and, if columns had to go, one that names them; and their names."""
+    """The lines of the table, with a last line that names the columns left out; and the titles of these."""
     if not parts.sheet.lines:
         return [], []
     sheet, left_out = _fitting(parts.sheet, screen.width)
@@ -75,7 +75,7 @@ def _table(parts: Page, screen: Screen) -> tuple[list[str], list[str]]:
 
 
 def _fitting(sheet: Sheet, width: int | None) -> tuple[Sheet, list[str]]:
-    """The sheet without the rightmost columns that do not fit, and their names."""
+    """The table without the columns that do not fit, from the right, and the titles of these."""
     widths = dict(enumerate(_widths(sheet)))
     dropped: list[int] = []
     for index in sorted(widths, key=lambda index: (sheet.headings[index].late, -index)):
@@ -89,7 +89,7 @@ def _fitting(sheet: Sheet, width: int | None) -> tuple[Sheet, list[str]]:
 
 
 def _shortened(sheet: Sheet, widths: Sequence[int], width: int, ellipsis: str) -> Sheet:
-    """The sheet with its widest column cut so that every line fits."""
+    """The table with the cells of its widest column shortened so that every line fits."""
     widest = max(range(len(widths)), key=lambda index: widths[index])
     room = max(_SHORTEST_CELL, widths[widest] - (_total(widths) - width))
 
@@ -127,9 +127,9 @@ def _padded(text: str, width: int, *, right: bool) -> str:
 
 
 def _facts(found: Sequence[Fact], screen: Screen) -> list[str]:
-    """The totals as two aligned columns after their labels; on a narrow terminal the second goes below the first.
+    """The totals: labels and two aligned columns; on a narrow terminal the second column goes below the first.
 
-    A sentence in the first column does not push the figures of the second away.
+    Texts longer than _LONGEST_FIGURE in the first column do not widen it.
     """
     indent = max((cell_len(fact.label) for fact in found), default=0) + 3
     figures = [cell_len(fact.text) for fact in found if fact.aside]
@@ -157,7 +157,7 @@ def painted(text: str, tone: Tone, screen: Screen) -> str:
 
 
 def _cut(text: str, screen: Screen) -> str:
-    """The text, on a terminal with an ellipsis where it would not fit on one line."""
+    """The text, shortened with an ellipsis at its end if it does not fit on one line of the terminal."""
     if screen.width is None or cell_len(text) <= screen.width:
         return text
     ellipsis = screen.marks.ellipsis
@@ -165,7 +165,7 @@ def _cut(text: str, screen: Screen) -> str:
 
 
 def _cut_middle(text: str, width: int, ellipsis: str) -> str:
-    """The text with its middle replaced by an ellipsis where it is wider than `width`."""
+    """The text, with its middle replaced by an ellipsis if it is wider than `width`."""
     if cell_len(text) <= width:
         return text
     room = width - cell_len(ellipsis)

@@ -1,4 +1,4 @@
-"""What is said about the network as a whole: the line above the table and the totals below it."""
+"""The title above the table and the totals below it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from cnninspect.render.checks import place
+from cnninspect.render.checks import row_name
 from cnninspect.render.fields import field_facts
 from cnninspect.render.layers import counters_of
 from cnninspect.render.numbers import bounded, dimensions, label, mebibytes, sign, value_with_unit, with_unit
@@ -19,7 +19,7 @@ from cnninspect.report.sums import remainder
 
 
 def title(report: Document, marks: Marks) -> str:
-    """What was inspected and how: `resnet18 (torchvision) · 1x3x224x224 float32 · eval · meta · torch 2.13.0`."""
+    """The title: `resnet18 (torchvision) · 1x3x224x224 float32 · eval · meta · torch 2.13.0`."""
     run = report.run
     parts = (
         _named(report.target) + _against(report),
@@ -32,7 +32,7 @@ def title(report: Document, marks: Marks) -> str:
 
 
 def _against(report: Document) -> str:
-    """What the report is held against, where that has a name."""
+    """` against NAME`, if the report was compared with another network or a baseline file; else empty."""
     if not isinstance(report, Comparison):
         return ""
     if report.other is not None:
@@ -47,7 +47,7 @@ def _against(report: Document) -> str:
 
 
 def _named(target: Mapping[str, Any]) -> str:
-    """The model's name, its provider and arguments; what comes from a file or module goes by what the user typed."""
+    """The model's name, provider and arguments; for a file, module or archive, the text that the user typed."""
     typed = target.get("provider") in ("file", "module", "archive")
     details = [] if typed or not target.get("provider") else [str(target["provider"])]
     details += [f"{name}={value}" for name, value in target.get("arguments", {}).items()]
@@ -56,7 +56,7 @@ def _named(target: Mapping[str, Any]) -> str:
 
 
 def facts(report: Report, marks: Marks) -> list[Fact]:
-    """The totals, how far they are verified, and what they miss."""
+    """The totals, how many rows are verified, and the ops that have no formula."""
     numbers = {name: number for name, number in report.totals.items() if isinstance(number, Quantity)}
     return [
         *_size(numbers, report.run, marks),
@@ -67,16 +67,16 @@ def facts(report: Report, marks: Marks) -> list[Fact]:
         *field_facts(report),
         *_verified(report),
         *_differing(report),
-        *missing(report),
+        *uncounted_facts(report),
     ]
 
 
-def missing(report: Report) -> list[Fact]:
-    """The ops that the totals lack, one line each."""
+def uncounted_facts(report: Report) -> list[Fact]:
+    """One line per op that the totals leave out."""
     found = []
     for item in report.uncounted:
         times = f"{item.calls} call{'s' if item.calls > 1 else ''}"
-        rows = _some([row or "the root" for row in item.rows])
+        rows = _first_names([row or "the root" for row in item.rows])
         unknown = f"{label(item.quantity)} unknown"
         found.append(Fact("uncounted", f"{item.op}, {times} in {rows}", unknown, Tone.UNKNOWN))
     return found
@@ -91,7 +91,7 @@ def _size(numbers: Mapping[str, Quantity], run: Mapping[str, Any], marks: Marks)
 
 
 def _trained(params: Quantity, trainable: Quantity | None, marks: Marks) -> str:
-    """How many of the parameters are trained, and how many are not where both counts are exact."""
+    """The number of trainable parameters and, if both counts are exact, of the others."""
     if trainable is None or not params.value or trainable.value is None:
         return ""
     if trainable.value == params.value:
@@ -124,7 +124,7 @@ def _memory_text(quantity: Quantity, marks: Marks) -> str:
 
 
 def _verified(report: Report) -> Iterator[Fact]:
-    """How many of the rows that add up to the totals agree in every number that was compared, and what was not."""
+    """The number of leaf rows whose formulas agree with the measurements, and of rows with other verdicts."""
     leaves = [row for row in report.rows if row.leaf and row.quantities]
     verdicts = Counter(row.verdict for row in leaves)
     parts = ", ".join(f"{label} {_matches(leaves, name)}" for name, label in _VERIFIED if _matches(leaves, name))
@@ -135,11 +135,11 @@ def _verified(report: Report) -> Iterator[Fact]:
 
 
 def _differing(report: Report) -> Iterator[Fact]:
-    """Where a formula and a measurement disagree."""
+    """The rows where a formula and a measurement differ."""
     checks = formula_checks(report)
-    wrong = list(dict.fromkeys(place(check) for check in checks if check.verdict is Verdict.DIFFER))
+    wrong = list(dict.fromkeys(row_name(check) for check in checks if check.verdict is Verdict.DIFFER))
     if wrong:
-        yield Fact("differ", f"{_some(wrong)}; `cnninspect compare` says how", tone=Tone.DIFFER)
+        yield Fact("differ", f"{_first_names(wrong)}; `cnninspect compare` says how", tone=Tone.DIFFER)
 
 
 _UNVERIFIED = (Verdict.DIFFER, Verdict.UNKNOWN, Verdict.NOT_COUNTED)
@@ -147,7 +147,7 @@ _VERIFIED = (("output_shape", "shape"), ("params", "params"), ("macs", "MACs"), 
 
 
 def _unprobed(rows: Sequence[Row]) -> str:
-    """How many receptive fields no probe has checked; empty for a report without fields."""
+    """The number of receptive fields that no probe has checked; empty for a report without fields."""
     fields = [row.receptive_field for row in rows if row.receptive_field is not None]
     verdicts = [field.verdict for field in fields if field.was_computed]
     unprobed = verdicts.count(Verdict.NOT_RUN)
@@ -157,12 +157,12 @@ def _unprobed(rows: Sequence[Row]) -> str:
 
 
 def _matches(rows: Sequence[Row], name: str) -> int:
-    """Rows whose number of this name matches and is not nothing."""
+    """The number of rows whose number of this name matches and is not 0."""
     numbers = [number for row in rows if (number := getattr(row, name)) is not None]
     return sum(number.verdict is Verdict.MATCH and getattr(number, "value", True) != 0 for number in numbers)
 
 
-def _some(names: Sequence[str], shown: int = 3) -> str:
+def _first_names(names: Sequence[str], shown: int = 3) -> str:
     rest = len(names) - shown
     return ", ".join(names[:shown]) + (f" and {rest} more" if rest > 0 else "")
 
@@ -176,15 +176,15 @@ def _input(item: Mapping[str, Any]) -> str:
     return f"{name}{dimensions(item['shape'])} {item['dtype']}"
 
 
-_TOLD = (
+_LISTED_ELSEWHERE = (
     "params", "trainable_params", "params_bytes", "buffers", "macs", "flops", "neurons", "activation_bytes",
     "input_bytes", "total_bytes", "peak_activation_bytes", "peak_memory", "receptive_field",
 )  # fmt: skip
-"""Totals of every report, which have words of their own."""
+"""Totals that have lines of their own and are not listed among the added ones."""
 
 
 def counted(report: Report, macs: Quantity) -> Iterator[Fact]:
-    """Every counter's total with its convention: its own number for it, and what it counts besides or leaves out."""
+    """One line per counter: its total, its total in its own unit, its convention, and the reasons why it differs."""
     about = report.counters or {}
     for name in dict.fromkeys([*about, *counters_of(report)]):
         found, convention = macs.measured.get(name), about.get(name)
@@ -208,7 +208,7 @@ def _words(name: str, convention: CounterConvention | None, macs: Quantity) -> I
 
 
 def peak(report: Report, marks: Marks) -> Iterator[Fact]:
-    """What must be held at once for a forward pass, and in which row where that is known."""
+    """The peak memory of a forward pass, and the row where it occurs if that is known."""
     activations, memory = report.totals.get("peak_activation_bytes"), report.totals.get("peak_memory")
     if isinstance(activations, Quantity) and isinstance(memory, Quantity):
         held = f"{with_unit(memory, marks)} with parameters, buffers and inputs"
@@ -223,9 +223,9 @@ def _in_row(report: Report) -> str:
 
 
 def added(numbers: Mapping[str, Quantity], marks: Marks) -> Iterator[Fact]:
-    """One line for each total that an account added: its value, what it is made of, and who says something else."""
+    """One line per total that an account added: its value, its terms, and the counters that found another value."""
     for name, number in numbers.items():
-        if name not in _TOLD:
+        if name not in _LISTED_ELSEWHERE:
             tone = Tone.DIFFER if number.verdict is Verdict.DIFFER else Tone.PLAIN
             aside = "; ".join(filter(None, (_made_of(number, marks), _measured(number))))
             yield Fact(label(name.removesuffix("_bytes")), with_unit(number, marks), aside, tone)
@@ -239,7 +239,7 @@ def _made_of(number: Quantity, marks: Marks) -> str:
 
 
 def _measured(number: Quantity) -> str:
-    """Counters that found another number, with the reason where it is known."""
+    """The counters that found another number, with the reason if it is known."""
     others = {name: found for name, found in number.measured.items() if found not in (None, number.value)}
     reasons = {name: f" ({reason})" for name, reason in number.reasons.items()}
     return "; ".join(

@@ -1,1 +1,1 @@
-"""Quantities, verdicts, rows and documents: what everybody may use, and that uses nobody."""
+"""Quantities, verdicts, rows and documents. Every other room may import this one; it imports no other room."""

@@ -1,6 +1,6 @@
-"""The documents that commands make: plain data that round-trips through JSON, all that renderers and checks see.
+"""The documents that commands make: plain data that can be written to JSON and read back.
 
-`formula_checks` lists every comparison of a formula with a counter that a report holds.
+Renderers and checks work on documents alone. `formula_checks` lists every comparison of a formula with a counter.
 """
 
 from __future__ import annotations
@@ -67,12 +67,12 @@ HOOKS = {
     "assert_within": Hook("the assertion that budgets hold"),
     "assert_matches_baseline": Hook("the assertion that a baseline holds"),
 }
-"""Where a document looks outward: to the rooms that show it and hold it against something."""
+"""The functions of outer rooms that a document calls: to print itself and to run assertions on itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """What every document has: which command made it with which versions, of what, in which run."""
+    """The fields of every document: the command, the versions of the tools, the target and the run."""
 
     command: str
     tool: Mapping[str, Any]
@@ -107,10 +107,10 @@ class Document:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Report(Document):
-    """An inspection: every row, the totals, and what is not known. `summary` and `flops` make it.
+    """The rows and totals of one inspection, and the ops that no formula covers. `summary` and `flops` make it.
 
-    The accounts of `flops` fill the last fields: what each counter counts, the machine that rows wait for, a row for
-    every ATen op, the unit of every class of work, where memory peaks, how often the model was timed.
+    The accounts of `flops` fill the last fields: the convention of each counter, the limits of the machine, a row for
+    every ATen op, the unit of every class of work, the op of the memory peak, the number of timed runs.
     """
 
     totals: Mapping[str, Quantity | ReceptiveField]
@@ -124,13 +124,13 @@ class Report(Document):
 
     @classmethod
     def of(cls: type[R], report: Report, **parts: Any) -> R:
-        """A document of this type with everything that `report` has in common with it, and these parts."""
+        """A document of this type with all fields of `report`, and with `parts` as its further fields."""
         common = {each.name: getattr(report, each.name) for each in fields(Report)}
         return cls(**{**common, **parts})
 
     @property
     def checks(self) -> tuple[Check, ...] | None:
-        """The checks of a comparison; None for a report that was held against nothing."""
+        """The checks of a comparison; None for a report that was compared with nothing."""
         return None
 
     def total(self, name: str) -> Quantity:
@@ -140,24 +140,24 @@ class Report(Document):
         return found
 
     def assert_matches_formulas(self, *, strict: bool = False) -> None:
-        """AssertionError, with every finding, if a formula and a measurement differ; if `strict`, or one is unknown."""
+        """Raises AssertionError with all findings if formula and measurement differ or, if `strict`, one is unknown."""
         __tracebackhide__ = True
         HOOKS["assert_matches_formulas"](self, strict=strict)
 
     def assert_within(self, **limits: int | str) -> None:
-        """AssertionError unless every budget holds: `max_params="5M"`, `max_layer_share="40%"`, `min_rf=200`."""
+        """Raises AssertionError if a budget is exceeded: `max_params="5M"`, `max_layer_share="40%"`, `min_rf=200`."""
         __tracebackhide__ = True
         HOOKS["assert_within"](self, **limits)
 
     def assert_matches_baseline(self, baseline: str | Path, *, tolerance: str | None = None) -> None:
-        """AssertionError, with every difference, unless the report is what a JSON file or a named baseline says."""
+        """Raises AssertionError with all differences if the report differs from a JSON file or a named baseline."""
         __tracebackhide__ = True
         HOOKS["assert_matches_baseline"](self, baseline, tolerance=tolerance)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Comparison(Report):
-    """A report that was held against something: its checks, and the baseline file or the other network, if any.
+    """A report with the checks of `compare`, and the baseline file or the other network that it was compared with.
 
     `aligned` holds the rows of two networks side by side; None for a comparison with anything else.
     """
@@ -172,8 +172,8 @@ class Comparison(Report):
 class FieldStudy(Report):
     """A report on receptive fields: `rf` makes it.
 
-    `sights` are the nested regions that one position sees, the widest last; empty for a network without maps. `asked`
-    is None where `rf` shows all layers.
+    `sights` are the nested receptive fields of one position, the widest last; empty for a network without feature
+    maps. `asked` is None where `rf` shows all layers.
     """
 
     sights: tuple[Sight, ...] = ()
@@ -182,7 +182,7 @@ class FieldStudy(Report):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Variation(Document):
-    """What `rf --vary` found: one network for each setting of the arguments that vary."""
+    """The result of `rf --vary`: one network for each value of the varied arguments."""
 
     varied: tuple[VariedNetwork, ...]
 
@@ -193,18 +193,21 @@ _SUMMED = {
     "activation_bytes": "output_shape",
     "total_bytes": "output_shape",
 }
-"""The number of the rows that a total is made of, where it has another name."""
+"""Total -> the number of the rows that it sums, where the two names differ."""
 
 Failure = tuple[str, Verdict]
 
 
 def formula_checks(report: Report) -> tuple[Check, ...]:
-    """One check per counter of every number that has two sides, in rows and in totals."""
+    """One check per counter of every number that was compared with a measurement, in rows and in totals."""
     return tuple(_checks(report))
 
 
 def _checks(report: Report) -> Iterator[Check]:
-    """The checks of rows, then of totals; a sum that fails because one of its parts does is no finding of its own."""
+    """The checks of rows, then of totals.
+
+    A sum that fails only because one of its parts fails is left out, so that each error is reported once.
+    """
     failing = [_failing(row) for row in report.rows]
     below: list[set[Failure]] = [set() for _ in report.rows]
     for index in reversed(range(len(report.rows))):
@@ -227,7 +230,7 @@ def _failing(row: Row) -> set[Failure]:
 
 
 def _compared(numbers: Mapping[str, Number]) -> Iterator[tuple[str, Number]]:
-    """The numbers that have two sides; FLOPs are MACs in another unit and would be compared twice."""
+    """The numbers that were compared with a measurement, without FLOPs: they are MACs in another unit."""
     for name, number in numbers.items():
         twice = isinstance(number, Quantity) and number.unit is Unit.FLOPS
         if number.verdict is not Verdict.NOT_RUN and not twice:
@@ -235,7 +238,7 @@ def _compared(numbers: Mapping[str, Number]) -> Iterator[tuple[str, Number]]:
 
 
 def _comparisons(name: str, quantity: Number, row: RowId | None) -> Iterator[Check]:
-    """One check per counter; a single one without `found` where no counter answers."""
+    """One check per counter; one check without `found` where no counter has a number."""
     if isinstance(quantity, ReceptiveField):
         yield _probed(name, quantity, row)
         return
@@ -252,14 +255,14 @@ def _comparisons(name: str, quantity: Number, row: RowId | None) -> Iterator[Che
 
 
 def _probed(name: str, field: ReceptiveField, row: RowId | None) -> Check:
-    """The check of a field: the probe finds what it predicts, or says what else."""
+    """The check of a receptive field by the probe; `found` is the size if they match, else the probe's message."""
     expected = field.extent
     found = expected if field.verdict is Verdict.MATCH else field.found
     return Check(name, row, expected, found, "formula", field.verdict, counter="probe")
 
 
 def _verdict(quantity: Quantity, found: Any, *, explained: bool) -> Verdict:
-    """The verdict on one counter, where that on all of them together is known."""
+    """The verdict on one counter of a quantity; `explained` if the reason of its difference is known."""
     if explained:
         return Verdict.NOT_COUNTED
     agrees = quantity.verdict is Verdict.DIFFER and found == quantity.analytic

@@ -1,6 +1,6 @@
-"""The JSON of documents and of their parts, in both directions, and how its text is laid out.
+"""Documents and their parts to JSON and back, and the layout of the JSON text.
 
-Objects are passed as objects inside the process: `to_json` is for writers of files, `from_json` for their readers.
+JSON is only for files: inside the process, documents are passed as objects.
 """
 
 from __future__ import annotations
@@ -49,15 +49,15 @@ READ_VERSIONS = (1, 2)
 
 _PER_SAMPLE = "schema 1 divided neurons by a guessed batch size: write the file again to compare them"
 SCHEMA_1_NEURONS = Quantity(None, Unit.ELEMENTS, Status.UNKNOWN, why=(Reason(Cause.NOT_MEASURED, _PER_SAMPLE),))
-"""What stands for the neurons of a schema 1 file, which cannot be compared unless its batch had one sample."""
+"""Replaces the neurons of a schema 1 file, which can be compared only if its batch had one sample."""
 
 
 def to_json(fields: Data) -> dict[str, Any]:
-    """The contract's JSON document of a document's fields; parts that are None are left out."""
+    """The JSON document of a document's fields; fields that are None are left out."""
     fields = {"totals": {}, "rows": (), **fields}
     return {
         "schema_version": SCHEMA_VERSION,
-        **{name: form.write(fields[name]) for name, form in _FORMS.items() if fields.get(name) is not None},
+        **{name: codec.write(fields[name]) for name, codec in _CODECS.items() if fields.get(name) is not None},
     }
 
 
@@ -66,7 +66,7 @@ def from_json(data: Data) -> dict[str, Any]:
     if data.get("schema_version") not in READ_VERSIONS:
         versions = " and ".join(map(str, READ_VERSIONS))
         raise ValueError(f"schema_version is {data.get('schema_version')!r}, this version reads {versions}")
-    found = {name: form.read(data[name]) for name, form in _FORMS.items() if data.get(name) is not None}
+    found = {name: codec.read(data[name]) for name, codec in _CODECS.items() if data.get(name) is not None}
     return _of_schema_1(found) if data["schema_version"] == 1 else found
 
 
@@ -80,14 +80,14 @@ def _of_schema_1(fields: dict[str, Any]) -> dict[str, Any]:
     return {**fields, "totals": {**fields["totals"], "neurons": SCHEMA_1_NEURONS}, "rows": rows}
 
 
-def laid_out(document: Data, *, sort_keys: bool = False) -> str:
+def json_text(document: Data, *, sort_keys: bool = False) -> str:
     """The document as text for people and for `diff`: one line per row, total and check, and a newline at the end."""
 
     def text(value: Any) -> str:
         return json.dumps(value, allow_nan=False, sort_keys=sort_keys)
 
     def lines(value: Any) -> str:
-        """A value on one line, or on one line for each of the objects that it holds."""
+        """A value on one line; a list or mapping of objects on one line per object."""
         if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
             return "[\n" + ",\n".join(f"    {text(item)}" for item in value) + "\n  ]"
         if isinstance(value, dict) and value and all(isinstance(item, dict) for item in value.values()):
@@ -172,7 +172,7 @@ def _other(data: Data) -> OtherNetwork:
 
 
 def _aligned_to_json(pair: AlignedRows) -> dict[str, Any]:
-    """Exact counts as numbers, null for others; `bounds` holds those of which a bound is known."""
+    """Exact counts as numbers, other counts as null; `bounds` holds the counts of which a bound is known."""
     places = {"target": pair.target, "other": pair.other}
     counts = {"params": pair.params, "macs": pair.macs}
     bounds = {name: [_bound(count) for count in both] for name, both in counts.items() if any(map(_bound, both))}
@@ -212,48 +212,48 @@ def _counts(name: str, unit: Unit, data: Data) -> tuple[Quantity | None, Quantit
 
 
 @dataclass(frozen=True)
-class _Form:
+class _Codec:
     """How one field of a document is written as JSON and read back."""
 
     write: Callable[[Any], Any] = plain
     read: Callable[[Any], Any] = lambda data: data
 
 
-def _each(write: Callable[[Any], Any], read: Callable[[Any], Any]) -> _Form:
-    """The form of a tuple whose items have this one."""
-    return _Form(lambda items: [write(item) for item in items], lambda data: tuple(read(item) for item in data))
+def _tuple_of(write: Callable[[Any], Any], read: Callable[[Any], Any]) -> _Codec:
+    """The codec of a tuple, from the functions that write and read one item."""
+    return _Codec(lambda items: [write(item) for item in items], lambda data: tuple(read(item) for item in data))
 
 
-def _named(write: Callable[[Any], Any], read: Callable[[Any], Any]) -> _Form:
-    """The form of a mapping whose values have this one."""
-    return _Form(
+def _mapping_of(write: Callable[[Any], Any], read: Callable[[Any], Any]) -> _Codec:
+    """The codec of a mapping, from the functions that write and read one value."""
+    return _Codec(
         lambda items: {name: write(item) for name, item in items.items()},
         lambda data: {name: read(item) for name, item in data.items()},
     )
 
 
-_FORMS = {
-    "command": _Form(),
-    "tool": _Form(),
-    "target": _Form(),
-    "run": _Form(),
-    "totals": _Form(numbers_to_json, numbers_of),
-    "rows": _each(row_to_json, row_of),
-    "uncounted": _each(lambda item: plain(asdict(item)), _uncounted),
-    "notes": _Form(list, tuple),
-    "verdict": _Form(lambda verdict: verdict.value, Verdict),
-    "checks": _each(check_to_json, check_of),
-    "counters": _named(_convention_to_json, lambda data: CounterConvention(**data)),
-    "machine": _Form(asdict, lambda data: Machine(**data)),
-    "ops": _each(row_to_json, row_of),
-    "classes": _Form(),
-    "memory": _Form(asdict, _memory),
-    "timing": _Form(asdict, lambda data: Timing(**data)),
-    "baseline": _Form(asdict, lambda data: BaselineFile(**data)),
-    "other": _Form(_other_to_json, _other),
-    "aligned": _each(_aligned_to_json, _aligned),
-    "sights": _each(_sight_to_json, _sight),
-    "asked": _Form(lambda asked: plain(asdict(asked)), _asked),
-    "varied": _each(_varied_to_json, _varied),
+_CODECS = {
+    "command": _Codec(),
+    "tool": _Codec(),
+    "target": _Codec(),
+    "run": _Codec(),
+    "totals": _Codec(numbers_to_json, numbers_of),
+    "rows": _tuple_of(row_to_json, row_of),
+    "uncounted": _tuple_of(lambda item: plain(asdict(item)), _uncounted),
+    "notes": _Codec(list, tuple),
+    "verdict": _Codec(lambda verdict: verdict.value, Verdict),
+    "checks": _tuple_of(check_to_json, check_of),
+    "counters": _mapping_of(_convention_to_json, lambda data: CounterConvention(**data)),
+    "machine": _Codec(asdict, lambda data: Machine(**data)),
+    "ops": _tuple_of(row_to_json, row_of),
+    "classes": _Codec(),
+    "memory": _Codec(asdict, _memory),
+    "timing": _Codec(asdict, lambda data: Timing(**data)),
+    "baseline": _Codec(asdict, lambda data: BaselineFile(**data)),
+    "other": _Codec(_other_to_json, _other),
+    "aligned": _tuple_of(_aligned_to_json, _aligned),
+    "sights": _tuple_of(_sight_to_json, _sight),
+    "asked": _Codec(lambda asked: plain(asdict(asked)), _asked),
+    "varied": _tuple_of(_varied_to_json, _varied),
 }
-"""The form of every field that a document may have, in the order of the JSON."""
+"""Field of a document -> its codec, in the order of the JSON."""

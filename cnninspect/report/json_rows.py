@@ -1,4 +1,4 @@
-"""The JSON of numbers, rows, checks and their identities, in both directions."""
+"""Numbers, rows, checks and row identities to JSON and back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Data = Mapping[str, Any]
 
 
 def plain(value: Any) -> Any:
-    """`value` as JSON can hold it: tuples as lists; infinity, for which JSON has no number, as a word."""
+    """`value` as JSON can hold it: tuples become lists; infinity and NaN, which JSON does not have, become strings."""
     if isinstance(value, (tuple, list)):
         return [plain(item) for item in value]
     if isinstance(value, Mapping):
@@ -23,7 +23,7 @@ def plain(value: Any) -> Any:
 
 
 def frozen(value: Any) -> Any:
-    """Lists as tuples, all the way down."""
+    """`value` with all nested lists replaced by tuples."""
     return tuple(frozen(item) for item in value) if isinstance(value, (list, tuple)) else value
 
 
@@ -128,7 +128,7 @@ def row_to_json(row: Row) -> dict[str, Any]:
 
 
 def row_of(data: Data) -> Row:
-    """The row of a row object; what an account added is found by its unit."""
+    """The row of a row object. An item with a `unit` and no field of that name is a number that an account added."""
     numbers: dict[str, Any] = {
         name: None if data.get(name) is None else quantity_of(data[name]) for name in _ROW_NUMBERS
     }
@@ -169,7 +169,7 @@ def check_to_json(check: Check) -> dict[str, Any]:
 
 
 def _bounds(check: Check) -> dict[str, Status]:
-    """The sides of a check that are no exact numbers; most checks have none."""
+    """The statuses of the two values of a check, without those that are exact; empty for most checks."""
     sides = {"expected_status": check.expected_status, "found_status": check.found_status}
     return {name: status for name, status in sides.items() if status is not Status.EXACT}
 
@@ -192,10 +192,10 @@ def check_of(data: Data) -> Check:
 
 
 def id_to_json(row: RowId) -> dict[str, Any]:
-    """What tells a row from others, as four items of a larger object."""
+    """The identity of a row as four items of a JSON object."""
     return {"path": row.path, "call": row.call, "kind": row.kind, "functional": row.functional}
 
 
 def id_of(data: Data) -> RowId:
-    """The identity that such an object holds."""
+    """The row identity in a JSON object, the inverse of `id_to_json`."""
     return RowId(data["path"], data["kind"], data["call"], data.get("functional", False))

@@ -1,4 +1,4 @@
-"""The typed parts of the documents: what accounts, a look at one layer, and a comparison add to a report."""
+"""The typed parts of documents: what accounts, `rf LAYER` and a comparison add to a report."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Ends = tuple[int, int]
 
 @dataclass(frozen=True)
 class CounterConvention:
-    """What a counter counts, and its total in its own unit; `failed` says why it has none."""
+    """The convention of a counter in words, and its total in its own unit; `failed` is the reason for no total."""
 
     convention: str
     own_total: int | None
@@ -25,7 +25,7 @@ class CounterConvention:
 
 @dataclass(frozen=True)
 class Machine:
-    """What a processor can do at most: FLOPs and bytes per second."""
+    """The limits of a processor: peak FLOPs per second, and memory bandwidth in bytes per second."""
 
     peak_flops: int
     bandwidth: int
@@ -43,7 +43,7 @@ class Peak:
 
 @dataclass(frozen=True)
 class MemoryDetails:
-    """The optimizer that the memory of training is for, and where inference holds most; None if no op ran."""
+    """The optimizer that training memory is computed for, and the op of the inference peak; None if no op ran."""
 
     optimizer: str
     peak_at: Peak | None
@@ -51,7 +51,7 @@ class MemoryDetails:
 
 @dataclass(frozen=True)
 class Timing:
-    """How often the model ran to be timed, and before that."""
+    """The number of timed runs, and of untimed runs before them."""
 
     warmup: int
     repeats: int
@@ -59,10 +59,10 @@ class Timing:
 
 @dataclass(frozen=True)
 class SeenInput:
-    """What one position sees of one input, axis by axis; None where it sees nothing.
+    """The receptive field of one position in one input, as first and last pixel per axis; None where it sees nothing.
 
-    `image` is the input's size along these axes. `local` and `strict` are clipped to the image, `endless` is the local
-    region of an input without borders. `is_global` if the position sees all that the network looks at.
+    `image` is the input's size along these axes. `local` and `strict` are clipped to the image; `endless` is the local
+    field on an input without borders. `is_global` if the position depends on every pixel that the network reads.
     """
 
     name: str
@@ -75,9 +75,9 @@ class SeenInput:
 
 @dataclass(frozen=True)
 class Sight:
-    """What the position `at` of a row's output sees of every input.
+    """The receptive fields of the position `at` of a row's output, one per input.
 
-    `layer` is how messages name the row. `positions` are the sizes of the output's map, `at` has one index for each.
+    `layer` is the row's name in messages. `positions` are the spatial sizes of the output; `at` has one index for each.
     """
 
     layer: str
@@ -89,7 +89,7 @@ class Sight:
 
 @dataclass(frozen=True)
 class Asked:
-    """The layer and position that `rf` was asked for; None where the default was taken."""
+    """The layer and position in the command line of `rf`; None where the default was used."""
 
     layer: str | None
     at: tuple[int, ...] | None
@@ -97,9 +97,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class VariedNetwork:
-    """One network of `rf --vary`: the arguments that vary, and what follows from them for `layer`.
+    """One network of `rf --vary`: the values of the varied arguments, and the resulting numbers of `layer`.
 
-    `map` holds the sizes of the layer's map; empty for a network without one. `inputs` are those of the run.
+    `map` holds the spatial sizes of the layer's output; empty for a network without spatial axes. `inputs` are those
+    of the run.
     """
 
     arguments: Mapping[str, Any]
@@ -113,7 +114,7 @@ class VariedNetwork:
 
 @dataclass(frozen=True)
 class BaselineFile:
-    """The file that a report is held against, and the versions that wrote it."""
+    """The baseline file that a report is compared with, and the versions that wrote it."""
 
     file: str
     tool: Mapping[str, Any]
@@ -121,7 +122,7 @@ class BaselineFile:
 
 @dataclass(frozen=True)
 class OtherNetwork:
-    """What a comparison keeps of the second network's report."""
+    """The parts of the second network's report that a comparison keeps."""
 
     tool: Mapping[str, Any]
     target: Mapping[str, Any]
@@ -131,10 +132,10 @@ class OtherNetwork:
 
 @dataclass(frozen=True)
 class AlignedRows:
-    """A row of this network (`target`) beside its counterpart in the other; None where a network has no such row.
+    """A row of the first network (`target`) and its counterpart in the second (`other`); None where there is none.
 
-    Of each number there are two, this network's first. A count is None where it is not known, or a bound by its status;
-    a shape is None where it is not known exactly. `differs` names what is not the same.
+    Each number is a pair, the first network's value first. A count is None where it is unknown, and may be a bound; a
+    shape is None unless it is known exactly. `differs` holds the names of the numbers that differ.
     """
 
     target: RowId | None

@@ -1,4 +1,4 @@
-"""What a number is (value, unit, status, verdict), how people write sizes, and where a formula meets measurements."""
+"""Numbers with value, unit, status and verdict; parsing of sizes; `judge` compares a formula with measurements."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FLOPS_PER_MAC = 2
 
 
 class Status(str, Enum):
-    """How sure a value is."""
+    """How certain a value is."""
 
     EXACT = "exact"
     LOWER_BOUND = "lower_bound"
@@ -33,7 +33,7 @@ class Status(str, Enum):
 
 
 class Verdict(str, Enum):
-    """What comparing the analytic with the measured value found."""
+    """The result of comparing the analytic value with the measured values."""
 
     MATCH = "match"
     DIFFER = "differ"
@@ -66,12 +66,11 @@ class Unit(str, Enum):
 
 @dataclass(frozen=True)
 class Quantity:
-    """One number of the report, obtained twice.
+    """One number of the report, from a formula and from measurements.
 
-    `value` is what the table shows. `analytic` comes from a formula and `measured` maps the name of a counter to
-    what it found; a side that has no answer is None or absent, never 0. `reasons` says in words why a counter's
-    measurement differs, where that is known and no error. `parts` says what the value is made of, by name. `why` holds
-    the reasons of a number that is not exact or not matched.
+    `value` is shown in tables. `analytic` is the result of the formula; `measured` maps the name of a counter to its
+    result. A missing result is None or absent, never 0. `reasons` maps a counter to the known, harmless reason why its
+    result differs. `parts` maps names to the terms of the value. `why` says why the number is not exact or not matched.
     """
 
     value: Any
@@ -86,19 +85,19 @@ class Quantity:
 
     @property
     def known_value(self) -> Any:
-        """The value, None for one that only a counter of work knows: another device has other counters."""
+        """The value; None for MACs or FLOPs that only a counter has, because counters depend on the device."""
         unsure = self.status is Status.UNKNOWN and self.unit in (Unit.MACS, Unit.FLOPS)
         return None if unsure else self.value
 
     @property
     def known_status(self) -> Status:
-        """How sure the value is; what hooks and storages show is a fact, also where no formula predicts it."""
+        """The status; exact for a shape or size that was measured, even if no formula predicts it."""
         is_fact = self.status is Status.UNKNOWN and self.known_value is not None
         return Status.EXACT if is_fact else self.status
 
 
 def item_size(dtype: str) -> int:
-    """Bytes of one element of a dtype, by its name without `torch.`; other dtypes have one byte or less."""
+    """Bytes of one element of the dtype `float32`, `int64`...; 1 for other dtypes, which have one byte or less."""
     return _ITEM_SIZES.get(dtype, 1)
 
 
@@ -155,10 +154,9 @@ def judge(
 ) -> Quantity:
     """The Quantity of an analytic value and its measurements, with their verdict.
 
-    `reasons` says for some counters why they count this row differently; what such a counter found is shown, and not
-    compared. A lower bound of 0 says nothing. `why` says why the analytic value is unknown. Without an analytic or any
-    comparable measured value the verdict is `unknown`, or `not_counted` if a counter exists but counts the row
-    differently.
+    `reasons` maps a counter to the reason why it counts this row differently; its result is shown but not compared. A
+    lower bound of 0 is treated as unknown. `why` says why the analytic value is unknown. Without an analytic value or
+    any comparable measurement the verdict is `unknown`, or `not_counted` if every counter has a reason to differ.
     """
     if analytic == 0 and status is Status.LOWER_BOUND:
         analytic = None
@@ -187,7 +185,7 @@ def one_sided(
     status: Status = Status.EXACT,
     parts: Mapping[str, Any] | None = None,
 ) -> Quantity:
-    """A number that one side alone has, so that nothing was compared; `why` says what the other side lacks."""
+    """A number with an analytic value or measurements but not both, so not compared; `why` says why one is missing."""
     if analytic == 0 and status is Status.LOWER_BOUND:
         analytic = None
     value = analytic if analytic is not None else next(iter((measured or {}).values()), None)
@@ -197,12 +195,12 @@ def one_sided(
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """The verdict of a whole: `differ` before `unknown` before `not_counted` before `match`."""
+    """The worst verdict: `differ`, then `unknown`, `not_counted`, `match`, `not_run`."""
     return max(verdicts, key=_ORDER.index, default=Verdict.NOT_RUN)
 
 
 COUNTS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-"""Suffixes of a number of things, in upper case: powers of 1000."""
+"""Suffixes of counts, in upper case: powers of 1000."""
 
 _BYTES = {
     "": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
@@ -212,9 +210,9 @@ _WRITTEN = re.compile(r"(\d+(?:_\d{3})*|\d{1,3}(?:,\d{3})+)?(\.\d+)?\s*([A-Za-z]
 
 
 def parse_count(text: str) -> int:
-    """`5418`, `5.4K`, `4M`, `1.8G`, `2T`: a number of things, in powers of 1000.
+    """The integer that `5418`, `5.4K`, `4M`, `1.8G` or `2T` stands for; suffixes are powers of 1000.
 
-    Raises ValueError, with words for the user, for anything else and for a part of a thing.
+    Raises ValueError with a message for the user for other texts and for numbers that are not whole.
     """
     return _whole(text, COUNTS, "5418, 5.4K, 4M, 1.8G or 2T")
 
@@ -229,17 +227,17 @@ def parse_percent(text: str) -> Fraction:
     number, percent, rest = text.strip().partition("%")
     matched = _WRITTEN.fullmatch(number.strip())
     if not percent or rest or not number.strip() or matched is None or matched[3]:
-        raise ValueError(f"{text!r} is no share such as 40% or 0.5%")
+        raise ValueError(f"{text!r} is not a share; write a percentage such as 40% or 0.5%")
     return _number(matched) / 100
 
 
 def _whole(text: str, units: dict[str, int], examples: str) -> int:
     matched = _WRITTEN.fullmatch(text.strip())
     if matched is None or not (matched[1] or matched[2]) or matched[3].upper() not in units:
-        raise ValueError(f"{text!r} is no size such as {examples}")
+        raise ValueError(f"{text!r} is not a size; write for example {examples}")
     size = _number(matched) * units[matched[3].upper()]
     if size.denominator != 1:
-        raise ValueError(f"{text!r} is not a whole number, such as {examples}")
+        raise ValueError(f"{text!r} is not a whole number; write for example {examples}")
     return int(size)
 
 

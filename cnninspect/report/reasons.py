@@ -1,7 +1,7 @@
-"""Why a number is not exact, not matched or not there: a type that travels with the number to the reader.
+"""Reasons: why a number is not exact, not matched or missing. A number carries its reasons to the report.
 
-A formula, rule or adapter that does not cover a call raises Declined. Any other exception in it is a bug: `ask` turns
-both into the Reason that the reader gets.
+A formula, rule or adapter that does not cover a call raises Declined. Any other exception in it is a bug. `ask` turns
+both into a Reason.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Cause(str, Enum):
-    """What kind of reason it is."""
+    """The kind of a reason."""
 
     NO_FORMULA = "no_formula"
     """No formula or rule is registered for the op or function."""
@@ -30,13 +30,13 @@ class Cause(str, Enum):
     """Code of cnninspect or of a plug-in raised an error: a bug to report."""
 
     NOT_MEASURED = "not_measured"
-    """No counter or probe has an answer to hold the formula against."""
+    """No counter or probe has a result to compare the formula with."""
 
     READ_BY_DATA = "read_by_data"
-    """The answer depends on the values that tensors hold."""
+    """The result depends on the values of tensors."""
 
     LIMIT = "limit"
-    """A run on the user's behalf was ended at a limit of operations, seconds or memory."""
+    """A run of the model was stopped at a limit of operations, seconds or memory."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,12 @@ class Reason:
 
 
 def distinct(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
-    """Each reason once, in the order in which they come."""
+    """The reasons without duplicates, in their order."""
     return tuple(dict.fromkeys(reasons))
 
 
 class Declined(Exception):
-    """A formula or rule does not cover a call, and says so: the text completes `does not cover this call: ...`."""
+    """Raised by a formula or rule that does not cover a call; the text completes `does not cover this call: ...`."""
 
     cause: ClassVar[Cause] = Cause.NOT_COVERED
 
@@ -65,10 +65,11 @@ class Declined(Exception):
 
 
 def ask(what: str, function: Callable[..., T], *args: Any, **kwargs: Any) -> T | Reason:
-    """What a function of the analytic side answers, or the Reason why there is no answer.
+    """The result of a formula or rule, or the Reason why there is none.
 
-    `what` names it in words: `the formula of Conv2d`. It declines by raising Declined, or by a signature that does not
-    take the arguments (`out=`, another overload). Every other exception is a bug of ours or of a plug-in.
+    `what` is its name in messages: `the formula of Conv2d`. A function does not cover a call if it raises Declined, or
+    if its signature does not take the arguments (`out=`, another overload). Any other exception is a bug in cnninspect
+    or in a plug-in.
     """
     try:
         return function(*args, **kwargs)
@@ -86,9 +87,9 @@ def ask(what: str, function: Callable[..., T], *args: Any, **kwargs: Any) -> T |
 
 
 def _misfit(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
-    """Why arguments do not fit a signature, None if they do.
+    """The reason why the arguments do not fit the function's signature, None if they fit.
 
-    Asked after the call: binding fails before the body runs, so a call that fits costs nothing.
+    Called only after a TypeError, so that successful calls do not pay for the check.
     """
     try:
         inspect.signature(function).bind(*args, **kwargs)

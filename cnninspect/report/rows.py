@@ -1,4 +1,4 @@
-"""The rows of a report and how messages name them, their fields, ops that totals miss, checks of a comparison."""
+"""Rows and their identities, receptive fields, ops without a formula, and the checks of a comparison."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from cnninspect.report.reasons import Reason
 
 @dataclass(frozen=True, order=True)
 class RowId:
-    """The identity of a row: `call` is the number of the use, from 0; `functional` tells a function from a module.
+    """The identity of a row. `call` counts the uses of a module from 0; `functional` is True for a function.
 
-    `path` is the module's path, "" for the root; a functional call carries the path of the module that calls it. No
-    path has a special meaning: a module may be called `total`.
+    `path` is the module's path, "" for the root; for a functional call it is the path of the calling module. No path
+    has a special meaning: a module may be called `total`.
     """
 
     path: str
@@ -25,7 +25,7 @@ class RowId:
 
     @property
     def label(self) -> str:
-        """How messages name the row: `conv1`, `conv1 call 2`, `layer1.0 F.relu`."""
+        """The row's name in messages: `conv1`, `conv1 call 2`, `layer1.0 F.relu`."""
         name = " ".join(part for part in (self.path, self.kind if self.functional else "") if part) or f"({self.kind})"
         return f"{name} call {self.call}" if self.call else name
 
@@ -38,11 +38,13 @@ GLOBAL = "global"
 class ReceptiveField:
     """A receptive field in input pixels, per axis of the input.
 
-    `size` entries are integers, or (min, max) where they depend on the output's position; `jump` entries are integers
-    or fractions written as strings. `size` is None where the local field itself is global. `cause` names what makes
-    the strict field global. The rest plays no part when two fields are compared: `image` is the input's size along the
-    same axes, `found` says in words what a probe found against the field, `layer` names the call that a total is of,
-    `why` holds the reasons of a field that is not known or not checked.
+    `size` entries are integers, or (min, max) where they depend on the output position; `jump` entries are integers or
+    fractions written as strings. `size` is None where the local field is global. `cause` is the layer or op that makes
+    the strict field global.
+
+    The other fields do not count when two receptive fields are compared. `image` is the input's size along the same
+    axes. `found` is the probe's message if it contradicts the field. `layer` is the row that a total is taken from.
+    `why` says why a field is unknown or not checked.
     """
 
     size: tuple[Any, ...] | None = None
@@ -58,7 +60,7 @@ class ReceptiveField:
 
     @property
     def is_global(self) -> bool:
-        """Whether the local field itself covers every input position."""
+        """Whether the local field covers every input position."""
         return self.size is None and self.status is Status.EXACT
 
     @property
@@ -68,26 +70,26 @@ class ReceptiveField:
 
     @property
     def was_computed(self) -> bool:
-        """Whether anybody tried to find it: a field without size that has a cause or a verdict was tried."""
+        """Whether the field was computed, also if the result is unknown: it then has a cause or a verdict."""
         found = self.size is not None or self.cause is not None or self.is_global
         return found or self.verdict is not Verdict.NOT_RUN
 
     @property
     def exceeds_image(self) -> bool:
-        """Whether some position would see more than the input has along some axis."""
+        """Whether the field is larger than the input along some axis."""
         largest = [max(size) if isinstance(size, (tuple, list)) else size for size in self.size or ()]
         return any(size > pixels for size, pixels in zip(largest, self.image or (), strict=False))
 
 
 Number = Quantity | ReceptiveField
-"""Whatever may stand in a row or among the totals."""
+"""The type of the numbers in rows and totals."""
 
 
 TOTAL = "total"
-"""How JSON and messages name what a check of a total is about; inside, such a check has no row."""
+"""The path of a check of a total in JSON and messages; the check itself has no row."""
 
 RUN_NAMES = ("input", "dtype", "training")
-"""The names of checks that compare how two networks ran."""
+"""The names of checks that compare the settings of two runs."""
 
 NUMBERS = ("output_shape", "params", "macs", "flops", "neurons", "receptive_field")
 """The numbers that every row may have."""
@@ -97,12 +99,11 @@ NUMBERS = ("output_shape", "params", "macs", "flops", "neurons", "receptive_fiel
 class Row:
     """One use of a layer, or one functional call.
 
-    `leaf` rows have no rows below them: their numbers add up to the totals. `parent` is the position of the calling
-    module's row among the rows, None for the root. `computes` is False for a row that only moves data. `layer_like` is
-    False for views and indexing, which have no counterpart among torch's layers and are shown on request. A number is
-    None for a row without a tensor output. `where` is the line of the user's own files that makes the call,
-    `nets.py:41`, relative to the working directory. `extra` holds the numbers that accounts add, by their names in the
-    JSON.
+    `leaf` rows have no rows below them: their numbers add up to the totals. `parent` is the index of the calling
+    module's row, None for the root. `computes` is False for a row that only moves data. `layer_like` is False for views
+    and indexing, which no layer of torch does; they are shown on request. A number is None for a row without a tensor
+    output. `where` is the line of the user's code that makes the call, `nets.py:41`, relative to the working directory.
+    `extra` maps names in the JSON to the numbers that accounts add.
     """
 
     path: str
@@ -127,29 +128,29 @@ class Row:
 
     @property
     def id(self) -> RowId:
-        """What tells this row from every other row of the report."""
+        """The identity of the row, unique in the report."""
         return RowId(self.path, self.kind, self.call, self.functional)
 
     @property
     def label(self) -> str:
-        """How messages name the row."""
+        """The row's name in messages."""
         return self.id.label
 
     @property
     def quantities(self) -> dict[str, Quantity | ReceptiveField]:
-        """Every number that the row has, by its name in the JSON."""
+        """Name in the JSON -> number, for the numbers that the row has."""
         named = {name: getattr(self, name) for name in NUMBERS}
         return {**{name: quantity for name, quantity in named.items() if quantity is not None}, **self.extra}
 
     @property
     def verdict(self) -> Verdict:
-        """The row's worst verdict; `not_run` parts do not count."""
+        """The worst verdict of the row's numbers."""
         return worst(quantity.verdict for quantity in self.quantities.values())
 
 
 @dataclass(frozen=True)
 class Uncounted:
-    """An op that a total misses: how often it ran, and in which rows."""
+    """An op that a total leaves out because no formula covers it: its number of calls, and its rows."""
 
     op: str
     calls: int
@@ -159,11 +160,11 @@ class Uncounted:
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that `compare` looked at.
+    """One comparison that `compare` made.
 
-    `row` is None for a check of a total or of the run. `counter` names the counter whose number is `found`, None where
-    no counter is involved. `hint` is the reason, where it is known.
-    A bound is no number: `expected_status` and `found_status` say which side of a check is one.
+    `row` is None for a check of a total or of the run. `counter` is the counter that gave `found`, None where no
+    counter is involved. `hint` is the reason of a difference, where it is known. `expected_status` and `found_status`
+    say whether the two values are exact or bounds.
     """
 
     name: str
@@ -194,5 +195,5 @@ class Check:
 
     @property
     def is_of_run(self) -> bool:
-        """Whether it compares how two networks ran, and no number of theirs."""
+        """Whether it compares the settings of two runs and not numbers."""
         return self.row is None and self.name in RUN_NAMES

@@ -1,4 +1,4 @@
-"""Which rows of a report are shown, in which order: one choice, the same in every format; totals are never affected."""
+"""Selection, grouping and order of the rows that are shown, the same in every format. Totals do not depend on it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cnninspect.report.sums import Share, share, total_of, with_ratios
 
 
 class Ops(str, Enum):
-    """Which functional calls are rows: none, those that compute or stand for a layer, or also views and reshapes."""
+    """The functional calls that are shown: none, those that compute or stand for a layer, or all, also views."""
 
     NONE = "none"
     COMPUTE = "compute"
@@ -22,7 +22,7 @@ class Ops(str, Enum):
 
 
 class By(str, Enum):
-    """What a row stands for: one use of a layer, a module with all its uses, a kind of layer, an ATen op."""
+    """What one row sums: one use of a layer, all uses of a module, all layers of a kind, all calls of an ATen op."""
 
     LAYER = "layer"
     MODULE = "module"
@@ -32,10 +32,10 @@ class By(str, Enum):
 
 @dataclass(frozen=True)
 class View:
-    """What the reader asked to see; `columns` None means those that the command shows by default.
+    """The rows and columns that the user asked for; `columns` is None for the default columns of the command.
 
-    `sort` is the name of a number, largest first, or `name` or `kind`; `top` keeps that many rows.
-    Files for programs leave `containers` out unless asked: their numbers are the sums of rows that are there.
+    `sort` is the name of a number, largest first, or `name` or `kind`. `top` is the number of rows to keep. CSV files
+    contain rows of `containers` only on request, because these repeat the sums of other rows.
     """
 
     depth: int | None = None
@@ -53,7 +53,7 @@ class View:
 
 
 def tree(report: Report, view: View) -> Report:
-    """The report with only the rows that the view's depth and ops show; `parent` counts among them."""
+    """The report with only the rows that the view's depth and ops select; `parent` is an index into these rows."""
     rows: list[Row] = []
     nearest: list[int | None] = []
     for row in report.rows:
@@ -67,33 +67,33 @@ def tree(report: Report, view: View) -> Report:
 
 
 def shown_leaves(report: Report) -> set[int]:
-    """The positions of rows without a row below them: the parts that make up the whole in this view."""
+    """The indices of rows without rows below them in this view; their numbers add up to the totals."""
     return set(range(len(report.rows))) - {row.parent for row in report.rows if row.parent is not None}
 
 
 def fits_ops(row: Row, ops: Ops) -> bool:
-    """Whether the row is a module, or a call of the wanted ones."""
+    """Whether the row is a module, or a functional call that `ops` selects."""
     return not row.functional or ops is Ops.ALL or (ops is Ops.COMPUTE and row.layer_like)
 
 
 def fits_depth(row: Row, rows: tuple[Row, ...], depth: int | None) -> bool:
-    """Whether the row is shallow enough, or has nothing above it but the root.
+    """Whether the row is at most `depth` deep, or stands directly below the root.
 
-    Blocks in a list that is never called itself are the first rows on their way down, and stay visible at any depth.
+    Blocks in a ModuleList, which is never called itself, stand directly below the root and are shown at any depth >= 1.
     """
     if depth is None or row.depth <= depth:
         return True
     return depth > 0 and (row.parent is None or rows[row.parent].parent is None)
 
 
-TEXTS: dict[str, Callable[[Row], str]] = {"name": lambda row: row.path, "kind": lambda row: row.kind}
-"""What rows can be sorted by that is no number, in alphabetic order."""
+TEXT_KEYS: dict[str, Callable[[Row], str]] = {"name": lambda row: row.path, "kind": lambda row: row.kind}
+"""The sort keys that are texts, sorted alphabetically."""
 
 _NOT_SUMMED = ("latency_spread",)
 
 
 def select(report: Report, view: View) -> Report:
-    """The report with the rows that the view shows, in its order; ops that are rows are in it once."""
+    """The report with the rows that the view shows, in its order; `ops` is None if the ops are themselves the rows."""
     if view.is_tree:
         return tree(report, view)
     rows = _sorted(parts(report, view), view)
@@ -102,10 +102,10 @@ def select(report: Report, view: View) -> Report:
 
 
 def parts(report: Report, view: View) -> list[Row]:
-    """The parts that add up to the whole, in the order in which they ran; ValueError for ops in a report without."""
+    """The rows that add up to the totals, in execution order; ValueError for `By.OP` in a report without ops."""
     if view.by is By.OP:
         if report.ops is None:
-            raise ValueError("this report does not say what each op did; the account ByOp adds it")
+            raise ValueError("this report has no rows for ATen ops; inspect the model with the account ByOp")
         return list(report.ops)
     if view.by is By.MODULE:
         return _by_module(report, view)
@@ -116,7 +116,7 @@ def parts(report: Report, view: View) -> list[Row]:
 
 
 def _folded(rows: tuple[Row, ...], depth: int | None) -> Iterator[Row]:
-    """The leaves, and in place of what lies too deep the container that holds it."""
+    """The leaf rows; leaves that are too deep are replaced by their container at the depth limit."""
     below: dict[int | None, list[int]] = {}
     for index, row in enumerate(rows):
         below.setdefault(row.parent, []).append(index)
@@ -134,7 +134,7 @@ def _folded(rows: tuple[Row, ...], depth: int | None) -> Iterator[Row]:
 
 
 def _by_module(report: Report, view: View) -> list[Row]:
-    """One row per module with all that it calls itself, or at the view's depth with all that is in it."""
+    """One row per module with the sum of its own calls; at the view's depth, with the sum of everything inside it."""
     kinds = {row.path: row.kind for row in reversed(report.rows) if not row.functional}
 
     def path(row: Row) -> str:
@@ -153,7 +153,7 @@ def _grouped(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, list[R
 
 
 def _group(path: str, kind: str, rows: Sequence[Row], report: Report) -> Row:
-    """One row with the sums of some rows."""
+    """One row with the sums of several rows."""
     macs = _sum("macs", rows)
     names = dict.fromkeys(name for row in rows for name, number in row.extra.items() if number.unit.adds_up)
     sums = {name: _sum(name, rows) for name in names if name not in _NOT_SUMMED}
@@ -173,17 +173,17 @@ def _sum(name: str, rows: Iterable[Row]) -> Quantity | None:
 
 
 def _sorted(rows: list[Row], view: View) -> list[Row]:
-    """By the view's key, else largest first where there is no order to keep; what is not known may be the largest."""
+    """The rows sorted by the view's key; without a key by MACs for `top`, kinds and ops, else in execution order."""
     key = view.sort or ("macs" if view.top is not None or view.by in (By.KIND, By.OP) else None)
     if key is None:
         return rows
-    if key in TEXTS:
-        return sorted(rows, key=TEXTS[key])
+    if key in TEXT_KEYS:
+        return sorted(rows, key=TEXT_KEYS[key])
     return sorted(rows, key=lambda row: _rank(row.quantities.get(key)))
 
 
 def _rank(number: Any) -> tuple[int, float]:
-    """What is not known first, then from the largest down; rows without the number last."""
+    """A sort key: unknown values first, because they may be the largest, then the largest; rows without it last."""
     if not isinstance(number, Quantity):
         return 2, 0
     return (0, 0) if number.value is None else (1, -number.value)
@@ -191,14 +191,14 @@ def _rank(number: Any) -> tuple[int, float]:
 
 @dataclass(frozen=True)
 class Shares:
-    """What a row has of all MACs, and what all parts up to this one have; None for a row that has none of its own."""
+    """A row's share of all MACs, and the cumulative share up to this row; None for a row without MACs."""
 
     own: Share | None
     cumulative: Share | None
 
 
 def shares(shown: Report) -> list[Shares]:
-    """The shares of each row of a view, of the MACs of the whole network; rows with rows below them are no parts."""
+    """The shares of each row of a view in the network's MACs; only rows without rows below them are accumulated."""
     total, leaves = shown.totals.get("macs"), shown_leaves(shown)
     reached = Quantity(0, Unit.MACS)
     found = []
@@ -214,7 +214,7 @@ def shares(shown: Report) -> list[Shares]:
 
 @dataclass(frozen=True)
 class Cut:
-    """What a view with `top` shows: so many of all rows, with these MACs together."""
+    """The effect of `top`: the number of `shown` rows of all `rows`, and the sum of the shown rows' MACs."""
 
     shown: int
     rows: int
@@ -222,7 +222,7 @@ class Cut:
 
 
 def cut(report: Report, view: View) -> Cut | None:
-    """What the view leaves of the rows; None where it shows all."""
+    """The effect of the view's `top`; None where all rows are shown."""
     shown, everything = select(report, view).rows, () if view.top is None else parts(report, view)
     if len(shown) >= len(everything):
         return None

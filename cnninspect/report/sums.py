@@ -1,4 +1,4 @@
-"""Sums of judged numbers, where nothing unknown is added as 0, and the ratios that are worked out anew for each sum."""
+"""Sums of quantities, in which an unknown is never added as 0, and ratios, which are recomputed for each sum."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from cnninspect.report.rows import Row
 
 
 def total_of(unit: Unit, parts: Sequence[Quantity]) -> Quantity:
-    """The sum of what is known in `parts`, a lower bound where something is not, with the worst of their verdicts.
+    """The sum of the known values in `parts`, with the worst verdict; a lower bound if some value is unknown.
 
-    A measurement that no formula confirms bounds nothing, and a lower bound of 0 is none.
+    A measurement that no formula confirms counts as unknown. A lower bound of 0 is returned as unknown.
     """
     values = [part.value for part in parts if part.value is not None and part.status is not Status.UNKNOWN]
     analytic = [part.analytic for part in parts if part.analytic is not None]
@@ -34,7 +34,7 @@ def total_of(unit: Unit, parts: Sequence[Quantity]) -> Quantity:
 
 
 def summed(parts: Sequence[Quantity]) -> dict[str, int]:
-    """What each counter found in all parts; a counter that has no answer for one of them has no total."""
+    """Counter -> the sum of its results; a counter without a result for one of the parts is left out."""
     names = [name for name in _names(part.measured for part in parts) if _answers_everywhere(name, parts)]
     return {name: sum(part.measured[name] for part in parts) for name in names}
 
@@ -44,7 +44,7 @@ def _answers_everywhere(name: str, parts: Sequence[Quantity]) -> bool:
 
 
 def _added_up(mappings: Sequence[Mapping[str, int | None]]) -> dict[str, int | None]:
-    """The sum of what has the same name; it is unknown where one of its terms is."""
+    """Name -> the sum of the values of that name; None if one of them is None."""
     found: dict[str, int | None] = {}
     for name in _names(mappings):
         terms = [mapping[name] for mapping in mappings if name in mapping]
@@ -58,7 +58,7 @@ def _names(mappings: Iterable[Mapping[str, int | None]]) -> list[str]:
 
 
 def all_reasons(parts: Sequence[Quantity]) -> dict[str, str]:
-    """Every reason that holds in some part, once."""
+    """Counter -> its reasons in all parts, without duplicates."""
     single: dict[str, dict[str, None]] = {}
     for part in parts:
         for name, reason in part.reasons.items():
@@ -67,12 +67,12 @@ def all_reasons(parts: Sequence[Quantity]) -> dict[str, str]:
 
 
 def remainder(whole: Quantity, part: Quantity) -> int | None:
-    """What the whole has beyond a part of it; None unless both are exact."""
+    """`whole - part`; None unless both are exact."""
     return whole.value - part.value if whole.status is part.status is Status.EXACT else None
 
 
 def with_ratios(row: Row, machine: Machine | None = None) -> Row:
-    """The row with every ratio that its numbers allow."""
+    """The row with the ratios (intensity, bound_by, FLOPs per second) that its numbers allow."""
     moved, latency = row.extra.get("bytes_moved"), row.extra.get("latency")
     found: dict[str, Quantity] = {}
     if row.macs is not None and moved is not None and moved.value:
@@ -85,21 +85,21 @@ def with_ratios(row: Row, machine: Machine | None = None) -> Row:
 
 
 def intensity(macs: Quantity, moved: Quantity) -> Quantity:
-    """Multiply-accumulates per byte moved; a bound where one of the two is."""
+    """MACs per byte moved; a bound where one of the two is a bound."""
     if macs.value is None or not moved.value:
         return Quantity(None, Unit.MACS_PER_BYTE, Status.UNKNOWN)
     return Quantity(macs.value / moved.value, Unit.MACS_PER_BYTE, _status(macs.status, moved.status))
 
 
 def speed(macs: Quantity, latency: Quantity) -> Quantity:
-    """FLOPs per second of multiply-accumulate work; a bound where that is one."""
+    """FLOPs per second of multiply-accumulate work; a bound where `macs` is a bound."""
     if macs.value is None or not latency.value:
         return Quantity(None, Unit.FLOPS_PER_SECOND, Status.UNKNOWN)
     return Quantity(flops_from_macs(macs.value) / latency.value, Unit.FLOPS_PER_SECOND, macs.status)
 
 
 def bound_by(macs: Quantity, moved: Quantity, machine: Machine) -> Quantity:
-    """What a row waits for at best: `compute` if its FLOPs take at least as long as its bytes, else `memory`.
+    """The limiting resource: `compute` if the FLOPs take at least as long as moving the bytes, else `memory`.
 
     Source: Williams, Waterman & Patterson 2009, "Roofline".
     """
@@ -115,14 +115,14 @@ def bound_by(macs: Quantity, moved: Quantity, machine: Machine) -> Quantity:
 
 @dataclass(frozen=True)
 class Share:
-    """A part of a total in percent; `percent` is None and `status` unknown where nothing can be said."""
+    """A part of a total in percent; `percent` is None if `status` is unknown."""
 
     percent: float | None
     status: Status
 
 
 def share(part: Quantity, total: Quantity) -> Share:
-    """What `part` is of `total`. Of a total that is a lower bound, the share of an exact count is an upper bound."""
+    """`part` in percent of `total`. If the total is a lower bound, the share of an exact count is an upper bound."""
     status = _status(part.status, total.status)
     says_nothing = not part.value and part.status is not Status.EXACT
     if says_nothing or part.value is None or not total.value or status is Status.UNKNOWN:
@@ -130,8 +130,8 @@ def share(part: Quantity, total: Quantity) -> Share:
     return Share(100 * part.value / total.value, status)
 
 
-def _status(above: Status, below: Status) -> Status:
-    """The status of a quotient of which one side may be a lower bound."""
-    if below is Status.EXACT:
-        return above
-    return Status.UPPER_BOUND if (above, below) == (Status.EXACT, Status.LOWER_BOUND) else Status.UNKNOWN
+def _status(numerator: Status, denominator: Status) -> Status:
+    """The status of a quotient, from those of its numerator and its denominator."""
+    if denominator is Status.EXACT:
+        return numerator
+    return Status.UPPER_BOUND if (numerator, denominator) == (Status.EXACT, Status.LOWER_BOUND) else Status.UNKNOWN

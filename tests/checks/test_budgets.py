@@ -149,8 +149,8 @@ def test_every_budget_has_a_row_here():
 
 WRONG = [
     ("max_parms", "5M", "no budget is called 'max_parms'. Nearest: max_params"),
-    ("max_params", "5MB", "--max-params: '5MB' is no size"),
-    ("max_layer_share", "0.4", "--max-layer-share: '0.4' is no share"),
+    ("max_params", "5MB", "--max-params: '5MB' is not a size"),
+    ("max_layer_share", "0.4", "--max-layer-share: '0.4' is not a share"),
 ]
 
 

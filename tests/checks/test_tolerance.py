@@ -40,11 +40,11 @@ def test_nothing_has_a_tolerance_unless_it_is_given():
 
 
 WRONG = [
-    ("no number", "much", "'much' is no size"),
-    ("no percentage", "macs=x%", "'x%' is no share"),
+    ("no number", "much", "'much' is not a size"),
+    ("no percentage", "macs=x%", "'x%' is not a share"),
     ("misspelt", "mac=1%", "Nearest: macs"),
     ("a shape", "output_shape=1%", "'output_shape' has no tolerance"),
-    ("FLOPs", "flops=1%", "say macs"),
+    ("FLOPs", "flops=1%", "Give one to macs"),
     ("a number of what?", "500", "500 of what"),
     ("beside a share", "1%,5K", "twice"),
     ("a suffix alone", "5K", "5K of what"),

@@ -62,7 +62,7 @@ USES = [
         ["total", "params", "300", "budget", "314", "+4.7 %", "over the budget"],
         [],
     ),
-    ("budget: usage", ["net:Net", "--max-params", "few"], 2, [], ["--max-params: 'few' is no size"]),
+    ("budget: usage", ["net:Net", "--max-params", "few"], 2, [], ["--max-params: 'few' is not a size"]),
     ("budget: failing", ["net:Failing", "--max-params", "300"], 3, [], ["the cache is empty"]),
     (
         "budget: incomplete",
@@ -182,7 +182,7 @@ MISUSED = [
     (["net:Net", "--max-params", "5M"], "not both"),
     (["--baseline", "@net.json", "--tolerance", "mac=1%"], "Nearest: macs"),
     (["--baseline", "@damaged.json"], "is not JSON"),
-    (["--max-layer-share", "0.4"], "is no share"),
+    (["--max-layer-share", "0.4"], "is not a share"),
     (["net:Net", "--columns", "expected"], "no column is called 'expected'"),
     (["--columns", "other_macs"], "no column is called 'other_macs'"),
 ]

@@ -125,7 +125,7 @@ WRONG = [
         "--sort calls: these rows do not have it. Give --by module, kind or op.",
     ),
     ("half a machine", ["--peak-flops", "1T"], "Give both or neither."),
-    ("no size", ["--peak-flops", "fast", "--bandwidth", "1GB"], "--peak-flops: 'fast' is no size"),
+    ("no size", ["--peak-flops", "fast", "--bandwidth", "1GB"], "--peak-flops: 'fast' is not a size"),
     ("no bandwidth", ["--peak-flops", "1T", "--bandwidth", "0"], "--bandwidth must be more than 0."),
     ("no such view", ["--by", "row"], "'layer', 'module', 'kind', 'op'"),
     ("no rows", ["--top", "0"], "--top"),

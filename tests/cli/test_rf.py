@@ -165,7 +165,7 @@ WRONG = [
     ("no such position", ["conv-stack", "conv2", "--at", "32,0"], 2, "its map has 32x32, from 0 on: 32,0 lies outside"),
     ("one number for two", ["conv-stack", "--at", "3"], 2, "conv2: its map has 32x32: give 2 numbers, not 1."),
     ("no numbers", ["conv-stack", "--at", "a,b"], 2, "--at 'a,b' is no position"),
-    ("no map", ["torch.nn:Linear", *LINEAR, "--at", "1"], 2, "no layer has a map of positions"),
+    ("no map", ["torch.nn:Linear", *LINEAR, "--at", "1"], 2, "no layer has spatial positions"),
     ("no values", ["conv-stack", "--vary", "depth="], 2, "--vary 'depth=' is not NAME=A,B,C"),
     ("no name", ["conv-stack", "--vary", "3,5"], 2, "--vary '3,5' is not NAME=A,B,C"),
     ("twice", ["conv-stack", "--vary", "depth=1", "--vary", "depth=2"], 2, "names one argument twice"),

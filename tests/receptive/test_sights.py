@@ -116,7 +116,7 @@ WRONG = [
     ("too few numbers", "stem", (1,), "its map has 6x8: give 2 numbers, not 1"),
     ("beyond the map", "stem", (1, 8), "its map has 6x8, from 0 on: 1,8 lies outside"),
     ("negative", "stem", (-1, 0), "its map has 6x8, from 0 on: -1,0 lies outside"),
-    ("no map", "head", (0,), "it has no map of positions: leave out --at"),
+    ("no map", "head", (0,), "its output has no spatial positions: leave out --at"),
 ]
 
 

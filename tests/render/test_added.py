@@ -19,7 +19,7 @@ MIB = 2**20
 
 
 def said(sample, view=None):
-    return {fact.label: (fact.text, fact.aside) for fact in page_of(sample, view or View(), UNICODE, whole=True).facts}
+    return {fact.label: (fact.text, fact.aside) for fact in page_of(sample, view or View(), UNICODE, full=True).facts}
 
 
 def with_totals(**totals):
@@ -49,14 +49,14 @@ NUMBERS = [
 
 @pytest.mark.parametrize(("name", "number", "text", "plain"), [n[1:] for n in NUMBERS], ids=[n[0] for n in NUMBERS])
 def test_a_number_in_a_cell(name, number, text, plain):
-    sheet = layer_sheet(with_extra(**{name: number}), View(columns=("added",)), UNICODE, (), whole=True)
+    sheet = layer_sheet(with_extra(**{name: number}), View(columns=("added",)), UNICODE, (), full=True)
     assert [heading.name for heading in sheet.headings] == [name]
     assert (sheet.lines[0][0].text, sheet.lines[0][0].plain) == (text, plain)
 
 
 def test_readers_see_a_column_only_where_the_report_has_numbers_for_it():
     def headings(sample):
-        sheet = layer_sheet(sample, View(), UNICODE, readers(sample, View()), whole=True)
+        sheet = layer_sheet(sample, View(), UNICODE, readers(sample, View()), full=True)
         return {heading.name for heading in sheet.headings}
 
     added = headings(with_extra(latency=Quantity(1, Unit.SECONDS))) - headings(with_extra())
@@ -66,7 +66,7 @@ def test_readers_see_a_column_only_where_the_report_has_numbers_for_it():
 def test_gradients_of_inputs_and_weights_are_two_columns():
     parts = {"inputs": 0, "weights": 20}
     sample = with_extra(backward_macs=Quantity(20, Unit.MACS, analytic=20, parts=parts, verdict=Verdict.MATCH))
-    sheet = layer_sheet(sample, View(), UNICODE, readers(sample, View()), whole=True)
+    sheet = layer_sheet(sample, View(), UNICODE, readers(sample, View()), full=True)
     cells = {heading.title: cell.text for heading, cell in zip(sheet.headings, sheet.lines[0], strict=True)}
     assert (cells["input gradients"], cells["weight gradients"]) == ("·", "20")
 
@@ -79,7 +79,7 @@ def test_files_for_programs_name_the_unit_of_a_time():
 
 def test_each_counter_in_both_units():
     sample = with_extra()
-    sheet = layer_sheet(sample, View(), UNICODE, programs(sample, View()), whole=True)
+    sheet = layer_sheet(sample, View(), UNICODE, programs(sample, View()), full=True)
     cells = {heading.name: cell.plain for heading, cell in zip(sheet.headings, sheet.lines[0], strict=True)}
     assert (cells["macs_torch"], cells["flops_torch"]) == (8, 16)
 
@@ -98,11 +98,11 @@ def test_added_numbers_survive_json():
 
 def test_cumulative_share_of_the_parts_in_their_order():
     # 13824 / 51968 = 26.6 %; with 36864 it is 97.5 %; with 1280 it is all. A container has none of its own.
-    sheet = layer_sheet(tiny(), View(columns=("layer", "cumulative")), UNICODE, (), whole=True)
+    sheet = layer_sheet(tiny(), View(columns=("layer", "cumulative")), UNICODE, (), full=True)
     assert {line[0].text.strip(): line[1].text for line in sheet.lines if line[1].text} == {
         "stem": "26.6 %", "block.0": "97.5 %", "fc": "100.0 %",
     }  # fmt: skip
-    largest = layer_sheet(tiny(), View(columns=("layer", "cumulative"), top=2), UNICODE, (), whole=True)
+    largest = layer_sheet(tiny(), View(columns=("layer", "cumulative"), top=2), UNICODE, (), full=True)
     assert [(line[0].text, line[1].text) for line in largest.lines] == [("block.0", "70.9 %"), ("stem", "97.5 %")]
 
 
@@ -136,7 +136,7 @@ def test_a_total_that_an_account_added(name, number, label, text, aside):
 def test_a_total_that_differs_stands_out():
     wrong = Quantity(10, Unit.MACS, analytic=10, measured={"torch": 12}, verdict=Verdict.DIFFER)
     (fact,) = [
-        f for f in page_of(with_totals(backward_macs=wrong), View(), UNICODE, whole=True).facts if "back" in f.label
+        f for f in page_of(with_totals(backward_macs=wrong), View(), UNICODE, full=True).facts if "back" in f.label
     ]
     assert (fact.text, fact.aside, fact.tone.value) == ("10", "torch 12", "differ")
 
@@ -189,7 +189,7 @@ def test_a_counter_that_failed_says_why_instead():
 def test_what_was_asked_for_stands_before_what_is_always_there():
     sample = with_extra(latency=Quantity(1, Unit.SECONDS), bound_by=Quantity("memory", Unit.CLASS))
     names = [
-        heading.name for heading in layer_sheet(sample, View(), UNICODE, readers(sample, View()), whole=True).headings
+        heading.name for heading in layer_sheet(sample, View(), UNICODE, readers(sample, View()), full=True).headings
     ]
     assert names[:6] == ["layer", "kind", "output_shape", "macs", "latency", "bound_by"]
 
@@ -200,7 +200,7 @@ def test_what_was_asked_for_stands_before_what_is_always_there():
 )
 def test_the_number_that_rows_are_sorted_by_is_shown_and_once(sort, expected):
     sample, view = with_extra(latency=Quantity(1, Unit.SECONDS)), View(sort=sort)
-    names = [heading.name for heading in layer_sheet(sample, view, UNICODE, readers(sample, view), whole=True).headings]
+    names = [heading.name for heading in layer_sheet(sample, view, UNICODE, readers(sample, view), full=True).headings]
     assert names[3 : 3 + len(expected)] == expected
     assert len(names) == len(set(names))
 

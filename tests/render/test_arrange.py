@@ -158,7 +158,7 @@ def test_by_op_the_rows_are_those_for_ops_and_stand_in_the_document_once():
 
 
 def test_a_report_that_does_not_know_its_ops_says_so():
-    with pytest.raises(ValueError, match="the account ByOp adds it"):
+    with pytest.raises(ValueError, match="inspect the model with the account ByOp"):
         select(tiny(), View(by=By.OP))
 
 

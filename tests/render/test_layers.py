@@ -12,8 +12,8 @@ from cnninspect.report.selection import View
 from tests.render.samples import agreed, doubtful, report, row, tiny
 
 
-def column(sample, name, view=None, whole=False):
-    sheet = layer_sheet(sample, view or View(), UNICODE, (name,), whole=whole)
+def column(sample, name, view=None, full=False):
+    sheet = layer_sheet(sample, view or View(), UNICODE, (name,), full=full)
     return [line[0] for line in sheet.lines]
 
 
@@ -26,7 +26,7 @@ def test_names_are_indented_below_their_caller_and_the_root_has_no_line():
 
 
 def test_full_names_are_whole_paths():
-    assert texts(tiny(), "layer", whole=True) == ["stem", "·", "block", "  block.0", "  block.1", "·", "fc"]
+    assert texts(tiny(), "layer", full=True) == ["stem", "·", "block", "  block.0", "  block.1", "·", "fc"]
 
 
 def test_many_shapes_are_shortened_on_a_terminal_only():
@@ -34,7 +34,7 @@ def test_many_shapes_are_shortened_on_a_terminal_only():
     several = row("qkv", "Tensor.unbind", shapes[0], output_shape=agreed(shapes, Unit.SHAPE, "hooks"))
     sample = report((row("", "Net", (1, 8), parent=None, leaf=False), several), params=0, macs=0, neurons=0)
     assert texts(sample, "output_shape") == ["64x3x49x32 and 2 more"]
-    assert texts(sample, "output_shape", whole=True) == ["64x3x49x32, 64x3x49x32, 64x3x49x32"]
+    assert texts(sample, "output_shape", full=True) == ["64x3x49x32, 64x3x49x32, 64x3x49x32"]
 
 
 def test_a_functional_call_has_the_path_of_its_module_among_full_names():
@@ -43,7 +43,7 @@ def test_a_functional_call_has_the_path_of_its_module_among_full_names():
         row("mix", "Mix", (1, 8)),
         row("mix", "F.relu", (1, 8), parent=1),
     )
-    assert texts(report(rows, params=0, macs=0, neurons=0), "layer", whole=True) == ["mix", "  mix ·"]
+    assert texts(report(rows, params=0, macs=0, neurons=0), "layer", full=True) == ["mix", "  mix ·"]
 
 
 def test_a_root_that_is_all_there_is_has_a_line():
@@ -124,7 +124,7 @@ def test_counters_have_a_column_each():
         ),
     )
     sample = report(rows, params=0, macs=8, neurons=0, command="flops")
-    sheet = layer_sheet(sample, View(), UNICODE, readers(sample, View()), whole=False)
+    sheet = layer_sheet(sample, View(), UNICODE, readers(sample, View()), full=False)
     titles = [heading.title for heading in sheet.headings]
     assert titles == [
         "layer",
@@ -141,7 +141,7 @@ def test_counters_have_a_column_each():
 
 
 def test_what_a_counter_does_not_count_is_no_zero():
-    sheet = layer_sheet(doubtful(), View(columns=("layer", "counters", "reasons")), UNICODE, (), whole=False)
+    sheet = layer_sheet(doubtful(), View(columns=("layer", "counters", "reasons")), UNICODE, (), full=False)
     found = {line[0].text: (line[1].text, line[1].plain, line[2].text) for line in sheet.lines}
     assert found["lstm"] == ("not counted", None, "torch does not count lstm")
     assert found["conv"] == ("3,456", 3456, "")
@@ -150,7 +150,7 @@ def test_what_a_counter_does_not_count_is_no_zero():
 
 def test_the_receptive_field_has_no_column_until_it_was_computed():
     def headings(sample):
-        sheet = layer_sheet(sample, View(), UNICODE, readers(sample, View()), whole=False)
+        sheet = layer_sheet(sample, View(), UNICODE, readers(sample, View()), full=False)
         return [heading.name for heading in sheet.headings]
 
     known = replace(tiny().rows[1], receptive_field=ReceptiveField((3, 3), (1, 1), (1, 1), Status.EXACT))
@@ -163,7 +163,7 @@ def test_the_status_of_a_row_is_that_of_its_least_certain_number():
 
 
 def test_every_column_a_program_gets_is_known():
-    sheet = layer_sheet(tiny(), View(), UNICODE, programs(tiny(), View()), whole=True)
+    sheet = layer_sheet(tiny(), View(), UNICODE, programs(tiny(), View()), full=True)
     names = [heading.plain for heading in sheet.headings]
     assert {"macs_torch", "share_percent", "path", "verdict"} <= set(names)
     assert len(names) == len(set(names))

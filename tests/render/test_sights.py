@@ -168,5 +168,5 @@ def test_an_image_that_is_none(tmp_path: Path) -> None:
 
 
 def test_nothing_to_draw() -> None:
-    with pytest.raises(UsageError, match="no layer has a map of positions"):
+    with pytest.raises(UsageError, match="no layer has spatial positions"):
         picture(report(), "svg")

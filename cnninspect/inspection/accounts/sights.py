@@ -38,7 +38,7 @@ class Sights:
         if call is None and self.at is None:
             return self._study(())
         if call is None:
-            raise UsageError("no layer has a map of positions that --at could name.")
+            raise UsageError("no layer has spatial positions that --at could select.")
         return self._study(tuple(_sight(one) for one in self._nested(fields, call)))
 
     def _study(self, sights: tuple[Sight, ...]) -> Addition:
