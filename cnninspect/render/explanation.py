@@ -25,7 +25,7 @@ from cnninspect.render.numbers import mebibytes
 from cnninspect.render.page import Marks, Screen, Tone
 from cnninspect.render.table import painted
 from cnninspect.render.totals import title
-from cnninspect.report.json_form import laid_out
+from cnninspect.report.json_form import json_text
 from cnninspect.report.quantities import Verdict
 
 WIDTH = 100
@@ -240,7 +240,7 @@ def _cut(tree: Expression) -> Expression:
 
 def as_json(document: Explanation, _screen: Screen) -> str:
     """The contract's JSON document."""
-    return laid_out(document.to_dict())
+    return json_text(document.to_dict())
 
 
 def as_text(document: Explanation, screen: Screen) -> str:
