@@ -15,9 +15,9 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 import typer
 from typer.main import get_command
 
-from cnninspect.cli.algebra import RankOptions, SettingOptions, SizeOptions, TextOptions
 from cnninspect.cli.explain import ExplainOptions
 from cnninspect.cli.flops import WorkOptions
+from cnninspect.cli.formula import VaryOptions
 from cnninspect.cli.models import models
 from cnninspect.cli.options import (
     BaselineOptions,
@@ -32,6 +32,7 @@ from cnninspect.cli.options import (
 )
 from cnninspect.cli.session import INTERRUPTED, Session, failed
 from cnninspect.cli.settings import config, configured
+from cnninspect.cli.solve import RankOptions, SettingOptions, SizeOptions, TextOptions
 from cnninspect.version import __version__
 
 Result = TypeVar("Result")
@@ -196,7 +197,7 @@ def solve(
     _common: Common,
 ) -> None:
     """All settings of a layer that take one size to another, or none and the nearest sizes."""
-    from cnninspect.cli.algebra import report_solutions
+    from cnninspect.cli.solve import report_solutions
 
     raise typer.Exit(report_solutions(layer, sizes, settings, ranks, text))
 
@@ -224,7 +225,21 @@ def explain(
     raise typer.Exit(explain_target(target, layers or (), run, derivation, output, context.ensure_object(Session)))
 
 
-for command in (summary, flops, compare, rf, explain, config):
+def formula(
+    context: typer.Context,
+    target: Target,
+    vary: VaryOptions,
+    run: RunOptions,
+    text: TextOptions,
+    _common: Common,
+) -> None:
+    """Params, MACs, neurons and field as exact formulas in constructor arguments and input sizes."""
+    from cnninspect.cli.formula import report_formula
+
+    raise typer.Exit(report_formula(target, run, vary, text, context.ensure_object(Session)))
+
+
+for command in (summary, flops, compare, rf, explain, formula, config):
     app.command()(expanded(configured(command)))
 app.command()(expanded(models))
 app.command()(expanded(solve))

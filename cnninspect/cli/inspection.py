@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cnninspect.checks import exit_code
@@ -45,11 +45,16 @@ def report_on(
 
 
 def inspected(
-    target: str, options: RunOptions, session: Session, command: str, accounts: Accounts | None = None
+    target: str,
+    options: RunOptions,
+    session: Session,
+    command: str,
+    accounts: Accounts | None = None,
+    sizes: Mapping[str, int] | None = None,
 ) -> Report:
     """The report on TARGET. What the options alone show to be wrong is found before torch is imported.
 
-    `accounts` makes what is added to the report, once torch is there.
+    `accounts` makes what is added to the report, once torch is there. `sizes` are other sizes of the first input.
     """
     arguments = parse_arguments(options.arg)
     parse_inputs(options.input)
@@ -66,6 +71,7 @@ def inspected(
                 inputs=options.input,
                 inputs_from=options.inputs_from,
                 batch_size=options.batch_size,
+                sizes=sizes,
                 device=options.device,
                 dtype=dtype,
                 training=options.train,

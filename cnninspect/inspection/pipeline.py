@@ -153,6 +153,7 @@ def inspect_model(
     inputs: Sequence[str] | str = (),
     inputs_from: str | Callable[[], Any] | None = None,
     batch_size: int | None = None,
+    sizes: Mapping[str, int] | None = None,
     device: str = "auto",
     dtype: str | torch.dtype | None = None,
     training: bool = False,
@@ -164,11 +165,12 @@ def inspect_model(
     """The report on a model: a TARGET string as on the command line, a module, a class, a factory or a function.
 
     `input_shape` is one shape ([N, C, H, W]) or a sequence of them; `inputs` takes the command line's form
-    (`"1x3x224x224"`, `"mask=1x77:int64"`). `accounts` are added to the report, such as `Memory("adam")` from
-    `cnninspect.inspection.accounts.memory`. `probe=True` checks the receptive fields with NaN on the CPU and lets
-    fvcore count there; None does so unless it costs too much. Raises CnninspectError with the command line's message.
+    (`"1x3x224x224"`, `"mask=1x77:int64"`); `sizes` changes dimensions of the first input (`{"h": 64}`). `accounts` are
+    added to the report, such as `Memory("adam")` from `cnninspect.inspection.accounts.memory`. `probe=True` checks the
+    receptive fields with NaN on the CPU and lets fvcore count there; None does so unless it costs too much. Raises
+    CnninspectError with the command line's message.
     """
-    chosen = InputOptions.of(input_shape, inputs, inputs_from, batch_size)
+    chosen = replace(InputOptions.of(input_shape, inputs, inputs_from, batch_size), sizes=sizes or {})
     name = None if dtype is None else parameter_dtype(str(dtype))
     options = Options(chosen, device, name, training, progress, accounts, probe)
     return inspect(resolve(target, arguments or {}), options, command)

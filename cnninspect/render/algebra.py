@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from cnninspect.explain.expression import TEXT, substituted, written
+from cnninspect.explain.expression import TEXT, latex_name, substituted, written
 from cnninspect.explain.solver import KERNELS, Answer, Layer, Question, Setting, Solution, size_derived
+from cnninspect.explain.symbolic import COUNTS, FIELD, Key, Study, Terms, Variable, in_sympy
 from cnninspect.render import Format, data, html, markdown, table
 from cnninspect.render.page import Cell, Fact, Heading, Page, Screen, Sheet, Tone
+from cnninspect.report.document import Report
 from cnninspect.report.json_form import SCHEMA_VERSION, json_text
 from cnninspect.report.quantities import Verdict
 from cnninspect.version import __version__
@@ -198,3 +200,179 @@ def _solution_json(one: Solution) -> dict[str, Any]:
     fields = [most if least == most else [least, most] for least, most in one.receptive_field]
     size = fields[0] if len(fields) == 1 else fields
     return {**settings, "receptive_field": size, **({} if one.params is None else {"params": one.params})}
+
+
+# --- formula ------------------------------------------------------------------------------------------------------
+
+Shown = Callable[[Any], str]
+"""A sympy expression as text."""
+
+
+def render_study(
+    found: Study, first: Report, fmt: str, *, notation: str | None = None, screen: Screen | None = None
+) -> str:
+    """The formulas of a network: those of the whole, and of every layer or name pattern of layers."""
+    if fmt == Format.JSON:
+        return json_text(_study_json(found, first))
+    screen = screen or Screen()
+    shown = _notation(notation or {Format.MARKDOWN: "latex", Format.CSV: "python"}.get(Format(fmt), "text"))
+    formulas = _Formulas(found, lambda terms: shown(in_sympy(terms, [axis.variable for axis in found.axes])))
+    title = screen.marks.separator.join(
+        [f"formula {first.target['spec']}", ", ".join(_named(axis.variable) for axis in found.axes)]
+    )
+    facts = [*_total_facts(formulas), *_study_facts(found)]
+    return in_format(Page(title, _layer_sheet(formulas, screen.marks.unknown), facts), fmt, screen)
+
+
+def _notation(name: str) -> Shown:
+    """How a formula is written."""
+    import sympy
+
+    if name == "latex":
+        return lambda expression: f"${sympy.latex(expression, symbol_names=_latex_names(expression))}$"
+    return str if name == "python" else lambda expression: str(expression).replace("**", "^")
+
+
+def _latex_names(expression: Any) -> dict[Any, str]:
+    """Names of several letters upright, an index below the line."""
+    return {each: latex_name(each.name) for each in expression.free_symbols}
+
+
+def _named(variable: Variable) -> str:
+    return variable.name if variable.name == variable.symbol else f"{variable.symbol} = {variable.name}"
+
+
+class _Formulas:
+    """The formulas of a study as text, each written once."""
+
+    def __init__(self, found: Study, write: Callable[[Terms], str]):
+        self.study, self._write = found, write
+        self._texts: dict[frozenset[Any], str] = {}
+
+    def text(self, key: Key) -> str | None:
+        """The formula of a number; None where there is none."""
+        terms = self.study.formulas.get(key)
+        if terms is None:
+            return None
+        known = frozenset(terms.items())
+        if known not in self._texts:
+            self._texts[known] = self._write(terms)
+        return self._texts[known]
+
+    def field(self, row: str) -> Any:
+        """The receptive field: one text where all axes agree, [least, most] where outputs differ, None if unknown."""
+        ends = [name for label, name in self.study.formulas if label == row and name.startswith(FIELD)]
+        axes = sorted({name.split(".")[1] for name in ends})
+        pairs = [[self.text((row, f"{FIELD}.{axis}.{end}")) for end in ("least", "most")] for axis in axes]
+        found = [pair[0] if pair[0] == pair[1] else None if None in pair else pair for pair in pairs]
+        one = found[0] if found else None
+        return found or None if not isinstance(one, str) or any(each != one for each in found) else one
+
+    @property
+    def rows(self) -> list[str]:
+        """The layers, or patterns of layers."""
+        return list(dict.fromkeys(label for label, _ in self.study.formulas if label))
+
+
+def _field_text(field: Any) -> str | None:
+    """A receptive field for readers."""
+    if isinstance(field, list):
+        parts = [" to ".join(each) if isinstance(each, list) else each for each in field]
+        return None if None in parts else " x ".join(dict.fromkeys(parts))
+    return None if field is None else str(field)
+
+
+def _total_facts(formulas: _Formulas) -> Iterator[Fact]:
+    for name in COUNTS:
+        text = formulas.text(("", name))
+        yield Fact(name, text or f"unknown: {formulas.study.why.get(('', name), 'no formula was found')}")
+    field = _field_text(formulas.field(""))
+    reasons = [why for (label, name), why in formulas.study.why.items() if not label and name.startswith(FIELD)]
+    if field is not None or reasons:
+        yield Fact("field", field or f"unknown: {reasons[0]}")
+
+
+def _study_facts(found: Study) -> Iterator[Fact]:
+    for axis, held in zip(found.axes, holds_for(found), strict=True):
+        yield Fact("for", held, tone=Tone.PLAIN if axis.is_known else Tone.UNKNOWN)
+    yield Fact("checked", f"on {found.checked_on} instances not used to find them, of {found.tried} inspected")
+    if found.by_pattern:
+        yield Fact("layers", "rows depend on what varies: sums over all layers of one name pattern")
+    if found.failed:
+        yield Fact("failed", f"{len(found.failed)} instances: {'; '.join(found.failed)}")
+
+
+def holds_for(found: Study) -> list[str]:
+    """For each variable the residue class, and the range in which instances were inspected."""
+    texts = []
+    for axis, values in zip(found.axes, found.seen, strict=True):
+        symbol = axis.variable.symbol
+        where = f" where {symbol} mod {axis.modulus} = {axis.rest}" if axis.modulus > 1 else ""
+        span = f"{symbol} from {values[0]} to {values[-1]}{where}"
+        if axis.variable.values is not None:
+            span = f"{symbol} in {', '.join(map(str, values))}"
+        if not axis.is_known:
+            tried = "the values given are too few or in no residue class polynomial"
+            tried = tried if axis.variable.values else "in no residue class modulo 1, 2, 4, 8, 16 or 32"
+            span = f"{span}: not polynomial, {tried}"
+        texts.append(span)
+    return texts
+
+
+def _layer_sheet(formulas: _Formulas, unknown: str) -> Sheet:
+    """A line for each layer that has a number other than 0."""
+    names = ("params", "macs", "neurons")
+    headings = (
+        Heading("layer", "layer", kept=True),
+        *(Heading(name, {"macs": "MACs"}.get(name, name), kept=name != "neurons") for name in names),
+        *(() if formulas.study.by_pattern else (Heading("receptive_field", "field"),)),
+    )
+    lines = []
+    for row in formulas.rows:
+        texts = [formulas.text((row, name)) for name in names]
+        if any(text not in ("0", "$0$") for text in texts):
+            fields = [] if formulas.study.by_pattern else [_field_cell(formulas, row, unknown)]
+            lines.append((Cell(row, row), *(_formula_cell(text, unknown) for text in texts), *fields))
+    return Sheet(headings, tuple(lines))
+
+
+def _field_cell(formulas: _Formulas, row: str, unknown: str) -> Cell:
+    """The field of a layer; the sign where it has no formula, empty for a row without a field."""
+    missing = any(label == row and name.startswith(FIELD) for label, name in formulas.study.why)
+    return _formula_cell(_field_text(formulas.field(row)), unknown if missing else "")
+
+
+def _formula_cell(text: str | None, unknown: str) -> Cell:
+    return Cell(unknown, None, Tone.UNKNOWN) if text is None else Cell(text, text)
+
+
+def _study_json(found: Study, first: Report) -> dict[str, Any]:
+    variables = [axis.variable for axis in found.axes]
+    formulas = _Formulas(found, lambda terms: str(in_sympy(terms, variables)))
+    rows = {row.label: row.id for row in first.rows}
+
+    def numbers(row: str) -> dict[str, Any]:
+        counts = {name: formulas.text((row, name)) for name in COUNTS}
+        return counts if row and found.by_pattern else {**counts, "receptive_field": formulas.field(row)}
+
+    def place(row: str) -> dict[str, Any]:
+        if found.by_pattern or row not in rows:
+            return {"path": row, "is_pattern": True}
+        name = rows[row]
+        return {"path": name.path, "call": name.call, "kind": name.kind, "functional": name.functional}
+
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "command": "formula",
+        "tool": dict(first.tool),
+        "target": {**first.target},
+        "variables": [variable.symbol for variable in variables],
+        "meanings": {variable.symbol: variable.name for variable in variables},
+        "total": numbers(""),
+        "layers": [{**place(row), **numbers(row)} for row in formulas.rows],
+        "holds_for": holds_for(found),
+        "checked_on": found.checked_on,
+        "instances": found.tried,
+        "failed": dict(found.failed),
+        "why": {" ".join(filter(None, key)): reason for key, reason in found.why.items()},
+    }

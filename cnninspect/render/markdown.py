@@ -15,6 +15,9 @@ from cnninspect.report.selection import View
 _SPECIAL = re.compile(r"[\\|*`\[\]<]|(?<![^\W_])_|_(?![^\W_])")
 """Characters that Markdown reads as markup; an underscore inside a word is not."""
 
+_FORMULA = re.compile(r"(\$[^$|]+\$)")
+"""LaTeX inside a line."""
+
 
 def render(document: Document, view: View, _screen: Screen) -> str:
     """The document as Markdown."""
@@ -62,4 +65,6 @@ def _sentence(fact: Fact) -> str:
 
 
 def _escaped(text: str) -> str:
-    return _SPECIAL.sub(r"\\\g<0>", text.replace("\n", " "))
+    """The text with its markup disarmed; formulas between dollar signs stay as they are."""
+    parts = _FORMULA.split(text.replace("\n", " "))
+    return "".join(part if place % 2 else _SPECIAL.sub(r"\\\g<0>", part) for place, part in enumerate(parts))

@@ -29,17 +29,23 @@ TOKENS = 16
 
 @dataclass(frozen=True)
 class InputOptions:
-    """What the user asked for: `specs`, or a `source` function, or the default inputs with another batch size."""
+    """What the user asked for: `specs`, or a `source` function, or the default inputs with another batch size.
+
+    `sizes` are other sizes of the first input, by the names of its dimensions (`h`, `w`).
+    """
 
     specs: tuple[InputSpec, ...] = ()
     source: str | Callable[[], Any] | None = None
     batch_size: int | None = None
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.specs and self.source is not None:
             raise UsageError("--input and --inputs-from exclude each other. Keep one of them.")
         if self.batch_size is not None and (self.specs or self.source is not None):
             raise UsageError("--batch-size changes default inputs. Write the batch size into the input itself.")
+        if self.sizes and self.source is not None:
+            raise UsageError("--inputs-from makes inputs of one size. Give --input, or vary no size of the input.")
         if self.batch_size is not None and self.batch_size < 1:
             raise UsageError(f"--batch-size {self.batch_size} is not positive.")
 
@@ -102,18 +108,19 @@ def choices(target: Target, model: Model, options: InputOptions) -> list[Choice]
         return [Choice(given=call_for_inputs(options.source))]
     default = target.default_inputs()
     if options.specs:
-        return [Choice(tuple(_listed_like(default, options.specs)))]
+        return [Choice(_resized(_listed_like(default, options.specs), options))]
     if isinstance(default, Given):
-        if options.batch_size is not None:
+        if options.batch_size is not None or options.sizes:
+            what = "sizes are" if options.sizes else "batch size is"
             raise UsageError(
-                f"{target.name} comes with its own inputs, whose batch size is fixed. "
+                f"{target.name} comes with its own inputs, whose {what} fixed. "
                 "If it was exported for any batch size, give --input."
             )
         return [Choice(given=default)]
     if default:
-        return [Choice(tuple(_batched(default, options.batch_size)))]
+        return [Choice(_resized(default, options))]
     inferred, reason = infer_inputs(target, model)
-    return [Choice(tuple(_batched([spec], options.batch_size)), reason=reason) for spec in inferred]
+    return [Choice(_resized([spec], options), reason=reason) for spec in inferred]
 
 
 def make_inputs(target: Target, model: Model, options: InputOptions, device: str, dtype: str | None = None) -> Inputs:
@@ -127,6 +134,22 @@ def _listed_like(default: Sequence[InputSpec] | Given, specs: Sequence[InputSpec
         return specs
     image = len(default[0].shape)
     return [replace(spec, listed=spec.keyword is None and len(spec.shape) == image) for spec in specs]
+
+
+DIMENSIONS = {1: "f", 2: "nf", 3: "ncl", 4: "nchw", 5: "ncdhw"}
+"""The names of an input's dimensions, by their number."""
+
+
+def _resized(specs: Sequence[InputSpec], options: InputOptions) -> tuple[InputSpec, ...]:
+    """The specs with the batch size and the sizes of the first input that were asked for."""
+    first, *others = _batched(specs, options.batch_size)
+    names = DIMENSIONS.get(len(first.shape), "")
+    wrong = next((name for name in options.sizes if name not in names), None)
+    if wrong is not None:
+        known = ", ".join(f"input.{name}" for name in names)
+        raise UsageError(f"the input {first} has no dimension input.{wrong}. Its dimensions are {known}.")
+    shape = tuple(options.sizes.get(name, size) for name, size in zip(names, first.shape, strict=False))
+    return replace(first, shape=shape or first.shape), *others
 
 
 def _batched(specs: Sequence[InputSpec], batch_size: int | None) -> Sequence[InputSpec]:

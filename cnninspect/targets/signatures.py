@@ -22,6 +22,11 @@ def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter] | Non
         return None
 
 
+def defaults_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """The parameters that a call may leave out, with their defaults."""
+    return {one.name: one.default for one in parameters_of(function) or [] if one.default is not one.empty}
+
+
 def required(function: Callable[..., Any]) -> list[inspect.Parameter]:
     """The parameters that a call cannot leave out."""
     parameters = parameters_of(function) or []

@@ -19,7 +19,15 @@ from cnninspect.targets.devices import is_lazy, placed
 from cnninspect.targets.grammar import Given, InputSpec, parameter_dtype
 from cnninspect.targets.loading import Around
 from cnninspect.targets.providers import Model, Provider
-from cnninspect.targets.signatures import check_arguments, check_complete, doubt, fixed, takes, tensor_parameters
+from cnninspect.targets.signatures import (
+    check_arguments,
+    check_complete,
+    defaults_of,
+    doubt,
+    fixed,
+    takes,
+    tensor_parameters,
+)
 
 # How torch says that there is not enough memory, on the CPU and on CUDA.
 _NO_ROOM = re.compile("allocate memory|out of memory")
@@ -39,6 +47,10 @@ class Source(ABC):
         """The inputs that come with the model; empty where none do."""
         return ()
 
+    def defaults(self) -> Mapping[str, Any]:
+        """The arguments of the constructor that have a default, and which; empty where there is none."""
+        return {}
+
     def check_inputs(self, name: str, given: Given) -> None:  # noqa: B027 - most forwards say by their signature
         """UsageError if the model `name` cannot take these inputs for a reason that its forward's signature hides."""
 
@@ -56,6 +68,10 @@ class Provided(Source):
         model, notes = _constructed(make, self.provider.factory(self.name), label, device, dtype)
         return model, [*self.provider.notes(self.name, self.arguments), *notes]
 
+    def defaults(self) -> Mapping[str, Any]:
+        """The defaults of the provider's factory."""
+        return defaults_of(self.provider.factory(self.name))
+
     def default_inputs(self) -> Sequence[InputSpec]:
         """The provider's inputs."""
         return self.provider.default_inputs(self.name, self.arguments)
@@ -71,6 +87,10 @@ class Made(Source):
         """The module or function that the factory returns."""
         with self.around():
             return _constructed(partial(self.factory, **self.arguments), self.factory, self.name, device, dtype)
+
+    def defaults(self) -> Mapping[str, Any]:
+        """The defaults of the class or factory."""
+        return defaults_of(self.factory)
 
 
 class Instance(Source):

@@ -1,4 +1,4 @@
-"""What `solve` and `formula` are asked, read from the command line; and how their answers are written."""
+"""What `solve` is asked, read from the command line; and where the answer of `solve` or `formula` goes."""
 
 from __future__ import annotations
 
@@ -237,10 +237,12 @@ _MOST_VALUES = 1_024
 
 
 def _several(name: str, text: str | None) -> tuple[int, ...] | None:
-    """The values that `3,4,5` or `1-11` lists, in ascending order; None for an option that is not given."""
-    if text is None:
-        return None
-    option, least = f"--{name.replace('_', '-')}", _LEAST.get(name, 1)
+    """The values of a hyper-parameter, in ascending order; None for an option that is not given."""
+    return None if text is None else several(text, f"--{name.replace('_', '-')}", _LEAST.get(name, 1))
+
+
+def several(text: str, option: str, least: int) -> tuple[int, ...]:
+    """The values that `3,4,5` or `1-11` lists, in ascending order; UsageError, which names `option`, for others."""
     found: set[int] = set()
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part, re.ASCII)

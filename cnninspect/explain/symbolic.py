@@ -1,0 +1,603 @@
+"""Exact formulas of a network's numbers in its arguments and input sizes, by interpolation over instances.
+
+Along each variable the numbers lie in the span of a few functions, powers of the variable or of 2**variable, maybe on
+one residue class alone: sizes that are halved three times are polynomials for multiples of 8. Over all variables the
+products of these functions are interpolated on a sparse grid, in fractions and never in floats, and the result must
+predict instances that played no part in finding it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from itertools import combinations, islice, product
+from math import prod
+from typing import Any, NamedTuple
+
+from cnninspect.errors import CnninspectError
+from cnninspect.ops.registry import FUNCTIONS, MODULES
+from cnninspect.progress import Progress, silent
+from cnninspect.report.document import Report
+from cnninspect.report.quantities import Quantity, Status, Verdict
+from cnninspect.report.rows import ReceptiveField, Row
+
+Point = tuple[int, ...]
+"""A value for each variable."""
+
+Key = tuple[str, str]
+"""A row by its label, "" for the whole network; and the name of a number of it."""
+
+Numbers = Mapping[Key, int | None]
+"""The numbers of one instance; None for one that is not an exact integer."""
+
+FIELD = "receptive_field"
+
+MODULI = (1, 2, 4, 8, 16, 32)
+_DEGREE = 4
+_CHECKS = 2
+_HELD_OUT = 10
+_MOST_NODES = 400
+_MOST_SHUFFLED = 10_000
+
+
+class Function(NamedTuple):
+    """`x**power * 2**(rate * x)`."""
+
+    power: int
+    rate: int = 0
+
+    def at(self, x: int) -> Fraction:
+        """Its exact value."""
+        return Fraction(x) ** self.power * Fraction(2) ** (self.rate * x)
+
+
+POWERS = tuple(Function(power) for power in range(_DEGREE + 1))
+GROWTHS = (*POWERS[:3], *(Function(0, rate) for rate in (1, 2, -1, -2)), Function(1, 1), Function(1, 2))
+"""The functions of an argument that counts stages: channels double and maps halve from one to the next."""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """What varies: `name` as the user writes it, `symbol` in formulas, `start` its own value.
+
+    `values` are those to use; None lets the study choose.
+    """
+
+    name: str
+    symbol: str
+    start: int
+    values: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Axis:
+    """How numbers depend on one variable: combinations of `functions`, for values that are `rest` modulo `modulus`.
+
+    The first `nodes` are interpolated. `is_known` is False if no class was found in which all counts are such.
+    """
+
+    variable: Variable
+    nodes: tuple[int, ...]
+    functions: tuple[Function, ...]
+    modulus: int = 1
+    is_known: bool = True
+
+    @property
+    def rest(self) -> int:
+        """The residue that all values have."""
+        return self.variable.start % self.modulus
+
+    @cached_property
+    def basis(self) -> tuple[tuple[Fraction, ...], ...]:
+        """Combinations of the functions, the j-th of the first j + 1, which is 0 at the first j nodes."""
+        found: list[tuple[Fraction, ...]] = []
+        for j in range(len(self.functions)):
+            own = [Fraction(int(i == j)) for i in range(len(self.functions))]
+            for i, earlier in enumerate(found):
+                share = self._value(own, self.nodes[i]) / self._value(earlier, self.nodes[i])
+                own = [mine - share * theirs for mine, theirs in zip(own, earlier, strict=True)]
+            found.append(tuple(own))
+        return tuple(found)
+
+    def _value(self, weights: Sequence[Fraction], x: int) -> Fraction:
+        return sum((w * f.at(x) for w, f in zip(weights, self.functions, strict=True) if w), Fraction(0))
+
+    def at(self, j: int, x: int) -> Fraction:
+        """The j-th function of the basis."""
+        return self._value(self.basis[j], x)
+
+
+Terms = dict[tuple[Function, ...], Fraction]
+"""A coefficient for each product of one function per variable."""
+
+
+def value_of(terms: Terms, point: Point) -> Fraction:
+    """The exact value at a point."""
+    return sum((c * prod(f.at(x) for f, x in zip(fs, point, strict=True)) for fs, c in terms.items()), Fraction(0))
+
+
+@dataclass(frozen=True)
+class Study:
+    """The formulas of every number; None where there is none, and then `why` has the reason.
+
+    `checked_on` instances were predicted; `tried` were inspected in all. `seen` are the values of each variable in the
+    instances for which the formulas hold. `failed` says of instances why they failed.
+    """
+
+    axes: tuple[Axis, ...]
+    formulas: Mapping[Key, Terms | None]
+    why: Mapping[Key, str]
+    by_pattern: bool
+    checked_on: int
+    tried: int
+    seen: tuple[tuple[int, ...], ...]
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+
+def is_field(key: Key) -> bool:
+    """Whether the number is an extent of a receptive field."""
+    return key[1].startswith(FIELD)
+
+
+class Instances:
+    """Instances of the network, each inspected once. `inspect` returns (numbers by row, numbers by pattern of rows)."""
+
+    def __init__(
+        self,
+        variables: Sequence[Variable],
+        inspect: Callable[[Point], tuple[Numbers, Numbers]],
+        progress: Progress = silent,
+    ):
+        self.variables, self._inspect, self._progress = variables, inspect, progress
+        self._found: dict[Point, tuple[Numbers, Numbers]] = {}
+        self._keys: dict[int, tuple[bool, list[Key]]] = {}
+        self.failed: dict[Point, str] = {}
+        self.used: set[Point] = set()
+        self.nodes: set[Point] = set()
+
+    def works(self, point: Point) -> bool:
+        """Whether the network can be built and run at this point."""
+        if point not in self._found and point not in self.failed:
+            self._progress(f"instance {len(self._found) + 1}: {self.label(point)}")
+            try:
+                self._found[point] = self._inspect(point)
+            except CnninspectError as error:
+                self.failed[point] = str(error).partition(". ")[0].rstrip(".")
+        return point in self._found
+
+    def failing(self, place: int) -> list[int]:
+        """The values of one variable with which instances failed."""
+        return [point[place] for point in self.failed]
+
+    def label(self, point: Point) -> str:
+        """`NF=3, k=5`."""
+        return ", ".join(f"{one.name}={value}" for one, value in zip(self.variables, point, strict=True))
+
+    @property
+    def points(self) -> list[Point]:
+        """Every point that was inspected."""
+        return list(self._found)
+
+    @property
+    def by_pattern(self) -> bool:
+        """Whether instances have different rows, so that only rows of one name pattern together can be compared."""
+        return self._compared()[0]
+
+    @property
+    def keys(self) -> list[Key]:
+        """Every number of any instance, in order."""
+        return self._compared()[1]
+
+    def _compared(self) -> tuple[bool, list[Key]]:
+        count = len(self._found)
+        if count not in self._keys:
+            found = list(self._found.values())
+            differ = any(list(each[0]) != list(found[0][0]) for each in found)
+            self._keys = {count: (differ, list(dict.fromkeys(key for each in found for key in each[int(differ)])))}
+        return self._keys[count]
+
+    def rows(self, point: Point) -> list[Key]:
+        """The numbers of one instance, row by row."""
+        return list(self._found[point][0])
+
+    def values(self, key: Key, points: Sequence[Point]) -> list[int | None]:
+        """A number at points that were inspected; a pattern that an instance lacks counts 0."""
+        part, absent = int(self.by_pattern), None if is_field(key) else 0
+        return [self._found[point][part].get(key, absent) for point in points]
+
+
+def study(instances: Instances) -> Study:
+    """The formulas of all numbers of a network in its variables; the instance at the start must work."""
+    start = tuple(variable.start for variable in instances.variables)
+    axes = tuple(_axis(instances, start, place) for place in range(len(start)))
+    grid = _Grid(instances, axes)
+    grid.grow()
+    unused = _held_out(instances, axes)
+    if grid.keys != instances.keys:
+        grid.grow()
+    formulas: dict[Key, Terms | None] = {key: grid.terms(key) for key in instances.keys}
+    why = {key: reason for key, terms in formulas.items() if (reason := _refuted(instances, axes, key, terms, unused))}
+    formulas.update(dict.fromkeys(why))
+    why.update((key, f"{why[key]}{_class_of(instances, axes, key)}") for key in why if key[0] == "" and is_field(key))
+    points = [point for point in instances.points if _in_classes(point, axes)]
+    return Study(
+        axes,
+        formulas,
+        why,
+        instances.by_pattern,
+        len(unused),
+        len(instances.points),
+        tuple(tuple(sorted(set(values))) for values in zip(*points, strict=True)),
+        {instances.label(point): text for point, text in instances.failed.items()},
+    )
+
+
+def _refuted(instances: Instances, axes: Sequence[Axis], key: Key, terms: Terms | None, unused: Sequence[Point]) -> str:
+    """Why a formula is none: an instance whose number is not exact, or one that it does not give; empty if none."""
+    points = [*unused, *(point for point in instances.points if _in_classes(point, axes) and point not in unused)]
+    found = instances.values(key, points)
+    if terms is None or None in found:
+        return "it is not an exact integer in every instance"
+    wrong = (point for point, value in zip(points, found, strict=True) if value_of(terms, point) != value)
+    point = next(wrong, None)
+    return "" if point is None else f"not polynomial in this range: it does not give {instances.label(point)}"
+
+
+def _class_of(instances: Instances, axes: Sequence[Axis], key: Key) -> str:
+    """Names a smaller class in which a field is polynomial along one variable; empty if none is found."""
+    start = tuple(variable.start for variable in instances.variables)
+    for place, axis in enumerate(axes):
+        line = _Line(instances, start, place)
+        if axis.variable.values is not None or line.is_polynomial(key, axis.modulus):
+            continue
+        for modulus in MODULI[MODULI.index(axis.modulus) + 1 : 4]:
+            if line.is_polynomial(key, modulus):
+                listed = ",".join(map(str, line.valid(modulus, _DEGREE + 1 + _CHECKS)))
+                name, rest = axis.variable.name, axis.variable.start % modulus
+                return f"; it is where {axis.variable.symbol} mod {modulus} = {rest}: --vary {name}={listed}"
+    return ""
+
+
+def _held_out(instances: Instances, axes: Sequence[Axis]) -> list[Point]:
+    """Points in the same residue classes that served to find nothing: inspected ones, and others at random.
+
+    Where no other instance works, those that were not interpolated and only told which functions are needed.
+    """
+    found = [point for point in instances.points if point not in instances.used and _in_classes(point, axes)]
+    pools = [list(_pool(instances, axes, place)) for place in range(len(axes))]
+    fresh = islice((point for point in _shuffled(pools) if point not in instances.used), 4 * _HELD_OUT)
+    for point in fresh:
+        if len(found) >= _HELD_OUT:
+            break
+        if point not in found and instances.works(point):
+            found.append(point)
+    spare = [point for point in instances.points if point not in instances.nodes and _in_classes(point, axes)]
+    return found or spare
+
+
+def _shuffled(pools: Sequence[Sequence[int]]) -> Iterator[Point]:
+    """The points of a grid in a random order, the same each time; of a large grid random points."""
+    rng = random.Random(0)
+    if prod(map(len, pools)) <= _MOST_SHUFFLED:
+        points = list(product(*pools))
+        rng.shuffle(points)
+        yield from points
+    else:
+        yield from (tuple(rng.choice(values) for values in pools) for _ in range(_MOST_SHUFFLED))
+
+
+def _in_classes(point: Point, axes: Sequence[Axis]) -> bool:
+    return all(x % axis.modulus == axis.rest for x, axis in zip(point, axes, strict=True))
+
+
+def _pool(instances: Instances, axes: Sequence[Axis], place: int) -> Iterator[int]:
+    """The values of an axis that instances may have: those given, or the first of a class that are not known to fail.
+
+    There are more where nothing else varies.
+    """
+    axis = axes[place]
+    if axis.variable.values is not None:
+        yield from (value for value in axis.variable.values if value % axis.modulus == axis.rest)
+        return
+    failed = [x for x in instances.failing(place) if x % axis.modulus == axis.rest]
+    end = min((x for x in failed if x > axis.variable.start), default=None)
+    for step in range(len(axis.nodes) + _DEGREE + (_HELD_OUT if len(axes) == 1 else 0)):
+        x = min(axis.nodes) + axis.modulus * step
+        if end is None or x < end:
+            yield x
+
+
+# --- one variable ---------------------------------------------------------------------------------------------------
+
+
+def _axis(instances: Instances, start: Point, place: int) -> Axis:
+    """The functions of one variable, all others at their start, in the largest class for which there are some."""
+    variable = instances.variables[place]
+    line = _Line(instances, start, place)
+    for modulus in MODULI:
+        xs = line.valid(modulus, _DEGREE + 1 + _CHECKS)
+        if len(xs) <= _CHECKS + 1 and variable.values is None:
+            # Too few values work: only every other one does, maybe.
+            continue
+        functions = line.fitting(xs, POWERS)
+        if functions is None and line.changes_rows(xs):
+            xs = line.valid(modulus, len(GROWTHS) + _CHECKS)
+            functions = line.fitting(xs, GROWTHS)
+        if functions is not None:
+            return Axis(variable, _ordered(xs, functions), functions, modulus)
+        if line.changes_rows(xs):
+            break
+    xs = line.valid(1, _DEGREE + 1 + _CHECKS)
+    functions = line.fitting(xs, (*POWERS, *GROWTHS)) or POWERS[: max(1, min(3, len(xs) - _CHECKS))]
+    return Axis(variable, _ordered(xs, functions), functions, is_known=False)
+
+
+def _ordered(xs: Sequence[int], functions: Sequence[Function]) -> tuple[int, ...]:
+    return tuple(xs[: len(functions)])
+
+
+class _Line:
+    """The instances along one variable."""
+
+    def __init__(self, instances: Instances, start: Point, place: int):
+        self.instances, self.start, self.place = instances, start, place
+        self.variable = instances.variables[place]
+
+    def point(self, x: int) -> Point:
+        """The start with another value of the variable."""
+        return (*self.start[: self.place], x, *self.start[self.place + 1 :])
+
+    def valid(self, modulus: int, count: int) -> list[int]:
+        """At most `count` values in the class of the start that work: given ones, or from the start up, then down."""
+        start, given = self.variable.start, self.variable.values
+        if given is not None:
+            tried = [x for x in given if (x - start) % modulus == 0]
+            # The last quarter of the values is left to check the formula on.
+            kept = [x for x in tried if self._works(x)]
+            return kept if len(self.instances.variables) > 1 else kept[: len(kept) - max(1, len(kept) // 4)]
+        up = self._while_working(range(start, start + modulus * count, modulus))
+        down = self._while_working(range(start - modulus, 0, -modulus)) if len(up) < count else []
+        return [*up, *down][:count]
+
+    def _while_working(self, values: Sequence[int]) -> list[int]:
+        found: list[int] = []
+        for x in values:
+            if not self._works(x):
+                break
+            found.append(x)
+        return found
+
+    def _works(self, x: int) -> bool:
+        return self.instances.works(self.point(x))
+
+    def changes_rows(self, xs: Sequence[int]) -> bool:
+        """Whether the value decides which rows there are."""
+        rows = [self.instances.rows(self.point(x)) for x in xs]
+        return any(each != rows[0] for each in rows)
+
+    def is_polynomial(self, key: Key, modulus: int) -> bool:
+        """Whether one number is a polynomial along the line, in a residue class."""
+        xs = self.valid(modulus, _DEGREE + 1 + _CHECKS)
+        values = self.instances.values(key, [self.point(x) for x in xs])
+        return len(xs) > _CHECKS + 1 and None not in values and _combination(xs, values, POWERS) is not None
+
+    def fitting(self, xs: Sequence[int], candidates: Sequence[Function]) -> tuple[Function, ...] | None:
+        """The functions that all counts of all rows need; None if some count is no combination of them."""
+        points = [self.point(x) for x in xs]
+        self.instances.used.update(points)
+        needed: set[Function] = set()
+        series = {(is_field(key), tuple(self.instances.values(key, points))) for key in self.instances.keys}
+        for of_field, values in series:
+            if None in values:
+                continue
+            found = _combination(xs, values, candidates)
+            if found is None and not of_field:
+                return None
+            needed |= set(found or ())
+        functions = tuple(function for function in candidates if function in {POWERS[0], *needed})
+        if all(function.rate == 0 for function in functions):
+            functions = POWERS[: max(function.power for function in functions) + 1]
+        return functions if len(functions) < len(xs) else None
+
+
+def _combination(xs: Sequence[int], values: Sequence[Any], candidates: Sequence[Function]) -> set[Function] | None:
+    """The fewest of the candidates that give all values, with two values to spare, or one where few are there."""
+    spare = _CHECKS if len(xs) > _CHECKS + 2 else 1
+    polynomial = all(function.rate == 0 for function in candidates)
+    if len(xs) > len(candidates) and not _solves(xs, values, candidates):
+        return None
+    for size in range(len(xs) - spare + 1):
+        subsets = [tuple(candidates[:size])] if polynomial else combinations(candidates, size)
+        for subset in subsets:
+            if len(subset) == size and _solves(xs, values, subset):
+                return set(subset)
+    return None
+
+
+def _solves(xs: Sequence[int], values: Sequence[Any], functions: Sequence[Function]) -> bool:
+    """Whether some combination of the functions has these values."""
+    rows = [[*(function.at(x) for function in functions), Fraction(value)] for x, value in zip(xs, values, strict=True)]
+    for column in range(len(functions)):
+        pivot = next((row for row in rows[column:] if row[column]), None)
+        if pivot is None:
+            return False
+        rows.remove(pivot)
+        rows.insert(column, pivot)
+        for row in rows[column + 1 :]:
+            share = row[column] / pivot[column]
+            row[:] = [own - share * other for own, other in zip(row, pivot, strict=True)]
+    return all(row[-1] == 0 for row in rows[len(functions) :])
+
+
+# --- all variables --------------------------------------------------------------------------------------------------
+
+Index = tuple[int, ...]
+"""For each axis the number of a function in its basis, and of its node."""
+
+
+class _Grid:
+    """Interpolation on a sparse grid: only products are added all of whose factors some number needs.
+
+    Source: Chkifa, Cohen & Schwab 2014, "High-dimensional adaptive sparse polynomial interpolation", section 3.
+    """
+
+    def __init__(self, instances: Instances, axes: Sequence[Axis]):
+        self.instances, self.axes = instances, axes
+        self.keys: list[Key] = []
+        self._indices: list[Index] = []
+        self._newton: dict[Key, dict[Index, Fraction]] = {}
+
+    def point(self, index: Index) -> Point:
+        """The node of an index."""
+        return tuple(axis.nodes[j] for axis, j in zip(self.axes, index, strict=True))
+
+    def grow(self) -> None:
+        """Add indices, smaller ones first, while some number has coefficients at all that precede it."""
+        self.keys, self._indices, self._newton = self.instances.keys, [], {}
+        ahead = product(*(range(len(axis.functions)) for axis in self.axes))
+        active: dict[Index, set[Key]] = {}
+        for index in sorted(ahead, key=lambda index: (sum(index), index)):
+            before = [_lowered(index, place) for place, j in enumerate(index) if j]
+            wanted = len(before) < 2 or bool(set.intersection(*(active.get(each, set()) for each in before)))
+            if wanted and len(self._indices) < _MOST_NODES and self.instances.works(self.point(index)):
+                self._indices.append(index)
+                self.instances.used.add(self.point(index))
+                self.instances.nodes.add(self.point(index))
+                active[index] = self._extend(index)
+
+    def _extend(self, index: Index) -> set[Key]:
+        """The numbers that have a coefficient at this index, which is worked out for all."""
+        point, found = self.point(index), set[Key]()
+        weights: dict[Index, Fraction] = {}
+        for key in self.keys:
+            (value,) = self.instances.values(key, [point])
+            if value is None:
+                continue
+            known = self._newton.setdefault(key, {})
+            rest = Fraction(value)
+            for each, coefficient in known.items():
+                if each not in weights:
+                    weights[each] = self._weight(each, point)
+                rest -= coefficient * weights[each]
+            if rest:
+                known[index] = rest / self._weight(index, point)
+                found.add(key)
+        return found
+
+    def _weight(self, index: Index, point: Point) -> Fraction:
+        return prod((axis.at(j, x) for axis, j, x in zip(self.axes, index, point, strict=True)), start=Fraction(1))
+
+    def terms(self, key: Key) -> Terms:
+        """A number as products of the functions of the axes."""
+        found: Terms = {}
+        for index, coefficient in self._newton.get(key, {}).items():
+            choices = [
+                [(f, w) for f, w in zip(axis.functions, axis.basis[j], strict=True) if w]
+                for axis, j in zip(self.axes, index, strict=True)
+            ]
+            for chosen in product(*choices):
+                functions = tuple(function for function, _ in chosen)
+                weight = prod((w for _, w in chosen), start=coefficient)
+                found[functions] = found.get(functions, Fraction(0)) + weight
+        return {functions: weight for functions, weight in found.items() if weight}
+
+
+def _lowered(index: Index, place: int) -> Index:
+    return (*index[:place], index[place] - 1, *index[place + 1 :])
+
+
+# --- as expressions -------------------------------------------------------------------------------------------------
+
+
+def in_sympy(terms: Terms, variables: Sequence[Variable]) -> Any:
+    """The formula as a sympy expression, with factors taken out."""
+    import sympy
+
+    symbols = [sympy.Symbol(variable.symbol) for variable in variables]
+
+    def factor(function: Function, symbol: Any) -> Any:
+        growth = sympy.Integer(2 ** abs(function.rate)) ** (symbol if function.rate > 0 else -symbol)
+        return symbol**function.power * (growth if function.rate else 1)
+
+    whole = sympy.Add(
+        *(
+            sympy.Rational(weight.numerator, weight.denominator)
+            * sympy.Mul(*(factor(f, symbol) for f, symbol in zip(functions, symbols, strict=True)))
+            for functions, weight in terms.items()
+        )
+    )
+    polynomial = all(function.rate == 0 for functions in terms for function in functions)
+    return sympy.factor(whole) if polynomial else whole
+
+
+# --- the numbers of a report ----------------------------------------------------------------------------------------
+
+COUNTS = ("params", "weights", "macs", "neurons")
+
+
+def numbers_of(report: Report) -> tuple[dict[Key, int | None], dict[Key, int | None]]:
+    """(the numbers of the whole and of every row, those of the whole and of all rows of one name pattern together).
+
+    Only rows without rows below them are taken. `weights` are params without those of norms.
+    """
+    rows = [row for row in report.rows if row.leaf]
+    single: dict[Key, int | None] = {}
+    grouped: dict[Key, int | None] = {}
+    for row in rows:
+        for name, value in _counts(row).items():
+            single[row.label, name] = value
+            pattern = pattern_of(row), name
+            before = grouped.get(pattern, 0)
+            grouped[pattern] = None if before is None or value is None else before + value
+        if row.receptive_field is not None:
+            single.update(((row.label, name), value) for name, value in _field(row.receptive_field).items())
+    norms = [_exact(row.params) for row in rows if _is_norm(row)]
+    whole: dict[str, int | None] = {name: _exact(report.total(name)) for name in ("params", "macs", "neurons")}
+    whole["weights"] = None if None in (*norms, whole["params"]) else (whole["params"] or 0) - sum(filter(None, norms))
+    total = report.totals.get("receptive_field")
+    whole |= _field(total) if isinstance(total, ReceptiveField) else {}
+    named: dict[Key, int | None] = {("", name): value for name, value in whole.items()}
+    return {**named, **single}, {**named, **grouped}
+
+
+def _counts(row: Row) -> dict[str, int | None]:
+    params = _exact(row.params)
+    return {
+        "params": params,
+        "weights": 0 if _is_norm(row) else params,
+        "macs": _exact(row.macs),
+        "neurons": _exact(row.neurons),
+    }
+
+
+def _exact(number: Quantity | None) -> int | None:
+    """The value of a number that is exact and that no measurement contradicts; 0 where the row has none."""
+    if number is None:
+        return 0
+    sure = number.status is Status.EXACT and number.verdict is not Verdict.DIFFER
+    return int(number.value) if sure and number.value is not None else None
+
+
+def _field(number: ReceptiveField) -> dict[str, int | None]:
+    """The least and the greatest extent along every axis."""
+    if number.status is not Status.EXACT or number.size is None or number.verdict is Verdict.DIFFER:
+        return {}
+    found: dict[str, int | None] = {}
+    for axis, size in enumerate(number.size):
+        ends = (size, size) if isinstance(size, int) else size
+        found |= {f"{FIELD}.{axis}.least": ends[0], f"{FIELD}.{axis}.most": ends[1]}
+    return found
+
+
+def _is_norm(row: Row) -> bool:
+    formula = FUNCTIONS[row.kind][0] if row.functional and row.kind in FUNCTIONS else MODULES.get(row.kind)
+    return formula is not None and formula.name.endswith("normalization")
+
+
+def pattern_of(row: Row) -> str:
+    """The label without the numbers in it: `stage1.*.conv1`."""
+    path = ".".join("*" if part.isdigit() else part for part in row.path.split(".")) if row.path else ""
+    return " ".join(part for part in (path, row.kind if row.functional else "") if part) or f"({row.kind})"

@@ -1,0 +1,229 @@
+"""Symbolic counts against section 3 of the worked examples, and against instances that were never seen."""
+
+from __future__ import annotations
+
+import random
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+import sympy
+
+from cnninspect.explain.symbolic import (
+    COUNTS,
+    Function,
+    Instances,
+    Study,
+    Variable,
+    in_sympy,
+    numbers_of,
+    study,
+    value_of,
+)
+from cnninspect.inspection.pipeline import inspect_model
+
+FAMILIES = Path(__file__).parent.parent / "data" / "families.py"
+
+
+def inspected(target: str, names: list[str], point, inputs=()):
+    target = target.replace("families:", f"{FAMILIES}:")
+    arguments = {name: x for name, x in zip(names, point, strict=True) if not name.startswith("input.")}
+    sizes = {name[6:]: x for name, x in zip(names, point, strict=True) if name.startswith("input.")}
+    return numbers_of(inspect_model(target, arguments=arguments, sizes=sizes, inputs=inputs))
+
+
+def studied(target: str, variables: list[Variable], inputs=()) -> Study:
+    names = [each.name for each in variables]
+    return study(Instances(variables, lambda point: inspected(target, names, point, inputs)))
+
+
+def expression(found: Study, name: str, row: str = ""):
+    terms = found.formulas[row, name]
+    assert terms is not None, found.why
+    return in_sympy(terms, [axis.variable for axis in found.axes])
+
+
+NIC, NF, NC, K, H, W = (
+    Variable("NIC", "NIC", 1),
+    Variable("NF", "NF", 32),
+    Variable("NC", "NC", 24),
+    Variable("k", "k", 3),
+    Variable("input.h", "H", 32),
+    Variable("input.w", "W", 32),
+)
+WEIGHTS = "k**2*(NIC*NF + 2*NF**2 + 2*NF**2 + NF*NC + NC**2)"
+
+# Section 3 of the worked examples: per layer (1.1 is the convolution of block 1, in the model n.0.0) and in all.
+AT_32 = {
+    "weights": WEIGHTS,
+    "neurons": "1792*NF + 896*NF + 832*NF + 3328*NC + 1024*NC",
+    "macs": "k**2*(32**2*NIC*NF + 16**2*NF*2*NF + 8**2*2*NF*NF + 16**2*NF*NC + 32**2*NC*NC)",
+    # Each batch norm has a scale and a shift for its NF, 2NF, NF and NC channels.
+    "params": f"{WEIGHTS} + 2*(NF + 2*NF + NF + NC)",
+}
+AT_64 = {
+    "weights": WEIGHTS,
+    "neurons": "14080*NF + 17408*NC",
+    "macs": "k**2*(64**2*NIC*NF + 32**2*NF*2*NF + 16**2*2*NF*NF + 32**2*NF*NC + 64**2*NC*NC)",
+}
+GENERAL = {
+    "weights": WEIGHTS,
+    # 3520 and 4352 neurons at 32*32 positions, all of them proportional to H W.
+    "neurons": "3520*NF*H*W/1024 + 4352*NC*H*W/1024",
+    "macs": "k**2*(H*W*NIC*NF + H*W/4*NF*2*NF + H*W/16*2*NF*NF + H*W/4*NF*NC + H*W*NC*NC)",
+}
+BLOCKS = [
+    # block, weights, MACs at H x W, neurons of the convolution, of all layers of the block
+    (0, "k**2*NIC*NF", "k**2*H*W*NIC*NF", "H*W*NF", "1792*NF*H*W/1024"),
+    (1, "k**2*NF*2*NF", "k**2*H*W/4*NF*2*NF", "H*W/4*2*NF", "896*NF*H*W/1024"),
+    (2, "k**2*2*NF*NF", "k**2*H*W/16*2*NF*NF", "H*W/16*NF", "832*NF*H*W/1024"),
+    (3, "k**2*NF*NC", "k**2*H*W/4*NF*NC", "H*W/4*NC", "3328*NC*H*W/1024"),
+    (4, "k**2*NC*NC", "k**2*H*W*NC*NC", "H*W*NC", "1024*NC*H*W/1024"),
+]
+
+
+def equal(found, text: str) -> bool:
+    return sympy.expand(found - sympy.sympify(text)) == 0
+
+
+@pytest.mark.parametrize(("size", "expected"), [(32, AT_32), (64, AT_64)], ids=["32x32", "64x64"])
+def test_section_3_at_a_size(size, expected):
+    found = studied("pool-upsample", [NF, NC, K], inputs=[f"1x1x{size}x{size}"])
+    for name, text in expected.items():
+        assert equal(expression(found, name), text.replace("NIC", "1")), name
+    assert [axis.modulus for axis in found.axes] == [1, 1, 2]
+    assert found.checked_on == 10
+
+
+def test_section_3_at_32_with_its_own_input():
+    """The number of input channels varies too: the input follows it, as the zoo's own input does."""
+    found = studied("pool-upsample", [NIC, NF, NC, K])
+    for name, text in AT_32.items():
+        assert equal(expression(found, name), text), name
+
+
+@pytest.fixture(scope="module")
+def general() -> Study:
+    return studied("pool-upsample", [NIC, NF, NC, K, H, W])
+
+
+@pytest.mark.parametrize("name", GENERAL)
+def test_section_3_at_any_size(general, name):
+    assert equal(expression(general, name), GENERAL[name])
+
+
+def test_any_size_is_a_multiple_of_4_with_an_odd_kernel(general):
+    # Two pools halve the map; padding k//2 keeps the size where k is odd.
+    assert [(axis.modulus, axis.rest) for axis in general.axes] == [(1, 0), (1, 0), (1, 0), (2, 1), (4, 0), (4, 0)]
+    assert general.checked_on == 10
+    assert not general.by_pattern
+
+
+@pytest.mark.parametrize(("block", "weights", "macs", "neurons", "all_neurons"), BLOCKS)
+def test_section_3_block_by_block(general, block, weights, macs, neurons, all_neurons):
+    layer = f"n.{block}.0"
+    assert equal(expression(general, "weights", layer), weights)
+    assert equal(expression(general, "macs", layer), macs)
+    assert equal(expression(general, "neurons", layer), neurons)
+    rows = {row for row, _ in general.formulas if row.startswith(f"n.{block}.")}
+    assert equal(sympy.Add(*(expression(general, "neurons", row) for row in rows)), all_neurons)
+
+
+FAMILY = [
+    # id, target, variables, further values of each of them
+    (
+        "LeNet-5",
+        "lenet5",
+        [Variable("in_channels", "c", 1), Variable("hidden", "h", 84), Variable("classes", "n", 10)],
+        [range(1, 40), range(100, 300), range(20, 200)],
+    ),
+    (
+        "ResNet, depth and width",
+        "families:resnet",
+        [Variable("width", "w", 8), Variable("blocks", "b", 2)],
+        [range(16, 100), range(1, 8)],
+    ),
+    (
+        "U-Net, depth and width",
+        "families:unet",
+        [Variable("width", "w", 2), Variable("depth", "d", 1, (1, 2, 3, 4, 5, 6, 7))],
+        [range(9, 50), range(1, 8)],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("target", "variables", "values"), [case[1:] for case in FAMILY], ids=[case[0] for case in FAMILY]
+)
+def test_ten_other_instances_are_predicted(target, variables, values):
+    check_predictions(target, variables, values, ["1x1x256x256"] if "unet" in target else [])
+
+
+def test_ten_other_instances_of_mobilenet_are_predicted():
+    # Channels are rounded to multiples of 8, which all of them are where the width is an integer.
+    check_predictions("families:mobilenet", [Variable("width", "w", 1)], [range(20, 60)], ["1x3x32x32"])
+
+
+def check_predictions(target, variables, values, inputs):
+    found = studied(target, variables, inputs)
+    names = [each.name for each in variables]
+    rng = random.Random(target)
+    for _ in range(10):
+        point = tuple(rng.choice(each) for each in values)
+        real = inspected(target, names, point, inputs)[int(found.by_pattern)]
+        for name in COUNTS:
+            assert value_of(found.formulas["", name], point) == real["", name], (name, point)
+        for key, terms in found.formulas.items():
+            if terms is not None and key in real:
+                assert value_of(terms, point) == real[key], (key, point)
+
+
+def test_the_depth_of_a_resnet():
+    found = studied("resnet32", [Variable("blocks", "n", 1, (1, 2, 3, 4, 5, 6))])
+    # A stage of n blocks with c channels: the first has 2 or 3 convolutions, each of the others 2 of 9 c^2 + c, and
+    # norms of 4 c. Six more layers of 8, 16 and 32 channels a block.
+    each = sum(2 * (9 * c * c + c) + 4 * c for c in (8, 16, 32))
+    params = expression(found, "params")
+    n = sympy.Symbol("n")
+    assert sympy.expand(params).coeff(n, 1) == each
+    assert found.by_pattern
+    # r += 2 for each 3x3 convolution, at jumps 1, 2 and 4: 2 a block, 2*2*(1 + 2 + 4) = 28 more pixels.
+    assert sympy.expand(expression(found, "receptive_field.0.most")).coeff(n, 1) == 28
+
+
+def test_a_number_that_grows_by_doubling():
+    found = studied("families:unet", [Variable("depth", "d", 1, (1, 2, 3, 4, 5, 6, 7))], ["1x1x256x256"])
+    # Both 3x3 convolutions of a level double their channels from level to level: 4^d in params, 2^-d in neurons.
+    terms = found.formulas["", "params"]
+    assert (Function(0, 2),) in terms
+    assert (Function(0, -1),) in found.formulas["", "neurons"]
+
+
+def test_no_residue_class():
+    found = studied("families:Rounded", [Variable("width", "w", 9)], ["1x3x8x8"])
+    assert not found.axes[0].is_known
+    assert found.formulas["", "params"] is None
+    assert "not polynomial" in found.why["", "params"]
+
+
+def test_a_residue_class_modulo_2():
+    found = studied("families:Halved", [Variable("width", "w", 9)], ["1x3x8x8"])
+    (axis,) = found.axes
+    assert (axis.modulus, axis.rest, axis.is_known) == (2, 1, True)
+    # (w - 1)/2 channels of 3 weights and a bias.
+    assert equal(expression(found, "params"), "4*(w - 1)/2")
+
+
+def test_instances_that_fail_are_named_and_the_rest_goes_on():
+    found = studied("families:Picky", [Variable("width", "w", 3, (3, 4, 5, 6, 7, 8, 9))], ["1x3x8x8"])
+    assert list(found.failed) == ["width=5"]
+    assert "ValueError: 5 is taken" in found.failed["width=5"]
+    # 3*3*3 weights and a bias for each channel, 36 positions.
+    assert equal(expression(found, "params"), "28*w")
+    assert equal(expression(found, "macs"), "972*w")
+
+
+def test_values_are_exact():
+    terms = {(Function(2), Function(0, 1)): Fraction(1, 3)}
+    assert value_of(terms, (3, 2)) == 12
+    assert value_of(terms, (10**12, 70)) == Fraction(10**24 * 2**70, 3)
