@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
@@ -14,7 +14,7 @@ from cnninspect.cli.options import OutputOptions, RunOptions
 from cnninspect.cli.output import view_of, write
 from cnninspect.cli.session import Session
 from cnninspect.errors import UsageError
-from cnninspect.explain.document import Level
+from cnninspect.explain.document import Explanation, Level
 from cnninspect.files import check_writable
 from cnninspect.report.document import Report
 
@@ -37,6 +37,16 @@ class ExplainOptions:
             show_default=False,
         ),
     ] = None
+    matrix: Annotated[
+        bool,
+        typer.Option("--matrix", help="Small convolutions as the matrices they are.", rich_help_panel="Derivation"),
+    ] = False
+    numbers: Annotated[
+        bool,
+        typer.Option(
+            "--numbers", help="With --matrix: the weights' own numbers, on --device cpu.", rich_help_panel="Derivation"
+        ),
+    ] = False
 
 
 class Kept:
@@ -63,14 +73,36 @@ def explain_target(
 ) -> int:
     """Write the derivations of the layers, by default of all, and return the exit code."""
     check_format(output.format)
+    if options.numbers and not (options.matrix and run.device not in ("auto", "meta")):
+        raise UsageError("--numbers fills a matrix with weights, and meta has none. Give --matrix --device cpu too.")
     view = view_of(output, "summary")
     check_writable(output.output)
     report, kept = with_findings(target, run, session)
     from cnninspect.explain.explanation import explained
 
     document = explained(report, kept.reach, layers, options.level, view)
+    if options.matrix:
+        document = _with_matrices(document, report, kept if options.numbers else None)
     write(document, output, view)
     return exit_code(report, strict=output.strict)
+
+
+def _with_matrices(document: Explanation, report: Report, kept: Inspected | None) -> Explanation:
+    """The explanation with the matrices of its convolutions, with the numbers of the run's weights if there is one."""
+    from cnninspect.explain.matrix import with_matrices
+
+    weights = None
+    if kept is not None:
+        modules: dict[str, Any] = dict(getattr(kept.run.model, "named_modules", dict)())
+        weights = {
+            layer.row: modules[layer.row.path].weight.detach().cpu().numpy()
+            for layer in document.layers
+            if hasattr(modules.get(layer.row.path), "weight") and not layer.row.functional
+        }
+    try:
+        return with_matrices(document, report, weights)
+    except ValueError as error:
+        raise UsageError(f"--matrix: {error}. Name one, such as conv1.") from None
 
 
 def check_format(name: str) -> None:

@@ -98,15 +98,54 @@ class Term:
     meaning: str
 
 
+Place = tuple[int, int]
+"""Row and column."""
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """The matrix of a convolution: where it is not 0, the index of the weight that stands there.
+
+    `entries` is empty for a matrix that is too large to read; `values` are the weights' own, None where only their
+    symbols are wanted.
+    """
+
+    rows: int
+    columns: int
+    entries: Mapping[Place, tuple[int, ...]]
+    is_transposed: bool = False
+    values: Mapping[Place, float] | None = None
+
+    def cell(self, row: int, column: int) -> str | None:
+        """What stands at a place: `w0,2`, a number, or None for a 0. Single channels have no index of their own."""
+        index = self.entries.get((row, column))
+        if index is None:
+            return None
+        if self.values is not None:
+            return f"{self.values[row, column]:.3g}"
+        channels = () if all(each[:2] == (0, 0) for each in self.entries.values()) else index[:2]
+        return "w" + ",".join(map(str, (*channels, *index[2:])))
+
+    def cells(self) -> list[list[str | None]]:
+        """All of it, row by row."""
+        return [[self.cell(row, column) for column in range(self.columns)] for row in range(self.rows)]
+
+    def to_json(self) -> dict[str, Any]:
+        """Its size, and every entry that is not 0 with row and column."""
+        entries = [[*place, self.cell(*place)] for place in sorted(self.entries)]
+        return {"rows": self.rows, "columns": self.columns, "transposed": self.is_transposed, "entries": entries}
+
+
 @dataclass(frozen=True)
 class LayerDerivation:
-    """All that is derived of one row; `terms` are the symbols of its formulas, `reason` how the formula is meant."""
+    """All that is derived of one row; `terms` are the symbols of its formulas."""
 
     row: RowId
     derivations: tuple[Derivation, ...]
     terms: tuple[Term, ...] = ()
     asides: tuple[Aside, ...] = ()
     where: str | None = None
+    matrix: Matrix | None = None
 
     def of(self, quantity: str) -> list[Derivation]:
         """The derivations of one quantity, in order."""
@@ -129,6 +168,7 @@ class LayerDerivation:
             "derivations": [each.to_json() for each in self.derivations],
             **({"asides": [_aside_to_json(each) for each in self.asides]} if self.asides else {}),
             **({} if self.where is None else {"where": self.where}),
+            **({} if self.matrix is None else {"matrix": self.matrix.to_json()}),
         }
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 from html import escape
 
-from cnninspect.explain.document import Explanation
+from cnninspect.explain.document import Explanation, Matrix
 from cnninspect.explain.expression import LATEX, Notation, Value, decimal, latex_name, written
-from cnninspect.render.explanation import Block, Line, blocks_of
+from cnninspect.render.explanation import Block, Line, blocks_of, matrix_words
 from cnninspect.render.page import UNICODE, Screen
 from cnninspect.render.totals import title
 from cnninspect.report.quantities import Verdict
@@ -74,7 +74,27 @@ def _markdown_of(block: Block) -> list[str]:
         *map(_markdown_of_line, _all_lines(block)),
         *(f"Note: {_plain(words)}." for words in _words(block)),
         *([f"*{_plain(block.sources)}*"] if block.sources else ()),
+        *_markdown_of_matrix(block.matrix),
     ]
+
+
+def _array(matrix: Matrix) -> str:
+    """The cells as an array in parentheses."""
+    rows = " \\\\\n".join(" & ".join(_latex_cell(cell) for cell in row) for row in matrix.cells())
+    name = "C^{T}" if matrix.is_transposed else "C"
+    return f"{name} = \\left(\\begin{{array}}{{{'c' * matrix.columns}}}\n{rows}\n\\end{{array}}\\right)"
+
+
+def _latex_cell(cell: str | None) -> str:
+    if cell is None:
+        return "0"
+    return f"w_{{{cell[1:]}}}" if cell.startswith("w") else cell
+
+
+def _markdown_of_matrix(matrix: Matrix | None) -> list[str]:
+    if matrix is None:
+        return []
+    return [f"{_plain(matrix_words(matrix))}.", *([f"$$\n{_array(matrix)}\n$$"] if matrix.entries else ())]
 
 
 def _markdown_of_line(line: Line) -> str:
@@ -123,7 +143,16 @@ def _latex_of(block: Block) -> list[str]:
         *map(_latex_of_line, _all_lines(block)),
         *(f"Note: {_tex(words)}." for words in _words(block)),
         *([rf"\emph{{{_tex(block.sources)}}}"] if block.sources else ()),
+        *_latex_of_matrix(block.matrix),
     ]
+
+
+def _latex_of_matrix(matrix: Matrix | None) -> list[str]:
+    if matrix is None:
+        return []
+    scaled = r"\setlength{\arraycolsep}{2pt}\scriptsize"
+    shown = [f"{{{scaled}\n\\[\n{_array(matrix)}\n\\]\n}}"] if matrix.entries else []
+    return [f"{_tex(matrix_words(matrix))}.", *shown]
 
 
 def _latex_of_line(line: Line) -> str:
@@ -184,6 +213,8 @@ h2 small, .quiet { opacity: 0.65; font-weight: normal; font-size: 0.9em; }
 .equation { overflow-x: auto; padding: 0.4em 0; }
 math { font-size: 1.1em; }
 mtd { text-align: left; padding: 0.25em 0.15em; }
+.matrix { border-left: 2px solid; border-right: 2px solid; border-radius: 0.8em; font-size: 0.8em; }
+.matrix td { padding: 0 0.4em; text-align: center; }
 p { margin: 0.3em 0; overflow-wrap: anywhere; }
 .match { color: #15803d; } .differ { color: #dc2626; }
 @media print { h2 { break-after: avoid; } .equation { break-inside: avoid; } }
@@ -212,7 +243,22 @@ def _html_of(block: Block) -> str:
         *map(_html_of_line, _all_lines(block)),
         *(f"<p>Note: {escape(words)}</p>\n" for words in _words(block)),
         f'<p class="quiet">{escape(block.sources)}</p>\n' if block.sources else "",
+        _html_of_matrix(block.matrix),
     ))  # fmt: skip
+
+
+def _html_of_matrix(matrix: Matrix | None) -> str:
+    if matrix is None:
+        return ""
+    words = f"<p>{escape(matrix_words(matrix))}</p>\n"
+    if not matrix.entries:
+        return words
+    rows = "".join(f"<tr>{''.join(map(_html_cell, row))}</tr>" for row in matrix.cells())
+    return f'{words}<div class="equation"><table class="matrix">{rows}</table></div>\n'
+
+
+def _html_cell(cell: str | None) -> str:
+    return '<td class="quiet">0</td>' if cell is None else f"<td>{escape(cell)}</td>"
 
 
 def _html_of_line(line: Line) -> str:

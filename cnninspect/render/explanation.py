@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from textwrap import wrap
 from typing import Any
 
-from cnninspect.explain.document import Derivation, Explanation, Formula, LayerDerivation, Level
+from cnninspect.explain.document import Derivation, Explanation, Formula, LayerDerivation, Level, Matrix
 from cnninspect.explain.expression import (
     DOTS,
     TEXT,
@@ -59,6 +59,7 @@ class Block:
     lines: list[Line] = field(default_factory=list)
     notes: list[Line | str] = field(default_factory=list)
     sources: str = ""
+    matrix: Matrix | None = None
 
 
 # --- what is said, in whatever format ---------------------------------------------------------------------------------
@@ -94,6 +95,7 @@ def _block(layer: LayerDerivation, level: Level) -> Block:
         list(_lines(layer, level)) if full or not _is_elementwise(layer) else [],
         notes,
         "; ".join(sources) if full else "",
+        layer.matrix,
     )
 
 
@@ -270,6 +272,32 @@ def _text_of(block: Block, width: int, screen: Screen) -> Iterator[str]:
             yield from _wrapped("note", note, width, room)
     for each in _wrapped("source", block.sources, width, room):
         yield painted(each, Tone.QUIET, screen)
+    if block.matrix is not None:
+        yield from _text_of_matrix(block.matrix, width)
+
+
+def matrix_words(matrix: Matrix) -> str:
+    """What the matrix is, and how large."""
+    shape = f"{matrix.rows} x {matrix.columns}"
+    name = "the transpose of the matrix of a convolution" if matrix.is_transposed else "the matrix of the convolution"
+    told = f"y = {matrix_name(matrix)} x, {name}: {shape}"
+    if not matrix.entries:
+        return f"{told}, too large to be read; --input gives a smaller map"
+    return f"{told}, {len(matrix.entries)} of {matrix.rows * matrix.columns} places are not 0"
+
+
+def matrix_name(matrix: Matrix) -> str:
+    """C, or its transpose."""
+    return "C^T" if matrix.is_transposed else "C"
+
+
+def _text_of_matrix(matrix: Matrix, width: int) -> Iterator[str]:
+    """The matrix with a point for each 0; it is as wide as it is, on a terminal too."""
+    yield from _wrapped("matrix", matrix_words(matrix), width, 6)
+    if matrix.entries:
+        cells = [[cell or "." for cell in row] for row in matrix.cells()]
+        room = max(len(cell) for row in cells for cell in row)
+        yield from (("  " + " ".join(f"{cell:>{room}}" for cell in row)) for row in cells)
 
 
 _WIDEST_LABEL = 24

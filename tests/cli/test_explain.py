@@ -135,3 +135,39 @@ def test_other_commands_have_no_latex(cli):
     result = cli("summary", "custom-alexnet", "--format", "latex")
     assert result.code == 2
     assert "only derivations are written in LaTeX" in result.err
+
+
+NET = """
+import torch
+from torch import nn
+
+class Tiny(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 1, 3, bias=False)
+        nn.init.constant_(self.conv.weight, 0.25)
+        self.up = nn.ConvTranspose2d(1, 1, 3, bias=False)
+        self.head = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.head(self.up(self.conv(x)))
+"""
+
+
+def test_the_command_line_writes_them(cli, tmp_path):
+    file = tmp_path / "net.py"
+    file.write_text(NET)
+    target = [f"{file}:Tiny", "--input", "1x1x4x4", "--matrix"]
+    text = cli("explain", *target, "conv", "up").out
+    assert "w0,0 w0,1 w0,2    . w1,0 w1,1 w1,2" in text
+    assert "y = C^T x, the transpose of the matrix of a convolution: 16 x 4, 36 of 64 places are not 0" in " ".join(
+        text.split()
+    )
+    numbers = cli("explain", *target, "conv", "--numbers", "--device", "cpu").out
+    assert "0.25 0.25 0.25    . 0.25" in numbers
+    for fmt, cell in (("latex", "w_{2,2}"), ("markdown", "w_{2,2}"), ("html", "<td>w2,2</td>"), ("json", '"w2,2"')):
+        assert cell in cli("explain", *target, "conv", "--format", fmt).out
+    refused = cli("explain", *target, "head")
+    assert (refused.code, "none of the layers is a convolution" in refused.err) == (2, True)
+    without = cli("explain", *target, "conv", "--numbers")
+    assert (without.code, "meta has none" in without.err) == (2, True)
