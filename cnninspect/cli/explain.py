@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
@@ -17,6 +17,8 @@ from cnninspect.errors import UsageError
 from cnninspect.explain.document import Explanation, Level
 from cnninspect.files import check_writable
 from cnninspect.report.document import Report
+from cnninspect.report.rows import Row
+from cnninspect.report.selection import View
 
 if TYPE_CHECKING:
     from cnninspect.inspection.accounts import Account, Addition, Inspected
@@ -47,6 +49,15 @@ class ExplainOptions:
             "--numbers", help="With --matrix: the weights' own numbers, on --device cpu.", rich_help_panel="Derivation"
         ),
     ] = False
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OTHER",
+            help="Beside it a layer of TARGET, another TARGET, or 'TARGET LAYER', with the ratios.",
+            rich_help_panel="Derivation",
+            show_default=False,
+        ),
+    ] = None
 
 
 class Kept:
@@ -80,11 +91,39 @@ def explain_target(
     report, kept = with_findings(target, run, session)
     from cnninspect.explain.explanation import explained
 
-    document = explained(report, kept.reach, layers, options.level, view)
+    level = options.level or (None if options.against is None else Level.SHORT)
+    document = explained(report, kept.reach, layers, level, view)
     if options.matrix:
         document = _with_matrices(document, report, kept if options.numbers else None)
+    if options.against is not None:
+        document = _beside(document, report, kept, options, run, session, view)
     write(document, output, view)
     return exit_code(report, strict=output.strict)
+
+
+def _beside(
+    document: Explanation, report: Report, kept: Inspected, options: ExplainOptions, run: RunOptions,
+    session: Session, view: View,
+) -> Explanation:  # fmt: skip
+    """The explanation with OTHER beside it: a layer of the same network where one is called so, else a network."""
+    from cnninspect.explain.against import side_by_side
+    from cnninspect.explain.explanation import explained
+
+    name = options.against or ""
+    if any(name in (row.path, row.label) for row in report.rows):
+        others, reach, layers = report, kept.reach, [name]
+    else:
+        target, *layers = name.split()
+        others, found = with_findings(target, replace(run, arg=[]), session)
+        reach = found.reach
+    other = explained(others, reach, layers, document.level, view)
+    return side_by_side(document, other, _rows(document, report), _rows(other, others))
+
+
+def _rows(document: Explanation, report: Report) -> list[Row]:
+    """The rows that are explained."""
+    known = {row.id: row for row in report.rows}
+    return [known[layer.row] for layer in document.layers]
 
 
 def _with_matrices(document: Explanation, report: Report, kept: Inspected | None) -> Explanation:

@@ -181,6 +181,39 @@ def _aside_to_json(aside: Aside) -> dict[str, Any]:
     return {"words": aside.words, **({} if aside.formula is None else aside.formula.to_json())}
 
 
+@dataclass(frozen=True)
+class Compared:
+    """A number of both sides and the second's share of the first's; `formula` is the ratio as an expression, if any."""
+
+    quantity: str
+    values: tuple[int, int]
+    ratio: Fraction | None = None
+    formula: Formula | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Both values, and the ratio as a fraction."""
+        found = {} if self.formula is None else self.formula.to_json()
+        ratio = None if self.ratio is None else str(self.ratio)
+        return {"quantity": self.quantity, "values": list(self.values), **found, "value": ratio}
+
+
+@dataclass(frozen=True)
+class Against:
+    """What stands beside an explanation: another network's layers, and the ratios."""
+
+    target: Mapping[str, Any]
+    layers: tuple[LayerDerivation, ...]
+    compared: tuple[Compared, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The other's layers, and what was compared."""
+        return {
+            "target": plain(self.target),
+            "layers": [layer.to_json() for layer in self.layers],
+            "ratios": [each.to_json() for each in self.compared],
+        }
+
+
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Explanation(Document):
     """The derivations of some layers, and with all of them the totals as sums."""
@@ -188,6 +221,7 @@ class Explanation(Document):
     layers: tuple[LayerDerivation, ...]
     totals: tuple[Derivation, ...] = ()
     level: Level = Level.SHORT
+    against: Against | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The contract's JSON document as plain data."""
@@ -199,6 +233,7 @@ class Explanation(Document):
             "run": plain(self.run),
             "layers": [layer.to_json() for layer in self.layers],
             "totals": [each.to_json() for each in self.totals],
+            **({} if self.against is None else {"against": self.against.to_json()}),
             "notes": list(self.notes),
             "verdict": self.verdict.value,
         }

@@ -350,6 +350,22 @@ LATEX = Notation(
 """LaTeX for math mode, with nothing but amsmath's \\operatorname."""
 
 
+def from_sympy(found: Any, values: Mapping[str, Value]) -> Expression:
+    """An expression of sympy's as a tree; `values` are those of its symbols."""
+    import sympy
+
+    top, bottom = found.as_numer_denom() if isinstance(found, (sympy.Mul, sympy.Pow)) else (found, sympy.S.One)
+    if bottom != 1:
+        return quotient(from_sympy(top, values), from_sympy(bottom, values))
+    if isinstance(found, sympy.Symbol):
+        return Symbol(found.name, values[found.name])
+    if isinstance(found, sympy.Rational):
+        return quotient(Number(int(found.p)), Number(int(found.q)))
+    parts = [from_sympy(part, values) for part in found.args]
+    rules: dict[Any, Callable[..., Expression]] = {sympy.Add: plus, sympy.Mul: times, sympy.Pow: power}
+    return rules[found.func](*parts)
+
+
 def in_sympy(expression: Expression) -> Any:
     """The expression as sympy's, with positive integers for the symbols."""
     import sympy

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from textwrap import wrap
 from typing import Any
 
-from cnninspect.explain.document import Derivation, Explanation, Formula, LayerDerivation, Level, Matrix
+from cnninspect.explain.document import Compared, Derivation, Explanation, Formula, LayerDerivation, Level, Matrix
 from cnninspect.explain.expression import (
     DOTS,
     TEXT,
@@ -73,6 +73,28 @@ def blocks_of(document: Explanation) -> Iterator[Block]:
         counts = [_sum(each) for each in document.totals if each.quantity != "receptive_field"]
         fields = [each for each in document.totals if each.quantity == "receptive_field"]
         yield Block("total", lines=[*counts, *map(_shortened, _field(fields, Level.FULL))])
+    if document.against is not None:
+        yield Block(f"against {document.against.target.get('name', '')}")
+        yield from (_block(layer, document.level) for layer in document.against.layers)
+        yield Block("ratios, the second to the first", lines=[_ratio(each) for each in document.against.compared])
+
+
+_NAMES = {"params": "params", "macs": "MACs", "flops": "FLOPs", "neurons": "neurons", "receptive_field": "r"}
+
+
+def _ratio(each: Compared) -> Line:
+    """`MACs = 10,035,200/57,802,752 = 1/Cout + 1/k^2 = 1/16 + 1/3^2 = 25/144`."""
+    first, second = each.values
+    if each.ratio is None:
+        return Line((_NAMES[each.quantity],), (), f"{second:,} against {first:,}")
+    steps: list[Expression] = [Operation("/", (Number(second), Number(first)))]
+    if each.formula is not None:
+        steps += [step for step in _worked_out(each.formula)[:-1] if step not in steps]
+    return Line(
+        (_NAMES[each.quantity],),
+        (*steps, Number(each.ratio)),
+        "" if each.ratio.denominator == 1 else f"{float(each.ratio):.4g}",
+    )
 
 
 def _shortened(line: Line) -> Line:

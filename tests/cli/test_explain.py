@@ -171,3 +171,26 @@ def test_the_command_line_writes_them(cli, tmp_path):
     assert (refused.code, "none of the layers is a convolution" in refused.err) == (2, True)
     without = cli("explain", *target, "conv", "--numbers")
     assert (without.code, "meta has none" in without.err) == (2, True)
+
+
+def test_against_another_network(cli):
+    result = cli("explain", "conv-regular", "--against", "conv-separable")
+    assert result.code == 0
+    # Section 10 of the worked examples: 1/N + 1/Dk^2 with N = 512, Dk = 3.
+    text = " ".join(result.out.split())
+    assert "MACs = 52,283,392/462,422,016 = 1/Cout + 1/k^2 = 1/512 + 1/3^2 = 521/4608 (0.1131)" in text
+
+
+def test_against_a_layer_of_the_same_network(cli):
+    result = cli("explain", "lenet5", "c1", "--against", "c3", "--format", "json")
+    found = json.loads(result.out)["against"]
+    assert [layer["path"] for layer in found["layers"]] == ["c3"]
+    params = next(each for each in found["ratios"] if each["quantity"] == "params")
+    # 5*5*1*6 + 6 and 5*5*6*16 + 16.
+    assert (params["values"], params["value"]) == ([156, 2416], "604/39")
+
+
+def test_against_a_layer_of_another_network(cli):
+    result = cli("explain", "lenet5", "c1", "--against", "nethw conv_1", "--format", "markdown")
+    assert result.code == 0
+    assert "## against nethw" in result.out

@@ -1,0 +1,154 @@
+"""Two layers or networks side by side: each number of both, their ratio, and the ratio as an expression where one fits.
+
+The expression is found in symbols that both share: the channels of a tensor have one symbol wherever they go, maps and
+kernels of one size have one, and a 1 stands as a number. It is kept only if it comes to the ratio of the numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Any
+
+from cnninspect.explain.document import Against, Compared, Explanation, Formula, LayerDerivation
+from cnninspect.explain.expression import Expression, Number, Symbol, Value, evaluate, from_sympy, in_sympy, replaced
+from cnninspect.explain.expression import symbols as symbols_of
+from cnninspect.report.quantities import Quantity
+from cnninspect.report.rows import ReceptiveField, Row
+
+COUNTS = ("params", "macs", "flops", "neurons")
+MOST_LAYERS = 8
+"""Layers that count something, up to which a ratio is looked for in symbols."""
+
+
+def side_by_side(one: Explanation, other: Explanation, rows: Sequence[Row], others: Sequence[Row]) -> Explanation:
+    """The explanation of one with the other's layers beside it; `rows` and `others` are those that are explained."""
+    compared = [each for name in COUNTS if (each := _compared(name, one, other, rows, others)) is not None]
+    return replace(one, against=Against(other.target, other.layers, (*compared, *_fields(rows, others))))
+
+
+def _compared(
+    name: str, one: Explanation, other: Explanation, rows: Sequence[Row], others: Sequence[Row]
+) -> Compared | None:
+    """The sums of a count over the leaves of both, None where one is not known."""
+    first, second = (_sum(name, each) for each in (rows, others))
+    if first is None or second is None:
+        return None
+    if not first or not second:
+        return Compared(name, (first, second))
+    ratio = Fraction(second, first)
+    return Compared(name, (first, second), ratio, _in_symbols(name, one, other, ratio))
+
+
+def _sum(name: str, rows: Sequence[Row]) -> int | None:
+    numbers: list[Quantity | None] = [getattr(row, name) for row in rows if row.leaf]
+    values = [number.value for number in numbers if number is not None]
+    return None if None in values else sum(values)
+
+
+def _fields(rows: Sequence[Row], others: Sequence[Row]) -> Iterator[Compared]:
+    """The largest local field of each, along its first axis."""
+    sizes = [_largest(each) for each in (rows, others)]
+    if None not in sizes:
+        first, second = (size or 0 for size in sizes)
+        yield Compared("receptive_field", (first, second), Fraction(second, first) if first else None)
+
+
+def _largest(rows: Sequence[Row]) -> int | None:
+    fields = [row.receptive_field for row in rows]
+    known = [max(_extents(found)) for found in fields if found is not None and found.size]
+    return max(known, default=None)
+
+
+def _extents(found: ReceptiveField) -> list[int]:
+    return [max(size) if isinstance(size, (tuple, list)) else size for size in (found.size or ())[:1]]
+
+
+# --- in symbols -----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Shared:
+    """The symbols of both sides: one for each thing and value, `Cin` and `Cin2` where two values are called so."""
+
+    known: dict[tuple[str, Value], Symbol] = field(default_factory=dict)
+
+    def symbol(self, name: str, value: Value) -> Symbol:
+        """The symbol that stands for this value of what is called so."""
+        if (name, value) not in self.known:
+            count = sum(other == name for other, _ in self.known)
+            self.known[name, value] = Symbol(f"{name}{count + 1}" if count else name, value)
+        return self.known[name, value]
+
+
+def _in_symbols(name: str, one: Explanation, other: Explanation, ratio: Fraction) -> Formula | None:
+    """The ratio as an expression; None where there are many layers, or where it is no more than a quotient."""
+    shared = _Shared()
+    sides = [_side(name, each.layers, shared) for each in (one, other)]
+    if any(side is None for side in sides):
+        return None
+    first, second = (sum(in_sympy(tree) for tree in side or ()) for side in sides)
+    values = {key: value for side in sides for tree in side or () for key, value in symbols_of(tree).items()}
+    tree = _simplest(first, second, values)
+    if tree is None or evaluate(tree) != ratio:
+        return None
+    return Formula("ratio", tree, ratio.numerator if ratio.denominator == 1 else ratio)
+
+
+def _simplest(first: Any, second: Any, values: dict[str, Value]) -> Expression | None:
+    """second/first, term by term if the first is a product; None if it is neither short nor a number."""
+    import sympy
+
+    found = sympy.expand(second / first) if not isinstance(first, sympy.Add) else sympy.cancel(second / first)
+    return from_sympy(found, values) if sympy.count_ops(found) <= _SHORT else None
+
+
+_SHORT = 12
+
+
+def _side(name: str, layers: Sequence[LayerDerivation], shared: _Shared) -> list[Expression] | None:
+    """The formula of each layer that counts something, in shared symbols; None where one has none."""
+    counted = [(layer, each) for layer in layers for each in layer.of(name) if each.value]
+    counted = [(layer, each) for layer, each in counted if layer.of("output_shape")]
+    if not 0 < len(counted) <= MOST_LAYERS or any(each.formula is None for _, each in counted):
+        return None
+    channels: Symbol | None = None
+    found = []
+    for position, (layer, each) in enumerate(counted):
+        assert each.formula is not None, "asked above"
+        names, tree = layer.names, each.formula.tree
+        if name == "flops":
+            macs = layer.of("macs")[0].formula
+            tree = replaced(tree, {Symbol("MACs", macs.value): macs.tree}) if macs is not None else tree
+        known, channels = _names(names, channels, shared, is_last=position == len(counted) - 1, place=position)
+        found.append(replaced(tree, {Symbol(key, value): known[key] for key, value in names.items() if key in known}))
+    return found
+
+
+def _names(
+    names: dict[str, Value], channels: Symbol | None, shared: _Shared, *, is_last: bool, place: int
+) -> tuple[dict[str, Expression], Symbol | None]:
+    """What stands for each name of a layer, and for the channels that come out of it."""
+    into = next((names[key] for key in ("Cin", "C", "Fin", "F") if key in names), None)
+    source = channels if channels is not None and channels.value == into else None
+    if source is None and into is not None:
+        source = shared.symbol("Cin" if place == 0 else "Cmid", into)
+    made = next((names[key] for key in ("Cout", "Fout") if key in names), None)
+    is_depthwise = "g" in names and names["g"] == into == made
+    target = source if made is None or is_depthwise else shared.symbol("Cout" if is_last else "Cmid", made)
+    known: dict[str, Expression] = {}
+    for key, value in names.items():
+        if value == 1:
+            known[key] = Number(1)
+        elif key in ("Cin", "C", "Fin", "F") and source is not None:
+            known[key] = source
+        elif key in ("Cout", "Fout") and target is not None:
+            known[key] = target
+        elif key == "g" and value == into and source is not None:
+            known[key] = source
+        elif key[0] == "k":
+            known[key] = shared.symbol("k", value)
+        elif key[0] in "HWDL":
+            known[key] = shared.symbol("Hout", value)
+    return known, target
