@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -37,6 +40,48 @@ class Ensemble(nn.Module):
 
     def forward(self, x):
         return torch.vmap(lambda state: functional_call(self.base[0], state, (x,)))(dict(self.stacked.items()))
+
+
+class CopiedEnsemble(nn.Module):
+    """Three linear layers run as one: a copy of the first, made in the forward, takes the weights of all."""
+
+    def __init__(self):
+        super().__init__()
+        self.members = nn.ModuleList([nn.Linear(6, 4) for _ in range(3)])
+
+    def forward(self, x):
+        state, _ = stack_module_state(list(self.members))
+        base = copy.deepcopy(self.members[0])
+        return torch.vmap(lambda one: functional_call(base, (one, {}), (x,)))(state)
+
+
+class Times(nn.Module):
+    """A product with a matrix, whose forward may be one of the instance's own."""
+
+    def __init__(self, *, own=False):
+        super().__init__()
+        self.matrix = nn.Parameter(torch.rand(6, 4))
+        if own:
+            self.forward = self.multiplied
+
+    def multiplied(self, x):
+        return x @ self.matrix
+
+    def forward(self, x):
+        return self.multiplied(x)
+
+
+class CopiedAndChanged(nn.Module):
+    """A copy of a submodule, made in the forward, with a matrix of eight columns in place of four."""
+
+    def __init__(self, copied, *, own=False):
+        super().__init__()
+        self.times, self.wide, self._copied = Times(own=own), nn.Parameter(torch.rand(6, 8)), copied
+
+    def forward(self, x):
+        other = self._copied(self.times)
+        other._parameters = {"matrix": self.wide}
+        return other(x)
 
 
 class Filter(nn.Module):
@@ -79,13 +124,33 @@ def hooked():
 CASES = {
     "vmap": (PerSample, (3, 3, 8, 8), 4 * 27 + 4 + 4 * 2 + 2, 3 * (4 * 6 * 6 * 27 + 4 * 2), 3 * (4 * 6 * 6 + 4 + 2)),
     "stacked weights": (Ensemble, (5, 6), 3 * (6 * 4 + 4), 3 * 5 * 6 * 4, 3 * 5 * 4),
+    "copy with stacked weights": (CopiedEnsemble, (5, 6), 3 * (6 * 4 + 4), 3 * 5 * 6 * 4, 3 * 5 * 4),
     # The parameter counts as the real numbers that it holds.
     "parameter read as complex": (Filter, (1, 8, 5, 3), 8 * 5 * 3 * 2, 0, 8 * 5 * 3),
     "fake quantised": (lambda: FakeQuantised(6, 4), (5, 6), 6 * 4 + 4, 5 * 6 * 4, None),
     "complex convolution": (ComplexConv, (1, 2, 8), 2 * 4 * 3 + 4, 3 * (4 * 6 * 2 * 3), None),
     "hook before a layer": (hooked, (5, 6), 6 * 4 + 4, 2 * 5 * 6 * 5 + 5 * 6 * 4, None),
+    "no feature": (lambda: nn.Linear(0, 3), (2, 0), 3, 0, 2 * 3),
+    "observer that has seen nothing": (
+        # MinMaxObserver of the weight starts with empty minima and maxima of each channel.
+        lambda: torch.ao.nn.qat.Linear(6, 4, qconfig=torch.ao.quantization.get_default_qat_qconfig()),
+        (5, 6),
+        6 * 4 + 4,
+        5 * 6 * 4,
+        None,
+    ),
     "no sample": (lambda: nn.Conv2d(3, 4, 3), (0, 3, 8, 8), 4 * 27 + 4, 0, 0),
 }
+
+
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda module: pickle.loads(pickle.dumps(module))])
+def test_a_copy_runs_its_own_forward(copied, own):
+    if own and copied is copy.copy:
+        pytest.skip("Python's own shallow copy keeps the method of the first instance")
+    report = inspect_model(CopiedAndChanged(copied, own=own), (5, 6))
+    assert report.rows[0].output_shape.value == ((5, 8),)
+    assert (report.total("macs").value, report.verdict) == (5 * 6 * 8, Verdict.MATCH)
 
 
 @pytest.mark.parametrize("case", CASES)

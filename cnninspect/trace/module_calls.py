@@ -75,11 +75,46 @@ def watched_modules(listener: Listener, model: nn.Module | None) -> Iterator[Non
             watch.unwrap()
 
 
+class _Seen:
+    """The wrapper around one module's forward. A copy of the module gets the forward of its own, and no wrapper."""
+
+    def __init__(self, module: nn.Module, run: Callable[..., Any]):
+        self.module, self._run = module, run
+        self._own = module.__dict__.get("forward")
+        self._inner = module.forward
+        self._left: list[nn.Module] = []
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._left:
+            return self._left.pop().forward(*args, **kwargs)
+        return self._run(self.module, self._inner, args, kwargs)
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        """How `copy.deepcopy` and pickle make the forward of the copy, which is there by then, but still empty."""
+        return (getattr, (self.module, "forward")) if self._own is None else (_itself, (self._own,))
+
+    def leave(self, copied: nn.Module) -> None:
+        """Come off a shallow copy, which is about to run: torch has looked up its forward already, and calls this."""
+        self.put_back(copied)
+        self._left.append(copied)
+
+    def put_back(self, module: nn.Module) -> None:
+        """Give `module`, the wrapped one or a copy of it, what it had before."""
+        if self._own is None:
+            module.__dict__.pop("forward", None)
+        else:
+            module.__dict__["forward"] = self._own
+
+
+def _itself(forward: Callable[..., Any]) -> Callable[..., Any]:
+    return forward
+
+
 class _Watch:
     def __init__(self, listener: Listener):
         self.listener = listener
         self._thread = get_ident()
-        self._wrapped: dict[int, tuple[nn.Module, Any]] = {}
+        self._wrapped: dict[int, _Seen] = {}
         self._announced: list[tuple[nn.Module, Call, Args]] = []
         self._open: list[tuple[nn.Module, Call]] = []
         # The exception that is being handled when a call begins is not one of the call's.
@@ -89,17 +124,17 @@ class _Watch:
 
     def wrap(self, module: nn.Module) -> None:
         self.listener.declare(module)
-        self._wrapped[id(module)] = (module, module.__dict__.get("forward"))
-        module.__dict__["forward"] = self._seen(module)
+        self._wrapped[id(module)] = module.__dict__["forward"] = _Seen(module, self.run)
 
     def unwrap(self) -> None:
-        for module, original in self._wrapped.values():
-            if original is None:
-                module.__dict__.pop("forward", None)
-            else:
-                module.__dict__["forward"] = original
+        for seen in self._wrapped.values():
+            seen.put_back(seen.module)
 
     def before(self, module: nn.Module, args: Args) -> None:
+        """A module is about to run."""
+        seen = module.__dict__.get("forward")
+        if isinstance(seen, _Seen) and seen.module is not module:
+            seen.leave(module)
         if get_ident() != self._thread or self.listener.hidden():
             return
         known = id(module) in self._wrapped
@@ -125,18 +160,13 @@ class _Watch:
                 else:
                     self.listener.close(call, output)
 
-    def _seen(self, module: nn.Module) -> Any:
-        """The module's forward, with the listener told before and after."""
-        inner = module.forward
-
-        def forward(*args: Any, **kwargs: Any) -> Any:
-            if get_ident() != self._thread:
-                self.listener.elsewhere(module)
-                return inner(*args, **kwargs)
-            call = self._begin(module, args, kwargs)
-            return inner(*args, **kwargs) if call is None else self.listener.run(call, inner, args, kwargs)
-
-        return forward
+    def run(self, module: nn.Module, inner: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
+        """What the module's forward returns, with the listener told before and after."""
+        if get_ident() != self._thread:
+            self.listener.elsewhere(module)
+            return inner(*args, **kwargs)
+        call = self._begin(module, args, kwargs)
+        return inner(*args, **kwargs) if call is None else self.listener.run(call, inner, args, kwargs)
 
     def _begin(self, module: nn.Module, args: Args, kwargs: Kwargs) -> Call | None:
         """The call that the global hook announced, or a new one; None if it makes no row."""
