@@ -78,6 +78,9 @@ JUDGED = [
     pytest.param(lambda x: torch.nan_to_num(x).flip(2), field([7] * 8, [7] * 8), Verdict.UNKNOWN, id="swallowed-whole"),
     pytest.param(lambda x: torch.zeros(1, 1, WIDTH), NONE, Verdict.MATCH, id="constant"),
     pytest.param(lambda x: torch.zeros(1, 1, WIDTH, dtype=torch.long), NONE, Verdict.MATCH, id="constant-integers"),
+    # In a batch of copies this is the clean one.
+    pytest.param(lambda x: x[:1] * 2, PIXELS, Verdict.MATCH, id="first-sample"),
+    pytest.param(lambda x: x[:1] * 2, NONE, Verdict.DIFFER, id="first-sample-said-to-be-constant"),
     pytest.param(lambda x: torch.zeros(1, 1, WIDTH), PIXELS, Verdict.DIFFER, id="constant-said-to-depend"),
 ]
 

@@ -32,14 +32,15 @@ def nan_of(tensor: Tensor) -> Mask | None:
     return found
 
 
-def reactions(tensor: Tensor, shape: Shape, copies: int) -> Mask:
+def reactions(tensor: Tensor, shape: Shape, copies: int, *, of_inputs: bool = True) -> Mask:
     """[regions, *shape] from the tensor of a batched run, in which one dimension is `copies` times that of one run.
 
-    Raises CopiesMixedError if none is, or if the clean copy holds NaN.
+    A tensor that is not worked out from inputs may be the same for all copies. Raises CopiesMixedError for any other
+    without such a dimension, such as `x[0]`, which is that of the clean copy alone, and if the clean copy holds NaN.
     """
     found = nan_of(tensor)
     grown = [dim for dim, (now, before) in enumerate(zip(tensor.shape, shape, strict=True)) if now != before]
-    if not grown and (found is None or not found.any()):
+    if not grown and not of_inputs and (found is None or not found.any()):
         return np.zeros((1,) * (1 + len(shape)), dtype=bool)
     if len(grown) != 1 or tensor.shape[grown[0]] != copies * shape[grown[0]]:
         raise CopiesMixedError

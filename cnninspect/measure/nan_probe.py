@@ -21,12 +21,12 @@ from cnninspect.measure.masks import Mask, Masks, compressed, joined, nan_of, re
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.private_torch import unwrapped
 from cnninspect.trace.recorder import LayerOf
-from cnninspect.trace.records import Call, Trace
+from cnninspect.trace.records import Call, Dataflow, TensorRef, Trace
 from cnninspect.trace.rerun import watch
 from cnninspect.trace.tracker import Site, site_of
 from cnninspect.trace.trees import leaves, map_arguments
 
-Split = Callable[[Tensor, Shape], Mask | None]
+Split = Callable[[Tensor, TensorRef], Mask | None]
 
 AT_ONCE = 12
 """Regions that share a batch: more would fill the memory."""
@@ -137,7 +137,7 @@ class _Runs:
             # What a batch breaks is not the model's fault; a failure of its own comes again below.
             with suppress(Exception):
                 frozen = Frozen(self.trace, self.freeze, len(copies))
-                masks, ended = self._run(copies, lambda tensor, shape: reactions(tensor, shape, len(copies)), frozen)
+                masks, ended = self._run(copies, self._split(len(copies)), frozen)
                 return Probe(tuple(regions), masks, ended, frozenset(frozen.missed))
         frozen = Frozen(self.trace, self.freeze, 1)
         found, ended = [], None
@@ -149,6 +149,16 @@ class _Runs:
         if len(found) == 1:
             return Probe((), {}, ended)
         return Probe(tuple(regions[: len(found) - 1]), together(found), ended, frozenset(frozen.missed))
+
+    def _split(self, copies: int) -> Split:
+        """Takes the tensor of a batched run apart."""
+        flow = Dataflow(self.trace)
+        following = flow.following_inputs()
+
+        def split(tensor: Tensor, ref: TensorRef) -> Mask:
+            return reactions(tensor, ref.shape, copies, of_inputs=flow.key(ref) in following)
+
+        return split
 
     def _run(self, copies: Sequence[Region | None], split: Split, frozen: Frozen) -> tuple[Masks, str | None]:
         """The masks of one run, and in words why it was ended if it was."""
@@ -191,7 +201,7 @@ class _Collector:
         tensors = [unwrapped(tensor) for tensor in leaves(output, Tensor)]
         if known is not None and len(tensors) == len(known.outputs):
             self.broken = True
-            masks = [self._split(tensor, ref.shape) for tensor, ref in zip(tensors, known.outputs, strict=True)]
+            masks = [self._split(tensor, ref) for tensor, ref in zip(tensors, known.outputs, strict=True)]
             self.broken = False
             self.masks[known.index] = tuple(None if mask is None else compressed(mask) for mask in masks)
 

@@ -218,3 +218,11 @@ class Dataflow:
                 ops.add(op.index)
                 wanted |= {self.key(ref) for ref in op.inputs}
         return ops
+
+    def following_inputs(self) -> set[Key]:
+        """The keys of the inputs, and of all values that are computed from one of them."""
+        found = {self.key(ref) for ref in self._trace.inputs.values()}
+        for op in self._trace.ops:
+            if any(self.key(ref) in found for ref in op.inputs):
+                found |= {self.key(ref) for ref in op.outputs}
+        return found
