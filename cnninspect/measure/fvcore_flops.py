@@ -42,6 +42,9 @@ SUMMED_ALONE = "einsum with an index of one operand alone"
 SEVERAL = "einsum of more than two operands"
 """torch contracts in the order given, numpy in the best one."""
 
+FUNCTION = Skip("prim.PythonOp")
+"""A `torch.autograd.Function`, into which the tracer does not look."""
+
 UNUSED = Skip("", "work whose result is not used")
 """The tracer drops what no output depends on."""
 
@@ -91,7 +94,7 @@ def fvcore_macs(run: Run) -> list[Count]:
     unused = _unused(run.trace)
     return [
         replace(count, missed=(*count.missed, UNUSED)) if call.index in unused else count
-        for call, count in zip(run.trace.calls, _attribute(nodes, scopes, len(run.trace.calls)), strict=True)
+        for call, count in zip(run.trace.calls, _attribute(nodes, scopes, run.trace.calls), strict=True)
     ]
 
 
@@ -172,8 +175,12 @@ def _broadcasts_first(inputs: list[Any], outputs: list[Any]) -> bool:
     return first is not None and output is not None and prod(first[:-1]) < prod(output[:-1])
 
 
-def _attribute(nodes: list[Node], scopes: JitScopes, calls: int) -> list[Count]:
-    """One Count per call. What belongs to no call for certain goes to the module around it, at last to the root."""
+def _attribute(nodes: list[Node], scopes: JitScopes, calls: Sequence[Call]) -> list[Count]:
+    """One Count per call. What belongs to no call for certain goes to the module around it, at last to the root.
+
+    The tracer makes one node of a `torch.autograd.Function`, outside the calls that its forward makes: those have no
+    node, and may be what that node hides.
+    """
     same = scopes.same_calls()
     certain = {0, *(index for indices in same.values() for index in indices)}
     counted: dict[int, Counter[str]] = {index: Counter() for index in certain}
@@ -184,10 +191,22 @@ def _attribute(nodes: list[Node], scopes: JitScopes, calls: int) -> list[Count]:
             missed[index][node.found] = None
         else:
             counted[index].update(node.found)
+    for index in certain:
+        if not counted[index] and not missed[index]:
+            missed[index] = _functions_around(calls[index], calls, missed)
     return [
         Count(sum(counted[index].values()), tuple(missed[index]), counted[index]) if index in certain else Count(None)
-        for index in range(calls)
+        for index in range(len(calls))
     ]
+
+
+def _functions_around(call: Call, calls: Sequence[Call], missed: Mapping[int, Mapping[Skip, None]]) -> dict[Skip, None]:
+    """The node of a `torch.autograd.Function` that stands with the nearest call around this one."""
+    while call.parent is not None:
+        call = calls[call.parent]
+        if FUNCTION in missed.get(call.index, ()):
+            return {FUNCTION: None}
+    return {}
 
 
 def _name(kind: str, inputs: list[Any]) -> str:
@@ -273,8 +292,10 @@ class JitScopes(Rerun):
         tracing_state().pop_scope()
 
     def raised(self, *_: Any) -> None:
-        """Close the scope of a call that the model goes on without."""
-        tracing_state().pop_scope()
+        """Close the scope of a call that the model goes on without; where it does not, the tracer is gone by now."""
+        state = tracing_state()
+        if state is not None:
+            state.pop_scope()
 
     def call_of(self, scope: str, same: Mapping[Site, list[int]]) -> int | None:
         """The innermost certain call around a node with this scope name; None if there is none."""

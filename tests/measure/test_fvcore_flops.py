@@ -117,6 +117,25 @@ def test_what_fvcore_has_no_formula_for_is_named():
     assert fvcore_macs(run)[1].skips == (Skip("aten.lstm"),)
 
 
+class Multiplied(torch.autograd.Function):
+    """A convolution with a gradient of its own, of which the tracer makes one node."""
+
+    @staticmethod
+    def forward(_, x, weight):
+        return F.conv2d(x, weight)
+
+
+def test_what_a_function_with_its_own_gradient_does_is_not_counted():
+    weight = torch.rand(4, 3, 3, 3)
+    run = run_of(lambda x: F.linear(Multiplied.apply(x, weight), torch.ones(2, 6)), torch.rand(1, 3, 8, 8))
+    function = Skip("prim.PythonOp")
+    assert {call.kind: function in fvcore_macs(run)[call.index].skips for call in run.trace.calls[1:]} == {
+        "F.conv2d": True,
+        "torch.ones": True,  # It has no node either, and nothing to count.
+        "F.linear": False,
+    }
+
+
 def test_a_failure_of_the_tracer_is_a_reason_and_no_number():
     """fvcore's formula for matmul looks for two dimensions in the second operand; here it is a vector."""
     run = run_of(lambda x: x @ torch.ones(4), torch.rand(3, 4))
