@@ -247,11 +247,11 @@ def test_what_no_input_reaches_has_size_0_or_is_contradicted(monkeypatch: pytest
         return fields(Offset, 6)["Tensor.expand"]
 
     assert (expanded().size, expanded().verdict) == ((0, 0), Verdict.MATCH)
-    right = rows._row
+    right = rows.field_of
 
     def wrong(*args: Any) -> ReceptiveField | None:
         found = right(*args)
         return replace(found, size=(1, 1)) if found is not None and found.size == (0, 0) else found
 
-    monkeypatch.setattr(rows, "_row", wrong)
+    monkeypatch.setattr(rows, "field_of", wrong)
     assert (expanded().size, expanded().verdict) == ((1, 1), Verdict.DIFFER)

@@ -17,7 +17,7 @@ from cnninspect.measure.base import Run
 from cnninspect.measure.limits import Allowance, Limit, LimitReachedError
 from cnninspect.ops.catalogue import layer_of
 from cnninspect.progress import Progress, silent
-from cnninspect.targets.devices import state_bytes
+from cnninspect.targets.construct import state_bytes
 from cnninspect.targets.inputs import Choice, InputOptions, Inputs, choices
 from cnninspect.targets.providers import Model
 from cnninspect.targets.target import Target

@@ -14,7 +14,7 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from cnninspect.errors import LoadError, UsageError
-from cnninspect.targets.devices import placed
+from cnninspect.targets.construct import placed
 from cnninspect.targets.grammar import Given
 from cnninspect.targets.target import Built, Source
 from cnninspect.trace.private_torch import tree_structure, tree_unflatten

@@ -13,7 +13,7 @@ from torch import nn
 
 from cnninspect.errors import UsageError
 from cnninspect.report.quantities import Shape
-from cnninspect.targets.devices import is_lazy
+from cnninspect.targets.construct import is_lazy
 from cnninspect.targets.grammar import Given, InputSpec, dtype_name, parse_inputs, parse_shape
 from cnninspect.targets.input_values import call_for_inputs, described, moved, tensors
 from cnninspect.targets.loading import undisturbed

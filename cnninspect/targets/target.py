@@ -14,8 +14,7 @@ from typing import Any
 from torch import nn
 
 from cnninspect.errors import LoadError, UsageError, said
-from cnninspect.targets.construct import ConstructionError, construct
-from cnninspect.targets.devices import is_lazy, placed
+from cnninspect.targets.construct import ConstructionError, construct, is_lazy, placed
 from cnninspect.targets.grammar import Given, InputSpec, parameter_dtype
 from cnninspect.targets.loading import Around
 from cnninspect.targets.providers import Model, Provider

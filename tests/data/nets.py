@@ -65,6 +65,8 @@ class Interrupted(Net):
     """The user hits Ctrl-C."""
 
     def forward(self, x):
+        # A job that a script starts in the background begins with SIGINT ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         os.kill(os.getpid(), signal.SIGINT)
         return super().forward(x)
 

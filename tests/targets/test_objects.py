@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cnninspect.errors import DeviceError, UsageError
-from cnninspect.targets.devices import on_meta
+from cnninspect.targets.construct import on_meta
 from cnninspect.targets.resolve import resolve
 
 
