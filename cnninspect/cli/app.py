@@ -183,18 +183,20 @@ def rf(
 
 
 Solved = Annotated[
-    str,
-    typer.Argument(metavar="LAYER", show_default=False, help="conv, conv-transpose or pool."),
+    str | None,
+    typer.Argument(
+        metavar="LAYER", show_default=False, help="conv, conv-transpose or pool; conv if a chain comes without."
+    ),
 ]
 
 
 def solve(
-    layer: Solved,
     sizes: SizeOptions,
     settings: SettingOptions,
     ranks: RankOptions,
     text: TextOptions,
     _common: Common,
+    layer: Solved = None,
 ) -> None:
     """All settings of a layer that take one size to another, or none and the nearest sizes."""
     from cnninspect.cli.solve import report_solutions

@@ -132,14 +132,18 @@ def checked_output(options: TextOptions, formats: Sequence[str] = _FORMATS) -> A
 
 
 def report_solutions(
-    layer: str, sizes: SizeOptions, settings: SettingOptions, ranks: RankOptions, text: TextOptions
+    layer: str | None, sizes: SizeOptions, settings: SettingOptions, ranks: RankOptions, text: TextOptions
 ) -> int:
     """Write all solutions, or the word `none` and the nearest sizes; 0, for either is an answer."""
     from cnninspect.explain.solver import solve
     from cnninspect.render.algebra import render_answers
 
     output = checked_output(text)
-    questions = _questions(layer, sizes, settings, ranks)
+    if layer is None and sizes.chain is None:
+        raise UsageError(
+            "solve needs a layer: conv, conv-transpose or pool. Write, for example, solve conv --in 32 --out 16."
+        )
+    questions = _questions(layer or "conv", sizes, settings, ranks)
     answers = [solve(question) for question in questions]
     chained = sizes.chain is not None
     write_rendered(lambda fmt, screen: render_answers(answers, fmt, screen=screen, chained=chained), output)

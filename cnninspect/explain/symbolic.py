@@ -195,18 +195,22 @@ class Instances:
         count = len(self._found)
         if count not in self._keys:
             found = list(self._found.values())
-            differ = any(list(each[0]) != list(found[0][0]) for each in found)
+            differ = any(_labels(each[0]) != _labels(found[0][0]) for each in found)
             self._keys = {count: (differ, list(dict.fromkeys(key for each in found for key in each[int(differ)])))}
         return self._keys[count]
 
-    def rows(self, point: Point) -> list[Key]:
-        """The numbers of one instance, row by row."""
-        return list(self._found[point][0])
+    def rows(self, point: Point) -> list[str]:
+        """The labels of the rows of one instance, in order."""
+        return _labels(self._found[point][0])
 
     def values(self, key: Key, points: Sequence[Point]) -> list[int | None]:
         """A number at points that were inspected; a pattern that an instance lacks counts 0."""
         part, absent = int(self.by_pattern), None if is_field(key) else 0
         return [self._found[point][part].get(key, absent) for point in points]
+
+
+def _labels(numbers: Numbers) -> list[str]:
+    return list(dict.fromkeys(label for label, _ in numbers))
 
 
 def study(instances: Instances) -> Study:
@@ -220,6 +224,10 @@ def study(instances: Instances) -> Study:
         grid.grow()
     formulas: dict[Key, Terms | None] = {key: grid.terms(key) for key in instances.keys}
     why = {key: reason for key, terms in formulas.items() if (reason := _refuted(instances, axes, key, terms, unused))}
+    if grid.gap:
+        why = dict.fromkeys(why, grid.gap)
+    if not unused:
+        why = dict.fromkeys(formulas, "no instance is left to check a formula on: give more values")
     formulas.update(dict.fromkeys(why))
     why.update((key, f"{why[key]}{_class_of(instances, axes, key)}") for key in why if key[0] == "" and is_field(key))
     points = [point for point in instances.points if _in_classes(point, axes)]
@@ -243,7 +251,7 @@ def _refuted(instances: Instances, axes: Sequence[Axis], key: Key, terms: Terms 
         return "it is not an exact integer in every instance"
     wrong = (point for point, value in zip(points, found, strict=True) if value_of(terms, point) != value)
     point = next(wrong, None)
-    return "" if point is None else f"not polynomial in this range: it does not give {instances.label(point)}"
+    return "" if point is None else f"not polynomial in this range: {instances.label(point)} differs from the best fit"
 
 
 def _class_of(instances: Instances, axes: Sequence[Axis], key: Key) -> str:
@@ -449,6 +457,7 @@ class _Grid:
         self.keys: list[Key] = []
         self._indices: list[Index] = []
         self._newton: dict[Key, dict[Index, Fraction]] = {}
+        self.gap = ""
 
     def point(self, index: Index) -> Point:
         """The node of an index."""
@@ -456,17 +465,25 @@ class _Grid:
 
     def grow(self) -> None:
         """Add indices, smaller ones first, while some number has coefficients at all that precede it."""
-        self.keys, self._indices, self._newton = self.instances.keys, [], {}
+        self.keys, self._indices, self._newton, self.gap = self.instances.keys, [], {}, ""
         ahead = product(*(range(len(axis.functions)) for axis in self.axes))
         active: dict[Index, set[Key]] = {}
         for index in sorted(ahead, key=lambda index: (sum(index), index)):
             before = [_lowered(index, place) for place, j in enumerate(index) if j]
             wanted = len(before) < 2 or bool(set.intersection(*(active.get(each, set()) for each in before)))
-            if wanted and len(self._indices) < _MOST_NODES and self.instances.works(self.point(index)):
-                self._indices.append(index)
-                self.instances.used.add(self.point(index))
-                self.instances.nodes.add(self.point(index))
-                active[index] = self._extend(index)
+            point = self.point(index)
+            if not wanted:
+                continue
+            if len(self._indices) == _MOST_NODES:
+                self.gap = f"more than {_MOST_NODES} instances are needed: vary less at once"
+                return
+            if not self.instances.works(point):
+                self.gap = f"the instance {self.instances.label(point)} is needed and fails: give other values"
+                continue
+            self._indices.append(index)
+            self.instances.used.add(point)
+            self.instances.nodes.add(point)
+            active[index] = self._extend(index)
 
     def _extend(self, index: Index) -> set[Key]:
         """The numbers that have a coefficient at this index, which is worked out for all."""

@@ -1,4 +1,4 @@
-"""The answers of `solve` in every format."""
+"""The answers of `solve` and `formula` in every format that they have."""
 
 from __future__ import annotations
 
@@ -312,8 +312,9 @@ def holds_for(found: Study) -> list[str]:
         if axis.variable.values is not None:
             span = f"{symbol} in {', '.join(map(str, values))}"
         if not axis.is_known:
-            tried = "the values given are too few or in no residue class polynomial"
-            tried = tried if axis.variable.values else "in no residue class modulo 1, 2, 4, 8, 16 or 32"
+            tried = "or the values given are too few"
+            if axis.variable.values is None:
+                tried = "too few values work" if len(values) < 7 else "in no residue class modulo 1, 2, 4, 8, 16 or 32"
             span = f"{span}: not polynomial, {tried}"
         texts.append(span)
     return texts

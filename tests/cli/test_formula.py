@@ -96,7 +96,7 @@ def test_no_formula_is_an_answer_with_its_reason(cli):
     result = cli("formula", f"{FAMILIES}:Rounded", "--vary", "width=9-18", *SMALL)
     assert result.code == 0
     assert "params   unknown: not polynomial in this range" in result.out
-    assert "no residue class" in result.out
+    assert "width in 9, 10, 11, 12, 13, 14, 15, 16, 17, 18: not polynomial" in result.out
 
 
 BAD = [

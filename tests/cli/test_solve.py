@@ -93,7 +93,7 @@ def test_bounds_and_rank(cli):
     found = document(cli(*command, "--max-params", "1K", "--min-field", "5", "--format", "json").out)["solutions"]
     assert [one["kernel"] for one in found] == [5]
     result = cli(*command, "--max-params", "100")
-    assert (result.code, "none" in result.out, "keeps the bounds" in result.out) == (0, True, True)
+    assert (result.code, "none" in result.out, "keeps the given limits" in result.out) == (0, True, True)
 
 
 @pytest.mark.parametrize("fmt", ["markdown", "html"])
@@ -112,6 +112,7 @@ def test_the_file_ending_decides(cli, tmp_path):
 BAD = [
     # id, arguments, words of the message
     ("unknown layer", ["linear", "--in", "4", "--out", "2"], ["'linear' is none of them", "conv-transpose"]),
+    ("no layer", ["--in", "4", "--out", "2"], ["needs a layer: conv, conv-transpose or pool"]),
     ("no sizes", ["conv"], ["needs --in and --out", "--in 32 --out 16"]),
     ("a size that is no number", ["conv", "--in", "big", "--out", "2"], ["'big' is no whole number", "32,16"]),
     ("size zero", ["conv", "--in", "0", "--out", "2"], ["not between 1 and"]),
@@ -147,7 +148,7 @@ def test_what_is_refused(cli, arguments, words):
         (["pool", "--in", "8", "--out", "8", "--kernel", "2", "--padding", "5"], "at most half the kernel"),
         (
             ["conv-transpose", "--in", "8", "--out", "8", "--kernel", "2", "--stride", "1", "--output-padding", "5"],
-            "smaller than the stride",
+            "below the stride",
         ),
     ],
     ids=["pool", "conv-transpose"],

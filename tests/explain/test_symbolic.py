@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import sympy
 
+from cnninspect.errors import LoadError
 from cnninspect.explain.symbolic import (
     COUNTS,
     Function,
@@ -227,3 +228,39 @@ def test_values_are_exact():
     terms = {(Function(2), Function(0, 1)): Fraction(1, 3)}
     assert value_of(terms, (3, 2)) == 12
     assert value_of(terms, (10**12, 70)) == Fraction(10**24 * 2**70, 3)
+
+
+def test_an_instance_that_is_needed_and_fails_is_the_reason():
+    # In each variable alone both values work; together they are refused.
+    def inspect(point):
+        if point == (2, 2):
+            raise LoadError("together they are too much. Try less.")
+        return {("", "macs"): point[0] * point[1]}, {("", "macs"): point[0] * point[1]}
+
+    variables = [Variable("a", "a", 1, (1, 2, 3, 4)), Variable("b", "b", 1, (1, 2, 3, 4))]
+    found = study(Instances(variables, inspect))
+    assert found.formulas["", "macs"] is None
+    assert found.why["", "macs"] == "the instance a=2, b=2 is needed and fails: give other values"
+    assert found.failed == {"a=2, b=2": "together they are too much"}
+
+
+def test_a_formula_that_nothing_is_left_to_check_is_none():
+    def inspect(point):
+        if point[0] > 1:
+            raise LoadError("only 1 works.")
+        return {("", "macs"): 5}, {("", "macs"): 5}
+
+    found = study(Instances([Variable("a", "a", 1)], inspect))
+    assert (found.checked_on, found.formulas["", "macs"]) == (0, None)
+    assert "no instance is left" in found.why["", "macs"]
+
+
+def test_a_product_that_vanishes_at_the_start_is_found_by_the_check():
+    """(a - 1)(b - 1) is 0 on both lines through the start: the sparse grid still holds the first product."""
+
+    def inspect(point):
+        value = (point[0] - 1) * (point[1] - 1) + 7
+        return {("", "macs"): value}, {("", "macs"): value}
+
+    found = study(Instances([Variable("a", "a", 1), Variable("b", "b", 1)], inspect))
+    assert found.formulas["", "macs"] is None or equal(expression(found, "macs"), "(a - 1)*(b - 1) + 7")
