@@ -146,6 +146,8 @@ def _held_against(
     if finding.verdict is Verdict.DIFFER:
         return finding._replace(against=contradiction(trace, call, reach.of_call, probe))
     seen = reach.reach(call, call.outputs[0])
+    if field.size is not None and len(field.size) != len(field.image or ()):
+        return Finding(Verdict.DIFFER, (), f"the input has {len(field.image or ())} axes")
     if finding.verdict is not Verdict.MATCH or not field.size:
         return finding
     if not seen.inputs and any(field.size):

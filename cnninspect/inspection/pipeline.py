@@ -23,7 +23,8 @@ from cnninspect.progress import Progress, silent
 from cnninspect.receptive.fields import Fields, intervals, name_of
 from cnninspect.receptive.rows import last_map, row_fields
 from cnninspect.report.document import Report
-from cnninspect.report.quantities import Quantity, worst
+from cnninspect.report.quantities import Quantity, Verdict, worst
+from cnninspect.report.reasons import Cause, Reason
 from cnninspect.report.rows import ReceptiveField
 from cnninspect.targets.grammar import parameter_dtype
 from cnninspect.targets.inputs import Choice, InputOptions
@@ -107,10 +108,20 @@ def _masks(target: Target, options: Options, run: Run, params: Quantity | Recept
 
 
 def _last_field(reach: Fields, fields: Sequence[ReceptiveField | None]) -> ReceptiveField:
-    """The field of the last map, which stands for the network."""
+    """The field of the last map, which stands for the network; its verdict covers that there is no later map."""
     last = last_map(reach)
-    found = None if last is None else fields[last.index]
-    return ReceptiveField() if last is None or found is None else replace(found, layer=name_of(last))
+    found = None if last.call is None else fields[last.call.index]
+    if last.call is None or found is None:
+        return ReceptiveField()
+    name = name_of(last.call)
+    if last.overwritten:
+        why = Reason(Cause.NOT_COVERED, f"what {name} puts out is written in place later, and no row shows the result")
+        return ReceptiveField(cause=name, why=(why,))
+    doubtful = [c for c in last.later if (f := fields[c.index]) is not None and f.verdict is not Verdict.MATCH]
+    if found.verdict is Verdict.MATCH and doubtful:
+        why = Reason(Cause.NOT_MEASURED, f"that {name_of(doubtful[0])} puts out no map could not be seen")
+        found = replace(found, verdict=Verdict.UNKNOWN, why=(*found.why, why))
+    return replace(found, layer=name)
 
 
 def _with_accounts(report: Report, findings: Findings, run: Run, reach: Fields, options: Options) -> Report:

@@ -50,7 +50,21 @@ def row_fields(fields: Fields) -> list[ReceptiveField | None]:
     return rows
 
 
-def last_map(fields: Fields) -> Call | None:
+@dataclass(frozen=True)
+class LastMap:
+    """The call whose row stands for the network, and what has to hold so that it may.
+
+    `call` is None if no output is a map. `later` are the calls after it that lead to the network's output and have
+    enough dimensions to be maps: their rows have to be right, too. `overwritten` is true if what the call put out is
+    written in place later, so that no row shows the field of the network's last map.
+    """
+
+    call: Call | None = None
+    later: tuple[Call, ...] = ()
+    overwritten: bool = False
+
+
+def last_map(fields: Fields) -> LastMap:
     """The last call whose output is still a feature map, among those that lead to the network's first output.
 
     In a feature map every input axis has a dimension of its own. An output whose field is unknown counts as a map if it
@@ -61,16 +75,30 @@ def last_map(fields: Fields) -> Call | None:
     for op in reversed(trace.ops):
         if any(ref.value in needed for ref in op.outputs):
             needed.update(ref.value for ref in op.inputs)
-    leading = (call for call in reversed(trace.calls) if call.outputs and call.outputs[0].value in needed)
-    return next((call for call in leading if _may_be_map(fields, call)), None)
+    later: list[Call] = []
+    for call in reversed(trace.calls):
+        if not call.outputs or call.outputs[0].value not in needed:
+            continue
+        ref = call.outputs[0]
+        final, own = fields.engine.of(ref), fields.reach(call, ref)
+        if _may_be_map(fields, final, ref):
+            if field_of(fields, final, ref) == field_of(fields, own, ref):
+                return LastMap(call, tuple(later))
+            root = next((c for c in trace.calls[:1] if c.outputs and c.outputs[0].value == ref.value), None)
+            return LastMap(call, overwritten=True) if root is None else LastMap(root, tuple(later))
+        if 0 < _axes_seen(fields, own) < len(ref.shape):
+            later.append(call)
+    return LastMap()
 
 
-def _may_be_map(fields: Fields, call: Call) -> bool:
-    reach = fields.reach(call, call.outputs[0])
-    if reach.is_known:
-        return _is_map(fields, reach)
-    axes = max((len(axes) for name, axes in fields.axes.items() if name in reach.inputs or not reach.inputs), default=0)
-    return 0 < axes < len(call.outputs[0].shape)
+def _axes_seen(fields: Fields, reach: Reach) -> int:
+    """The number of axes of the input that a tensor depends on."""
+    counts = (len(axes) for name, axes in fields.axes.items() if name in reach.inputs or not reach.inputs)
+    return max(counts, default=0)
+
+
+def _may_be_map(fields: Fields, reach: Reach, ref: TensorRef) -> bool:
+    return _is_map(fields, reach) if reach.is_known else 0 < _axes_seen(fields, reach) < len(ref.shape)
 
 
 def field_of(fields: Fields, reach: Reach, ref: TensorRef) -> ReceptiveField | None:

@@ -118,13 +118,15 @@ def _network(**layers: nn.Module) -> nn.Sequential:
 # --- one network written three ways: as a function of raw tensors, as a Module, as a Sequential ---------------------
 
 # Images [N, in_channels, size, size] give scores [N, classes]. With the same widths all three have the same numbers.
-# Source: coursework that introduces torch's three levels of abstraction.
 
 
 def functional(
     channel_1: int = 12, channel_2: int = 8, classes: int = 10, in_channels: int = 3, size: int = 32
 ) -> Callable[[Tensor], Tensor]:
-    """The network as a function; its weights are tensors that want a gradient and belong to no module."""
+    """The network as a function; its weights are tensors that want a gradient and belong to no module.
+
+    Source: coursework that introduces torch's three levels of abstraction.
+    """
     w1, b1 = _weight(channel_1, in_channels, 5, 5), _bias(channel_1)
     w2, b2 = _weight(channel_2, channel_1, 3, 3), _bias(channel_2)
     fc_w, fc_b = _weight(classes, channel_2 * size**2), _bias(classes)
@@ -138,7 +140,10 @@ def functional(
 
 
 class ThreeLayer(nn.Module):
-    """The network as a Module: its layers are attributes, its activations function calls."""
+    """The network as a Module: its layers are attributes, its activations function calls.
+
+    Source: coursework that introduces torch's three levels of abstraction.
+    """
 
     def __init__(
         self, channel_1: int = 12, channel_2: int = 8, classes: int = 10, in_channels: int = 3, size: int = 32
@@ -157,7 +162,10 @@ class ThreeLayer(nn.Module):
 def sequential(
     channel_1: int = 32, channel_2: int = 16, classes: int = 10, in_channels: int = 3, size: int = 32
 ) -> nn.Sequential:
-    """The network as a Sequential: everything is a module, flatten included."""
+    """The network as a Sequential: everything is a module, flatten included.
+
+    Source: coursework that introduces torch's three levels of abstraction.
+    """
     return nn.Sequential(
         OrderedDict(
             conv1=nn.Conv2d(in_channels, channel_1, 5, padding=2),

@@ -1,7 +1,4 @@
-"""Networks with and without residual additions, for CIFAR images and for MNIST digits.
-
-Sources: coursework after He et al. 2016, "Identity mappings in deep residual networks", and after Ciresan et al. 2011.
-"""
+"""Networks with and without residual additions, for CIFAR images and for MNIST digits."""
 
 from __future__ import annotations
 
@@ -21,6 +18,7 @@ class CifarResNet(nn.Module):
     A stem, three stages of `blocks` blocks with `widths` channels (the second and third halve the map in their first
     block), global average pooling and a linear layer. `bottleneck` chooses blocks of three convolutions over two;
     without `residual` the blocks have no shortcut. Layers: 6 * blocks + 2, or 9 * blocks + 2 with bottlenecks.
+    Source: coursework after He et al. 2016, "Identity mappings in deep residual networks".
     """
 
     def __init__(

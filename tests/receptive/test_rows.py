@@ -268,19 +268,19 @@ LAST = [
 
 @pytest.mark.parametrize(("model", "kind"), LAST)
 def test_the_last_map(model: Model, kind: str) -> None:
-    call = last_map(intervals(trace_of(model, IMAGE), KNOWLEDGE))
+    call = last_map(intervals(trace_of(model, IMAGE), KNOWLEDGE)).call
     assert call is not None
     assert call.kind == kind
 
 
 def test_a_map_of_two_images_is_a_map() -> None:
-    call = last_map(intervals(trace_of(lambda x, y: torch.cat([conv(x), conv(y)], 1), IMAGE, IMAGE), KNOWLEDGE))
+    call = last_map(intervals(trace_of(lambda x, y: torch.cat([conv(x), conv(y)], 1), IMAGE, IMAGE), KNOWLEDGE)).call
     assert call is not None
     assert call.kind == "torch.cat"
 
 
 def test_no_map_at_all() -> None:
-    assert last_map(intervals(trace_of(lambda x: x * 2, (3, 4)), KNOWLEDGE)) is None
+    assert last_map(intervals(trace_of(lambda x: x * 2, (3, 4)), KNOWLEDGE)).call is None
 
 
 def test_a_map_whose_field_is_not_known_is_not_passed_over_for_an_earlier_one():
@@ -298,3 +298,36 @@ def test_a_map_whose_field_is_not_known_is_not_passed_over_for_an_earlier_one():
     assert field.status is Status.UNKNOWN
     assert field.size is None
     assert not field.is_global
+
+
+def patched(x: Tensor) -> Tensor:
+    """The input, its rows from the third on replaced by those of a convolution."""
+    y = x.clone()
+    y[:, :2, 2:] = conv(x)[:, :, 2:]
+    return y
+
+
+def test_a_map_that_is_written_in_place_later_does_not_stand_for_the_network() -> None:
+    # The row of `clone` says 1, what the convolution brings sees 3x3; no row shows the field after the assignment.
+    flat = last_map(intervals(trace_of(lambda x: patched(x).flatten(1), IMAGE), KNOWLEDGE))
+    assert flat.overwritten
+
+
+class Patched(nn.Module):
+    """Returns a map that was written in place."""
+
+    def __init__(self, flat: bool = False) -> None:
+        super().__init__()
+        self.flat = flat
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = patched(x)
+        return y.flatten(1) if self.flat else y
+
+
+def test_the_total_is_that_of_the_output_after_it_was_written_in_place() -> None:
+    field = inspect_model(Patched(), IMAGE).totals["receptive_field"]
+    assert (field.size, field.layer) == ((3, 3), "Patched")
+    unknown = inspect_model(Patched(flat=True), IMAGE).totals["receptive_field"]
+    assert (unknown.size, unknown.status) == (None, Status.UNKNOWN)
+    assert "written in place later" in str(unknown.why[0])

@@ -59,7 +59,7 @@ class Sights:
 
 def _last(fields: Fields) -> Call | None:
     """The last map, under the name of the largest part of the network that ends in it."""
-    last = last_map(fields)
+    last = last_map(fields).call
     return None if last is None else outermost(fields.trace, last)
 
 
