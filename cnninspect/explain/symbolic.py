@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import combinations, islice, product
@@ -40,6 +40,7 @@ _DEGREE = 4
 _CHECKS = 2
 _HELD_OUT = 10
 _MOST_NODES = 400
+_MOST_DENSE = 64
 _MOST_SHUFFLED = 10_000
 
 
@@ -214,10 +215,38 @@ def _labels(numbers: Numbers) -> list[str]:
 
 
 def study(instances: Instances) -> Study:
-    """The formulas of all numbers of a network in its variables; the instance at the start must work."""
+    """The formulas of all numbers of a network in its variables; the instance at the start must work.
+
+    Where a formula is refuted, a full grid of one degree more is tried: a product may vanish all along the variables.
+    """
     start = tuple(variable.start for variable in instances.variables)
-    axes = tuple(_axis(instances, start, place) for place in range(len(start)))
-    grid = _Grid(instances, axes)
+    lines = [_Line(instances, start, place) for place in range(len(start))]
+    axes = tuple(map(_axis, lines))
+    found = _interpolated(instances, axes)
+    if _refuted_counts(found) and all(axis.is_known for axis in axes):
+        wider = tuple(map(_widened, axes, lines))
+        if prod(len(axis.functions) for axis in wider) <= _MOST_DENSE:
+            again = _interpolated(instances, wider, dense=True)
+            return again if _refuted_counts(again) < _refuted_counts(found) else found
+    return found
+
+
+def _refuted_counts(found: Study) -> int:
+    """How many numbers that are no fields have no formula."""
+    return sum(not is_field(key) for key in found.why)
+
+
+def _widened(axis: Axis, line: _Line) -> Axis:
+    """The axis with one more power, where values are there for it."""
+    size = len(axis.functions) + 1
+    xs = line.valid(axis.modulus, _DEGREE + 1 + _CHECKS)
+    if axis.functions != POWERS[: size - 1] or size > min(len(POWERS), len(xs) - 1):
+        return axis
+    return replace(axis, nodes=tuple(xs[:size]), functions=POWERS[:size])
+
+
+def _interpolated(instances: Instances, axes: tuple[Axis, ...], *, dense: bool = False) -> Study:
+    grid = _Grid(instances, axes, dense=dense)
     grid.grow()
     unused = _held_out(instances, axes)
     if grid.keys != instances.keys:
@@ -321,10 +350,9 @@ def _pool(instances: Instances, axes: Sequence[Axis], place: int) -> Iterator[in
 # --- one variable ---------------------------------------------------------------------------------------------------
 
 
-def _axis(instances: Instances, start: Point, place: int) -> Axis:
+def _axis(line: _Line) -> Axis:
     """The functions of one variable, all others at their start, in the largest class for which there are some."""
-    variable = instances.variables[place]
-    line = _Line(instances, start, place)
+    variable = line.variable
     for modulus in MODULI:
         xs = line.valid(modulus, _DEGREE + 1 + _CHECKS)
         if len(xs) <= _CHECKS + 1 and variable.values is None:
@@ -447,13 +475,13 @@ Index = tuple[int, ...]
 
 
 class _Grid:
-    """Interpolation on a sparse grid: only products are added all of whose factors some number needs.
+    """Interpolation on a sparse grid: unless `dense`, only products are added all of whose factors some number needs.
 
     Source: Chkifa, Cohen & Schwab 2014, "High-dimensional adaptive sparse polynomial interpolation", section 3.
     """
 
-    def __init__(self, instances: Instances, axes: Sequence[Axis]):
-        self.instances, self.axes = instances, axes
+    def __init__(self, instances: Instances, axes: Sequence[Axis], *, dense: bool):
+        self.instances, self.axes, self.dense = instances, axes, dense
         self.keys: list[Key] = []
         self._indices: list[Index] = []
         self._newton: dict[Key, dict[Index, Fraction]] = {}
@@ -470,7 +498,8 @@ class _Grid:
         active: dict[Index, set[Key]] = {}
         for index in sorted(ahead, key=lambda index: (sum(index), index)):
             before = [_lowered(index, place) for place, j in enumerate(index) if j]
-            wanted = len(before) < 2 or bool(set.intersection(*(active.get(each, set()) for each in before)))
+            wanted = self.dense or len(before) < 2
+            wanted = wanted or bool(set.intersection(*(active.get(each, set()) for each in before)))
             point = self.point(index)
             if not wanted:
                 continue

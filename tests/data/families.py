@@ -1,10 +1,10 @@
 """Factories of network families whose only arguments are integers, and one whose numbers are no polynomial."""
 
-from cnninspect.zoo.cifar import CifarResNet
 from torch import nn
 from torchvision.models import mobilenet_v2
 
 from cnninspect.zoo.encoder_decoder import UNetSmall
+from cnninspect.zoo.residual import CifarResNet
 
 
 def resnet(width: int = 8, blocks: int = 2):
