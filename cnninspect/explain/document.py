@@ -12,7 +12,7 @@ from cnninspect.explain.expression import PYTHON, Expression, Value, substituted
 from cnninspect.report.document import Document
 from cnninspect.report.json_form import SCHEMA_VERSION
 from cnninspect.report.json_rows import plain
-from cnninspect.report.quantities import Verdict
+from cnninspect.report.quantities import Status, Verdict
 from cnninspect.report.rows import RowId
 
 
@@ -61,6 +61,7 @@ class Derivation:
     words: str = ""
     parts: tuple[Formula, ...] = ()
     jump: Formula | None = None
+    status: Status = Status.EXACT
 
     def to_json(self) -> dict[str, Any]:
         """The contract's derivation."""
@@ -74,6 +75,7 @@ class Derivation:
             "value": plain(self.value),
             "measured": plain(self.measured),
             "verdict": self.verdict.value,
+            **({} if self.status is Status.EXACT else {"status": self.status.value}),
             "source": self.source,
             **({"words": self.words} if self.words else {}),
             **({"parts": {part.name: part.to_json() for part in self.parts}} if self.parts else {}),

@@ -109,7 +109,7 @@ def _of(
     words = words if fits else _why(quantity)
     return Derivation(
         name, _NAMES[name], quantity.value, formula, measured=quantity.measured, verdict=quantity.verdict,
-        words=words, **details,
+        status=quantity.status, words=words, **details,
     )  # fmt: skip
 
 
@@ -248,7 +248,7 @@ def _asides(row: Row, found: Recordings) -> Iterator[Aside]:
         yield Aside("padding 'same' adds as many zeros as it takes to keep the size")
     bias = found.params.get("bias")
     if bias is not None and found.held.get("bias") is None and row.params is not None and row.params.value:
-        yield Aside(f"it has no bias, which would be {bias:,} more parameters")
+        yield Aside(f"it has no bias, which would be {bias:,} more parameter{'' if bias == 1 else 's'}")
     if row.hyperparameters.get("ceil_mode"):
         yield Aside("ceil mode rounds up; a last window that would start in the right padding is left out")
 

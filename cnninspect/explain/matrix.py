@@ -13,7 +13,6 @@ from itertools import product
 from math import prod
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from cnninspect.explain.document import Explanation, LayerDerivation, Matrix, Place
@@ -115,11 +114,3 @@ def _flat(indices: Sequence[int], sizes: Sequence[int]) -> int:
     for index, size in zip(indices[1:], sizes, strict=True):
         place = place * size + index
     return place
-
-
-def dense(matrix: Matrix, weight: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The matrix with the numbers of a weight in it."""
-    found = np.zeros((matrix.rows, matrix.columns), dtype=weight.dtype)
-    for place, index in matrix.entries.items():
-        found[place] = weight[index]
-    return found

@@ -7,7 +7,7 @@ from fractions import Fraction
 from html import escape
 
 from cnninspect.explain.document import Explanation, Matrix
-from cnninspect.explain.expression import LATEX, Notation, Value, decimal, latex_name, written
+from cnninspect.explain.expression import LATEX, Expression, Notation, Operation, Value, decimal, latex_name, written
 from cnninspect.render.explanation import Block, Line, blocks_of, matrix_words
 from cnninspect.render.page import UNICODE, Screen
 from cnninspect.render.totals import title
@@ -45,9 +45,28 @@ def _aligned(line: Line) -> str:
     for each in (line, line.beside):
         if each is not None:
             names = " = ".join(map(_latex_name, each.names))
-            first, *others = (written(step, LATEX) for step in each.steps)
-            lines += [f"{names} &= {first}", *(f"&= {step}" for step in others)]
+            first, *others = _latex_steps(each)
+            lines += [f"{names} {first}", *others]
     return " \\\\\n".join(lines)
+
+
+_TERMS = 7
+"""Terms of a sum on one line."""
+
+
+def _latex_steps(line: Line) -> list[str]:
+    """The steps behind their equals signs; a long sum goes on below itself, and a lower bound has its own sign."""
+    steps = [_latex_step(step) for step in line.steps]
+    signs = ["="] * (len(steps) - 1) + [r"\geq" if line.is_bound else "="]
+    return [f"&{sign} {step}" for sign, step in zip(signs, steps, strict=True)]
+
+
+def _latex_step(step: Expression) -> str:
+    if not isinstance(step, Operation) or step.sign != "+" or len(step.operands) <= _TERMS:
+        return written(step, LATEX)
+    terms = [written(term, LATEX) for term in step.operands]
+    lines = [" + ".join(terms[start : start + _TERMS]) for start in range(0, len(terms), _TERMS)]
+    return " \\\\\n&\\quad + ".join(lines)
 
 
 def _latex_shape(names: str, numbers: str) -> str:
@@ -266,18 +285,20 @@ def _html_of_line(line: Line) -> str:
         return f"<p><math>{_mathml_name(line.names[0])}</math>: {escape(line.remark)}</p>\n"
     rows = "".join(_mathml_rows(each) for each in (line, line.beside) if each is not None)
     kind, text = _SIGNS.get(line.verdict, ("", ""))
-    said = "; ".join(part for part in (line.remark, line.measured) if part)
+    said = _remark(line)
     mark = f'<span class="{kind}">{text}</span> ' if kind else ""
     beside = f'<p class="quiet">{mark}{escape(said)}</p>\n' if mark or said else ""
     return f'<div class="equation"><math><mtable>{rows}</mtable></math></div>\n{beside}'
 
 
-_SIGNS = {Verdict.MATCH: ("match", "✓ measured"), Verdict.DIFFER: ("differ", "✗ measured otherwise")}
+_SIGNS = {Verdict.MATCH: ("match", "✓"), Verdict.DIFFER: ("differ", "✗")}
 
 
 def _mathml_rows(line: Line) -> str:
+    steps = [f"<mrow>{written(step, MATHML)}</mrow>" for step in line.steps]
+    signs = ["="] * (len(steps) - 1) + ["≥" if line.is_bound else "="]
     cells = ["<mo>=</mo>".join(map(_mathml_name, line.names)), *("" for _ in line.steps[1:])]
     return "".join(
-        f"<mtr><mtd>{name}</mtd><mtd><mo>=</mo><mrow>{written(step, MATHML)}</mrow></mtd></mtr>"
-        for name, step in zip(cells, line.steps, strict=True)
+        f"<mtr><mtd>{name}</mtd><mtd><mo>{sign}</mo>{step}</mtd></mtr>"
+        for name, sign, step in zip(cells, signs, steps, strict=True)
     )

@@ -26,7 +26,7 @@ from cnninspect.render.page import Marks, Screen, Tone
 from cnninspect.render.table import painted
 from cnninspect.render.totals import title
 from cnninspect.report.json_form import json_text
-from cnninspect.report.quantities import Verdict
+from cnninspect.report.quantities import Status, Verdict
 
 WIDTH = 100
 """Columns of a text that no terminal limits."""
@@ -37,7 +37,7 @@ class Line:
     """An equation: `names` stand left of it, the `steps` lead to the value; further equations stand in the same line.
 
     `remark` is said after it, `verdict` is that of the measurement, which `measured` names. Without steps, only the
-    remark is said.
+    remark is said. `is_bound` if the value is a lower bound.
     """
 
     names: tuple[str, ...]
@@ -46,6 +46,7 @@ class Line:
     verdict: Verdict = Verdict.NOT_RUN
     measured: str = ""
     beside: Line | None = None
+    is_bound: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,8 @@ def _is_elementwise(layer: LayerDerivation) -> bool:
     """Whether a layer has neither sizes nor counts to work out."""
     sizes = layer.of("output_shape")
     return (
-        all(each.formula is not None and _is_itself(each) for each in sizes)
+        bool(sizes)
+        and all(each.formula is not None and _is_itself(each) for each in sizes)
         and all(each.value == 0 for name in ("params", "macs") for each in layer.of(name))
         and all(each.formula is None or isinstance(each.formula.tree, Symbol) for each in layer.of("receptive_field"))
     )
@@ -203,7 +205,8 @@ def _counted(each: Derivation, level: Level) -> Line:
     steps = _steps(each)
     if len(each.parts) > _FEW:
         steps = (plus(*(Number(part.value) for part in each.parts)), steps[-1])
-    return Line((each.name,), steps, _remark(each, level), each.verdict, _measured(each, level))
+    bound = each.status is not Status.EXACT
+    return Line((each.name,), steps, _remark(each, level), each.verdict, _measured(each, level), is_bound=bound)
 
 
 def _roles(each: Derivation, level: Level) -> Iterator[Line]:
@@ -246,7 +249,8 @@ def _signs(tree: Expression) -> str:
 def _sum(each: Derivation) -> Line:
     """A total as the sum over the layers: it has no symbols."""
     steps = tuple(_cut(step) for step in _steps(each))
-    return Line((each.name,), steps, each.words, each.verdict, _measured(each, Level.SHORT))
+    bound = each.status is not Status.EXACT
+    return Line((each.name,), steps, each.words, each.verdict, _measured(each, Level.SHORT), is_bound=bound)
 
 
 _MOST_TERMS = 24
@@ -295,7 +299,7 @@ def _text_of(block: Block, width: int, screen: Screen) -> Iterator[str]:
     for each in _wrapped("source", block.sources, width, room):
         yield painted(each, Tone.QUIET, screen)
     if block.matrix is not None:
-        yield from _text_of_matrix(block.matrix, width)
+        yield from _text_of_matrix(block.matrix, width, room)
 
 
 def matrix_words(matrix: Matrix) -> str:
@@ -313,13 +317,13 @@ def matrix_name(matrix: Matrix) -> str:
     return "C^T" if matrix.is_transposed else "C"
 
 
-def _text_of_matrix(matrix: Matrix, width: int) -> Iterator[str]:
+def _text_of_matrix(matrix: Matrix, width: int, room: int) -> Iterator[str]:
     """The matrix with a point for each 0; it is as wide as it is, on a terminal too."""
-    yield from _wrapped("matrix", matrix_words(matrix), width, 6)
+    yield from _wrapped("matrix", matrix_words(matrix), width, max(room, 6))
     if matrix.entries:
         cells = [[cell or "." for cell in row] for row in matrix.cells()]
-        room = max(len(cell) for row in cells for cell in row)
-        yield from (("  " + " ".join(f"{cell:>{room}}" for cell in row)) for row in cells)
+        widest = max(len(cell) for row in cells for cell in row)
+        yield from (("  " + " ".join(f"{cell:>{widest}}" for cell in row)) for row in cells)
 
 
 _WIDEST_LABEL = 24
@@ -344,6 +348,8 @@ def _text_of_line(line: Line, width: int, room: int, marks: Marks) -> Iterator[s
         return
     sign = {Verdict.MATCH: marks.match, Verdict.DIFFER: marks.differ}.get(line.verdict, "")
     pieces = [piece for step in line.steps for piece in _pieces(text_of(step), width - room - 7)]
+    if line.is_bound:
+        pieces[-1] = f"{marks.lower} {pieces[-1].removeprefix('= ')}"
     if line.beside is not None:
         pieces[-1] += ","
         pieces.append(f"jump {' = '.join((line.beside.names[0], *map(text_of, line.beside.steps)))}")
@@ -351,16 +357,20 @@ def _text_of_line(line: Line, width: int, room: int, marks: Marks) -> Iterator[s
     yield from _laid_out(f"  {name:<{room}}", pieces, tail, width)
 
 
+_SIGNS = "=≥>"
+"""What a step begins with."""
+
+
 def _laid_out(label: str, pieces: Sequence[str], tail: str, width: int) -> Iterator[str]:
     """Label and pieces on as few lines as they take; a piece after the first begins with an equals sign."""
     current, is_empty = label, True
     indent = " " * len(label)
     for piece in pieces:
-        joined = f" {piece}" if not is_empty or piece.startswith("=") else f"   {piece}"
+        joined = f" {piece}" if not is_empty or piece[0] in _SIGNS else f"   {piece}"
         if not is_empty and len(current) + len(joined) > width:
             yield current
             current = indent
-            joined = f" {piece}" if piece.startswith("=") else f"   {piece}"
+            joined = f" {piece}" if piece[0] in _SIGNS else f"   {piece}"
         current, is_empty = current + joined, False
     if tail and len(current) + len(tail) + 2 <= width:
         yield f"{current}  {tail}"

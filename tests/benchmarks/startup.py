@@ -53,6 +53,11 @@ PAIRS = [
         ["-c", FORWARD.format(imports=TORCHVISION, build="torchvision.models.vit_b_16()")],
     ),
     (
+        "explain resnet50 layer3.2.conv2 / summary resnet50",
+        ["-m", "cnninspect", "explain", "resnet50", "layer3.2.conv2", "-q"],
+        ["-m", "cnninspect", "summary", "resnet50", "-q"],
+    ),
+    (
         "summary custom-alexnet / imports and one meta forward",
         ["-m", "cnninspect", "summary", "custom-alexnet", "-q"],
         ["-c", FORWARD.format(imports=ZOO, build="CustomAlexNet()")],

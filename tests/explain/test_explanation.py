@@ -17,8 +17,11 @@ from cnninspect.errors import UsageError
 from cnninspect.explain.document import Derivation, Explanation, LayerDerivation, Level
 from cnninspect.explain.explanation import explained
 from cnninspect.inspection.pipeline import inspect_model
+from cnninspect.ops.catalogue import _known_base
+from cnninspect.ops.registry import MODULES, Formula
+from cnninspect.render import render
 from cnninspect.report.document import Report
-from cnninspect.report.quantities import Quantity
+from cnninspect.report.quantities import Quantity, Status
 from cnninspect.report.rows import Row
 
 ROUNDING = {"floor": math.floor, "ceil": math.ceil, "max": max, "min": min}
@@ -244,6 +247,53 @@ def test_an_unknown_number_says_why() -> None:
     assert "aten._fft_r2c" in found.words
 
 
+class LowRank(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.rank = 2
+        self.down = nn.Parameter(__import__("torch").zeros(2, 6))
+
+    def forward(self, x: Any) -> Any:
+        return x @ self.down.T
+
+
+class Spectrum(nn.Module):
+    """A transform whose multiply-accumulates nobody knows, and a convolution whose are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 1, bias=False)
+
+    def forward(self, x: Any) -> Any:
+        return self.conv(x) + __import__("torch").fft.rfft2(x).abs().sum()
+
+
+def test_a_sum_with_an_unknown_part_is_a_bound_and_says_so() -> None:
+    document, _ = explain(Spectrum(), input_shape=(1, 3, 8, 8))
+    total = one(document.totals, quantity="macs")
+    assert (total.value, total.formula, total.status) == (4 * 8 * 8 * 3, None, Status.LOWER_BOUND)
+    assert "aten._fft_r2c" in total.words
+    assert "MACs    ≥ 768\n" in render(document)
+
+
+def test_a_plug_ins_formula_explains_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """out = in; params = rank * features, twice; MACs the same for each row."""
+    name = f"{LowRank.__module__}.{LowRank.__qualname__}"
+    formula = Formula(
+        name="low rank", source="nobody 2026", modules=(name,), hyperparameters=("rank",), roles=("down",),
+        output=lambda use: ((*use.input[:-1], use["rank"]),),
+        params=lambda use: {"down": use["rank"] * use.input[-1]},
+        macs=lambda use: use.input[0] * use.input[-1] * use["rank"],
+    )  # fmt: skip
+    monkeypatch.setitem(MODULES, name, formula)
+    _known_base.cache_clear()
+    document, _ = explain(LowRank(), input_shape=(5, 6))
+    _known_base.cache_clear()
+    (found,) = document.layers
+    assert [one(found.of(each)).to_json()["symbolic"] for each in ("params", "macs")] == ["rank*F", "N*F*rank"]
+    assert one(found.of("macs")).source == "nobody 2026"
+
+
 def test_a_layer_may_be_named_and_a_container_stands_for_all_in_it() -> None:
     document, _ = explain("resnet18", "layer1.0")
     labels = [each.row.label for each in document.layers]
@@ -257,15 +307,6 @@ def test_a_layer_may_be_named_and_a_container_stands_for_all_in_it() -> None:
 def test_a_layer_that_is_not_there_names_the_nearest() -> None:
     with pytest.raises(UsageError, match=r"no layer is called 'layer1.0.conv9'. Nearest: layer1.0.conv1"):
         explain("resnet18", "layer1.0.conv9")
-
-
-class LowRank(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.down = nn.Parameter(__import__("torch").zeros(2, 6))
-
-    def forward(self, x: Any) -> Any:
-        return x @ self.down.T
 
 
 def test_a_call_without_a_layer_derives_from_its_function() -> None:

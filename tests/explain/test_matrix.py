@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from cnninspect.explain.document import Matrix
-from cnninspect.explain.matrix import dense, matrix_of, with_matrices
+from cnninspect.explain.matrix import matrix_of, with_matrices
 from tests.explain.test_explanation import explain
 
 
@@ -18,6 +19,14 @@ def matrix(module: nn.Module, *shape: int) -> Matrix:
     found = matrix_of(report.rows[-1])
     assert found is not None
     return found
+
+
+def dense(found: Matrix, weight: Any) -> Any:
+    """The matrix with the numbers of a weight in it."""
+    whole = np.zeros((found.rows, found.columns), dtype=weight.dtype)
+    for place, index in found.entries.items():
+        whole[place] = weight[index]
+    return whole
 
 
 def test_a_3x3_kernel_on_a_4x4_map_is_4x16() -> None:
