@@ -95,7 +95,7 @@ def test_beyond_budgets(limits, finding):
 
 @pytest.mark.parametrize(
     ("limits", "words"),
-    [({"max_parms": 1}, "Nearest: max_params"), ({"max_params": "many"}, "--max-params: 'many' is no size")],
+    [({"max_parms": 1}, "Nearest: max_params"), ({"max_params": "many"}, "--max-params: 'many' is not a size")],
     ids=["unknown budget", "no size"],
 )
 def test_a_budget_that_cannot_be_understood_is_an_error_of_usage(limits, words):
@@ -133,7 +133,7 @@ def test_a_baseline_that_is_not_there_says_how_to_write_it(folder):
 
 def test_a_damaged_baseline_is_an_error_of_usage(folder):
     (folder / "net.json").write_text("{}")
-    with pytest.raises(UsageError, match="is no report of cnninspect"):
+    with pytest.raises(UsageError, match="is not a report of cnninspect"):
         tiny().assert_matches_baseline("net.json")
 
 

@@ -1,4 +1,4 @@
-"""What `compare` decides: one kind of expectation per file. Here: formulas against measurements, and the exit code."""
+"""The checks of `compare`, one kind of expectation per file. Here: formulas against measurements; the exit code."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def check_formulas(report: Report) -> Comparison:
 
 
 def with_checks(report: Report, checks: Iterable[Check]) -> Comparison:
-    """The report with these checks, and with their worst verdict."""
+    """The report with these checks and their overall verdict."""
     checks = tuple(checks)
     return Comparison.of(report, checks=checks, verdict=_overall(checks))
 
 
 def _overall(checks: Iterable[Check]) -> Verdict:
-    """The worst verdict; a counter that does not cover a number decides nothing where another one does."""
+    """The worst verdict; `not_counted` is ignored for a number that another counter covers."""
     found: dict[tuple[str, RowId | None, str], set[Verdict]] = {}
     for check in checks:
         number = (check.name, check.row, check.source)
@@ -33,7 +33,7 @@ def _overall(checks: Iterable[Check]) -> Verdict:
 
 
 def exit_code(report: Report, *, strict: bool = False) -> int:
-    """0; 1 if a check failed; under `strict` also 1 if a row's numbers disagree and 4 if a number is incomplete."""
+    """1 if a check failed, else 0; with `strict` also 1 if the report's verdict is `differ`, 4 if it is incomplete."""
     if any(check.verdict is Verdict.DIFFER for check in report.checks or ()):
         return DISAGREEMENT
     if strict and report.verdict is Verdict.DIFFER:
@@ -42,7 +42,7 @@ def exit_code(report: Report, *, strict: bool = False) -> int:
 
 
 def is_incomplete(report: Report) -> bool:
-    """Whether a number of the report is a bound or unknown, an op is not counted, or a check could not be decided."""
+    """Whether a number is a bound or unknown, an op is not counted, or a check is unknown."""
     undecided = any(check.verdict is Verdict.UNKNOWN for check in report.checks or ())
     numbers = [number for row in report.rows for number in row.quantities.values()]
     return undecided or bool(report.uncounted) or any(_lacks(number) for number in (*report.totals.values(), *numbers))

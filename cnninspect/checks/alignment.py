@@ -1,7 +1,7 @@
-"""Which row of one network is which row of another.
+"""Finds the corresponding rows of two networks.
 
-Siblings are aligned with siblings, from the root down, so that the work stays small. A module keeps its counterpart by
-path and kind; what lies between such pairs is aligned by edit distance, where likeness is what counts.
+Siblings are aligned with siblings, from the root down. Modules with the same name and kind are paired first; the rows
+between such pairs are aligned by edit distance, with the similarity scores of `tree.py`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from cnninspect.report.rows import Row
 
 @dataclass(frozen=True)
 class Pair:
-    """A row that is expected and the one that is found in its place; None where a network has no such row.
+    """An expected row and the corresponding found row; None where a network has no such row.
 
-    Of a block that only one network has there is one pair for the whole block.
+    A block that only one network has is one pair.
     """
 
     expected: Node | None
@@ -28,17 +28,17 @@ class Pair:
 
     @property
     def is_renamed(self) -> bool:
-        """Whether the row has another name among its siblings; a position that moved up or down is none."""
+        """Whether the two rows have different names, apart from positions in a sequence."""
         if self.expected is None or self.found is None or self.expected.row.functional or self.found.row.functional:
             return False
         return self.expected.pattern != self.found.pattern
 
 
 def align(expected: Sequence[Row], found: Sequence[Row], *, through_blocks: bool = False) -> list[Pair]:
-    """Every row of both networks once, alone or beside its counterpart, in the order in which they run.
+    """Pairs that hold every row of both networks once, in execution order.
 
-    With `through_blocks`, layers have counterparts wherever they are nested: what has none is looked for among the
-    leaves of the blocks that have none at the same place.
+    With `through_blocks`, nesting is ignored for unmatched blocks: where unmatched blocks of both networks are
+    neighbours, their leaves are aligned with each other.
     """
     numbering: Numbering = {}
     pairs = _aligned(forest(expected, numbering), forest(found, numbering))
@@ -46,7 +46,7 @@ def align(expected: Sequence[Row], found: Sequence[Row], *, through_blocks: bool
 
 
 def _regrouped(pairs: Iterable[Pair]) -> Iterator[Pair]:
-    """The pairs, with leaves in place of blocks where blocks of both networks are alone side by side."""
+    """The pairs; adjacent unmatched blocks of both networks are replaced by the alignment of their leaves."""
     for is_alone, run in groupby(pairs, lambda pair: pair.expected is None or pair.found is None):
         together = list(run)
         old = [leaf for pair in together if pair.expected is not None for leaf in _unpacked(pair.expected)]
@@ -55,7 +55,7 @@ def _regrouped(pairs: Iterable[Pair]) -> Iterator[Pair]:
 
 
 def _unpacked(node: Node) -> Iterator[Node]:
-    """The leaves of a block, each with its whole path for a name."""
+    """The leaves of a block, with their full paths as names."""
     for leaf in node.leaves():
         yield leaf if leaf.row.functional else replace(leaf, name=leaf.row.path)
 
@@ -83,7 +83,7 @@ def _siblings(old: list[Node], new: list[Node]) -> Siblings:
 
 
 def _anchors(old: list[Node], new: list[Node]) -> list[tuple[int, int]]:
-    """The positions of modules with the same name and kind, as many as keep their order."""
+    """Index pairs of modules with the same name and kind: the longest selection that is in order in both networks."""
     places = {_key(node): place for place, node in enumerate(new) if node.has_own_name}
     named = [(index, _key(node)) for index, node in enumerate(old) if node.has_own_name]
     return _increasing([(index, places[key]) for index, key in named if key in places])
@@ -112,12 +112,12 @@ def _increasing(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _between(old: list[Node], new: list[Node]) -> Siblings:
-    """The alignment of what has no anchor: first what is the same from both ends, then the rest."""
+    """The alignment of rows between two anchors: equal rows at both ends, then the rest by score."""
     head = 0
-    while head < min(len(old), len(new)) and old[head].look == new[head].look:
+    while head < min(len(old), len(new)) and old[head].signature == new[head].signature:
         head += 1
     tail = 0
-    while tail < min(len(old), len(new)) - head and old[-1 - tail].look == new[-1 - tail].look:
+    while tail < min(len(old), len(new)) - head and old[-1 - tail].signature == new[-1 - tail].signature:
         tail += 1
     yield from zip(old[:head], new[:head], strict=True)
     yield from _edits(old[head : len(old) - tail], new[head : len(new) - tail])
@@ -147,7 +147,7 @@ def _edits(old: list[Node], new: list[Node]) -> Siblings:
 
 
 def _best_sums(old: list[Node], new: list[Node], scores: Scores) -> list[array[int]]:
-    """The greatest sum of scores for every two rests of the lists."""
+    """Dynamic programming table: [i][j] is the greatest sum of scores for old[i:] and new[j:]."""
     below = [0] * (len(new) + 1)
     best = [array("q", below)]
     for one in reversed(old):

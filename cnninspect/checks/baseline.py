@@ -1,7 +1,7 @@
-"""Baselines: a report reduced to what is the same wherever and whenever it is written, and what differs from one.
+"""Baselines: reports without everything that depends on machine, version or time; and the comparison with one.
 
-Left out are the device, versions, paths of the machine, notes, what counters found and verdicts; of the rows those that
-are no layers. A row states its level in the tree, not the position of its parent, so that a layer more is a line more.
+A baseline leaves out the device, versions, file paths, notes, counter results, verdicts, and rows of views and
+indexing. A row holds its level in the tree, not the index of its parent, so that a new layer adds one line to a diff.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ _KEPT_OF_ROW = ("path", "call", "kind", "leaf", "functional", "hyperparameters",
 
 
 def check_baseline(report: Report, baseline: Report, tolerance: Tolerance | None = None) -> tuple[Check, ...]:
-    """One check for everything that the baseline says; what is beyond the tolerance fails, be it more or less."""
+    """One check for every number of the baseline; a difference beyond the tolerance fails in either direction."""
     comparer = Comparer("baseline", tolerance or Tolerance())
     return tuple(comparer.checks(baseline, report, align(baseline.rows, report.rows)))
 
 
 def read_baseline(file: str | Path) -> Report:
-    """The report that a baseline file, or any saved report, holds; raises UsageError."""
+    """The report in a baseline file or saved report; raises UsageError if there is none."""
     if not Path(file).exists():
         raise UsageError(f"there is no baseline {file}. The same command with --update-baseline writes it.")
     return read_report(file)
 
 
 def save_baseline(report: Report, file: str | Path) -> None:
-    """Write the report's baseline, whole or not at all; raises OutputError."""
+    """Writes the report's baseline in one step, so that the file is never incomplete; raises OutputError."""
     write_whole(Path(file), baseline_text(report))
 
 
@@ -72,7 +72,7 @@ def _rows(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def _numbers(numbers: Mapping[str, Number]) -> dict[str, Any]:
-    """The numbers without their two sides, and without receptive fields that nobody asked for."""
+    """The numbers without analytic and measured values, and without receptive fields that were not computed."""
     found = {}
     for name, number in numbers.items():
         if isinstance(number, Quantity):
@@ -84,16 +84,16 @@ def _numbers(numbers: Mapping[str, Number]) -> dict[str, Any]:
 
 
 def read_report(file: str | Path) -> Report:
-    """The report that a file holds; UsageError if it cannot be read, or is none that this version understands."""
+    """The report in a file; UsageError if the file cannot be read or holds no report of a supported schema version."""
     data = _read_json(Path(file))
     if not isinstance(data, Mapping) or "schema_version" not in data:
-        raise UsageError(f"{file} is no report of cnninspect: it has no schema_version. {_HOW}")
+        raise UsageError(f"{file} is not a report of cnninspect: it has no schema_version. {_HOW}")
     version = data["schema_version"]
     if version not in READ_VERSIONS:
         read = " and ".join(map(str, READ_VERSIONS))
         raise UsageError(f"{file} has schema_version {version!r}, this cnninspect reads {read}. {_HOW}")
     if "varied" in data or ("targets" in data and "rows" not in data):
-        raise UsageError(f"{file} is a report on several targets, and one is needed. {_HOW}")
+        raise UsageError(f"{file} is a report on several targets; a report on one target is needed. {_HOW}")
     try:
         return _validated(Report.from_dict(_completed(data)))
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -118,11 +118,11 @@ def _read_json(path: Path) -> Any:
 
 
 def _no_number(word: str) -> Any:
-    raise ValueError(f"{word} is no number")
+    raise ValueError(f"{word} is not a number in JSON")
 
 
 def _completed(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The document with what a baseline leaves out: parents, and what is different on every machine."""
+    """The document with default values for the fields that a baseline leaves out, and with parents from levels."""
     defaults = {"command": "baseline", "tool": {}, "uncounted": [], "notes": [], "verdict": "not_run"}
     rows = [{name: _number(value) for name, value in row.items()} for row in data["rows"]]
     totals = {name: _number(value) for name, value in data["totals"].items()}
@@ -137,7 +137,7 @@ def _number(value: Any) -> Any:
 
 
 def _with_parents(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows that state their level in the tree with the position of the row above them."""
+    """The rows with `parent`, the index of the row above, in place of `level`."""
     above: list[int] = []
     found = []
     for index, row in enumerate(rows):
@@ -169,7 +169,7 @@ def _validated(report: Report) -> Report:
 
 def _require(holds: bool, what: str) -> None:
     if not holds:
-        raise ValueError(f"{what} cannot be what cnninspect wrote")
+        raise ValueError(f"{what}: the value has a type that cnninspect does not write")
 
 
 def _is_input(item: Mapping[str, Any]) -> bool:
@@ -177,7 +177,7 @@ def _is_input(item: Mapping[str, Any]) -> bool:
 
 
 def _is_row(row: Row, position: int) -> bool:
-    """Whether a row names what it is about, stands below one before it, and has numbers of the right kind."""
+    """Whether the types of a row's fields are right, and its parent is an earlier row."""
     named = isinstance(row.path, str) and isinstance(row.kind, str) and _is_size(row.call) and _is_size(row.depth)
     placed = row.parent is None or (_is_size(row.parent) and row.parent < position)
     shaped = all(map(_is_shape, row.input_shapes))
@@ -209,7 +209,7 @@ def _is_shape(value: Any) -> bool:
 
 
 def _is_extent(value: Any) -> bool:
-    """A size of a field, the two ends of its range, or a fraction as text."""
+    """Whether it is a size, a (min, max) range, or a fraction as text."""
     ends = value if isinstance(value, tuple) and len(value) == 2 else (value,)
     return all(isinstance(end, (int, float, str)) and not isinstance(end, bool) for end in ends)
 

@@ -1,4 +1,4 @@
-"""Budgets: the most or the least that a network may have of something, as a whole or in one layer."""
+"""Budgets: upper and lower limits for a total of the network, or for the share of one layer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Limit = int | Fraction
 
 @dataclass(frozen=True)
 class Kind:
-    """What a budget limits: the name of a total or `layer_share`, how its limit is read, and whether it is the most."""
+    """A kind of budget: the total (or `layer_share`) that it limits, the parser of the limit, and its direction."""
 
     about: str
     parse: Callable[[str], Limit]
@@ -33,18 +33,18 @@ KINDS = {
     "max_rf": Kind("receptive_field", parse_count),
     "max_layer_share": Kind("layer_share", parse_percent),
 }
-"""Every budget by its name in the configuration; on the command line with dashes."""
+"""Name of a budget -> its kind; the command line writes names with dashes."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """One limit. That of a share is a fraction of 1."""
+    """One limit; for a share, a fraction of 1."""
 
     kind: Kind
     limit: Limit
 
     def judge(self, known: Sequence[tuple[Limit, Status]]) -> Verdict:
-        """The verdict on a number of which this is known; a bound decides only on its own side of the limit."""
+        """The verdict on a number, given its known values; unknown if they disagree or a bound does not decide."""
         verdicts = {self._judge(value, status) for value, status in known}
         return verdicts.pop() if len(verdicts) == 1 else Verdict.UNKNOWN
 
@@ -57,7 +57,7 @@ class Budget:
 
 
 def parse_budget(name: str, text: str) -> Budget:
-    """The budget that a setting such as `max_params = 5M` describes; raises UsageError."""
+    """The budget for a setting such as `max_params = 5M`; raises UsageError."""
     if name not in KINDS:
         near = nearest(name, KINDS)
         hint = f"Nearest: {', '.join(near)}." if near else f"Budgets: {', '.join(KINDS)}."
@@ -69,7 +69,7 @@ def parse_budget(name: str, text: str) -> Budget:
 
 
 def check_budgets(report: Report, budgets: Sequence[Budget]) -> tuple[Check, ...]:
-    """One check per budget; for the share of a layer one for each layer that is or may be over it."""
+    """One check per budget; for `max_layer_share`, one per layer that exceeds or may exceed it."""
     return tuple(check for budget in budgets for check in _checks(report, budget))
 
 
@@ -89,7 +89,7 @@ def _checks(report: Report, budget: Budget) -> Iterator[Check]:
 
 
 def _known(quantity: Quantity) -> list[tuple[Limit, Status]]:
-    """The value; where formula and measurements differ, all of them: a budget must hold for each."""
+    """The value; if formula and measurements differ, all of their values, because a budget must hold for each."""
     if quantity.value is None or _holds_elsewhere(quantity):
         return []
     values = [quantity.value]
@@ -101,7 +101,7 @@ def _known(quantity: Quantity) -> list[tuple[Limit, Status]]:
 
 
 def _holds_elsewhere(quantity: Quantity) -> bool:
-    """Whether the only measurement has a reason to be another one where the network will run."""
+    """Whether the number was only measured, and is known to be different on another device."""
     return quantity.verdict is Verdict.NOT_RUN and bool(quantity.reasons)
 
 
@@ -114,7 +114,7 @@ def _about(quantity: Quantity) -> str | None:
 
 
 def _field(budget: Budget, field: ReceptiveField) -> tuple[Verdict, Any, str | None]:
-    """The worst axis decides; a global field is larger than any limit."""
+    """The verdict, size and hint for a receptive field. The worst axis decides; a global field exceeds any limit."""
     if not field.was_computed:
         return Verdict.UNKNOWN, None, "receptive fields were not computed"
     if field.is_global:
@@ -127,7 +127,7 @@ def _field(budget: Budget, field: ReceptiveField) -> tuple[Verdict, Any, str | N
 
 
 def _shares(report: Report, budget: Budget) -> Iterator[Check]:
-    """A check for each layer that is not surely within the budget; if there is none, for the one with most MACs."""
+    """One check per layer that is not certainly within the budget; if all are, one for the layer with most MACs."""
     total = report.total("macs")
     rows = [row for row in report.rows if row.leaf and row.macs is not None]
     judged = [(row, budget.judge(_share(row.macs, total))) for row in rows if row.macs is not None]
@@ -139,7 +139,7 @@ def _shares(report: Report, budget: Budget) -> Iterator[Check]:
 
 
 def _share(part: Quantity, total: Quantity) -> list[tuple[Limit, Status]]:
-    """The part of all MACs; an upper bound where the total is a lower one, since the rest can only be more."""
+    """The share of all MACs; an upper bound if the total is a lower bound."""
     if part.value == 0 and part.status is Status.EXACT:
         return [(Fraction(0), Status.EXACT)]
     if part.value is None or not total.value or part.status is not Status.EXACT:
@@ -148,7 +148,7 @@ def _share(part: Quantity, total: Quantity) -> list[tuple[Limit, Status]]:
 
 
 def _share_status(total: Quantity) -> Status:
-    """How sure the share of an exact part is."""
+    """The status of the share of an exact count in this total."""
     return {Status.EXACT: Status.EXACT, Status.LOWER_BOUND: Status.UPPER_BOUND}.get(total.status, Status.UNKNOWN)
 
 
@@ -157,14 +157,14 @@ def _count(row: Row) -> int:
 
 
 def _percent(part: Quantity | None, total: Quantity) -> float | None:
-    """The share in percent; None where the layer's own MACs are not known."""
+    """The share in percent; None if the layer's MACs are not known exactly."""
     if part is None or part.value is None or part.status is not Status.EXACT or not total.value:
         return None
     return round(100 * float(Fraction(part.value, total.value)), 4)
 
 
 def _about_share(part: Quantity | None, total: Quantity) -> str | None:
-    """Why the share cannot be decided on, if it cannot."""
+    """The reason why the share is unknown or a bound; None if it is exact."""
     if part is None or part.status is not Status.EXACT:
         return "its MACs are not known"
     return "at most, since the total is a lower bound" if total.status is Status.LOWER_BOUND else _about(total)

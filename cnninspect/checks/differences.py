@@ -1,9 +1,10 @@
-"""What is not the same in two reports: each difference once, in the row or total where it stands.
+"""The differences between two reports, each reported once, in the row or total where it first appears.
 
-Leaf rows are compared in kind, output shape, params and MACs; neurons where they say more than the shape. Containers
-are what they contain. A receptive field grows from row to row, so that only the first one that differs, before any
-other difference, is one. A hyper-parameter is the reason of a number that changed, and a difference of its own where
-none did. Totals that follow from others are left out: FLOPs, bytes of the same parameters, sums of bytes.
+Leaf rows are compared by kind, output shape, params and MACs; neurons only if the shapes are equal. Containers are not
+compared, because their leaves are. A receptive field depends on all earlier rows, so only the first that differs,
+before any other difference, is reported. A changed hyper-parameter is the reason of a changed number; if no number
+changed, it is a difference itself. Totals that follow from others are left out: FLOPs, bytes of the same parameters,
+sums of bytes.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from cnninspect.report.rows import RUN_NAMES, Check, ReceptiveField, Row
 
 @dataclass(frozen=True)
 class Comparer:
-    """How reports are compared: `source` names the side of what is expected.
+    """Compares reports; `source` is the origin of the expected values: "baseline" or "other".
 
-    With `by_numbers`, names, kinds and hyper-parameters are no differences, and a row that only one network has is one
-    only if it has parameters, MACs or neurons.
+    With `by_numbers`, differences of names, kinds and hyper-parameters are ignored, and a row that only one network has
+    is reported only if it has parameters, MACs or neurons.
     """
 
     source: str
@@ -34,7 +35,7 @@ class Comparer:
     by_numbers: bool = False
 
     def checks(self, expected: Report, found: Report, pairs: Sequence[Pair]) -> Iterator[Check]:
-        """One check for all that was compared: how the networks ran, the rows in order, the totals."""
+        """The checks of the run settings, of the rows in order, and of the totals."""
         runs = list(self.runs(expected, found))
         yield from runs
         for _, of_pair in self.rows(pairs, runs):
@@ -42,14 +43,14 @@ class Comparer:
         yield from self.totals(expected, found)
 
     def runs(self, expected: Report, found: Report) -> Iterator[Check]:
-        """The checks of what the networks ran on."""
+        """The checks of the run settings: inputs, dtype and mode."""
         for name in RUN_NAMES:
             one, other = (_inputs(side) if name == "input" else side.run.get(name) for side in (expected, found))
             check = self._total(Compared(name, one, other, Verdict.MATCH if one == other else Verdict.DIFFER))
             yield replace(check, hint=None if one == other else self._how_to_run(name, one))
 
     def _how_to_run(self, name: str, wanted: Any) -> str | None:
-        """With which options the baseline was written."""
+        """The options with which the baseline was written, as a hint."""
         if self.source != "baseline" or wanted is None:
             return None
         if name == "training":
@@ -59,7 +60,7 @@ class Comparer:
         return f"the baseline was written with {options or 'no input'}"
 
     def rows(self, pairs: Sequence[Pair], before: Sequence[Check]) -> Iterator[tuple[Pair, list[Check]]]:
-        """The checks of each row and its counterpart, or of a block that has none; `before` was checked earlier."""
+        """The checks of each pair of rows; `before` are the checks of the run settings."""
         settled = _any_differs(before)
         for pair in pairs:
             of_pair = list(self._pair(pair, settled=settled))
@@ -75,7 +76,7 @@ class Comparer:
         one, other = pair.expected, pair.found
         if pair.is_renamed and not self.by_numbers:
             yield self._row(other.row, Compared("renamed", one.row.path, other.row.path, Verdict.DIFFER))
-        if one.is_whole or other.is_whole:
+        if one.is_leaf or other.is_leaf:
             yield from self._leaf(one.row, other.row, settled=settled)
 
     def _alone(self, node: Node, name: str) -> Check:
@@ -147,7 +148,7 @@ def _differs(result: Compared | None) -> bool:
 
 
 def _follows(name: str, results: dict[str, Compared]) -> bool:
-    """Whether a total changed only because `params` did: their bytes, or as many more trainable ones."""
+    """Whether a total changed only because `params` changed: their bytes, or the same number of trainable ones."""
     params = results.get("params")
     if params is None or not _differs(params):
         return False
@@ -159,7 +160,7 @@ def _follows(name: str, results: dict[str, Compared]) -> bool:
 
 
 def _inputs(report: Report) -> str:
-    """The inputs as `--input` takes them; of the run's own dtype without it."""
+    """The inputs in the syntax of `--input`; the dtype is left out if it is that of the run."""
     usual = report.run.get("dtype")
     return " ".join(_input(item, usual) for item in report.run.get("inputs", ()))
 
@@ -176,7 +177,7 @@ def _has_numbers(row: Row) -> bool:
 
 
 def _size(node: Node) -> dict[str, Any]:
-    """What a block brings or takes away: its leaf rows, and the parameters and MACs of all of them."""
+    """The size of an added or removed block: its number of leaf rows, and their parameters and MACs."""
     counts = {"params": node.row.params, "macs": node.row.macs}
     exact = {
         name: count.value if count is not None and count.status is Status.EXACT else None
@@ -186,7 +187,7 @@ def _size(node: Node) -> dict[str, Any]:
 
 
 def reason(expected: Row, found: Row) -> str | None:
-    """`out_channels 64 -> 96`, `MaxPool2d -> AvgPool2d`, `its bias is gone`, `input 1x64x8x8 -> 1x96x8x8`, or None."""
+    """The reason of a difference, or None: `out_channels 64 -> 96`, `Conv2d -> Linear`, `the bias was removed`."""
     if expected.kind != found.kind:
         return f"{expected.kind} -> {found.kind}"
     changed = changed_settings(expected, found)
@@ -198,37 +199,37 @@ def reason(expected: Row, found: Row) -> str | None:
 
 
 def changed_settings(expected: Row, found: Row) -> Mapping[str, tuple[Any, Any]]:
-    """The hyper-parameters that differ, by name; one that was written per axis is the same as one for all axes."""
+    """Name -> (expected, found) of the hyper-parameters that differ; `3` and `(3, 3)` are the same."""
     first, second = settings(expected), settings(found)
     both = [name for name in second if name in first]
     return {name: (first[name], second[name]) for name in both if not same_setting(first[name], second[name])}
 
 
 def _about_sharing(expected: Row, found: Row) -> str | None:
-    """A layer that is the same but for all of its parameters has them from another, where they are counted."""
+    """The reason if one of two equal layers has no parameters of its own: these are shared and counted elsewhere."""
     counts = [row.params.value if row.params is not None else None for row in (expected, found)]
     if None in counts or not any(counts) or all(counts):
         return None
-    return "its parameters are its own now" if counts[1] else "its parameters are counted elsewhere: they are shared"
+    return "its parameters are not shared any more" if counts[1] else "its parameters are shared and counted elsewhere"
 
 
 def _about_bias(expected: Row, found: Row) -> str | None:
-    """Parameters that come or go by exactly one per output channel are a bias."""
+    """The reason if the number of parameters changed by one per output channel: a bias was added or removed."""
     if expected.params is None or found.params is None:
         return None
     channels = settings(found).get("out_channels", settings(found).get("out_features"))
     change = (found.params.value or 0) - (expected.params.value or 0)
-    words = {-channels: "its bias is gone", channels: "it has a bias now"} if channels else {}
+    words = {-channels: "the bias was removed", channels: "a bias was added"} if channels else {}
     return words.get(change)
 
 
 def _shapes(row: Row) -> str:
-    """The shapes that go in, each once: the two sides of an addition are usually the same."""
+    """The input shapes without duplicates, since the operands of an addition usually have the same shape."""
     return ", ".join("x".join(map(str, shape)) or "scalar" for shape in dict.fromkeys(row.input_shapes)) or "none"
 
 
 def _text(value: Any) -> str:
-    """A hyper-parameter, once if it is the same for all axes."""
+    """A hyper-parameter as text; one value if it is the same for all axes."""
     if not isinstance(value, tuple):
         return str(value)
     return str(value[0]) if len(set(value)) == 1 else "x".join(map(str, value))

@@ -1,4 +1,4 @@
-"""Two networks side by side: which layer stands for which, what each costs, and whether the numbers are the same."""
+"""Comparison of two networks: aligned layers with their numbers, and one check per number."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from cnninspect.report.rows import Check, Row
 
 
 def compare_models(report: Report, other: Report, tolerance: Tolerance | None = None) -> Comparison:
-    """The report with a check for every number that `other` has too, and both networks' layers side by side.
+    """The report with a check for every number that both networks have, and with the aligned layers of both.
 
-    What `other` has is what is expected. Names and kinds are no numbers: a network may be written in another way.
+    The numbers of `other` are the expected ones. Names and kinds are not compared, because the code may be different.
     """
     comparer = Comparer("other", tolerance or Tolerance(), by_numbers=True)
     runs = list(comparer.runs(other, report))
@@ -39,19 +39,19 @@ def compare_models(report: Report, other: Report, tolerance: Tolerance | None = 
 
 
 def _wrong(report: Report, where: str) -> Iterator[Check]:
-    """The formulas that a measurement contradicts: numbers that are not known to be the same as any other."""
+    """The failed formula checks of one network: its numbers cannot be trusted in a comparison."""
     for check in formula_checks(report):
         if check.verdict is Verdict.DIFFER:
             yield replace(check, hint="; ".join(filter(None, (where, check.hint))) or None)
 
 
 def _is_shown(pair: Pair) -> bool:
-    """Leaves beside leaves, and blocks that only one network has."""
-    return pair.found is None or pair.expected is None or pair.found.is_whole or pair.expected.is_whole
+    """Whether the pair consists of leaves, or of a block that only one network has."""
+    return pair.found is None or pair.expected is None or pair.found.is_leaf or pair.expected.is_leaf
 
 
 def _aligned(pair: Pair, checks: Sequence[Check]) -> AlignedRows:
-    """The rows of both networks with their numbers, this network first, and what differs."""
+    """The pair as a part of the document: rows, numbers (this network first) and names of the differences."""
     here, there = (None if node is None else node.row for node in (pair.found, pair.expected))
     return AlignedRows(
         target=None if here is None else here.id,
@@ -71,7 +71,7 @@ def _shape(row: Row | None) -> Any:
 
 
 def _count(row: Row | None, name: str) -> Quantity | None:
-    """The count with its status, without its two sides; None where it is not known."""
+    """The count with its status, without analytic and measured values; None if it is unknown."""
     count: Quantity | None = None if row is None else getattr(row, name)
     is_known = count is not None and count.value is not None and count.status is not Status.UNKNOWN
     return Quantity(count.value, count.unit, count.status) if count is not None and is_known else None

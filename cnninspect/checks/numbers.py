@@ -1,7 +1,6 @@
-"""Whether two numbers of two reports are the same, as far as both are known, and how far apart they may be.
+"""Comparison of two numbers of two reports, and the tolerance.
 
-A tolerance is a share, `1%`, which may hold for everything, or a number of one kind of thing, `macs=1%,params=500`: 500
-parameters are no 500 bytes.
+A tolerance is a percentage, `1%`, for all numbers or one; or an absolute number for one, `macs=1%,params=500`.
 """
 
 from __future__ import annotations
@@ -17,21 +16,21 @@ from cnninspect.report.quantities import Quantity, Status, Verdict, parse_count,
 from cnninspect.report.rows import ReceptiveField
 
 NAMES = ("params", "trainable_params", "params_bytes", "buffers", "macs", "neurons", "activation_bytes")
-"""What can have a tolerance. Shapes and receptive fields are equal or they are not."""
+"""The numbers that can have a tolerance. Shapes and receptive fields must be equal."""
 
 _COVERED = {"trainable_params": "params", "params_bytes": "params"}
 
 
 @dataclass(frozen=True)
 class Margin:
-    """A distance, as a fraction of what is expected or as a number of things; `text` is how the user wrote it."""
+    """An allowed difference, as a fraction of the expected value or absolute; `text` is the user's text."""
 
     text: str = "0"
     relative: Fraction = Fraction(0)
     absolute: int = 0
 
     def admits(self, expected: int, found: int) -> bool:
-        """Whether `found` is near enough."""
+        """Whether the difference is at most the margin."""
         distance = abs(found - expected)
         return distance <= self.absolute or distance <= self.relative * abs(expected)
 
@@ -41,7 +40,7 @@ EXACT = Margin()
 
 @dataclass(frozen=True)
 class Tolerance:
-    """A margin for every number: its own or the one for all others. That of `params` holds for their bytes too."""
+    """Margins by the name of the number, and one for all others. The margin of `params` also holds for their bytes."""
 
     others: Margin = EXACT
     named: Mapping[str, Margin] = field(default_factory=dict)
@@ -52,7 +51,7 @@ class Tolerance:
 
 
 def parse_tolerance(text: str) -> Tolerance:
-    """The tolerance that a comma-separated list of margins and `name=margin` describes; raises UsageError."""
+    """The tolerance for a text such as `1%` or `macs=1%,params=500`; raises UsageError."""
     margins: dict[str, Margin] = {}
     for item in filter(None, (item.strip() for item in text.split(","))):
         name, is_named, margin = (part.strip() for part in item.rpartition("="))
@@ -76,7 +75,7 @@ def _margin(name: str, text: str) -> Margin:
     except ValueError as error:
         raise UsageError(f"--tolerance: {error}. {_EXAMPLES}") from None
     if not name and margin.text != EXACT.text:
-        raise UsageError(f"--tolerance: {text} of what? A number of things needs a name: params={text}. {_EXAMPLES}")
+        raise UsageError(f"--tolerance: the number {text} needs a name, such as params={text}. {_EXAMPLES}")
     return margin
 
 
@@ -91,7 +90,7 @@ def _unknown(name: str) -> str:
 
 @dataclass(frozen=True)
 class Compared:
-    """Two values under the name of what is compared, how sure each is, the verdict, and why none was reached."""
+    """The result of comparing two values of the number `name`; `why` says why the verdict is `not_run`."""
 
     name: str
     expected: Any
@@ -103,9 +102,9 @@ class Compared:
 
 
 def compare_quantities(name: str, expected: Quantity, found: Quantity, margin: Margin) -> Compared:
-    """`match` and `differ` only where that is certain: two bounds, equal or not, may belong to any two numbers.
+    """The comparison of two counts: `match` or `differ` only where that is certain, so two bounds are `unknown`.
 
-    Neurons of a schema 1 file count something else: they are `not_run`, with the reason.
+    Neurons of a schema 1 file were counted in another way: they are `not_run`, with the reason.
     """
     if SCHEMA_1_NEURONS in (expected, found):
         return Compared(name, expected.value, found.value, Verdict.NOT_RUN, why=str(SCHEMA_1_NEURONS.why[0]))
@@ -114,7 +113,7 @@ def compare_quantities(name: str, expected: Quantity, found: Quantity, margin: M
 
 
 def compare_fields(expected: ReceptiveField, found: ReceptiveField) -> Compared | None:
-    """Sizes, and where they are equal jumps and paddings; None if one of the two was not asked for."""
+    """The comparison of two fields: of sizes, then jumps, then paddings; None if one of them was not computed."""
     if not (expected.was_computed and found.was_computed):
         return None
     if not expected.status is found.status is Status.EXACT:
@@ -150,5 +149,5 @@ def _verdict(expected: Known, found: Known, margin: Margin) -> Verdict:
 
 
 def _excludes(status: Status, bound: int, exact: int) -> bool:
-    """Whether an exact number lies beyond a bound."""
+    """Whether an exact number contradicts a bound."""
     return (status is Status.LOWER_BOUND and exact < bound) or (status is Status.UPPER_BOUND and exact > bound)

@@ -1,4 +1,4 @@
-"""The rows of a report as a tree of layers, and how alike two nodes of two such trees are."""
+"""The rows of a report as a tree of layers, and the similarity of nodes of two trees."""
 
 from __future__ import annotations
 
@@ -15,66 +15,66 @@ from cnninspect.report.json_rows import frozen, plain
 from cnninspect.report.rows import Row
 
 Numbering = dict[Hashable, int]
-"""Numbers for things that are equal, shared by the trees that are to be compared."""
+"""Value -> number, the same for equal values; shared by the trees that are compared."""
 
 
 @dataclass(eq=False)
 class Node:
-    """A row and what is below it.
+    """A row and its children.
 
-    `name` is the row's path from its caller on; for a functional call, which has no name of its own, its kind. Nodes
-    have the same `content` if kind, hyper-parameters and contents below are the same, and the same `look` if they also
-    agree in numbers and name, positions in a sequence aside.
+    `name` is the row's path relative to its caller; for a functional call, its kind. Nodes have the same `content` if
+    kind, hyper-parameters and contents of children are equal, and the same `signature` if their numbers and names,
+    apart from positions in a sequence, are equal, too.
     """
 
     row: Row
     name: str
     children: list[Node] = field(default_factory=list)
     content: int = -1
-    look: int = -1
+    signature: int = -1
 
     @property
-    def is_whole(self) -> bool:
-        """Whether nothing is shown below it: a leaf, or a container that a saved report shows folded."""
+    def is_leaf(self) -> bool:
+        """Whether it has no children: a leaf row, or a container whose rows a saved report leaves out."""
         return not self.children
 
     @cached_property
     def pattern(self) -> str:
-        """The name with every position in a sequence left open: `blocks.#.conv`."""
+        """The name with positions in a sequence replaced: `blocks.#.conv`."""
         return ".".join("#" if part.isdigit() else part for part in self.name.split("."))
 
     @property
     def key(self) -> tuple[str, int]:
-        """What sets it apart from its siblings: its name and the number of the use."""
+        """The identity among its siblings: name and number of the use."""
         return self.name, self.row.call
 
     @property
     def has_own_name(self) -> bool:
-        """Whether somebody gave it its name: it is neither a function nor known by a position alone."""
+        """Whether it is a module whose name contains no position in a sequence."""
         return not self.row.functional and self.pattern == self.name
 
     @cached_property
     def parts(self) -> Counter[int]:
-        """How often which content stands below, leaves alone."""
-        if self.is_whole:
+        """Content -> number of leaves with that content below the node."""
+        if self.is_leaf:
             return Counter((self.content,))
         return sum((child.parts for child in self.children), Counter())
 
     def leaves(self) -> Iterator[Node]:
-        """The nodes below it, or itself, that have nothing below them."""
-        if self.is_whole:
+        """The leaves below it; itself if it has no children."""
+        if self.is_leaf:
             yield self
         for child in self.children:
             yield from child.leaves()
 
 
 def is_layer(row: Row) -> bool:
-    """Whether the row is part of a comparison: views and indexing, which any rewriting changes, are not."""
+    """Whether the row is compared: views and indexing are not, since they change with every refactoring."""
     return row.layer_like or not row.functional
 
 
 def forest(rows: Sequence[Row], numbering: Numbering) -> list[Node]:
-    """The trees of these rows, usually one; `numbering` is filled on the way."""
+    """The trees of these rows, usually one. Adds to `numbering`."""
     nodes: list[Node | None] = []
     roots: list[Node] = []
     for row in rows:
@@ -86,12 +86,12 @@ def forest(rows: Sequence[Row], numbering: Numbering) -> list[Node]:
     for node in reversed(nodes):
         if node is not None:
             node.content = numbering.setdefault(_content(node), len(numbering))
-            node.look = numbering.setdefault((node.content, node.pattern, _numbers(node.row)), len(numbering))
+            node.signature = numbering.setdefault((node.content, node.pattern, _numbers(node.row)), len(numbering))
     return roots
 
 
 def settings(row: Row) -> Mapping[str, Any]:
-    """The hyper-parameters in the form in which a saved report has the same as a fresh one."""
+    """The hyper-parameters in the form that they have after writing to JSON and reading back."""
     return {name: frozen(plain(value)) for name, value in row.hyperparameters.items()}
 
 
@@ -114,24 +114,26 @@ SAME_CONTENT = SAME_NAME = SAME_KIND = ALL_SETTINGS = ALL_NUMBERS = 4
 SAME_FAMILY = 3
 SAME_POSITION = 1
 _SCALE = 2**20
-"""Beats any number of rows, so that keys decide only between alignments that are equally good without them."""
+"""Larger than any number of rows, so that equal keys only decide between alignments of equal score."""
 
 
 class Scores:
-    """How much rows look like each of `others`. Networks are full of rows that look the same: they are judged once."""
+    """Similarity of a row to each of `others`. Scores are cached by signature, since many rows are alike."""
 
     def __init__(self, others: Sequence[Node]):
         self._others = others
         self._places = {node.key: place for place, node in enumerate(others)}
-        self._looks = {node.look: node for node in others}
+        self._by_signature = {node.signature: node for node in others}
         self._known: dict[int, list[int]] = {}
 
     def of(self, one: Node) -> list[int]:
-        """For each of the others how much it is like the counterpart of `one`, 0 if it cannot be."""
-        if one.look not in self._known:
-            by_look = {look: _scaled(score(one, other, placed=False)) for look, other in self._looks.items()}
-            self._known[one.look] = [by_look[other.look] for other in self._others]
-        found = list(self._known[one.look])
+        """The score of `one` with each of the others; 0 if they cannot be counterparts."""
+        if one.signature not in self._known:
+            scores = {
+                signature: _scaled(score(one, other, placed=False)) for signature, other in self._by_signature.items()
+            }
+            self._known[one.signature] = [scores[other.signature] for other in self._others]
+        found = list(self._known[one.signature])
         place = self._places.get(one.key)
         if place is not None:
             placed = _scaled(score(one, self._others[place], placed=True))
@@ -141,7 +143,7 @@ class Scores:
 
 @cache
 def family_of(kind: str) -> str:
-    """The formula of a kind, which a module shares with its functional form; the kind itself if there is none."""
+    """The name of the formula of a kind, the same for a module and its functional form; the kind if there is none."""
     catalogue.load()
     if kind in MODULES:
         return MODULES[kind].name
@@ -149,11 +151,11 @@ def family_of(kind: str) -> str:
 
 
 def score(one: Node, other: Node, *, placed: bool) -> float:
-    """Up to 20 for rows that agree in name, kind, content and numbers, 0 for rows that are no counterparts.
+    """The similarity of two rows: 20 if name, kind, content and numbers agree, 0 if they cannot be counterparts.
 
-    `placed` says whether both have the same key. A leaf is never the counterpart of a container. A position in a
-    sequence says less than a name, and nothing where contents are the same: a layer that was inserted moves all that
-    follow.
+    `placed` says whether both have the same key. A leaf is never the counterpart of a container. An equal position in a
+    sequence counts less than an equal name, and nothing if contents are equal, because an inserted layer shifts all
+    later positions.
     """
     kin = _kinship(one, other)
     named = placed and one.has_own_name and other.has_own_name
@@ -179,7 +181,7 @@ def _kinship(one: Node, other: Node) -> int:
 
 
 def _same_settings(one: Node, other: Node) -> float:
-    """The part of the hyper-parameters that both have and that agree; a function states fewer than its module."""
+    """The fraction of equal hyper-parameters among those that both have; a function has fewer than its module."""
     first, second = settings(one.row), settings(other.row)
     shared = first.keys() & second.keys()
     if not shared:
@@ -188,7 +190,7 @@ def _same_settings(one: Node, other: Node) -> float:
 
 
 def _same_parts(one: Node, other: Node) -> float:
-    """The part of the layers below that both contain."""
+    """The fraction of leaves that both contain (Dice coefficient)."""
     shared = (one.parts & other.parts).total()
     return 2 * shared / ((one.parts.total() + other.parts.total()) or 1)
 

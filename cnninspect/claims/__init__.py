@@ -1,1 +1,1 @@
-"""Claims: what a paper, a report or a hand calculation says about a network, held against what it is."""
+"""Claims: numbers from a paper, a report or a hand calculation, compared with the network."""

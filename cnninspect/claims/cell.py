@@ -1,4 +1,4 @@
-"""A claimed cell: how it is read, and whether the number that it is about admits it."""
+"""A cell of a claims file: its parsed value, and its comparison with the number in the report."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Extent = int | tuple[int, ...]
 
 
 class Claimed(Protocol):
-    """What a cell claims."""
+    """The parsed value of a cell."""
 
     @property
     def value(self) -> Any:
-        """The claim as a check shows it."""
+        """The value as `expected` of a check."""
 
     def admits(self, found: Any) -> bool:
-        """Whether this is what was found."""
+        """Whether the claim is right if the report's value is `found`."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Count:
 
     @property
     def value(self) -> int | float:
-        """The number; a rounded one as it was written out."""
+        """The number; a rounded one such as 5.4K in full: 5400."""
         return self.number.plain
 
     def admits(self, found: Any) -> bool:
@@ -54,7 +54,7 @@ class Shapes:
     value: tuple[Shape, ...]
 
     def admits(self, found: Any) -> bool:
-        """Whether every shape is the one claimed, or is that behind one more dimension, the batch."""
+        """Whether every shape is the claimed one, with or without the batch dimension."""
         if not isinstance(found, tuple) or len(found) != len(self.value):
             return False
         return all(claimed in (shape, shape[1:]) for claimed, shape in zip(self.value, found, strict=True))
@@ -81,7 +81,7 @@ class Kind:
     value: str
 
     def admits(self, found: Any) -> bool:
-        """Whether it is called that; `nn.` in front does not count."""
+        """Whether the kind has this name; a prefix `nn.` was removed when the claim was read."""
         return bool(self.value == found)
 
 
@@ -94,7 +94,7 @@ def _shapes(text: str) -> Shapes:
 
 
 def _shape(text: str) -> Shape:
-    """`16x32x32`, `(16, 32, 32)` or a single size; every size may be arithmetic."""
+    """The shape of `16x32x32`, `(16, 32, 32)` or a single size; every size may be an arithmetic expression."""
     return tuple(_whole(part) for part in _sizes(text))
 
 
@@ -118,7 +118,7 @@ def _extent(text: str) -> Extent:
 def _whole(text: str) -> int:
     value = evaluate(text).value
     if value.denominator != 1 or value < 0:
-        raise NotArithmetic(f"{text.strip()} is no size")
+        raise NotArithmetic(f"{text.strip()} is not a size")
     return int(value)
 
 
@@ -135,7 +135,7 @@ COLUMNS: dict[str, Callable[[str], Claimed]] = {
     "neurons": _count,
     "receptive_field": _field,
 }
-"""What a row can claim, in the order in which it is checked."""
+"""Column -> parser of its cells, in the order of the checks."""
 
 
 Found = Quantity | ReceptiveField | str | None
@@ -153,30 +153,30 @@ class Cell:
 
     @classmethod
     def of(cls, row: Row | None, column: str, claimed: Claimed, report: Report) -> Cell:
-        """The cell about a column of a row, or of the totals."""
+        """The cell in a column of a row, or of the totals if `row` is None."""
         return cls(row, column, claimed, number_of(report, row, column))
 
     @property
     def label(self) -> str:
-        """How messages name what the cell is about."""
+        """The name of the row in messages, or `total`."""
         return TOTAL if self.row is None else self.row.label
 
     @property
     def found(self) -> Any:
-        """What there is: a count, shapes, the size of a field per axis or `global`, a kind; None if it is unknown."""
+        """The report's value: a count, shapes, a field size per axis or `global`, or a kind; None if it is unknown."""
         return value_of(self.number)
 
     @property
     def found_status(self) -> Status:
-        """How sure that is."""
+        """The status of the report's value."""
         if isinstance(self.number, Quantity):
             return self.number.known_status
         return self.number.status if isinstance(self.number, ReceptiveField) else Status.EXACT
 
     def judge(self) -> Judgement:
-        """The verdict, and why nothing better can be said where it is `unknown`.
+        """The verdict, and its reason if it is `unknown`.
 
-        A claim is wrong only where the number is certain to be another one, and right only where it is exact.
+        `match` needs an exact value in the report; `differ` needs a value or bound that contradicts the claim.
         """
         if self.found is None:
             return Verdict.UNKNOWN, "the report has no such number" if self.number is None else "it is not known"
@@ -188,7 +188,7 @@ class Cell:
 
 
 def number_of(report: Report, row: Row | None, column: str) -> Found:
-    """The number in a column of a row, or of the totals; FLOPs also where a saved report leaves them to the MACs."""
+    """The number in a column of a row or of the totals; FLOPs are computed from MACs where a saved report has none."""
     number: Found = report.totals.get(column) if row is None else getattr(row, column)
     if number is None and column == "flops":
         macs = number_of(report, row, "macs")
@@ -197,7 +197,7 @@ def number_of(report: Report, row: Row | None, column: str) -> Found:
 
 
 def value_of(number: Found) -> Any:
-    """The value of a number of the report, in the form in which claims are compared with it; None if it is unknown."""
+    """The value of a number as claims are compared with it; None if it is unknown."""
     if isinstance(number, ReceptiveField):
         return GLOBAL if number.is_global else None if number.status is Status.UNKNOWN else number.size
     return number.known_value if isinstance(number, Quantity) else number
@@ -212,7 +212,7 @@ def _against(claimed: Claimed, number: Quantity) -> Judgement:
 
 
 def _against_field(claimed: Claimed, field: ReceptiveField) -> Judgement:
-    """A field that a gate makes global may be claimed as the local one or as global."""
+    """The verdict on a claimed field; if the strict field is global, both the local size and `global` are right."""
     right = claimed.admits(value_of(field)) or (field.cause is not None and claimed.admits(GLOBAL))
     if field.status is not Status.EXACT:
         return Verdict.UNKNOWN, _bound(field.status)
@@ -231,7 +231,7 @@ def _bound(status: Status) -> str:
 
 
 def _against_bound(claimed: Claimed, number: Quantity) -> Judgement:
-    """A claim beyond a bound is wrong; any other may be right."""
+    """The verdict if only a bound is known: `differ` if the claim is outside the bound, else `unknown`."""
     if isinstance(claimed, Count) and isinstance(number.value, int):
         distance = claimed.number.value - number.value
         if number.status is Status.LOWER_BOUND and distance < -claimed.number.slack:

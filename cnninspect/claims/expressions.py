@@ -1,4 +1,4 @@
-"""Arithmetic as people write it: `3*11^2*64 + 64`, `1,024`, `5.4K`. It is parsed here and never executed as Python."""
+"""A parser for arithmetic such as `3*11^2*64 + 64`, `1,024` or `5.4K`; the text is never executed as Python."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SPELLINGS = {"**": "^", "×": "*", "·": "*"}
 
 def _power(base: Fraction, exponent: Fraction) -> Fraction:
     if exponent.denominator != 1 or not 0 <= exponent <= _LARGEST_EXPONENT:
-        raise NotArithmetic(f"an exponent is a whole number from 0 to {_LARGEST_EXPONENT}")
+        raise NotArithmetic(f"an exponent must be a whole number from 0 to {_LARGEST_EXPONENT}")
     return base ** int(exponent)
 
 
@@ -39,7 +39,7 @@ _LARGEST_EXPONENT = 100
 
 
 class NotArithmetic(ValueError):
-    """The text is no arithmetic; the message says what is wrong with it."""
+    """The text is not an arithmetic expression; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -54,24 +54,24 @@ class Number:
     slack: Fraction = Fraction(0)
 
     def admits(self, exact: Fraction | int) -> bool:
-        """Whether an exact number is what was written, or rounds to it."""
+        """Whether an exact number equals the written one or rounds to it."""
         return abs(exact - self.value) <= self.slack
 
     @property
     def is_rounded(self) -> bool:
-        """Whether the number stands for more than its own value."""
+        """Whether the written number is rounded."""
         return self.slack > 0
 
     @property
     def plain(self) -> int | float:
-        """The value as a number of Python."""
+        """The value as an int if it is whole, else a float."""
         return int(self.value) if self.value.denominator == 1 else float(self.value)
 
 
 def evaluate(text: str) -> Number:
-    """The number that `text` works out to: `+ - * / //`, powers as `^` or `**`, parentheses, sizes such as 5.4K.
+    """The value of an expression with `+ - * / //`, powers as `^` or `**`, parentheses, and sizes such as 5.4K.
 
-    Raises NotArithmetic for anything else, and for results beyond any network's.
+    Raises NotArithmetic for any other text and for numbers above 10**30.
     """
     if len(text) > _LONGEST:
         raise NotArithmetic(f"it is longer than {_LONGEST} characters")
@@ -119,7 +119,7 @@ class _Parser:
         self._depth = 0
 
     def expression(self, binding: int) -> Number:
-        """What stands here, up to an operator that binds less than `binding`."""
+        """Parses operators of at least the precedence `binding`, and returns the value."""
         self._depth += 1
         if self._depth > _DEEPEST:
             raise NotArithmetic("it is nested too deeply")
@@ -133,7 +133,7 @@ class _Parser:
         return left
 
     def expect_end(self) -> None:
-        """NotArithmetic unless all was read."""
+        """Raises NotArithmetic if tokens are left."""
         if self._position < len(self._tokens):
             raise NotArithmetic(f"an operator is missing before {self._described()}")
 
@@ -160,7 +160,7 @@ class _Parser:
 
 
 def _applied(sign: str, left: Number, right: Number) -> Number:
-    """The result of one operator; numbers that are worked with count as exact."""
+    """The result of one operator, which is never rounded, even if an operand is."""
     try:
         value = _OPERATORS[sign][1](left.value, right.value)
     except ZeroDivisionError:

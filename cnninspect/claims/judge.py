@@ -1,4 +1,4 @@
-"""Hold a report against claims: find the row that each is about, and make one check for each cell."""
+"""Compares a report with claims: finds the row of each claim, and makes one check per cell."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cnninspect.report.rows import Check, Row, RowId
 
 
 def check_claims(report: Report, claims: Sequence[Claim]) -> tuple[Check, ...]:
-    """One check for every cell of the claims, and a failed one for a claim about a layer that is not there."""
+    """One check for every cell of the claims; one failed check for a claim about a layer that does not exist."""
     plugins.load()
     placed = [part for claim in claims for part in _placed(claim, report)]
     evidence = Evidence(report, [part for part in placed if isinstance(part, Cell)])
@@ -47,9 +47,9 @@ def _check(cell: Cell, evidence: Evidence) -> Check:
 
 
 def locate(claimed: RowId, report: Report) -> Row | Check:
-    """The row that the claim names, or the failed check that says what there is instead.
+    """The row that the claim names, or a failed check with the nearest names.
 
-    A kind chooses among the functions that a module calls; a module is found by its path, whatever its kind.
+    A kind selects among the functions that a module calls; a module is found by its path, whatever its kind.
     """
     here = [row for row in report.rows if row.path == claimed.path]
     uses = [row for row in here if row.kind == claimed.kind] or ([row for row in here if not row.functional])
@@ -62,7 +62,7 @@ def locate(claimed: RowId, report: Report) -> Row | Check:
 def _missing(claimed: RowId, report: Report, here: list[Row]) -> Check:
     if here:
         near = nearest(claimed.kind, dict.fromkeys(row.kind for row in here if row.functional))
-        words = f"nothing of kind {claimed.kind!r} is called there"
+        words = f"this module does not call {claimed.kind!r}"
     else:
         near = nearest(claimed.path, dict.fromkeys(row.path for row in report.rows if row.path))
         words = f"no layer is called {claimed.path!r}"

@@ -1,6 +1,6 @@
-"""What a claims file claims: one claim a row, every cell read before any model runs.
+"""Reads claims files: one claim per row. All errors in a file are found before a model runs.
 
-CSV, Markdown, JSON and YAML are read as records, which map a header to the text of its cell.
+CSV, Markdown, JSON and YAML are read as records: header -> text of the cell.
 """
 
 from __future__ import annotations
@@ -27,11 +27,10 @@ _OF_A_TOTAL = ("params", "macs", "flops", "neurons", "receptive_field")
 
 @dataclass(frozen=True)
 class Claim:
-    """What one row of the file says about one use of a layer; about the totals, if `row` is None.
+    """One row of the file, about one use of a layer, or about the totals if `row` is None.
 
-    A function call is named by the path of the module that calls it and its kind, which is "" where the file names
-    none. `total` is the network as a whole, unless the file gives a kind or a call: totals have neither, so that such
-    a claim is about a module of that name.
+    A functional call is named by the path of the calling module and its kind; the kind is "" if the file gives none.
+    The layer `total` stands for the totals, unless the file gives a kind or a call: then it is a module of that name.
     """
 
     row: RowId | None
@@ -39,9 +38,9 @@ class Claim:
 
 
 def read_claims(file: str) -> tuple[Claim, ...]:
-    """The claims of a file; UsageError, which names file and row, for anything that cannot be understood.
+    """The claims of a file; UsageError with file and row for anything that cannot be understood.
 
-    A row without `call` is about the use after the one that the row before it about the same layer is about.
+    A row without `call` is about the use after that of the previous row about the same layer, or about call 0.
     """
     following: Counter[tuple[str, str]] = Counter()
     claims = []
@@ -61,7 +60,7 @@ def _claim(record: Record, file: str, following: Mapping[tuple[str, str], int]) 
     layer, kind = texts.get("layer", ""), texts.get("kind", "")
     is_total = layer.lower() == TOTAL and not kind and "call" not in texts
     if not layer and not kind:
-        raise UsageError(f"{where}: it names no layer. Fill in layer; for a function that the root calls, kind.")
+        raise UsageError(f"{where}: it names no layer. Fill in `layer`, or `kind` for a function that the root calls.")
     cells = {column: _cell(column, texts[column], where) for column in COLUMNS if column in texts}
     if is_total and (wrong := [column for column in cells if column not in _OF_A_TOTAL]):
         hint = f"It has {', '.join(_OF_A_TOTAL)}. A module called {layer} is named with its kind."
@@ -73,7 +72,7 @@ def _claim(record: Record, file: str, following: Mapping[tuple[str, str], int]) 
 
 
 def _use(layer: str, kind: str) -> tuple[str, str]:
-    """What calls are numbered for: the uses of a module, or of one function by a module."""
+    """The key by which calls are counted: a module, or a function and the module that calls it."""
     return layer, kind if "." in kind or not layer else ""
 
 
@@ -89,7 +88,7 @@ def _column(header: str, where: str) -> str:
 
 def _call(text: str, where: str) -> int:
     if not text.isdecimal():
-        raise UsageError(f"{where}: call {text!r} is no number. The first use of a layer is call 0.")
+        raise UsageError(f"{where}: call {text!r} is not a number. The first use of a layer is call 0.")
     return int(text)
 
 
@@ -115,10 +114,7 @@ def _cell(column: str, text: str, where: str) -> Claimed:
 
 
 class Record(NamedTuple):
-    """One row of the file: where it and the names of its columns stand, such as `line 3`, and its cells as text.
-
-    Empty cells are left out.
-    """
+    """One row of the file: its place, such as `line 3`, the place of the header, and the cells that are not empty."""
 
     place: str
     names_place: str
@@ -143,7 +139,7 @@ def read_records(file: str) -> list[Record]:
     except OSError as error:
         raise UsageError(f"cannot read {file}: {cause_of(error)}. Name a file of claims that can be read.") from None
     except UnicodeDecodeError:
-        raise UsageError(f"{file}: it is no text in UTF-8. Save it in that encoding.") from None
+        raise UsageError(f"{file}: it is not UTF-8 text. Save it as UTF-8.") from None
     except RecursionError:
         raise UsageError(f"{file}: it is nested too deeply. {_LIST}.") from None
     except ValueError as error:
@@ -164,7 +160,7 @@ def _csv(text: str) -> Iterator[Record]:
 
 
 def _markdown(text: str) -> Iterator[Record]:
-    """The first table; words around it are left alone."""
+    """The first table in the text."""
     lines: list[tuple[str, list[str]]] = []
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip().startswith("|"):
@@ -172,13 +168,15 @@ def _markdown(text: str) -> Iterator[Record]:
         elif lines:
             break
     if len(lines) < 2 or not all(_RULE.fullmatch(cell) for cell in lines[1][1]):
-        raise ValueError("it holds no table. Write a header, a line of dashes, and rows, each between bars")
+        raise ValueError(
+            "it contains no table. Write a header, a line of dashes, and rows, with bars between the cells"
+        )
     del lines[1]
     return _table(lines, r"A bar within a cell is written \|")
 
 
 def _unmarked(cell: str) -> str:
-    """The text of a cell that is set in bold or as code."""
+    """The text of a cell without bold, code and escape marks."""
     cell = cell.strip()
     while marked := _MARKUP.match(cell):
         cell = marked[2].strip()
@@ -186,13 +184,13 @@ def _unmarked(cell: str) -> str:
 
 
 def _table(lines: Sequence[tuple[str, list[str]]], too_many: str) -> Iterator[Record]:
-    """The lines after the first, whose cells are the headers; `too_many` says why a line may have more."""
+    """The records of the lines after the header; `too_many` is the advice for a line with too many cells."""
     if not lines:
         raise ValueError("it is empty. Write a header, such as layer,params, and a row for each layer")
     above, headers = lines[0][0], [header.strip() for header in lines[0][1]]
     for place, cells in lines[1:]:
         if len(cells) != len(headers):
-            hint = too_many if len(cells) > len(headers) else "A cell that claims nothing is left empty, and stays"
+            hint = too_many if len(cells) > len(headers) else "Keep empty cells for numbers that are not claimed"
             raise ValueError(f"{place}: the header has {len(headers)} cells, this row {len(cells)}. {hint}")
         yield Record(place, above, _filled(list(zip(headers, cells, strict=True))))
 
@@ -213,7 +211,7 @@ def _yaml(text: str) -> Iterator[Record]:
         ) from None
 
     class Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
-        """YAML in which a key that stands twice is as wrong as the standard says."""
+        """A YAML loader that rejects duplicate keys, as the YAML standard does."""
 
         def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
             _unique([(self.construct_object(key), None) for key, _ in node.value])
@@ -231,14 +229,14 @@ _LIST = 'Write a list with one object for each layer, such as [{"layer": "conv1"
 
 def _objects(data: Any) -> Iterator[Record]:
     if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
-        raise ValueError(f"it holds no list of objects. {_LIST}")
+        raise ValueError(f"it is not a list of objects. {_LIST}")
     for number, item in enumerate(data, 1):
         place = f"entry {number}"
         yield Record(place, place, _filled([(str(name), _text(value)) for name, value in item.items()]))
 
 
 def _text(value: Any) -> str:
-    """A value of JSON or YAML as a table would write it: the sizes of a shape joined by x."""
+    """A JSON or YAML value as the text of a table cell; the sizes of a shape are joined by x."""
     if value is None:
         return ""
     if isinstance(value, list):
@@ -256,7 +254,7 @@ def _unique(cells: list[tuple[str, Any]]) -> dict[str, Any]:
     names = [header for header, _ in cells]
     for name in names:
         if names.count(name) > 1:
-            raise ValueError(f"{name!r} stands twice. Keep one of them")
+            raise ValueError(f"{name!r} occurs twice. Keep one of them")
     return dict(cells)
 
 

@@ -54,7 +54,7 @@ Renderer = Callable[[Document, View], str]
 
 
 def _latex(_document: Document, _view: View) -> str:
-    """ValueError, always: what has no form of its own in LaTeX has none."""
+    """Always raises ValueError: LaTeX is registered so that its name is known, but only derivations can be written."""
     raise ValueError("only derivations are written in LaTeX")
 
 

@@ -109,7 +109,7 @@ DROP_BIAS = Mutation(
     drop_bias,
     [("fc", "params", 512 * 1000 + 1000, 512 * 1000)],
     {"params": -1000},
-    reasons=frozenset({"its bias is gone"}),
+    reasons=frozenset({"the bias was removed"}),
 )
 
 
@@ -235,7 +235,7 @@ SHARE = Mutation(
     share,
     [("layer1.1.conv2", "params", 64 * 64 * 9, 0)],
     {"params": -64 * 64 * 9},
-    reasons=frozenset({"its parameters are counted elsewhere: they are shared"}),
+    reasons=frozenset({"its parameters are shared and counted elsewhere"}),
 )
 
 

@@ -179,8 +179,8 @@ def with_params(params):
 
 SHARING = [
     # id, parameters before and now, the reason
-    ("shared now", 224, 0, "its parameters are counted elsewhere: they are shared"),
-    ("no longer shared", 0, 224, "its parameters are its own now"),
+    ("shared now", 224, 0, "its parameters are shared and counted elsewhere"),
+    ("no longer shared", 0, 224, "its parameters are not shared any more"),
     ("fewer", 224, 100, None),
 ]
 

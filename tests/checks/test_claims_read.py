@@ -108,7 +108,7 @@ def test_a_heading_that_a_spreadsheet_broke_in_two(end, tmp_path):
 def test_what_is_no_utf_8_is_said_to_be_none(tmp_path):
     file = tmp_path / "claims.csv"
     file.write_bytes("layer,params\nschön,3\n".encode("latin-1"))
-    with pytest.raises(UsageError, match="no text in UTF-8"):
+    with pytest.raises(UsageError, match="not UTF-8 text"):
         read_claims(str(file))
 
 
@@ -145,9 +145,9 @@ REFUSED = [
     ("ending", "claims.txt", CSV, "claims are read from .csv, .md, .json, .yaml, .yml files"),
     ("column", "claims.csv", "layer,parms\nconv1,3\n", "line 1: no column is called 'parms'. Nearest: params."),
     ("far column", "claims.csv", "layer,zzz\nconv1,3\n", "Columns: layer, call, kind, output_shape, params"),
-    ("column twice", "claims.csv", "layer,params,params\nconv1,3,4\n", "'params' stands twice"),
-    ("key twice", "claims.json", '[{"layer": "a", "layer": "b"}]', "'layer' stands twice"),
-    ("key twice in YAML", "claims.yaml", "- layer: a\n  params: 1\n  params: 2\n", "'params' stands twice"),
+    ("column twice", "claims.csv", "layer,params,params\nconv1,3,4\n", "'params' occurs twice"),
+    ("key twice", "claims.json", '[{"layer": "a", "layer": "b"}]', "'layer' occurs twice"),
+    ("key twice in YAML", "claims.yaml", "- layer: a\n  params: 1\n  params: 2\n", "'params' occurs twice"),
     ("key of an entry", "claims.yaml", "- layer: a\n- {layer: b, parms: 2}\n", "entry 2: no column is called 'parms'"),
     ("semicolons", "claims.csv", "layer;params\nconv1;3\n", "separated by ';'. Separate them by commas."),
     ("tabs", "claims.csv", "layer\tparams\nconv1\t3\n", r"separated by '\t'. Separate them by commas."),
@@ -172,10 +172,10 @@ REFUSED = [
         "line 2: cannot understand params '3*': a number is missing",
     ),
     ("shape", "claims.csv", "layer,output_shape\nconv1,16x\n", "cannot understand output_shape '16x'"),
-    ("half a size", "claims.csv", "layer,output_shape\nconv1,16x7/2\n", "7/2 is no size"),
-    ("call", "claims.csv", "layer,call\nconv1,first\n", "call 'first' is no number"),
+    ("half a size", "claims.csv", "layer,output_shape\nconv1,16x7/2\n", "7/2 is not a size"),
+    ("call", "claims.csv", "layer,call\nconv1,first\n", "call 'first' is not a number"),
     ("shape of a total", "claims.csv", "layer,output_shape\ntotal,10\n", "a total has no output_shape"),
-    ("no table", "claims.md", "conv1 has 3 parameters\n", "it holds no table"),
+    ("no table", "claims.md", "conv1 has 3 parameters\n", "it contains no table"),
     ("no JSON", "claims.json", "[{]", "claims.json: it is not JSON: Expecting property name"),
     ("no list", "claims.json", '{"layer": "conv1"}', "one object for each layer"),
     ("truth", "claims.json", '[{"layer": "a", "params": true}]', "True claims nothing that can be checked"),

@@ -77,7 +77,7 @@ LAYERS = [
     ("neurons of one", CONV, (4, 3, 16, 16), "neurons", "8*16*16", "this is for one sample; the run has a batch of 4"),
     ("another batch", CONV, (4, 3, 16, 16), "output_shape", "2x8x16x16", "the batch is 4, not 2"),
     ("channels last", CONV, IMAGE, "output_shape", "16x16x8", "the sizes stand in another order"),
-    ("cut off", CONV, IMAGE, "macs", "55.2K", "cut off, not rounded"),
+    ("cut off", CONV, IMAGE, "macs", "55.2K", "truncated, not rounded"),
     ("rounded in full", CONV, IMAGE, "macs", "55,300", "rounded; a rounded number is claimed with a suffix"),
     ("nothing known", CONV, IMAGE, "macs", "12345", None),
     ("FLOPs, or two groups", nn.Conv2d(8, 8, 3, groups=2), (1, 8, 16, 16), "macs", "14*14*8 * 8*9", "FLOPs, or groups"),

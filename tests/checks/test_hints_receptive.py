@@ -25,9 +25,9 @@ SLIPS = [
     ("c", "7 + 2*4", "the dilation is left out"),
     ("d", "7 + 2*4 + 1*4", "the dilation is left out"),
     ("d", "1 + 2 + 2 + 2*2 + 1", "strides are left out"),
-    ("b", "1 + 2*2 + 2*4", "windows count with the jump of their output"),
+    ("b", "1 + 2*2 + 2*4", "the jump of each layer's output was used"),
     ("c", "3 + 2*2*4", "pooling is left out"),
-    ("c", "1 + 2*2", "this is the field of the layer alone"),
+    ("c", "1 + 2*2", "this is the field of this layer alone"),
     ("c", "7", "this is the number of b, an earlier row"),
     ("c", "24", None),
 ]

@@ -45,7 +45,7 @@ WRONG = [
     ("misspelt", "mac=1%", "Nearest: macs"),
     ("a shape", "output_shape=1%", "'output_shape' has no tolerance"),
     ("FLOPs", "flops=1%", "Give one to macs"),
-    ("a number of what?", "500", "500 of what"),
+    ("a number of what?", "500", "the number 500 needs a name"),
     ("beside a share", "1%,5K", "twice"),
     ("a suffix alone", "5K", "5K of what"),
     ("a comma for thousands", "macs=1,000", "000 of what"),

@@ -42,7 +42,8 @@ SLIPS = {
         ("maxpool", 2, "output_shape"): "follows from the output claimed of conv_3, 16x16x16",
     },
     "conv-transpose-kernel-4.csv": {
-        ("n.4.0", 0, "output_shape"): "worked out with half a pixel less padding; padding is whole, and was rounded up"
+        ("n.4.0", 0, "output_shape"): "calculated with half a pixel less padding; padding is an integer and was "
+        "rounded up"
     },
     "custom-alexnet.csv": {("total", 0, "flops"): "these are MACs: 1 MAC is 2 FLOPs"},
 }

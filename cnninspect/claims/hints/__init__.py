@@ -1,4 +1,7 @@
-"""Why a claim is wrong: the usual slips, recognised by working out what each of them leads to."""
+"""Why a claim is wrong: computes the result of each usual slip and compares it with the claim.
+
+A slip is a typical mistake in a hand calculation, such as leaving out the bias.
+"""
 
 from __future__ import annotations
 
@@ -28,25 +31,25 @@ _PROPOSALS: tuple[Proposal, ...] = (
     misplaced.rounding,
     misplaced.neighbour,
 )
-"""In the order in which they explain a claim: the first whose result is what is claimed gives the hint."""
+"""Functions that propose slips, in order: the first slip whose result equals the claim gives the hint."""
 
 _RIVALS: tuple[Proposal, ...] = (misplaced.factor_two, misplaced.batch, misplaced.an_earlier_stage, slips.propose)
-"""Slips as usual as each other, which the same number may come from: two groups, and FLOPs for MACs."""
+"""Equally usual slips that can lead to the same number (two groups; FLOPs for MACs): all that fit are named."""
 
 
 _ADDED: list[Proposal] = []
 
 
 def hint(propose: Proposal) -> Proposal:
-    """Enters a slip that claims may hold: a function that yields what a number would be after it. Asked last."""
+    """Registers a function that yields the results of slips. Registered functions are tried after the built-in ones."""
     _ADDED.append(propose)
     return propose
 
 
 def hint_for(cell: Cell, evidence: Evidence) -> str | None:
-    """The slip that leads to exactly what a wrong cell claims, or each of them that may; None where none does.
+    """The slip, or several, whose result equals the claim of a wrong cell; None if there is none.
 
-    An error in the search, or in a plug-in's slip, costs the hint, which then names it, and never the check.
+    An error in the search or in a plug-in becomes the text of the hint; the check itself is not affected.
     """
     found = ask("the search for the slip", _usual_slip, cell, evidence)
     for propose in _ADDED:
@@ -55,7 +58,7 @@ def hint_for(cell: Cell, evidence: Evidence) -> str | None:
 
 
 def _usual_slip(cell: Cell, evidence: Evidence) -> str | None:
-    """The words of the first usual slip that leads to what is claimed, with its rivals."""
+    """The text of the first built-in slip whose result equals the claim, and of its rivals that fit, too."""
     for propose in _PROPOSALS:
         if words := _explained(cell, evidence, propose):
             later = _RIVALS[_RIVALS.index(propose) + 1 :] if propose in _RIVALS else ()
@@ -64,5 +67,5 @@ def _usual_slip(cell: Cell, evidence: Evidence) -> str | None:
 
 
 def _explained(cell: Cell, evidence: Evidence, propose: Proposal) -> str | None:
-    """The words of the first of the proposed slips that leads to what is claimed."""
+    """The text of the first of the proposed slips whose result equals the claim."""
     return next((words for words, value in propose(cell, evidence) if cell.claimed.admits(value)), None)

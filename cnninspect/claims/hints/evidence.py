@@ -1,4 +1,4 @@
-"""What hints are drawn from: the report, all that the same file claims, and each layer's formula worked out again."""
+"""The data for hints: the report, all claims of the file, and formulas evaluated with altered hyper-parameters."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from cnninspect.report.rows import Row
 
 
 class Alternative(NamedTuple):
-    """What a number would be after a slip, and the slip in words."""
+    """A slip in words, and the value of the number with that slip."""
 
     words: str
     value: Any
 
 
 class Evidence:
-    """The report and the cells that are claimed about it."""
+    """The report and all cells of the claims file."""
 
     def __init__(self, report: Report, cells: Sequence[Cell]):
         self.report = report
@@ -32,7 +32,7 @@ class Evidence:
 
     @cached_property
     def leaves(self) -> tuple[Row, ...]:
-        """The rows that have none below them, in the order in which they ran."""
+        """The leaf rows, in execution order."""
         return tuple(row for row in self.report.rows if row.leaf)
 
     @cached_property
@@ -41,7 +41,7 @@ class Evidence:
 
     @cached_property
     def batch(self) -> int:
-        """The samples of the run: the first dimension of its first input."""
+        """The batch size: the first dimension of the first input."""
         inputs = self.report.run.get("inputs") or [{"shape": ()}]
         return int(inputs[0]["shape"][0]) if inputs[0]["shape"] else 1
 
@@ -51,17 +51,17 @@ class Evidence:
         return {(id(cell.row), cell.column): cell for cell in wrong}
 
     def wrong(self, row: Row, column: str) -> Cell | None:
-        """The claim about a number of a row, if it is wrong."""
+        """The cell of a row and column if its claim is wrong, else None."""
         return self._wrong.get((id(row), column))
 
     def below(self, row: Row | None) -> list[Row]:
-        """The leaves that a row's numbers, or the totals, add up; a leaf's is itself."""
+        """The leaves whose numbers add up to those of a row, or to the totals; for a leaf, itself."""
         if row is None:
             return list(self.leaves)
         return [row] if row.leaf else [leaf for leaf in self.leaves if any(above is row for above in self._path(leaf))]
 
     def up_to(self, row: Row | None) -> list[Row]:
-        """The leaves that ran until a row was done, or all of them for the totals."""
+        """The leaves up to the last one of a row, in execution order; all for the totals."""
         last = self.below(row)[-1]
         return [*self.before(last)[::-1], last]
 
@@ -91,7 +91,7 @@ def output_of(row: Row) -> Shape | None:
 catalogue.load()
 
 Numbers = Mapping[str, Any]
-"""What a slip makes of a row: some of its numbers, by column."""
+"""Column -> value: the numbers of a row that a slip changes."""
 
 
 class Layer:
@@ -110,12 +110,12 @@ class Layer:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of the row, 0 where they are not known."""
+        """Multiply-accumulates of the row, 0 if they are unknown."""
         return self.row.macs.value or 0 if isinstance(self.row.macs, Quantity) else 0
 
     @property
     def output(self) -> Shape:
-        """The shape of the first output as it really is, () without one."""
+        """The true shape of the first output, () if there is none."""
         shapes = self.row.output_shape.value if isinstance(self.row.output_shape, Quantity) else None
         return shapes[0] if shapes else ()
 
@@ -132,17 +132,17 @@ class Layer:
 
     @property
     def roles(self) -> dict[str, int]:
-        """What each parameter that such a layer may have counts; empty where its formula has no answer."""
+        """Parameter name ("weight", "bias") -> number of elements; empty if the formula declines."""
         return next(_answer(lambda: self.formula.params(self.use)), {})
 
     def altered(self, **hyper: Any) -> Numbers:
-        """The numbers with other values of hyper-parameters that the layer has; nothing where it lacks one."""
+        """The layer's numbers with other hyper-parameters; empty if it does not have one of these."""
         if not all(name in self.use.hyper for name in hyper):
             return {}
         return self._numbers(replace(self.use, hyper={**self.use.hyper, **hyper}))
 
     def fed(self, shape: Shape) -> Numbers:
-        """The numbers on an input of another shape."""
+        """The layer's numbers on an input of another shape."""
         features = {"in_features": shape[-1]} if shape and "in_features" in self.use.hyper else {}
         return self._numbers(
             replace(self.use, inputs=(shape, *self.use.inputs[1:]), hyper={**self.use.hyper, **features})
@@ -161,7 +161,7 @@ class Layer:
         return found
 
     def _params(self, use: Use) -> int | None:
-        """The parameters that the row has, counted anew; None where it is not plain which those are."""
+        """The number of the row's parameters with altered hyper-parameters; None if its parameters are ambiguous."""
         true, altered = self.roles, self.formula.params(use)
         held = self.row.params.value if self.row.params is not None else None
         for roles in (tuple(true), ("weight",)):
@@ -176,7 +176,7 @@ def in_both_units(macs: int) -> Numbers:
 
 
 def _answer(ask: Any) -> Iterator[Any]:
-    """What a formula says; nothing where the altered layer is one that cannot be."""
+    """Yields the result of a formula; nothing if it declines because the altered layer is impossible."""
     try:
         yield ask()
     except NoFormula:

@@ -1,4 +1,4 @@
-"""Right arithmetic on the wrong thing: another unit, batch, row, order or input map, or a number that was cut off."""
+"""Correct arithmetic on the wrong data: another unit, batch size, row, order of sizes or input, or wrong rounding."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cnninspect.report.rows import Row
 
 
 def factor_two(cell: Cell, _evidence: Evidence) -> Iterator[Alternative]:
-    """A count in the unit of the other column."""
+    """FLOPs claimed as MACs, or MACs as FLOPs."""
     if isinstance(cell.found, int):
         if cell.column == "macs":
             yield Alternative(f"these are FLOPs: 1 MAC is {flops_from_macs(1)} FLOPs", flops_from_macs(cell.found))
@@ -23,7 +23,7 @@ def factor_two(cell: Cell, _evidence: Evidence) -> Iterator[Alternative]:
 
 
 def batch(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
-    """Counts of one sample for those of the batch; a batch that is not the run's."""
+    """A count for one sample instead of the batch; a shape with another batch size than that of the run."""
     if cell.column in ("macs", "flops", "neurons") and isinstance(cell.found, int):
         yield Alternative(
             f"this is for one sample; the run has a batch of {evidence.batch}", Fraction(cell.found, evidence.batch)
@@ -34,7 +34,7 @@ def batch(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
 
 
 def another_batch(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
-    """Counts for the batch that the file's shapes are claimed with."""
+    """A count for the batch size in the file's claimed shapes."""
     if cell.column in ("macs", "flops", "neurons") and isinstance(cell.found, int):
         for size in _claimed_batches(evidence):
             yield Alternative(
@@ -44,7 +44,7 @@ def another_batch(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
 
 
 def _claimed_batches(evidence: Evidence) -> set[int]:
-    """The first dimensions of the shapes that are claimed with one more dimension than a sample has."""
+    """The batch sizes in the file's claimed shapes."""
     shapes = [
         (cell.claimed.value[0], output_of(cell.row))
         for cell in evidence.cells
@@ -54,7 +54,7 @@ def _claimed_batches(evidence: Evidence) -> set[int]:
 
 
 def another_order(cell: Cell, _evidence: Evidence) -> Iterator[Alternative]:
-    """The sizes of a map in another order, or flattened."""
+    """The sizes of the output in another order."""
     right = output_of(cell.row) if cell.row is not None else None
     if cell.column == "output_shape" and right is not None and 2 < len(right) <= 5:
         for sizes in permutations(right[1:]):
@@ -62,7 +62,7 @@ def another_order(cell: Cell, _evidence: Evidence) -> Iterator[Alternative]:
 
 
 def neighbour(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
-    """The same number of a row that may be mistaken for this one: those before it first, then those after it."""
+    """The same number of a similar row, first of earlier rows, then of later ones."""
     if cell.row is None or not cell.row.leaf or cell.column == "kind":
         return
     for words, rows in (("an earlier", evidence.before(cell.row)), ("a later", evidence.after(cell.row))):
@@ -72,18 +72,18 @@ def neighbour(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
 
 
 def _near(row: Row, others: Sequence[Row]) -> list[Row]:
-    """The next of the rows and the next two of the same kind: in a large network some row has any usual number."""
+    """The nearest row and the nearest two of the same kind. In a large network, some distant row fits by chance."""
     alike = [other for other in others if other.kind == row.kind]
     return [*others[:1], *alike[:2]]
 
 
 def rounding(cell: Cell, _evidence: Evidence) -> Iterator[Alternative]:
-    """A number that was cut off where it should be rounded, or rounded without saying so."""
+    """A number that was truncated instead of rounded, or rounded without a suffix."""
     if not isinstance(cell.claimed, Count) or not isinstance(cell.found, int):
         return
     unit = 2 * cell.claimed.number.slack
     if unit:
-        yield Alternative("cut off, not rounded", cell.found // unit * unit)
+        yield Alternative("truncated, not rounded", cell.found // unit * unit)
         return
     for digits in range(1, len(str(cell.found)) - 2):
         yield Alternative(
@@ -92,7 +92,7 @@ def rounding(cell: Cell, _evidence: Evidence) -> Iterator[Alternative]:
 
 
 def total_of_claims(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
-    """A total that adds up the file's own rows, of which some are wrong or missing."""
+    """A total that is the sum of the file's own rows, of which some are wrong or missing."""
     claimed = [other for other in evidence.cells if other.column == cell.column and other.row is not None]
     counts = [other.claimed.number.value for other in claimed if isinstance(other.claimed, Count)]
     if cell.row is not None or not isinstance(cell.number, Quantity) or not counts:
@@ -111,7 +111,7 @@ def _some(names: list[str], shown: int = 3) -> str:
 
 
 def same_row(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
-    """A cost that follows from the map that the same row claims, where that is wrong."""
+    """A count that follows from the wrong output shape that the same row claims."""
     right = output_of(cell.row) if cell.row is not None and cell.row.leaf else None
     if right is None or cell.column == "output_shape" or not isinstance(cell.found, int):
         return
@@ -123,7 +123,7 @@ def same_row(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
 
 
 def an_earlier_stage(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
-    """The layer on a map with as many channels from before it, the nearest first."""
+    """The layer on the output of an earlier row with the same number of channels, the nearest first."""
     if layer := _layer(cell):
         for row, shape in _maps(layer, evidence.before(layer.row), _as_input):
             yield from _fed(
@@ -132,14 +132,14 @@ def an_earlier_stage(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
 
 
 def a_later_stage(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
-    """The layer on a map with as many channels from after it, the nearest first."""
+    """The layer on the output of a later row with the same number of channels, the nearest first."""
     if layer := _layer(cell):
         for row, shape in _maps(layer, evidence.after(layer.row), _as_input):
             yield from _fed(cell, layer, shape, f"the input is taken from a later stage: {_text(shape)} of {row.label}")
 
 
 def the_row_before(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
-    """The layer on the output that is claimed, wrongly, of a row that its input comes from."""
+    """The layer on the wrong output shape that is claimed for the row that its input comes from."""
     layer = _layer(cell)
     if layer is None:
         return
@@ -152,7 +152,7 @@ def the_row_before(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
 
 
 def another_size(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
-    """The layer on a map of its own channels and the size of a map elsewhere, before it or else after it."""
+    """The layer on an input with its own channels and the spatial size of another row's output."""
     if layer := _layer(cell):
         for words, rows in (("an earlier", evidence.before(layer.row)), ("a later", evidence.after(layer.row))):
             for _, shape in _maps(layer, rows, _with_own_channels):
@@ -166,7 +166,7 @@ def _layer(cell: Cell) -> Layer | None:
 def _maps(
     layer: Layer, rows: Sequence[Row], as_input: Callable[[Shape, Shape], Shape | None]
 ) -> Iterator[tuple[Row, Shape]]:
-    """Each shape once that `as_input` makes of a row's output and the layer's own input, and that row."""
+    """(row, shape) for each distinct shape that `as_input` returns for a row's output and the layer's own input."""
     seen = {layer.use.input}
     for row in rows:
         output = output_of(row)
@@ -183,7 +183,7 @@ def _fed(cell: Cell, layer: Layer, shape: Shape, words: str) -> Iterator[Alterna
 
 
 def _as_input(output: Shape, own: Shape) -> Shape | None:
-    """A map from elsewhere as the layer could take it: with its channels, or flattened for a layer on features."""
+    """The other output if the layer could take it: flattened for a linear layer, else only with the same channels."""
     if len(own) == 2:
         return output[0], prod(output[1:])
     return output if len(output) == len(own) and output[:2] == own[:2] else None
@@ -198,7 +198,7 @@ def _flows(output: Shape, own: Shape) -> bool:
 
 
 def _claimed_output(row: Row | None, evidence: Evidence) -> Shape | None:
-    """The shape, batch first, that the file claims wrongly of a row's only output."""
+    """The wrong output shape, with batch dimension, that the file claims for a row with one output; else None."""
     cell = evidence.wrong(row, "output_shape") if row is not None else None
     right = output_of(row) if row is not None else None
     if cell is None or right is None or not isinstance(cell.claimed, Shapes):
@@ -208,5 +208,5 @@ def _claimed_output(row: Row | None, evidence: Evidence) -> Shape | None:
 
 
 def _text(shape: Shape) -> str:
-    """A map without its batch, as claims write it."""
+    """A shape without its batch dimension, as claims write it."""
     return "x".join(str(size) for size in shape[1:])

@@ -1,4 +1,4 @@
-"""The usual slips in counting one layer. Each is a function from a layer to the numbers that the slip leads to."""
+"""The usual slips in counting one layer. Each is a function: layer -> its numbers with the slip."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from cnninspect.report.rows import Row
 
 @dataclass(frozen=True)
 class Slip:
-    """A slip in words, and what it makes of a layer; nothing where the layer leaves no room for it."""
+    """A slip in words, and a function: layer -> its numbers with the slip; empty if the slip does not apply."""
 
     words: str
     numbers: Callable[[Layer], Numbers]
 
 
 def propose(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
-    """What the cell would be after each slip; for a sum, after the same slip in every layer."""
+    """The value of the cell with each slip; for a sum, with the same slip in every layer."""
     rows = evidence.below(cell.row)
     for slip in SLIPS:
         parts = [(row, _numbers(slip, row)) for row in rows]
@@ -49,7 +49,7 @@ def _true(row: Row, column: str) -> int | None:
 
 
 def _without_bias(layer: Layer) -> Numbers:
-    """A layer that multiplies has weights and a bias; what normalisation has by these names is no bias."""
+    """Weights alone, for layers with MACs; the `bias` of a normalisation layer is not left out here."""
     return {"params": layer.roles["weight"]} if layer.macs and "weight" in layer.roles and _has_params(layer) else {}
 
 
@@ -58,7 +58,7 @@ def _with_bias(layer: Layer) -> Numbers:
 
 
 def _has_bias(layer: Layer) -> bool:
-    """Whether a bias is among the parameters that the row is the first to use."""
+    """Whether the row's params include a bias; not if they are shared and counted in an earlier row."""
     return (
         "bias" in layer.roles and layer.row.params is not None and layer.row.params.value == sum(layer.roles.values())
     )
@@ -90,7 +90,7 @@ def _with_statistics(layer: Layer) -> Numbers:
 
 
 def _kernel(size: Callable[[tuple[int, ...]], tuple[int, ...]]) -> Callable[[Layer], Numbers]:
-    """The cost with another kernel; the map stays as it is."""
+    """Params and MACs with another kernel size on the same output."""
 
     def numbers(layer: Layer) -> Numbers:
         weight = layer.roles.get("weight")
@@ -104,7 +104,7 @@ def _kernel(size: Callable[[tuple[int, ...]], tuple[int, ...]]) -> Callable[[Lay
 
 
 def _altered_cost(**hyper: int) -> Callable[[Layer], Numbers]:
-    """The cost, and not the shape, with other hyper-parameters."""
+    """Params, MACs and FLOPs, but not the shape, with other hyper-parameters."""
     return lambda layer: {name: value for name, value in layer.altered(**hyper).items() if name in _COST}
 
 
@@ -148,7 +148,7 @@ def _bias_as_mac(layer: Layer) -> Numbers:
 
 
 def _rounded_up(layer: Layer) -> Numbers:
-    """ceil for floor. A stride's worth of input less one is what lifts every quotient to the next whole number."""
+    """The size with ceil for floor: ceil(n / s) = floor((n + s - 1) / s), so the input gets s - 1 more pixels."""
     if not layer.kernel or "stride" not in layer.use.hyper or layer.use.hyper.get("ceil_mode"):
         return {}
     if "ceil_mode" in layer.use.hyper:
@@ -161,7 +161,7 @@ def _rounded_down(layer: Layer) -> Numbers:
 
 
 def _padding_rounded(layer: Layer) -> Numbers:
-    """Half a pixel less padding on both sides is one pixel less input."""
+    """The numbers with half a pixel less padding on both sides, which is one pixel less input."""
     padding = layer.use.hyper.get("padding")
     if not layer.kernel or not padding or isinstance(padding, str):
         return {}
@@ -194,6 +194,6 @@ SLIPS = (
     Slip("the size is rounded down; with ceil_mode it is rounded up", _rounded_down),
     Slip("the stride is left out", lambda layer: layer.altered(stride=1)),
     Slip("the dilation is left out", lambda layer: layer.altered(dilation=1)),
-    Slip("worked out with half a pixel less padding; padding is whole, and was rounded up", _padding_rounded),
+    Slip("calculated with half a pixel less padding; padding is an integer and was rounded up", _padding_rounded),
 )
-"""In the order in which they explain a number; what names one layer's slip explains that in all layers of a sum."""
+"""The slips in the order in which they are tried; for a sum, each is applied to all layers."""

@@ -1,4 +1,4 @@
-"""Slips in receptive fields, window by window, and in where a bottleneck has its stride."""
+"""Slips in receptive fields, and the stride of a bottleneck block on the wrong convolution."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Sizes = tuple[Fraction | int, ...]
 
 @dataclass(frozen=True)
 class Window:
-    """One kernel along one axis, and the jump of its input and output."""
+    """One kernel along one axis: size k, dilation d, and the jumps before and after the layer."""
 
     row: Row
     k: int
@@ -32,7 +32,7 @@ class Window:
 
 
 def propose(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
-    """What a field would be after each slip in the windows up to it."""
+    """The size of a receptive field with each slip in the layers up to it."""
     if cell.column != "receptive_field" or not isinstance(cell.found, tuple):
         return
     if not all(isinstance(size, int) for size in cell.found):
@@ -44,7 +44,7 @@ def propose(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
 
 
 def _ranges(found: tuple[int | tuple[int, int], ...]) -> Iterator[Alternative]:
-    """One end of a size that depends on the position."""
+    """The smallest or the largest size of a field that depends on the position."""
     for end in (0, -1):
         sizes = tuple(size[end] if isinstance(size, tuple) else size for size in found)
         yield Alternative("the size depends on the position; this is one end of its range", sizes)
@@ -59,7 +59,7 @@ def _alternatives(rows: list[Row], found: tuple[int, ...]) -> Iterator[tuple[str
     yield "the dilation is left out", without(lambda window: window.adds - window.adds / window.d)
     yield "strides are left out: the jump is taken as 1", without(lambda window: window.adds * (1 - 1 / window.before))
     yield (
-        "windows count with the jump of their output here; they count with that of their input",
+        "the jump of each layer's output was used; a window spreads by the jump of its input",
         without(lambda window: window.adds * (1 - window.after / window.before)),
     )
     yield (
@@ -67,7 +67,7 @@ def _alternatives(rows: list[Row], found: tuple[int, ...]) -> Iterator[tuple[str
         without(lambda window: 0 if "in_channels" in window.row.hyperparameters else window.adds),
     )
     if alone := _alone(rows[-1], len(found)):
-        yield "this is the field of the layer alone, in its own input", alone
+        yield "this is the field of this layer alone in its own input", alone
     yield from moved_fields(rows, found)
 
 
@@ -96,8 +96,8 @@ _ON_POINT = "with the stride on the 1x1 convolution, as in Caffe's ResNet; here 
 _ON_WINDOW = "with the stride on the {}, as in torchvision's ResNet; here it is on the 1x1 convolution"
 
 
-class Pair:
-    """A 1x1 convolution and the wider one after it, of which one has the stride."""
+class Bottleneck:
+    """A 1x1 convolution and the wider convolution after it, of which one has a stride."""
 
     def __init__(self, point: Layer, window: Layer):
         self.point = point
@@ -106,15 +106,15 @@ class Pair:
         self.strided_point = prod(point.per_axis("stride")) > 1
 
     @classmethod
-    def of(cls, point: Layer, window: Layer) -> Pair | None:
-        """The pair, if these two are one with a stride."""
-        is_pair = set(point.kernel) == {1} and min(window.kernel) > 1 and point.row.parent == window.row.parent
+    def of(cls, point: Layer, window: Layer) -> Bottleneck | None:
+        """The bottleneck, if the two layers are one and exactly one of them has a stride; else None."""
+        is_bottleneck = set(point.kernel) == {1} and min(window.kernel) > 1 and point.row.parent == window.row.parent
         strides = [prod(layer.per_axis("stride")) for layer in (point, window)]
-        return cls(point, window) if is_pair and min(strides) == 1 < max(strides) else None
+        return cls(point, window) if is_bottleneck and min(strides) == 1 < max(strides) else None
 
     @property
     def macs(self) -> int:
-        """What moving the stride to the other one adds: the 1x1 works on a map smaller or larger by the stride."""
+        """The change of MACs if the stride moves to the other layer: the output of the 1x1 changes its size."""
         area = prod(self.stride)
         return self.point.macs * (area - 1) if self.strided_point else self.point.macs // area - self.point.macs
 
@@ -124,7 +124,7 @@ class Pair:
         return self.point.altered(stride=1 if self.strided_point else self.stride)
 
     def pixels(self, axis: int) -> Fraction:
-        """What moving the stride adds to the field: the wider window then counts with another jump."""
+        """The change of the field along an axis if the stride moves: the wider kernel then has another jump."""
         field = self.window.row.receptive_field
         if field is None or not field.jump:
             return Fraction(0)
@@ -134,57 +134,60 @@ class Pair:
 
     @property
     def words(self) -> str:
-        """The slip: the stride is taken to be where it is not."""
+        """The slip in words."""
         return (_ON_WINDOW if self.strided_point else _ON_POINT).format("x".join(map(str, self.window.kernel)))
 
 
 def moved(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
-    """The map and the work of a row, or the work of a sum, with the stride moved."""
+    """The numbers of a row, or the MACs of a sum, with the stride moved."""
     if cell.row is not None and cell.row.leaf:
         yield from _of_leaf(cell, cell.row, evidence)
     elif cell.column in ("macs", "flops") and isinstance(cell.found, int):
-        pairs = list(_pairs(evidence.below(cell.row)))
-        if pairs:
-            more = in_both_units(sum(pair.macs for pair in pairs))
-            yield Alternative(pairs[0].words, cell.found + more[cell.column])
+        bottlenecks = list(_bottlenecks(evidence.below(cell.row)))
+        if bottlenecks:
+            more = in_both_units(sum(bottleneck.macs for bottleneck in bottlenecks))
+            yield Alternative(bottlenecks[0].words, cell.found + more[cell.column])
 
 
 def _of_leaf(cell: Cell, row: Row, evidence: Evidence) -> Iterator[Alternative]:
-    """A 1x1 convolution on whose output the stride shows, and what stands between it and the wider one."""
+    """The numbers of the 1x1 convolution and of the rows between it and the wider one, with the stride moved."""
     siblings = [leaf for leaf in evidence.leaves if leaf.parent == row.parent]
-    for pair in _pairs(siblings):
-        start, end = (_place(layer.row, siblings) for layer in (pair.point, pair.window))
+    for bottleneck in _bottlenecks(siblings):
+        start, end = (_place(layer.row, siblings) for layer in (bottleneck.point, bottleneck.window))
         if any(each is row for each in siblings[start:end]):
-            numbers = pair.point_moved if row is pair.point.row else _fed(row, pair)
+            numbers = bottleneck.point_moved if row is bottleneck.point.row else _fed(row, bottleneck)
             if cell.column in numbers and cell.column != "params":
-                yield Alternative(pair.words, numbers[cell.column])
+                yield Alternative(bottleneck.words, numbers[cell.column])
 
 
 def _place(row: Row, rows: Sequence[Row]) -> int:
     return next(place for place, each in enumerate(rows) if each is row)
 
 
-def _fed(row: Row, pair: Pair) -> Numbers:
-    """A row on the map of the 1x1 convolution, as that is with the stride moved."""
-    layer, maps = Layer.of(row), pair.point_moved.get("output_shape")
-    return layer.fed(maps[0]) if layer is not None and maps and layer.use.input == pair.point.output else {}
+def _fed(row: Row, bottleneck: Bottleneck) -> Numbers:
+    """The numbers of a row on the output of the 1x1 convolution with the stride moved."""
+    layer, maps = Layer.of(row), bottleneck.point_moved.get("output_shape")
+    return layer.fed(maps[0]) if layer is not None and maps and layer.use.input == bottleneck.point.output else {}
 
 
 def moved_fields(rows: Sequence[Row], found: Sequence[int]) -> Iterator[tuple[str, tuple[Fraction, ...]]]:
-    """The field of the last of the rows with the stride moved in every pair among them."""
-    pairs = list(_pairs(rows))
-    if pairs:
+    """The field of the last row with the stride moved in every bottleneck."""
+    bottlenecks = list(_bottlenecks(rows))
+    if bottlenecks:
         yield (
-            pairs[0].words,
-            tuple(sum((pair.pixels(axis) for pair in pairs), Fraction(size)) for axis, size in enumerate(found)),
+            bottlenecks[0].words,
+            tuple(
+                sum((bottleneck.pixels(axis) for bottleneck in bottlenecks), Fraction(size))
+                for axis, size in enumerate(found)
+            ),
         )
 
 
-def _pairs(rows: Sequence[Row]) -> Iterator[Pair]:
+def _bottlenecks(rows: Sequence[Row]) -> Iterator[Bottleneck]:
     layers = [layer for row in rows if (layer := Layer.of(row)) is not None and _is_convolution(layer)]
     for point, window in pairwise(layers):
-        if pair := Pair.of(point, window):
-            yield pair
+        if bottleneck := Bottleneck.of(point, window):
+            yield bottleneck
 
 
 def _is_convolution(layer: Layer) -> bool:
