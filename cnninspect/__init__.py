@@ -1,4 +1,4 @@
-"""cnninspect: every number of a network, by formula and by measurement.
+"""cnninspect: the numbers of a network, each from a formula and from a measurement.
 
     >>> from cnninspect import inspect_model
     >>> report = inspect_model("resnet18")

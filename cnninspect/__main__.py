@@ -1,4 +1,4 @@
-"""`cnninspect` and `python -m cnninspect`."""
+"""The entry point of `cnninspect` and `python -m cnninspect`."""
 
 import gc
 import sys
@@ -6,8 +6,8 @@ import sys
 
 def main() -> None:
     """The console script."""
-    # What importing torch makes stays to the end. Walking it at every thousandth new object, and once more at exit,
-    # takes a quarter of the whole run.
+    # The objects that importing torch makes live until exit. The default threshold makes the garbage collector walk
+    # them again and again, which takes a quarter of the run time.
     gc.set_threshold(100_000)
     try:
         from cnninspect.cli.app import run

@@ -1,8 +1,7 @@
-"""The few kinds of error a user can cause, each with its exit code.
+"""The kinds of error that a user can cause, each with its exit code.
 
-Every message is one sentence that names the cause, followed by the next step. The command line prints it
-after `cnninspect: ` and exits with `exit_code`; the Python API raises it. Where a name is misspelt, the next step is
-the nearest name.
+Every message is one sentence with the cause, then the next step; for a misspelt name, the nearest names. The command
+line prints it after `cnninspect: ` and exits with `exit_code`; the Python API raises it.
 """
 
 from __future__ import annotations
@@ -49,10 +48,10 @@ class OutputError(CnninspectError):
     exit_code = 2
 
 
-def said(error: BaseException) -> str:
-    """`KIND: first line` of what an exception says, without a full stop; only the kind where it says nothing."""
+def error_text(error: BaseException) -> str:
+    """The exception as text: `TYPE: first line of its message`, without a full stop; `TYPE` without a message."""
     if isinstance(error, SystemExit):
-        return f"it ends the program with exit code {error.code}"
+        return f"it calls sys.exit({error.code!r})"
     try:
         text = next((line.strip(" .:") for line in str(error).splitlines() if line.strip(" .:")), "")
     except Exception:
@@ -70,7 +69,7 @@ def nearest(wrong: str, names: Iterable[str], count: int = 3) -> list[str]:
 
     def score(name: str) -> float:
         matcher.set_seq1(_folded(name))
-        # The cheap bounds spare most names the real comparison.
+        # Cheap upper bounds first: most names need no full comparison.
         if matcher.real_quick_ratio() < _NEAR or matcher.quick_ratio() < _NEAR:
             return 0.0
         return matcher.ratio()

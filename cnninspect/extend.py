@@ -1,7 +1,7 @@
-"""What a plug-in may import: all of it keeps its name and meaning from one minor version to the next.
+"""The interface for plug-ins: these names keep their meaning between minor versions.
 
-A registration counts from the moment its file is imported: by the network's file, or as an entry point in the group
-`cnninspect.plugins`. docs/extending.md shows each of them at work.
+A registration takes effect when its file is imported: by the network's file, or as an entry point in the group
+`cnninspect.plugins`. docs/extending.md has an example of each.
 """
 
 from __future__ import annotations

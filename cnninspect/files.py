@@ -1,4 +1,4 @@
-"""Writing files so that they are never half there."""
+"""Writes files so that they are never incomplete."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ELSEWHERE = "Name a file somewhere else."
 
 
 def check_writable(file: str | None) -> None:
-    """OutputError if a file cannot be written; asked before the model runs."""
+    """Raises OutputError if a file cannot be written; called before the model runs."""
     if file is None:
         return
     if not file:
@@ -28,7 +28,7 @@ def check_writable(file: str | None) -> None:
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write beside the file and put it in place in one step; OutputError if that fails."""
+    """Write a temporary file and rename it, so that the file is never incomplete; raises OutputError."""
     if path.exists() and not path.is_file():
         return _write(path, content, path)
     path = path.resolve()
@@ -47,7 +47,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
 
 def cause_of(error: OSError) -> str:
-    """What the system says, as part of a sentence: `permission denied`."""
+    """The system's message as a part of a sentence: `permission denied`."""
     return (error.strerror or type(error).__name__).lower()
 
 

@@ -1,4 +1,4 @@
-"""Modules of other packages, imported for what they register: entry points in the group `cnninspect.plugins`."""
+"""Imports the plug-ins: modules of other packages, entry points in the group `cnninspect.plugins`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Callable
 from functools import cache
 from importlib.metadata import entry_points
 
-from cnninspect.errors import said
+from cnninspect.errors import error_text
 
 GROUP = "cnninspect.plugins"
 
 
 @cache
 def load() -> tuple[str, ...]:
-    """Import every plug-in once; a note for each that cannot be imported."""
+    """Imports every plug-in once, and returns a note for each that cannot be imported."""
     return tuple(note for point in entry_points(group=GROUP) if (note := _failure(point.name, point.value, point.load)))
 
 
@@ -22,7 +22,7 @@ def _failure(name: str, value: str, load: Callable[[], object]) -> str | None:
         load()
     except Exception as error:
         return (
-            f"the plug-in {name!r} ({value}) cannot be imported: {said(error)}. "
-            "What it registers is missing; its package must be mended or removed."
+            f"the plug-in {name!r} ({value}) cannot be imported: {error_text(error)}. "
+            "Its registrations are missing; repair or remove its package."
         )
     return None

@@ -1,4 +1,4 @@
-"""How long work says where it stands."""
+"""The interface through which long work reports its progress."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Is told about every step when it begins; one of known length is told again as it goes on."""
+    """A callable that is called when a step begins; for a step of known length, again as it proceeds."""
 
     def __call__(self, step: str, done: int = 0, of: int = 0) -> None:
-        """The step that runs now, and how much of it is done where that is known."""
+        """Report that `step` runs, and that `done` of its `of` parts are finished (0 if unknown)."""
 
 
 def silent(step: str, done: int = 0, of: int = 0) -> None:
-    """No progress shown."""
+    """A Progress that shows nothing."""

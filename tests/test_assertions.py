@@ -113,7 +113,7 @@ def test_a_baseline_that_does_not(folder):
     (folder / "baselines").mkdir()
     save_baseline(tiny(), folder / "baselines" / "net.json")
     assert message_of(wider().assert_matches_baseline, "net") == [
-        f"tiny is not what {Path('baselines/net.json')} says: 2 findings",
+        f"tiny differs from {Path('baselines/net.json')}: 2 findings",
         "  stem (Conv2d), params: baseline 224, found 225 [nets.py:4]",
         "  total, params: baseline 2,106, found 2,107",
     ]

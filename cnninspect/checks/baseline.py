@@ -16,7 +16,7 @@ from cnninspect.checks.alignment import align
 from cnninspect.checks.differences import Comparer
 from cnninspect.checks.numbers import NAMES, Tolerance
 from cnninspect.checks.tree import is_layer
-from cnninspect.errors import UsageError, said
+from cnninspect.errors import UsageError, error_text
 from cnninspect.files import cause_of, write_whole
 from cnninspect.report.document import Report
 from cnninspect.report.json_form import READ_VERSIONS, SCHEMA_VERSION, json_text
@@ -97,7 +97,7 @@ def read_report(file: str | Path) -> Report:
     try:
         return _validated(Report.from_dict(_completed(data)))
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise UsageError(f"{file} is damaged: {said(error)}. Save it again: {_HOW}") from error
+        raise UsageError(f"{file} is damaged: {error_text(error)}. Save it again: {_HOW}") from error
 
 
 _HOW = (
@@ -114,7 +114,7 @@ def _read_json(path: Path) -> Any:
     except OSError as error:
         raise UsageError(f"cannot read {path}: {cause_of(error)}. Name a file that can be read. {_HOW}") from error
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is not JSON: {said(error)}. {_HOW}") from error
+        raise UsageError(f"{path} is not JSON: {error_text(error)}. {_HOW}") from error
 
 
 def _no_number(word: str) -> Any:

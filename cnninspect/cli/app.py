@@ -1,7 +1,7 @@
-"""The command line: its commands, and the one way in and out.
+"""The commands, and `run`, through which every command line goes.
 
-A command here is its signature; what it does stands in a file that is imported when it runs, so that help and
-completion stay quick.
+A command here is only its signature. Its code is in a file that is imported when the command runs, so that help and
+completion are fast.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Result = TypeVar("Result")
 
 
 def expanded(command: Callable[..., Result]) -> Callable[..., Result]:
-    """`command` with a keyword for each field of its dataclass parameters, and otherwise unchanged."""
+    """`command` with its dataclass parameters replaced by one keyword per field."""
     hints = get_type_hints(command, include_extras=True)
     groups: dict[str, Any] = {name: hint for name, hint in hints.items() if dataclasses.is_dataclass(hint)}
     parameters = inspect.signature(command).parameters
@@ -116,7 +116,7 @@ def flops(
     output: OutputOptions,
     _common: Common,
 ) -> None:
-    """Where the arithmetic is, with every counter side by side; on request also training, memory and time."""
+    """Arithmetic by layer, kind or op, with all counters side by side; on request also training, memory and time."""
     from cnninspect.cli.inspection import report_on
 
     raise typer.Exit(report_on(target, run, output, context.ensure_object(Session), "flops", work))
@@ -147,7 +147,7 @@ def compare(
     target: CompareTarget = None,
     other: Other = None,
 ) -> None:
-    """Every formula against every measurement, and the network against what is expected; exit code 1 if any differ."""
+    """Check formulas against measurements, and the network against expectations; exit code 1 if any differ."""
     session = context.ensure_object(Session)
     expected = ExpectationOptions(baseline, claims, budgets)
     if target is None:
@@ -176,7 +176,7 @@ def rf(
     _common: Common,
     layer: Layer = None,
 ) -> None:
-    """Receptive fields: how they grow, what one position sees, a picture of it, and what arguments change."""
+    """Receptive fields: of all layers, of one position, as a picture, and for several values of arguments."""
     from cnninspect.cli.rf import report_fields
 
     raise typer.Exit(report_fields(target, layer, run, sights, output, context.ensure_object(Session)))
@@ -198,7 +198,7 @@ def solve(
     _common: Common,
     layer: Solved = None,
 ) -> None:
-    """All settings of a layer that take one size to another, or none and the nearest sizes."""
+    """All settings of a layer that turn one size into another; if there are none, the nearest sizes."""
     from cnninspect.cli.solve import report_solutions
 
     raise typer.Exit(report_solutions(layer, sizes, settings, ranks, text))
@@ -248,13 +248,13 @@ app.command()(expanded(solve))
 
 
 def run(arguments: Sequence[str]) -> int:
-    """The exit code of one command line; every failure becomes one sentence on stderr here and nowhere else."""
+    """The exit code of one command line. Every failure becomes a message on stderr here, and only here."""
     session = Session()
     try:
         code = get_command(app).main(list(arguments), "cnninspect", standalone_mode=False, obj=session)
     except (Exception, KeyboardInterrupt) as error:
         return failed(error, session)
     except SystemExit:
-        # Typer ends shell completion like this, and a help text whose reader has gone; neither is a finding.
+        # Typer raises this after shell completion, and if the pipe of a help text is closed; neither is a failure.
         return 0
     return failed(KeyboardInterrupt(), session) if code == INTERRUPTED else int(code or 0)

@@ -1,4 +1,4 @@
-"""What `compare` does: read what is expected, inspect, check, write; without a TARGET for all of the configuration."""
+"""The command `compare`: read the expectations, inspect, check and write; without TARGET, for all configured ones."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from cnninspect.report.quantities import Verdict
 from cnninspect.report.rows import Check
 
 SAVED = ".json"
-"""How the name of a saved report ends."""
+"""The ending of the file of a saved report."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Expectations:
-    """What the network is held against, read before it runs."""
+    """The baseline, claims and budgets for a network, read before it runs."""
 
     baseline: Report | None
     tolerance: Tolerance
@@ -51,7 +51,7 @@ class Expectations:
 
     @classmethod
     def of(cls, options: ExpectationOptions) -> Expectations:
-        """What the options say; raises UsageError."""
+        """The expectations in the options; raises UsageError."""
         limits = {name: value for name, value in dataclasses.asdict(options.budgets).items() if value is not None}
         budgets = [parse_budget(name, value) for name, value in limits.items()]
         tolerance = parse_tolerance(options.baseline.tolerance or "")
@@ -63,7 +63,7 @@ class Expectations:
         return cls(saved, tolerance, claims, budgets, BaselineFile(file, saved.tool))
 
     def checked(self, report: Report, session: Session) -> Comparison:
-        """The report with its checks: formulas first, then what the options ask for; UsageError if that is nothing."""
+        """The report with its checks: formulas first, then expectations; UsageError if there are none at all."""
         checks: list[Check] = list(formula_checks(report))
         if self.baseline is not None:
             checks += check_baseline(report, self.baseline, self.tolerance)
@@ -74,8 +74,8 @@ class Expectations:
         checks += check_budgets(report, self.budgets)
         if not checks:
             raise UsageError(
-                f"there is nothing to check: the baseline of {report.target['name']} holds no measurements. Hold it "
-                "against --baseline, --claims, a budget or OTHER."
+                f"there is nothing to check: the baseline of {report.target['name']} holds no measurements. Compare it "
+                "with --baseline, --claims, a budget or OTHER."
             )
         return dataclasses.replace(with_checks(report, checks), baseline=self.file)
 
@@ -88,7 +88,7 @@ def compare_target(
     output: OutputOptions,
     session: Session,
 ) -> int:
-    """Write what the comparison of TARGET found and return the exit code, or write its baseline."""
+    """Write the comparison of TARGET and return the exit code, or write its baseline."""
     _check_together(other, expected)
     view = view_of(output, "compare", of_two=other is not None)
     expectations = Expectations.of(expected)
@@ -99,7 +99,7 @@ def compare_target(
     if other is None:
         result = expectations.checked(_report_of(target, run, session), session)
     else:
-        # Two networks are held against each other, not against measurements.
+        # Two networks are compared with each other, not with measurements, so the default is not to probe.
         run = dataclasses.replace(run, probe=bool(run.probe))
         one, two = (_report_of(each, run, session) for each in (target, other))
         result = compare_models(one, two, expectations.tolerance)
@@ -108,7 +108,7 @@ def compare_target(
 
 
 def code_of(report: Comparison, session: Session, *, strict: bool) -> int:
-    """The exit code of a comparison. What could not be decided does not pass in silence."""
+    """The exit code of a comparison; notes say which checks were not run or could not be decided."""
     code = exit_code(report, strict=strict)
     for check in report.checks:
         if check.verdict is Verdict.NOT_RUN and check.hint is not None:
@@ -129,14 +129,14 @@ def checked_target(target: str, run: RunOptions, expected: ExpectationOptions, s
 
 
 def update_baseline(target: str, run: RunOptions, file: str, session: Session) -> None:
-    """Write the baseline of TARGET, which holds nothing that a probe or another counter could add."""
+    """Write the baseline of TARGET. It is the same with and without a probe, so none is run."""
     check_writable(file)
     save_baseline(_report_of(target, run, session, "summary"), file)
     session.note(f"wrote the baseline {file}.")
 
 
 def _check_together(other: str | None, expected: ExpectationOptions) -> None:
-    """UsageError for options that contradict each other or have nothing to say."""
+    """Raises UsageError for options that contradict each other or would have no effect."""
     baseline = expected.baseline
     held_against = (baseline.baseline, expected.claims.claims, *dataclasses.astuple(expected.budgets))
     if baseline.update_baseline and baseline.baseline is None:
@@ -150,16 +150,16 @@ def _check_together(other: str | None, expected: ExpectationOptions) -> None:
 
 
 def _report_of(target: str, run: RunOptions, session: Session, command: str = "compare") -> Report:
-    """The report that a file holds, or that on the model."""
+    """The report in a saved file, or a new one on the model."""
     if target.endswith(SAVED):
         if run != RunOptions(probe=run.probe):
-            session.note(f"{target} is a saved report: it is what ran then, whatever the options of a run say now.")
+            session.note(f"{target} is a saved report: options that change the run have no effect on it.")
         return dataclasses.replace(read_report(target), command=command)
     return inspected(target, run, session, command)
 
 
 _BY_SEVERITY = (0, 4, 1, 3, 2)
-"""What was not checked at all outranks what was found to be wrong."""
+"""Exit codes from best to worst: a target that could not be checked is worse than one with wrong numbers."""
 
 _FILE = re.compile(r".+\.(py:.*|pt2|json)", re.IGNORECASE)
 
@@ -171,7 +171,7 @@ def compare_many(
     output: OutputOptions,
     session: Session,
 ) -> int:
-    """Write what came of every target of the configuration, or their baselines, and return the worst exit code."""
+    """Write the results of all configured targets, or their baselines, and return the worst exit code."""
     tables = session.config.values.get(TARGETS, {})
     if not tables:
         raise UsageError(
@@ -179,7 +179,7 @@ def compare_many(
             "Name one: `cnninspect compare lenet5`."
         )
     if expected.baseline.baseline is not None or expected.claims.claims is not None:
-        raise UsageError("--baseline and --claims need a TARGET. Those of many stand in [tool.cnninspect.targets].")
+        raise UsageError("--baseline and --claims need a TARGET. For several, write them in [tool.cnninspect.targets].")
     view = view_of(output, "compare")
     check_writable(output.output)
     entries = [_Entry(name, table, context, session) for name, table in tables.items()]
@@ -192,7 +192,7 @@ def compare_many(
 
 
 class _Entry:
-    """One target of the configuration: its table, which holds where the command line says nothing."""
+    """One target of the configuration; its table gives the options that the command line does not."""
 
     def __init__(self, name: str, table: Mapping[str, Any], context: typer.Context, session: Session):
         self.name = name
@@ -202,12 +202,12 @@ class _Entry:
 
     @property
     def target(self) -> str:
-        """The TARGET; a file stands beside the configuration."""
+        """The TARGET; a file is relative to the folder of the configuration."""
         text = str(self.table[TARGET])
         return beside(self.session.config.file, text) if _FILE.fullmatch(text) else text
 
     def outcome(self, run: RunOptions, expected: ExpectationOptions, *, strict: bool) -> Outcome:
-        """What came of the target; its failure is no reason not to go on with the next."""
+        """The result of the target. An error is caught and becomes a part of the result, so that the others run."""
         try:
             return self._checked(self._filled(run, self.table), self._expected(expected), strict=strict)
         except Exception as error:
@@ -226,7 +226,7 @@ class _Entry:
         return Outcome(self.name, self.target, code_of(report, self.session, strict=strict), report)
 
     def _expected(self, given: ExpectationOptions) -> ExpectationOptions:
-        """What the command line and the tables hold the target against."""
+        """The expectations for the target, from the command line and its table."""
         return ExpectationOptions(
             self._filled(given.baseline, self.table),
             self._filled(given.claims, self.table),
@@ -236,7 +236,7 @@ class _Entry:
 
 @contextlib.contextmanager
 def _importable(file: Path | None) -> Iterator[None]:
-    """The configuration's folder as a place for modules, like the working directory."""
+    """Makes modules in the configuration's folder importable, as those in the working directory are."""
     before = list(sys.path)
     if file is not None:
         sys.path.insert(0, str(file.parent))

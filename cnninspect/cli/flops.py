@@ -1,4 +1,4 @@
-"""What `flops` can be asked for: views of the same run, and accounts beyond multiply-accumulates."""
+"""The options of `flops`: selection of rows, and accounts beyond multiply-accumulates."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ACCOUNTS = "Accounts"
 
 
 class Optimizer(str, Enum):
-    """Optimizers whose state is known."""
+    """Optimizers with known state."""
 
     SGD = "sgd"
     MOMENTUM = "momentum"
@@ -33,20 +33,25 @@ class Optimizer(str, Enum):
 
 @dataclass(frozen=True)
 class WorkOptions:
-    """Which rows, in which order, and what to account for."""
+    """Rows, their order, and accounts."""
 
-    by: Annotated[By, typer.Option(help="What a row stands for.", rich_help_panel=_VIEW)] = By.LAYER
+    by: Annotated[By, typer.Option(help="What a row sums.", rich_help_panel=_VIEW)] = By.LAYER
     sort: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Rows by name, kind or a number, largest first.", rich_help_panel=_VIEW),
+        typer.Option(metavar="NAME", help="Sort rows by name, kind or a number, largest first.", rich_help_panel=_VIEW),
     ] = None
     top: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="The first N rows; by MACs unless sorted.", rich_help_panel=_VIEW),
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Show the first N rows; sorted by MACs unless --sort is given.",
+            rich_help_panel=_VIEW,
+        ),
     ] = None
     elementwise: Annotated[
         bool,
-        typer.Option("--elementwise", help="All other arithmetic, by class of work.", rich_help_panel=_ACCOUNTS),
+        typer.Option("--elementwise", help="Operations that are no MACs, by class of work.", rich_help_panel=_ACCOUNTS),
     ] = False
     backward: Annotated[
         bool,
@@ -58,19 +63,25 @@ class WorkOptions:
     ] = False
     memory: Annotated[
         bool,
-        typer.Option("--memory", help="Bytes of outputs, and what training holds at once.", rich_help_panel=_ACCOUNTS),
+        typer.Option("--memory", help="Bytes of outputs, and peak memory in training.", rich_help_panel=_ACCOUNTS),
     ] = False
     optimizer: Annotated[
         Optimizer | None,
-        typer.Option(help="With its state in the memory of training; sgd keeps none.", rich_help_panel=_ACCOUNTS),
+        typer.Option(
+            help="Add the state of this optimizer to training memory; sgd has none.", rich_help_panel=_ACCOUNTS
+        ),
     ] = None
     time: Annotated[
         bool,
-        typer.Option("--time", help="Latency of every row, on the CPU or --device.", rich_help_panel=_ACCOUNTS),
+        typer.Option(
+            "--time", help="Measure the latency of every row, on the CPU or --device.", rich_help_panel=_ACCOUNTS
+        ),
     ] = False
-    repeats: Annotated[int, typer.Option(metavar="N", min=1, help="Timed runs.", rich_help_panel=_ACCOUNTS)] = 20
+    repeats: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Number of timed runs.", rich_help_panel=_ACCOUNTS)
+    ] = 20
     warmup: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Runs before those that are timed.", rich_help_panel=_ACCOUNTS)
+        int, typer.Option(metavar="N", min=0, help="Number of runs before the timed ones.", rich_help_panel=_ACCOUNTS)
     ] = 3
     peak_flops: Annotated[
         str | None,
@@ -83,19 +94,19 @@ class WorkOptions:
 
     @property
     def wants_memory(self) -> bool:
-        """An optimizer is asked for to see what it keeps."""
+        """Whether memory is asked for, also by naming an optimizer."""
         return self.memory or self.optimizer is not None
 
     def arranged(self, view: View) -> View:
-        """The view with these rows in this order; UsageError for a number that the rows will not have."""
+        """The view with these rows in this order; UsageError for a sort key that the rows will not have."""
         if self.sort is not None:
             self._check_sort(self.sort)
         return replace(view, by=self.by, sort=self.sort, top=self.top)
 
     def accounts(self) -> Callable[[], Sequence[Account]]:
-        """What makes the accounts once torch is imported; UsageError for what the options alone show to be wrong."""
+        """A function that makes the accounts, after torch is imported; UsageError for incompatible options."""
         if self.input_grad and not self.backward:
-            raise UsageError("--input-grad says what the backward pass works out. Give --backward, too.")
+            raise UsageError("--input-grad needs --backward. Give both.")
         machine = self._machine()
         return lambda: _accounts(self, machine)
 
@@ -106,16 +117,16 @@ class WorkOptions:
             known = (*TEXT_KEYS, *_SORTABLE)
             near = nearest(name, known)
             hint = f"Nearest: {', '.join(near)}." if near else f"Names: {', '.join(known)}."
-            raise UsageError(f"--sort: nothing is called {name!r}. {hint}")
+            raise UsageError(f"--sort: there is no number {name!r}. {hint}")
         advice, is_there = _SORTABLE[name]
         if not is_there(self):
-            raise UsageError(f"--sort {name}: these rows do not have it. {advice}.")
+            raise UsageError(f"--sort {name}: these rows do not have this number. {advice}.")
 
     def _machine(self) -> dict[str, Any]:
-        """What the machine can do at most; empty without one."""
+        """The limits of the machine; empty if the options give none."""
         if (self.peak_flops is None) != (self.bandwidth is None):
             raise UsageError(
-                "--peak-flops and --bandwidth say together what a layer is bound by. Give both or neither."
+                "--peak-flops and --bandwidth are needed together to tell what bounds a layer. Give both or neither."
             )
         if self.peak_flops is None or self.bandwidth is None:
             return {}
@@ -145,7 +156,7 @@ _SORTABLE: dict[str, tuple[str, _Asked]] = {
     "backward_macs": _of_layers("--backward", lambda options: options.backward),
     "output_bytes": _of_layers("--memory", lambda options: options.wants_memory),
 }
-"""The numbers that rows can be sorted by; for each which options give it, and whether they are given."""
+"""Sort key -> (advice on the options that it needs, function: options -> whether they are given)."""
 
 
 def _accounts(options: WorkOptions, machine: dict[str, Any]) -> list[Account]:
@@ -172,5 +183,5 @@ def _parsed(option: str, parse: Callable[[str], int], text: str) -> int:
     except ValueError as error:
         raise UsageError(f"{option}: {error}.") from None
     if not found:
-        raise UsageError(f"{option} must be more than 0. Give what the machine can do at most, such as 19.5T.")
+        raise UsageError(f"{option} must be more than 0. Give the limit of the machine, such as 19.5T.")
     return found

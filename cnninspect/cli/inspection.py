@@ -1,4 +1,4 @@
-"""What every command that runs a model does: check the options, run, pass the notes on, write."""
+"""The steps of every command that runs a model: check the options, run, print the notes, write."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def report_on(
     command: str,
     work: WorkOptions | None = None,
 ) -> int:
-    """Write the report on TARGET, with what `work` asks for, and return the exit code."""
+    """Write the report on TARGET, with the rows and accounts of `work`, and return the exit code."""
     view = view_of(output, command)
     accounts = None if work is None else work.accounts()
     if work is not None:
@@ -52,9 +52,10 @@ def inspected(
     accounts: Accounts | None = None,
     sizes: Mapping[str, int] | None = None,
 ) -> Report:
-    """The report on TARGET. What the options alone show to be wrong is found before torch is imported.
+    """The report on TARGET. Errors in the options are found before torch is imported.
 
-    `accounts` makes what is added to the report, once torch is there. `sizes` are other sizes of the first input.
+    `accounts` is called after torch is imported, and returns the accounts to add. `sizes` are other sizes of the first
+    input.
     """
     arguments = parse_arguments(options.arg)
     parse_inputs(options.input)
@@ -82,7 +83,7 @@ def inspected(
             )
         except SystemExit as end:
             raise LoadError(
-                f"the code of {target} ends the program with exit code {end.code}. Inspect it without that call."
+                f"the code of {target} calls sys.exit({end.code!r}). Remove that call from the code that is run."
             ) from end
     for note in report.notes:
         session.note(note)
@@ -90,7 +91,7 @@ def inspected(
 
 
 def _probe(options: RunOptions, command: str) -> bool | None:
-    """Whether to run on the CPU too; None where the command does so by default, within limits."""
+    """Whether to probe on the CPU; None for `compare`, which does so by default if it is cheap enough."""
     return False if options.probe is None and command != "compare" else options.probe
 
 
@@ -102,7 +103,7 @@ def _plugin_names() -> list[str]:
 
 @contextlib.contextmanager
 def _model_output(session: Session) -> Iterator[None]:
-    """What the model's own code prints goes to stderr, or nowhere: stdout holds the report and nothing else."""
+    """Redirects prints of the model's code to stderr, or with --quiet to nowhere: stdout holds only the report."""
     with contextlib.ExitStack() as stack:
         sink = stack.enter_context(open(os.devnull, "w")) if session.quiet else sys.stderr
         stack.enter_context(contextlib.redirect_stdout(sink))
@@ -111,7 +112,7 @@ def _model_output(session: Session) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _warnings_as_notes(session: Session) -> Iterator[None]:
-    """Python's warnings, each once and in one line."""
+    """Shows each Python warning once, as a note of one line."""
     seen: set[str] = set()
 
     def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:

@@ -1,4 +1,4 @@
-"""`cnninspect models`."""
+"""The command `models`."""
 
 from __future__ import annotations
 
@@ -17,10 +17,13 @@ def models(
     context: typer.Context,
     _common: Common,
     pattern: Annotated[
-        str, typer.Argument(metavar="PATTERN", show_default=False, help="Part of a name, or a pattern: 'timm:vit_*'.")
+        str,
+        typer.Argument(
+            metavar="PATTERN", show_default=False, help="Part of a name, or a pattern such as 'timm:vit_*'."
+        ),
     ] = "",
 ) -> None:
-    """Names that resolve, by provider, each one a TARGET."""
+    """List the models of all providers; each name is a TARGET."""
     from cnninspect.cli.output import to_stdout
     from cnninspect.cli.session import Progress
 
@@ -39,7 +42,7 @@ def models(
 
 
 def _names(session: Session) -> Iterator[str]:
-    """Every `provider:name`; a provider whose package is missing or broken is noted."""
+    """All names as `provider:name`; a note for a provider whose package is missing or broken."""
     from cnninspect.targets.providers import providers
 
     for provider in providers().values():

@@ -23,7 +23,7 @@ Target = Annotated[
 
 
 def format_name(text: str) -> str:
-    """The format itself; BadParameter for a name that is none, also after plug-ins have been imported."""
+    """The name itself if it is a format, also of a plug-in; raises BadParameter for other names."""
     notes = () if text in names() else load()
     if text not in names():
         raise typer.BadParameter(" ".join((f"{text!r} is not one of {', '.join(names())}.", *notes)))
@@ -40,7 +40,7 @@ _BUDGETS = "Against budgets"
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How to build the model and what to run it on."""
+    """The arguments of the model, its inputs, and the device."""
 
     arg: Annotated[
         list[str],
@@ -71,19 +71,22 @@ class RunOptions:
         str,
         typer.Option(
             metavar="auto|meta|cpu|cuda[:N]|mps",
-            help="Where to run; auto is the cheapest that can produce what was asked.",
+            help="Device of the run; auto is the cheapest that can give the requested numbers.",
             rich_help_panel=_MODEL,
         ),
     ] = "auto"
     dtype: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of parameters and floating inputs.", rich_help_panel=_MODEL)
+        str | None,
+        typer.Option(metavar="NAME", help="Type of parameters and floating point inputs.", rich_help_panel=_MODEL),
     ] = None
-    train: Annotated[bool, typer.Option("--train/--eval", help="Mode of the model.", rich_help_panel=_MODEL)] = False
+    train: Annotated[
+        bool, typer.Option("--train/--eval", help="Mode of the model; default eval.", rich_help_panel=_MODEL)
+    ] = False
     probe: Annotated[
         bool | None,
         typer.Option(
             "--probe/--no-probe",
-            help="Check receptive fields with NaN on the CPU; compare does, unless it costs too much.",
+            help="Check receptive fields with NaN on the CPU; default only for compare, if it is cheap enough.",
             show_default=False,
             rich_help_panel=_MODEL,
         ),
@@ -92,15 +95,20 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class OutputOptions:
-    """What to show and where."""
+    """Rows, columns, format and output file."""
 
     depth: Annotated[
         int | None,
-        typer.Option(metavar="N", min=0, help="Rows down to this depth of the tree.", rich_help_panel=_OUTPUT),
+        typer.Option(
+            metavar="N", min=0, help="Show rows down to this depth of the module tree.", rich_help_panel=_OUTPUT
+        ),
     ] = None
     ops: Annotated[
         Ops,
-        typer.Option(help="Functional calls: those that compute, or also views and reshapes.", rich_help_panel=_OUTPUT),
+        typer.Option(
+            help="Show functional calls: none, those that compute, or all with views and reshapes.",
+            rich_help_panel=_OUTPUT,
+        ),
     ] = Ops.COMPUTE
     columns: Annotated[
         str | None, typer.Option(metavar="A,B,C", help="Columns of tables and CSV, in order.", rich_help_panel=_OUTPUT)
@@ -108,7 +116,7 @@ class OutputOptions:
     containers: Annotated[
         bool,
         typer.Option(
-            "--containers", help="CSV: also the modules that contain others, with their sums.", rich_help_panel=_OUTPUT
+            "--containers", help="CSV: add the modules that contain others, with their sums.", rich_help_panel=_OUTPUT
         ),
     ] = False
     format: Annotated[
@@ -116,7 +124,7 @@ class OutputOptions:
         typer.Option(
             metavar=f"[{'|'.join(names())}]",
             parser=format_name,
-            help="How to write the report; else as FILE ends.",
+            help="Format of the report; default: by the ending of FILE, else a table.",
             rich_help_panel=_OUTPUT,
         ),
     ] = Format.TABLE.value
@@ -127,26 +135,30 @@ class OutputOptions:
         ),
     ] = None
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with 4 if a number is incomplete.", rich_help_panel=_OUTPUT)
+        bool, typer.Option("--strict", help="Exit with 4 if a number is a bound or unknown.", rich_help_panel=_OUTPUT)
     ] = False
 
 
 @dataclass(frozen=True)
 class SightOptions:
-    """Which position of which layer, what to draw of it, and what to vary."""
+    """The options of `rf`: position, picture and varied arguments."""
 
     at: Annotated[
         str | None,
         typer.Option(
-            metavar="Y,X", help="Position of the layer's output, from 0; else its centre.", rich_help_panel=_FIELD
+            metavar="Y,X",
+            help="Position in the layer's output, counted from 0; default its centre.",
+            rich_help_panel=_FIELD,
         ),
     ] = None
     picture: Annotated[
         str | None,
-        typer.Option(metavar="FILE.svg|png", help="Draw the nested regions of the input.", rich_help_panel=_FIELD),
+        typer.Option(
+            metavar="FILE.svg|png", help="Draw the nested receptive fields on the input.", rich_help_panel=_FIELD
+        ),
     ] = None
     image: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Draw them over this picture.", rich_help_panel=_FIELD)
+        str | None, typer.Option(metavar="FILE", help="Draw them over this image.", rich_help_panel=_FIELD)
     ] = None
     vary: Annotated[
         list[str] | None,
@@ -163,7 +175,7 @@ def _limit(metavar: str, text: str) -> Any:
 
 @dataclass(frozen=True)
 class BaselineOptions:
-    """What the network was, and how far it may have moved since."""
+    """The baseline, and the tolerance."""
 
     baseline: Annotated[
         str | None,
@@ -172,14 +184,16 @@ class BaselineOptions:
     update_baseline: Annotated[
         bool,
         typer.Option(
-            "--update-baseline", help="Write the baseline, check nothing, exit with 0.", rich_help_panel=_BASELINE
+            "--update-baseline",
+            help="Write the baseline without checking anything; exit with 0.",
+            rich_help_panel=_BASELINE,
         ),
     ] = False
     tolerance: Annotated[
         str | None,
         typer.Option(
             metavar="1%|macs=1%,params=0",
-            help="How far numbers may be from the baseline, or from OTHER. Shapes and fields have no tolerance.",
+            help="Allowed difference from the baseline or OTHER. Shapes and receptive fields have no tolerance.",
             rich_help_panel=_BASELINE,
         ),
     ] = None
@@ -187,36 +201,38 @@ class BaselineOptions:
 
 @dataclass(frozen=True)
 class ClaimOptions:
-    """What somebody says that the network is."""
+    """The claims file."""
 
     claims: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE", help="Table of claims, a row a layer: CSV, Markdown, JSON or YAML.", rich_help_panel=_CLAIMS
+            metavar="FILE",
+            help="Table of claimed numbers, one row per layer: CSV, Markdown, JSON or YAML.",
+            rich_help_panel=_CLAIMS,
         ),
     ] = None
 
 
 @dataclass(frozen=True)
 class BudgetOptions:
-    """The most and the least that the network may have."""
+    """The upper and lower limits for the network."""
 
-    max_params: Annotated[str | None, _limit("SIZE", "Parameters at most, such as 5M.")] = None
-    max_macs: Annotated[str | None, _limit("SIZE", "Multiply-accumulates at most, such as 600M.")] = None
-    max_flops: Annotated[str | None, _limit("SIZE", "FLOPs at most, such as 1.2G.")] = None
-    max_peak_memory: Annotated[str | None, _limit("BYTES", "Memory of the forward pass at most, 200MB or 190MiB.")] = (
-        None
-    )
-    min_rf: Annotated[str | None, _limit("PIXELS", "Receptive field at least, on every axis.")] = None
-    max_rf: Annotated[str | None, _limit("PIXELS", "Receptive field at most, on every axis.")] = None
-    max_layer_share: Annotated[str | None, _limit("PERCENT", "Part of all MACs in one layer at most, such as 40%.")] = (
-        None
-    )
+    max_params: Annotated[str | None, _limit("SIZE", "Largest number of parameters, such as 5M.")] = None
+    max_macs: Annotated[str | None, _limit("SIZE", "Largest number of multiply-accumulates, such as 600M.")] = None
+    max_flops: Annotated[str | None, _limit("SIZE", "Largest number of FLOPs, such as 1.2G.")] = None
+    max_peak_memory: Annotated[
+        str | None, _limit("BYTES", "Largest peak memory of the forward pass, such as 200MB.")
+    ] = None
+    min_rf: Annotated[str | None, _limit("PIXELS", "Smallest receptive field, on every axis.")] = None
+    max_rf: Annotated[str | None, _limit("PIXELS", "Largest receptive field, on every axis.")] = None
+    max_layer_share: Annotated[
+        str | None, _limit("PERCENT", "Largest share of one layer in all MACs, such as 40%.")
+    ] = None
 
 
 @dataclass(frozen=True)
 class ExpectationOptions:
-    """All that a network can be held against."""
+    """All expectations that a network can be compared with."""
 
     baseline: BaselineOptions
     claims: ClaimOptions
@@ -225,7 +241,11 @@ class ExpectationOptions:
 
 @dataclass(frozen=True)
 class Common:
-    """What can stand before the command or after it."""
+    """Options that may be given before or after the command."""
 
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", callback=be_quiet, help="Only errors on stderr.")] = False
-    debug: Annotated[bool, typer.Option("--debug", callback=show_tracebacks, help="Tracebacks of failures.")] = False
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", callback=be_quiet, help="Print only errors on stderr.")] = (
+        False
+    )
+    debug: Annotated[
+        bool, typer.Option("--debug", callback=show_tracebacks, help="Show the traceback of a failure.")
+    ] = False

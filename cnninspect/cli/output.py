@@ -1,4 +1,4 @@
-"""Where a report goes: stdout or a file, whole or not at all, and on GitHub the summary of the step."""
+"""Writes reports to stdout or a file, and on GitHub to the summary of the step."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from cnninspect.report.document import Document
 from cnninspect.report.selection import View
 
 ROOM = 2**20
-"""Bytes that GitHub shows of one step; it shows nothing of a summary that is longer."""
+"""Largest size of a step summary in bytes; GitHub does not show longer ones at all."""
 
-_CUT = "\n\nCut here, at the size that GitHub shows. `--format json` has everything.\n"
+_CUT = "\n\nThe rest is left out: GitHub limits the size. `--format json` has everything.\n"
 
 
 def view_of(options: OutputOptions, command: str, *, of_two: bool = False) -> View:
@@ -38,12 +38,12 @@ def view_of(options: OutputOptions, command: str, *, of_two: bool = False) -> Vi
 
 
 def write(report: Document, options: OutputOptions, view: View) -> None:
-    """Render the document and put it where the options say, and for GitHub beside it; OutputError if that fails."""
+    """Render the document and write it to the chosen output; raises OutputError."""
     write_rendered(partial(render, report, view=view), options)
 
 
 def write_rendered(rendered: Callable[..., str], options: OutputOptions) -> None:
-    """Put what `rendered(format, screen=...)` gives where the options say, and for GitHub a summary beside it."""
+    """Write the text of `rendered(format, screen=...)` to the chosen output; for `github`, also the step summary."""
     screen = Screen.of(sys.stdout) if options.output is None and sys.stdout is not None else None
     put(rendered(options.format, screen=screen), options.output)
     if options.format == Format.GITHUB:
@@ -51,7 +51,7 @@ def write_rendered(rendered: Callable[..., str], options: OutputOptions) -> None
 
 
 def put(text: str, file: str | None) -> None:
-    """Write to a file, whole or not at all, or to stdout without one; OutputError if that fails."""
+    """Write to a file in one step, or to stdout if `file` is None; raises OutputError."""
     if file is None:
         to_stdout(text)
     else:
@@ -59,9 +59,9 @@ def put(text: str, file: str | None) -> None:
 
 
 def to_stdout(text: str) -> None:
-    """Write to stdout. A reader that has seen enough (`| head`) is no error; OutputError for a full disk."""
+    """Write to stdout. A closed pipe (`| head`) is no error; other failures raise OutputError."""
     if sys.stdout is None:
-        raise OutputError("cannot write to stdout: it is closed. -o FILE writes to a file.")
+        raise OutputError("cannot write to stdout: it is closed. Write to a file with -o FILE.")
     encoding = sys.stdout.encoding or "ascii"
     try:
         sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
@@ -70,11 +70,11 @@ def to_stdout(text: str) -> None:
         _drop_stdout()
     except OSError as error:
         _drop_stdout()
-        raise OutputError(f"cannot write to stdout: {cause_of(error)}. -o FILE writes to a file.") from error
+        raise OutputError(f"cannot write to stdout: {cause_of(error)}. Write to a file with -o FILE.") from error
 
 
 def _drop_stdout() -> None:
-    """Let what is left in the buffer go nowhere, so that the interpreter does not complain about it at exit."""
+    """Redirect stdout to nowhere, so that the interpreter does not fail at exit when it flushes the buffer."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -96,7 +96,7 @@ def append_step_summary(markdown: str) -> None:
 
 
 def _fitting(text: str, room: int) -> bytes:
-    """As many whole lines as there is room for, and a word on what is missing."""
+    """The first complete lines that fit into `room` bytes, with a sentence at the end if lines are left out."""
     whole = text.encode()
     if len(whole) <= room:
         return whole

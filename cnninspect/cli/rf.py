@@ -1,4 +1,4 @@
-"""What `rf` does: inspect with the sights of a layer, or once for each value of an argument, then write and draw."""
+"""The command `rf`: inspect with the nested fields of a layer, or once per value of an argument; write and draw."""
 
 from __future__ import annotations
 
@@ -34,12 +34,14 @@ COMMAND = "rf"
 def report_fields(
     target: str, layer: str | None, run: RunOptions, sights: SightOptions, output: OutputOptions, session: Session
 ) -> int:
-    """Write what is asked about receptive fields and return the exit code."""
+    """Write the study of receptive fields and return the exit code."""
     view, at, settings = view_of(output, COMMAND), _parse_at(sights.at), parse_settings(sights.vary or [])
     kind = _checked_kind(sights)
     check_writable(output.output)
     if view.columns is not None and (settings or layer is not None or at is not None):
-        raise UsageError("--columns chooses among those of all layers. Leave out LAYER, --at and --vary, or --columns.")
+        raise UsageError(
+            "--columns works only for the table of all layers. Leave out LAYER, --at and --vary, or --columns."
+        )
     look = partial(_seen, target, layer, at)
     reports = with_each(settings, look, run, session) if settings else [look(run, session)]
     document: Document = together(reports, settings) if settings else reports[0]
@@ -51,14 +53,14 @@ def report_fields(
 
 
 def _checked_kind(sights: SightOptions) -> str:
-    """The kind of picture; UsageError for what can be seen to go wrong before a model runs."""
+    """The file type of the picture, or ""; raises UsageError for wrong options before the model runs."""
     if sights.picture is None:
         if sights.image is not None:
-            raise UsageError("--image is what --picture draws over. Give --picture FILE too.")
+            raise UsageError("--image needs --picture, which draws over it. Give --picture FILE, too.")
         return ""
     kind = Path(sights.picture).suffix.lower().lstrip(".")
     if sights.vary:
-        raise UsageError("--vary gives many networks, and --picture draws one. Keep one of them.")
+        raise UsageError("--vary inspects several networks, and --picture draws one. Keep one of the options.")
     if kind not in KINDS:
         raise UsageError(f"--picture {sights.picture}: the name of the file must end in .{' or .'.join(KINDS)}.")
     if find_spec("matplotlib") is None:
@@ -70,7 +72,7 @@ def _checked_kind(sights: SightOptions) -> str:
 
 
 def _seen(target: str, layer: str | None, at: tuple[int, ...] | None, run: RunOptions, session: Session) -> FieldStudy:
-    """The report with the sights of the layer, or of the last map if none is named."""
+    """The report with the nested fields of the layer, or of the last layer with a spatial map if none is named."""
 
     def accounts() -> Sequence[Account]:
         from cnninspect.inspection.accounts.sights import Sights
@@ -83,13 +85,13 @@ def _seen(target: str, layer: str | None, at: tuple[int, ...] | None, run: RunOp
 
 
 def _parse_at(text: str | None) -> tuple[int, ...] | None:
-    """A position such as `3,5`."""
+    """The position for a text such as `3,5`; None without a text."""
     if text is None:
         return None
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise UsageError(f"--at {text!r} is no position. Write numbers joined by commas, such as 3,5.") from None
+        raise UsageError(f"--at {text!r} is not a position. Write numbers joined by commas, such as 3,5.") from None
 
 
 Setting = dict[str, Any]
@@ -97,7 +99,7 @@ Setting = dict[str, Any]
 
 
 def parse_settings(texts: Sequence[str]) -> list[Setting]:
-    """Every combination of the values that `NAME=A,B,C` texts give, none without any; raises UsageError."""
+    """All combinations of the values in texts `NAME=A,B,C`; empty without texts; raises UsageError."""
     choices = [list(_choices(text)) for text in texts]
     names = [found[0][0] for found in choices]
     if len(set(names)) < len(names):
@@ -120,7 +122,7 @@ def _choices(text: str) -> Iterator[tuple[str, Any]]:
 def with_each(
     settings: Sequence[Setting], look: Callable[[RunOptions, Session], FieldStudy], run: RunOptions, session: Session
 ) -> list[FieldStudy]:
-    """The reports that `look` gives with each setting of the arguments; what they note is said once."""
+    """One report per setting of the arguments, from `look`; each note is printed once."""
     reports = []
     for setting in settings:
         others = [text for text in run.arg if text.partition("=")[0].strip() not in setting]
@@ -132,7 +134,7 @@ def with_each(
 
 
 def together(studies: Sequence[FieldStudy], settings: Sequence[Setting]) -> Variation:
-    """What follows from each setting of the arguments, for the layer that the studies are about."""
+    """The document of `rf --vary`: one network per setting of the arguments."""
     first = studies[0]
     constant = {name: value for name, value in first.target["arguments"].items() if name not in settings[0]}
     return Variation(
@@ -148,7 +150,7 @@ def together(studies: Sequence[FieldStudy], settings: Sequence[Setting]) -> Vari
 
 
 def _network(study: FieldStudy, setting: Setting) -> VariedNetwork:
-    """The arguments, and what they make of field, map, parameters and MACs."""
+    """The values of the varied arguments, and the resulting field, output size, params and MACs."""
     last = study.sights[-1] if study.sights else None
     return VariedNetwork(
         arguments=setting,
@@ -162,7 +164,7 @@ def _network(study: FieldStudy, setting: Setting) -> VariedNetwork:
 
 
 def _field(study: FieldStudy) -> ReceptiveField | None:
-    """The field of the layer that was asked for, else of the last map; of the whole network where it has no map."""
+    """The field of the named layer, else of the last spatial map; of the root for a network without spatial axes."""
     if study.asked is not None:
         return next(row.receptive_field for row in study.rows if row.id == study.sights[-1].row)
     if not study.sights:

@@ -1,4 +1,4 @@
-"""What holds for one command line: its configuration, what it says on stderr, its signs of life, and how it fails."""
+"""The state of one command line: configuration, messages on stderr, progress, and errors with their exit codes."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 MISUSE: Any = typer.BadParameter.__base__
-"""What a wrong command line raises; its home is click or Typer, depending on Typer's version."""
+"""The exception for a wrong command line; it is defined in click or Typer, depending on Typer's version."""
 
 _SUGGESTION = re.compile(r"\.? \(?(?:Did you mean|Possible options:) (.*?)\??\)?$")
 
 
 @dataclass
 class Session:
-    """Set by `--quiet` and `--debug`, wherever they stand on the command line, and by the configuration.
+    """The options `--quiet` and `--debug`, from before or after the command, and the configuration.
 
-    `about` is what notes begin with: the name of the target, where there are many.
+    `about` is the beginning of every note: the name of the target if there are several, else empty.
     """
 
     quiet: bool = False
@@ -42,13 +42,13 @@ class Session:
     about: str = ""
 
     def note(self, text: str) -> None:
-        """Tell the reader something that is no error."""
+        """Print a note on stderr, unless `--quiet` is given."""
         if not self.quiet:
             say(f"note: {self.about}{text}")
 
 
 def say(text: str) -> None:
-    """One line on stderr, marked as ours; nothing where stderr is closed."""
+    """Print one line that begins with `cnninspect:` on stderr; nothing if stderr is closed."""
     if sys.stderr is None:
         return
     line = f"cnninspect: {' '.join(text.split())}\n"
@@ -58,21 +58,21 @@ def say(text: str) -> None:
 
 
 def be_quiet(context: typer.Context, wanted: bool) -> bool:
-    """Take note of `--quiet`."""
+    """Store `--quiet` in the session."""
     session = context.ensure_object(Session)
     session.quiet = session.quiet or wanted
     return wanted
 
 
 def show_tracebacks(context: typer.Context, wanted: bool) -> bool:
-    """Take note of `--debug`."""
+    """Store `--debug` in the session."""
     session = context.ensure_object(Session)
     session.debug = session.debug or wanted
     return wanted
 
 
 def failed(error: BaseException, session: Session) -> int:
-    """Say what went wrong and return the exit code; the traceback is shown under `--debug` only."""
+    """Print the message of an error, with `--debug` also the traceback, and return the exit code."""
     if session.debug:
         traceback.print_exception(error)
     message, code = explained(error)
@@ -81,7 +81,7 @@ def failed(error: BaseException, session: Session) -> int:
 
 
 def explained(error: BaseException) -> tuple[str, int]:
-    """The sentence that says what went wrong, and the exit code."""
+    """The message and the exit code of an error."""
     if isinstance(error, CnninspectError):
         return str(error), error.exit_code
     if isinstance(error, MISUSE):
@@ -102,22 +102,22 @@ def explained(error: BaseException) -> tuple[str, int]:
 
 
 def _misused(error: Any) -> str:
-    """Typer's message in our words: what is wrong, what is nearest, where to look."""
+    """Typer's message in the form of ours: cause, nearest names, and where to find help."""
     message = _SUGGESTION.sub(r". Nearest: \1", " ".join(error.format_message().split())).rstrip(".")
     message = message[:1].lower() + message[1:].replace("Value error, ", "")
     command = error.ctx.command_path if error.ctx is not None else "cnninspect"
-    return f"{message}. `{command} --help` lists what there is."
+    return f"{message}. `{command} --help` lists the options."
 
 
 PATIENCE = 1.0
-"""Seconds that a step may take before it is named."""
+"""Seconds before a running step is shown."""
 
 
 class Progress:
-    """Names the step that runs, once it takes more than a second, where stderr is a terminal.
+    """Shows the running step on stderr, if that is a terminal and the step takes more than a second.
 
-    Call it with each step; leaving the context removes the sign. A step that says how much of it is done has a bar,
-    drawn when it says so and never in between, so that nothing runs beside what is timed.
+    Call it with each step; leaving the context removes the display. A step of known length has a bar. It is drawn only
+    when the step reports progress, and not from another thread, so that it does not disturb a timed run.
     """
 
     def __init__(self, *, shown: bool):
@@ -135,7 +135,7 @@ class Progress:
         self._stop()
 
     def __call__(self, step: str, done: int = 0, of: int = 0) -> None:
-        """The step that begins now, or how far it is."""
+        """Report the step that begins, or that `done` of its `of` parts are finished."""
         if of and self.shown:
             self._advance(step, done, of)
             return

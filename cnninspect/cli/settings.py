@@ -1,6 +1,6 @@
-"""Options and the configuration: a shared option is a key, whose value holds where the command line says nothing.
+"""Options from the configuration: each shared option is a key; its value is used if the command line has none.
 
-`cnninspect config` shows what is in force.
+`cnninspect config` shows the resulting values.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ TARGET = "target"
 _RENAMED = {"arg": "arguments", "input": "inputs"}
 _FILES = ("output", "inputs_from", "baseline", "claims")
 _NEVER = ("update_baseline",)
-"""Options that somebody must ask for each time."""
+"""Options that have no key, because they must be given on the command line."""
 
 
 class Source(str, Enum):
@@ -85,7 +85,7 @@ def _format(value: Any) -> str:
 
 
 _READERS: dict[str, Reader] = {"arg": arguments, "format": _format}
-"""The readers of options whose type does not say how they are read."""
+"""The readers of options whose type does not determine the reader."""
 
 
 def key_of(name: str) -> str:
@@ -105,7 +105,7 @@ def _reader(hint: Any) -> Reader:
 
 
 def _budget(kind: Kind) -> Reader:
-    """The reader of a limit, which checks it and leaves it as the command line takes it."""
+    """The reader of a limit: checks it and returns its text, as on the command line."""
     words = _LIMITS[kind.parse]
 
     def read(value: Any) -> str:
@@ -121,11 +121,11 @@ _LIMITS: dict[Callable[[str], Any], str] = {
     parse_memory: 'a number of bytes or a size such as "200MB"',
     parse_percent: 'a share such as "40%"',
 }
-"""What a limit must be, by what reads it."""
+"""Parser of a limit -> the form of the limit in messages."""
 
 
 def table_of(group: type, config: Config) -> Mapping[str, Any]:
-    """The values that the file gives to the options of a group, by key; none to those of a target alone."""
+    """The file's values for a group of options, by key; empty for groups that only targets may set."""
     if group is BudgetOptions:
         budgets: Mapping[str, Any] = config.values.get(BUDGETS, {})
         return budgets
@@ -133,9 +133,9 @@ def table_of(group: type, config: Config) -> Mapping[str, Any]:
 
 
 def configured(command: Callable[..., Result]) -> Callable[..., Result]:
-    """`command` with the file's values in its groups of options.
+    """`command` with the file's values for options that the command line does not give.
 
-    Budgets are about TARGET alone: they do not hold where it is compared with another network.
+    Budgets are limits for TARGET: they are not used if it is compared with another network.
     """
 
     @functools.wraps(command)
@@ -156,9 +156,9 @@ def configured(command: Callable[..., Result]) -> Callable[..., Result]:
 
 
 def _as_its_file_is_called(output: OutputOptions) -> OutputOptions:
-    """The options with the format that the file's ending stands for; UsageError for an ending that no format has.
+    """The options with the format for the ending of the output file; a table for a file without an ending.
 
-    A file without an ending gets a table.
+    Raises UsageError for an unknown ending.
     """
     suffix = Path(output.output or "").suffix.lower()
     if not suffix:
@@ -167,12 +167,12 @@ def _as_its_file_is_called(output: OutputOptions) -> OutputOptions:
     found = format_of(suffix)
     if found is None:
         hint = f"Name it *{', *'.join(endings())}, or give --format."
-        raise UsageError(" ".join((f"-o {output.output}: no format is known by the ending {suffix}. {hint}", *notes)))
+        raise UsageError(" ".join((f"-o {output.output}: no format has the ending {suffix}. {hint}", *notes)))
     return dataclasses.replace(output, format=found)
 
 
 def filled(group: Group, table: Mapping[str, Any], context: typer.Context, file: Path | None) -> Group:
-    """The group with a table's values for those of its options that the command line does not give."""
+    """The group with the table's values for options that the command line does not give."""
     changed = {
         field.name: _as_option(field.name, table[key_of(field.name)], file)
         for field in dataclasses.fields(group)  # type: ignore[arg-type]
@@ -182,7 +182,7 @@ def filled(group: Group, table: Mapping[str, Any], context: typer.Context, file:
 
 
 def source(name: str, table: Mapping[str, Any], context: typer.Context) -> Source:
-    """Where the value of an option comes from: the command line, else its table in the file, else the default."""
+    """The origin of an option's value: the command line, else the table in the file, else the default."""
     given = context.get_parameter_source(name)
     if given is not None and given.name == "COMMANDLINE":
         return Source.COMMAND_LINE
@@ -190,19 +190,19 @@ def source(name: str, table: Mapping[str, Any], context: typer.Context) -> Sourc
 
 
 def _as_option(name: str, value: Any, file: Path | None) -> Any:
-    """A value as the command line gives it; files stand beside the configuration."""
+    """A value of the file in the form of the command line; file names are relative to the configuration's folder."""
     if name == "arg":
         return [f"{argument}={literal!r}" for argument, literal in value.items()]
     return beside(file, value) if name in _FILES else value
 
 
 def beside(file: Path | None, name: str) -> str:
-    """The path, from here, of a file that is named beside the configuration."""
+    """The path, relative to the working directory, of a file that is named relative to the configuration's folder."""
     return name if file is None else os.path.relpath(file.parent / name)
 
 
 class Setting(NamedTuple):
-    """One value that is in force, and where it comes from."""
+    """One value in use, and its origin."""
 
     key: str
     value: Any
@@ -212,7 +212,7 @@ class Setting(NamedTuple):
 def config(
     context: typer.Context, run: RunOptions, output: OutputOptions, budgets: BudgetOptions, _common: Common
 ) -> None:
-    """What is in force here, and where each value comes from."""
+    """Show the options that are in use here, and the origin of each value."""
     from cnninspect.cli.output import put
     from cnninspect.render import Format
 
@@ -235,7 +235,7 @@ def _options(group: Any, context: typer.Context, found: Config, table: str = "")
 
 
 def _targets(found: Config) -> Iterator[Setting]:
-    """One setting for each value in the tables of targets, which only a file has."""
+    """One setting per value in the tables of targets."""
     for name, table in found.values.get(TARGETS, {}).items():
         flat = {**table, **{f"{BUDGETS}.{key}": value for key, value in table.get(BUDGETS, {}).items()}}
         for key, value in flat.items():
@@ -256,7 +256,7 @@ def _json(settings: list[Setting], found: Config) -> str:
 
 
 def _table(settings: list[Setting]) -> str:
-    """Three columns; a value as JSON writes it, `-` where there is none."""
+    """A table of key, value (as JSON, or `-`) and origin."""
     lines = [("key", "value", "from"), *((one.key, _text(one.value), one.source) for one in settings)]
     widths = [max(len(line[column]) for line in lines) for column in range(2)]
     return "".join(f"{key:<{widths[0]}}  {value:<{widths[1]}}  {origin}\n" for key, value, origin in lines)

@@ -1,4 +1,4 @@
-"""What `solve` is asked, read from the command line; and where the answer of `solve` or `formula` goes."""
+"""The options of `solve`; the output options of `solve` and `formula`."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def _values(metavar: str, text: str) -> Any:
 
 @dataclass(frozen=True)
 class SizeOptions:
-    """The sizes to go from and to."""
+    """The input and output sizes."""
 
-    size: Annotated[str | None, typer.Option("--in", metavar="N[,M]", help="Size of the map that goes in.")] = None
-    out: Annotated[str | None, typer.Option("--out", metavar="N[,M]", help="Size of the map that comes out.")] = None
+    size: Annotated[str | None, typer.Option("--in", metavar="N[,M]", help="Size of the input map.")] = None
+    out: Annotated[str | None, typer.Option("--out", metavar="N[,M]", help="Size of the output map.")] = None
     chain: Annotated[
         str | None,
         typer.Option(
@@ -49,43 +49,43 @@ class SizeOptions:
 
 @dataclass(frozen=True)
 class SettingOptions:
-    """The hyper-parameters that are given; the others are found."""
+    """The allowed values of hyper-parameters; all others are searched."""
 
-    kernel: Annotated[str | None, _values("K,..", "Kernel sizes; without them 1-11.")] = None
-    stride: Annotated[str | None, _values("S,..", "Strides; without them any.")] = None
-    padding: Annotated[str | None, _values("P,..", "Paddings; without them any from 0.")] = None
-    dilation: Annotated[str | None, _values("D,..", "Dilations; without them 1.")] = None
-    output_padding: Annotated[str | None, _values("P,..", "Of conv-transpose; without them any that torch takes.")] = (
-        None
-    )
+    kernel: Annotated[str | None, _values("K,..", "Kernel sizes; default 1-11.")] = None
+    stride: Annotated[str | None, _values("S,..", "Strides; default any.")] = None
+    padding: Annotated[str | None, _values("P,..", "Paddings; default any from 0.")] = None
+    dilation: Annotated[str | None, _values("D,..", "Dilations; default 1.")] = None
+    output_padding: Annotated[str | None, _values("P,..", "For conv-transpose; default any that torch takes.")] = None
     ceil_mode: Annotated[
-        bool, typer.Option("--ceil-mode", help="Of pool: round sizes up.", rich_help_panel=_SETTINGS)
+        bool, typer.Option("--ceil-mode", help="For pool: round sizes up.", rich_help_panel=_SETTINGS)
     ] = False
 
 
 @dataclass(frozen=True)
 class RankOptions:
-    """Bounds on solutions, and their order."""
+    """Limits for solutions, and their order."""
 
     channels: Annotated[
         str | None,
-        typer.Option(metavar="IN,OUT", help="Channels, to count parameters with.", rich_help_panel=_RANKING),
+        typer.Option(metavar="IN,OUT", help="Channels, needed to count parameters.", rich_help_panel=_RANKING),
     ] = None
     min_field: Annotated[
         int | None,
-        typer.Option(metavar="PIXELS", min=0, help="The layer sees at least so much.", rich_help_panel=_RANKING),
+        typer.Option(metavar="PIXELS", min=0, help="Smallest receptive field of the layer.", rich_help_panel=_RANKING),
     ] = None
     max_field: Annotated[
         int | None,
-        typer.Option(metavar="PIXELS", min=0, help="The layer sees at most so much.", rich_help_panel=_RANKING),
+        typer.Option(metavar="PIXELS", min=0, help="Largest receptive field of the layer.", rich_help_panel=_RANKING),
     ] = None
     max_params: Annotated[
         str | None,
-        typer.Option(metavar="SIZE", help="Parameters at most, such as 5K.", rich_help_panel=_RANKING),
+        typer.Option(metavar="SIZE", help="Largest number of parameters, such as 5K.", rich_help_panel=_RANKING),
     ] = None
     rank: Annotated[
         str,
-        typer.Option(metavar="kernel|field|params", help="Smallest first by this number.", rich_help_panel=_RANKING),
+        typer.Option(
+            metavar="kernel|field|params", help="Order of the solutions, smallest first.", rich_help_panel=_RANKING
+        ),
     ] = "kernel"
 
 
@@ -98,7 +98,7 @@ class TextOptions:
         typer.Option(
             metavar=f"[{'|'.join(_FORMATS)}]",
             parser=format_name,
-            help="How to write the answer; else as FILE ends.",
+            help="Format of the answer; default: by the ending of FILE, else a table.",
             rich_help_panel=_OUTPUT,
         ),
     ] = None
@@ -168,16 +168,16 @@ def _questions(name: str, sizes: SizeOptions, settings: SettingOptions, ranks: R
 
 def _chosen(what: str, name: str, kinds: Any) -> Any:
     if name not in [kind.value for kind in kinds]:
-        raise UsageError(f"{what} is {', '.join(kind.value for kind in kinds)}: {name!r} is none of them.")
+        raise UsageError(f"{what} must be one of {', '.join(kind.value for kind in kinds)}, not {name!r}.")
     return kinds(name)
 
 
 def _check_settings(layer: str, settings: SettingOptions, *, chained: bool) -> None:
-    """UsageError for a hyper-parameter that the layer does not have."""
+    """Raises UsageError for a hyper-parameter that the layer does not have."""
     if settings.ceil_mode and layer != "pool":
-        raise UsageError("--ceil-mode is of pool. Leave it out, or solve pool.")
+        raise UsageError("--ceil-mode is only for pool. Leave it out, or solve pool.")
     if settings.output_padding is not None and layer != "conv-transpose" and not chained:
-        raise UsageError("--output-padding is of conv-transpose. Leave it out, or solve conv-transpose.")
+        raise UsageError("--output-padding is only for conv-transpose. Leave it out, or solve conv-transpose.")
 
 
 def _channels(ranks: RankOptions, layer: str) -> tuple[int, int] | None:
@@ -202,7 +202,7 @@ def _max_params(ranks: RankOptions) -> int | None:
 
 def _chain(sizes: SizeOptions) -> list[int]:
     if sizes.size is not None or sizes.out is not None:
-        raise UsageError("--chain holds all sizes. Leave --in and --out out.")
+        raise UsageError("--chain already gives all sizes. Leave out --in and --out.")
     found = _numbers("--chain", sizes.chain or "")
     if len(found) < 2:
         raise UsageError(f"--chain {sizes.chain} has no step. Write at least two sizes, such as 32,16,8.")

@@ -1,4 +1,4 @@
-"""Find and read `[tool.cnninspect]`: which keys its tables may hold, and what is wrong with others."""
+"""Finds `[tool.cnninspect]`, reads it, and checks its keys and values against a schema."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ TABLE = "cnninspect"
 
 @dataclass(frozen=True)
 class Config:
-    """What a file says, by key; `file` is None without one."""
+    """The values of a configuration file by key; `file` is None if there is no file."""
 
     file: Path | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_config(schema: Schema, start: Path | None = None) -> Config:
-    """The configuration of the nearest pyproject.toml with a `[tool.cnninspect]`, from `start` (here) upwards.
+    """The configuration in the nearest pyproject.toml with `[tool.cnninspect]`, in `start` or a folder above it.
 
-    Raises UsageError for a file that cannot be read, for an unknown key and for a wrong value.
+    `start` is the working directory by default. Raises UsageError for an unreadable file, unknown key or wrong value.
     """
     start = (start or Path.cwd()).resolve()
     for folder in (start, *start.parents):
@@ -40,7 +40,7 @@ def read_config(schema: Schema, start: Path | None = None) -> Config:
 
 
 def _tool(file: Path) -> Mapping[str, Any]:
-    """The file's `tool` table. A file that does not even name ours is nobody's mistake here, whatever it holds."""
+    """The file's `tool` table. A file without the word cnninspect is not parsed, so its errors do not matter here."""
     if sys.version_info >= (3, 11):
         import tomllib
     else:
@@ -52,37 +52,37 @@ def _tool(file: Path) -> Mapping[str, Any]:
     except OSError as error:
         raise UsageError(f"cannot read {shown(file)}: {cause_of(error)}. Make it readable, or run elsewhere.") from None
     except ValueError as error:
-        raise UsageError(f"{shown(file)} is not TOML: {str(error).rstrip('.')}. Mend it there.") from None
+        raise UsageError(f"{shown(file)} is not TOML: {str(error).rstrip('.')}. Correct the file.") from None
 
 
 def shown(file: Path) -> str:
-    """The file's path as messages name it: from here."""
+    """The file's path in messages, relative to the working directory."""
     return os.path.relpath(file)
 
 
 class WrongValue(ValueError):
-    """A value that is not what its key takes; the message completes the sentence `KEY must be ...`."""
+    """A value of the wrong type; the message completes the sentence `KEY must be ...`."""
 
 
 Reader = Callable[[Any], Any]
-"""What a value of TOML means; raises WrongValue, or another ValueError with a message of its own."""
+"""A function: value in TOML -> option. Raises WrongValue, or another ValueError with a complete message."""
 
 
 @dataclass(frozen=True)
 class Each:
-    """A table of tables with names of the user's choice; a string in the place of one is its value of `short`."""
+    """A table of tables with arbitrary names. A string in place of a table stands for a table with the key `short`."""
 
     schema: Schema
     short: str
 
 
 Schema = Mapping[str, "Reader | Each | Schema"]
-"""What a table's keys, written with dashes, take: a value, or a table in turn."""
+"""Key, with dashes -> the reader of its value, or the schema of its table."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a table stands, for messages: `pyproject.toml: [tool.cnninspect.budgets]`."""
+    """A table's file and name, for messages: `pyproject.toml: [tool.cnninspect.budgets]`."""
 
     file: str
     table: str = "tool.cnninspect"
@@ -96,9 +96,9 @@ class Place:
 
 
 def read_table(table: Any, schema: Schema, place: Place) -> dict[str, Any]:
-    """The values of a table by key, with dashes; UsageError for an unknown key or a wrong value, with place and key.
+    """Key, with dashes -> value, for the keys of a table, which may be written with underscores.
 
-    A key may be written with underscores.
+    Raises UsageError, with place and key, for an unknown key or a wrong value.
     """
     _check_is_table(table, place)
     found: dict[str, Any] = {}
@@ -149,7 +149,7 @@ def _nearest(key: str, schema: Schema) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A value as TOML writes it, as far as messages need it."""
+    """A value as text in a message, in about the form of TOML."""
     if isinstance(value, bool):
         return str(value).lower()
     return "a table" if isinstance(value, Mapping) else repr(value)
@@ -204,7 +204,7 @@ def texts(value: Any) -> list[str]:
 
 
 def arguments(value: Any) -> dict[str, Any]:
-    """A table of numbers, strings, truths and lists of them."""
+    """A table of numbers, strings, booleans and lists of these."""
     if not isinstance(value, Mapping) or not all(map(_is_literal, value.values())):
         raise WrongValue("a table of numbers, strings, true, false and lists of them")
     return dict(value)
@@ -215,7 +215,7 @@ def _is_literal(value: Any) -> bool:
 
 
 def size(value: Any, words: str) -> str:
-    """A number or a size, as the command line takes it; `words` say what the key takes."""
+    """The text of a number or size; `words` describe the expected form in the message of WrongValue."""
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise WrongValue(words)
     return str(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from cnninspect.errors import said
+from cnninspect.errors import error_text
 from cnninspect.targets.grammar import InputSpec
 from cnninspect.targets.inputs import Inputs, usual_inputs
 from cnninspect.targets.providers import Model
@@ -42,7 +42,7 @@ def explain_failure(failure: ForwardFailed, target: Target, inputs: Inputs, advi
     call = failure.call
     place = f"`{call.path or call.kind}`" if call is not None else f"`{target.name}`"
     kind = f" ({call.kind})" if call is not None and call.path else ""
-    reason = _mismatch(call) or said(failure.cause)
+    reason = _mismatch(call) or error_text(failure.cause)
     seen = f" (input {_dims(call.inputs[0].shape)})" if call is not None and call.inputs else ""
     return f"the forward pass failed in {place}{kind}: {reason}{seen}. {advice or _usual_help(failure, target, inputs)}"
 

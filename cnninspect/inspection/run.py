@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from cnninspect.errors import DeviceError, LoadError, RunError, UsageError, said
+from cnninspect.errors import DeviceError, LoadError, RunError, UsageError, error_text
 from cnninspect.inspection.explain_failure import explain_failure, is_plainly_the_inputs, other_inputs, place_of
 from cnninspect.measure.base import Run
 from cnninspect.measure.limits import Allowance, Limit, LimitReachedError
@@ -144,7 +144,7 @@ class _Attempts:
         except LoadError as error:
             on_meta.remark = f" Nor does it run on the CPU: {error}"
             raise on_meta from error
-        ran[3].append(f"run on the CPU, because the model cannot run on meta: {said(on_meta.failure.cause)}.")
+        ran[3].append(f"run on the CPU, because the model cannot run on meta: {error_text(on_meta.failure.cause)}.")
         return ran
 
     def _may_be_the_devices(self, failed: _Failed) -> bool:

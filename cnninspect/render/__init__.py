@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from importlib import import_module
 
-from cnninspect.errors import OutputError, said
+from cnninspect.errors import OutputError, error_text
 from cnninspect.render.page import Screen
 from cnninspect.report.document import Document
 from cnninspect.report.selection import View
@@ -99,7 +99,8 @@ def _by_plugin(name: str, report: Document, view: View) -> str:
         return _ADDED[name](report, view).rstrip("\n") + "\n"
     except Exception as error:
         raise OutputError(
-            f"the format {name!r} cannot write this {type(report).__name__}: {said(error)}. Choose another --format."
+            f"the format {name!r} cannot write this {type(report).__name__}: {error_text(error)}. "
+            "Choose another --format."
         ) from error
 
 

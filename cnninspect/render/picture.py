@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from cnninspect.errors import UsageError, said
+from cnninspect.errors import UsageError, error_text
 from cnninspect.render.fields import size_text
 from cnninspect.render.numbers import dimensions
 from cnninspect.report.document import FieldStudy
@@ -160,7 +160,9 @@ def _middle(file: str, ratio: float) -> Any:
         pixels = imread(file)
     except Exception as error:
         # matplotlib and Pillow raise whatever their decoders do.
-        raise UsageError(f"--image {file} cannot be read as a picture: {said(error)}. Give a PNG or JPEG.") from None
+        raise UsageError(
+            f"--image {file} cannot be read as a picture: {error_text(error)}. Give a PNG or JPEG."
+        ) from None
     height, width = pixels.shape[:2]
     high, wide = (max(1, pixels) for pixels in (min(height, round(width * ratio)), min(width, round(height / ratio))))
     top, left = (height - high) // 2, (width - wide) // 2

@@ -1,1 +1,1 @@
-"""From what the user names to a model and its inputs. Only `grammar` does without torch."""
+"""Resolves a TARGET to a model and its inputs. Only `grammar` does not import torch."""

@@ -39,7 +39,7 @@ class ArchiveSource(Source):
         return Given(tuple(args), kwargs)
 
     def check_inputs(self, name: str, given: Given) -> None:
-        """UsageError unless the inputs are nested and named as those of the export were; torch prints what differs."""
+        """Raises UsageError unless the inputs have the structure and names of the export; torch would only print it."""
         expected = self._program.call_spec.in_spec
         if expected is None:
             return
@@ -66,7 +66,7 @@ class ArchiveSource(Source):
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep torch.export from warning about its own internals and from logging the traceback of what it raises."""
+    """Suppresses torch.export's warnings about its internals and its logged tracebacks."""
     logger = logging.getLogger("torch.export")
     before, logger.disabled = logger.disabled, True
     try:
@@ -78,7 +78,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _name_classes(model: nn.Module) -> None:
-    """Give each module a class called like the one it was exported from; it still runs its own graph."""
+    """Gives each module a class with the name of the exported class; the module still runs its own graph."""
     for module in model.modules():
         original = getattr(module, "type_name", lambda: None)()
         if original:

@@ -1,4 +1,4 @@
-"""Build a model, or copy one that is there, so that its tensors are on the wanted device and nothing else changes."""
+"""Builds or copies a model so that its tensors are on the wanted device, without side effects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.utils.weak import WeakIdKeyDictionary
 
-from cnninspect.errors import DeviceError, said
+from cnninspect.errors import DeviceError, error_text
 from cnninspect.targets.loading import blamed, undisturbed
 from cnninspect.trace.private_torch import TorchDispatchMode, storage_key
 
@@ -30,10 +30,10 @@ class ConstructionError(Exception):
 
 
 def construct(make: Callable[[], Any], device: str, dtype: str | None) -> tuple[Any, list[str]]:
-    """(what `make()` returns, notes for the report); a module is on the device and has the dtype.
+    """(result of `make()`, notes for the report); a module is on the device and has the dtype.
 
-    What `make` prints goes to stderr. The random numbers it draws are the same each time and are given back.
-    Raises ConstructionError.
+    Prints of `make` go to stderr. The random seed is fixed, and the random state is restored. Raises
+    ConstructionError.
     """
     with undisturbed(device):
         torch.default_generator.manual_seed(0)
@@ -41,14 +41,14 @@ def construct(make: Callable[[], Any], device: str, dtype: str | None) -> tuple[
         if isinstance(made, nn.Module):
             return placed(made, device, dtype), [] if failure is None else [_note(device, failure)]
         if dtype is not None:
-            # The tensors that a plain function keeps to itself cannot be converted afterwards.
+            # Tensors in the closure of a plain function cannot be converted afterwards.
             with _default_dtype(dtype):
                 made, failure = _first_success(make, device)
         return made, [] if failure is None else [_note(device, failure)]
 
 
 def _first_success(make: Callable[[], Any], device: str) -> tuple[Any, BaseException | None]:
-    """(what the first way of building that works returns, why the one before it failed)."""
+    """(result of the first way of building that works, error of the way before it)."""
     failure: BaseException | None = None
     for attempt in _attempts(device):
         try:
@@ -61,7 +61,7 @@ def _first_success(make: Callable[[], Any], device: str) -> tuple[Any, BaseExcep
 
 
 def _attempts(device: str) -> list[Attempt]:
-    """Ways to build, cheapest first: a constructor that reads the values of its tensors cannot run on meta."""
+    """Ways to build, cheapest first. A constructor that reads values of its tensors cannot run on meta."""
     on_device: Attempt = lambda: torch.device(device)  # noqa: E731
     on_cpu: Attempt = lambda: torch.device("cpu")  # noqa: E731
     if device == "cpu":
@@ -71,16 +71,16 @@ def _attempts(device: str) -> list[Attempt]:
 
 @contextlib.contextmanager
 def _filled_on_cpu() -> Iterator[None]:
-    """Build on the CPU with every number defined."""
+    """Builds on the CPU; uninitialised memory is filled with zeros."""
     with torch.device("cpu"), ZeroedMemory():  # type: ignore[no-untyped-call]
         yield
 
 
 @contextlib.contextmanager
 def _parameters_on_meta() -> Iterator[None]:
-    """Build on the CPU, but let each parameter become a meta tensor the moment a module takes it.
+    """Builds on the CPU, but replaces each parameter by a meta tensor when a module registers it.
 
-    `torch.empty` touches no memory, so that even a large model allocates next to nothing.
+    `torch.empty` touches no memory, so that even a large model needs almost none.
     """
     known = WeakIdKeyDictionary()
 
@@ -110,7 +110,7 @@ def _default_dtype(dtype: str) -> Iterator[None]:
 
 
 def _note(device: str, failure: BaseException) -> str:
-    return f"the constructor ran on the CPU, because it cannot run on {device} ({said(failure)})."
+    return f"the constructor ran on the CPU, because it cannot run on {device} ({error_text(failure)})."
 
 
 _UNFILLED = (
@@ -123,7 +123,7 @@ _UNFILLED = (
 
 
 class ZeroedMemory(TorchDispatchMode):
-    """Fills new memory with zeros: `nn.Parameter(torch.empty(3))` would hold what was there before, NaN included."""
+    """Fills new memory with zeros: `nn.Parameter(torch.empty(3))` would hold arbitrary values, even NaN."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = func(*args, **(kwargs or {}))
@@ -138,7 +138,7 @@ _UNINITIALIZED = (nn.UninitializedParameter, nn.UninitializedBuffer)
 def on_meta(model: nn.Module) -> nn.Module:
     """A copy of the model whose tensors are meta tensors; no weight is copied.
 
-    Parameters used in several places stay one parameter, and tensors that share a storage share one afterwards.
+    Shared parameters and shared storages are also shared in the copy.
     """
     storages: dict[int, Any] = {}
     memo: dict[int, Any] = {id(tensor): _meta_tensor(tensor, storages) for tensor in _tensors(model)}
@@ -157,17 +157,17 @@ def is_on(model: nn.Module, device: str, dtype: str | None) -> bool:
 
 
 def placed(model: nn.Module, device: str, dtype: str | None) -> nn.Module:
-    """The model on the device with the dtype: itself if it is there already, or else a copy. Raises DeviceError."""
+    """The model if it has the device and dtype already, else a copy that has. Raises DeviceError."""
     if is_on(model, device, dtype):
         return model
     try:
         with warnings.catch_warnings():
-            # Copying looks at gradients of tensors that have none, which torch remarks on.
+            # deepcopy reads `.grad` of tensors that are no leaves, for which torch warns.
             warnings.simplefilter("ignore")
             copied = on_meta(model) if device == "meta" else copy.deepcopy(model)
             return copied.to(device=device, dtype=None if dtype is None else getattr(torch, dtype))
     except Exception as error:
-        raise DeviceError(f"{type(model).__name__} cannot be copied to {device} ({said(error)}).") from error
+        raise DeviceError(f"{type(model).__name__} cannot be copied to {device} ({error_text(error)}).") from error
 
 
 def is_lazy(model: nn.Module) -> bool:
@@ -194,7 +194,7 @@ def _state(model: nn.Module) -> Iterator[torch.Tensor]:
 def _tensors(model: nn.Module) -> Iterator[torch.Tensor]:
     """Parameters, buffers, and the tensors that modules keep as plain attributes.
 
-    Plain scalars stay where they are: they mix with every device, and a forward may read their value.
+    Scalars that are plain attributes are left out: they work with every device, and a forward may read their value.
     """
     yield from _state(model)
     for module in model.modules():
@@ -204,7 +204,7 @@ def _tensors(model: nn.Module) -> Iterator[torch.Tensor]:
 
 
 def _meta_tensor(tensor: torch.Tensor, storages: dict[int, Any]) -> torch.Tensor:
-    """A meta tensor with the layout of `tensor`, on the meta storage that stands for its storage."""
+    """A meta tensor with the layout of `tensor`; tensors with one storage get one meta storage."""
     if isinstance(tensor, _UNINITIALIZED):
         unshaped: Any = type(tensor)
         return unshaped(requires_grad=tensor.requires_grad, device="meta", dtype=tensor.dtype)  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""Read what the user typed: TARGET, --input, --arg and --dtype. Imports no torch and opens no file."""
+"""Parses TARGET, --input, --arg and --dtype. Does not import torch and opens no file."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _MISSPELT_CONSTANTS = {"true": "True", "false": "False", "none": "None", "null":
 
 @dataclass(frozen=True)
 class Named:
-    """A name that providers know; `provider` None asks each in turn."""
+    """The name of a model; `provider` None means the first provider that has it."""
 
     name: str
     provider: str | None = None
@@ -68,7 +68,7 @@ Reference = Named | FromModule | FromFile | Archive
 
 
 def parse_target(spec: str, plugins: Collection[str] = ()) -> Reference:
-    """What `spec` refers to; `plugins` are the names of further providers. Raises UsageError."""
+    """The reference that `spec` stands for; `plugins` are the names of further providers. Raises UsageError."""
     text = spec.strip()
     if not text:
         raise UsageError(f"the target is empty. A target is {FORMS}.")
@@ -88,7 +88,7 @@ def parse_target(spec: str, plugins: Collection[str] = ()) -> Reference:
 
 
 def _refuse_other_files(text: str) -> None:
-    """UsageError for files that hold no network, or one that cannot be loaded safely."""
+    """Raises UsageError for files that contain no network, or one that cannot be loaded safely."""
     suffix = Path(text).suffix.lower()
     if suffix in PICKLES:
         raise UsageError(
@@ -119,8 +119,8 @@ def _name(text: str, name: str) -> str:
 class InputSpec:
     """Shape and dtype of one input tensor, batch first as the model takes it.
 
-    `dtype` None follows the parameters. `keyword` is the name of the forward's argument, None for a positional one.
-    `listed` tensors next to each other are handed over together, as one list: the images of a detection model.
+    `dtype` None means the dtype of the parameters. `keyword` is the name of the forward's argument, None for a
+    positional one. Adjacent `listed` tensors are passed as one list, such as the images of a detection model.
     """
 
     shape: Shape
@@ -136,14 +136,14 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class Given:
-    """Inputs that exist as values: the arguments of the forward."""
+    """Inputs as values: the arguments of the forward."""
 
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any] = field(default_factory=dict)
 
 
 def parameter_dtype(text: str) -> str:
-    """torch's name of the floating point dtype `text`; UsageError for any other, which parameters cannot have."""
+    """torch's name of a floating point dtype; UsageError for other dtypes, which parameters cannot have."""
     name = dtype_name(text)
     if name not in FLOATING:
         raise UsageError(f"parameters cannot be converted to {name}. Use {', '.join(FLOATING)}.")
@@ -151,7 +151,7 @@ def parameter_dtype(text: str) -> str:
 
 
 def dtype_name(text: str) -> str:
-    """torch's own name of the dtype `text`; UsageError listing the known ones."""
+    """torch's name of a dtype; UsageError with the known names for others."""
     name = text.strip().removeprefix("torch.")
     name = ALIASES.get(name, name)
     if name not in DTYPES:
@@ -160,7 +160,7 @@ def dtype_name(text: str) -> str:
 
 
 def parse_arguments(texts: Iterable[str]) -> dict[str, Any]:
-    """Constructor arguments by name from `NAME=VALUE` texts; UsageError for one that cannot be read or stands twice."""
+    """Name -> value of constructor arguments from `NAME=VALUE` texts; UsageError for wrong or repeated ones."""
     arguments: dict[str, Any] = {}
     for text in texts:
         name, value = parse_argument(text)
@@ -196,7 +196,7 @@ def _literal(name: str, value: str) -> Any:
 
 
 def parse_inputs(texts: Iterable[str]) -> tuple[InputSpec, ...]:
-    """The inputs that `--input` texts describe, in order; UsageError where a keyword stands twice."""
+    """The inputs for the texts of `--input`, in order; UsageError for a repeated keyword."""
     specs = tuple(parse_input(text) for text in texts)
     keywords = [spec.keyword for spec in specs if spec.keyword is not None]
     for keyword in keywords:
@@ -217,7 +217,7 @@ def parse_input(text: str) -> InputSpec:
 
 
 def parse_shape(sizes: str, text: str | None = None) -> Shape:
-    """The shape that `1x3x224x224` writes; UsageError, which quotes `text`, for anything but positive integers."""
+    """The shape for a text such as `1x3x224x224`; UsageError, quoting `text`, unless all sizes are positive."""
     where = f"--input {sizes if text is None else text!r}"
     if not sizes.strip():
         raise UsageError(f"{where} has no shape. Write sizes joined by x, such as 1x3x224x224.")

@@ -1,4 +1,4 @@
-"""The tensors of a run's inputs: made from specs or by a function of the user's, and described for the report."""
+"""The input tensors of a run: made from specs or by the user's function, and described for the report."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 import torch
 
-from cnninspect.errors import LoadError, UsageError, said
+from cnninspect.errors import LoadError, UsageError, error_text
 from cnninspect.targets.grammar import FromFile, FromModule, Given, InputSpec, parse_target
 from cnninspect.targets.loading import Around, blamed, find, undisturbed
 from cnninspect.trace.trees import map_leaves, named_leaves
 
 
 def tensors(specs: Sequence[InputSpec], device: str, floating: torch.dtype) -> Given:
-    """The arguments that the specs describe; those without a dtype of their own are `floating`.
+    """The arguments for these specs; `floating` is the dtype of specs without a dtype.
 
     Raises UsageError for a tensor that is too large.
     """
@@ -25,7 +25,7 @@ def tensors(specs: Sequence[InputSpec], device: str, floating: torch.dtype) -> G
         try:
             tensor = _tensor(spec, floating, device, generator)
         except (RuntimeError, TypeError, OverflowError) as error:
-            reason = said(error).partition(": ")[2]
+            reason = error_text(error).partition(": ")[2]
             raise UsageError(f"the input {spec} cannot be made on {device}: {reason}. Give another --input.") from error
         if spec.keyword is not None:
             kwargs[spec.keyword] = tensor
@@ -39,13 +39,13 @@ def tensors(specs: Sequence[InputSpec], device: str, floating: torch.dtype) -> G
 
 
 def _tensor(spec: InputSpec, floating: torch.dtype, device: str, generator: torch.Generator) -> torch.Tensor:
-    """Normal numbers, the same on every device, or zeros for integers: they index any table."""
+    """Normally distributed numbers, the same on every device; for integers zeros, which are valid indices."""
     dtype = floating if spec.dtype is None else getattr(torch, spec.dtype)
     if device == "meta":
         return torch.empty(spec.shape, dtype=dtype, device="meta")
     if not (dtype.is_floating_point or dtype.is_complex):
         return torch.zeros(spec.shape, dtype=dtype, device=device)
-    # Not every floating dtype can be drawn; all can be converted to.
+    # torch.randn does not support every floating point dtype, but conversion does.
     drawn = torch.complex64 if dtype.is_complex else torch.float32
     return torch.randn(spec.shape, generator=generator, dtype=drawn).to(device=device, dtype=dtype)
 
@@ -69,7 +69,7 @@ def described(given: Given) -> Iterator[Mapping[str, Any]]:
 
 
 def call_for_inputs(source: str | Callable[[], Any]) -> Given:
-    """What the function returns, as the arguments of the forward; UsageError or LoadError."""
+    """The result of the function as the arguments of the forward; raises UsageError or LoadError."""
     if not isinstance(source, str):
         name = getattr(source, "__name__", "function")
         return _given(_call(source, name, undisturbed), name)
@@ -83,7 +83,7 @@ def call_for_inputs(source: str | Callable[[], Any]) -> Given:
 
 
 def _call(function: Callable[[], Any], name: str, around: Around) -> Any:
-    with around(), blamed(lambda error: LoadError(f"--inputs-from {name} failed: {said(error)}.")):
+    with around(), blamed(lambda error: LoadError(f"--inputs-from {name} failed: {error_text(error)}.")):
         return function()
 
 

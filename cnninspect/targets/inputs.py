@@ -22,14 +22,14 @@ from cnninspect.targets.signatures import check_call, required
 from cnninspect.targets.target import Function, Target
 
 SIDES = (224, 32, 28, 64, 96, 128, 227, 256, 299, 384, 512)
-"""Image sides to try, the usual one first: a linear layer after the convolutions admits only one."""
+"""Image sides to try, the usual one first: a linear layer after the convolutions accepts only one."""
 VOLUMES = (64, 32, 16)
 TOKENS = 16
 
 
 @dataclass(frozen=True)
 class InputOptions:
-    """What the user asked for: `specs`, or a `source` function, or the default inputs with another batch size.
+    """The user's inputs: `specs`, or a `source` function, or the default inputs with another batch size.
 
     `sizes` are other sizes of the first input, by the names of its dimensions (`h`, `w`).
     """
@@ -57,7 +57,7 @@ class InputOptions:
         inputs_from: str | Callable[[], Any] | None = None,
         batch_size: int | None = None,
     ) -> InputOptions:
-        """The options from the command line's texts, or from one shape or several as sequences of integers."""
+        """The options from texts of the command line, or from shapes as sequences of integers."""
         texts = [inputs] if isinstance(inputs, str) else inputs
         if not all(isinstance(text, str) for text in texts):
             raise UsageError("inputs are texts such as '1x3x224x224'. Give tensors as inputs_from=lambda: (tensor,).")
@@ -66,7 +66,7 @@ class InputOptions:
 
 @dataclass(frozen=True)
 class Inputs:
-    """The arguments of the forward, their description for the report, and what the reader must know about them."""
+    """The arguments of the forward, their description for the report, and notes about them."""
 
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
@@ -77,14 +77,14 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Choice:
-    """Inputs that a model may take: described, or given as values. `reason` names the layer that inferred ones fit."""
+    """Possible inputs of a model, as specs or values. `reason` is the layer from which they were inferred, or None."""
 
     specs: tuple[InputSpec, ...] = ()
     given: Given | None = None
     reason: str | None = None
 
     def make(self, target: Target, model: Model, device: str, dtype: str | None = None) -> Inputs:
-        """The inputs on the device; floating ones have `dtype` or else that of the parameters.
+        """The inputs on the device; floating point ones have `dtype`, or that of the parameters.
 
         Raises UsageError where the forward cannot take them.
         """
@@ -100,9 +100,9 @@ class Choice:
 
 
 def choices(target: Target, model: Model, options: InputOptions) -> list[Choice]:
-    """The inputs to try, the likeliest first: one that the user or the model states, or several inferred ones.
+    """The inputs to try, the likeliest first: those of the user or of the model, or several inferred ones.
 
-    Raises UsageError where nothing says what the model takes.
+    Raises UsageError if no inputs can be found.
     """
     if options.source is not None:
         return [Choice(given=call_for_inputs(options.source))]
@@ -124,12 +124,12 @@ def choices(target: Target, model: Model, options: InputOptions) -> list[Choice]
 
 
 def make_inputs(target: Target, model: Model, options: InputOptions, device: str, dtype: str | None = None) -> Inputs:
-    """The likeliest inputs on the device; UsageError where nothing says them or the forward cannot take them."""
+    """The likeliest inputs on the device; UsageError if there are none, or the forward cannot take them."""
     return choices(target, model, options)[0].make(target, model, device, dtype)
 
 
 def _listed_like(default: Sequence[InputSpec] | Given, specs: Sequence[InputSpec]) -> Sequence[InputSpec]:
-    """The specs, as a list of images where the model takes one and the shapes are images without a batch."""
+    """The specs; marked as a list of images if the model takes one and the shapes have no batch dimension."""
     if isinstance(default, Given) or not any(spec.listed for spec in default):
         return specs
     image = len(default[0].shape)
@@ -170,8 +170,8 @@ def _floating_dtype(model: Model, dtype: str | None) -> torch.dtype:
 
 
 def _initialize(model: nn.Module, given: Given) -> None:
-    """Run the model once, so that its lazy layers have the hyper-parameters that their formulas need."""
-    # A forward that fails will fail again where it is watched, and is explained there.
+    """Runs the model once, so that its lazy layers get their hyper-parameters."""
+    # A failing forward fails again in the recorded run, where the error is reported.
     with contextlib.suppress(Exception), undisturbed(), torch.no_grad():
         model.eval()(*given.args, **given.kwargs)
 
@@ -200,7 +200,7 @@ def _spec(sizes: Sequence[Any]) -> InputSpec:
 
 
 def infer_inputs(target: Target, model: Model) -> tuple[list[InputSpec], str]:
-    """(inputs that the first layer takes, the likeliest first; that layer); UsageError where nothing tells them."""
+    """(inputs that the first layer takes, the likeliest first; that layer); UsageError if they cannot be inferred."""
     found = _first_layer(model) if isinstance(model, nn.Module) and len(required(model.forward)) <= 1 else None
     if found is None:
         raise UsageError(_request(target, model))
@@ -210,7 +210,7 @@ def infer_inputs(target: Target, model: Model) -> tuple[list[InputSpec], str]:
 
 
 def usual_inputs(model: Model) -> list[InputSpec]:
-    """The inputs of usual size that the first layer takes, the likeliest first; none where nothing tells them."""
+    """The inputs of usual sizes that the first layer takes, the likeliest first; empty if they cannot be inferred."""
     found = _first_layer(model) if isinstance(model, nn.Module) else None
     return [] if found is None else found[2]
 
@@ -246,6 +246,6 @@ def _request(target: Target, model: Model) -> str:
     each = " for each of them, in this order" if len(names) > 1 else ""
     doubt = f" {target.source.doubt}".rstrip() if isinstance(target.source, Function) else ""
     return (
-        f"nothing says what input {target.name} takes{takes}. "
+        f"the inputs of {target.name}{takes} are not known. "
         f"Give --input SHAPE[:DTYPE]{each}, such as --input 1x3x224x224.{doubt}"
     )

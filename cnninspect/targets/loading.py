@@ -1,6 +1,6 @@
-"""Load and run code of others: an attribute of a Python module or file.
+"""Loads and runs the user's code: an attribute of a Python module or file.
 
-The import system and the random numbers are as they were afterwards, output goes to stderr, errors become a sentence.
+The import system and the random state are restored, prints go to stderr, and errors become messages.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 
-from cnninspect.errors import CnninspectError, LoadError, UsageError, nearest, said
+from cnninspect.errors import CnninspectError, LoadError, UsageError, error_text, nearest
 from cnninspect.targets.grammar import FromFile, FromModule
 from cnninspect.targets.torchvision_ops import tolerate_missing_operators
 
@@ -28,9 +28,9 @@ Around = Callable[[], AbstractContextManager[None]]
 
 
 def find(reference: FromFile | FromModule) -> tuple[Any, Around]:
-    """(the attribute that is referred to, the context to use it in: what it imports later is found there too).
+    """(the attribute, a context in which it must be used so that its later imports work).
 
-    Raises UsageError for a file, module or attribute that is not there, LoadError for one that fails.
+    Raises UsageError for a file, module or attribute that does not exist, LoadError for one that fails.
     """
     if isinstance(reference, FromFile):
         around: Around = partial(importable, reference.path.parent)
@@ -43,9 +43,9 @@ def find(reference: FromFile | FromModule) -> tuple[Any, Around]:
 
 @contextlib.contextmanager
 def importable(folder: Path | None = None) -> Iterator[None]:
-    """Let the folder and the working directory be imported from; forget afterwards what only the folder gave.
+    """Makes the folder and the working directory importable; afterwards forgets modules found only in the folder.
 
-    Two files whose folders both hold a `blocks.py` so get their own.
+    So two files whose folders both contain `blocks.py` each get their own.
     """
     before, modules = list(sys.path), set(sys.modules)
     own, working = str((folder or Path.cwd()).resolve()), str(Path.cwd())
@@ -62,7 +62,7 @@ def importable(folder: Path | None = None) -> Iterator[None]:
 
 
 def _load_file(path: Path) -> ModuleType:
-    """The module that the file defines, under a name that no other module has."""
+    """The module of the file, under a unique name."""
     if path.is_dir():
         raise UsageError(f"{str(path)!r} is a directory, not a file.")
     if not path.is_file():
@@ -90,7 +90,7 @@ def _load_module(name: str) -> ModuleType:
 
 
 def _import_failed(name: str, error: BaseException) -> CnninspectError:
-    """UsageError for a module that is not there, LoadError for one that fails."""
+    """UsageError for a module that does not exist, LoadError for one that fails."""
     if (
         isinstance(error, ModuleNotFoundError)
         and error.name
@@ -103,8 +103,8 @@ def _import_failed(name: str, error: BaseException) -> CnninspectError:
 def _attribute(module: ModuleType, path: str, where: str) -> Any:
     """The attribute `path`, possibly dotted, of the module.
 
-    Raises UsageError, with the nearest names, for one that is not there, and LoadError for one that fails: a package
-    may import what it offers only when somebody asks for it.
+    Raises UsageError, with the nearest names, for one that does not exist, and LoadError for one that fails: a
+    package may import its attributes on first access.
     """
     found: Any = module
     for name in path.split("."):
@@ -114,7 +114,7 @@ def _attribute(module: ModuleType, path: str, where: str) -> Any:
 
 def _member(holder: Any, name: str, where: str) -> Any:
     def failed(error: BaseException) -> CnninspectError:
-        # An AttributeError about another name comes from the code that should have brought this one.
+        # An AttributeError about another name was raised by the code that imports this one.
         if isinstance(error, AttributeError) and error.name == name:
             return UsageError(f"{where} has no {name!r}. {_suggestion(name, holder)}")
         return LoadError(f"{where} cannot provide {name!r}: {_reason(error)}")
@@ -124,7 +124,7 @@ def _member(holder: Any, name: str, where: str) -> Any:
 
 
 def _suggestion(wrong: str, holder: Any) -> str:
-    """The names in `holder` nearest to a wrong one, or else those that it defines."""
+    """A sentence with the nearest names in `holder`, or all that it defines."""
     known = getattr(holder, "__dict__", {})
     public = [name for name in known if not name.startswith("_")] + list(getattr(holder, "__all__", ()))
     if near := nearest(wrong, dict.fromkeys(public)):
@@ -142,13 +142,13 @@ def _home_of(value: Any) -> Any:
 
 
 def _reason(error: BaseException, path: str | None = None) -> str:
-    """What went wrong, with the line of the user's file if there is one, and the next step if there is a known one."""
+    """The message of an error, with the line in the user's file and the next step, if they are known."""
     if isinstance(error, SystemExit):
         return "it calls sys.exit() while it is imported. Guard the script part with `if __name__ == '__main__':`."
     if isinstance(error, SyntaxError):
         line = f" (line {error.lineno})" if error.lineno else ""
         return f"{Path(error.filename or path or '').name} is not Python: {error.msg}{line}."
-    text = said(error)
+    text = error_text(error)
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if path and frame.filename == path]
     where = f"line {lines[-1]}: " if lines else ""
     hint = " Name it as package.module:attr." if "relative import" in text else ""
@@ -171,7 +171,7 @@ def _similar_file(path: Path) -> str:
 
 
 def _forget(new: set[str], folder: str) -> None:
-    """Drop those of the new modules that were found directly in the folder, and their submodules."""
+    """Removes the new modules that were found in the folder, and their submodules."""
     tops = {name for name in new if _home(name) == folder}
     for name in new:
         if name.partition(".")[0] in tops:
@@ -179,7 +179,7 @@ def _forget(new: set[str], folder: str) -> None:
 
 
 def _home(name: str) -> str | None:
-    """The folder that had to be on the path for the top-level module to be found by its name."""
+    """The folder in sys.path in which a top-level module was found."""
     spec = getattr(sys.modules.get(name), "__spec__", None)
     if spec is None:
         return None
@@ -190,7 +190,7 @@ def _home(name: str) -> str | None:
 
 @contextlib.contextmanager
 def undisturbed(device: str = "cpu") -> Iterator[None]:
-    """Send what is printed to stderr; restore the random state of the CPU and of `device`."""
+    """Redirects prints to stderr; restores the random state of the CPU and of `device`."""
     devices = [torch.device(device)] if device.startswith("cuda") else []
     with contextlib.redirect_stdout(sys.stderr), torch.random.fork_rng(devices=devices):
         yield
@@ -198,9 +198,9 @@ def undisturbed(device: str = "cpu") -> Iterator[None]:
 
 @contextlib.contextmanager
 def blamed(explain: Callable[[BaseException], Exception]) -> Iterator[None]:
-    """Raise `explain(error)` for whatever is raised inside, `sys.exit()` and `pytest.skip()` included.
+    """Raises `explain(error)` for any exception inside, also for `sys.exit()` and `pytest.skip()`.
 
-    Our own errors pass, since they are explained already, and so does an interruption.
+    Errors of cnninspect, which have messages already, and KeyboardInterrupt pass unchanged.
     """
     try:
         yield

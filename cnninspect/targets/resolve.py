@@ -1,4 +1,4 @@
-"""Find what a TARGET refers to."""
+"""Resolves a TARGET."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cnninspect.errors import LoadError, MissingPackage, UsageError, nearest, said
+from cnninspect.errors import LoadError, MissingPackage, UsageError, error_text, nearest
 from cnninspect.targets.grammar import Archive, FromFile, FromModule, Named, parse_target
 from cnninspect.targets.loading import blamed, find
 from cnninspect.targets.providers import Provider, bare_name_providers, providers
@@ -18,9 +18,9 @@ from cnninspect.targets.target import Provided, Target, plain, source_of
 
 
 def resolve(target: Any, arguments: Mapping[str, Any] | None = None) -> Target:
-    """The Target that a specification or object stands for; nothing is built yet.
+    """The Target for a text or an object; nothing is built yet.
 
-    Raises UsageError for what cannot be understood or found, LoadError for a module that fails to import.
+    Raises UsageError for a target that cannot be parsed or found, LoadError for a module that fails to import.
     """
     arguments = dict(arguments or {})
     if isinstance(target, os.PathLike):
@@ -36,8 +36,8 @@ def resolve(target: Any, arguments: Mapping[str, Any] | None = None) -> Target:
         return _archive(target, reference, arguments)
     found, around = find(reference)
     provider = "file" if isinstance(reference, FromFile) else "module"
-    # A lazily imported object may fail at the first question that it is asked.
-    with blamed(lambda error: LoadError(f"{target} cannot be used: {said(error)}.")):
+    # A lazily imported object may fail at the first access to an attribute.
+    with blamed(lambda error: LoadError(f"{target} cannot be used: {error_text(error)}.")):
         source = source_of(found, target, arguments, around)
         origin = _defined(found) or _named_in(reference)
     return Target(target, provider, reference.attr, plain(arguments), source, origin=origin)

@@ -1,4 +1,4 @@
-"""Read a callable's signature: is it a factory or a function of tensors, and which arguments does it take?"""
+"""Reads signatures: tells factories from functions of tensors, and checks arguments."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _PLAIN = ("int", "float", "bool", "str", "complex", "list", "tuple", "dict", "Se
 
 
 def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter] | None:
-    """The parameters of a callable, None for a builtin that does not tell."""
+    """The parameters of a callable; None for a builtin without a signature."""
     try:
         return list(inspect.signature(function).parameters.values())
-    except Exception:  # also what a lazily imported object raises at any question
+    except Exception:  # a lazily imported object may raise any error
         return None
 
 
@@ -38,10 +38,10 @@ def required(function: Callable[..., Any]) -> list[inspect.Parameter]:
 
 
 def tensor_parameters(function: Callable[..., Any], arguments: Mapping[str, Any]) -> list[str]:
-    """The parameters left by `arguments` that can only be tensors.
+    """The parameters not in `arguments` that must be tensors; empty for a class or a factory.
 
-    Those are the ones annotated as tensors, or else the required ones if none of them says that it is something else.
-    Empty for a class or a factory, which are called without tensors. A builtin without a signature takes `input`.
+    These are the parameters annotated as tensors; if there are none, the required parameters, unless one of them is
+    annotated as something else. A builtin without a signature takes `input`.
     """
     if inspect.isclass(function):
         return []
@@ -56,7 +56,7 @@ def tensor_parameters(function: Callable[..., Any], arguments: Mapping[str, Any]
 
 
 def doubt(function: Callable[..., Any], arguments: Mapping[str, Any]) -> str:
-    """What to do if a function that is taken for one of tensors is a factory; empty where its annotations are clear."""
+    """Advice in case a function of tensors is really a factory; empty if its annotations are clear."""
     names = tensor_parameters(function, arguments)
     by_name = {parameter.name: parameter for parameter in parameters_of(function) or []}
     if not names or any(name not in by_name or _annotation(by_name[name]) == "Tensor" for name in names):
@@ -76,7 +76,7 @@ def fixed(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Callabl
 
 
 def check_arguments(function: Callable[..., Any], name: str, arguments: Mapping[str, Any]) -> None:
-    """UsageError naming an argument that `function` does not take, with the nearest ones that it does."""
+    """Raises UsageError, with the nearest names, for an argument that `function` does not take."""
     parameters = parameters_of(function)
     if parameters is None or any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return
@@ -89,7 +89,7 @@ def check_arguments(function: Callable[..., Any], name: str, arguments: Mapping[
 
 
 def check_complete(function: Callable[..., Any], name: str, arguments: Mapping[str, Any]) -> None:
-    """UsageError naming the required arguments of a factory that are not there."""
+    """Raises UsageError if required arguments of a factory are missing."""
     missing = [parameter.name for parameter in required(function) if parameter.name not in arguments]
     if missing:
         wanted = " ".join(f"--arg {parameter}=VALUE" for parameter in missing)
@@ -97,7 +97,7 @@ def check_complete(function: Callable[..., Any], name: str, arguments: Mapping[s
 
 
 def check_call(function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-    """UsageError if the inputs do not fit the parameters of the forward."""
+    """Raises UsageError if the inputs do not fit the parameters of the forward."""
     try:
         signature = inspect.signature(function)
     except Exception:

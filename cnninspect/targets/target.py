@@ -1,4 +1,4 @@
-"""A target: what the user typed, and how its model is built: by a provider, a factory, from a module or a function."""
+"""A target: the user's text, and the source of its model: a provider, a factory, a module or a function."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import nn
 
-from cnninspect.errors import LoadError, UsageError, said
+from cnninspect.errors import LoadError, UsageError, error_text
 from cnninspect.targets.construct import ConstructionError, construct, is_lazy, placed
 from cnninspect.targets.grammar import Given, InputSpec, parameter_dtype
 from cnninspect.targets.loading import Around
@@ -32,11 +32,11 @@ from cnninspect.targets.signatures import (
 _NO_ROOM = re.compile("allocate memory|out of memory")
 
 Built = tuple[Model, Sequence[str]]
-"""A model and what the report must say about how it was built."""
+"""A model, and notes for the report on how it was built."""
 
 
 class Source(ABC):
-    """Where a target's model comes from."""
+    """The source of a target's model."""
 
     @abstractmethod
     def build(self, device: str, dtype: str | None) -> Built:
@@ -51,7 +51,7 @@ class Source(ABC):
         return {}
 
     def check_inputs(self, name: str, given: Given) -> None:  # noqa: B027 - most forwards say by their signature
-        """UsageError if the model `name` cannot take these inputs for a reason that its forward's signature hides."""
+        """Raises UsageError if the model `name` cannot take these inputs although the forward's signature fits."""
 
 
 class Provided(Source):
@@ -77,7 +77,7 @@ class Provided(Source):
 
 
 class Made(Source):
-    """What a class or factory returns; `around` is entered while it runs."""
+    """The result of a class or factory; `around` is the context in which it runs."""
 
     def __init__(self, factory: Callable[..., Any], name: str, arguments: Mapping[str, Any], around: Around):
         self.factory, self.name, self.arguments, self.around = factory, name, arguments, around
@@ -99,7 +99,7 @@ class Instance(Source):
         self.module = module
 
     def build(self, device: str, dtype: str | None) -> Built:
-        """The module itself if it is on the device, or else a copy there; a copy if its first forward changes it."""
+        """The module itself if it is on the device and has no lazy parameters, else a copy."""
         module = copy.deepcopy(self.module) if is_lazy(self.module) else self.module
         return placed(module, device, dtype), ()
 
@@ -119,9 +119,9 @@ class Function(Source):
 
 
 def source_of(thing: Any, name: str, arguments: Mapping[str, Any], around: Around = contextlib.nullcontext) -> Source:
-    """How to get a model out of `thing`: a module, a class, a factory or a function of tensors.
+    """The source of the model for `thing`: a module, a class, a factory or a function of tensors.
 
-    Raises UsageError for arguments it does not take, LoadError for a thing that is no model.
+    Raises UsageError for arguments that it does not take, LoadError for an object that is not a model.
     """
     if isinstance(thing, nn.Module):
         if arguments:
@@ -143,7 +143,7 @@ def _constructed(
     try:
         model, notes = construct(make, device, dtype)
     except ConstructionError as failure:
-        reason = said(failure.cause)
+        reason = error_text(failure.cause)
         no_room = isinstance(failure.cause, MemoryError) or _NO_ROOM.search(reason)
         hint = " A model on --device meta needs no memory." if no_room else takes(factory)
         raise LoadError(f"{name} cannot be built: {reason}.{hint}") from failure.cause
@@ -154,11 +154,11 @@ def _constructed(
 
 @dataclass
 class Target:
-    """A model that can be built, on any device and as often as wanted.
+    """A model that can be built on any device, any number of times.
 
-    `provider` is a provider's name, or "module", "file", "archive" or "object". `arguments` and `notes` are for the
-    report: the arguments as plain data, and what is to be said about the latest build. `origin` is the file that the
-    model, its class or its factory is from and its name there, where a file or function was given.
+    `provider` is a provider's name, or "module", "file", "archive" or "object". `arguments` (as plain data) and
+    `notes` (on the latest build) are for the report. `origin` is the file that defines the model, its class or its
+    factory, and its name there; None if it is not known.
     """
 
     spec: str
@@ -180,7 +180,7 @@ class Target:
 
 
 def plain(value: Any) -> Any:
-    """`value` as JSON can hold it: containers and literals stay, other things are written as Python writes them."""
+    """`value` as JSON can hold it: containers and literals are kept, other objects become their name or repr."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

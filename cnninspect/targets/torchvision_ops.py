@@ -1,10 +1,9 @@
-"""Import torchvision beside a torch of another build.
+"""Imports torchvision with a torch of another build.
 
 A CPU torch beside a torchvision built for CUDA cannot load torchvision's C++ library, and `import torchvision` then
 fails with "operator torchvision::nms does not exist". The classification, segmentation, video and optical-flow models
-need none of those operators: declaring their schemas is enough to import them. A hook in the import system does so for
-whoever imports torchvision, the user's file as well, and only after the import has failed: where the builds match,
-nothing is touched.
+need none of those operators: declaring their schemas is enough to import them. An import hook does so for every import
+of torchvision, also in the user's file, but only after the import has failed: if the builds match, nothing is changed.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from typing import Any
 
 from cnninspect.errors import LoadError, MissingPackage
 
-# The schemas are those of torchvision's C++ operators (torchvision/csrc/ops), as its documentation of each op states.
+# The schemas of torchvision's C++ operators, from torchvision/csrc/ops.
 SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -67,23 +66,23 @@ NEED_OPERATORS = {
         "DeformConv2d", "MultiScaleRoIAlign", "PSRoIAlign", "PSRoIPool", "RoIAlign", "RoIPool",
     ),
 }  # fmt: skip
-"""The modules whose forward calls a compiled operator, by package, as their sources in torchvision say."""
+"""Package -> modules whose forward calls a compiled operator, from the sources of torchvision."""
 
 _library: Any = None
 
 
 class MissingOperatorError(RuntimeError):
-    """A module is called that needs torchvision's compiled operators, which are only declared."""
+    """Raised when a module is called that needs torchvision's compiled operators, which are only declared."""
 
 
 class _Finder(MetaPathFinder):
-    """Finds torchvision like the other finders, and lets its import survive operators that cannot be loaded."""
+    """Finds torchvision with the other finders, and replaces its loader's `exec_module` by one that retries."""
 
     def __init__(self) -> None:
         self._asking_the_others = False
 
     def find_spec(self, fullname: str, *_: Any) -> ModuleSpec | None:
-        """The spec of torchvision with a patient loader; None for every other module."""
+        """The spec of torchvision with a retrying loader; None for every other module."""
         if fullname != "torchvision" or self._asking_the_others:
             return None
         self._asking_the_others = True
@@ -97,7 +96,7 @@ class _Finder(MetaPathFinder):
 
 
 def _make_patient(loader: Any) -> None:
-    """Let the loader run the package once more, with its operators declared, if they are all that it lacks."""
+    """Makes the loader run the package again, with its operators declared, if only these were missing."""
     run = loader.exec_module
 
     def exec_module(module: ModuleType) -> None:
@@ -114,13 +113,13 @@ def _make_patient(loader: Any) -> None:
 
 
 def tolerate_missing_operators() -> None:
-    """Let every later import of torchvision, whoever makes it, survive operators that do not fit this torch."""
+    """Lets every later import of torchvision succeed, even if its operators do not fit this torch."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
 
 
 def import_torchvision() -> ModuleType:
-    """torchvision, with its missing operators declared if that is what it takes; LoadError if it cannot be imported."""
+    """torchvision, with its missing operators declared if necessary; LoadError if it cannot be imported."""
     tolerate_missing_operators()
     try:
         return importlib.import_module("torchvision")
@@ -137,7 +136,7 @@ def import_torchvision() -> ModuleType:
 
 
 def operators_are_declared() -> bool:
-    """Whether the schemas stand in for operators that could not be loaded."""
+    """Whether the schemas were declared because the compiled operators could not be loaded."""
     return _library is not None
 
 
@@ -159,7 +158,7 @@ def _declare_operators() -> None:
 
 @contextlib.contextmanager
 def refused_at_once(model: object) -> Iterator[None]:
-    """While it is active, a module that needs a missing operator raises MissingOperatorError before it starts."""
+    """Lets each module that needs a missing operator raise MissingOperatorError before its forward starts."""
     modules: Any = getattr(model, "modules", tuple)() if operators_are_declared() else ()
     handles = [module.register_forward_pre_hook(_refuse) for module in modules if _needs_operators(type(module))]
     try:
@@ -182,7 +181,7 @@ def _needs_operators(kind: type) -> bool:
 
 
 def why_missing(error: BaseException) -> str | None:
-    """Why a forward that needs one of torchvision's compiled operators failed, None for any other error."""
+    """The reason if a forward failed because of torchvision's missing operators; None for any other error."""
     named = re.search(r"torchvision::_?(\w+)", str(error))
     if named and operators_are_declared():
         needed = f"operator {named[1]}, which does"

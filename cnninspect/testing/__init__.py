@@ -1,6 +1,6 @@
-"""What tests assert about a report, the pytest plugin, and where baselines of tests are.
+"""Assertions about reports, the pytest plugin, and the folder of the tests' baselines.
 
-Imports nothing that is slow: pytest loads its plugin at every start.
+Imports nothing slow, because pytest loads the plugin at every start.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ FOLDER = "baselines"
 
 @dataclass(frozen=True)
 class Snapshots:
-    """The folder of the baselines that have a name only, and what to do with a baseline."""
+    """The folder of named baselines, and whether assertions write baselines (`update`) or compare with them."""
 
     folder: Path = Path(FOLDER)
     update: bool = False
 
     def file(self, baseline: str | Path) -> Path:
-        """The file of a baseline: a path to JSON as it stands, or a name in the folder."""
+        """The file of a baseline: the path itself if it ends in .json, else that name in the folder."""
         return Path(baseline) if str(baseline).endswith(".json") else self.folder / f"{baseline}.json"
 
 
 current: ContextVar[Snapshots] = ContextVar("snapshots", default=Snapshots())  # noqa: B039 - it is frozen
-"""What holds for the test that runs."""
+"""The snapshots of the running test."""

@@ -1,4 +1,4 @@
-"""What tests assert about a report. Each function raises an AssertionError that names every finding."""
+"""Assertions about a report. Each raises an AssertionError that lists all findings."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _LISTED = 20
 
 
 def assert_matches_formulas(report: Report, *, strict: bool = False) -> None:
-    """Every formula agrees with every measurement; if `strict`, none of them is unknown either."""
+    """Asserts that every formula agrees with every measurement and, if `strict`, that none is unknown."""
     __tracebackhide__ = True
     failing = (Verdict.DIFFER, Verdict.UNKNOWN) if strict else (Verdict.DIFFER,)
     _assert(report, formula_checks(report), failing, "does not match its formulas")
 
 
 def assert_within(report: Report, **limits: int | str) -> None:
-    """Every budget, called and written as on the command line, holds for certain: `max_params="5M"`, `min_rf=200`.
+    """Asserts that every budget certainly holds; names and limits as on the command line: `max_params="5M"`.
 
-    Raises UsageError for a budget that does not exist and for a limit that cannot be read.
+    Raises UsageError for an unknown budget or a limit that cannot be read.
     """
     __tracebackhide__ = True
     budgets = [parse_budget(name, str(limit)) for name, limit in limits.items()]
@@ -36,10 +36,10 @@ def assert_within(report: Report, **limits: int | str) -> None:
 
 
 def assert_matches_baseline(report: Report, baseline: str | Path, *, tolerance: str | None = None) -> None:
-    """The report is what its baseline says, as far as the tolerance, `1%` or `macs=1%,params=0`, allows.
+    """Asserts that the report equals its baseline within the tolerance, such as `1%` or `macs=1%,params=0`.
 
-    `baseline` is a JSON file, or a name in the folder `baselines`, which is beside the test under pytest. Raises
-    UsageError for a file that is no baseline.
+    `baseline` is a JSON file, or a name in the folder `baselines`, under pytest that beside the test's file. Raises
+    UsageError for a file that is not a baseline.
     """
     __tracebackhide__ = True
     snapshots = current.get()
@@ -52,11 +52,11 @@ def assert_matches_baseline(report: Report, baseline: str | Path, *, tolerance: 
         how = "`pytest --update-cnninspect-baselines` or `cnninspect compare TARGET --baseline FILE --update-baseline`"
         raise AssertionError(f"there is no baseline {_shown(file)}. {how} writes it.")
     checks = check_baseline(report, read_baseline(file), parse_tolerance(tolerance or ""))
-    _assert(report, checks, (Verdict.DIFFER,), f"is not what {_shown(file)} says")
+    _assert(report, checks, (Verdict.DIFFER,), f"differs from {_shown(file)}")
 
 
 def _assert(report: Report, checks: Sequence[Check], failing: Collection[Verdict], words: str) -> None:
-    """AssertionError with a line per check that fails: layer, source, expected, found, reason, the user's own line."""
+    """Raises AssertionError with one line per failed check: layer, source, expected, found, reason, source line."""
     __tracebackhide__ = True
     failed = [check for check in checks if check.verdict in failing]
     if not failed:
@@ -74,6 +74,6 @@ def _line(check: Check, where: str | None) -> str:
 
 
 def _shown(file: Path) -> str:
-    """The file from the working directory, if it is below it."""
+    """The file's path, relative to the working directory if it is below it."""
     here = Path.cwd()
     return str(file.relative_to(here) if file.is_relative_to(here) else file)

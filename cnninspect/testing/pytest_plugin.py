@@ -1,6 +1,6 @@
-"""pytest plugin: the fixture and the marker `cnninspect`, and baselines that lie beside the tests.
+"""The pytest plugin: fixture and marker `cnninspect`, and baselines beside the tests.
 
-pytest loads it at every start, so it imports neither torch nor anything that does.
+pytest loads it at every start, so it does not import torch.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _OPTION = "--update-cnninspect-baselines"
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests() -> None:
-    """Let tests import a torchvision whose operators do not fit the installed torch, as `cnninspect` itself can."""
+    """Lets tests import a torchvision whose compiled operators do not fit the installed torch."""
     from cnninspect.targets.torchvision_ops import tolerate_missing_operators
 
     tolerate_missing_operators()
@@ -27,13 +27,15 @@ def pytest_load_initial_conftests() -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the flag that writes baselines."""
     parser.getgroup(_NAME).addoption(
-        _OPTION, action="store_true", help="write the baselines of assert_matches_baseline, compare with none"
+        _OPTION,
+        action="store_true",
+        help="write the baselines of assert_matches_baseline instead of comparing with them",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker."""
-    config.addinivalue_line("markers", f"{_NAME}: a test about a network; those that use the fixture {_NAME} have it")
+    config.addinivalue_line("markers", f"{_NAME}: a test about a network; set for tests that use the fixture {_NAME}")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -45,13 +47,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
-    """Say that tests pass because they write what they should be compared with."""
-    return "cnninspect: baselines are written, not compared with" if config.getoption(_OPTION) else None
+    """A header line for runs that write baselines, because their assertions always pass."""
+    return "cnninspect: baselines are written, not compared" if config.getoption(_OPTION) else None
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, None]:
-    """While a test runs, its baselines are beside its file."""
+    """Sets the folder of named baselines to `baselines` beside the running test's file."""
     token = current.set(Snapshots(item.path.parent / FOLDER, bool(item.config.getoption(_OPTION))))
     try:
         yield
@@ -61,7 +63,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, None]:
 
 @pytest.fixture(scope="session", name=_NAME)
 def _cnninspect() -> Callable[..., Any]:
-    """`cnninspect.inspect_model`, imported when a test asks for it: `cnninspect(model, (1, 3, 32, 32))` is a report."""
+    """`cnninspect.inspect_model`, imported on first use: `cnninspect(model, (1, 3, 32, 32))` returns a report."""
     from cnninspect import inspect_model
 
     return inspect_model

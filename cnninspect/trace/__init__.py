@@ -1,1 +1,1 @@
-"""One forward pass, written down as plain data."""
+"""Records one forward pass as plain data."""

@@ -1,6 +1,6 @@
-"""Parameters and buffers as elements of storages: which bytes each of them takes, and which of them were read.
+"""Parameters and buffers as bytes of storages: the bytes of each, and the elements that were read.
 
-Two parameters that lie side by side in one storage are both counted; a byte that two of them share is the first one's.
+Two parameters in different parts of one storage are both counted; a byte that two share is counted for the first.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ Booleans = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Bytes:
-    """A set of bytes of one storage: from `start` to before `stop`, as almost every tensor; with gaps, only `runs`.
+    """A set of bytes of one storage: the range from `start` to before `stop`, or, with gaps, the ranges in `runs`.
 
-    `runs` are the starts and stops of two or more runs, in order, which neither touch nor overlap.
+    `runs` holds the starts and stops of two or more ranges, sorted, which neither touch nor overlap.
     """
 
     start: int = 0
@@ -30,7 +30,7 @@ class Bytes:
 
     @classmethod
     def of_view(cls, shape: Sequence[int], strides: Sequence[int], offset: int, item: int) -> Bytes:
-        """The bytes of a strided tensor, each once: `offset` and `strides` count elements of `item` bytes."""
+        """The set of bytes of a strided tensor; `offset` and `strides` count elements of `item` bytes."""
         if 0 in shape:
             return cls()
         run, start = item, offset * item
@@ -76,7 +76,7 @@ class Bytes:
 
 
 def _merged(starts: Places, stops: Places) -> Bytes:
-    """The union of one or more runs, which come in any order."""
+    """The union of one or more ranges in any order."""
     order = np.argsort(starts, kind="stable")
     starts, stops = starts[order], np.maximum.accumulate(stops[order])
     first = np.concatenate(([True], starts[1:] > stops[:-1]))
@@ -86,7 +86,7 @@ def _merged(starts: Places, stops: Places) -> Bytes:
 
 
 def _combined(ours: Bytes, theirs: Bytes, keep: Callable[[Booleans, Booleans], Booleans]) -> Bytes:
-    """The stretches between all ends of runs that `keep` wants, by whether they lie in the one set and the other."""
+    """The bytes b for which `keep(b in ours, b in theirs)` is true."""
     ends = (*ours._arrays(), *theirs._arrays())
     places = np.concatenate(ends)
     order = np.argsort(places, kind="stable")
@@ -101,7 +101,7 @@ def _combined(ours: Bytes, theirs: Bytes, keep: Callable[[Booleans, Booleans], B
 
 @dataclass
 class _Held:
-    """What one storage holds: the bytes of every state by name, each byte once, and those not read so far."""
+    """The states in one storage: name -> own bytes, the union of them (`taken`), and the bytes not read so far."""
 
     states: dict[str, Bytes]
     taken: Bytes
@@ -109,16 +109,16 @@ class _Held:
 
 
 class Elements:
-    """The bytes of parameters and buffers by storage, and which of the parameters' nobody has read yet."""
+    """The bytes of parameters and buffers by storage, and those of parameters that no call has read yet."""
 
     def __init__(self) -> None:
         self._held: dict[int, _Held] = {}
         self._items: dict[str, int] = {}
 
     def add(self, name: str, storage: int, place: Bytes, item: int, *, reads_count: bool) -> int:
-        """Enter a state; how many of its elements no state before it holds.
+        """Adds a state, and returns the number of its elements that no earlier state has.
 
-        `reads_count` for a parameter: what is read of it is noted.
+        `reads_count` is True for a parameter: its first reads are followed.
         """
         held = self._held.setdefault(storage, _Held({}, Bytes(), Bytes()))
         own = place - held.taken
@@ -133,7 +133,7 @@ class Elements:
         return storage in self._held
 
     def name(self, storage: int, place: Callable[[], Bytes], likely: str | None = None) -> str | None:
-        """The state of which a tensor at this place is a part: the likely one if it has a share, or else the first."""
+        """The state that overlaps a tensor at this place: `likely` if it does, else the first; None if none does."""
         states = self._held[storage].states
         if len(states) <= 1:
             return next(iter(states), None)
@@ -142,7 +142,7 @@ class Elements:
         return next((name for name in names if name and len(states[name] & found)), None)
 
     def read(self, name: str, storage: int, place: Callable[[], Bytes]) -> int:
-        """How many elements at this place are read for the first time, in elements of the state of this name."""
+        """Marks the bytes at this place as read, and returns the number of elements read for the first time."""
         held = self._held.get(storage)
         if held is None or not (before := len(held.unread)):
             return 0
@@ -150,7 +150,7 @@ class Elements:
         return (before - len(held.unread)) // self._items[name]
 
     def unread(self) -> dict[str, int]:
-        """The elements of each state that nobody read."""
+        """Name of a state -> number of its elements that no call read."""
         left: dict[str, int] = {}
         for held in self._held.values():
             for name, place in held.states.items() if len(held.unread) else ():
@@ -160,12 +160,12 @@ class Elements:
 
 
 def repeats(shape: Sequence[int], strides: Sequence[int]) -> int:
-    """How often an expanded tensor shows each of its elements: the sizes whose stride is 0."""
+    """How often an expanded tensor repeats each element: the product of the sizes with stride 0."""
     return (
         prod(size for size, stride in zip(shape, strides, strict=True) if stride == 0 and size) if 0 in strides else 1
     )
 
 
 def place_of(tensor: Any) -> Bytes:
-    """The bytes of its storage that a strided tensor shows."""
+    """The bytes of a strided tensor in its storage."""
     return Bytes.of_view(tensor.shape, tensor.stride(), tensor.storage_offset(), tensor.element_size())

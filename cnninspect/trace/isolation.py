@@ -1,6 +1,6 @@
-"""Run a model with all its work in sight, and restore everything afterwards: modes, hooks, gradients, RNG.
+"""Runs a model so that all its ops can be seen, and restores modes, hooks, gradients and RNG afterwards.
 
-Other threads of the process notice nothing; work that the forward gives to threads of its own is noticed.
+Other threads of the process are not affected. Ops in threads that the forward starts are detected.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from cnninspect.trace.trees import leaves
 def isolated(
     model: nn.Module | None, training: bool, *, gradients: bool = False, inputs: Any = (), onednn: bool = False
 ) -> Iterator[None]:
-    """Run without a trace left behind and with all work in sight: `restored` and `unfused` at once."""
+    """Combines `restored` and `unfused`."""
     with restored(model, training, gradients=gradients, inputs=inputs), unfused(onednn=onednn):
         yield
 
 
 @contextmanager
 def restored(model: nn.Module | None, training: bool, *, gradients: bool = False, inputs: Any = ()) -> Iterator[None]:
-    """Run in the wanted mode, and restore modes, attributes, buffers, gradients and RNG.
+    """Runs in train or eval mode, and restores modes, attributes, buffers, gradients and RNG.
 
-    So the next run does what this one did, also where a forward keeps what it computed for the one after it. Nothing is
-    kept for a backward pass unless `gradients` says so; tensors in `inputs` get back what they said about theirs.
+    So the next run does the same, even if a forward stores results in the module. Autograd is off unless `gradients`;
+    `requires_grad` and `grad` of tensors in `inputs` are restored, too.
     """
     with ExitStack() as stack:
         cuda = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
@@ -51,7 +51,7 @@ def restored(model: nn.Module | None, training: bool, *, gradients: bool = False
 
 @contextmanager
 def gradients_kept(tensors: Sequence[torch.Tensor]) -> Iterator[None]:
-    """Run without the gradients that leaves of autograd's graph hold; give back those, and whether they want any."""
+    """Removes the gradients of autograd's leaf tensors; restores `grad` and `requires_grad` afterwards."""
     found = {id(tensor): tensor for tensor in tensors if tensor.is_leaf}.values()
     before = [(tensor, tensor.requires_grad, tensor.grad) for tensor in found]
     try:
@@ -69,10 +69,10 @@ def gradients_kept(tensors: Sequence[torch.Tensor]) -> Iterator[None]:
 
 @contextmanager
 def unfused(*, onednn: bool = False) -> Iterator[None]:
-    """Switch off the fused paths (encoder layer, attention, oneDNN and cuDNN recurrent nets, torch.compile).
+    """Switches off fused kernels (encoder layer, attention, oneDNN and cuDNN recurrent nets) and torch.compile.
 
-    They hide their work from every counter that watches ATen ops. `onednn` keeps oneDNN, whose convolutions are fast,
-    for a run in which nothing is counted.
+    Fused kernels hide work from counters of ATen ops. `onednn` keeps oneDNN, whose convolutions are fast, for runs in
+    which nothing is counted.
     """
     backends = torch.backends
     with (
@@ -87,9 +87,10 @@ def unfused(*, onednn: bool = False) -> Iterator[None]:
 
 @contextmanager
 def as_written() -> Iterator[None]:
-    """Run what torch.compile was or is asked to compile as it is written: compiled code calls no module and no op.
+    """Runs compiled models eagerly, since compiled code calls no modules and no ATen ops.
 
-    Nothing can have been compiled before dynamo was imported, which takes a second.
+    The stance is set only if dynamo is imported already: importing it takes a second, and without it nothing is
+    compiled.
     """
     compiled = "torch._dynamo" in sys.modules
     compile_ = torch.compile
@@ -102,13 +103,13 @@ def as_written() -> Iterator[None]:
 
 
 def _not_compiled(model: Any = None, **_: Any) -> Any:
-    """What stands for torch.compile: the model or function itself; without one, a decorator that changes nothing."""
+    """Replaces torch.compile: returns the model or function unchanged; without one, such a decorator."""
     return model if model is not None else lambda function: function
 
 
 @contextmanager
 def _switched_off(backend: Any) -> Iterator[None]:
-    """Set only `enabled`: the backends' own `flags()` also touch switches that warn on machines without a GPU."""
+    """Sets only `enabled`: the backends' own `flags()` also set switches that warn on machines without a GPU."""
     enabled = backend.enabled
     backend.enabled = False
     try:
@@ -119,7 +120,7 @@ def _switched_off(backend: Any) -> Iterator[None]:
 
 @contextmanager
 def encoder_fast_path_off() -> Iterator[None]:
-    """Make encoder layers and MultiheadAttention run op by op, also where nothing needs a gradient."""
+    """Lets encoder layers and MultiheadAttention run op by op, also without gradients."""
     enabled = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
@@ -130,9 +131,10 @@ def encoder_fast_path_off() -> Iterator[None]:
 
 @contextmanager
 def _attributes_kept(model: nn.Module) -> Iterator[None]:
-    """Give back to every module the attributes, parameters, buffers and submodules that it had.
+    """Restores the attributes, parameters, buffers and submodules of every module.
 
-    A lazy module becomes another one in its first forward, for good; a scripted one has no attributes in Python.
+    Lazy modules are left out, because their first forward changes them for good; scripted modules have no attributes
+    in Python.
     """
     fixed = [module for module in model.modules() if not isinstance(module, (LazyModuleMixin, torch.jit.ScriptModule))]
     kept: list[dict[str, Any]] = [items for module in fixed for items in contents(module)]
@@ -147,12 +149,12 @@ def _attributes_kept(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _mode(model: nn.Module, training: bool) -> Iterator[None]:
-    """Put every submodule in the wanted mode; give back each one's own flag, and the buffers that training changes."""
+    """Sets the mode of every submodule; restores each one's own flag, and the buffers that training changes."""
     flags = [(module, module.training) for module in model.modules()]
     saved = [(buffer, buffer.clone()) for buffer in model.buffers() if training and not buffer.is_meta]
     try:
         for module, _ in flags:
-            # A model's own `train` may do anything, start a training run included; torch's would call it.
+            # `module.train()` is not called: a model may override it with anything, even a training run.
             module.training = training
         yield
     finally:
@@ -164,7 +166,7 @@ def _mode(model: nn.Module, training: bool) -> Iterator[None]:
 
 @contextmanager
 def noticing_threads(tell: Callable[[], None]) -> Iterator[None]:
-    """Call `tell` when an op runs in a thread that this one starts or gives work to: no mode can watch that op."""
+    """Calls `tell` for each op in threads that this thread starts or gives work to, which dispatch modes do not see."""
     ours = {threading.get_ident()}
     start, submit = threading.Thread.start, ThreadPoolExecutor.submit
 

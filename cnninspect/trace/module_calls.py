@@ -1,4 +1,4 @@
-"""See every use of every module, `.forward()` called directly included, and leave no hook behind."""
+"""Reports every call of every module, also direct calls of `.forward()`, and removes all hooks afterwards."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Kwargs = Mapping[str, Any]
 
 
 class Listener(Protocol):
-    """Who wants to know about module calls."""
+    """The interface of a listener to module calls."""
 
     def hidden(self) -> bool:
-        """Whether what happens now makes no row."""
+        """Whether a module call now is inside a known layer or torch function, and so is not recorded."""
 
     def declare(self, module: nn.Module) -> None:
         """A module is about to be used for the first time."""
@@ -35,13 +35,13 @@ class Listener(Protocol):
         """The call's hooks have changed its arguments."""
 
     def run(self, call: Call, function: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
-        """What the function returns, as the work of an open call, which this closes."""
+        """Runs the function as the body of an open call, closes the call, and returns the result."""
 
     def close(self, call: Call, output: Any) -> None:
-        """It ends."""
+        """The call ends."""
 
     def abandon(self, call: Call, error: BaseException) -> None:
-        """It raised."""
+        """The call raised."""
 
     def elsewhere(self, module: nn.Module) -> None:
         """A module is called in another thread."""
@@ -49,16 +49,16 @@ class Listener(Protocol):
 
 @contextmanager
 def watched_modules(listener: Listener, model: nn.Module | None) -> Iterator[None]:
-    """Tell `listener` about every module call of this thread inside, and undo every hook and wrapper on the way out.
+    """Reports every module call of this thread to `listener`; removes every hook and wrapper afterwards.
 
-    A global hook opens a call before the module's own hooks run (the old weight_norm computes the weight in one), and a
-    wrapper around the instance's `forward` closes it, so that a `.forward()` called directly is a call too. Script
-    modules take no wrapper, and modules made during the forward are met too late for one: a global hook closes those.
-    The hooks are those of the whole process: in other threads they do nothing.
+    A global hook opens a call before the module's own hooks run (the old weight_norm computes the weight in one). A
+    wrapper around the instance's `forward` closes it, so that a direct `.forward()` is a call, too. Script modules and
+    modules made during the forward have no wrapper: a global hook closes their calls. Global hooks run in all threads
+    of the process; in other threads they do nothing.
     """
     watch = _Watch(listener)
     with warnings.catch_warnings():
-        # What a compiled module has to say about global hooks is about these.
+        # Compiled modules warn about these global hooks.
         warnings.filterwarnings("ignore", r"Using `torch\.compile\(module\)` when there are global hooks")
         handles = [
             register_module_forward_pre_hook(watch.before),
@@ -117,9 +117,9 @@ class _Watch:
         self._wrapped: dict[int, _Seen] = {}
         self._announced: list[tuple[nn.Module, Call, Args]] = []
         self._open: list[tuple[nn.Module, Call]] = []
-        # The exception that is being handled when a call begins is not one of the call's.
+        # An exception that is being handled when a call begins was not raised by the call.
         self._handled: dict[int, BaseException | None] = {}
-        # Kept alive for the run: another module in its place could get its id.
+        # Kept alive for the run, so that no other module gets the same id.
         self._made: list[nn.Module] = []
 
     def wrap(self, module: nn.Module) -> None:
@@ -149,7 +149,7 @@ class _Watch:
             self._open.append((module, call))
 
     def after(self, module: nn.Module, _: Any, output: Any) -> None:
-        """A module has run, or one of its hooks or its forward has raised."""
+        """Closes the call of a module that has ended or raised."""
         if get_ident() != self._thread:
             return
         for waiting in (self._announced, self._open):
@@ -161,7 +161,7 @@ class _Watch:
                     self.listener.close(call, output)
 
     def run(self, module: nn.Module, inner: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
-        """What the module's forward returns, with the listener told before and after."""
+        """The result of the module's forward; its begin and end are reported to the listener."""
         if get_ident() != self._thread:
             self.listener.elsewhere(module)
             return inner(*args, **kwargs)
@@ -169,7 +169,7 @@ class _Watch:
         return inner(*args, **kwargs) if call is None else self.listener.run(call, inner, args, kwargs)
 
     def _begin(self, module: nn.Module, args: Args, kwargs: Kwargs) -> Call | None:
-        """The call that the global hook announced, or a new one; None if it makes no row."""
+        """The call that the global hook opened, or a new one; None if it is not recorded."""
         if self._announced and self._announced[-1][0] is module:
             _, call, seen = self._announced.pop()
             if kwargs or len(seen) != len(args) or any(a is not b for a, b in zip(seen, args, strict=True)):
@@ -181,9 +181,9 @@ class _Watch:
 def never_ran(model: nn.Module | None, calls: Sequence[Call]) -> list[str]:
     """The paths of the outermost modules of which no part ran.
 
-    Modules inside a layer that was recorded whole, or inside a scripted module, whose parts cannot be watched, count
-    as run, and so do those that only keep the packed weights of a quantised layer that ran. Containers that are never
-    called themselves (ModuleList, ModuleDict) count if something in them ran or if they are empty.
+    Modules inside a known layer or a scripted module, which cannot be watched, count as run; so do those that only keep
+    the packed weights of a quantised layer that ran. Containers that are never called themselves (ModuleList,
+    ModuleDict) count as run if a module in them ran or if they are empty.
     """
     if model is None:
         return []
@@ -202,17 +202,17 @@ def never_ran(model: nn.Module | None, calls: Sequence[Call]) -> list[str]:
 
 
 def _prefixes(path: str) -> list[str]:
-    """The path's ancestors from the root on, and itself: "a.b" gives "", "a", "a.b"."""
+    """The path and all its ancestors from the root on: "a.b" gives "", "a", "a.b"."""
     parts = path.split(".") if path else []
     return [".".join(parts[:length]) for length in range(len(parts) + 1)]
 
 
 def _keeps_packed(module: nn.Module) -> bool:
-    """Whether a module holds packed weights and nothing else: an object of C++ in each of its innermost modules."""
+    """Whether a module holds only packed weights: a C++ object in each of its innermost modules."""
     innermost = [part for part in module.modules() if not list(part.children())]
     return all(any(isinstance(value, torch.ScriptObject) for value in vars(part).values()) for part in innermost)
 
 
 def _is_empty(module: nn.Module) -> bool:
-    """A container without anything in it."""
+    """Whether it is a container without modules."""
     return isinstance(module, (nn.ModuleList, nn.ModuleDict, nn.Sequential)) and not list(module.children())

@@ -34,7 +34,7 @@ _QUERIES = """
 SHAPE_QUERIES = {f"Tensor.{name}" for name in _QUERIES.split()} | {
     "torch.is_tensor", "torch.is_floating_point", "torch.is_complex", "torch.numel", "torch.is_storage",
 }  # fmt: skip
-"""Functions that answer a question about a tensor; they make no row."""
+"""Functions that only query properties of a tensor; they are not recorded as calls."""
 
 
 READS_OUT = {
@@ -42,22 +42,22 @@ READS_OUT = {
     SCALAR_READ: "Tensor.item",
     WHOLE_COMPARISON: "torch.equal",
 }
-"""Functions and ops that show Python code what a tensor holds, on which all it does then may depend; by public name."""
+"""Function or op that gives tensor values to Python code, on which later code may depend -> its public name."""
 
 ONLY_CHECKS = {"F.one_hot"}
-"""Functions that look at what a tensor holds only to refuse it, or to see how large their result must be."""
+"""Functions that read values only to validate them, or to find the size of the result."""
 
 
 ASKS_FOR_GRADIENTS = {"torch.autograd.grad", "Tensor.backward", "Tensor.requires_grad_", "Tensor.requires_grad ="}
-"""Functions that a model calls which takes gradients in its forward."""
+"""Functions that a model calls if it needs gradients in its forward."""
 
 LOOKS_AT_GRADIENTS = {"Tensor.requires_grad", "Tensor.grad_fn"}
-"""Attributes by which a model sees whether gradients are on; it may refuse to run where they are not."""
+"""Attributes by which a model tests whether gradients are on; it may raise if they are not."""
 
 
 @cache
 def public_name(function: Function) -> str:
-    """The name under which users know `function`; module functionals win over `torch.` over methods."""
+    """The public name of `function`; `F.` is preferred to `torch.`, and `torch.` to `Tensor.`."""
     name = getattr(function, "__name__", "") or type(function).__name__
     if is_overload(function):
         return str(function.overloadpacket)
@@ -82,7 +82,7 @@ def public_name(function: Function) -> str:
 
 @cache
 def _renamed() -> dict[Function, str]:
-    """The public names of functions that carry another one inside: `torch.fft.rfft2` calls itself `fft_rfft2`."""
+    """Function -> public name, for functions whose `__name__` is another one: `torch.fft.rfft2` has `fft_rfft2`."""
     renamed: dict[Function, str] = {}
     for prefix, namespace in _NAMESPACES:
         for name, function in vars(namespace).items():

@@ -1,9 +1,8 @@
-"""Run a model once and write down what happened, on three levels at once.
+"""Runs a model once and records it on three levels at once.
 
-- module calls: a wrapper around each instance's `forward`, so that a `.forward()` called directly is seen as well
-  (see module_calls.py);
-- functional calls: a TorchFunctionMode sees the outermost torch function that the model's own code calls;
-- ATen ops: a TorchDispatchMode sees every op that executes, whatever Python or C++ code called it.
+- module calls: by a wrapper around each instance's `forward`, which also sees direct calls (module_calls.py);
+- functional calls: by a TorchFunctionMode, which sees the outermost torch function that the model's code calls;
+- ATen ops: by a TorchDispatchMode, which sees every op, whether Python or C++ code called it.
 """
 
 from __future__ import annotations
@@ -53,10 +52,10 @@ def record(
 ) -> Trace:
     """The trace of one forward pass of `model(*args, **kwargs)`.
 
-    `model` is a module or a plain function of tensors. `layer_of` says for which modules a formula is known; what
-    such a layer does inside is recorded as ops, not as calls. A model that takes gradients in its forward, or looks
-    whether they are on and raises, runs again with gradients on; what others keep alive for them is not memory of
-    their forward. Raises ForwardFailed when the forward raises, unless `partial`: then the trace ends there.
+    `model` is a module or a plain function of tensors. `layer_of` tells for which modules a formula is known; the
+    inside of such a layer is recorded as ops, not as calls. Gradients are off, so that their memory is not counted; a
+    model that needs them in its forward runs again with gradients on. Raises ForwardFailed when the forward raises,
+    unless `partial`: then the trace ends there.
     """
     try:
         trace = _record(model, args, kwargs, layer_of, device, training, partial, gradients=False)
@@ -102,7 +101,7 @@ class _NeedsGradients(Exception):
 
 
 class Recorder(CallTracker):
-    """Collects calls and ops while attached."""
+    """Records calls and ops while attached."""
 
     def __init__(self, model: nn.Module | None, layer_of: LayerOf):
         super().__init__(model)
@@ -119,7 +118,7 @@ class Recorder(CallTracker):
         self._own_files = OwnFiles()
 
     def run_model(self, model: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
-        """What the model returns, while this watches."""
+        """Runs the model while this records, and returns its output."""
         with self.attached(), _DispatchWatch(self), noticing_threads(self._note_thread):
             if self.model is not None:
                 output = model(*args, **kwargs)
@@ -127,27 +126,27 @@ class Recorder(CallTracker):
                 name = getattr(model, "__name__", type(model).__name__)
                 output = self.run(self.open_root(name, args, kwargs), model, args, kwargs)
         if self._in_threads is not None:
-            raise RuntimeError(f"{self._in_threads} runs in a thread of its own, where nothing can watch its work")
+            raise RuntimeError(f"{self._in_threads} runs in another thread, where its ops cannot be recorded")
         _check_has_run(output)
         return output
 
     def elsewhere(self, module: nn.Module) -> None:
-        """A module of the model is called in another thread; that thread shall not be disturbed."""
+        """A module is called in another thread: noted, and reported after the run."""
         self._in_threads = self._paths.get(id(module)) or type(module).__name__
 
     def _note_thread(self) -> None:
         self._in_threads = self._in_threads or "part of its forward"
 
     def declare(self, module: nn.Module) -> None:
-        """Note what a module declares before it runs, whatever a forward does to its attributes."""
+        """Reads a module's hyper-parameters before it runs, since a forward may change its attributes."""
         self._layers[id(module)] = self._layer_of(module)
 
     def layer_of(self, _: str, module: nn.Module) -> Layer:
-        """What was known of the module when it was first met."""
+        """The module's Layer, as it was when the module was first declared."""
         return self._layers.get(id(module)) or self._layer_of(module)
 
     def started(self, call: Call, target: nn.Module | None, args: Args, kwargs: Kwargs) -> None:
-        """Note the call's arguments, mode and line."""
+        """Stores the call's arguments, mode and source line."""
         call.transformed = in_transform()
         self.receive(call, args, kwargs)
         if target is not None:
@@ -158,12 +157,12 @@ class Recorder(CallTracker):
             call.where = self._own_files.running_line(Recorder.run_model.__code__)
 
     def receive(self, call: Call, args: Args, kwargs: Kwargs) -> None:
-        """Note the arguments of a call."""
+        """Stores the arguments of a call."""
         with self.paused():
             call.args, call.kwargs = self.values.plain(tuple(args)), self.values.plain(dict(kwargs))
 
     def ended(self, call: Call, output: Any) -> None:
-        """Note the call's output, and for a known layer its parameters."""
+        """Stores the call's outputs and, for a known layer, its parameters."""
         with self.paused():
             call.outputs = tuple(self.values.ref(tensor) for tensor in leaves(output, torch.Tensor))
             target = self._targets.pop(call.index, None)
@@ -171,20 +170,20 @@ class Recorder(CallTracker):
                 call.state = self.values.owned(target.named_parameters(remove_duplicate=False))
 
     def raised(self, call: Call) -> None:
-        """Forget what a call was about that did not end."""
+        """Forgets the module of a call that raised."""
         self._targets.pop(call.index, None)
 
     def counts(self, call: Call, *_: Any) -> bool:
-        """Whether a functional call did anything."""
+        """Whether a functional call returned tensors or ran ops."""
         return bool(call.outputs or call.ops)
 
     def hidden(self) -> bool:
-        """Whether what happens now makes no row; the recorder's own bookkeeping makes none either."""
+        """Whether a call now is not recorded: inside a known layer or function, or in the recorder's own code."""
         return self._paused or super().hidden()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Record nothing: what runs now is the recorder's own bookkeeping."""
+        """Records nothing inside: the recorder's own code."""
         before, self._paused = self._paused, True
         try:
             yield
@@ -192,7 +191,7 @@ class Recorder(CallTracker):
             self._paused = before
 
     def asked(self, kind: str, args: Args) -> None:
-        """Note functions that show Python code what a tensor holds, and those that need gradients."""
+        """Notes functions that give tensor values to Python code, and functions that need gradients."""
         if kind in READS_OUT:
             self._note_read_out(kind, args)
         if kind in ASKS_FOR_GRADIENTS and args[1:] != (False,) and not torch.is_grad_enabled():
@@ -201,7 +200,7 @@ class Recorder(CallTracker):
             self.looks_at_gradients = True
 
     def on_function(self, function: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
-        """Run a torch function called by the model's own code, as a row if it handles tensors."""
+        """Runs a torch function that the model's code calls, and records it as a call if it handles tensors."""
         made = len(self.calls)
         output = super().on_function(function, args, kwargs)
         if len(self.calls) > made and self.calls[made].number >= 0:
@@ -209,7 +208,7 @@ class Recorder(CallTracker):
         return output
 
     def _claim(self, call: Call, args: Any, kwargs: Any) -> None:
-        """Count the parameters that a computing call is the first to read; a view of one reads nothing yet."""
+        """Counts the parameter elements that a call is the first to read; a view reads nothing."""
         if not any(ref.state is not None for ref in call.inputs) or all(self.ops[index].is_view for index in call.ops):
             return
         with self.paused():
@@ -232,7 +231,7 @@ class Recorder(CallTracker):
             self.read_out += [(len(self.ops), shown, self.values.ref(tensor)) for tensor in leaves(args, torch.Tensor)]
 
     def on_op(self, op: Any, args: Args, kwargs: Kwargs) -> Any:
-        """Run one ATen op and write it down; one that no call owns becomes a row of its own."""
+        """Runs and records one ATen op; an op outside known layers and torch functions becomes a functional call."""
         schema = schema_of(op)
         if self._paused or schema.is_query:
             return op(*args, **kwargs)
@@ -244,7 +243,7 @@ class Recorder(CallTracker):
         return output
 
     def _run_op(self, schema: OpSchema, op: Any, args: Args, kwargs: Kwargs) -> Any:
-        """Run one ATen op and write it down as the innermost call's."""
+        """Runs one ATen op and records it for the innermost open call."""
         if schema.name in READ_INDICES:
             self._note_indices(args)
         before_args, before_kwargs = self.values.plain(tuple(args)), self.values.plain(dict(kwargs))
@@ -263,14 +262,14 @@ class Recorder(CallTracker):
         return output
 
     def name_inputs(self, args: Args, kwargs: Kwargs) -> dict[str, TensorRef]:
-        """The input tensors by position or keyword, as values of the run: "0", "mask", nested ones as "0.image"."""
+        """Name -> input tensor: position or keyword, "0" or "mask"; "0.image" for nested ones."""
         named = (*named_leaves(args, torch.Tensor), *named_leaves(dict(kwargs), torch.Tensor))
         return {name: self.values.new(tensor, None) for name, tensor in named}
 
     def finish(
         self, inputs: dict[str, TensorRef], output: Any, device: str, training: bool, *, whole: bool = True
     ) -> Trace:
-        """The finished trace; of a run that is not `whole` it holds the calls that have not ended, too."""
+        """The finished trace; after a failed run (not `complete`), it also holds the calls that did not end."""
         outputs = tuple(self.values.ref(tensor) for tensor in leaves(output, torch.Tensor))
         trace = Trace(
             renumbered(self.calls, self.ops, self.uses) if whole else self.calls,
@@ -292,7 +291,7 @@ class Recorder(CallTracker):
 
 
 class _DispatchWatch(TorchDispatchMode):
-    """Tells the recorder of every ATen op; those that only stand for others are taken apart first."""
+    """Passes every ATen op to the recorder; composite ops are decomposed first."""
 
     supports_higher_order_operators = True
 
@@ -314,7 +313,7 @@ class _DispatchWatch(TorchDispatchMode):
 
 
 def _check_has_run(output: Any) -> None:
-    """TypeError for what a function returns before its body runs: with no work seen, every number would be 0."""
+    """Raises TypeError for coroutines and generators: their body has not run, so every number would be 0."""
     if isinstance(output, (Coroutine, Generator)):
         output.close()
         raise TypeError(f"it returns a {type(output).__name__}, whose body has not run; return tensors instead")

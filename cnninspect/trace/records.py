@@ -1,4 +1,4 @@
-"""The trace: one forward pass written down as plain data.
+"""The trace: one forward pass as plain data.
 
 Three nested levels: a `Call` is one use of a module or one call of a torch function made by the model's own code;
 an `Op` is one ATen operation that ran, owned by the innermost call that was open. Nothing here holds a tensor.
@@ -17,12 +17,12 @@ from cnninspect.trace.trees import leaves
 
 @dataclass(frozen=True, slots=True)
 class TensorRef:
-    """One tensor as it was seen at one moment.
+    """A tensor at one moment of the run.
 
-    `value` numbers the values of the run: an in-place op gives its tensor a new one. `storage` numbers alias sets:
-    views share it. `state` names the parameter or buffer that it is a part of. `fresh` is how many elements of
-    parameters this use is the first to read (0 for everything that is not a parameter). `sparse` says that not all
-    elements are stored, `repeats` how often an expanded part of a state shows each of its elements.
+    `value` is the number of its value: an in-place op gives its tensor a new one. `storage` is the number of its
+    storage, which views share. `state` is the name of the parameter or buffer that it is a part of. `fresh` is the
+    number of parameter elements that this use is the first to read (0 if it is no parameter). `sparse` means that not
+    all elements are stored; `repeats` is how often an expanded tensor repeats each element.
     """
 
     value: int
@@ -44,9 +44,9 @@ class TensorRef:
 class State:
     """A parameter or buffer, as a view of a storage; `trainable` as requires_grad.
 
-    Of a model's own, `fresh` is how many of its elements, walked in the storage, no state before it holds: the elements
-    of all are each counted once. Of one that a module call reads, it is as in TensorRef. `offset` is the place in the
-    storage where it begins, in bytes, and `strides` are those of its elements: they let others count in their own way.
+    For the states of a model, `fresh` is the number of elements in the storage that no earlier state has, so that their
+    sum counts each element once. For a state that a module call reads, `fresh` is as in TensorRef. `offset` is its
+    start in the storage in bytes; `strides` count elements.
     """
 
     name: str
@@ -61,16 +61,16 @@ class State:
 
     @property
     def elements(self) -> int:
-        """Its elements by declared shape, those that an expanded one repeats once."""
+        """The number of elements of its shape; repeated elements of an expanded state count once."""
         return prod(self.shape) // self.repeats
 
 
 @dataclass(frozen=True)
 class Layer:
-    """What a catalogue of formulas knows about a module.
+    """The catalogue's entry for a module.
 
-    `name` is the layer whose formula holds for it, None when there is none; `base` is the layer it subclasses with
-    a forward of its own. `hyperparameters` are read from the module before it runs.
+    `name` is the layer whose formula applies, None if there is none; `base` is the layer that the module subclasses
+    with another forward. `hyperparameters` are read from the module before it runs.
     """
 
     name: str | None = None
@@ -110,12 +110,11 @@ class Op:
 class Call:
     """One use of a module, or one torch function called by the model's code.
 
-    `path` is the module's path ("" for the root); a functional call carries the path of the module whose forward
-    makes it. `number` counts the uses of this module, or of this `kind` of function at this path. `layer` names the
-    kind whose formula holds for this module, or None: then the calls it makes are recorded below it. `base` names
-    the known layer that it subclasses with a forward of its own. `where` is the line in the user's own files that it
-    comes from, `nets.py:41`. `transformed` says that it ran under `torch.vmap` or another function transform: what it
-    was written to do to one sample, its ops do to a batch.
+    `path` is the module's path ("" for the root); for a functional call, that of the module whose forward makes it.
+    `number` counts the uses of this module, or of this `kind` of function at this path. `layer` is the kind whose
+    formula applies to this module, or None: then the calls that it makes are recorded below it. `base` is the known
+    layer that it subclasses with another forward. `where` is its line in the user's files, `nets.py:41`. `transformed`
+    means that it ran under `torch.vmap` or another function transform: the call sees one sample, its ops a batch.
     """
 
     index: int
@@ -149,12 +148,12 @@ class Call:
 
 
 def takes_packed(call: Call) -> bool:
-    """Whether a call is handed weights that an object of C++ keeps packed, as quantised layers do: no tensors."""
+    """Whether an argument of the call is a C++ object with packed weights, as of quantised layers, and not a tensor."""
     return "<ScriptObject>" in _leaves((call.args, call.kwargs))
 
 
 def _leaves(value: Any) -> list[Any]:
-    """What nested tuples, lists and mappings of encoded arguments hold."""
+    """The leaves of nested tuples, lists and mappings of encoded arguments."""
     if isinstance(value, Mapping):
         value = list(value.values())
     return [leaf for item in value for leaf in _leaves(item)] if isinstance(value, (tuple, list)) else [value]
@@ -162,12 +161,12 @@ def _leaves(value: Any) -> list[Any]:
 
 @dataclass(slots=True)
 class Trace:
-    """One forward pass: its calls and ops in the order they started, and what went in and came out.
+    """One forward pass: calls and ops in the order in which they started, inputs and outputs.
 
-    `unread` holds the elements of each parameter storage that no call read, `freed` for each storage that was gone
-    before the run ended how many ops had run by then. `unregistered` counts the elements of parameters that were read
-    but are not among the model's (layers kept in a plain list). `gradients` says that the run had gradients on, because
-    the model takes gradients in its forward.
+    `unread` maps parameters to the number of elements that no call read. `freed` maps each storage that was freed
+    during the run to the number of ops that had run by then. `unregistered` is the number of parameter elements that
+    were read but are not registered in the model (layers in a plain list). `gradients` means that the run had gradients
+    on, because the model needs them in its forward.
     """
 
     calls: list[Call]
@@ -194,11 +193,11 @@ def tensors(tree: Any) -> Iterator[TensorRef]:
 
 
 Key = tuple[bool, int]
-"""A tensor's contents: (False, value), or (True, storage) for all values of a storage that is written in place."""
+"""The key of a tensor's contents: (False, value), or (True, storage) for a storage that is written in place."""
 
 
 class Dataflow:
-    """Which values of a run are computed from which; a storage that is written in place counts as one value."""
+    """The dependencies between values of a run; a storage that is written in place counts as one value."""
 
     def __init__(self, trace: Trace):
         self._trace = trace
@@ -210,7 +209,7 @@ class Dataflow:
         return shared, ref.storage if shared else ref.value
 
     def leading_to_outputs(self, carries: Callable[[Key], bool] = lambda _: True) -> set[int]:
-        """The indices of the ops that an output of the run depends on, through values for which `carries` is true."""
+        """The indices of the ops that some output of the run depends on, through values for which `carries` is true."""
         wanted = {self.key(ref) for ref in self._trace.outputs}
         ops = set()
         for op in reversed(self._trace.ops):

@@ -1,4 +1,4 @@
-"""Run a model again: with what every call returns in sight, or with its calls told apart and its ops unseen."""
+"""Runs a model again: `watch` passes the output of every call on; `Rerun` follows calls without recording ops."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ OnOutput = Callable[[Call, Any], None]
 
 
 class Change(Protocol):
-    """Other tensors in place of those of an op, by the op's index among those of the run and its name."""
+    """Replaces tensors of an op, which is given by its index in the run and its name."""
 
     def arguments(self, index: int, name: str, args: Any, kwargs: Any) -> tuple[Any, Any]:
         """The arguments that the op runs with."""
 
     def result(self, index: int, name: str, args: Any, output: Any) -> Any:
-        """The output that the network goes on with."""
+        """The output that the network continues with."""
 
 
 def watch(
@@ -44,10 +44,10 @@ def watch(
     onednn: bool = False,
     change: Change | None = None,
 ) -> list[Call]:
-    """The calls of one forward pass, numbered as `record` numbers them; `on_output` sees what each one returns.
+    """The calls of one forward pass, numbered as by `record`; `on_output` gets the output of each call.
 
-    It is called when a call ends, with the call and its live output, before anything can overwrite that in place; no
-    output is kept. `onednn` as in `unfused`. `change` puts other tensors in place of an op's arguments and result.
+    It is called when a call ends, with the call and its output, before the output can be overwritten in place; no
+    output is kept. `onednn` as in `unfused`. `change` replaces arguments and results of ops.
     """
     module = model if isinstance(model, nn.Module) else None
     with isolated(module, training, gradients=gradients, inputs=(args, kwargs), onednn=onednn):
@@ -57,7 +57,7 @@ def watch(
 
 
 class _Watcher(Recorder):
-    """Shows what every call returns to `on_output`, and writes nothing down about tensors."""
+    """Passes the output of every call to `on_output`, and stores nothing about tensors."""
 
     def __init__(self, model: nn.Module | None, layer_of: LayerOf, on_output: OnOutput, change: Change | None):
         super().__init__(model, layer_of)
@@ -65,13 +65,13 @@ class _Watcher(Recorder):
         self._on_output, self._change = on_output, change
 
     def ended(self, call: Call, output: Any) -> None:
-        """Show the output."""
+        """Passes the output on."""
         super().ended(call, output)
         with self.paused(), functions_unseen():
             self._on_output(call, output)
 
     def on_op(self, op: Any, args: Args, kwargs: Kwargs) -> Any:
-        """Run one ATen op, with what was put in place of its arguments and result."""
+        """Runs one ATen op with replaced arguments, and returns the replaced result."""
         if self._change is None or self._paused or schema_of(op).is_query:
             return super().on_op(op, args, kwargs)
         index, name = len(self.ops), schema_of(op).name
@@ -83,7 +83,7 @@ class _Watcher(Recorder):
 
 
 class _Forgetful(Values):
-    """Describes tensors without holding on to them, so that a big batch fits in memory."""
+    """Describes tensors without keeping data about them, so that a large batch fits in memory."""
 
     def ref(self, tensor: torch.Tensor) -> TensorRef:
         return TensorRef(0, tuple(tensor.shape), dtype_name(tensor.dtype), 0)
@@ -110,7 +110,7 @@ class _Function(nn.Module):
 
 
 class Rerun(CallTracker):
-    """The calls of another run of the model that `trace` is of; subclasses act when one starts and ends."""
+    """Follows the calls of another run of the traced model; subclasses define what happens at their start and end."""
 
     def __init__(self, model: nn.Module, trace: Trace):
         super().__init__(model)
@@ -119,15 +119,15 @@ class Rerun(CallTracker):
         self._layers = {call.path: Layer(call.layer) for call in trace.calls if not call.functional}
 
     def layer_of(self, path: str, *_: Any) -> Layer:
-        """A layer is followed as a whole where it was in the trace."""
+        """The layer that the trace has at this path, so that the same layers are followed as a whole."""
         return self._layers.get(path, Layer())
 
     def counts(self, _: Call, output: Any) -> bool:
-        """Sizes are tensors under torch.jit's tracer: arithmetic on them would be calls that the trace lacks."""
+        """Whether an output has dimensions: torch.jit's tracer makes sizes scalar tensors, which the trace lacks."""
         return any(tensor.ndim > 0 for tensor in leaves(output, torch.Tensor))
 
     def same_calls(self) -> dict[Site, list[int]]:
-        """The calls of the trace at every site that was called as often in this run: what is certain."""
+        """Site -> calls of the trace, for sites called equally often in both runs: their calls correspond."""
         sites: dict[Site, list[int]] = defaultdict(list)
         for call in self._trace.calls:
             if not call.functional or any(ref.shape for ref in call.outputs):
@@ -135,7 +135,7 @@ class Rerun(CallTracker):
         return {site: calls for site, calls in sites.items() if len(calls) == self.uses[site]}
 
     def in_trace(self, position: int | None, same: Mapping[Site, list[int]]) -> int | None:
-        """The innermost certain call of the trace around one of this run's calls; None if there is none."""
+        """The trace's call that corresponds to a call of this run or to the nearest call around it, or None."""
         while position is not None:
             call = self.calls[position]
             if call.number >= 0 and site_of(call) in same:

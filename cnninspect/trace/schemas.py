@@ -1,4 +1,4 @@
-"""What an ATen op's schema says: its name, what it writes, which results alias which arguments."""
+"""The schema of an ATen op: its name, the arguments that it writes, and the arguments that its results alias."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def schema_of(op: Any) -> OpSchema:
         pointwise=torch.Tag.pointwise in op.tags,
         is_view=op.is_view,
         composite=private_torch.stands_for_others(op),
-        # A profiler's labels, such as DataParallel's, compute nothing either.
+        # Labels of the profiler, such as those of DataParallel, compute nothing.
         is_query=name.rsplit(".", 1)[0] in private_torch.QUERIES or op.namespace == "profiler",
         aliases=tuple(_alias(schema, result, is_view=op.is_view) for result in schema.returns),
         written=_written(schema),
@@ -77,7 +77,7 @@ def schema_of(op: Any) -> OpSchema:
 
 
 def _marked(schema: Any) -> dict[str, tuple[int, str]]:
-    """The alias sets that the arguments open: mark -> position and name of the argument."""
+    """Alias mark in the schema -> (position, name) of the argument."""
     return {
         mark: (position, argument.name)
         for position, argument in enumerate(schema.arguments)
@@ -91,7 +91,7 @@ def _alias(schema: Any, result: Any, *, is_view: bool) -> tuple[int, str, bool] 
     for mark in result.alias_info.before_set if result.alias_info else ():
         if mark in marked:
             return (*marked[mark], bool(result.alias_info.is_write))
-    # The alias of a list of views (split, unbind) stands in the list's element type, which schemas do not expose.
+    # The alias of a list of views (split, unbind) is in the list's element type, which schemas do not expose.
     return (0, schema.arguments[0].name, False) if is_view else None
 
 

@@ -1,7 +1,7 @@
-"""The line of the user's own files that each call comes from, and the own line that is running now.
+"""Finds the line in the user's files that each call comes from.
 
-A module whose class is the user's own comes from the line of the class; any other module from the line of the class
-around it that creates it. Files are read as text, not run.
+For a module whose class the user defines, this is the line of the class; for any other module, the line in an
+enclosing class that creates it. Files are parsed, not run.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from torch import nn
 from cnninspect.trace.records import Trace
 
 Origin = tuple[str, str]
-"""The file that a model comes from, and the name that it, its class or its factory has there."""
+"""The file of a model, and the name there of the model, its class or its factory."""
 
 Place = tuple[str, ast.AST]
-"""An own file, and what stands there."""
+"""A file of the user, and a node of its syntax tree."""
 
 _CONTAINERS = {"Sequential", "ModuleList"}
 _INSTALLED = {"site-packages", "dist-packages"}
 _BETWEEN = (Path(torch.__file__).resolve().parent, Path(__file__).resolve().parent)
-"""Code that stands between the model and what it calls, wherever it lies."""
+"""Folders of torch and cnninspect: their frames are skipped, even below the working directory."""
 
 
 class OwnFiles:
-    """Tells files below the working directory from everything else; installed packages are not the user's own."""
+    """Recognises the user's files: those below the working directory, without installed packages."""
 
     def __init__(self) -> None:
         try:
@@ -43,13 +43,13 @@ class OwnFiles:
         self._names: dict[str, str | None] = {}
 
     def name(self, file: str) -> str | None:
-        """The file relative to the working directory, with slashes; None if it is not the user's own."""
+        """The file's path relative to the working directory, with slashes; None if it is not the user's."""
         if file not in self._names:
             self._names[file] = self._relative(file)
         return self._names[file]
 
     def running_line(self, outermost: CodeType) -> str | None:
-        """`nets.py:41`: the innermost own line among the frames inside `outermost`; None if there is none."""
+        """The innermost line, `nets.py:41`, of the user's files in the frames inside `outermost`; None if none."""
         frame = sys._getframe(1)
         while frame.f_code is not outermost and frame.f_back is not None:
             name = self.name(frame.f_code.co_filename)
@@ -69,7 +69,7 @@ class OwnFiles:
 
 
 def locate(trace: Trace, model: Any, origin: Origin | None = None) -> None:
-    """Note in every module call of the trace the own line that its module comes from, `nets.py:41`, if it has one."""
+    """Sets `where` of every module call to the line of its module in the user's files, `nets.py:41`, or None."""
     places = _Places(model, origin)
     for call in trace.calls:
         if not call.functional:
@@ -87,7 +87,7 @@ class _Places:
         self._known: dict[str, Place | None] = {}
 
     def of(self, path: str) -> Place | None:
-        """Where the module at this path comes from."""
+        """The origin of the module at this path."""
         if path not in self._known:
             self._known[path] = self._find(path)
         return self._known[path]
@@ -101,12 +101,12 @@ class _Places:
         return self._made(parent, name) or self._listed(self.of(parent), name) or self.of(parent)
 
     def _class(self, cls: type) -> Place | None:
-        """Where a class of the user's own is defined."""
+        """The definition of a class, if it is in the user's files."""
         file = self._own_file(cls)
         return None if file is None else _place(file, self._definitions(file).of_class(cls.__qualname__))
 
     def _made(self, parent: str, name: str) -> Place | None:
-        """Where a class of the user's own assigns its attribute `name`."""
+        """The assignment of the attribute `name` in a class of the user's files."""
         if parent not in self._modules:
             return None
         for cls in type(self._modules[parent]).__mro__:
@@ -120,14 +120,14 @@ class _Places:
         return None if container is None else _place(container[0], item(container[1], name))
 
     def _start(self) -> Place | None:
-        """Where the target that is no class of the user's own is named."""
+        """The definition of the target's name in its file, for a root module whose class is not the user's."""
         if self._origin is None:
             return None
         file = self._files.name(self._origin[0])
         return None if file is None else _place(file, self._definitions(file).of_name(self._origin[1]))
 
     def _file_of(self, cls: type) -> str | None:
-        """The own file that defines a class; its module may be out of `sys.modules` again, its methods know it too."""
+        """The user's file that defines a class: that of its methods, else of its module, if it is in `sys.modules`."""
         for member in vars(cls).values():
             if isinstance(member, FunctionType) and member.__qualname__.startswith(f"{cls.__qualname__}."):
                 file = self._files.name(inspect.unwrap(member).__code__.co_filename)
@@ -142,7 +142,7 @@ def _place(file: str, node: ast.AST | None) -> Place | None:
 
 
 class Definitions:
-    """The classes, functions and names of one file; of a file that cannot be read, none."""
+    """The classes, functions and names of one file; empty if it cannot be parsed."""
 
     def __init__(self, file: str | Path):
         try:
@@ -157,19 +157,19 @@ class Definitions:
         return self._classes.get(qualified)
 
     def of_name(self, name: str) -> ast.stmt | ast.expr | None:
-        """The function, class or value that the file's top level gives this name."""
+        """The function, class or value with this name at the file's top level."""
         return self._names.get(name)
 
     def of_attribute(self, qualified: str, name: str) -> ast.expr | None:
-        """What a method of the class assigns to the attribute `name`; None if only constants, or nothing."""
+        """The expression, no constant, that a method of the class assigns to the attribute `name`; None if none."""
         holder = self._classes.get(qualified)
         return None if holder is None else next(_assigned(holder, name), None)
 
 
 def item(node: ast.AST | None, name: str) -> ast.expr | None:
-    """Where `nn.Sequential(a, b)` or `nn.ModuleList([a, b])` is written, the part that becomes the child `name`.
+    """The argument of `nn.Sequential(a, b)` or `nn.ModuleList([a, b])` that becomes the child `name`; None if unclear.
 
-    Of a function, what its only `return` returns is looked at.
+    For a function, the expression of its only `return` is used.
     """
     if isinstance(node, ast.FunctionDef):
         node = _returned(node)

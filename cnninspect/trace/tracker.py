@@ -1,4 +1,4 @@
-"""The one call tracker: which call of a run is open, under which path and number. Recorder and reruns build on it."""
+"""The call tracker: open calls of a run, with their paths and numbers. Recorder and reruns are subclasses."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from cnninspect.trace.names import SHAPE_QUERIES, public_name
 from cnninspect.trace.records import Call, Layer, Op
 
 Site = tuple[str, str | None]
-"""What is called where: the module's path, and the public name of the function or None for the module itself."""
+"""The module's path, and the public name of a function that it calls, or None for the module itself."""
 
 
 class CallTracker:
-    """Numbers the calls of modules and of torch functions while attached; subclasses act when one starts and ends.
+    """Numbers the calls of modules and of torch functions while attached; subclasses define hooks for start and end.
 
-    What happens inside a known layer or inside a torch function makes no call. A call that raises, where the model
-    goes on all the same, is taken back: it has the number -1, and the next one gets its number.
+    Calls inside a known layer or inside a torch function are not followed. A call whose exception the model catches is
+    taken back: it gets the number -1, and the next call gets its number.
     """
 
     def __init__(self, model: nn.Module | None):
@@ -36,7 +36,7 @@ class CallTracker:
 
     @contextmanager
     def attached(self) -> Iterator[None]:
-        """Follow what runs inside; undo every hook and wrapper on the way out."""
+        """Follows the calls inside; removes every hook and wrapper afterwards."""
         with watched_modules(self, self.model), _FunctionWatch(self):
             yield
 
@@ -46,7 +46,7 @@ class CallTracker:
         """A module is about to be used for the first time."""
 
     def layer_of(self, path: str, module: nn.Module) -> Layer:
-        """What is known of a module whose call begins; one with a name is followed as a whole."""
+        """The Layer of a module whose call begins; if it has a name, calls inside the module are not followed."""
         raise NotImplementedError
 
     def started(self, call: Call, target: nn.Module | None, args: Args, kwargs: Kwargs) -> None:
@@ -62,19 +62,19 @@ class CallTracker:
         """A call ends with an exception."""
 
     def elsewhere(self, module: nn.Module) -> None:
-        """A module of the model is called in another thread, which shall not be disturbed."""
+        """A module of the model is called in another thread."""
 
     def asked(self, kind: str, args: Args) -> None:
-        """A torch function is called by the model's own code, for a row or not."""
+        """The model's code calls a torch function, which is perhaps not recorded."""
 
     def counts(self, call: Call, output: Any) -> bool:
-        """Whether a functional call that ended is one that is counted."""
+        """Whether a functional call that ended is kept."""
         raise NotImplementedError
 
     # -- calls ---------------------------------------------------------------------------------------------------
 
     def hidden(self) -> bool:
-        """Whether what happens now lies inside a known layer or a torch function, and so makes no call."""
+        """Whether the innermost open call is a known layer or a torch function: calls inside are not followed."""
         return bool(self.open_calls) and (self.open_calls[-1].functional or self.open_calls[-1].layer is not None)
 
     def open_module(self, module: nn.Module, args: Args, kwargs: Kwargs) -> Call:
@@ -89,16 +89,16 @@ class CallTracker:
         return self._open(call, module, args, kwargs)
 
     def open_function(self, kind: str, args: Args, kwargs: Kwargs) -> Call:
-        """A torch function is called, under the path of the module whose forward calls it."""
+        """Opens the call of a torch function, with the path of the module whose forward calls it."""
         path = self.open_calls[-1].path if self.open_calls else ""
         return self._open(self._new(path, kind, functional=True), None, args, kwargs)
 
     def open_root(self, kind: str, args: Args, kwargs: Kwargs) -> Call:
-        """A plain function begins that is the whole model."""
+        """Opens the root call of a model that is a plain function."""
         return self._open(self._new("", kind, functional=False), None, args, kwargs)
 
     def close(self, call: Call, output: Any) -> None:
-        """A call ends; one in it that has not ended was left by an exception that nobody told of."""
+        """Closes a call; calls inside that are still open were left by an exception, and failed."""
         for left in self._leave(call):
             if left is not call:
                 self._fail(left)
@@ -107,14 +107,14 @@ class CallTracker:
             self._take_back(call)
 
     def abandon(self, call: Call, error: BaseException) -> None:
-        """A call raised; the innermost one that this exception came through is the one that failed."""
+        """Closes a call that raised; `failed_in` is the innermost call that the exception passed through."""
         if error is not self._failure:
             self._failure, self.failed_in = error, call
         for left in self._leave(call):
             self._fail(left)
 
     def run(self, call: Call, function: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
-        """What `function` returns, as the work of an open call, which this closes."""
+        """Runs `function` as the body of an open call, closes the call, and returns the result."""
         try:
             output = function(*args, **kwargs)
         except BaseException as error:
@@ -124,7 +124,7 @@ class CallTracker:
         return output
 
     def on_function(self, function: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
-        """Run a torch function that the model's own code calls."""
+        """Runs a torch function that the model's code calls, and follows it as a call."""
         if self.hidden() or not self.open_calls:
             return function(*args, **kwargs)
         kind = public_name(function)
@@ -145,7 +145,7 @@ class CallTracker:
         return call
 
     def _leave(self, call: Call) -> Iterator[Call]:
-        """Take the call off the open ones, with any in it that never ended; those, the innermost first."""
+        """Removes the call, and all calls inside it, from the open ones; returns them, the innermost first."""
         left = []
         while self.open_calls:
             left.append(self.open_calls.pop())
@@ -158,21 +158,21 @@ class CallTracker:
         self._take_back(call)
 
     def _take_back(self, call: Call) -> None:
-        """Give the call's number to the next one."""
+        """Gives the call's number to the next call of the same site."""
         if call.number == self.uses[site_of(call)] - 1:
             self.uses[site_of(call)] -= 1
         call.number = -1
 
 
 def site_of(call: Call) -> Site:
-    """Where a call is made, and of what."""
+    """The site of a call."""
     return call.path, call.kind if call.functional else None
 
 
 def renumbered(calls: Sequence[Call], ops: Sequence[Op], uses: Counter[Site]) -> list[Call]:
-    """The calls without those that raised, with new indices; each op that ran in one that raised is a call by itself.
+    """The calls without those that raised, with new indices; each op of a call that raised becomes its own call.
 
-    `ops` are those of the run, and are told their new call; `uses` counts the calls of each site.
+    `ops` are the ops of the run; their `call` is updated. `uses` counts the calls of each site.
     """
     if all(call.number >= 0 for call in calls):
         return list(calls)
@@ -192,10 +192,7 @@ def renumbered(calls: Sequence[Call], ops: Sequence[Op], uses: Counter[Site]) ->
 
 
 def _left_over(call: Call, ops: Sequence[Op], uses: Counter[Site]) -> Iterator[Call]:
-    """The ops of a call that raised, each as a call: they have run, and a counter that watches ops has seen them.
-
-    Views compute nothing and are left out.
-    """
+    """The ops of a call that raised, each as a call, because counters of ops have counted them. Views are left out."""
     for op in (ops[index] for index in call.ops if not ops[index].is_view):
         made = Call(0, call.path, 0, op.packet, None, True, args=op.args, kwargs=op.kwargs, outputs=op.outputs)
         made.number, made.ops = uses[site_of(made)], [op.index]
@@ -205,7 +202,7 @@ def _left_over(call: Call, ops: Sequence[Op], uses: Counter[Site]) -> Iterator[C
 
 
 class _FunctionWatch(TorchFunctionMode):
-    """Tells the tracker of every torch function, before any op of it runs."""
+    """Passes every torch function to the tracker."""
 
     def __init__(self, tracker: CallTracker):
         super().__init__()

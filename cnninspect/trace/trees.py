@@ -1,6 +1,6 @@
-"""The one walk through nested arguments and results: tuples, named tuples, lists, mappings and dataclasses.
+"""Walks through nested arguments and results: tuples, named tuples, lists, mappings and dataclasses.
 
-What is in none of them is a leaf. Nothing here knows torch, so that both sides and plain tools can use it.
+All other objects are leaves. Does not import torch.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def leaves(tree: Any, kind: type[T]) -> Iterator[T]:
 
 
 def named_leaves(tree: Any, kind: type[T], name: str = "") -> Iterator[tuple[str, T]]:
-    """Every object of this type with its name, `0.image` for what the first argument holds under "image"."""
+    """(name, object) for every object of this type; `0.image` is the item "image" of the first argument."""
     if isinstance(tree, kind):
         yield name, tree
     else:
@@ -50,9 +50,9 @@ def named_leaves(tree: Any, kind: type[T], name: str = "") -> Iterator[tuple[str
 
 
 def map_leaves(tree: Any, kind: type[T], change: Callable[[str, T], Any], name: str = "") -> Any:
-    """The tree with every object of this type replaced by `change(name, object)`; containers without one are kept.
+    """The tree with every object of this type replaced by `change(name, object)`.
 
-    The others are rebuilt as what they were: a named tuple, a mapping, a dataclass.
+    Containers without changes are kept; others are rebuilt with the same type.
     """
     if isinstance(tree, kind):
         return change(name, tree)
@@ -68,7 +68,7 @@ def map_leaves(tree: Any, kind: type[T], change: Callable[[str, T], Any], name: 
 def map_arguments(
     args: tuple[Any, ...], kwargs: Mapping[str, Any], kind: type[T], change: Callable[[str, T], Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments of a call with every object of this type replaced, as `map_leaves` does; "0" names the first."""
+    """The arguments of a call with objects of this type replaced, as by `map_leaves`; "0" is the first argument."""
     return map_leaves(tuple(args), kind, change), map_leaves(dict(kwargs), kind, change)
 
 
@@ -80,7 +80,7 @@ def _rebuilt(tree: Any, items: Mapping[Any, Any]) -> Any:
         return make(items.values())
     if isinstance(tree, Mapping) and not hasattr(tree, "__setitem__"):
         return dict(items)
-    # A copy keeps what is in no field, and asks no constructor.
+    # A copy keeps attributes that are no fields, and calls no constructor.
     made = copy.copy(tree)
     for key, item in items.items():
         if isinstance(tree, Mapping):
@@ -91,5 +91,5 @@ def _rebuilt(tree: Any, items: Mapping[Any, Any]) -> Any:
 
 
 def _set_fields(value: Any) -> Iterator[dataclasses.Field[Any]]:
-    """The fields of a dataclass that hold something."""
+    """The fields of a dataclass that are set."""
     return (field for field in dataclasses.fields(value) if hasattr(value, field.name))

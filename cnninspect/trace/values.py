@@ -1,4 +1,4 @@
-"""Which tensor is which: numbers of values, alias sets and when they are freed, the first use of every parameter."""
+"""Identities of tensors: numbers of values and storages, when storages are freed, first reads of parameters."""
 
 from __future__ import annotations
 
@@ -22,10 +22,9 @@ _NAMED = (torch.dtype, torch.layout, torch.memory_format)
 
 
 class Values:
-    """Gives every tensor of a run its TensorRef, and keeps none alive.
+    """Gives every tensor of a run its TensorRef, without keeping tensors alive.
 
-    `freed` says for the storages that are gone how many ops had been seen by then; `ops_seen` is kept up by whoever
-    sees them.
+    `freed` maps each freed storage to the number of ops seen by then; the recorder updates `ops_seen`.
     """
 
     def __init__(self, model: nn.Module | None):
@@ -45,14 +44,14 @@ class Values:
                 (self.buffers, model.named_buffers(remove_duplicate=False)),
             ):
                 for name, tensor in named:
-                    # A lazy tensor that is none yet has no shape either; the run itself says what to do about it.
+                    # An uninitialised lazy tensor has no shape.
                     if not isinstance(tensor, _NOT_YET_MADE):
                         self._add_state(name, tensor, states)
 
     def ref(self, tensor: torch.Tensor) -> TensorRef:
-        """The TensorRef of a tensor; one never seen before is a constant that the model holds.
+        """The TensorRef of a tensor; a tensor that was not seen before is a constant of the model.
 
-        A tensor under `torch.vmap` or another transform is the one that ops see: with every sample of the batch.
+        Under `torch.vmap` or another transform, it is that of the tensor that ops see, with the batch dimension.
         """
         tensor = unwrapped(tensor)
         known: TensorRef | None = self._known.get(tensor)
@@ -103,13 +102,13 @@ class Values:
         return _in_words(value)
 
     def _storage_of(self, tensor: torch.Tensor, new: int) -> int:
-        """The number of the memory behind `tensor`, `new` if it is new; a sparse tensor shares none."""
+        """The number of the tensor's storage; `new` if it was not seen before or the tensor is sparse."""
         content = next(storages(tensor), None)
         if content is None:
             return new
         key = storage_key(content)
         if key not in self._storages:
-            # Unlike weakref.finalize, a reference goes with the run: a model's parameters outlive it.
+            # Not weakref.finalize, which would live as long as the model's parameters, beyond the run.
             self._storages[key] = new, weakref.ref(content, lambda _: self._note_freed(key))
         return self._storages[key][0]
 
@@ -117,7 +116,7 @@ class Values:
         self.freed[self._storages.pop(key)[0]] = self.ops_seen
 
     def read(self, tensor: torch.Tensor) -> TensorRef:
-        """The tensor's TensorRef when a call reads it: `fresh` are the elements that nothing read before."""
+        """The tensor's TensorRef when a call reads it; `fresh` is the number of elements that no call read before."""
         ref = self.ref(tensor)
         if ref.state not in self.parameters or ref.sparse:
             return ref
@@ -125,7 +124,7 @@ class Values:
         return replace(ref, fresh=self._elements.read(str(ref.state), ref.storage, lambda: place_of(inner)))
 
     def owned(self, named: Iterable[tuple[str, torch.Tensor]]) -> dict[str, State]:
-        """The parameters of a layer by their name in it, each with what this use is the first to read."""
+        """Name in the layer -> parameter; `fresh` is the number of elements that this use is the first to read."""
         found = {}
         for name, parameter in named:
             ref = self.read(parameter)
@@ -140,13 +139,13 @@ class Values:
         return self._elements.unread()
 
     def _add_state(self, name: str, tensor: torch.Tensor, states: dict[str, State]) -> TensorRef:
-        """Enter a parameter or buffer; one of which every element belongs to a state before it adds nothing."""
+        """Adds a parameter or buffer, unless all of its elements belong to earlier states."""
         if tensor in self._known:
             known: TensorRef = self._known[tensor]
             return known
         self._counter += 1
         storage = self._storage_of(tensor, self._counter)
-        # Without a storage to walk, the declared shape is all there is.
+        # Without a strided storage, only the shape is known.
         fresh, offset, strides = tensor.numel(), 0, None
         if tensor.layout is torch.strided:
             item, strides = tensor.element_size(), tuple(tensor.stride())
@@ -167,7 +166,7 @@ def dtype_name(dtype: torch.dtype) -> str:
 
 
 def storages(tree: Any) -> Iterator[torch.UntypedStorage]:
-    """The memory behind every tensor in nested containers; sparse tensors show none."""
+    """The storages of all tensors in nested containers; sparse tensors have none."""
     for tensor in leaves(tree, torch.Tensor):
         try:
             yield tensor.untyped_storage()

@@ -1,4 +1,4 @@
-"""The built-in networks: small ones to learn from and to check by hand. Importing this lists them without torch."""
+"""The built-in networks, small enough to be checked by hand. Importing this module does not import torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Factory = Callable[..., Callable[..., Any]]
 
 @dataclass(frozen=True)
 class Deferred:
-    """A factory named as `package.module:attribute`, imported when it is first called or asked for its signature."""
+    """A factory given as `package.module:attribute`, imported when it is called or its signature is read."""
 
     where: str
 
@@ -39,8 +39,8 @@ class Entry:
     """One network of the zoo.
 
     `factory` takes the network's own arguments by keyword and returns an nn.Module, or a plain function of tensors.
-    `inputs` are the shapes of the default inputs, batch first; they are float32. A name among the sizes stands for
-    the value of that argument of the factory, so that the input fits the network that was asked for.
+    `inputs` are the shapes of the default inputs, batch first, float32. A name in place of a size stands for the value
+    of that argument of the factory.
     """
 
     name: str

@@ -42,8 +42,8 @@ class NetHW(nn.Module):
 class LeNet5(nn.Module):
     """Scores [N, classes] of digits [N, in_channels, 32, 32]; layer names as in the paper.
 
-    Differs from the paper where the usual retelling does: S2 and S4 are plain average pools without coefficients, C3
-    connects all of its maps with all of S2's, the output layer is linear. 61,706 parameters.
+    As in most reimplementations, S2 and S4 are average pools without coefficients, C3 connects all of its maps with all
+    of S2's, and the output layer is linear. 61,706 parameters.
     Source: LeCun et al. 1998, "Gradient-based learning applied to document recognition", section II.B.
     """
 

@@ -123,7 +123,7 @@ def _network(**layers: nn.Module) -> nn.Sequential:
 def functional(
     channel_1: int = 12, channel_2: int = 8, classes: int = 10, in_channels: int = 3, size: int = 32
 ) -> Callable[[Tensor], Tensor]:
-    """The network as a function; its weights are tensors that want a gradient and belong to no module.
+    """The network as a function; its weights are tensors with requires_grad that belong to no module.
 
     Source: coursework that introduces torch's three levels of abstraction.
     """

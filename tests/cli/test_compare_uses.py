@@ -196,7 +196,7 @@ MISUSED = [
 def test_options_of_a_run_do_not_change_a_saved_report_in_silence(cli, files, arguments, noted):
     result = cli("compare", str(files / "saved.json"), *arguments)
     assert result.code == 0
-    assert ("saved.json is a saved report: it is what ran then" in result.err) is noted
+    assert ("saved.json is a saved report: options that change the run have no effect" in result.err) is noted
 
 
 def test_a_baseline_alone_is_nothing_to_check(cli, files):

@@ -108,21 +108,21 @@ def test_a_table_of_kinds(cli):
 
 WRONG = [
     # id, options, words on stderr
-    ("a name that is none", ["--sort", "mac"], "--sort: nothing is called 'mac'. Nearest: macs"),
+    ("a name that is none", ["--sort", "mac"], "--sort: there is no number 'mac'. Nearest: macs"),
     (
         "a time that was not asked for",
         ["--sort", "latency"],
-        "--sort latency: these rows do not have it. Give --time, with --by layer, module or kind.",
+        "--sort latency: these rows do not have this number. Give --time, with --by layer, module or kind.",
     ),
     (
         "gradients of ops",
         ["--backward", "--by", "op", "--sort", "backward_macs"],
-        "--sort backward_macs: these rows do not have it. Give --backward, with --by layer, module or kind.",
+        "--sort backward_macs: these rows do not have this number. Give --backward, with --by layer, module or kind.",
     ),
     (
         "calls of single layers",
         ["--sort", "calls"],
-        "--sort calls: these rows do not have it. Give --by module, kind or op.",
+        "--sort calls: these rows do not have this number. Give --by module, kind or op.",
     ),
     ("half a machine", ["--peak-flops", "1T"], "Give both or neither."),
     ("no size", ["--peak-flops", "fast", "--bandwidth", "1GB"], "--peak-flops: 'fast' is not a size"),

@@ -74,7 +74,7 @@ def test_an_ending_that_no_format_has_is_an_error_unless_a_format_is_given(cli, 
     path = tmp_path / "report.pdf"
     result = cli("summary", "net:Net", *INPUT, "-o", str(path))
     assert (result.code, path.exists()) == (2, False)
-    assert "no format is known by the ending .pdf. Name it *.txt, *.json, *.csv," in result.err
+    assert "no format has the ending .pdf. Name it *.txt, *.json, *.csv," in result.err
     assert cli("summary", "net:Net", *INPUT, "-o", str(path), "--format", "csv").code == 0
 
 
@@ -146,7 +146,7 @@ def test_closed_stdout(cli, monkeypatch):
     result = cli("summary", "net:Net", *INPUT)
     assert (result.code, result.err) == (
         2,
-        "cnninspect: cannot write to stdout: it is closed. -o FILE writes to a file.\n",
+        "cnninspect: cannot write to stdout: it is closed. Write to a file with -o FILE.\n",
     )
 
 
@@ -192,7 +192,7 @@ except OutputError as error: sys.stderr.write(str(error))
 
 def test_a_full_disk_is_one_sentence():
     done = subprocess.run([sys.executable, "-c", FULL], capture_output=True, text=True, check=False)
-    assert done.stderr == "cannot write to stdout: no space left on device. -o FILE writes to a file."
+    assert done.stderr == "cannot write to stdout: no space left on device. Write to a file with -o FILE."
 
 
 def test_colours_in_a_pipe_only_by_force(cli, monkeypatch):

@@ -164,7 +164,7 @@ WRONG = [
     ("no such layer", ["conv-stack", "conv3"], 2, "no layer is called 'conv3'. Nearest: conv1, conv2."),
     ("no such position", ["conv-stack", "conv2", "--at", "32,0"], 2, "its map has 32x32, from 0 on: 32,0 lies outside"),
     ("one number for two", ["conv-stack", "--at", "3"], 2, "conv2: its map has 32x32: give 2 numbers, not 1."),
-    ("no numbers", ["conv-stack", "--at", "a,b"], 2, "--at 'a,b' is no position"),
+    ("no numbers", ["conv-stack", "--at", "a,b"], 2, "--at 'a,b' is not a position"),
     ("no map", ["torch.nn:Linear", *LINEAR, "--at", "1"], 2, "no layer has spatial positions"),
     ("no values", ["conv-stack", "--vary", "depth="], 2, "--vary 'depth=' is not NAME=A,B,C"),
     ("no name", ["conv-stack", "--vary", "3,5"], 2, "--vary '3,5' is not NAME=A,B,C"),
@@ -179,8 +179,8 @@ WRONG = [
         2,
         "--image cat.png: there is no such file",
     ),
-    ("many pictures", ["conv-stack", "--picture", "f.svg", "--vary", "depth=1"], 2, "--vary gives many networks"),
-    ("columns", ["conv-stack", "conv1", "--columns", "layer"], 2, "--columns chooses among those of all layers"),
+    ("many pictures", ["conv-stack", "--picture", "f.svg", "--vary", "depth=1"], 2, "--vary inspects several networks"),
+    ("columns", ["conv-stack", "conv1", "--columns", "layer"], 2, "--columns works only for the table of all layers"),
 ]
 
 

@@ -111,18 +111,18 @@ def test_the_file_ending_decides(cli, tmp_path):
 
 BAD = [
     # id, arguments, words of the message
-    ("unknown layer", ["linear", "--in", "4", "--out", "2"], ["'linear' is none of them", "conv-transpose"]),
+    ("unknown layer", ["linear", "--in", "4", "--out", "2"], ["not 'linear'", "conv-transpose"]),
     ("no layer", ["--in", "4", "--out", "2"], ["needs a layer: conv, conv-transpose or pool"]),
     ("no sizes", ["conv"], ["needs --in and --out", "--in 32 --out 16"]),
     ("a size that is no number", ["conv", "--in", "big", "--out", "2"], ["'big' is no whole number", "32,16"]),
     ("size zero", ["conv", "--in", "0", "--out", "2"], ["not between 1 and"]),
     ("sizes that do not fit", ["conv", "--in", "4,4", "--out", "2,2,2"], ["do not fit together"]),
-    ("chain and sizes", ["conv", "--chain", "4,2", "--in", "4"], ["Leave --in and --out out"]),
+    ("chain and sizes", ["conv", "--chain", "4,2", "--in", "4"], ["Leave out --in and --out"]),
     ("chain without a step", ["conv", "--chain", "4"], ["has no step"]),
     ("kernel that is no number", ["conv", "--in", "4", "--out", "2", "--kernel", "x"], ["'x' is no number", "1-11"]),
     ("backward range", ["conv", "--in", "4", "--out", "2", "--kernel", "5-3"], ["'5-3' is no range"]),
     ("stride zero", ["conv", "--in", "4", "--out", "2", "--stride", "0"], ["not between 1 and"]),
-    ("ceil mode of a convolution", ["conv", "--in", "4", "--out", "2", "--ceil-mode"], ["is of pool"]),
+    ("ceil mode of a convolution", ["conv", "--in", "4", "--out", "2", "--ceil-mode"], ["is only for pool"]),
     ("output padding of a pool", ["pool", "--in", "4", "--out", "2", "--output-padding", "1"], ["conv-transpose"]),
     ("channels of a pool", ["pool", "--in", "4", "--out", "2", "--channels", "3,8"], ["a pool has no parameters"]),
     ("one channel", ["conv", "--in", "4", "--out", "2", "--channels", "3"], ["is not IN,OUT"]),

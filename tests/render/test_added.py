@@ -18,7 +18,7 @@ from tests.render.samples import agreed, report, row, tiny
 MIB = 2**20
 
 
-def said(sample, view=None):
+def error_text(sample, view=None):
     return {fact.label: (fact.text, fact.aside) for fact in page_of(sample, view or View(), UNICODE, full=True).facts}
 
 
@@ -130,7 +130,7 @@ TOTALS = [
     ("name", "number", "label", "text", "aside"), [t[1:] for t in TOTALS], ids=[t[0] for t in TOTALS]
 )
 def test_a_total_that_an_account_added(name, number, label, text, aside):
-    assert said(with_totals(**{name: number}))[label] == (text, aside)
+    assert error_text(with_totals(**{name: number}))[label] == (text, aside)
 
 
 def test_a_total_that_differs_stands_out():
@@ -144,8 +144,8 @@ def test_a_total_that_differs_stands_out():
 def test_what_must_be_held_at_once():
     totals = {"peak_activation_bytes": Quantity(2 * MIB, Unit.BYTES), "peak_memory": Quantity(5 * MIB, Unit.BYTES)}
     expected = ("2.00 MiB of activations at once", "5.00 MiB with parameters, buffers and inputs")
-    assert said(with_totals(**totals))["peak"] == expected
-    found = said(
+    assert error_text(with_totals(**totals))["peak"] == expected
+    found = error_text(
         replace(with_totals(**totals), memory=MemoryDetails("sgd", Peak("bn1", 0, "BatchNorm2d", "aten.relu")))
     )
     assert found["peak"] == ("2.00 MiB of activations at once, in bn1 (BatchNorm2d)", expected[1])
@@ -154,7 +154,7 @@ def test_what_must_be_held_at_once():
 def test_what_the_allocator_says_about_it():
     measured = {"storages": 2 * MIB, "allocator": 3 * MIB}
     activations = Quantity(2 * MIB, Unit.BYTES, measured=measured, reasons={"allocator": "rounds up"})
-    found = said(with_totals(peak_activation_bytes=activations, peak_memory=Quantity(5 * MIB, Unit.BYTES)))
+    found = error_text(with_totals(peak_activation_bytes=activations, peak_memory=Quantity(5 * MIB, Unit.BYTES)))
     assert found["peak"][1].endswith("inputs; allocator 3.00 MiB (rounds up)")
 
 
@@ -169,20 +169,20 @@ def test_each_counter_with_its_convention():
         tiny().totals["macs"], measured={"torch": 51968, "fvcore": 52000}, reasons={"fvcore": "fvcore counts norms"}
     )
     sample = replace(with_totals(macs=macs), command="flops", counters=COUNTERS)
-    found = said(sample)
+    found = error_text(sample)
     assert found["  torch"] == ("51,968", "103,936 in its own unit; counts a MAC as two flops")
     assert found["  fvcore"] == ("52,000", "52,000 in its own unit; counts a MAC as one flop; counts norms")
 
 
 def test_a_counter_that_needs_a_device_says_so():
     unknown = replace(COUNTERS["fvcore"], own_total=None)
-    found = said(tiny(command="flops", counters={"fvcore": unknown}))
+    found = error_text(tiny(command="flops", counters={"fvcore": unknown}))
     assert found["  fvcore"] == ("not run", "it needs a real device: --probe or --device cpu")
 
 
 def test_a_counter_that_failed_says_why_instead():
     failed = replace(COUNTERS["fvcore"], own_total=None, failed="tracing failed: IndexError")
-    found = said(tiny(command="flops", counters={"fvcore": failed}))
+    found = error_text(tiny(command="flops", counters={"fvcore": failed}))
     assert found["  fvcore"] == ("not counted", "tracing failed: IndexError")
 
 
@@ -206,5 +206,5 @@ def test_the_number_that_rows_are_sorted_by_is_shown_and_once(sort, expected):
 
 
 def test_a_view_that_is_cut_says_how_much_it_shows():
-    assert said(tiny(), View(top=2))["shown"] == ("2 of 6 rows", "50,688 of 51,968 MACs")
-    assert "shown" not in said(tiny(), View(top=6))
+    assert error_text(tiny(), View(top=2))["shown"] == ("2 of 6 rows", "50,688 of 51,968 MACs")
+    assert "shown" not in error_text(tiny(), View(top=6))

@@ -9,7 +9,7 @@ from cnninspect.report.rows import ReceptiveField
 from tests.render.samples import agreed, doubtful, tiny
 
 
-def said(sample):
+def error_text(sample):
     return {fact.label: (fact.text, fact.aside) for fact in facts(sample, UNICODE)}
 
 
@@ -36,7 +36,7 @@ def test_title_of_a_model_from_a_file():
 
 def test_totals_of_a_report_where_everything_agrees():
     # 2106 * 4 = 8424 bytes; 12368 / 2^20 = 0.0118 MiB; 8424 + 12368 + 768 = 21560 bytes = 0.0206 MiB
-    assert said(tiny()) == {
+    assert error_text(tiny()) == {
         "params": ("2,106 (all trainable)", "8,424 bytes float32"),
         "MACs": ("51,968", "103,936 FLOPs at 2 per MAC"),
         "neurons": ("2,186", ""),
@@ -46,7 +46,7 @@ def test_totals_of_a_report_where_everything_agrees():
 
 
 def test_totals_of_a_report_where_something_is_wrong():
-    found = said(doubtful())
+    found = error_text(doubtful())
     assert found["MACs"] == ("≥16,036", "≥32,072 FLOPs at 2 per MAC")
     assert found["verified"] == (
         "formula = measurement on 1 of 4 rows (shape 2, params 2, MACs 1)",
@@ -59,17 +59,17 @@ def test_totals_of_a_report_where_something_is_wrong():
 def test_frozen_parameters_are_told_apart():
     sample = tiny()
     totals = {**sample.totals, "trainable_params": agreed(1290, Unit.PARAMS, "storage")}
-    assert said(replace(sample, totals=totals))["params"][0] == "2,106 (1,290 trainable, 816 not)"
+    assert error_text(replace(sample, totals=totals))["params"][0] == "2,106 (1,290 trainable, 816 not)"
 
 
 def test_flops_adds_what_each_counter_found():
-    assert said(tiny(command="flops"))["  torch"] == ("51,968", "")
+    assert error_text(tiny(command="flops"))["  torch"] == ("51,968", "")
 
 
 def test_receptive_field_of_the_last_map():
     field = ReceptiveField((195, 195), (32, 32), (66, 66), Status.EXACT)
     sample = tiny()
-    found = said(replace(sample, totals={**sample.totals, "receptive_field": field}))
+    found = error_text(replace(sample, totals={**sample.totals, "receptive_field": field}))
     assert found["field"][0] == "195x195, jump 32, padding 66 at the last spatial map"
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from cnninspect import inspect_model
-from cnninspect.errors import CnninspectError, LoadError, RunError, UsageError, said
+from cnninspect.errors import CnninspectError, LoadError, RunError, UsageError, error_text
 from cnninspect.targets import torchvision_ops
 from cnninspect.targets.resolve import resolve
 from cnninspect.targets.torchvision_ops import MissingOperatorError, refused_at_once
@@ -104,7 +104,7 @@ class _Mute(Exception):
     ids=["first-line", "nothing", "cannot-say"],
 )
 def test_what_an_exception_says(error: Exception, words: str) -> None:
-    assert said(error) == words
+    assert error_text(error) == words
 
 
 def test_a_file_of_the_user_may_import_torchvision(write: Write) -> None:

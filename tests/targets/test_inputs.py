@@ -114,14 +114,16 @@ class TwoInputs(nn.Conv2d):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        pytest.param(nn.ReLU(), r"nothing says what input ReLU takes \(input\)", id="no-weights"),
-        pytest.param(nn.BatchNorm2d(3), "nothing says what input BatchNorm2d takes", id="norm-only"),
-        pytest.param(nn.LazyConv2d(8, 3), "nothing says what input LazyConv2d takes", id="lazy"),
-        pytest.param(nn.Sequential(nn.LazyConv2d(8, 3), nn.Linear(5, 5)), "nothing says", id="linear-after-lazy"),
-        pytest.param(nn.TransformerEncoderLayer(8, 2), "nothing says", id="attention-first"),
-        pytest.param(TwoInputs(3, 8, 3), r"takes \(x, mask\)\. Give --input .* for each of them", id="two-inputs"),
+        pytest.param(nn.ReLU(), r"the inputs of ReLU \(input\) are not known", id="no-weights"),
+        pytest.param(nn.BatchNorm2d(3), r"the inputs of BatchNorm2d \(input\) are not known", id="norm-only"),
+        pytest.param(nn.LazyConv2d(8, 3), r"the inputs of LazyConv2d \(input\) are not known", id="lazy"),
+        pytest.param(nn.Sequential(nn.LazyConv2d(8, 3), nn.Linear(5, 5)), "are not known", id="linear-after-lazy"),
+        pytest.param(nn.TransformerEncoderLayer(8, 2), "are not known", id="attention-first"),
         pytest.param(
-            two_inputs, r"takes \(x, mask\)\..* If it builds a model instead, give --arg x=VALUE", id="function"
+            TwoInputs(3, 8, 3), r"\(x, mask\) are not known\. Give --input .* for each of them", id="two-inputs"
+        ),
+        pytest.param(
+            two_inputs, r"\(x, mask\) are not known\..* If it builds a model instead, give --arg x=VALUE", id="function"
         ),
     ],
 )

@@ -100,7 +100,7 @@ class TestPlugins:
 
     def test_a_class_without_inputs(self) -> None:
         target = resolve("single:only")
-        with pytest.raises(UsageError, match=r"nothing says what input only takes \(x\)"):
+        with pytest.raises(UsageError, match=r"the inputs of only \(x\) are not known"):
             make_inputs(target, target.build("meta"), InputOptions(), "meta")
 
     def test_an_unknown_name(self) -> None:

@@ -40,7 +40,7 @@ def test_models(name: str, arguments: dict[str, Any], millions: float | None, sh
 
 
 def test_weights_are_never_fetched() -> None:
-    with pytest.raises(UsageError, match="--arg pretrained would fetch weights"):
+    with pytest.raises(UsageError, match="--arg pretrained would download weights"):
         resolve("timm:resnet18", {"pretrained": True}).build("meta")
 
 

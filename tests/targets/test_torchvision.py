@@ -111,7 +111,7 @@ def test_the_class_count_is_an_argument() -> None:
 
 @pytest.mark.parametrize("argument", ["weights", "weights_backbone", "pretrained"])
 def test_weights_are_never_fetched(argument: str) -> None:
-    with pytest.raises(UsageError, match=f"--arg {argument} would fetch weights"):
+    with pytest.raises(UsageError, match=f"--arg {argument} would download weights"):
         resolve("resnet18", {argument: "DEFAULT"}).build("meta")
 
 

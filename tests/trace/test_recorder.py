@@ -255,7 +255,7 @@ def test_work_in_another_thread_is_refused():
         with ThreadPoolExecutor(1) as threads:
             return threads.submit(model, x).result()
 
-    with pytest.raises(ForwardFailed, match="thread of its own"):
+    with pytest.raises(ForwardFailed, match="runs in another thread"):
         trace_of(Watched(in_a_thread, model), torch.rand(1, 2))
 
 

@@ -1,4 +1,4 @@
-"""The providers of models by name: the built-in networks here, each other one in a file of its own."""
+"""The providers of models by name: the zoo here, the others in one file each."""
 
 from __future__ import annotations
 

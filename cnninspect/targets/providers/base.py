@@ -1,4 +1,4 @@
-"""What every provider of models by name can do."""
+"""The interface of providers of models."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ class Provider(ABC):
 
     @abstractmethod
     def factory(self, name: str) -> Callable[..., Any]:
-        """A callable with the signature of `name`: it says which arguments there are, as far as that is known."""
+        """A callable whose signature has the arguments of `name`, as far as they are known."""
 
     @abstractmethod
     def build(self, name: str, arguments: Mapping[str, Any]) -> Model:
-        """The model with random weights, on the device and with the dtype that are torch's default now.
+        """The model with random weights, on torch's current default device and dtype.
 
-        Raises UsageError for an argument that would fetch weights.
+        Raises UsageError for an argument that would download weights.
         """
 
     @abstractmethod
     def default_inputs(self, name: str, arguments: Mapping[str, Any]) -> Sequence[InputSpec]:
-        """The inputs of the model as its authors use it, batch size 1; empty where they are not known."""
+        """The inputs that the model's authors use, batch size 1; empty if they are not known."""
 
     def notes(self, name: str, arguments: Mapping[str, Any]) -> Sequence[str]:  # noqa: ARG002 - for those who override
-        """What the report must say about how `build` builds it."""
+        """Notes for the report on how the model is built."""
         return ()

@@ -20,7 +20,7 @@ from functools import cached_property, partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from cnninspect.errors import LoadError, said
+from cnninspect.errors import LoadError, error_text
 from cnninspect.targets.grammar import BUILT_IN, InputSpec, parse_input
 from cnninspect.targets.loading import blamed
 from cnninspect.targets.providers.base import Model, Provider
@@ -36,7 +36,7 @@ class PluginProvider(Provider):
         self._entry_point = entry_point
 
     def names(self) -> Sequence[str]:
-        """What the plug-in lists, sorted."""
+        """The names that the plug-in lists, sorted."""
         with self._blamed("list its names"):
             return sorted(str(name) for name in self._plugin.names())
 
@@ -49,12 +49,12 @@ class PluginProvider(Provider):
         return partial(self._plugin.build, name)
 
     def build(self, name: str, arguments: Mapping[str, Any]) -> Model:
-        """What the plug-in builds."""
+        """The model that the plug-in builds."""
         model: Model = self._plugin.build(name, **arguments)
         return model
 
     def default_inputs(self, name: str, arguments: Mapping[str, Any]) -> Sequence[InputSpec]:
-        """The shapes that the plug-in states for these arguments, if it does."""
+        """The inputs that the plug-in gives for these arguments; empty if it gives none."""
         if not hasattr(self._plugin, "inputs"):
             return ()
         with self._blamed(f"say what inputs {name} takes"):
@@ -62,11 +62,11 @@ class PluginProvider(Provider):
             return [parse_input(item) if isinstance(item, str) else InputSpec(tuple(item)) for item in stated]
 
     def _blamed(self, task: str) -> AbstractContextManager[None]:
-        """LoadError, with the plug-in's name, for whatever it raises: its code is not ours."""
+        """A context that turns every error of the plug-in into a LoadError with its name."""
         return blamed(
             lambda error: LoadError(
                 f"the provider {self.name!r} ({self._entry_point.value}) cannot {task}: "
-                f"{said(error)}. Its package must be mended or removed."
+                f"{error_text(error)}. Repair or remove its package."
             )
         )
 

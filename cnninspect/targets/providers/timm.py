@@ -23,7 +23,7 @@ class TimmProvider(Provider):
         return list(_timm().list_models())
 
     def has(self, name: str) -> bool:
-        """Whether timm has the architecture; the names of its remote sources are none of them."""
+        """Whether timm has the architecture; names with a remote source (`hf-hub:...`) are not accepted."""
         return ":" not in name and bool(_timm().is_model(name))
 
     def factory(self, name: str) -> Callable[..., Any]:
@@ -31,10 +31,12 @@ class TimmProvider(Provider):
         return lambda **arguments: self.build(name, arguments)
 
     def build(self, name: str, arguments: Mapping[str, Any]) -> Model:
-        """What `timm.create_model` makes of the name and arguments."""
+        """The model from `timm.create_model`."""
         for argument in ("pretrained", "checkpoint_path"):
             if arguments.get(argument):
-                raise UsageError(f"--arg {argument} would fetch weights, and no number of the report needs them.")
+                raise UsageError(
+                    f"--arg {argument} would download weights, which no number of the report needs. Leave it out."
+                )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model: Model = _timm().create_model(name, **{**arguments, "pretrained": False})

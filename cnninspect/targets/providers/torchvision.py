@@ -1,4 +1,4 @@
-"""torchvision's models, built as their published weights describe them, without the weights."""
+"""torchvision's models, with the arguments of their published weights, but without the weights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DOWNLOADING = ("weights", "weights_backbone", "pretrained", "pretrained_backbone
 
 
 class TorchvisionProvider(Provider):
-    """Names that `torchvision.models.list_models` knows, quantized ones apart."""
+    """The names of `torchvision.models.list_models`, without quantized models."""
 
     name = "torchvision"
 
@@ -33,7 +33,7 @@ class TorchvisionProvider(Provider):
         return [name for name in models.list_models() if _task(models.get_model_builder(name)) != "quantization"]
 
     def has(self, name: str) -> bool:
-        """Whether the name is registered; torchvision itself folds case, we do not."""
+        """Whether the name is registered, with the same case of letters; torchvision itself ignores case."""
         return name in _models().list_models()
 
     def factory(self, name: str) -> Callable[..., Any]:
@@ -46,16 +46,18 @@ class TorchvisionProvider(Provider):
         return build
 
     def build(self, name: str, arguments: Mapping[str, Any]) -> Model:
-        """The model with the arguments of its published weights; the caller's go before them."""
+        """The model with the arguments of its published weights; the caller's arguments override them."""
         builder = _builder(name)
         for argument in DOWNLOADING:
             if arguments.get(argument):
-                raise UsageError(f"--arg {argument} would fetch weights, and no number of the report needs them.")
+                raise UsageError(
+                    f"--arg {argument} would download weights, which no number of the report needs. Leave it out."
+                )
         model: Model = _call(builder, {**_published_arguments(name), **arguments})
         return model
 
     def default_inputs(self, name: str, arguments: Mapping[str, Any]) -> Sequence[InputSpec]:
-        """What the published weights' own transforms make of a sample image, video or pair of images."""
+        """The shapes that the transforms of the published weights give for a sample image, video or pair of images."""
         size = arguments.get("image_size")
         listed = _task(_builder(name)) == "detection"
         shapes = [shape if size is None else (*shape[:-2], size, size) for shape in _transformed_shapes(name)]
@@ -100,10 +102,10 @@ def _weights(name: str) -> Any:
 
 @cache
 def _published_arguments(name: str) -> Mapping[str, Any]:
-    """The arguments that give the model as many parameters as its weight entry publishes.
+    """The arguments with which the model has as many parameters as its weight entry states.
 
-    A builder passes some arguments on to the model only along with weights: whether there is an auxiliary classifier,
-    how large the image is. They are found by counting the candidates on meta until the published number comes out.
+    A builder sets some arguments only if weights are given: the auxiliary classifier, the image size. They are found
+    by building candidates on meta until the number of parameters fits.
     """
     choices = _choices(name)
     if not choices:
@@ -156,7 +158,7 @@ def _count(name: str, arguments: Mapping[str, Any]) -> int:
 
 
 def _call(builder: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
-    """The builder's model, without weights and without its remarks about how those would be initialised."""
+    """The builder's model, without weights and without its warnings about their initialisation."""
     without = {key: None for key in _parameters(builder) if key in ("weights", "weights_backbone")}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -164,7 +166,7 @@ def _call(builder: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
 
 
 def _transformed_shapes(name: str) -> list[Shape]:
-    """The shapes of what the published transforms make of a sample of what the model is for."""
+    """The shapes after the published transforms of a sample image, video or pair, by the model's task."""
     import torch
 
     task = _task(_builder(name))
