@@ -20,7 +20,7 @@ from cnninspect.errors import CnninspectError, LoadError, UsageError
 from cnninspect.targets.grammar import parse_arguments
 
 if TYPE_CHECKING:
-    from cnninspect.explain.symbolic import Variable
+    from cnninspect.explain.instances import Variable
     from cnninspect.report.document import Report
 
 COMMAND = "formula"
@@ -72,7 +72,8 @@ def report_formula(target: str, run: RunOptions, vary: VaryOptions, text: TextOp
         progress(f"building {target}")
         variables, first = maker.variables()
 
-        from cnninspect.explain.symbolic import Instances, numbers_of, study
+        from cnninspect.explain.instances import Instances, numbers_of
+        from cnninspect.explain.symbolic import study
         from cnninspect.render.algebra import render_study
 
         instances = Instances(variables, lambda point: numbers_of(maker.report(point)), progress)
@@ -106,7 +107,7 @@ class _Maker:
 
     def variables(self) -> tuple[list[Variable], Report]:
         """What varies with its value at the start, and the report there; an error where no start works."""
-        from cnninspect.explain.symbolic import Variable
+        from cnninspect.explain.instances import Variable
 
         start, report = self._start()
         names = self._symbols()

@@ -9,7 +9,7 @@ predict instances that played no part in finding it.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
@@ -17,23 +17,7 @@ from itertools import combinations, islice, product
 from math import prod
 from typing import Any, NamedTuple
 
-from cnninspect.errors import CnninspectError
-from cnninspect.ops.registry import FUNCTIONS, MODULES
-from cnninspect.progress import Progress, silent
-from cnninspect.report.document import Report
-from cnninspect.report.quantities import Quantity, Status, Verdict
-from cnninspect.report.rows import ReceptiveField, Row
-
-Point = tuple[int, ...]
-"""A value for each variable."""
-
-Key = tuple[str, str]
-"""A row by its label, "" for the whole network; and the name of a number of it."""
-
-Numbers = Mapping[Key, int | None]
-"""The numbers of one instance; None for one that is not an exact integer."""
-
-FIELD = "receptive_field"
+from cnninspect.explain.instances import Instances, Key, Point, Variable, is_field
 
 MODULI = (1, 2, 4, 8, 16, 32)
 _DEGREE = 4
@@ -58,19 +42,6 @@ class Function(NamedTuple):
 POWERS = tuple(Function(power) for power in range(_DEGREE + 1))
 GROWTHS = (*POWERS[:3], *(Function(0, rate) for rate in (1, 2, -1, -2)), Function(1, 1), Function(1, 2))
 """The functions of an argument that counts stages: channels double and maps halve from one to the next."""
-
-
-@dataclass(frozen=True)
-class Variable:
-    """What varies: `name` as the user writes it, `symbol` in formulas, `start` its own value.
-
-    `values` are those to use; None lets the study choose.
-    """
-
-    name: str
-    symbol: str
-    start: int
-    values: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -136,82 +107,6 @@ class Study:
     tried: int
     seen: tuple[tuple[int, ...], ...]
     failed: Mapping[str, str] = field(default_factory=dict)
-
-
-def is_field(key: Key) -> bool:
-    """Whether the number is an extent of a receptive field."""
-    return key[1].startswith(FIELD)
-
-
-class Instances:
-    """Instances of the network, each inspected once. `inspect` returns (numbers by row, numbers by pattern of rows)."""
-
-    def __init__(
-        self,
-        variables: Sequence[Variable],
-        inspect: Callable[[Point], tuple[Numbers, Numbers]],
-        progress: Progress = silent,
-    ):
-        self.variables, self._inspect, self._progress = variables, inspect, progress
-        self._found: dict[Point, tuple[Numbers, Numbers]] = {}
-        self._keys: dict[int, tuple[bool, list[Key]]] = {}
-        self.failed: dict[Point, str] = {}
-        self.used: set[Point] = set()
-        self.nodes: set[Point] = set()
-
-    def works(self, point: Point) -> bool:
-        """Whether the network can be built and run at this point."""
-        if point not in self._found and point not in self.failed:
-            self._progress(f"instance {len(self._found) + 1}: {self.label(point)}")
-            try:
-                self._found[point] = self._inspect(point)
-            except CnninspectError as error:
-                self.failed[point] = str(error).partition(". ")[0].rstrip(".")
-        return point in self._found
-
-    def failing(self, place: int) -> list[int]:
-        """The values of one variable with which instances failed."""
-        return [point[place] for point in self.failed]
-
-    def label(self, point: Point) -> str:
-        """`NF=3, k=5`."""
-        return ", ".join(f"{one.name}={value}" for one, value in zip(self.variables, point, strict=True))
-
-    @property
-    def points(self) -> list[Point]:
-        """Every point that was inspected."""
-        return list(self._found)
-
-    @property
-    def by_pattern(self) -> bool:
-        """Whether instances have different rows, so that only rows of one name pattern together can be compared."""
-        return self._compared()[0]
-
-    @property
-    def keys(self) -> list[Key]:
-        """Every number of any instance, in order."""
-        return self._compared()[1]
-
-    def _compared(self) -> tuple[bool, list[Key]]:
-        count = len(self._found)
-        if count not in self._keys:
-            found = list(self._found.values())
-            differ = any(_labels(each[0]) != _labels(found[0][0]) for each in found)
-            self._keys = {count: (differ, list(dict.fromkeys(key for each in found for key in each[int(differ)])))}
-        return self._keys[count]
-
-    def rows(self, point: Point) -> list[str]:
-        """The labels of the rows of one instance, in order."""
-        return _labels(self._found[point][0])
-
-    def values(self, key: Key, points: Sequence[Point]) -> list[int | None]:
-        """A number at points that were inspected; a pattern that an instance lacks counts 0."""
-        part, absent = int(self.by_pattern), None if is_field(key) else 0
-        return [self._found[point][part].get(key, absent) for point in points]
-
-
-def _labels(numbers: Numbers) -> list[str]:
-    return list(dict.fromkeys(label for label, _ in numbers))
 
 
 def study(instances: Instances) -> Study:
@@ -577,73 +472,3 @@ def in_sympy(terms: Terms, variables: Sequence[Variable]) -> Any:
     )
     polynomial = all(function.rate == 0 for functions in terms for function in functions)
     return sympy.factor(whole) if polynomial else whole
-
-
-# --- the numbers of a report ----------------------------------------------------------------------------------------
-
-COUNTS = ("params", "weights", "macs", "neurons")
-
-
-def numbers_of(report: Report) -> tuple[dict[Key, int | None], dict[Key, int | None]]:
-    """(the numbers of the whole and of every row, those of the whole and of all rows of one name pattern together).
-
-    Only rows without rows below them are taken. `weights` are params without those of norms.
-    """
-    rows = [row for row in report.rows if row.leaf]
-    single: dict[Key, int | None] = {}
-    grouped: dict[Key, int | None] = {}
-    for row in rows:
-        for name, value in _counts(row).items():
-            single[row.label, name] = value
-            pattern = pattern_of(row), name
-            before = grouped.get(pattern, 0)
-            grouped[pattern] = None if before is None or value is None else before + value
-        if row.receptive_field is not None:
-            single.update(((row.label, name), value) for name, value in _field(row.receptive_field).items())
-    norms = [_exact(row.params) for row in rows if _is_norm(row)]
-    whole: dict[str, int | None] = {name: _exact(report.total(name)) for name in ("params", "macs", "neurons")}
-    whole["weights"] = None if None in (*norms, whole["params"]) else (whole["params"] or 0) - sum(filter(None, norms))
-    total = report.totals.get("receptive_field")
-    whole |= _field(total) if isinstance(total, ReceptiveField) else {}
-    named: dict[Key, int | None] = {("", name): value for name, value in whole.items()}
-    return {**named, **single}, {**named, **grouped}
-
-
-def _counts(row: Row) -> dict[str, int | None]:
-    params = _exact(row.params)
-    return {
-        "params": params,
-        "weights": 0 if _is_norm(row) else params,
-        "macs": _exact(row.macs),
-        "neurons": _exact(row.neurons),
-    }
-
-
-def _exact(number: Quantity | None) -> int | None:
-    """The value of a number that is exact and that no measurement contradicts; 0 where the row has none."""
-    if number is None:
-        return 0
-    sure = number.status is Status.EXACT and number.verdict is not Verdict.DIFFER
-    return int(number.value) if sure and number.value is not None else None
-
-
-def _field(number: ReceptiveField) -> dict[str, int | None]:
-    """The least and the greatest extent along every axis."""
-    if number.status is not Status.EXACT or number.size is None or number.verdict is Verdict.DIFFER:
-        return {}
-    found: dict[str, int | None] = {}
-    for axis, size in enumerate(number.size):
-        ends = (size, size) if isinstance(size, int) else size
-        found |= {f"{FIELD}.{axis}.least": ends[0], f"{FIELD}.{axis}.most": ends[1]}
-    return found
-
-
-def _is_norm(row: Row) -> bool:
-    formula = FUNCTIONS[row.kind][0] if row.functional and row.kind in FUNCTIONS else MODULES.get(row.kind)
-    return formula is not None and formula.name.endswith("normalization")
-
-
-def pattern_of(row: Row) -> str:
-    """The label without the numbers in it: `stage1.*.conv1`."""
-    path = ".".join("*" if part.isdigit() else part for part in row.path.split(".")) if row.path else ""
-    return " ".join(part for part in (path, row.kind if row.functional else "") if part) or f"({row.kind})"

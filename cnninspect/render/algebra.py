@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from cnninspect.explain.expression import TEXT, latex_name, substituted, written
+from cnninspect.explain.instances import COUNTS, FIELD, Key, Variable
 from cnninspect.explain.solver import KERNELS, Answer, Layer, Question, Setting, Solution, size_derived
-from cnninspect.explain.symbolic import COUNTS, FIELD, Key, Study, Terms, Variable, in_sympy
+from cnninspect.explain.symbolic import Study, Terms, in_sympy
 from cnninspect.render import Format, data, html, markdown, table
 from cnninspect.render.page import Cell, Fact, Heading, Page, Screen, Sheet, Tone
 from cnninspect.report.document import Report

@@ -10,17 +10,8 @@ import pytest
 import sympy
 
 from cnninspect.errors import LoadError
-from cnninspect.explain.symbolic import (
-    COUNTS,
-    Function,
-    Instances,
-    Study,
-    Variable,
-    in_sympy,
-    numbers_of,
-    study,
-    value_of,
-)
+from cnninspect.explain.instances import COUNTS, Instances, Variable, numbers_of
+from cnninspect.explain.symbolic import Function, Study, in_sympy, study, value_of
 from cnninspect.inspection.pipeline import inspect_model
 
 FAMILIES = Path(__file__).parent.parent / "data" / "families.py"
