@@ -198,7 +198,9 @@ def _field_of_all(report: Report, layers: Sequence[LayerDerivation]) -> Iterator
     for axis, size in enumerate(tuple(each) if isinstance(each, list) else each for each in total.size):
         tree = plus(ONE, *(_added(each) for each in windows if each.axis == axis))
         fits = isinstance(size, int) and evaluate(tree) == size
-        words = f"the last map, {total.layer}" if fits else f"that of {total.layer}; branches meet on the way to it"
+        words = f"the last map, {total.layer}" if fits else f"that of {total.layer}; it is no sum over windows"
+        if isinstance(size, tuple):
+            words = f"that of {total.layer}: from {min(size)} to {max(size)} pixels, depending on the position"
         formula = Formula("r", tree, evaluate(tree)) if fits else None
         yield Derivation("receptive_field", "r", size, formula, axis, verdict=total.verdict, words=words)
 

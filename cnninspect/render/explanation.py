@@ -168,13 +168,13 @@ def _lines(layer: LayerDerivation, level: Level) -> Iterator[Line]:
 
 def _sizes(found: Sequence[Derivation], level: Level) -> Iterator[Line]:
     """The sizes that follow from others; those of several axes that come out the same way stand in one line."""
-    told: dict[tuple[Expression, int], list[Derivation]] = {}
+    told: dict[Expression, list[Derivation]] = {}
     for each in found:
         if each.formula is None and each.words:
             yield Line((each.name,), (), each.words, each.verdict)
             return
         if each.formula is not None and not _is_itself(each):
-            told.setdefault((substituted(each.formula.tree), each.output), []).append(each)
+            told.setdefault(substituted(each.formula.tree), []).append(each)
     for group in told.values():
         names = tuple(dict.fromkeys(each.name for each in group))
         yield Line(names, _steps(group[0]), "", group[0].verdict, _measured(group[0], level))

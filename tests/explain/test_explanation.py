@@ -225,6 +225,20 @@ def test_a_transposed_convolution_shrinks_the_jump() -> None:
     assert (found.value, found.jump.to_json()["value"] if found.jump else None) == (2, "1/2")
 
 
+def test_a_field_that_depends_on_the_position_says_its_bounds() -> None:
+    """A kernel of 3 moved by 2: an output row lies under one window or under two."""
+    document, _ = explain(nn.ConvTranspose2d(1, 1, 3, stride=2), input_shape=(1, 1, 8, 8))
+    total = one(document.totals, quantity="receptive_field", axis=0)
+    assert (total.value, total.formula) == ((1, 2), None)
+    assert total.words == "that of ConvTranspose2d: from 1 to 2 pixels, depending on the position"
+
+
+def test_sizes_of_a_second_output_are_not_said_twice() -> None:
+    document, _ = explain(nn.MaxPool2d(2, return_indices=True), input_shape=(1, 1, 8, 8))
+    assert len(document.layers[0].of("output_shape")) == 8
+    assert render(document).count("Hout = Wout") == 1
+
+
 def test_without_a_bias_the_layer_says_what_one_would_be() -> None:
     document, _ = explain(nn.Conv2d(3, 8, 3, bias=False), input_shape=(1, 3, 8, 8))
     assert [aside.words for aside in document.layers[0].asides] == ["it has no bias, which would be 8 more parameters"]
