@@ -56,7 +56,7 @@ def _checked_kind(sights: SightOptions) -> str:
     """The file type of the picture, or ""; raises UsageError for wrong options before the model runs."""
     if sights.picture is None:
         if sights.image is not None:
-            raise UsageError("--image needs --picture, which draws over it. Give --picture FILE, too.")
+            raise UsageError("--image needs --picture, which draws over it. Give --picture FILE too.")
         return ""
     kind = Path(sights.picture).suffix.lower().lstrip(".")
     if sights.vary:

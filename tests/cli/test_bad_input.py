@@ -22,7 +22,7 @@ BAD = [
         3,
         ["`Failing`: RuntimeError: the cache is empty (input 1x3x8x8). --input gives another one, --debug"],
     ),
-    ("forward that exits", ["net:Exiting", *INPUT], 3, ["calls sys.exit(5)", "Remove that call"]),
+    ("forward that exits", ["net:Exiting", *INPUT], 3, ["calls sys.exit(5)", "without that call"]),
     (
         "wrong number of channels",
         ["net:Net", "--input", "1x4x32x32"],
