@@ -101,11 +101,22 @@ class Findings:
         """
         estimate = self.estimates[call.index]
         measured = {name: found for name, sums in self._counted.items() if (found := sums[call.index]) is not None}
-        whole = judge(Unit.MACS, estimate.macs, measured, status=estimate.status, reasons=all_reasons(parts))
+        reasons = {**self._own_reasons(call, measured), **all_reasons(parts)}
+        whole = judge(Unit.MACS, estimate.macs, measured, status=estimate.status, reasons=reasons)
         if whole.verdict is not Verdict.DIFFER and whole.analytic is not None:
             whole = replace(whole, verdict=worst([part.verdict for part in parts]))
         below = (reason for part in parts for reason in part.why)
         return replace(whole, why=distinct((*estimate.why.macs, *below)))
+
+    def _own_reasons(self, call: Call, measured: Mapping[str, int]) -> dict[str, str]:
+        """Why a counter may differ over a container: what it left out there and could give to none of the parts."""
+        analytic, reasons = self.estimates[call.index].macs, {}
+        for name, total in measured.items():
+            own = self.counts[name][call.index]
+            if analytic is not None and own.value is not None and total != analytic:
+                reason = explain(name, replace(own, value=total), analytic, multiplies)
+                reasons |= {name: reason} if reason else {}
+        return reasons
 
     @cached_property
     def _counted(self) -> dict[str, list[int | None]]:

@@ -238,7 +238,7 @@ _pointwise(
 )
 _pointwise("frexp", "torch.frexp: x = mantissa * 2**exponent, element by element", twice_same)
 _pointwise(
-    "hardswish(_) mish_ gelu_ threshold_ _prelu_kernel",
+    "hardswish(_) mish_ gelu_ threshold_",
     "torch.nn, Non-linear Activations (weighted sum, nonlinearity): a function of each element",
     same,
 )
@@ -248,7 +248,18 @@ _pointwise(
     same,
     swallows_nan=True,
 )
-_pointwise("rrelu_with_noise(_)", "torch.nn.RReLU: a slope for each negative element, random in training", same)
+_pointwise(
+    "_prelu_kernel",
+    "He et al. 2015, equation 1: max(0, x) + a min(0, x); a computed slope a counts for negative elements only",
+    same,
+    swallows_nan=lambda op: op.args[1].state is None,
+)
+_pointwise(
+    "rrelu_with_noise(_)",
+    "torch.nn.RReLU: a slope for each negative element, random in training; the noise is written, not read",
+    same,
+    field=lambda op, x, *_, **__: elementwise(op, x),
+)
 _pointwise(
     "log_sigmoid_forward",
     "torch.nn.LogSigmoid: log(1 / (1 + exp(-x))); the second result is a buffer of the backward pass",

@@ -235,7 +235,9 @@ for _names, _shapes, _rule, _source in (
     ),
     ("masked_select", by_values, reads_by_data, "torch.masked_select: the elements where the mask is True, in order"),
 ):
-    register_op(*aten(_names), output=_shapes, field=_rule, source=_source)
+    # A field holds for every mask: where this run's mask is False, nothing is read.
+    _masked = _names == "_unsafe_masked_index"
+    register_op(*aten(_names), output=_shapes, field=_rule, source=_source, swallows_nan=_masked)
 for _names, _rule, _operations, _source in (
     ("index_add(_)", _add_field, _added_in, "torch.Tensor.index_add_: x[index[i]] += alpha * source[i] for dim 0"),
     (

@@ -167,6 +167,8 @@ for _names, _shapes, _rule, _source in (
         macs=unknown_macs,
         field=_rule,
         source=f"Golub & Van Loan 2013; torch.linalg: {_source}",
+        # Of NaN it says that the sign is 0.
+        swallows_nan=_names == "_linalg_slogdet",
     )
 register_op(
     "aten._linalg_check_errors",

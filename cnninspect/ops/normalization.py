@@ -299,7 +299,15 @@ for _names, _shapes, _rule, _source in (
         "Salimans & Kingma 2016, equation 2: w = g v / ||v||",
     ),
 ):
-    register_op(*aten(_names), output=_shapes, field=_rule, source=_source, work=Work.NORMALISATION)
+    register_op(
+        *aten(_names),
+        output=_shapes,
+        field=_rule,
+        source=_source,
+        work=Work.NORMALISATION,
+        # No norm is NaN and exceeds maxnorm: the slice stays as it is.
+        swallows_nan=_names == "renorm(_)",
+    )
 register_op(
     "aten.native_layer_norm",
     output=_layer_normalized,

@@ -144,13 +144,17 @@ FAMILY = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("target", "variables", "values"), [case[1:] for case in FAMILY], ids=[case[0] for case in FAMILY]
-)
+def _quick_first(cases):
+    """LeNet-5 in every run; the larger families take most of a minute and stand behind the `sweep` marker."""
+    return [pytest.param(*case[1:], id=case[0], marks=pytest.mark.sweep if n else ()) for n, case in enumerate(cases)]
+
+
+@pytest.mark.parametrize(("target", "variables", "values"), _quick_first(FAMILY))
 def test_ten_other_instances_are_predicted(target, variables, values):
     check_predictions(target, variables, values, ["1x1x256x256"] if "unet" in target else [])
 
 
+@pytest.mark.sweep
 def test_ten_other_instances_of_mobilenet_are_predicted():
     # Channels are rounded to multiples of 8, which all of them are where the width is an integer.
     check_predictions("families:mobilenet", [Variable("width", "w", 1)], [range(20, 60)], ["1x3x32x32"])

@@ -178,3 +178,21 @@ def test_nothing_is_printed(capfd, recwarn):
     fvcore_macs(run_of(model, x))
     assert capfd.readouterr() == ("", "")
     assert not recwarn.list
+
+
+class Dotted(nn.Module):
+    """A product of two vectors, which fvcore has no formula for and torch.jit gives to the network around it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.dot(x, self.weight)
+
+
+def test_an_op_that_fvcore_leaves_out_in_a_container_is_not_counted_there() -> None:
+    # 5 products; fvcore says 0, and names aten::dot as unsupported.
+    report = inspect_model(Dotted(), (5,), device="cpu", probe=True)
+    macs = report.totals["macs"]
+    assert (macs.analytic, macs.verdict) == (5, Verdict.NOT_COUNTED)

@@ -23,13 +23,13 @@ CHECKS = {"deadline": None, "suppress_health_check": list(HealthCheck), "print_b
 
 
 @given(networks(global_parts=False))
-@settings(max_examples=300, derandomize=True, **CHECKS)
+@settings(max_examples=120, derandomize=True, **CHECKS)
 def test_fields_of_local_networks_are_the_oracle_s(network: Network) -> None:
     assert disagreements(network) == []
 
 
 @given(networks())
-@settings(max_examples=100, derandomize=True, **CHECKS)
+@settings(max_examples=60, derandomize=True, **CHECKS)
 def test_fields_of_networks_with_global_gates_and_statistics_are_the_oracle_s(network: Network) -> None:
     assert disagreements(network) == []
 
