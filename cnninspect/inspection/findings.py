@@ -110,7 +110,8 @@ class Findings:
 
     def _own_reasons(self, call: Call, measured: Mapping[str, int]) -> dict[str, str]:
         """Why a counter may differ over a container: what it left out there and could give to none of the parts."""
-        analytic, reasons = self.estimates[call.index].macs, {}
+        analytic = self.estimates[call.index].macs
+        reasons: dict[str, str] = {}
         for name, total in measured.items():
             own = self.counts[name][call.index]
             if analytic is not None and own.value is not None and total != analytic:

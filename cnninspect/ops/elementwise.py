@@ -199,7 +199,7 @@ _pointwise(
     same,
     work=Work.COMPARISON,
 )
-_pointwise("pow(_) float_power(_)", "torch.pow: x**y for each pair; x**0 and 1**y are 1", swallows_nan=_may_be_one)
+_pointwise("pow(_)", "torch.pow: x**y for each pair; x**0 and 1**y are 1", swallows_nan=_may_be_one)
 _pointwise(
     "copysign hypot(_)",
     "torch.copysign, torch.hypot: |x| with the sign of y; sqrt(x^2 + y^2), inf where one of the two is",
@@ -229,7 +229,7 @@ _pointwise(
 _pointwise("xlogy_ gcd_ lcm_ floor_divide_", "torch, Pointwise Ops: the result replaces the first argument", same)
 _pointwise(
     "_add_relu",
-    "aten._add_relu: relu(x + y) of quantised networks; its kernel may give 0 for NaN",
+    "torch.ao.nn.quantized.FloatFunctional.add_relu: relu(x + y); its kernel may give 0 for NaN",
     swallows_nan=True,
 )
 _pointwise(

@@ -258,7 +258,7 @@ for _names, _shapes, _rule, _swallows, _source in (
         "_ctc_loss",
         _alignment_loss,
         _alignment_field,
-        "it reads the labels of the target and the blank alone",
+        True,
         "Graves et al. 2006, section 4.1: all alignments of a sample",
     ),
 ):

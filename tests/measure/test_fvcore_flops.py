@@ -8,10 +8,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 from fvcore.nn import FlopCountAnalysis
-from torch import nn
+from torch import Tensor, nn
 
+from cnninspect import inspect_model
 from cnninspect.measure.base import Run, Skip
 from cnninspect.measure.fvcore_flops import fvcore_macs
+from cnninspect.report.quantities import Verdict
 from tests.measure.models import FAMILIES, built, meta_run, run_of
 
 
