@@ -26,8 +26,8 @@ class Format(str, Enum):
 
 _RENDERERS = {
     Format.TABLE: ("table", "render"),
-    Format.JSON: ("data", "as_json"),
-    Format.CSV: ("data", "as_csv"),
+    Format.JSON: ("sections", "as_json"),
+    Format.CSV: ("sections", "as_csv"),
     Format.MARKDOWN: ("markdown", "render"),
     Format.HTML: ("html", "render"),
     Format.GITHUB: ("ci", "github"),

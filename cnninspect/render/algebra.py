@@ -9,7 +9,7 @@ from cnninspect.explain.expression import TEXT, latex_name, substituted, written
 from cnninspect.explain.instances import COUNTS, FIELD, Key, Variable
 from cnninspect.explain.solver import KERNELS, Answer, Layer, Question, Setting, Solution, size_derived
 from cnninspect.explain.symbolic import Study, Terms, in_sympy
-from cnninspect.render import Format, data, html, markdown, table
+from cnninspect.render import Format, html, markdown, sections, table
 from cnninspect.render.page import Cell, Fact, Heading, Page, Screen, Sheet, Tone
 from cnninspect.report.document import Report
 from cnninspect.report.json_form import SCHEMA_VERSION, json_text
@@ -22,7 +22,7 @@ TOOL = {"name": "cnninspect", "version": __version__}
 def in_format(page: Page, fmt: str, screen: Screen | None) -> str:
     """A page in one of the formats for readers, or its table as CSV."""
     if fmt == Format.CSV:
-        return data.sheet_text(page.sheet)
+        return sections.sheet_text(page.sheet)
     if fmt == Format.MARKDOWN:
         return markdown.page_text(page, Verdict.NOT_RUN)
     if fmt == Format.HTML:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from cnninspect.render import Format, ci, data, html, markdown, render, table
+from cnninspect.render import Format, ci, html, markdown, render, sections, table
 from cnninspect.render.cells import verdict_sign
 from cnninspect.render.checks import RUN, count_sentence, failed
 from cnninspect.render.page import UNICODE, Cell, Heading, Marks, Page, Screen, Sheet, Tone
@@ -82,7 +82,7 @@ def _csv(outcomes: Sequence[Outcome], view: View, _screen: Screen) -> str:
     sheets = [(outcome.name, data_sheet(outcome.named, view, UNICODE)) for outcome in outcomes]
     headings = (Heading("target", "target"), *sheets[0][1].headings)
     lines = tuple((Cell(name, name), *line) for name, sheet in sheets for line in sheet.lines)
-    return data.sheet_text(Sheet(headings, lines))
+    return sections.sheet_text(Sheet(headings, lines))
 
 
 def _github(outcomes: Sequence[Outcome], view: View, screen: Screen) -> str:
@@ -102,7 +102,7 @@ def _json(outcomes: Sequence[Outcome], code: int, view: View) -> str:
 
 def _entry(outcome: Outcome, view: View) -> str:
     head = {"name": outcome.name, "target": outcome.target, "exit_code": outcome.code, "error": outcome.error}
-    report = "null\n" if outcome.report is None else data.as_json(outcome.report, view, Screen())
+    report = "null\n" if outcome.report is None else sections.as_json(outcome.report, view, Screen())
     return f'{json.dumps(head)[:-1]}, "report": {report}}}'
 
 

@@ -1,19 +1,22 @@
-"""The sections of each type of document, for readers and for programs."""
+"""The sections of each type of document, for readers, and its JSON and CSV for programs."""
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
+from io import StringIO
 
 from cnninspect.render import checks, comparison, layers
 from cnninspect.render.checks import count_sentence, failed
 from cnninspect.render.fields import drawing, field_facts, sight_facts, sight_sheet, varied_sheet
 from cnninspect.render.numbers import bounded
-from cnninspect.render.page import Fact, Marks, Page, Sheet, Tone
+from cnninspect.render.page import UNICODE, Fact, Marks, Page, Screen, Sheet, Tone
 from cnninspect.render.totals import facts, title, uncounted_facts
 from cnninspect.report.document import Comparison, Document, FieldStudy, Report, Variation
+from cnninspect.report.json_form import json_text
 from cnninspect.report.parts import Asked
 from cnninspect.report.quantities import Quantity
-from cnninspect.report.selection import View, cut
+from cnninspect.report.selection import View, cut, select
 
 
 def page_of(document: Document, view: View, marks: Marks, *, full: bool) -> Page:
@@ -82,3 +85,26 @@ def column_names(command: str, *, of_two: bool = False) -> tuple[str, ...]:
     if of_two:
         return tuple(comparison.HEADINGS)
     return tuple(checks.HEADINGS) if command == "compare" else layers.NAMES
+
+
+# --- for programs ---------------------------------------------------------------------------------------------------
+
+
+def as_json(report: Document, view: View, _screen: Screen) -> str:
+    """The JSON document with the rows of the view; it always holds all numbers, whatever the columns."""
+    shown = select(report, view) if isinstance(report, Report) else report
+    return json_text(shown.to_dict())
+
+
+def as_csv(report: Document, view: View, _screen: Screen) -> str:
+    """CSV with one line per row of the view; all columns unless the view names some."""
+    return sheet_text(data_sheet(report, view, UNICODE))
+
+
+def sheet_text(sheet: Sheet) -> str:
+    """A table as CSV."""
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(heading.plain for heading in sheet.headings)
+    writer.writerows([cell.plain for cell in line] for line in sheet.lines)
+    return text.getvalue()

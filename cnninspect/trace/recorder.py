@@ -17,10 +17,9 @@ from torch import nn
 
 from cnninspect.trace.isolation import isolated, noticing_threads
 from cnninspect.trace.module_calls import Args, Kwargs, never_ran
-from cnninspect.trace.names import ASKS_FOR_GRADIENTS, LOOKS_AT_GRADIENTS, ONLY_CHECKS, READS_OUT
+from cnninspect.trace.names import ASKS_FOR_GRADIENTS, LOOKS_AT_GRADIENTS, ONLY_CHECKS, READS_OUT, OpSchema, schema_of
 from cnninspect.trace.private_torch import READ_INDICES, TorchDispatchMode, in_transform, kernel_of
 from cnninspect.trace.records import Call, Layer, Op, TensorRef, Trace
-from cnninspect.trace.schemas import OpSchema, schema_of
 from cnninspect.trace.source_lines import OwnFiles
 from cnninspect.trace.tracker import CallTracker, renumbered
 from cnninspect.trace.trees import leaves, map_leaves, named_leaves

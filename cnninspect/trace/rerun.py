@@ -11,10 +11,10 @@ from torch import nn
 
 from cnninspect.trace.isolation import isolated
 from cnninspect.trace.module_calls import Args, Kwargs
+from cnninspect.trace.names import schema_of
 from cnninspect.trace.private_torch import functions_unseen
 from cnninspect.trace.recorder import LayerOf, Recorder
 from cnninspect.trace.records import Call, Layer, TensorRef, Trace
-from cnninspect.trace.schemas import schema_of
 from cnninspect.trace.tracker import CallTracker, Site, renumbered, site_of
 from cnninspect.trace.trees import leaves
 from cnninspect.trace.values import Values, dtype_name
