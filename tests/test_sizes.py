@@ -33,18 +33,18 @@ def test_sizes(parse, text, value):
 
 
 WRONG = [
-    (parse_count, "", "no size"),
-    (parse_count, "M", "no size"),
-    (parse_count, "-3", "no size"),
-    (parse_count, "1e6", "no size"),
-    (parse_count, "1,00", "no size"),
-    (parse_count, "200MB", "no size"),
+    (parse_count, "", "not a size"),
+    (parse_count, "M", "not a size"),
+    (parse_count, "-3", "not a size"),
+    (parse_count, "1e6", "not a size"),
+    (parse_count, "1,00", "not a size"),
+    (parse_count, "200MB", "not a size"),
     (parse_count, "5.5", "not a whole number"),
     (parse_count, "1.0001K", "not a whole number"),
-    (parse_memory, "200M", "no size"),
-    (parse_percent, "40", "no share"),
-    (parse_percent, "%", "no share"),
-    (parse_percent, "4K%", "no share"),
+    (parse_memory, "200M", "not a size"),
+    (parse_percent, "40", "not a share"),
+    (parse_percent, "%", "not a share"),
+    (parse_percent, "4K%", "not a share"),
 ]
 
 

@@ -87,6 +87,7 @@ def test_section_3_at_a_size(size, expected):
     assert found.checked_on == 10
 
 
+@pytest.mark.sweep
 def test_section_3_at_32_with_its_own_input():
     """The number of input channels varies too: the input follows it, as the zoo's own input does."""
     found = studied("pool-upsample", [NIC, NF, NC, K])

@@ -29,7 +29,7 @@ def test_fields_of_local_networks_are_the_oracle_s(network: Network) -> None:
 
 
 @given(networks())
-@settings(max_examples=60, derandomize=True, **CHECKS)
+@settings(max_examples=100, derandomize=True, **CHECKS)
 def test_fields_of_networks_with_global_gates_and_statistics_are_the_oracle_s(network: Network) -> None:
     assert disagreements(network) == []
 
