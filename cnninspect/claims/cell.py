@@ -6,15 +6,15 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from math import floor
 from typing import Any, Protocol
 
 from cnninspect.claims.expressions import NotArithmetic, Number, evaluate
-from cnninspect.report.document import Report
-from cnninspect.report.quantities import Quantity, Shape, Status, Verdict, in_flops
+from cnninspect.report.quantities import Quantity, Shape, Status, Verdict
 from cnninspect.report.rows import TOTAL, ReceptiveField, Row
 
 _BRACKETS = re.compile(r"[(\[]\s*(.*?)\s*,?\s*[)\]]", re.DOTALL)
-_TIMES = re.compile(r"\s*[xX×]\s*")
+_TIMES = re.compile(r"\s*(?:(?<![a-z])[xX]|×)\s*")
 _RANGE = re.compile(r"\s*(?:\.\.|–)\s*")
 GLOBAL = "global"
 Extent = int | tuple[int, ...]
@@ -85,6 +85,52 @@ class Kind:
         return bool(self.value == found)
 
 
+@dataclass(frozen=True)
+class Setting:
+    """A claimed hyper-parameter or jump: one number for all axes, one per axis, or a word such as `same`."""
+
+    value: tuple[int | str, ...] | str
+
+    def admits(self, found: Any) -> bool:
+        """Whether `found`, a number or one per axis, is the setting claimed."""
+        if isinstance(found, str) or isinstance(self.value, str):
+            return bool(found == self.value)
+        sides = [tuple(map(Fraction, side)) for side in (self.value, found if isinstance(found, tuple) else (found,))]
+        axes = max(map(len, sides))
+        claimed, true = (side * axes if len(side) == 1 else side for side in sides)
+        return claimed == true
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A calculation in steps, `3*11^2*64 + 64 = 23,296`: the text and the value of each."""
+
+    steps: tuple[tuple[str, Claimed], ...]
+
+    @property
+    def value(self) -> Any:
+        """The result, which is the last step."""
+        return self.steps[-1][1].value
+
+    def admits(self, found: Any) -> bool:
+        """Whether every step is right."""
+        return all(step.admits(found) for _, step in self.steps)
+
+    def judged(self, found: Any) -> tuple[Claimed, str]:
+        """The first wrong step, or the result if all are right; and, where the steps differ, what is wrong with it."""
+        wrong = next((index for index, (_, step) in enumerate(self.steps) if not step.admits(found)), None)
+        if wrong is None:
+            return self.steps[-1][1], ""
+        text, step = self.steps[wrong]
+        value = f"{text} is {step.value:,}" if isinstance(step, Count) else text
+        if isinstance(step, Count) and step.value != found and floor(step.number.value) == found:
+            return step, f"{value}: the size is rounded down, and floor is left out"
+        if wrong:
+            return step, f"{self.steps[wrong - 1][0]} is right, but it is not {text}"
+        differ = any(other.value != step.value for _, other in self.steps)
+        return step, value if differ and isinstance(step, Count) else ""
+
+
 def _count(text: str) -> Count:
     return Count(evaluate(text))
 
@@ -122,39 +168,71 @@ def _whole(text: str) -> int:
     return int(value)
 
 
+def _setting(text: str) -> Setting:
+    if text.isalpha():
+        return Setting(text.lower())
+    values = [evaluate(part).value for part in _sizes(text)]
+    return Setting(tuple(int(value) if value.denominator == 1 else str(value) for value in values))
+
+
 def _kind(text: str) -> Kind:
     return Kind(text.removeprefix("torch.").removeprefix("nn.") if "nn." in text else text)
 
 
+SETTINGS = {
+    "kernel": "kernel_size",
+    **{name: name for name in ("stride", "padding", "dilation", "groups", "output_padding")},
+}
+"""Column -> name of the hyper-parameter."""
+
 COLUMNS: dict[str, Callable[[str], Claimed]] = {
     "kind": _kind,
+    "input_shape": _shapes,
+    **dict.fromkeys(SETTINGS, _setting),
     "output_shape": _shapes,
-    "params": _count,
-    "macs": _count,
-    "flops": _count,
-    "neurons": _count,
+    **dict.fromkeys(("height", "width", "params", "weight", "bias", "macs", "flops", "neurons"), _count),
     "receptive_field": _field,
+    "jump": _setting,
 }
 """Column -> parser of its cells, in the order of the checks."""
 
+_STEP = re.compile(r"\s*[=≈]\s*")
 
-Found = Quantity | ReceptiveField | str | None
+
+def read_cell(column: str, text: str) -> Claimed:
+    """The value that a cell claims, or of several steps those of all; raises NotArithmetic."""
+    steps = [text] if column == "kind" else _STEP.split(text.strip().removeprefix("=").strip())
+    read = [(step, COLUMNS[column](step)) for step in steps]
+    return read[0][1] if len(read) == 1 else Chain(tuple(read))
+
+
+Found = Quantity | ReceptiveField | str | int | tuple[Any, ...] | None
+"""A number of the report; a setting as it stands in the row."""
 Judgement = tuple[Verdict, str | None]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A claim about one number of a row; `row` is None for a total."""
+    """A claim about one number of a row; `row` is None for a total.
+
+    `claimed` is one step of a calculation: the first that is wrong. `slip` says where in the calculation it stands, and
+    `written` is the whole cell.
+    """
 
     row: Row | None
     column: str
     claimed: Claimed
     number: Found
+    written: str = ""
+    slip: str = ""
 
     @classmethod
-    def of(cls, row: Row | None, column: str, claimed: Claimed, report: Report) -> Cell:
-        """The cell in a column of a row, or of the totals if `row` is None."""
-        return cls(row, column, claimed, number_of(report, row, column))
+    def of(cls, row: Row | None, column: str, claimed: Claimed, number: Found, written: str = "") -> Cell:
+        """The cell in a column of a row, or of the totals if `row` is None, beside the number of the report."""
+        slip = ""
+        if isinstance(claimed, Chain):
+            claimed, slip = claimed.judged(value_of(number))
+        return cls(row, column, claimed, number, written, slip)
 
     @property
     def label(self) -> str:
@@ -185,15 +263,6 @@ class Cell:
         if isinstance(self.number, ReceptiveField):
             return _against_field(self.claimed, self.number)
         return _decided(self.claimed.admits(self.found))
-
-
-def number_of(report: Report, row: Row | None, column: str) -> Found:
-    """The number in a column of a row or of the totals; FLOPs are computed from MACs where a saved report has none."""
-    number: Found = report.totals.get(column) if row is None else getattr(row, column)
-    if number is None and column == "flops":
-        macs = number_of(report, row, "macs")
-        return in_flops(macs) if isinstance(macs, Quantity) else None
-    return number
 
 
 def value_of(number: Found) -> Any:

@@ -1,4 +1,4 @@
-"""A parser for arithmetic such as `3*11^2*64 + 64`, `1,024` or `5.4K`; the text is never executed as Python."""
+"""A parser for arithmetic such as `floor((32 + 2*2 - 5)/2) + 1`, `1,024` or `5.4K`; no text is executed as Python."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil, floor
 
 from cnninspect.report.quantities import COUNTS
 
 _TOKEN = re.compile(
     r"(?P<digits>\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.(?P<decimals>\d+))?(?:[eE]\+?(?P<exponent>\d{1,2}))?"
-    r"(?:\s?(?P<suffix>[KMGTkmgt]))?(?![\w.])|(?P<sign>\*\*|//|[-+*/^()×·])"
+    r"(?:\s?(?P<suffix>[KMGTkmgt]))?(?![\w.])|(?P<sign>\*\*|//|[-+*/^()×·]|(?:floor|ceil|max|min)(?=\s*\()|[⌊⌋⌈⌉])"
 )
 _SPELLINGS = {"**": "^", "×": "*", "·": "*"}
 
@@ -31,6 +32,14 @@ _OPERATORS: dict[str, tuple[int, Callable[[Fraction, Fraction], Fraction]]] = {
     "//": (2, lambda left, right: Fraction(left // right)),
     "^": (3, _power),
 }
+_CALLS: dict[str, Callable[[list[Fraction]], Fraction]] = {
+    "floor": lambda numbers: Fraction(floor(numbers[0])),
+    "ceil": lambda numbers: Fraction(ceil(numbers[0])),
+    "max": max,
+    "min": min,
+}
+_OF_SEVERAL = ("max", "min")
+_BRACKETS = {"⌊": ("floor", "⌋"), "⌈": ("ceil", "⌉")}
 _LONGEST = 1000
 _SHOWN = 60
 _DEEPEST = 30
@@ -69,7 +78,7 @@ class Number:
 
 
 def evaluate(text: str) -> Number:
-    """The value of an expression with `+ - * / //`, powers as `^` or `**`, parentheses, and sizes such as 5.4K.
+    """The value of an expression: `+ - * / //`, powers as `^` or `**`, `floor ceil max min`, and sizes such as 5.4K.
 
     Raises NotArithmetic for any other text and for numbers above 10**30.
     """
@@ -92,6 +101,10 @@ def _tokens(text: str) -> list[Token]:
             position += 1
             continue
         match = _TOKEN.match(text, position)
+        if match is None and text[position] == "," and any(token in _OF_SEVERAL for token in tokens):
+            tokens.append(",")
+            position += 1
+            continue
         if match is None:
             raise NotArithmetic(f"cannot read {text[position:].split()[0][:_SHOWN]!r}")
         sign = match["sign"]
@@ -142,14 +155,27 @@ class _Parser:
         if isinstance(token, Number):
             self._position += 1
             return token
-        if token != "(":
+        name, closing = _BRACKETS.get(str(token), (str(token), ")"))
+        if name not in _CALLS and name != "(":
             raise NotArithmetic(f"a number is missing before {self._described()}")
-        self._position += 1
-        inner = self.expression(0)
-        if self._peek() != ")":
+        # `floor(` is two tokens, a bracket is one.
+        self._position += 2 if token in _CALLS else 1
+        inner = self._operands(closing)
+        if (len(inner) > 1) != (name in _OF_SEVERAL):
+            takes = f"{name} takes several numbers" if name in _OF_SEVERAL else "a comma separates nothing here"
+            raise NotArithmetic(takes)
+        return inner[0] if name == "(" else _bounded(Number(_CALLS[name]([each.value for each in inner])))
+
+    def _operands(self, closing: str) -> list[Number]:
+        """The numbers up to the closing sign, which commas separate."""
+        found = [self.expression(0)]
+        while self._peek() == ",":
+            self._position += 1
+            found.append(self.expression(0))
+        if self._peek() != closing:
             raise NotArithmetic("a closing parenthesis is missing")
         self._position += 1
-        return inner
+        return found
 
     def _peek(self) -> Token | None:
         return self._tokens[self._position] if self._position < len(self._tokens) else None

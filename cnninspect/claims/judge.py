@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from cnninspect import plugins
 from cnninspect.claims.cell import Cell, Count
 from cnninspect.claims.hints import hint_for
-from cnninspect.claims.hints.evidence import Evidence
+from cnninspect.claims.hints.evidence import Evidence, number_of
 from cnninspect.claims.read import Claim
 from cnninspect.errors import nearest
 from cnninspect.report.document import Report
@@ -31,19 +31,20 @@ def _placed(claim: Claim, report: Report) -> Iterator[Cell | Check]:
         yield Check("layer", row.id, row.path, row.path, "claim", Verdict.MATCH)
     else:
         for column, claimed in claim.cells.items():
-            yield Cell.of(row, column, claimed, report)
+            yield Cell.of(row, column, claimed, number_of(report, row, column), claim.written.get(column, ""))
 
 
 def _check(cell: Cell, evidence: Evidence) -> Check:
     verdict, words = cell.judge()
     if verdict is Verdict.DIFFER:
-        words = hint_for(cell, evidence) or words
+        words = "; ".join(filter(None, (cell.slip, hint_for(cell, evidence) or words))) or None
     elif verdict is Verdict.MATCH and isinstance(cell.claimed, Count) and cell.claimed.value != cell.found:
         words = "rounds to the claim"
     place = None if cell.row is None else cell.row.id
     return Check(
-        cell.column, place, cell.claimed.value, cell.found, "claim", verdict, words, found_status=cell.found_status
-    )
+        cell.column, place, cell.claimed.value, cell.found, "claim", verdict, words, found_status=cell.found_status,
+        written=cell.written or None,
+    )  # fmt: skip
 
 
 def locate(claimed: RowId, report: Report) -> Row | Check:

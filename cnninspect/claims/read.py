@@ -10,12 +10,12 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cnninspect.claims.cell import COLUMNS, Claimed
+from cnninspect.claims.cell import COLUMNS, SETTINGS, Claimed, read_cell
 from cnninspect.claims.expressions import NotArithmetic
 from cnninspect.errors import UsageError, nearest
 from cnninspect.files import cause_of
@@ -31,10 +31,12 @@ class Claim:
 
     A functional call is named by the path of the calling module and its kind; the kind is "" if the file gives none.
     The layer `total` stands for the totals, unless the file gives a kind or a call: then it is a module of that name.
+    `written` holds the texts of the cells.
     """
 
     row: RowId | None
     cells: Mapping[str, Claimed]
+    written: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_claims(file: str) -> tuple[Claim, ...]:
@@ -66,9 +68,9 @@ def _claim(record: Record, file: str, following: Mapping[tuple[str, str], int]) 
         hint = f"It has {', '.join(_OF_A_TOTAL)}. A module called {layer} is named with its kind."
         raise UsageError(f"{where}: a total has no {wrong[0]}. {hint}")
     if is_total:
-        return Claim(None, cells)
+        return Claim(None, cells, texts)
     call = _call(texts["call"], where) if "call" in texts else following[_use(layer, kind)]
-    return Claim(RowId(layer, kind, call), cells)
+    return Claim(RowId(layer, kind, call), cells, texts)
 
 
 def _use(layer: str, kind: str) -> tuple[str, str]:
@@ -94,9 +96,10 @@ def _call(text: str, where: str) -> int:
 
 _COUNT = "Write a number, a size such as 5.4K, or arithmetic such as 3*3*3*16+16."
 _EXAMPLES = {
-    "output_shape": "Write a shape such as 16x32x32.",
+    **dict.fromkeys(COLUMNS, _COUNT),
+    **dict.fromkeys(("input_shape", "output_shape"), "Write a shape such as 16x32x32."),
+    **dict.fromkeys((*SETTINGS, "jump"), "Write a number such as 3, or one for each axis such as 3x5."),
     "receptive_field": "Write a size such as 35 or 31x91, or global.",
-    **dict.fromkeys(("params", "macs", "flops", "neurons"), _COUNT),
 }
 
 
@@ -106,7 +109,7 @@ def _shortened(text: str, length: int = 60) -> str:
 
 def _cell(column: str, text: str, where: str) -> Claimed:
     try:
-        return COLUMNS[column](text)
+        return read_cell(column, text)
     except NotArithmetic as error:
         raise UsageError(
             f"{where}: cannot understand {column} {_shortened(text)!r}: {error}. {_EXAMPLES[column]}"

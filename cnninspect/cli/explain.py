@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from cnninspect.checks import exit_code
+from cnninspect.checks import exit_code, with_checks
+from cnninspect.claims.read import read_claims
 from cnninspect.cli.inspection import inspected
 from cnninspect.cli.options import OutputOptions, RunOptions
 from cnninspect.cli.output import view_of, write
@@ -58,6 +59,15 @@ class ExplainOptions:
             show_default=False,
         ),
     ] = None
+    claims: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="A sheet of hand calculations, corrected: each wrong cell with its slip and the right derivation.",
+            rich_help_panel="Derivation",
+            show_default=False,
+        ),
+    ] = None
 
 
 class Kept:
@@ -84,6 +94,8 @@ def explain_target(
 ) -> int:
     """Write the derivations of the layers, by default of all, and return the exit code."""
     check_format(output.format)
+    if options.claims is not None:
+        return _correct_sheet(target, layers, run, options, output, session)
     if options.numbers and not (options.matrix and run.device not in ("auto", "meta")):
         raise UsageError("--numbers fills a matrix with weights, and meta has none. Give --matrix --device cpu too.")
     view = view_of(output, "summary")
@@ -99,6 +111,26 @@ def explain_target(
         document = _beside(document, report, kept, options, run, session, view)
     write(document, output, view)
     return exit_code(report, strict=output.strict)
+
+
+def _correct_sheet(
+    target: str, layers: Sequence[str], run: RunOptions, options: ExplainOptions, output: OutputOptions,
+    session: Session,
+) -> int:  # fmt: skip
+    """Write the sheet of hand calculations with its corrections; 1 if a cell is wrong."""
+    if layers or options.matrix or options.numbers or options.against is not None:
+        raise UsageError("--claims prints the sheet. Leave out LAYER, --matrix, --numbers and --against.")
+    claims = read_claims(str(options.claims))
+    view = view_of(output, "summary")
+    check_writable(output.output)
+    report, kept = with_findings(target, run, session)
+    from cnninspect.claims.judge import check_claims
+    from cnninspect.explain.explanation import corrected
+
+    comparison = with_checks(report, check_claims(report, claims))
+    document = corrected(report, kept.reach, comparison.checks or ())
+    write(replace(document, verdict=comparison.verdict), output, view)
+    return exit_code(comparison, strict=output.strict)
 
 
 def _beside(

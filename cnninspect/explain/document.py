@@ -11,9 +11,9 @@ from typing import Any
 from cnninspect.explain.expression import PYTHON, Expression, Value, substituted, symbols, written
 from cnninspect.report.document import Document
 from cnninspect.report.json_form import SCHEMA_VERSION
-from cnninspect.report.json_rows import plain
+from cnninspect.report.json_rows import check_to_json, plain
 from cnninspect.report.quantities import Status, Verdict
-from cnninspect.report.rows import RowId
+from cnninspect.report.rows import Check, RowId
 
 
 class Level(str, Enum):
@@ -216,14 +216,30 @@ class Against:
         }
 
 
+@dataclass(frozen=True)
+class Correction:
+    """A cell of a sheet of hand calculations: its check, and for a wrong cell the derivations of the right number."""
+
+    check: Check
+    derivations: tuple[Derivation, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The contract's check with the text of the cell, and the derivations."""
+        return {**check_to_json(self.check), "derivations": [each.to_json() for each in self.derivations]}
+
+
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Explanation(Document):
-    """The derivations of some layers, and with all of them the totals as sums."""
+    """The derivations of some layers, and with all of them the totals as sums.
+
+    `sheet` is a corrected sheet of hand calculations; there are no layers beside it.
+    """
 
     layers: tuple[LayerDerivation, ...]
     totals: tuple[Derivation, ...] = ()
     level: Level = Level.SHORT
     against: Against | None = None
+    sheet: tuple[Correction, ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The contract's JSON document as plain data."""
@@ -236,6 +252,7 @@ class Explanation(Document):
             "layers": [layer.to_json() for layer in self.layers],
             "totals": [each.to_json() for each in self.totals],
             **({} if self.against is None else {"against": self.against.to_json()}),
+            **({} if self.sheet is None else {"sheet": [each.to_json() for each in self.sheet]}),
             "notes": list(self.notes),
             "verdict": self.verdict.value,
         }

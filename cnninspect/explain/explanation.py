@@ -7,7 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from cnninspect.errors import UsageError, nearest
-from cnninspect.explain.document import Aside, Derivation, Explanation, Formula, LayerDerivation, Level
+from cnninspect.explain.document import Aside, Correction, Derivation, Explanation, Formula, LayerDerivation, Level
 from cnninspect.explain.expression import (
     ONE,
     ZERO,
@@ -24,8 +24,8 @@ from cnninspect.explain.fields import Run
 from cnninspect.explain.layers import container_derivation, layer_derivation, sum_of
 from cnninspect.receptive.fields import Fields
 from cnninspect.report.document import Report
-from cnninspect.report.quantities import Quantity
-from cnninspect.report.rows import ReceptiveField, Row
+from cnninspect.report.quantities import Quantity, Verdict
+from cnninspect.report.rows import Check, ReceptiveField, Row, RowId
 from cnninspect.report.selection import View, fits_depth, fits_ops
 
 
@@ -52,6 +52,49 @@ def explained(
         totals=() if layers else tuple(_totals(report, derived, sum(fields.trace.unread.values()))),
         level=level or (Level.FULL if len(shown) == 1 else Level.SHORT),
     )
+
+
+def corrected(report: Report, fields: Fields, checks: Sequence[Check]) -> Explanation:
+    """A sheet of hand calculations, corrected: the checks of its cells, beside wrong ones the right derivations.
+
+    `report` and `fields` are of one run.
+    """
+    run = Run.of(fields)
+    places = {row.id: index for index, row in enumerate(report.rows)}
+    known: dict[RowId | None, Sequence[Derivation]] = {}
+
+    def derivations(place: RowId | None) -> Sequence[Derivation]:
+        if place not in known and place is None:
+            known[place] = explained(report, fields).totals
+        elif place not in known:
+            known[place] = _derived(places[place], report, run).derivations if place in places else ()
+        return known[place]
+
+    sheet = tuple(
+        Correction(check, tuple(_right(check, derivations(check.row))) if check.verdict is Verdict.DIFFER else ())
+        for check in checks
+    )
+    return replace(explained(report, fields), layers=(), totals=(), sheet=sheet)
+
+
+def _right(check: Check, known: Sequence[Derivation]) -> Iterator[Derivation]:
+    """The derivations of the number that a cell is about, without those that only name it; none for a setting."""
+    first = [each for each in known if each.quantity == "output_shape" and each.output == 0]
+    if check.name in _FROM_THE_LAST:
+        axis = len(first) - _FROM_THE_LAST[check.name]
+        yield from (each for each in first if each.axis == axis)
+    elif check.name in ("weight", "bias"):
+        parts = [part for each in known if each.quantity == "params" for part in each.parts]
+        yield from (Derivation("params", part.name, part.value, part) for part in parts if check.name in part.name)
+    elif check.name == "jump":
+        steps = [(each.axis, each.jump) for each in known if each.jump is not None]
+        yield from (Derivation("jump", "j", step.value, step, axis) for axis, step in steps)
+    else:
+        yield from (each for each in known if each.quantity == check.name)
+
+
+_FROM_THE_LAST = {"height": 2, "width": 1}
+"""Columns of sizes, and the number of the axis, counted from the last."""
 
 
 def _derived(index: int, report: Report, run: Run) -> LayerDerivation:

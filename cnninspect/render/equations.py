@@ -116,8 +116,19 @@ def _markdown_of_matrix(matrix: Matrix | None) -> list[str]:
     return [f"{_plain(matrix_words(matrix))}.", *([f"$$\n{_array(matrix)}\n$$"] if matrix.entries else ())]
 
 
+_CELLS = {Verdict.MATCH: "right", Verdict.DIFFER: "wrong"}
+"""The verdict on a cell of a sheet."""
+
+
+def _cell_words(line: Line) -> str:
+    """`wrong; the bias is left out`."""
+    return "; ".join(part for part in (_CELLS.get(line.verdict, "unknown"), line.remark) if part)
+
+
 def _markdown_of_line(line: Line) -> str:
     remark = _plain(_remark(line))
+    if line.claim:
+        return f"- {line.names[0]}: `{line.claim}`: {_plain(_cell_words(line))}"
     if not line.steps:
         return f"${_latex_name(line.names[0])}$: {remark}"
     equation = f"$$\n\\begin{{aligned}}\n{_aligned(line)}\n\\end{{aligned}}\n$$"
@@ -176,6 +187,8 @@ def _latex_of_matrix(matrix: Matrix | None) -> list[str]:
 
 def _latex_of_line(line: Line) -> str:
     remark = _tex(_remark(line))
+    if line.claim:
+        return f"{_tex(line.names[0])}: \\texttt{{{_tex(line.claim)}}}: {_tex(_cell_words(line))}"
     if not line.steps:
         return f"${_latex_name(line.names[0])}$: {remark}"
     equation = f"\\begin{{align*}}\n{_aligned(line)}\n\\end{{align*}}"
@@ -281,6 +294,10 @@ def _html_cell(cell: str | None) -> str:
 
 
 def _html_of_line(line: Line) -> str:
+    if line.claim:
+        kind, text = _SIGNS.get(line.verdict, ("", "?"))
+        said = f"{escape(line.names[0])}: <code>{escape(line.claim)}</code>"
+        return f'<p>{said} <span class="{kind}">{text}</span> {escape(line.remark)}</p>\n'
     if not line.steps:
         return f"<p><math>{_mathml_name(line.names[0])}</math>: {escape(line.remark)}</p>\n"
     rows = "".join(_mathml_rows(each) for each in (line, line.beside) if each is not None)

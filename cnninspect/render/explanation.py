@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from textwrap import wrap
 from typing import Any
 
-from cnninspect.explain.document import Compared, Derivation, Explanation, Formula, LayerDerivation, Level, Matrix
+from cnninspect.explain.document import (
+    Compared,
+    Correction,
+    Derivation,
+    Explanation,
+    Formula,
+    LayerDerivation,
+    Level,
+    Matrix,
+)
 from cnninspect.explain.expression import (
     DOTS,
     TEXT,
@@ -21,12 +31,13 @@ from cnninspect.explain.expression import (
     substituted,
     written,
 )
-from cnninspect.render.numbers import mebibytes
+from cnninspect.render.numbers import label, mebibytes, shapes_text, value_text
 from cnninspect.render.page import Marks, Screen, Tone
 from cnninspect.render.table import painted
 from cnninspect.render.totals import title
 from cnninspect.report.json_form import json_text
 from cnninspect.report.quantities import Status, Verdict
+from cnninspect.report.rows import TOTAL, Check, RowId
 
 WIDTH = 100
 """Columns of a text that no terminal limits."""
@@ -37,7 +48,8 @@ class Line:
     """An equation: `names` stand left of it, the `steps` lead to the value; further equations stand in the same line.
 
     `remark` is said after it, `verdict` is that of the measurement, which `measured` names. Without steps, only the
-    remark is said. `is_bound` if the value is a lower bound.
+    remark is said. `is_bound` if the value is a lower bound. `claim` is a cell of a sheet of hand calculations, whose
+    verdict the line has.
     """
 
     names: tuple[str, ...]
@@ -47,6 +59,7 @@ class Line:
     measured: str = ""
     beside: Line | None = None
     is_bound: bool = False
+    claim: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,7 +80,9 @@ class Block:
 
 
 def blocks_of(document: Explanation) -> Iterator[Block]:
-    """The layers, and the totals last."""
+    """The layers, and the totals last; of a sheet of hand calculations its rows."""
+    if document.sheet is not None:
+        yield from _sheet(document.sheet)
     for layer in document.layers:
         yield _block(layer, document.level)
     if document.totals:
@@ -78,6 +93,47 @@ def blocks_of(document: Explanation) -> Iterator[Block]:
         yield Block(f"against {document.against.target.get('name', '')}")
         yield from (_block(layer, document.level) for layer in document.against.layers)
         yield Block("ratios, the second to the first", lines=[_ratio(each) for each in document.against.compared])
+
+
+def _sheet(cells: Sequence[Correction]) -> Iterator[Block]:
+    """How many cells are right, and a block for each row of the sheet."""
+    counts = Counter(_WORDS[cell.check.verdict] for cell in cells)
+    yield Block(f"{len(cells)} cells: {', '.join(f'{count} {word}' for word, count in counts.items())}")
+    rows: dict[RowId | None, list[Correction]] = {}
+    for cell in cells:
+        rows.setdefault(cell.check.row, []).append(cell)
+    for row, inside in rows.items():
+        heading = TOTAL if row is None else _heading(row)
+        yield Block(heading, lines=[line for cell in inside for line in _cell(cell)])
+
+
+_WORDS = {Verdict.MATCH: "right", Verdict.DIFFER: "wrong", Verdict.UNKNOWN: "unknown"}
+
+
+def _cell(cell: Correction) -> Iterator[Line]:
+    """What the sheet says; for a wrong cell why it is wrong, and how the right number is worked out."""
+    check = cell.check
+    right = [line for line in _derived_lines(cell.derivations) if line.steps]
+    found = "" if right or check.verdict is not Verdict.DIFFER or check.found is None else f"it is {_found(check)}"
+    remark = "; ".join(part for part in (found, check.hint) if part)
+    said = check.written or value_text(check.name, check.expected)
+    yield Line((label(check.name),), (), remark, check.verdict, claim=said)
+    yield from right
+
+
+def _found(check: Check) -> str:
+    """The right value; a shape without a batch of 1, as sheets have it."""
+    if check.name.endswith("_shape"):
+        return shapes_text(check.found, single=True)
+    return value_text(check.name, check.found)
+
+
+def _derived_lines(found: Sequence[Derivation]) -> Iterator[Line]:
+    """The right derivations, without the verdict of their measurement: on a sheet, signs are those of cells."""
+    sizes = _sizes([each for each in found if each.quantity == "output_shape"], Level.SHORT)
+    fields = _field([each for each in found if each.quantity == "receptive_field"], Level.SHORT)
+    counts = (_sum(each) for each in found if each.quantity not in ("output_shape", "receptive_field"))
+    yield from (replace(line, verdict=Verdict.NOT_RUN) for line in (*sizes, *fields, *counts))
 
 
 _NAMES = {"params": "params", "macs": "MACs", "flops": "FLOPs", "neurons": "neurons", "receptive_field": "r"}
@@ -103,15 +159,14 @@ def _shortened(line: Line) -> Line:
 
 
 def _block(layer: LayerDerivation, level: Level) -> Block:
-    full, label = level is Level.FULL, layer.row.label
-    heading = label if layer.row.functional or not layer.row.path else f"{label}  {layer.row.kind}"
+    full = level is Level.FULL
     notes: list[Line | str] = [
         aside.words if aside.formula is None else Line((aside.formula.name,), _worked_out(aside.formula), aside.words)
         for aside in layer.asides
     ]
     sources = dict.fromkeys(each.source for each in layer.derivations if each.source and each.formula)
     return Block(
-        heading,
+        _heading(layer.row),
         layer.where or "",
         _shape(layer),
         ", ".join(_term(term.name, term.value, term.meaning) for term in layer.terms) if full else "",
@@ -120,6 +175,11 @@ def _block(layer: LayerDerivation, level: Level) -> Block:
         "; ".join(sources) if full else "",
         layer.matrix,
     )
+
+
+def _heading(row: RowId) -> str:
+    """`conv1  Conv2d`; a functional call's label has its kind."""
+    return row.label if row.functional or not row.path or not row.kind else f"{row.label}  {row.kind}"
 
 
 def _term(name: str, value: Any, meaning: str) -> str:
@@ -284,7 +344,8 @@ def _text_of(block: Block, width: int, screen: Screen) -> Iterator[str]:
     where = f"  {block.where}" if block.where else ""
     yield painted(block.heading, Tone.ACCENT, screen) + painted(where, Tone.QUIET, screen)
     equations = [*block.lines, *(note for note in block.notes if isinstance(note, Line))]
-    room = min(max((len(" = ".join(line.names)) for line in equations if line.steps), default=4), _WIDEST_LABEL)
+    labels = [" = ".join(line.names) for line in equations if line.steps or line.claim]
+    room = min(max(map(len, labels), default=4), _WIDEST_LABEL)
     names, numbers = block.shape
     unchanged = "" if block.lines or not numbers else ": the shape stays; no parameters, 0 MACs"
     yield from _wrapped("output", (f"{names} = " if names and block.lines else "") + numbers + unchanged, width, room)
@@ -343,6 +404,10 @@ def text_of(step: Expression) -> str:
 def _text_of_line(line: Line, width: int, room: int, marks: Marks) -> Iterator[str]:
     """An equation; steps that do not fit on one line stand below each other, equals signs aligned."""
     name = " = ".join(line.names)
+    if line.claim:
+        sign = {Verdict.MATCH: marks.match, Verdict.DIFFER: marks.differ}.get(line.verdict, marks.unknown)
+        yield from _wrapped(name, "  ".join(part for part in (line.claim, sign, line.remark) if part), width, room)
+        return
     if not line.steps:
         yield from _wrapped(name, line.remark, width, room)
         return

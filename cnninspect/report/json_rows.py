@@ -165,6 +165,7 @@ def check_to_json(check: Check) -> dict[str, Any]:
         "hint": check.hint,
         "counter": check.counter,
         **{name: status.value for name, status in _bounds(check).items()},
+        **({} if check.written is None else {"written": check.written}),
     }
 
 
@@ -188,6 +189,7 @@ def check_of(data: Data) -> Check:
         data.get("counter"),
         Status(data.get("expected_status", "exact")),
         Status(data.get("found_status", "exact")),
+        data.get("written"),
     )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
@@ -95,6 +95,17 @@ class Quantity:
         is_fact = self.status is Status.UNKNOWN and self.known_value is not None
         return Status.EXACT if is_fact else self.status
 
+    def mapped(self, of: Callable[[Any], Any], unit: Unit) -> Quantity:
+        """What `of` makes of each of its numbers: the number that follows from this one in the same way."""
+
+        def known(value: Any) -> Any:
+            return None if value is None else of(value)
+
+        measured = {name: known(value) for name, value in self.measured.items()}
+        return replace(
+            self, value=known(self.value), unit=unit, analytic=known(self.analytic), measured=measured, parts={}
+        )
+
 
 def item_size(dtype: str) -> int:
     """Bytes of one element of the dtype `float32`, `int64`...; 1 for other dtypes, which have one byte or less."""
@@ -113,20 +124,7 @@ def macs_from_flops(flops: int) -> int:
 
 def in_flops(macs: Quantity) -> Quantity:
     """The same count of multiply-accumulate work, in FLOPs."""
-
-    def convert(value: int | None) -> int | None:
-        return None if value is None else flops_from_macs(value)
-
-    return Quantity(
-        convert(macs.value),
-        Unit.FLOPS,
-        macs.status,
-        convert(macs.analytic),
-        {name: convert(value) for name, value in macs.measured.items()},
-        macs.verdict,
-        macs.reasons,
-        why=macs.why,
-    )
+    return macs.mapped(flops_from_macs, Unit.FLOPS)
 
 
 def total_status(statuses: list[Status]) -> Status:

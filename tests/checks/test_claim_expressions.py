@@ -35,6 +35,14 @@ VALUES = [
     ("600k", 600000),
     ("4.09e9", 4090000000),
     ("0.1 + 0.2", Fraction(3, 10)),
+    # floor(54.25) + 1: (224 + 4 - 10 - 1)/4 = 217/4
+    ("floor((224 + 2*2 - 1*(11 - 1) - 1)/4) + 1", 55),
+    ("⌊(32 + 4 - 5)/2⌋ + 1", 16),
+    ("ceil(31/2)", 16),
+    ("⌈31/2⌉*2", 32),
+    ("max(3, 4*2, 5)", 8),
+    ("min(3,4) + 1", 4),
+    ("floor((1 - 4)/2)", -2),
 ]
 
 
@@ -78,6 +86,11 @@ REFUSED = [
     ("parenthesis too many", "3+4)", "an operator is missing before ')'"),
     ("product without a sign", "3(4)", "an operator is missing before '('"),
     ("zero", "3/(2-2)", "divides by zero"),
+    ("an open floor", "floor(3/2", "a closing parenthesis is missing"),
+    ("another bracket", "⌊3/2⌉", "a closing parenthesis is missing"),
+    ("max of one number", "max(3)", "max takes several numbers"),
+    ("floor of two numbers", "min(1, 2) + floor(3, 2)", "a comma separates nothing here"),
+    ("another function", "round(3/2)", "cannot read 'round"),
     ("zero, floored", "3//0", "divides by zero"),
     ("negative exponent", "2^(1-2)", "an exponent must be a whole number"),
     ("fractional exponent", "2^(1/2)", "an exponent must be a whole number"),

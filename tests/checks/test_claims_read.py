@@ -144,7 +144,7 @@ REFUSED = [
     # id, file, text, part of the message
     ("ending", "claims.txt", CSV, "claims are read from .csv, .md, .json, .yaml, .yml files"),
     ("column", "claims.csv", "layer,parms\nconv1,3\n", "line 1: no column is called 'parms'. Nearest: params."),
-    ("far column", "claims.csv", "layer,zzz\nconv1,3\n", "Columns: layer, call, kind, output_shape, params"),
+    ("far column", "claims.csv", "layer,zzz\nconv1,3\n", "Columns: layer, call, kind, input_shape, kernel"),
     ("column twice", "claims.csv", "layer,params,params\nconv1,3,4\n", "'params' occurs twice"),
     ("key twice", "claims.json", '[{"layer": "a", "layer": "b"}]', "'layer' occurs twice"),
     ("key twice in YAML", "claims.yaml", "- layer: a\n  params: 1\n  params: 2\n", "'params' occurs twice"),

@@ -194,3 +194,74 @@ def test_against_a_layer_of_another_network(cli):
     result = cli("explain", "lenet5", "c1", "--against", "nethw conv_1", "--format", "markdown")
     assert result.code == 0
     assert "## against nethw" in result.out
+
+
+SHEET = """layer,height,params,receptive_field
+conv1,(224+2*2-11)/4 + 1 = 55,3*11*64 + 64,11
+conv2,,64*5^2*196 + 196 = 313796,19 + (5-1)*8 = 51
+total,,45463084,
+"""
+
+
+@pytest.fixture
+def sheet(tmp_path):
+    file = tmp_path / "sheet.csv"
+    file.write_text(SHEET)
+    return str(file)
+
+
+def test_a_sheet_is_corrected(cli, sheet):
+    """Section 5 of the worked examples, with two slips: the floor is left out, and the kernel's area."""
+    result = cli("explain", "custom-alexnet", "--claims", sheet)
+    text = " ".join(result.out.split())
+    assert result.code == 1
+    for said in (
+        "6 cells: 2 wrong, 4 right",
+        "height (224+2*2-11)/4 + 1 = 55 ✗ (224+2*2-11)/4 + 1 is 55.25: the size is rounded down, and floor is left out",
+        "Hout = floor((H + 2*p - d*(k - 1) - 1)/s) + 1 = floor((224 + 2*2 - 1*(11 - 1) - 1)/4) + 1 = floor(54.25) + 1",
+        "params 3*11*64 + 64 ✗ one side of the kernel is counted, not its area",
+        "params = Cout*Cin*k^2 + Cout = 64*3*11^2 + 64 = 23,296",
+        "receptive field 19 + (5-1)*8 = 51 ✓",
+        "total params 45463084 ✓",
+    ):  # fmt: skip
+        assert said in text
+
+
+def test_a_sheet_in_json(cli, sheet):
+    document = json.loads(cli("explain", "custom-alexnet", "--claims", sheet, "--format", "json").out)
+    assert (document["layers"], document["totals"], document["verdict"]) == ([], [], "differ")
+    cells = {(cell["path"], cell["name"]): cell for cell in document["sheet"]}
+    wrong = cells["conv1", "params"]
+    assert (wrong["written"], wrong["expected"], wrong["found"]) == ("3*11*64 + 64", 2176, 23296)
+    assert [each["substituted"] for each in wrong["derivations"]] == ["64*3*11**2 + 64"]
+    assert cells["conv2", "params"]["derivations"] == []
+
+
+@pytest.mark.parametrize(
+    ("fmt", "said"),
+    [
+        ("markdown", "- params: `3*11*64 + 64`: wrong; one side of the kernel is counted, not its area"),
+        ("latex", r"params: \texttt{3$*$11$*$64 + 64}: wrong; one side of the kernel is counted, not its area"),
+        ("html", 'params: <code>3*11*64 + 64</code> <span class="differ">✗</span> one side of the kernel is counted'),
+    ],
+)
+def test_a_sheet_in_other_formats(cli, sheet, fmt, said):
+    result = cli("explain", "custom-alexnet", "--claims", sheet, "--format", fmt)
+    assert result.code == 1
+    assert said in result.out
+
+
+def test_a_right_sheet_passes_and_stands_alone(cli, tmp_path, sheet):
+    right = tmp_path / "right.csv"
+    right.write_text("layer,params\nconv1,3*11^2*64 + 64\n")
+    assert cli("explain", "custom-alexnet", "--claims", str(right)).code == 0
+    refused = cli("explain", "custom-alexnet", "conv1", "--claims", sheet)
+    assert (refused.code, "Leave out LAYER" in refused.err) == (2, True)
+
+
+def test_a_sheet_about_a_layer_that_is_not_there(cli, tmp_path):
+    file = tmp_path / "sheet.csv"
+    file.write_text("layer,params\nconv9,5\n")
+    result = cli("explain", "custom-alexnet", "--claims", str(file))
+    assert result.code == 1
+    assert "no layer is called 'conv9'. Nearest: conv" in result.out

@@ -19,6 +19,7 @@ _PROPOSALS: tuple[Proposal, ...] = (
     misplaced.batch,
     misplaced.another_batch,
     misplaced.same_row,
+    misplaced.wrong_input,
     misplaced.an_earlier_stage,
     misplaced.the_row_before,
     misplaced.total_of_claims,

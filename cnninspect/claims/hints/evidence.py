@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from math import prod
 from typing import Any, NamedTuple
 
-from cnninspect.claims.cell import Cell
+from cnninspect.claims.cell import SETTINGS, Cell, Found
 from cnninspect.ops import catalogue
 from cnninspect.ops.registry import FUNCTIONS, MODULES, Formula, NoFormula, Use
 from cnninspect.report.document import Report
-from cnninspect.report.quantities import Quantity, Shape, Verdict, flops_from_macs
+from cnninspect.report.quantities import Quantity, Shape, Status, Unit, Verdict, flops_from_macs, in_flops
 from cnninspect.report.rows import Row
 
 
@@ -94,6 +94,10 @@ Numbers = Mapping[str, Any]
 """Column -> value: the numbers of a row that a slip changes."""
 
 
+_AXES = (("width", 1), ("height", 2))
+"""Columns of sizes, and the number of the axis, counted from the last."""
+
+
 class Layer:
     """A leaf row and its formula."""
 
@@ -131,6 +135,15 @@ class Layer:
         return tuple(value) if isinstance(value, (tuple, list)) else (value,) * len(self.kernel)
 
     @property
+    def counted_roles(self) -> dict[str, int] | None:
+        """Parameter name -> number of elements, of those that the row's params hold; None if they are ambiguous."""
+        true, held = self.roles, self.row.params.value if self.row.params is not None else None
+        for roles in (tuple(true), ("weight",)):
+            if held and held == sum(true.get(role, 0) for role in roles):
+                return {role: true[role] for role in roles if role in true}
+        return None
+
+    @property
     def roles(self) -> dict[str, int]:
         """Parameter name ("weight", "bias") -> number of elements; empty if the formula declines."""
         return next(_answer(lambda: self.formula.params(self.use)), {})
@@ -153,21 +166,22 @@ class Layer:
         for output in _answer(lambda: self.formula.output(use)):
             if all(size > 0 for shape in output for size in shape):
                 neurons = sum(map(prod, output)) if self.row.computes else 0
-                found |= {"output_shape": output, "neurons": neurons}
+                sizes = {name: output[0][-axis] for name, axis in _AXES if len(output[0]) >= 2 + axis}
+                found |= {"output_shape": output, "neurons": neurons, **sizes}
         for macs in _answer(lambda: self.formula.macs(use)):
             found |= in_both_units(macs)
         for params in _answer(lambda: self._params(use)):
-            found |= {} if params is None else {"params": params}
+            found |= params
         return found
 
-    def _params(self, use: Use) -> int | None:
-        """The number of the row's parameters with altered hyper-parameters; None if its parameters are ambiguous."""
-        true, altered = self.roles, self.formula.params(use)
-        held = self.row.params.value if self.row.params is not None else None
-        for roles in (tuple(true), ("weight",)):
-            if held and held == sum(true.get(role, 0) for role in roles):
-                return sum(altered.get(role, 0) for role in roles)
-        return None
+    def _params(self, use: Use) -> Numbers:
+        """The row's parameters by role with altered hyper-parameters; empty if its parameters are ambiguous."""
+        counted, altered = self.counted_roles, self.formula.params(use)
+        if counted is None:
+            return {}
+        kept = {role: altered.get(role, 0) for role in counted}
+        parts = {name: sum(count for role, count in kept.items() if name in role) for name in ("weight", "bias")}
+        return {"params": sum(kept.values()), **parts}
 
 
 def in_both_units(macs: int) -> Numbers:
@@ -181,3 +195,58 @@ def _answer(ask: Any) -> Iterator[Any]:
         yield ask()
     except NoFormula:
         return
+
+
+# --- the number in a column ---------------------------------------------------------------------------------------
+
+
+def number_of(report: Report, row: Row | None, column: str) -> Found:
+    """The number in a column of a row or of the totals; FLOPs are computed from MACs where a saved report has none."""
+    if row is not None and column in _STEPS:
+        return _STEPS[column](row)
+    number: Found = report.totals.get(column) if row is None else getattr(row, column)
+    if number is None and column == "flops":
+        macs = number_of(report, row, "macs")
+        return in_flops(macs) if isinstance(macs, Quantity) else None
+    return number
+
+
+def _size_along(axis: int) -> Callable[[Row], Found]:
+    """The size of the first output along an axis, counted from the last; None for an output without that axis."""
+
+    def found(row: Row) -> Found:
+        shapes = row.output_shape
+        has_axis = shapes is not None and shapes.value and len(shapes.value[0]) >= 2 + axis
+        return shapes.mapped(lambda each: each[0][-axis], Unit.ELEMENTS) if shapes is not None and has_axis else None
+
+    return found
+
+
+def _role(role: str) -> Callable[[Row], Found]:
+    """The parameters of a row that are called `weight` or `bias`, where its formula and its params say which it has."""
+
+    def found(row: Row) -> Found:
+        layer, params = Layer.of(row), row.params
+        counts = None if layer is None or params is None else layer.counted_roles
+        if params is None or counts is None:
+            return None
+        return params.mapped(lambda _: sum(count for name, count in counts.items() if role in name), Unit.PARAMS)
+
+    return found
+
+
+def _jump(row: Row) -> Found:
+    field = row.receptive_field
+    sure = field is not None and field.status is Status.EXACT and field.verdict is not Verdict.DIFFER
+    return field.jump if field is not None and sure else None
+
+
+_STEPS: dict[str, Callable[[Row], Found]] = {
+    "input_shape": lambda row: row.input_shapes[:1] or None,
+    **{column: partial(lambda name, row: row.hyperparameters.get(name), name) for column, name in SETTINGS.items()},
+    **{column: _size_along(axis) for column, axis in _AXES},
+    "weight": _role("weight"),
+    "bias": _role("bias"),
+    "jump": _jump,
+}
+"""Columns of derivation steps, and where a row has the number."""

@@ -7,8 +7,9 @@ from fractions import Fraction
 from itertools import permutations
 from math import prod
 
-from cnninspect.claims.cell import Cell, Count, Shapes, value_of
-from cnninspect.claims.hints.evidence import Alternative, Evidence, Layer, output_of
+from cnninspect.claims.cell import SETTINGS, Cell, Count, Shapes, value_of
+from cnninspect.claims.hints.evidence import Alternative, Evidence, Layer, number_of, output_of
+from cnninspect.claims.hints.slips import COUNTS
 from cnninspect.report.quantities import Quantity, Shape, Verdict, flops_from_macs, macs_from_flops
 from cnninspect.report.rows import Row
 
@@ -28,7 +29,12 @@ def batch(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
         yield Alternative(
             f"this is for one sample; the run has a batch of {evidence.batch}", Fraction(cell.found, evidence.batch)
         )
-    elif isinstance(cell.claimed, Shapes) and cell.row is not None and (right := output_of(cell.row)):
+    elif (
+        cell.column == "output_shape"
+        and isinstance(cell.claimed, Shapes)
+        and cell.row is not None
+        and (right := output_of(cell.row))
+    ):
         claimed = cell.claimed.value[0]
         yield Alternative(f"the batch is {right[0]}, not {claimed[0]}", ((claimed[0], *right[1:]),))
 
@@ -63,11 +69,11 @@ def another_order(cell: Cell, _evidence: Evidence) -> Iterator[Alternative]:
 
 def neighbour(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
     """The same number of a similar row, first of earlier rows, then of later ones."""
-    if cell.row is None or not cell.row.leaf or cell.column == "kind":
+    if cell.row is None or not cell.row.leaf or cell.column in ("kind", "input_shape", *SETTINGS):
         return
     for words, rows in (("an earlier", evidence.before(cell.row)), ("a later", evidence.after(cell.row))):
         for row in _near(cell.row, rows):
-            if value := value_of(getattr(row, cell.column)):
+            if value := value_of(number_of(evidence.report, row, cell.column)):
                 yield Alternative(f"this is the number of {row.label}, {words} row", value)
 
 
@@ -113,13 +119,29 @@ def _some(names: list[str], shown: int = 3) -> str:
 def same_row(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
     """A count that follows from the wrong output shape that the same row claims."""
     right = output_of(cell.row) if cell.row is not None and cell.row.leaf else None
-    if right is None or cell.column == "output_shape" or not isinstance(cell.found, int):
+    if right is None or cell.column not in COUNTS or not isinstance(cell.found, int):
         return
     claimed = _claimed_output(cell.row, evidence)
     if claimed is not None and cell.found * prod(claimed) % prod(right) == 0:
         yield Alternative(
             f"follows from the output shape claimed, {_text(claimed)}", cell.found * prod(claimed) // prod(right)
         )
+
+
+def wrong_input(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
+    """The output of another row claimed as the input; and numbers that follow from the wrong input of the same row."""
+    if cell.row is None or not cell.row.leaf:
+        return
+    if cell.column == "input_shape":
+        yield Alternative("this is the layer's own output", (output_of(cell.row),))
+        for words, rows in (("an earlier", evidence.before(cell.row)), ("a later", evidence.after(cell.row))):
+            for row in rows:
+                if shape := output_of(row):
+                    yield Alternative(f"this is the output of {row.label}, {words} stage", (shape,))
+    elif (layer := _layer(cell)) and (other := evidence.wrong(cell.row, "input_shape")):
+        claimed = _with_batch(other, layer.use.input)
+        if claimed is not None:
+            yield from _fed(cell, layer, claimed, f"follows from the input claimed, {_text(claimed)}")
 
 
 def an_earlier_stage(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
@@ -201,7 +223,12 @@ def _claimed_output(row: Row | None, evidence: Evidence) -> Shape | None:
     """The wrong output shape, with batch dimension, that the file claims for a row with one output; else None."""
     cell = evidence.wrong(row, "output_shape") if row is not None else None
     right = output_of(row) if row is not None else None
-    if cell is None or right is None or not isinstance(cell.claimed, Shapes):
+    return None if cell is None or right is None else _with_batch(cell, right)
+
+
+def _with_batch(cell: Cell, right: Shape) -> Shape | None:
+    """The shape that a cell claims, with the batch of the right one; None if it has another number of sizes."""
+    if not isinstance(cell.claimed, Shapes):
         return None
     claimed = cell.claimed.value[0]
     return claimed if len(claimed) == len(right) else (right[0], *claimed) if len(claimed) == len(right) - 1 else None

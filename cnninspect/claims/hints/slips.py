@@ -20,6 +20,10 @@ class Slip:
     numbers: Callable[[Layer], Numbers]
 
 
+COUNTS = ("params", "macs", "flops", "neurons")
+"""Columns in which the number of a container is a sum."""
+
+
 def propose(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
     """The value of the cell with each slip; for a sum, with the same slip in every layer."""
     rows = evidence.below(cell.row)
@@ -29,7 +33,7 @@ def propose(cell: Cell, evidence: Evidence) -> Iterator[Alternative]:
             continue
         if cell.row is not None and cell.row.leaf:
             yield Alternative(slip.words, parts[0][1][cell.column])
-        elif cell.column != "output_shape":
+        elif cell.column in COUNTS:
             values = [numbers.get(cell.column, _true(row, cell.column)) for row, numbers in parts]
             if None not in values:
                 yield Alternative(slip.words, sum(values))
@@ -98,7 +102,8 @@ def _kernel(size: Callable[[tuple[int, ...]], tuple[int, ...]]) -> Callable[[Lay
             return {}
         area, wrong = prod(layer.kernel), prod(size(layer.kernel))
         bias = (layer.row.params.value or 0) - weight if layer.row.params is not None and _has_params(layer) else 0
-        return {**in_both_units(layer.macs * wrong // area), "params": weight * wrong // area + bias}
+        altered = weight * wrong // area
+        return {**in_both_units(layer.macs * wrong // area), "params": altered + bias, "weight": altered}
 
     return numbers
 
@@ -108,7 +113,7 @@ def _altered_cost(**hyper: int) -> Callable[[Layer], Numbers]:
     return lambda layer: {name: value for name, value in layer.altered(**hyper).items() if name in _COST}
 
 
-_COST = ("params", "macs", "flops")
+_COST = ("params", "weight", "macs", "flops")
 
 
 def _without_padding(layer: Layer) -> Numbers:
