@@ -150,7 +150,7 @@ def _ratio(each: Compared) -> Line:
     return Line(
         (_NAMES[each.quantity],),
         (*steps, Number(each.ratio)),
-        "" if each.ratio.denominator == 1 else f"{float(each.ratio):.4g}",
+        "" if text_of(Number(each.ratio)) == (rounded := f"{float(each.ratio):.4g}") else rounded,
     )
 
 
