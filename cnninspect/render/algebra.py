@@ -296,10 +296,8 @@ def _total_facts(formulas: _Formulas) -> Iterator[Fact]:
 def _study_facts(found: Study) -> Iterator[Fact]:
     for axis, held in zip(found.axes, holds_for(found), strict=True):
         yield Fact("for", held, tone=Tone.PLAIN if axis.is_known else Tone.UNKNOWN)
-    yield Fact(
-        "checked",
-        f"on {found.checked_on} instance{'' if found.checked_on == 1 else 's'} not used to find them, of {found.tried} inspected",
-    )
+    instances = "1 instance" if found.checked_on == 1 else f"{found.checked_on} instances"
+    yield Fact("checked", f"on {instances} not used to find them, of {found.tried} inspected")
     if found.by_pattern:
         yield Fact("layers", "rows depend on what varies: sums over all layers of one name pattern")
     if found.failed:

@@ -43,7 +43,7 @@ def test_the_text_says_what_it_is_worth(cli):
     assert "MACs" in result.out
     assert "972*width" in result.out
     assert "width in 3, 4, 6, 7, 8, 9" in result.out
-    assert "checked  on 1 instances not used to find them, of 6 inspected" in result.out
+    assert "checked  on 1 instance not used to find them, of 6 inspected" in result.out
 
 
 def test_an_instance_that_fails_is_named(cli):
