@@ -1,4 +1,4 @@
-"""`compare --claims` through the real command line: each exit code, and what a reader is told."""
+"""`compare --claims`: each exit code, and the words of each finding."""
 
 import json
 import subprocess
@@ -36,10 +36,10 @@ EXITS = [
     [case[1:] for case in EXITS],
     ids=[case[0] for case in EXITS],
 )
-def test_exit_codes(shell, tmp_path, network, claims, further, code, out, err):
+def test_exit_codes(cli, tmp_path, network, claims, further, code, out, err):
     file = tmp_path / "claims.csv"
     file.write_text(claims)
-    result = shell("compare", f"net:{network}", *RUN, "--claims", str(file), *further, PYTHONIOENCODING="utf-8")
+    result = cli("compare", f"net:{network}", *RUN, "--claims", str(file), *further)
     assert result.code == code
     assert "Traceback" not in result.err
     for word in out:
@@ -60,7 +60,7 @@ FINDINGS = [
 @pytest.mark.parametrize(
     ("network", "claims", "code", "words"), [case[1:] for case in FINDINGS], ids=[case[0] for case in FINDINGS]
 )
-def test_what_a_reader_is_told(cli, tmp_path, network, claims, code, words):
+def test_words_of_a_finding(cli, tmp_path, network, claims, code, words):
     file = tmp_path / "claims.csv"
     file.write_text(claims)
     result = cli("compare", f"net:{network}", *RUN, "--claims", str(file))

@@ -34,10 +34,10 @@ IDS = ["fine", "wrong", "usage", "failing", "incomplete", "interrupted"]
 
 
 @pytest.mark.parametrize(("target", "claims", "options", "code", "out", "err"), USES, ids=IDS)
-def test_exit_codes_of_claims(shell, tmp_path, target, claims, options, code, out, err):
+def test_exit_codes_of_claims(cli, tmp_path, target, claims, options, code, out, err):
     (tmp_path / claims).write_text(CLAIMS[claims])
     line = ("compare", target, "--claims", str(tmp_path / claims), *options, *INPUT)
-    result = shell(*line, PYTHONIOENCODING="utf-8")
+    result = cli(*line)
     assert (result.code, "Traceback" in result.err) == (code, False), result.err
     for word in out:
         assert word in result.out

@@ -1,4 +1,4 @@
-"""Every exit code of the contract for every use of `compare`, each through a command line in a process of its own.
+"""Every exit code of the contract for every use of `compare`.
 
 The networks stand in tests/data/nets.py. Net has 3*3*3*8 + 8 + 8*10 + 10 = 314 params and 8*8 * 8 * 27 + 80 = 13,904
 MACs at 8x8; with a width of 9 it has 3*3*3*9 + 9 + 9*10 + 10 = 352 params.
@@ -91,17 +91,14 @@ USES = [
 
 
 @pytest.mark.parametrize(("arguments", "code", "out", "err"), [use[1:] for use in USES], ids=[use[0] for use in USES])
-def test_exit_codes_of_every_use(shell, files, arguments, code, out, err):
+def test_exit_codes_of_every_use(cli, files, arguments, code, out, err):
     size = () if "--input" in arguments else INPUT
-    result = shell("compare", *placed(arguments, files), *size, PYTHONIOENCODING="utf-8")
+    result = cli("compare", *placed(arguments, files), *size)
     assert (result.code, "Traceback" in result.err) == (code, False), result.err
     for word in out:
         assert word in result.out
     for word in err:
         assert word in result.err
-
-
-# --- in this process ----------------------------------------------------------------------------------------------
 
 
 def test_a_baseline_is_written_where_there_was_none_and_then_matches(cli, tmp_path):
