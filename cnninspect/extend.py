@@ -7,8 +7,8 @@ A registration takes effect when its file is imported: by the network's file, or
 from __future__ import annotations
 
 from cnninspect.claims.cell import Cell
-from cnninspect.claims.hints import hint
-from cnninspect.claims.hints.evidence import Alternative, Evidence
+from cnninspect.claims.evidence import Alternative, Evidence
+from cnninspect.claims.judge import hint
 from cnninspect.measure.base import Convention, Count, Run, Skip, counter
 from cnninspect.ops.registry import Formula, NoFormula, OpRule, Use, Work, register, register_op
 from cnninspect.ops.rules import elementwise, everything, mixed_along, product, reduced_over, slid_over

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from cnninspect.cli.config_file import read_config
 from cnninspect.cli.settings import schema
-from cnninspect.config.file import read_config
 from cnninspect.errors import UsageError
 from cnninspect.render import Format
 

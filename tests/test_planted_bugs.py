@@ -13,7 +13,7 @@ from torch import nn
 
 from cnninspect import inspect_model
 from cnninspect.inspection.findings import Findings, rows
-from cnninspect.inspection.notes import notes_of
+from cnninspect.inspection.messages import notes_of
 from cnninspect.measure.base import Run
 from cnninspect.measure.storages import holdings
 from cnninspect.measure.torch_flops import torch_macs

@@ -17,9 +17,8 @@ from torch import nn
 from cnninspect import Report, inspect_model
 from cnninspect.checks import check_formulas, exit_code
 from cnninspect.inspection import findings, pipeline, run, totals
-from cnninspect.inspection.accounts import backward, memory
-from cnninspect.inspection.accounts.backward import Backward
-from cnninspect.inspection.accounts.memory import Memory
+from cnninspect.inspection.accounts import training
+from cnninspect.inspection.accounts.training import Backward, Memory
 from cnninspect.inspection.accounts.work import Operations, Traffic
 from cnninspect.measure import nan_probe
 from cnninspect.measure.base import COUNTERS
@@ -136,10 +135,10 @@ ROWS: dict[str, tuple[Change, Change]] = {
     "flops": (MACS, count_of("torch")),
     "neurons": (SHAPE, SEEN),
     "backward_macs": (
-        wrapped(backward, "backward", at_conv(lambda part: part + BackwardMacs(weights=1))),
-        wrapped(backward, "backward_macs", at_conv(lambda count: replace(count, value=count.value + 1))),
+        wrapped(training, "backward", at_conv(lambda part: part + BackwardMacs(weights=1))),
+        wrapped(training, "backward_macs", at_conv(lambda count: replace(count, value=count.value + 1))),
     ),
-    "output_bytes": (wrapped(memory, "item_size", lambda size: size + 1), SEEN),
+    "output_bytes": (wrapped(training, "item_size", lambda size: size + 1), SEEN),
 }
 """For every number of a row that is judged: what makes its analytic and what makes its measured side wrong."""
 
@@ -163,7 +162,7 @@ OTHER_SOURCES: dict[str, tuple[str, Change]] = {
     "the shapes in the sum of bytes": ("total_bytes", SHAPE),
     "gradients that a backward pass leaves": (
         "gradient_bytes",
-        wrapped(memory, "training_memory", lambda step: replace(step, gradients=step.gradients + 1)),
+        wrapped(training, "training_memory", lambda step: replace(step, gradients=step.gradients + 1)),
     ),
 }
 """Totals that have more than two sources."""

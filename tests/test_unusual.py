@@ -13,8 +13,7 @@ from torch.func import functional_call, stack_module_state
 from torch.nn.attention.flex_attention import flex_attention
 
 from cnninspect import inspect_model
-from cnninspect.inspection.accounts.backward import Backward
-from cnninspect.inspection.accounts.memory import Memory
+from cnninspect.inspection.accounts.training import Backward, Memory
 from cnninspect.report.quantities import Status, Verdict
 
 

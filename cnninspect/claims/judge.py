@@ -1,23 +1,28 @@
-"""Compares a report with claims: finds the row of each claim, and makes one check per cell."""
+"""Compares a report with claims: finds the row of each claim, makes one check per cell, and explains a wrong one.
+
+A slip is a typical mistake in a hand calculation, such as leaving out the bias. The result of each usual slip is
+computed and compared with the claim.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from cnninspect import plugins
+from cnninspect.claims import misplaced, slips, windows
 from cnninspect.claims.cell import Cell, Count
-from cnninspect.claims.hints import hint_for
-from cnninspect.claims.hints.evidence import Evidence, number_of
+from cnninspect.claims.evidence import Alternative, Evidence, number_of
 from cnninspect.claims.read import Claim
 from cnninspect.errors import nearest
+from cnninspect.plugins import load
 from cnninspect.report.document import Report
 from cnninspect.report.quantities import Verdict
+from cnninspect.report.reasons import ask
 from cnninspect.report.rows import Check, Row, RowId
 
 
 def check_claims(report: Report, claims: Sequence[Claim]) -> tuple[Check, ...]:
     """One check for every cell of the claims; one failed check for a claim about a layer that does not exist."""
-    plugins.load()
+    load()
     placed = [part for claim in claims for part in _placed(claim, report)]
     evidence = Evidence(report, [part for part in placed if isinstance(part, Cell)])
     return tuple(part if isinstance(part, Check) else _check(part, evidence) for part in placed)
@@ -75,3 +80,63 @@ def _used_less(claimed: RowId, uses: list[Row]) -> Check:
     times = len(uses)
     hint = f"{uses[0].label} runs {times} time{'s' if times > 1 else ''}, and the first is call 0"
     return Check("call", claimed, claimed.call, times - 1, "claim", Verdict.DIFFER, hint)
+
+
+Proposal = Callable[[Cell, Evidence], Iterator[Alternative]]
+
+_PROPOSALS: tuple[Proposal, ...] = (
+    misplaced.factor_two,
+    misplaced.batch,
+    misplaced.another_batch,
+    misplaced.same_row,
+    misplaced.wrong_input,
+    misplaced.an_earlier_stage,
+    misplaced.the_row_before,
+    misplaced.total_of_claims,
+    windows.moved,
+    slips.propose,
+    windows.propose,
+    misplaced.a_later_stage,
+    misplaced.another_order,
+    misplaced.another_size,
+    misplaced.rounding,
+    misplaced.neighbour,
+)
+"""Functions that propose slips, in order: the first slip whose result equals the claim gives the hint."""
+
+_RIVALS: tuple[Proposal, ...] = (misplaced.factor_two, misplaced.batch, misplaced.an_earlier_stage, slips.propose)
+"""Equally usual slips that can lead to the same number (two groups; FLOPs for MACs): all that fit are named."""
+
+
+_ADDED: list[Proposal] = []
+
+
+def hint(propose: Proposal) -> Proposal:
+    """Registers a function that yields the results of slips. Registered functions are tried after the built-in ones."""
+    _ADDED.append(propose)
+    return propose
+
+
+def hint_for(cell: Cell, evidence: Evidence) -> str | None:
+    """The slip, or several, whose result equals the claim of a wrong cell; None if there is none.
+
+    An error in the search or in a plug-in becomes the text of the hint; the check itself is not affected.
+    """
+    found = ask("the search for the slip", _usual_slip, cell, evidence)
+    for propose in _ADDED:
+        found = found or ask(f"the hint {propose.__name__}", _explained, cell, evidence, propose)
+    return None if found is None else str(found)
+
+
+def _usual_slip(cell: Cell, evidence: Evidence) -> str | None:
+    """The text of the first built-in slip whose result equals the claim, and of its rivals that fit, too."""
+    for propose in _PROPOSALS:
+        if words := _explained(cell, evidence, propose):
+            later = _RIVALS[_RIVALS.index(propose) + 1 :] if propose in _RIVALS else ()
+            return ", or ".join(filter(None, (words, *(_explained(cell, evidence, rival) for rival in later))))
+    return None
+
+
+def _explained(cell: Cell, evidence: Evidence, propose: Proposal) -> str | None:
+    """The text of the first of the proposed slips whose result equals the claim."""
+    return next((words for words, value in propose(cell, evidence) if cell.claimed.admits(value)), None)

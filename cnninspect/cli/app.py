@@ -103,7 +103,7 @@ def cnninspect(
 
 def summary(context: typer.Context, target: Target, run: RunOptions, output: OutputOptions, _common: Common) -> None:
     """One row per layer: output shape, params, MACs, receptive field, each analytic and measured."""
-    from cnninspect.cli.inspection import report_on
+    from cnninspect.cli.reports import report_on
 
     raise typer.Exit(report_on(target, run, output, context.ensure_object(Session), "summary"))
 
@@ -117,7 +117,7 @@ def flops(
     _common: Common,
 ) -> None:
     """Arithmetic by layer, kind or op, with all counters side by side; on request also training, memory and time."""
-    from cnninspect.cli.inspection import report_on
+    from cnninspect.cli.reports import report_on
 
     raise typer.Exit(report_on(target, run, output, context.ensure_object(Session), "flops", work))
 

@@ -17,13 +17,12 @@ import typer
 from cnninspect.checks import exit_code, with_checks
 from cnninspect.checks.baseline import check_baseline, read_baseline, read_report, save_baseline
 from cnninspect.checks.budgets import Budget, check_budgets, parse_budget
-from cnninspect.checks.models import compare_models
+from cnninspect.checks.differences import compare_models
 from cnninspect.checks.numbers import Tolerance, parse_tolerance
 from cnninspect.claims.judge import check_claims
 from cnninspect.claims.read import Claim, read_claims
-from cnninspect.cli.inspection import inspected
 from cnninspect.cli.options import ExpectationOptions, OutputOptions, RunOptions
-from cnninspect.cli.output import view_of, write, write_rendered
+from cnninspect.cli.reports import inspected, view_of, write, write_rendered
 from cnninspect.cli.session import Session, explained, say
 from cnninspect.cli.settings import BUDGETS, TARGET, TARGETS, beside, filled
 from cnninspect.errors import UsageError

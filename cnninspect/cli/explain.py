@@ -10,9 +10,8 @@ import typer
 
 from cnninspect.checks import exit_code, with_checks
 from cnninspect.claims.read import read_claims
-from cnninspect.cli.inspection import inspected
 from cnninspect.cli.options import OutputOptions, RunOptions
-from cnninspect.cli.output import view_of, write
+from cnninspect.cli.reports import inspected, view_of, write
 from cnninspect.cli.session import Session
 from cnninspect.errors import UsageError
 from cnninspect.explain.document import Explanation, Level

@@ -160,8 +160,7 @@ _SORTABLE: dict[str, tuple[str, _Asked]] = {
 
 
 def _accounts(options: WorkOptions, machine: dict[str, Any]) -> list[Account]:
-    from cnninspect.inspection.accounts.backward import Backward
-    from cnninspect.inspection.accounts.memory import Memory
+    from cnninspect.inspection.accounts.training import Backward, Memory
     from cnninspect.inspection.accounts.work import ByOp, Conventions, Operations, Time, Traffic
 
     optimizer = options.optimizer or Optimizer.SGD

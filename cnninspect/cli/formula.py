@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cnninspect.cli.inspection import inspected
 from cnninspect.cli.options import RunOptions
-from cnninspect.cli.output import write_rendered
+from cnninspect.cli.reports import inspected, write_rendered
 from cnninspect.cli.session import Progress, Session
 from cnninspect.cli.solve import TextOptions, checked_output, several
 from cnninspect.errors import CnninspectError, LoadError, UsageError

@@ -24,7 +24,7 @@ def models(
     ] = "",
 ) -> None:
     """List the models of all providers; each name is a TARGET."""
-    from cnninspect.cli.output import to_stdout
+    from cnninspect.cli.reports import to_stdout
     from cnninspect.cli.session import Progress
 
     session = context.ensure_object(Session)

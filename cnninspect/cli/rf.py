@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnninspect.checks import exit_code
-from cnninspect.cli.inspection import inspected
 from cnninspect.cli.options import OutputOptions, RunOptions, SightOptions
-from cnninspect.cli.output import view_of, write
+from cnninspect.cli.reports import inspected, view_of, write
 from cnninspect.cli.session import Session
 from cnninspect.errors import UsageError
 from cnninspect.files import check_writable, write_whole

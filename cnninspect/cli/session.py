@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cnninspect.config.file import Config
+from cnninspect.cli.config_file import Config
 from cnninspect.errors import CnninspectError, UsageError
 
 if TYPE_CHECKING:

@@ -18,9 +18,7 @@ from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hint
 import typer
 
 from cnninspect.checks.budgets import KINDS, Kind
-from cnninspect.cli.options import BaselineOptions, BudgetOptions, ClaimOptions, Common, OutputOptions, RunOptions
-from cnninspect.cli.session import Session
-from cnninspect.config.file import (
+from cnninspect.cli.config_file import (
     Config,
     Each,
     Reader,
@@ -36,6 +34,8 @@ from cnninspect.config.file import (
     truth,
     whole,
 )
+from cnninspect.cli.options import BaselineOptions, BudgetOptions, ClaimOptions, Common, OutputOptions, RunOptions
+from cnninspect.cli.session import Session
 from cnninspect.errors import UsageError
 from cnninspect.plugins import load
 from cnninspect.render import endings, format_of, names
@@ -213,7 +213,7 @@ def config(
     context: typer.Context, run: RunOptions, output: OutputOptions, budgets: BudgetOptions, _common: Common
 ) -> None:
     """Show the options that are in use here, and the origin of each value."""
-    from cnninspect.cli.output import put
+    from cnninspect.cli.reports import put
     from cnninspect.render import Format
 
     found = context.ensure_object(Session).config

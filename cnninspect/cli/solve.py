@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cnninspect.cli.options import format_name
-from cnninspect.cli.output import write_rendered
+from cnninspect.cli.reports import write_rendered
 from cnninspect.errors import UsageError
 from cnninspect.files import check_writable
 from cnninspect.render import Format, format_of

@@ -11,7 +11,7 @@ import torch
 
 from cnninspect import plugins
 from cnninspect.inspection.findings import Findings, rows
-from cnninspect.inspection.notes import note_of_masks, notes_of, uncounted
+from cnninspect.inspection.messages import note_of_masks, notes_of, uncounted
 from cnninspect.inspection.run import Options, run_on_cheapest
 from cnninspect.inspection.totals import totals
 from cnninspect.measure import count
@@ -177,8 +177,8 @@ def inspect_model(
 
     `input_shape` is one shape ([N, C, H, W]) or a sequence of them; `inputs` takes the command line's form
     (`"1x3x224x224"`, `"mask=1x77:int64"`); `sizes` changes dimensions of the first input (`{"h": 64}`). `accounts` are
-    added to the report, such as `Memory("adam")` from `cnninspect.inspection.accounts.memory`. `probe=True` checks the
-    receptive fields with NaN on the CPU and lets fvcore count there; None does so unless it costs too much. Raises
+    added to the report, such as `Memory("adam")` from `cnninspect.inspection.accounts.training`. `probe=True` checks
+    the receptive fields with NaN on the CPU and lets fvcore count there; None does so unless it costs too much. Raises
     CnninspectError with the command line's message.
     """
     chosen = replace(InputOptions.of(input_shape, inputs, inputs_from, batch_size), sizes=sizes or {})

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from cnninspect.errors import DeviceError, LoadError, RunError, UsageError, error_text
-from cnninspect.inspection.explain_failure import explain_failure, is_plainly_the_inputs, other_inputs, place_of
+from cnninspect.inspection.messages import explain_failure, is_plainly_the_inputs, other_inputs, place_of
 from cnninspect.measure.base import Run
 from cnninspect.measure.limits import Allowance, Limit, LimitReachedError
 from cnninspect.ops.catalogue import layer_of

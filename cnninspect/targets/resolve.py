@@ -14,7 +14,7 @@ from cnninspect.targets.grammar import Archive, FromFile, FromModule, Named, par
 from cnninspect.targets.loading import blamed, find
 from cnninspect.targets.providers import Provider, bare_name_providers, providers
 from cnninspect.targets.signatures import check_arguments
-from cnninspect.targets.target import Provided, Target, plain, source_of
+from cnninspect.targets.target import ArchiveSource, Provided, Target, plain, source_of
 
 
 def resolve(target: Any, arguments: Mapping[str, Any] | None = None) -> Target:
@@ -110,7 +110,4 @@ def _archive(spec: str, reference: Archive, arguments: Mapping[str, Any]) -> Tar
         raise UsageError(f"{spec} is a model that is built already and takes no --arg.")
     if not reference.path.is_file():
         raise UsageError(f"there is no file {spec!r}.")
-    # torch.export costs other targets the time to import it.
-    from cnninspect.targets.archive import ArchiveSource
-
     return Target(spec, "archive", reference.path.stem, arguments, ArchiveSource(reference.path))

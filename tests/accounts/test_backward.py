@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from cnninspect.inspection.accounts.backward import Backward
+from cnninspect.inspection.accounts.training import Backward
 from cnninspect.report.quantities import Verdict
 from tests.accounts.inspections import column, inspected
 

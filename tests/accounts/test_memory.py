@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from cnninspect.inspection.accounts.memory import Memory
+from cnninspect.inspection.accounts.training import Memory
 from cnninspect.report.parts import Peak
 from cnninspect.targets.inputs import InputOptions, make_inputs
 from cnninspect.targets.resolve import resolve

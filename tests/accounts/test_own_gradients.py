@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from cnninspect.inspection.accounts.backward import Backward
+from cnninspect.inspection.accounts.training import Backward
 from cnninspect.report.quantities import Status, Verdict
 from tests.accounts.inspections import inspected
 

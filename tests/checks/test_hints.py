@@ -8,8 +8,8 @@ import pytest
 from torch import nn
 
 from cnninspect import inspect_model
-from cnninspect.claims.hints.evidence import Layer
-from cnninspect.claims.hints.slips import SLIPS
+from cnninspect.claims.evidence import Layer
+from cnninspect.claims.slips import SLIPS
 from cnninspect.ops.registry import MODULES
 from tests.checks.claiming import checked
 

@@ -3,7 +3,7 @@
 import pytest
 
 from cnninspect import inspect_model
-from cnninspect.checks.models import compare_models
+from cnninspect.checks.differences import compare_models
 from cnninspect.checks.numbers import parse_tolerance
 from cnninspect.report.document import Report
 from tests.cli.conftest import NETS

@@ -115,7 +115,7 @@ def test_a_fault_of_the_tool_is_one_sentence_too(cli, monkeypatch):
     def broken(*arguments):
         raise KeyError("rows")
 
-    monkeypatch.setattr("cnninspect.cli.inspection.write", broken)
+    monkeypatch.setattr("cnninspect.cli.reports.write", broken)
     result = cli("-q", "summary", "net:Net", *INPUT)
     assert result.code == 3
     assert result.err == (

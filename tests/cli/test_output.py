@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from cnninspect.cli import output
+from cnninspect.cli import reports
 from cnninspect.cli.options import OutputOptions
 from cnninspect.errors import OutputError
 from cnninspect.render import Format
@@ -86,7 +86,7 @@ def test_a_format_of_the_configuration_is_asked_for(cli, project):
 
 def test_a_table_in_a_file_is_plain_and_whole(tmp_path):
     path = tmp_path / "table.txt"
-    output.write(tiny(), options(path, Format.TABLE), View())
+    reports.write(tiny(), options(path, Format.TABLE), View())
     text = path.read_text(encoding="utf-8")
     assert "✓" in text
     assert "\x1b" not in text
@@ -97,7 +97,7 @@ def test_a_file_is_replaced_in_one_step_and_keeps_its_mode(tmp_path):
     path = tmp_path / "report.json"
     path.write_text("old")
     path.chmod(0o640)
-    output.write(tiny(), options(path), View())
+    reports.write(tiny(), options(path), View())
     assert json.loads(path.read_text())["command"] == "summary"
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
     assert os.listdir(tmp_path) == ["report.json"]
@@ -107,7 +107,7 @@ def test_a_link_stays_a_link(tmp_path):
     path, link = tmp_path / "report.json", tmp_path / "latest.json"
     path.write_text("old")
     link.symlink_to(path)
-    output.write(tiny(), options(link), View())
+    reports.write(tiny(), options(link), View())
     assert link.is_symlink()
     assert json.loads(path.read_text())["command"] == "summary"
 
@@ -121,13 +121,13 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
 
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OutputError, match=r"cannot write .*report\.json: no space left on device\."):
-        output.write(tiny(), options(path), View())
+        reports.write(tiny(), options(path), View())
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["report.json"]
 
 
 def test_a_device_is_written_to_and_not_replaced():
-    output.write(tiny(), options(os.devnull), View())
+    reports.write(tiny(), options(os.devnull), View())
     assert not os.path.isfile(os.devnull)
 
 
@@ -136,7 +136,7 @@ def test_a_named_pipe_is_written_to_and_not_replaced(tmp_path):
     os.mkfifo(pipe)
     with ThreadPoolExecutor() as pool:
         reader = pool.submit(pipe.read_text)
-        output.write(tiny(), options(pipe), View())
+        reports.write(tiny(), options(pipe), View())
         assert json.loads(reader.result())["command"] == "summary"
     assert pipe.is_fifo()
 
@@ -157,7 +157,7 @@ def test_closed_stderr(cli, monkeypatch):
     assert "13,904" in result.out
 
 
-REPORT = "import sys; from cnninspect.cli.output import to_stdout; to_stdout('✓ ' * 200000); sys.exit(1)"
+REPORT = "import sys; from cnninspect.cli.reports import to_stdout; to_stdout('✓ ' * 200000); sys.exit(1)"
 
 
 def test_a_reader_that_has_seen_enough_is_no_error():
@@ -171,14 +171,14 @@ def test_a_reader_that_has_seen_enough_is_no_error():
 
 def test_characters_that_stdout_cannot_show_are_escaped():
     environ = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    code = "from cnninspect.cli.output import to_stdout; to_stdout('層 ✓')"
+    code = "from cnninspect.cli.reports import to_stdout; to_stdout('層 ✓')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ)
     assert done.stdout == "\\u5c64 \\u2713"
 
 
 FULL = """
 import io, sys
-from cnninspect.cli.output import to_stdout
+from cnninspect.cli.reports import to_stdout
 from cnninspect.errors import OutputError
 class Full(io.StringIO):
     encoding = "utf-8"

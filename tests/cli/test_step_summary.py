@@ -2,7 +2,7 @@
 
 import pytest
 
-from cnninspect.cli.output import ROOM, append_step_summary
+from cnninspect.cli.reports import ROOM, append_step_summary
 from tests.cli.conftest import INPUT
 
 

@@ -24,8 +24,7 @@ from typing import Any
 import torch
 
 from cnninspect import inspect_model
-from cnninspect.inspection.accounts.backward import Backward
-from cnninspect.inspection.accounts.memory import Memory
+from cnninspect.inspection.accounts.training import Backward, Memory
 from cnninspect.inspection.accounts.work import Operations
 from tests.mutation.networks import Network, networks
 from tests.mutation.outcomes import Numbers, Outcome, Result, compared, numbers

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cnninspect.checks import check_formulas
-from cnninspect.checks.models import compare_models
+from cnninspect.checks.differences import compare_models
 from cnninspect.render import Format, render
 from cnninspect.render.page import Screen
 from cnninspect.report.document import Report

@@ -8,7 +8,7 @@ import pytest
 
 from cnninspect.checks import with_checks
 from cnninspect.checks.budgets import check_budgets, parse_budget
-from cnninspect.checks.models import compare_models
+from cnninspect.checks.differences import compare_models
 from cnninspect.checks.numbers import Margin, compare_quantities
 from cnninspect.render import Format, render
 from cnninspect.report.document import Comparison

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from cnninspect.checks.models import compare_models
+from cnninspect.checks.differences import compare_models
 from cnninspect.render import Format, render
 from cnninspect.render.comparison import HEADINGS
 from cnninspect.report.quantities import Unit

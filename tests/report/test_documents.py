@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import cnninspect
-from cnninspect.checks.models import compare_models
+from cnninspect.checks.differences import compare_models
 from cnninspect.report.document import HOOKS, Comparison, Document, FieldStudy, Hook, Report, Variation, formula_checks
 from cnninspect.report.parts import (
     Asked,

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cnninspect.targets.grammar import InputSpec
-from cnninspect.targets.providers.base import Model, Provider
-from cnninspect.targets.providers.plugins import plugins
+from cnninspect.targets.providers.base import Model, Provider, plugins
 from cnninspect.targets.providers.timm import TimmProvider
 from cnninspect.targets.providers.torchvision import TorchvisionProvider
 from cnninspect.zoo import Entry

@@ -1,12 +1,18 @@
-"""The interface of providers of models."""
+"""The interface of providers of models, and the providers that other packages add."""
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import cached_property, partial
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from cnninspect.targets.grammar import InputSpec
+from cnninspect.errors import LoadError, error_text
+from cnninspect.targets.grammar import BUILT_IN, InputSpec, parse_input
+from cnninspect.targets.loading import blamed
 
 Model = Callable[..., Any]
 """An nn.Module, or a plain function of tensors."""
@@ -43,3 +49,75 @@ class Provider(ABC):
     def notes(self, name: str, arguments: Mapping[str, Any]) -> Sequence[str]:  # noqa: ARG002 - for those who override
         """Notes for the report on how the model is built."""
         return ()
+
+
+GROUP = "cnninspect.models"
+
+
+class PluginProvider(Provider):
+    """The provider that an entry point in the group `cnninspect.models` adds.
+
+    The entry point's name is the provider's: with `acme = "acme_nets.inspect"`, `acme:NAME` is a target. It loads a
+    module, a class (called without arguments) or an object with
+
+        names() -> sequence of the names it knows
+        build(name, **arguments) -> an nn.Module with random weights, or a plain function of tensors
+        inputs(name, **arguments) -> sequence of inputs, batch first (optional)
+
+    An input is a shape, (1, 3, 64, 64), or the text of an `--input`, "1x77:int64". `build` runs with torch's default
+    device set, often to meta.
+    """
+
+    def __init__(self, entry_point: EntryPoint):
+        self.name = entry_point.name
+        self._entry_point = entry_point
+
+    def names(self) -> Sequence[str]:
+        """The names that the plug-in lists, sorted."""
+        with self._blamed("list its names"):
+            return sorted(str(name) for name in self._plugin.names())
+
+    def has(self, name: str) -> bool:
+        """Whether the plug-in lists `name`."""
+        return name in self.names()
+
+    def factory(self, name: str) -> Callable[..., Any]:
+        """The plug-in's own `build`, for this name."""
+        return partial(self._plugin.build, name)
+
+    def build(self, name: str, arguments: Mapping[str, Any]) -> Model:
+        """The model that the plug-in builds."""
+        model: Model = self._plugin.build(name, **arguments)
+        return model
+
+    def default_inputs(self, name: str, arguments: Mapping[str, Any]) -> Sequence[InputSpec]:
+        """The inputs that the plug-in gives for these arguments; empty if it gives none."""
+        if not hasattr(self._plugin, "inputs"):
+            return ()
+        with self._blamed(f"say what inputs {name} takes"):
+            stated = [*self._plugin.inputs(name, **arguments)]
+            return [parse_input(item) if isinstance(item, str) else InputSpec(tuple(item)) for item in stated]
+
+    def _blamed(self, task: str) -> AbstractContextManager[None]:
+        """A context that turns every error of the plug-in into a LoadError with its name."""
+        return blamed(
+            lambda error: LoadError(
+                f"the provider {self.name!r} ({self._entry_point.value}) cannot {task}: "
+                f"{error_text(error)}. Repair or remove its package."
+            )
+        )
+
+    @cached_property
+    def _plugin(self) -> Any:
+        with self._blamed("be loaded"):
+            loaded = self._entry_point.load()
+            plugin = loaded() if inspect.isclass(loaded) else loaded
+        for method in ("names", "build"):
+            if not callable(getattr(plugin, method, None)):
+                raise LoadError(f"the provider {self.name!r} ({self._entry_point.value}) has no function `{method}`.")
+        return plugin
+
+
+def plugins() -> list[PluginProvider]:
+    """The installed plug-ins; a built-in provider's name cannot be taken."""
+    return [PluginProvider(point) for point in entry_points(group=GROUP) if point.name not in BUILT_IN]

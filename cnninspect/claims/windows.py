@@ -9,7 +9,7 @@ from itertools import pairwise
 from math import prod
 
 from cnninspect.claims.cell import Cell
-from cnninspect.claims.hints.evidence import Alternative, Evidence, Layer, Numbers, in_both_units
+from cnninspect.claims.evidence import Alternative, Evidence, Layer, Numbers, in_both_units
 from cnninspect.report.rows import Row
 
 Sizes = tuple[Fraction | int, ...]

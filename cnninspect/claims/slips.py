@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 
 from cnninspect.claims.cell import Cell
-from cnninspect.claims.hints.evidence import Alternative, Evidence, Layer, Numbers, in_both_units
+from cnninspect.claims.evidence import Alternative, Evidence, Layer, Numbers, in_both_units
 from cnninspect.report.quantities import Quantity
 from cnninspect.report.rows import Row
 

@@ -8,8 +8,8 @@ from itertools import permutations
 from math import prod
 
 from cnninspect.claims.cell import SETTINGS, Cell, Count, Shapes, value_of
-from cnninspect.claims.hints.evidence import Alternative, Evidence, Layer, number_of, output_of
-from cnninspect.claims.hints.slips import COUNTS
+from cnninspect.claims.evidence import Alternative, Evidence, Layer, number_of, output_of
+from cnninspect.claims.slips import COUNTS
 from cnninspect.report.quantities import Quantity, Shape, Verdict, flops_from_macs, macs_from_flops
 from cnninspect.report.rows import Row
 

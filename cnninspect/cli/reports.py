@@ -1,0 +1,218 @@
+"""Runs a model and writes its report: to stdout, to a file, and on GitHub to the summary of the step."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cnninspect.checks import exit_code
+from cnninspect.cli.flops import WorkOptions
+from cnninspect.cli.options import OutputOptions, RunOptions
+from cnninspect.cli.session import Progress, Session
+from cnninspect.errors import LoadError, OutputError, UsageError, nearest
+from cnninspect.files import cause_of, check_writable, write_whole
+from cnninspect.render import Format, render
+from cnninspect.render.page import Screen
+from cnninspect.render.sections import column_names
+from cnninspect.report.document import Document, Report
+from cnninspect.report.selection import View
+from cnninspect.targets.grammar import dtype_name, parse_arguments, parse_inputs, parse_target
+
+if TYPE_CHECKING:
+    from cnninspect.inspection.accounts import Account
+
+    Accounts = Callable[[], Sequence[Account]]
+
+
+def report_on(
+    target: str,
+    run: RunOptions,
+    output: OutputOptions,
+    session: Session,
+    command: str,
+    work: WorkOptions | None = None,
+) -> int:
+    """Write the report on TARGET, with the rows and accounts of `work`, and return the exit code."""
+    view = view_of(output, command)
+    accounts = None if work is None else work.accounts()
+    if work is not None:
+        view = work.arranged(view)
+    check_writable(output.output)
+    report = inspected(target, run, session, command, accounts)
+    write(report, output, view)
+    return exit_code(report, strict=output.strict)
+
+
+def inspected(
+    target: str,
+    options: RunOptions,
+    session: Session,
+    command: str,
+    accounts: Accounts | None = None,
+    sizes: Mapping[str, int] | None = None,
+) -> Report:
+    """The report on TARGET. Errors in the options are found before torch is imported.
+
+    `accounts` is called after torch is imported, and returns the accounts to add. `sizes` are other sizes of the first
+    input.
+    """
+    arguments = parse_arguments(options.arg)
+    parse_inputs(options.input)
+    dtype = None if options.dtype is None else dtype_name(options.dtype)
+    parse_target(target, _plugin_names())
+    with Progress(shown=not session.quiet) as progress, _model_output(session), _warnings_as_notes(session):
+        progress("importing torch")
+        from cnninspect.inspection.pipeline import inspect_model
+
+        try:
+            report = inspect_model(
+                target,
+                arguments=arguments,
+                inputs=options.input,
+                inputs_from=options.inputs_from,
+                batch_size=options.batch_size,
+                sizes=sizes,
+                device=options.device,
+                dtype=dtype,
+                training=options.train,
+                probe=_probe(options, command),
+                command=command,
+                progress=progress,
+                accounts=() if accounts is None else accounts(),
+            )
+        except SystemExit as end:
+            raise LoadError(
+                f"the code of {target} calls sys.exit({end.code!r}). Remove that call from the code that is run."
+            ) from end
+    for note in report.notes:
+        session.note(note)
+    return report
+
+
+def _probe(options: RunOptions, command: str) -> bool | None:
+    """Whether to probe on the CPU; None for `compare`, which does so by default if it is cheap enough."""
+    return False if options.probe is None and command != "compare" else options.probe
+
+
+def _plugin_names() -> list[str]:
+    from importlib.metadata import entry_points
+
+    return [entry.name for entry in entry_points(group="cnninspect.models")]
+
+
+@contextlib.contextmanager
+def _model_output(session: Session) -> Iterator[None]:
+    """Redirects prints of the model's code to stderr, or with --quiet to nowhere: stdout holds only the report."""
+    with contextlib.ExitStack() as stack:
+        sink = stack.enter_context(open(os.devnull, "w")) if session.quiet else sys.stderr
+        stack.enter_context(contextlib.redirect_stdout(sink))
+        yield
+
+
+@contextlib.contextmanager
+def _warnings_as_notes(session: Session) -> Iterator[None]:
+    """Shows each Python warning once, as a note of one line."""
+    seen: set[str] = set()
+
+    def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        text = f"{category.__name__}: {message}"
+        if text not in seen:
+            seen.add(text)
+            session.note(text)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
+
+
+ROOM = 2**20
+"""Largest size of a step summary in bytes; GitHub does not show longer ones at all."""
+
+_CUT = "\n\nThe rest is left out: GitHub limits the size. `--format json` has everything.\n"
+
+
+def view_of(options: OutputOptions, command: str, *, of_two: bool = False) -> View:
+    """The rows and columns that the options ask for; UsageError for a column that `command` does not have."""
+    if options.columns is None:
+        return View(options.depth, options.ops, containers=options.containers)
+    known = column_names(command, of_two=of_two)
+    names = tuple(name.strip() for name in options.columns.split(","))
+    for name in names:
+        if name not in known:
+            near = nearest(name, known)
+            hint = f"Nearest: {', '.join(near)}." if near else f"Columns: {', '.join(known)}."
+            raise UsageError(f"--columns: no column is called {name!r}. {hint}")
+    return View(options.depth, options.ops, names, containers=options.containers)
+
+
+def write(report: Document, options: OutputOptions, view: View) -> None:
+    """Render the document and write it to the chosen output; raises OutputError."""
+    write_rendered(partial(render, report, view=view), options)
+
+
+def write_rendered(rendered: Callable[..., str], options: OutputOptions) -> None:
+    """Write the text of `rendered(format, screen=...)` to the chosen output; for `github`, also the step summary."""
+    screen = Screen.of(sys.stdout) if options.output is None and sys.stdout is not None else None
+    put(rendered(options.format, screen=screen), options.output)
+    if options.format == Format.GITHUB:
+        append_step_summary(rendered(Format.MARKDOWN, screen=None))
+
+
+def put(text: str, file: str | None) -> None:
+    """Write to a file in one step, or to stdout if `file` is None; raises OutputError."""
+    if file is None:
+        to_stdout(text)
+    else:
+        write_whole(Path(file), text)
+
+
+def to_stdout(text: str) -> None:
+    """Write to stdout. A closed pipe (`| head`) is no error; other failures raise OutputError."""
+    if sys.stdout is None:
+        raise OutputError("cannot write to stdout: it is closed. Write to a file with -o FILE.")
+    encoding = sys.stdout.encoding or "ascii"
+    try:
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_stdout()
+    except OSError as error:
+        _drop_stdout()
+        raise OutputError(f"cannot write to stdout: {cause_of(error)}. Write to a file with -o FILE.") from error
+
+
+def _drop_stdout() -> None:
+    """Redirect stdout to nowhere, so that the interpreter does not fail at exit when it flushes the buffer."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def append_step_summary(markdown: str) -> None:
+    """Append to the file that GITHUB_STEP_SUMMARY names, if it names one; raises OutputError."""
+    name = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not name:
+        return
+    file = Path(name)
+    try:
+        room = ROOM - (file.stat().st_size if file.exists() else 0)
+        with file.open("ab") as summary:
+            summary.write(_fitting(f"{markdown}\n", room))
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {name}, which GITHUB_STEP_SUMMARY names: {cause_of(error)}. "
+            "Name a file there that can be written, or unset it."
+        ) from error
+
+
+def _fitting(text: str, room: int) -> bytes:
+    """The first complete lines that fit into `room` bytes, with a sentence at the end if lines are left out."""
+    whole = text.encode()
+    if len(whole) <= room:
+        return whole
+    cut = whole[: max(0, room - len(_CUT))]
+    return cut[: cut.rfind(b"\n")] + _CUT.encode() if b"\n" in cut else b""

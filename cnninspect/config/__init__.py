@@ -1,1 +1,0 @@
-"""Configuration: `[tool.cnninspect]` of a pyproject.toml, validated, without torch and without the command line."""
