@@ -7,8 +7,7 @@ from torch import nn
 from torch.nn.utils import prune
 
 from cnninspect import inspect_model
-from cnninspect.checks import check_formulas
-from cnninspect.checks.budgets import check_budgets, parse_budget
+from cnninspect.checks import check_budgets, check_formulas, parse_budget
 from cnninspect.report.quantities import Verdict
 
 

@@ -18,7 +18,6 @@ from typer.main import get_command
 from cnninspect.cli.explain import ExplainOptions
 from cnninspect.cli.flops import WorkOptions
 from cnninspect.cli.formula import VaryOptions
-from cnninspect.cli.models import models
 from cnninspect.cli.options import (
     BaselineOptions,
     BudgetOptions,
@@ -30,7 +29,7 @@ from cnninspect.cli.options import (
     SightOptions,
     Target,
 )
-from cnninspect.cli.session import INTERRUPTED, Session, failed
+from cnninspect.cli.session import INTERRUPTED, Progress, Session, failed
 from cnninspect.cli.settings import config, configured
 from cnninspect.cli.solve import RankOptions, SettingOptions, SizeOptions, TextOptions
 from cnninspect.version import __version__
@@ -239,6 +238,25 @@ def formula(
     from cnninspect.cli.formula import report_formula
 
     raise typer.Exit(report_formula(target, run, vary, text, context.ensure_object(Session)))
+
+
+Pattern = Annotated[
+    str,
+    typer.Argument(metavar="PATTERN", show_default=False, help="Part of a name, or a pattern such as 'timm:vit_*'."),
+]
+
+
+def models(context: typer.Context, _common: Common, pattern: Pattern = "") -> None:
+    """List the models of all providers; each name is a TARGET."""
+    from cnninspect.cli.reports import to_stdout
+
+    session = context.ensure_object(Session)
+    with Progress(shown=not session.quiet) as progress:
+        progress("asking the providers")
+        from cnninspect.targets.providers import names_like
+
+        names = names_like(pattern, session.note)
+    to_stdout("".join(f"{name}\n" for name in names))
 
 
 for command in (summary, flops, compare, rf, explain, formula, config):

@@ -14,9 +14,8 @@ from typing import Any
 
 import typer
 
-from cnninspect.checks import exit_code, with_checks
+from cnninspect.checks import Budget, check_budgets, exit_code, parse_budget, with_checks
 from cnninspect.checks.baseline import check_baseline, read_baseline, read_report, save_baseline
-from cnninspect.checks.budgets import Budget, check_budgets, parse_budget
 from cnninspect.checks.differences import compare_models
 from cnninspect.checks.numbers import Tolerance, parse_tolerance
 from cnninspect.claims.judge import check_claims

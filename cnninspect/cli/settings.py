@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hint
 
 import typer
 
-from cnninspect.checks.budgets import KINDS, Kind
+from cnninspect.checks import KINDS, Kind
 from cnninspect.cli.config_file import (
     Config,
     Each,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from cnninspect.checks import check_budgets, parse_budget
 from cnninspect.checks.baseline import check_baseline, read_baseline, save_baseline
-from cnninspect.checks.budgets import check_budgets, parse_budget
 from cnninspect.checks.numbers import parse_tolerance
 from cnninspect.render.checks import lines_of, sentence
 from cnninspect.report.document import Report, formula_checks

@@ -5,8 +5,7 @@ from fractions import Fraction
 
 import pytest
 
-from cnninspect.checks import with_checks
-from cnninspect.checks.budgets import KINDS, check_budgets, parse_budget
+from cnninspect.checks import KINDS, check_budgets, parse_budget, with_checks
 from cnninspect.errors import UsageError
 from cnninspect.render import render_text
 from cnninspect.render.checks import sentence

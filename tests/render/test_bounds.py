@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from cnninspect.checks import with_checks
-from cnninspect.checks.budgets import check_budgets, parse_budget
+from cnninspect.checks import check_budgets, parse_budget, with_checks
 from cnninspect.checks.differences import compare_models
 from cnninspect.checks.numbers import Margin, compare_quantities
 from cnninspect.render import Format, render

@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from cnninspect.checks import check_formulas, with_checks
-from cnninspect.checks.budgets import check_budgets, parse_budget
+from cnninspect.checks import check_budgets, check_formulas, parse_budget, with_checks
 from cnninspect.render import render
 from tests.render.reading import junit
 from tests.render.samples import doubtful, tiny

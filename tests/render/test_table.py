@@ -6,8 +6,7 @@ from dataclasses import replace
 import pytest
 from rich.cells import cell_len
 
-from cnninspect.checks import check_formulas, with_checks
-from cnninspect.checks.budgets import check_budgets, parse_budget
+from cnninspect.checks import check_budgets, check_formulas, parse_budget, with_checks
 from cnninspect.render import render
 from cnninspect.render.page import Screen
 from cnninspect.report.document import FieldStudy

@@ -1,17 +1,19 @@
-"""The providers of models by name: the zoo here, the others in one file each."""
+"""The providers of models by name: the zoo and the list of all names here, the others in one file each."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
+from cnninspect.errors import LoadError, UsageError, nearest
 from cnninspect.targets.grammar import InputSpec
 from cnninspect.targets.providers.base import Model, Provider, plugins
 from cnninspect.targets.providers.timm import TimmProvider
 from cnninspect.targets.providers.torchvision import TorchvisionProvider
 from cnninspect.zoo import Entry
 
-__all__ = ["Model", "Provider", "bare_name_providers", "providers"]
+__all__ = ["Model", "Provider", "bare_name_providers", "names_like", "providers"]
 
 
 class ZooProvider(Provider):
@@ -54,3 +56,29 @@ def bare_name_providers() -> list[Provider]:
 def providers() -> Mapping[str, Provider]:
     """Every provider by name, plug-ins last."""
     return {provider.name: provider for provider in [*bare_name_providers(), *plugins()]}
+
+
+def names_like(pattern: str, note: Callable[[str], None]) -> list[str]:
+    """The names that match the pattern, as `provider:name`; UsageError, with the nearest names, if none does.
+
+    `note` is called for each provider whose package is missing or broken.
+    """
+    names = []
+    for provider in providers().values():
+        try:
+            names += [f"{provider.name}:{name}" for name in provider.names()]
+        except LoadError as failure:
+            note(str(failure))
+    matching = [name for name in names if _matches(name, pattern)]
+    if matching:
+        return matching
+    near = ", ".join(nearest(pattern, names))
+    hint = f"Nearest: {near}." if near else "`cnninspect models` lists all names."
+    raise UsageError(f"no model matches {pattern!r}. {hint}")
+
+
+def _matches(name: str, pattern: str) -> bool:
+    """Whether the pattern is part of the name, or matches all of it or of what follows the provider."""
+    if any(letter in pattern for letter in "*?["):
+        return fnmatchcase(name, pattern) or fnmatchcase(name.partition(":")[2], pattern)
+    return pattern.lower() in name.lower()
