@@ -19,6 +19,7 @@ from cnninspect.cli.explain import ExplainOptions
 from cnninspect.cli.flops import WorkOptions
 from cnninspect.cli.formula import VaryOptions
 from cnninspect.cli.options import (
+    AnswerOptions,
     BaselineOptions,
     BudgetOptions,
     ClaimOptions,
@@ -26,12 +27,12 @@ from cnninspect.cli.options import (
     ExpectationOptions,
     OutputOptions,
     RunOptions,
-    SightOptions,
     Target,
 )
+from cnninspect.cli.rf import FieldOptions
 from cnninspect.cli.session import INTERRUPTED, Progress, Session, failed
 from cnninspect.cli.settings import config, configured
-from cnninspect.cli.solve import RankOptions, SettingOptions, SizeOptions, TextOptions
+from cnninspect.cli.solve import RankOptions, SettingOptions, SizeOptions
 from cnninspect.version import __version__
 
 Result = TypeVar("Result")
@@ -170,7 +171,7 @@ def rf(
     context: typer.Context,
     target: Target,
     run: RunOptions,
-    sights: SightOptions,
+    field: FieldOptions,
     output: OutputOptions,
     _common: Common,
     layer: Layer = None,
@@ -178,7 +179,7 @@ def rf(
     """Receptive fields: of all layers, of one position, as a picture, and for several values of arguments."""
     from cnninspect.cli.rf import report_fields
 
-    raise typer.Exit(report_fields(target, layer, run, sights, output, context.ensure_object(Session)))
+    raise typer.Exit(report_fields(target, layer, run, field, output, context.ensure_object(Session)))
 
 
 Solved = Annotated[
@@ -193,14 +194,14 @@ def solve(
     sizes: SizeOptions,
     settings: SettingOptions,
     ranks: RankOptions,
-    text: TextOptions,
+    answer: AnswerOptions,
     _common: Common,
     layer: Solved = None,
 ) -> None:
     """All settings of a layer that turn one size into another; if there are none, the nearest sizes."""
     from cnninspect.cli.solve import report_solutions
 
-    raise typer.Exit(report_solutions(layer, sizes, settings, ranks, text))
+    raise typer.Exit(report_solutions(layer, sizes, settings, ranks, answer))
 
 
 Layers = Annotated[
@@ -231,13 +232,13 @@ def formula(
     target: Target,
     vary: VaryOptions,
     run: RunOptions,
-    text: TextOptions,
+    answer: AnswerOptions,
     _common: Common,
 ) -> None:
     """Params, MACs, neurons and field as exact formulas in constructor arguments and input sizes."""
     from cnninspect.cli.formula import report_formula
 
-    raise typer.Exit(report_formula(target, run, vary, text, context.ensure_object(Session)))
+    raise typer.Exit(report_formula(target, run, vary, answer, context.ensure_object(Session)))
 
 
 Pattern = Annotated[

@@ -21,7 +21,7 @@ from cnninspect.checks.numbers import Tolerance, parse_tolerance
 from cnninspect.claims.judge import check_claims
 from cnninspect.claims.read import Claim, read_claims
 from cnninspect.cli.options import ExpectationOptions, OutputOptions, RunOptions
-from cnninspect.cli.reports import inspected, view_of, write, write_rendered
+from cnninspect.cli.reports import inspected, write, write_rendered
 from cnninspect.cli.session import Session, explained, say
 from cnninspect.cli.settings import BUDGETS, TARGET, TARGETS, beside, filled
 from cnninspect.errors import UsageError
@@ -88,7 +88,7 @@ def compare_target(
 ) -> int:
     """Write the comparison of TARGET and return the exit code, or write its baseline."""
     _check_together(other, expected)
-    view = view_of(output, "compare", of_two=other is not None)
+    view = output.view("compare", of_two=other is not None)
     expectations = Expectations.of(expected)
     if expected.baseline.update_baseline and expected.baseline.baseline is not None:
         update_baseline(target, run, expected.baseline.baseline, session)
@@ -178,14 +178,14 @@ def compare_many(
         )
     if expected.baseline.baseline is not None or expected.claims.claims is not None:
         raise UsageError("--baseline and --claims need a TARGET. For several, write them in [tool.cnninspect.targets].")
-    view = view_of(output, "compare")
+    view = output.view("compare")
     check_writable(output.output)
     entries = [_Entry(name, table, context, session) for name, table in tables.items()]
     with _importable(session.config.file):
         outcomes = [entry.outcome(run, expected, strict=output.strict) for entry in entries]
     code = max((outcome.code for outcome in outcomes), key=_BY_SEVERITY.index)
     if not expected.baseline.update_baseline:
-        write_rendered(partial(render_many, outcomes, code=code, view=view), output)
+        write_rendered(partial(render_many, outcomes, code=code, view=view), output.format, output.output)
     return code
 
 

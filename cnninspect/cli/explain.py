@@ -11,7 +11,7 @@ import typer
 from cnninspect.checks import exit_code, with_checks
 from cnninspect.claims.read import read_claims
 from cnninspect.cli.options import OutputOptions, RunOptions
-from cnninspect.cli.reports import inspected, view_of, write
+from cnninspect.cli.reports import inspected, write
 from cnninspect.cli.session import Session
 from cnninspect.errors import UsageError
 from cnninspect.explain.document import Explanation, Level
@@ -97,7 +97,7 @@ def explain_target(
         return _correct_sheet(target, layers, run, options, output, session)
     if options.numbers and not (options.matrix and run.device not in ("auto", "meta")):
         raise UsageError("--numbers fills a matrix with weights, and meta has none. Give --matrix --device cpu too.")
-    view = view_of(output, "summary")
+    view = output.view("summary")
     check_writable(output.output)
     report, kept = with_findings(target, run, session)
     from cnninspect.explain.explanation import explained

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cnninspect.cli.options import RunOptions
+from cnninspect.cli.options import AnswerOptions, RunOptions
 from cnninspect.cli.reports import inspected, write_rendered
 from cnninspect.cli.session import Progress, Session
-from cnninspect.cli.solve import TextOptions, checked_output, several
+from cnninspect.cli.solve import several
 from cnninspect.errors import CnninspectError, LoadError, UsageError
 from cnninspect.targets.grammar import parse_arguments
 
@@ -56,9 +56,9 @@ class _Varied:
     values: tuple[int, ...] | None
 
 
-def report_formula(target: str, run: RunOptions, vary: VaryOptions, text: TextOptions, session: Session) -> int:
+def report_formula(target: str, run: RunOptions, vary: VaryOptions, answer: AnswerOptions, session: Session) -> int:
     """Write the formulas of TARGET's numbers; 0, for that there is none is an answer."""
-    output = checked_output(text)
+    form, file = answer.checked()
     varied = [_parsed(each) for each in vary.vary or []]
     if not varied:
         raise UsageError("formula needs something to vary. Write, for example, --vary width or --vary input.h.")
@@ -79,7 +79,9 @@ def report_formula(target: str, run: RunOptions, vary: VaryOptions, text: TextOp
         found = study(instances)
     for label, message in found.failed.items():
         session.note(f"{label} failed: {message}.")
-    write_rendered(lambda fmt, screen: render_study(found, first, fmt, notation=vary.notation, screen=screen), output)
+    write_rendered(
+        lambda fmt, screen: render_study(found, first, fmt, notation=vary.notation, screen=screen), form, file
+    )
     return 0
 
 

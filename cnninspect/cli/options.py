@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cnninspect.cli.session import be_quiet, show_tracebacks
+from cnninspect.errors import UsageError, nearest
+from cnninspect.files import check_writable
 from cnninspect.plugins import load
-from cnninspect.render import Format, names
-from cnninspect.report.selection import Ops
+from cnninspect.render import Format, format_of, names
+from cnninspect.render.sections import column_names
+from cnninspect.report.selection import Ops, View
 
 Target = Annotated[
     str,
@@ -32,10 +37,25 @@ def format_name(text: str) -> str:
 
 _MODEL = "Model and input"
 _OUTPUT = "Output"
-_FIELD = "Receptive field"
 _BASELINE = "Against a baseline"
 _CLAIMS = "Against claims"
 _BUDGETS = "Against budgets"
+
+
+OutputFile = Annotated[
+    str | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write there instead of to stdout.", rich_help_panel=_OUTPUT),
+]
+
+
+def format_option(formats: Sequence[str], noun: str) -> Any:
+    """The option `--format` with these names; `noun` says of what."""
+    return typer.Option(
+        metavar=f"[{'|'.join(formats)}]",
+        parser=format_name,
+        help=f"Format of the {noun}; default: by the ending of FILE, else a table.",
+        rich_help_panel=_OUTPUT,
+    )
 
 
 @dataclass(frozen=True)
@@ -119,54 +139,46 @@ class OutputOptions:
             "--containers", help="CSV: add the modules that contain others, with their sums.", rich_help_panel=_OUTPUT
         ),
     ] = False
-    format: Annotated[
-        str,
-        typer.Option(
-            metavar=f"[{'|'.join(names())}]",
-            parser=format_name,
-            help="Format of the report; default: by the ending of FILE, else a table.",
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = Format.TABLE.value
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output", "-o", metavar="FILE", help="Write there instead of to stdout.", rich_help_panel=_OUTPUT
-        ),
-    ] = None
+    format: Annotated[str, format_option(names(), "report")] = Format.TABLE.value
+    output: OutputFile = None
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 4 if a number is a bound or unknown.", rich_help_panel=_OUTPUT)
     ] = False
 
+    def view(self, command: str, *, of_two: bool = False) -> View:
+        """The rows and columns that the options ask for; UsageError for a column that `command` does not have."""
+        names = None if self.columns is None else tuple(name.strip() for name in self.columns.split(","))
+        _check_columns(names or (), column_names(command, of_two=of_two))
+        return View(self.depth, self.ops, names, containers=self.containers)
+
+
+def _check_columns(names: Sequence[str], known: Sequence[str]) -> None:
+    """Raises UsageError, with the nearest names, for a column that is not known."""
+    for name in names:
+        if name not in known:
+            near = nearest(name, known)
+            hint = f"Nearest: {', '.join(near)}." if near else f"Columns: {', '.join(known)}."
+            raise UsageError(f"--columns: no column is called {name!r}. {hint}")
+
+
+ANSWER_FORMATS = (Format.TABLE.value, Format.JSON.value, Format.CSV.value, Format.MARKDOWN.value, Format.HTML.value)
+
 
 @dataclass(frozen=True)
-class SightOptions:
-    """The options of `rf`: position, picture and varied arguments."""
+class AnswerOptions:
+    """How `solve` and `formula` write their answer, and where."""
 
-    at: Annotated[
-        str | None,
-        typer.Option(
-            metavar="Y,X",
-            help="Position in the layer's output, counted from 0; default its centre.",
-            rich_help_panel=_FIELD,
-        ),
-    ] = None
-    picture: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE.svg|png", help="Draw the nested receptive fields on the input.", rich_help_panel=_FIELD
-        ),
-    ] = None
-    image: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Draw them over this image.", rich_help_panel=_FIELD)
-    ] = None
-    vary: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=A,B,C", help="One line for each value of a constructor argument. Repeatable.",
-            rich_help_panel=_FIELD,
-        ),
-    ] = None  # fmt: skip
+    format: Annotated[str | None, format_option(ANSWER_FORMATS, "answer")] = None
+    output: OutputFile = None
+
+    def checked(self) -> tuple[str, str | None]:
+        """(the format, by default that of the file's ending; the file). UsageError for a format that is not offered."""
+        ending = Path(self.output or "").suffix.lower()
+        found = self.format or format_of(ending) or Format.TABLE.value
+        if found not in ANSWER_FORMATS:
+            raise UsageError(f"this command has no --format {found}. Choose among {', '.join(ANSWER_FORMATS)}.")
+        check_writable(self.output)
+        return found, self.output
 
 
 def _limit(metavar: str, text: str) -> Any:

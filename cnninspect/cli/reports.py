@@ -15,11 +15,10 @@ from cnninspect.checks import exit_code
 from cnninspect.cli.flops import WorkOptions
 from cnninspect.cli.options import OutputOptions, RunOptions
 from cnninspect.cli.session import Progress, Session
-from cnninspect.errors import LoadError, OutputError, UsageError, nearest
+from cnninspect.errors import LoadError, OutputError
 from cnninspect.files import cause_of, check_writable, write_whole
 from cnninspect.render import Format, render
 from cnninspect.render.page import Screen
-from cnninspect.render.sections import column_names
 from cnninspect.report.document import Document, Report
 from cnninspect.report.selection import View
 from cnninspect.targets.grammar import dtype_name, parse_arguments, parse_inputs, parse_target
@@ -39,7 +38,7 @@ def report_on(
     work: WorkOptions | None = None,
 ) -> int:
     """Write the report on TARGET, with the rows and accounts of `work`, and return the exit code."""
-    view = view_of(output, command)
+    view = output.view(command)
     accounts = None if work is None else work.accounts()
     if work is not None:
         view = work.arranged(view)
@@ -137,30 +136,16 @@ ROOM = 2**20
 _CUT = "\n\nThe rest is left out: GitHub limits the size. `--format json` has everything.\n"
 
 
-def view_of(options: OutputOptions, command: str, *, of_two: bool = False) -> View:
-    """The rows and columns that the options ask for; UsageError for a column that `command` does not have."""
-    if options.columns is None:
-        return View(options.depth, options.ops, containers=options.containers)
-    known = column_names(command, of_two=of_two)
-    names = tuple(name.strip() for name in options.columns.split(","))
-    for name in names:
-        if name not in known:
-            near = nearest(name, known)
-            hint = f"Nearest: {', '.join(near)}." if near else f"Columns: {', '.join(known)}."
-            raise UsageError(f"--columns: no column is called {name!r}. {hint}")
-    return View(options.depth, options.ops, names, containers=options.containers)
-
-
 def write(report: Document, options: OutputOptions, view: View) -> None:
     """Render the document and write it to the chosen output; raises OutputError."""
-    write_rendered(partial(render, report, view=view), options)
+    write_rendered(partial(render, report, view=view), options.format, options.output)
 
 
-def write_rendered(rendered: Callable[..., str], options: OutputOptions) -> None:
-    """Write the text of `rendered(format, screen=...)` to the chosen output; for `github`, also the step summary."""
-    screen = Screen.of(sys.stdout) if options.output is None and sys.stdout is not None else None
-    put(rendered(options.format, screen=screen), options.output)
-    if options.format == Format.GITHUB:
+def write_rendered(rendered: Callable[..., str], form: str, file: str | None) -> None:
+    """Write the text of `rendered(form, screen=...)` to the file or stdout; for `github`, also the step summary."""
+    screen = Screen.of(sys.stdout) if file is None and sys.stdout is not None else None
+    put(rendered(form, screen=screen), file)
+    if form == Format.GITHUB:
         append_step_summary(rendered(Format.MARKDOWN, screen=None))
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import ast
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from cnninspect.checks import exit_code
-from cnninspect.cli.options import OutputOptions, RunOptions, SightOptions
-from cnninspect.cli.reports import inspected, view_of, write
+from cnninspect.cli.options import OutputOptions, RunOptions
+from cnninspect.cli.reports import inspected, write
 from cnninspect.cli.session import Session
 from cnninspect.errors import UsageError
 from cnninspect.files import check_writable, write_whole
@@ -28,14 +31,45 @@ if TYPE_CHECKING:
     from cnninspect.inspection.accounts import Account
 
 COMMAND = "rf"
+_FIELD = "Receptive field"
+
+
+@dataclass(frozen=True)
+class FieldOptions:
+    """Position, picture and varied arguments."""
+
+    at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="Y,X",
+            help="Position in the layer's output, counted from 0; default its centre.",
+            rich_help_panel=_FIELD,
+        ),
+    ] = None
+    picture: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.svg|png", help="Draw the nested receptive fields on the input.", rich_help_panel=_FIELD
+        ),
+    ] = None
+    image: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Draw them over this image.", rich_help_panel=_FIELD)
+    ] = None
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=A,B,C", help="One line for each value of a constructor argument. Repeatable.",
+            rich_help_panel=_FIELD,
+        ),
+    ] = None  # fmt: skip
 
 
 def report_fields(
-    target: str, layer: str | None, run: RunOptions, sights: SightOptions, output: OutputOptions, session: Session
+    target: str, layer: str | None, run: RunOptions, field: FieldOptions, output: OutputOptions, session: Session
 ) -> int:
     """Write the study of receptive fields and return the exit code."""
-    view, at, settings = view_of(output, COMMAND), _parse_at(sights.at), parse_settings(sights.vary or [])
-    kind = _checked_kind(sights)
+    view, at, settings = output.view(COMMAND), _parse_at(field.at), parse_settings(field.vary or [])
+    kind = _checked_kind(field)
     check_writable(output.output)
     if view.columns is not None and (settings or layer is not None or at is not None):
         raise UsageError(
@@ -44,29 +78,29 @@ def report_fields(
     look = partial(_seen, target, layer, at)
     reports = with_each(settings, look, run, session) if settings else [look(run, session)]
     document: Document = together(reports, settings) if settings else reports[0]
-    if sights.picture is not None:
-        write_whole(Path(sights.picture), picture(reports[0], kind, sights.image))
+    if field.picture is not None:
+        write_whole(Path(field.picture), picture(reports[0], kind, field.image))
     write(document, output, view)
     codes = [exit_code(one, strict=output.strict) for one in reports]
     return min(filter(None, codes), default=0)
 
 
-def _checked_kind(sights: SightOptions) -> str:
+def _checked_kind(field: FieldOptions) -> str:
     """The file type of the picture, or ""; raises UsageError for wrong options before the model runs."""
-    if sights.picture is None:
-        if sights.image is not None:
+    if field.picture is None:
+        if field.image is not None:
             raise UsageError("--image needs --picture, which draws over it. Give --picture FILE too.")
         return ""
-    kind = Path(sights.picture).suffix.lower().lstrip(".")
-    if sights.vary:
+    kind = Path(field.picture).suffix.lower().lstrip(".")
+    if field.vary:
         raise UsageError("--vary inspects several networks, and --picture draws one. Keep one of the options.")
     if kind not in KINDS:
-        raise UsageError(f"--picture {sights.picture}: the name of the file must end in .{' or .'.join(KINDS)}.")
+        raise UsageError(f"--picture {field.picture}: the name of the file must end in .{' or .'.join(KINDS)}.")
     if find_spec("matplotlib") is None:
         raise UsageError("--picture needs matplotlib. Install it with: python -m pip install 'cnninspect[picture]'.")
-    if sights.image is not None and not Path(sights.image).is_file():
-        raise UsageError(f"--image {sights.image}: there is no such file. Check the path, or leave --image out.")
-    check_writable(sights.picture)
+    if field.image is not None and not Path(field.image).is_file():
+        raise UsageError(f"--image {field.image}: there is no such file. Check the path, or leave --image out.")
+    check_writable(field.picture)
     return kind
 
 

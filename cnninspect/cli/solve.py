@@ -1,21 +1,18 @@
-"""The options of `solve`; the output options of `solve` and `formula`."""
+"""The command `solve`: read sizes and settings, solve each step, write all solutions."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cnninspect.cli.options import format_name
+from cnninspect.cli.options import AnswerOptions
 from cnninspect.cli.reports import write_rendered
 from cnninspect.errors import UsageError
-from cnninspect.files import check_writable
-from cnninspect.render import Format, format_of
 from cnninspect.report.quantities import parse_count
 
 if TYPE_CHECKING:
@@ -23,8 +20,6 @@ if TYPE_CHECKING:
 
 _SETTINGS = "Hyper-parameters: one value, several (3,4,5) or a range (1-11)"
 _RANKING = "Which solutions"
-_OUTPUT = "Output"
-_FORMATS = (Format.TABLE.value, Format.JSON.value, Format.CSV.value, Format.MARKDOWN.value, Format.HTML.value)
 _LARGEST = 65_536
 
 
@@ -89,56 +84,14 @@ class RankOptions:
     ] = "kernel"
 
 
-@dataclass(frozen=True)
-class TextOptions:
-    """How to write the answer, and where."""
-
-    format: Annotated[
-        str | None,
-        typer.Option(
-            metavar=f"[{'|'.join(_FORMATS)}]",
-            parser=format_name,
-            help="Format of the answer; default: by the ending of FILE, else a table.",
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = None
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output", "-o", metavar="FILE", help="Write there instead of to stdout.", rich_help_panel=_OUTPUT
-        ),
-    ] = None
-
-
-@dataclass(frozen=True)
-class _Target:
-    """The part of the output options that writing needs."""
-
-    format: str
-    output: str | None
-
-
-def checked_output(options: TextOptions, formats: Sequence[str] = _FORMATS) -> Any:
-    """The options with the format that the file's ending stands for; UsageError for a format that is not offered."""
-    ending = Path(options.output or "").suffix.lower()
-    found = options.format or format_of(ending) or Format.TABLE.value
-    if found not in formats:
-        raise UsageError(f"this command has no --format {found}. Choose among {', '.join(formats)}.")
-    check_writable(options.output)
-    return _Target(found, options.output)
-
-
-# --- solve --------------------------------------------------------------------------------------------------------
-
-
 def report_solutions(
-    layer: str | None, sizes: SizeOptions, settings: SettingOptions, ranks: RankOptions, text: TextOptions
+    layer: str | None, sizes: SizeOptions, settings: SettingOptions, ranks: RankOptions, answer: AnswerOptions
 ) -> int:
     """Write all solutions, or the word `none` and the nearest sizes; 0, for either is an answer."""
     from cnninspect.explain.solver import solve
     from cnninspect.render.algebra import render_answers
 
-    output = checked_output(text)
+    form, file = answer.checked()
     if layer is None and sizes.chain is None:
         raise UsageError(
             "solve needs a layer: conv, conv-transpose or pool. Write, for example, solve conv --in 32 --out 16."
@@ -146,7 +99,7 @@ def report_solutions(
     questions = _questions(layer or "conv", sizes, settings, ranks)
     answers = [solve(question) for question in questions]
     chained = sizes.chain is not None
-    write_rendered(lambda fmt, screen: render_answers(answers, fmt, screen=screen, chained=chained), output)
+    write_rendered(partial(render_answers, answers, chained=chained), form, file)
     return 0
 
 
