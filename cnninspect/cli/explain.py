@@ -120,7 +120,7 @@ def _correct_sheet(
     if layers or options.matrix or options.numbers or options.against is not None:
         raise UsageError("--claims prints the sheet. Leave out LAYER, --matrix, --numbers and --against.")
     claims = read_claims(str(options.claims))
-    view = view_of(output, "summary")
+    view = output.view("summary")
     check_writable(output.output)
     report, kept = with_findings(target, run, session)
     from cnninspect.claims.judge import check_claims
