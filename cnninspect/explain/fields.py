@@ -189,6 +189,10 @@ def _from_one(row: Row, axis: int, source: ReceptiveField) -> Iterator[Step]:
     scale = _setting(row, "scale_factor", axis, axes)
     if scale is not None:
         yield Step(r, quotient(j, scale), "each place of the input stands scale times beside itself")
+        yield Step(plus(r, j), quotient(j, scale), "an output between two places of its input sees both")
+    factor = _setting(row, "upscale_factor", axis, axes)
+    if factor is not None:
+        yield Step(r, quotient(j, factor), "the channels of one place become u places beside each other")
 
 
 def _setting(row: Row, name: str, axis: int, axes: int) -> Symbol | None:
@@ -196,8 +200,10 @@ def _setting(row: Row, name: str, axis: int, axes: int) -> Symbol | None:
     value = row.hyperparameters.get(name)
     if value is None or isinstance(value, str):
         return None
-    values = each(value, axes)
-    known = len(values) == axes and isinstance(values[axis], (int, float))
+    # A scale factor is a float in torch, also where it is 2: as a fraction it keeps the jump exact.
+    values = [Fraction(one) if isinstance(one, float) else one for one in each(value, axes)]
+    values = [int(one) if isinstance(one, Fraction) and one.denominator == 1 else one for one in values]
+    known = len(values) == axes and isinstance(values[axis], (int, Fraction))
     same = len(set(values)) == 1
     return Symbol(HYPER[name] + ("" if same else _AXES[axes][axis]), values[axis]) if known else None
 

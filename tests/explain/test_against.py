@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import sympy
+import torch
 from torch import nn
 
 from cnninspect.explain.against import side_by_side
@@ -59,6 +60,38 @@ def test_two_3x3_against_one_5x5_see_the_same_for_less() -> None:
     found = ratios(regular(5, 8, 8), two, (1, 8, 14, 14))
     assert found["params"].ratio == Fraction(18, 25)
     assert found["receptive_field"].values == (5, 5)
+
+
+class Join(nn.Module):
+    """A convolution beside its input, joined by addition or concatenation, and a 3x3 convolution behind."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = how
+        self.branch = nn.Conv2d(16, 16, 3, padding=1, bias=False)
+        self.after = nn.Conv2d(16 if how == "add" else 32, 16, 3, padding=1, bias=False)
+
+    def forward(self, x: Any) -> Any:
+        y = self.branch(x)
+        return self.after(x + y if self.how == "add" else torch.cat((x, y), 1))
+
+
+def test_addition_against_concatenation() -> None:
+    """Addition keeps 16 channels, concatenation has 32, which the next convolution reads: 3 instead of 2 units."""
+    (first, report), (second, others) = (explain(Join(how), input_shape=(1, 16, 8, 8)) for how in ("add", "cat"))
+    document = side_by_side(first, second, report.rows, others.rows)
+    assert document.against is not None
+    found = {each.quantity: each for each in document.against.compared}
+    # 16*16*9 for the branch, and 16*16*9 against 32*16*9 behind it.
+    assert (found["params"].values, found["params"].ratio) == ((2 * 2304, 3 * 2304), Fraction(3, 2))
+    assert found["macs"].ratio == Fraction(3, 2)
+    # The sum is 16*8*8 numbers that are computed; a concatenation only moves data, so it has no neurons.
+    assert found["neurons"].values == (3 * 16 * 64, 2 * 16 * 64)
+    # The field is that of the branch and the convolution behind it, whatever the join.
+    assert found["receptive_field"].values == (5, 5)
+    added, joined = (layer for document in (first, second) for layer in document.layers if layer.row.functional)
+    (channels, joined_channels) = (each.of("output_shape")[1].to_json() for each in (added, joined))
+    assert (channels["symbolic"], joined_channels["symbolic"]) == ("C", "C + C")
 
 
 def test_basic_against_bottleneck() -> None:

@@ -105,6 +105,21 @@ def test_section_3_at_any_size(general, name):
     assert equal(expression(general, name), GENERAL[name])
 
 
+@pytest.mark.parametrize(("size", "expected"), [(32, AT_32), (64, AT_64)], ids=["32x32", "64x64"])
+def test_any_size_holds_at_32_and_64(general, size, expected):
+    """With NIC as a variable, too: section 3 states the sums for both sizes."""
+    for name, text in expected.items():
+        assert equal(expression(general, name).subs({"H": size, "W": size}), text), name
+
+
+@pytest.mark.parametrize(("size", "macs"), [(32, 13_271_040), (64, 53_084_160)])
+def test_the_numbers_that_were_computed_for_section_3(general, size, macs):
+    """NIC=1 NF=32 NC=24 k=3: weights 49,248, batch norms 2*(32 + 64 + 32 + 24) = 304 more."""
+    values = {"NIC": 1, "NF": 32, "NC": 24, "k": 3, "H": size, "W": size}
+    found = {name: expression(general, name).subs(values) for name in ("weights", "params", "macs")}
+    assert found == {"weights": 49_248, "params": 49_248 + 304, "macs": macs}
+
+
 def test_any_size_is_a_multiple_of_4_with_an_odd_kernel(general):
     # Two pools halve the map; padding k//2 keeps the size where k is odd.
     assert [(axis.modulus, axis.rest) for axis in general.axes] == [(1, 0), (1, 0), (1, 0), (2, 1), (4, 0), (4, 0)]
