@@ -52,11 +52,21 @@ def error_text(error: BaseException) -> str:
     """The exception as text: `TYPE: first line of its message`, without a full stop; `TYPE` without a message."""
     if isinstance(error, SystemExit):
         return f"it calls sys.exit({error.code!r})"
+    text = message_of(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+_LONG = 300
+"""Of a longer line only the first sentence is shown: torch lists every backend of an op in one line."""
+
+
+def message_of(error: BaseException) -> str:
+    """The first line of an exception's message, or the first sentence of a long line, without a full stop."""
     try:
         text = next((line.strip(" .:") for line in str(error).splitlines() if line.strip(" .:")), "")
     except Exception:
-        text = ""
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+        return ""
+    return text if len(text) <= _LONG else text.partition(". ")[0]
 
 
 def nearest(wrong: str, names: Iterable[str], count: int = 3) -> list[str]:

@@ -19,6 +19,7 @@ from cnninspect.targets.target import Function, Target
 from cnninspect.targets.torchvision_ops import why_missing
 from cnninspect.trace.recorder import ForwardFailed
 from cnninspect.trace.records import Call
+from cnninspect.trace.values import NestedTensorError
 
 _LISTED = 3
 
@@ -209,6 +210,8 @@ def _dimension(call: Call | None) -> tuple[int, int, str] | None:
 
 def _usual_help(failure: ForwardFailed, target: Target, inputs: Inputs) -> str:
     """What to try where nothing is known about the cause; names the model's inputs unless they are the call's."""
+    if isinstance(failure.cause, NestedTensorError):
+        return "Inspect the part that comes before it, or a version with padding."
     if isinstance(target.source, Function) and target.source.doubt:
         return target.source.doubt
     if isinstance(failure.cause, SystemExit):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from cnninspect.errors import message_of
 from cnninspect.inspection.printed_check import check_printed
 from cnninspect.inspection.probe_check import (
     Finding,
@@ -28,7 +29,7 @@ from cnninspect.receptive.fields import Fields
 from cnninspect.receptive.reach import Axis
 from cnninspect.receptive.rows import row_fields
 from cnninspect.report.quantities import Verdict
-from cnninspect.report.reasons import Cause, distinct
+from cnninspect.report.reasons import Cause, Reason, distinct
 from cnninspect.report.rows import ReceptiveField
 from cnninspect.trace.records import Call, Trace
 
@@ -95,7 +96,7 @@ def measure(
     try:
         real = on_cpu()
     except Exception as error:
-        return Measured(count(run), fields, (_failed(_ALL, error),))
+        return Measured(count(run), _unprobed(fields), (_failed(_ALL, error),))
     progress("counting on the CPU")
     counts = count(run, real)
     if not regions:
@@ -107,7 +108,7 @@ def measure(
         found = _probed(real, reach, fields, regions)
         found = check_printed(run, real, reach, fields, found, excess)
     except Exception as error:
-        return Measured(counts, fields, (_failed(_FIELDS, error),))
+        return Measured(counts, _unprobed(fields), (_failed(_FIELDS, error),))
     judged_fields = [
         None
         if field is None
@@ -162,6 +163,11 @@ def _left_out(what: str, reason: str) -> str:
     return f"{what}: {reason}. --probe does it all the same."
 
 
+def _unprobed(fields: Sequence[ReceptiveField | None]) -> list[ReceptiveField | None]:
+    """The fields with a verdict that is not known: the probe was asked for, and the model fails on the CPU."""
+    why = Reason(Cause.NOT_MEASURED, "the model fails on the CPU, so nothing is probed")
+    return [field and replace(field, verdict=Verdict.UNKNOWN, why=distinct((*field.why, why))) for field in fields]
+
+
 def _failed(what: str, error: Exception) -> str:
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-    return f"{what}: the model fails there ({reason})."
+    return f"{what}: the model fails there ({message_of(error) or type(error).__name__})."

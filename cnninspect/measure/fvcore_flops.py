@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from cnninspect.errors import error_text
 from cnninspect.measure.base import Convention, Count, Inexact, Run, Skip, counter
 from cnninspect.trace.isolation import as_written, encoder_fast_path_off, restored
 from cnninspect.trace.private_torch import forward_hooks, tracing_state
@@ -89,8 +90,7 @@ def fvcore_macs(run: Run) -> list[Count]:
             with scopes.attached():
                 nodes = counted_nodes(bound, tensors)
     except Exception as error:
-        reason = f"{type(error).__name__}: {str(error).strip()}".splitlines()[0].rstrip(". ")
-        return [Count(None, (Skip("", f"tracing failed: {reason}"),)) for _ in run.trace.calls]
+        return [Count(None, (Skip("", f"tracing failed: {error_text(error)}"),)) for _ in run.trace.calls]
     unused = _unused(run.trace)
     return [
         replace(count, missed=(*count.missed, UNUSED)) if call.index in unused else count

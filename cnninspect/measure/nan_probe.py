@@ -109,7 +109,7 @@ def probe_nan(
 
 @dataclass
 class _Runs:
-    """Runs of one network with NaN in its inputs."""
+    """Runs of one network with NaN in its inputs; `failed` says that the last one ended with an error."""
 
     trace: Trace
     model: Callable[..., Any]
@@ -121,6 +121,7 @@ class _Runs:
     allowed: Allowance
     freeze: Mapping[int, Freeze]
     partial: bool
+    failed: bool = False
 
     def until_one_ends(self, chunks: Sequence[Sequence[Region]]) -> Iterator[Probe]:
         """A probe of each chunk of regions, up to the first that is ended before the network is through."""
@@ -138,17 +139,22 @@ class _Runs:
             with suppress(Exception):
                 frozen = Frozen(self.trace, self.freeze, len(copies))
                 masks, ended = self._run(copies, self._split(len(copies)), frozen)
-                return Probe(tuple(regions), masks, ended, frozenset(frozen.missed))
+                if not self.failed or set(masks) >= set(self._alone(None, Frozen(self.trace, self.freeze, 1))[0]):
+                    return Probe(tuple(regions), masks, ended, frozenset(frozen.missed))
         frozen = Frozen(self.trace, self.freeze, 1)
         found, ended = [], None
         for copy in copies:
-            masks, ended = self._run([copy], lambda tensor, _: nan_of(tensor), frozen)
+            masks, ended = self._alone(copy, frozen)
             found.append(masks)
             if ended:
                 break
         if len(found) == 1:
             return Probe((), {}, ended)
         return Probe(tuple(regions[: len(found) - 1]), together(found), ended, frozenset(frozen.missed))
+
+    def _alone(self, copy: Region | None, frozen: Frozen) -> tuple[Masks, str | None]:
+        """The masks of a run of a single copy."""
+        return self._run([copy], lambda tensor, _: nan_of(tensor), frozen)
 
     def _split(self, copies: int) -> Split:
         """Takes the tensor of a batched run apart."""
@@ -164,7 +170,7 @@ class _Runs:
         """The masks of one run, and in words why it was ended if it was."""
         args, kwargs = map_arguments(self.args, self.kwargs, Tensor, lambda name, x: _spoiled(name, x, copies))
         collect = _Collector(self.trace, split)
-        ended = None
+        ended, self.failed = None, False
         try:
             # NNPACK's Winograd convolutions, used from batch 16 on, spread NaN over whole tiles; oneDNN's do not.
             with torch.backends.nnpack.flags(False), Limit(self.allowed):
@@ -178,6 +184,7 @@ class _Runs:
         except Exception:
             if not self.partial or collect.broken:
                 raise
+            self.failed = True
         return collect.of_same(), ended
 
 

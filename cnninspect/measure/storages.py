@@ -5,7 +5,7 @@ An element that several tensors share, or that one tensor repeats, counts once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,8 +82,11 @@ def masked(model: Any) -> dict[str, int | None]:
 
 
 def held(tensors: Iterable[Tensor]) -> Held | None:
-    """The elements that these tensors hold; None if the memory of one cannot be walked (sparse tensors)."""
-    memory: dict[tuple[Any, int], list[tuple[Places, Places]]] = {}
+    """The elements that these tensors hold; None if the memory of one cannot be walked (sparse tensors).
+
+    Bytes that tensors of several dtypes share are elements of the first of them.
+    """
+    memory: dict[Any, list[tuple[int, Places, Places]]] = {}
     kept = []
     for tensor in tensors:
         if isinstance(tensor, (UninitializedParameter, UninitializedBuffer)):
@@ -96,10 +99,23 @@ def held(tensors: Iterable[Tensor]) -> Held | None:
         item, starts, ends = tensor.element_size(), *_runs(tensor)
         where = storage.data_ptr()
         space = (tensor.device, 0 if where else storage_key(storage))
-        memory.setdefault((space, item), []).append((starts * item + where, ends * item + where))
-    covered = {key: _covered(runs) for key, runs in memory.items()}
-    elements = sum(nbytes // item for (_, item), nbytes in covered.items())
-    return Held(elements, sum(covered.values()))
+        memory.setdefault(space, []).append((item, starts * item + where, ends * item + where))
+    found = [_held_in(runs) for runs in memory.values()]
+    return Held(sum(elements for elements, _ in found), sum(nbytes for _, nbytes in found))
+
+
+def _held_in(runs: Sequence[tuple[int, Places, Places]]) -> tuple[int, int]:
+    """The elements and the bytes in runs of bytes, each with the size of its elements, in the order of the tensors."""
+    covered = _covered([(starts, ends) for _, starts, ends in runs])
+    sizes = {item for item, *_ in runs}
+    by_size = {size: _covered([(starts, ends) for item, starts, ends in runs if item == size]) for size in sizes}
+    if sum(by_size.values()) == covered:
+        return sum(nbytes // size for size, nbytes in by_size.items()), covered
+    elements, before = 0, 0
+    for count, (item, *_) in enumerate(runs, 1):
+        now = _covered([(starts, ends) for _, starts, ends in runs[:count]])
+        elements, before = elements + (now - before) // item, now
+    return elements, covered
 
 
 def _lies_in(tensor: Tensor, others: Iterable[Tensor]) -> bool:

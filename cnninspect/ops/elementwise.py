@@ -262,9 +262,8 @@ _pointwise(
 )
 _pointwise(
     "log_sigmoid_forward",
-    "torch.nn.LogSigmoid: log(1 / (1 + exp(-x))); the second result is a buffer of the backward pass",
-    same,
-    field=first_result,
+    "torch.nn.LogSigmoid: log(1 / (1 + exp(-x))); the second result, exp(-|x|), is kept for the backward pass",
+    twice_same,
 )
 _pointwise(
     "native_dropout",

@@ -7,12 +7,12 @@ only where all elements that may be meant see the same.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from cnninspect.ops.registry import NoFormula, Work, aten, register_op
-from cnninspect.ops.rules import axis, broadcast, by_values, numel, resized, same, shape_of, spread_over
+from cnninspect.ops.rules import axis, broadcast, by_values, numel, resized, same, shape_of, spread_over, stepped
 from cnninspect.receptive import taps
 from cnninspect.receptive.digits import MISSING, Indices
 from cnninspect.receptive.knowledge import NoRule, ReadByData, reads_by_data
@@ -81,10 +81,14 @@ def _masked_field(op: Op, x: Reach, mask: Reach, indices: list[Reach | None], fi
 
 
 def _indexed(op: Op, x: Reach, dims: list[int], indices: list[Reach]) -> Reach:
-    """One index tensor whose numbers are known is followed; others do not matter where nothing varies along `dims`."""
+    """Indices whose numbers are known are followed; others do not matter where nothing varies along `dims`."""
     shape = shape_of(op)
-    if len(dims) == 1 and indices[0].content is not None:
-        return _read(x, dims[0], indices[0].content).reshaped(shape)
+    known = _numbers(dims, indices)
+    if known is not None and len(known) == 1 and shape:
+        ((dim, numbers),) = known.items()
+        return _read(x, dim, numbers).reshaped(shape)
+    if known is not None:
+        return _read(x.reshaped((numel(x.shape),)), 0, _flat_places(x.shape, known)).reshaped(shape)
     if any(map(x.varies, dims)):
         raise _unseen(*indices)
     chosen_shape = np.broadcast_shapes(*(index.shape for index in indices))
@@ -96,6 +100,38 @@ def _indexed(op: Op, x: Reach, dims: list[int], indices: list[Reach]) -> Reach:
     rows = merged(indices, chosen_shape, op.index)
     rows = rows.reshaped((*chosen_shape, *(1,) * (len(kept.shape) - front)))
     return merged((spread_over(kept.reshaped(single), shape), spread_over(rows, shape)), shape, op.index)
+
+
+def _numbers(dims: Sequence[int], indices: Sequence[Reach]) -> dict[int, Indices] | None:
+    """Dimension -> the numbers that index it; None if some are not known. A mask indexes as many as it has dimensions.
+
+    Source: NumPy, "Advanced indexing": a mask stands for the places where it is True, dimension by dimension.
+    """
+    found: dict[int, Indices] = {}
+    for dim, index in zip(dims, indices, strict=True):
+        if index.content is None:
+            return None
+        is_mask = index.content.dtype == np.bool_
+        if is_mask and (len(dims) > 1 or not index.shape):
+            return None
+        found.update(enumerate(np.nonzero(index.content) if is_mask else (index.content,), dim))
+    return found
+
+
+def _flat_places(shape: Shape, numbers: dict[int, Indices]) -> Indices:
+    """The place, in the flattened tensor of `shape`, of every element that is picked: the numbers broadcast."""
+    dims = sorted(numbers)
+    picked = np.broadcast_arrays(*(numbers[dim] % max(shape[dim], 1) for dim in dims))
+    kept = [dim for dim in range(len(shape)) if dim not in numbers]
+    front = dims[0] if dims == list(range(dims[0], dims[-1] + 1)) else 0
+    rank, inner = len(kept) + picked[0].ndim, picked[0].ndim
+    places: list[Any] = [None] * len(shape)
+    for dim, part in zip(dims, picked, strict=True):
+        places[dim] = part.reshape(*part.shape, *(1,) * (rank - front - inner))
+    for position, dim in enumerate(kept):
+        behind = rank - 1 - (position if position < front else position + inner)
+        places[dim] = np.arange(shape[dim]).reshape(-1, *(1,) * behind)
+    return np.asarray(np.ravel_multi_index(np.broadcast_arrays(*places), shape))
 
 
 def _read(x: Reach, dim: int, positions: Indices) -> Reach:
@@ -136,39 +172,37 @@ def _in_flat(shape: Shape, dim: int, index: Indices) -> Indices:
     return np.asarray(np.ravel_multi_index(tuple(places), shape))
 
 
-def _scatter_field(op: Op, target: Reach, dim: int, index: Reach, source: Any, *_: Any, **__: Any) -> Reach:
-    """Every element may hold any of the sources along the dimension, or what it held before."""
-    target, dim = target.lined(), axis(dim, len(target.shape))
-    parts = [part.lined() for part in (index, source) if isinstance(part, Reach)]
-    if any(part.varies(dim) for part in parts):
-        raise _unseen(index)
-    if any(part.shape[i] != size for part in parts for i, size in enumerate(target.shape) if i != dim):
-        raise NoRule("the index covers a part of the tensor")
-    spread = [spread_over(part.reduced([dim], op.index), target.shape) for part in parts]
-    return merged((target, *spread), target.shape, op.index).reshaped(shape_of(op))
-
-
 # --- written where a list of indices says ---------------------------------------------------------------------------
 
 
-def _positions(index: Reach, size: int) -> Indices:
-    """The numbers of an index tensor, counted from the front; raises NoRule where they are not known."""
-    if index.content is None:
-        raise _unseen(index)
-    return index.content.reshape(-1) % size
+class _Writing(NamedTuple):
+    """How an op writes: `adds` puts sources to what stands there, which counts unless it `keeps` nothing of it."""
+
+    op: Op
+    adds: bool = False
+    keeps: bool = True
+
+    def into(self, target: Reach, dim: int, positions: Indices, source: Reach | None) -> Reach:
+        """`target` after the source, a number for None, went to these positions of a dimension."""
+        positions = positions.reshape(-1) % max(target.shape[dim], 1)
+        reached = np.unique(positions)
+        if not len(reached):
+            return target
+        if self.adds and not self.keeps:
+            target = written(target, dim, reached, nothing(resized(target.shape, dim, len(reached))))
+        if self.adds:
+            return target if source is None else _added(self.op, target, dim, positions, source)
+        if source is None:
+            return written(target, dim, reached, nothing(resized(target.shape, dim, len(reached))))
+        if not source.varies(dim):
+            positions, source = reached, stepped(source, dim, 0, len(reached), 1)
+        if len(reached) < len(positions):
+            raise NoRule("two sources go to one position, and nobody says which of them stays")
+        return written(target, dim, positions, source)
 
 
-def _replaced(target: Reach, dim: int, index: Reach, source: Reach) -> Reach:
-    """`target` with the source at the listed positions of a dimension; NoRule where two sources meet in one."""
-    positions = _positions(index, target.shape[dim])
-    if len(np.unique(positions)) < len(positions):
-        raise NoRule("two sources go to one position, and nobody says which of them stays")
-    return written(target, dim, positions, source)
-
-
-def _added(op: Op, target: Reach, dim: int, index: Reach, source: Reach) -> Reach:
+def _added(op: Op, target: Reach, dim: int, positions: Indices, source: Reach) -> Reach:
     """`target` plus the source at the listed positions of a dimension: a position sees all that is added to it."""
-    positions = _positions(index, target.shape[dim])
     most = max(np.bincount(positions).max(initial=0), 1)
     added = np.full((target.shape[dim], most), MISSING)
     for place in range(target.shape[dim]):
@@ -177,32 +211,99 @@ def _added(op: Op, target: Reach, dim: int, index: Reach, source: Reach) -> Reac
     return merged((target, source.slid(dim, Taps(added))), target.shape, op.index)
 
 
+def _scatter_field(op: Op, target: Reach, dim: int, index: Reach, source: Any, *_: Any, **given: Any) -> Reach:
+    """The source where the numbers of the index say; if they are not known, what every element may hold.
+
+    Then every element may hold any of the sources along the dimension, or what it held before.
+    """
+    content, dim = index.content, axis(dim, len(target.shape))
+    target, index = target.lined(), index.lined()
+    source = source.lined() if isinstance(source, Reach) else None
+    if content is not None:
+        adds = "add" in op.packet or "reduce" in op.packet or ".reduce" in op.name or "value_reduce" in op.name
+        how = _Writing(op, adds=adds, keeps=given.get("include_self", True))
+        return _scattered(how, target, dim, content.reshape(index.shape), source).reshaped(shape_of(op))
+    parts = [part for part in (index, source) if part is not None]
+    if any(part.varies(dim) for part in parts):
+        raise _unseen(index)
+    if any(part.shape[i] != size for part in parts for i, size in enumerate(target.shape) if i != dim):
+        raise NoRule("the index covers a part of the tensor")
+    spread = [spread_over(part.reduced([dim], op.index), target.shape) for part in parts]
+    return merged((target, *spread), target.shape, op.index).reshaped(shape_of(op))
+
+
+def _scattered(how: _Writing, target: Reach, dim: int, numbers: Indices, source: Reach | None) -> Reach:
+    """The source where an index of its own for each element says: along the dimension if one list does for all."""
+    for position, size in enumerate(numbers.shape if source is not None else ()):
+        source = stepped(source, position, 0, size, 1) if source is not None else None
+    rows = np.moveaxis(numbers, dim, 0).reshape(numbers.shape[dim], -1)
+    whole = all(n == size for i, (n, size) in enumerate(zip(numbers.shape, target.shape, strict=True)) if i != dim)
+    if whole and rows.size and (rows == rows[:, :1]).all():
+        return how.into(target, dim, rows[:, 0], source)
+    flat = None if source is None else source.reshaped((numbers.size,))
+    places = _in_flat(target.shape, dim, numbers)
+    return how.into(target.reshaped((numel(target.shape),)), 0, places, flat).reshaped(target.shape)
+
+
+def _positions(index: Reach) -> Indices:
+    """The numbers of an index tensor; raises NoRule where they are not known."""
+    if index.content is None:
+        raise _unseen(index)
+    return index.content
+
+
+def _index_put_field(
+    op: Op, target: Reach, indices: list[Reach | None], values: Reach, accumulate: bool = False, *_: Any
+) -> Reach:
+    """The values in place of, or added to, the elements that the indices pick."""
+    dims = [dim for dim, index in enumerate(indices) if index is not None]
+    given = [index for index in indices if index is not None]
+    numbers = _numbers(dims, given)
+    if numbers is None:
+        raise _unseen(*given)
+    how = _Writing(op, adds=accumulate)
+    if len(numbers) == 1 and (listed := next(iter(numbers.values()))).ndim == 1:
+        (dim,) = numbers
+        return how.into(target, dim, listed, values.expanded(resized(target.shape, dim, len(listed))))
+    places = _flat_places(target.shape, numbers)
+    flat = values.expanded(places.shape).reshaped((places.size,))
+    return how.into(target.reshaped((numel(target.shape),)), 0, places, flat).reshaped(target.shape)
+
+
 def _copy_field(op: Op, target: Reach, dim: int, index: Reach, source: Reach) -> Reach:
     """The source in place of the listed positions."""
     target, dim = target.lined(), axis(dim, len(target.shape))
-    return _replaced(target, dim, index, source.lined()).reshaped(shape_of(op))
+    return _Writing(op).into(target, dim, _positions(index), source.lined()).reshaped(shape_of(op))
 
 
 def _fill_field(op: Op, target: Reach, dim: int, index: Reach, value: Any) -> Reach:
     """One value in place of the listed positions, which may be listed twice."""
-    target, dim = target.lined(), axis(dim, len(target.shape))
-    positions = np.unique(_positions(index, target.shape[dim]))
-    filled = resized(target.shape, dim, len(positions))
-    part = value.reshaped((1,) * len(filled)).expanded(filled) if isinstance(value, Reach) else nothing(filled)
-    return written(target, dim, positions, part).reshaped(shape_of(op))
+    target, dim, positions = target.lined(), axis(dim, len(target.shape)), _positions(index)
+    filled = resized(target.shape, dim, positions.size)
+    part = value.reshaped((1,) * len(filled)).expanded(filled) if isinstance(value, Reach) else None
+    return _Writing(op).into(target, dim, positions, part).reshaped(shape_of(op))
 
 
-def _add_field(op: Op, target: Reach, dim: int, index: Reach, source: Reach, **_: Any) -> Reach:
-    """The source added at the listed positions."""
+def _add_field(op: Op, target: Reach, dim: int, index: Reach, source: Reach, *_: Any, **given: Any) -> Reach:
+    """The source added at the listed positions, or reduced with what stands there."""
     target, dim = target.lined(), axis(dim, len(target.shape))
-    return _added(op, target, dim, index, source.lined()).reshaped(shape_of(op))
+    how = _Writing(op, adds=True, keeps=given.get("include_self", True))
+    return how.into(target, dim, _positions(index), source.lined()).reshaped(shape_of(op))
 
 
 def _put_field(op: Op, target: Reach, index: Reach, source: Reach, accumulate: bool = False) -> Reach:
     """The source in place of, or added to, the listed elements of the flattened tensor."""
     flat, values = target.reshaped((numel(target.shape),)), source.reshaped((numel(source.shape),))
-    done = _added(op, flat, 0, index, values) if accumulate else _replaced(flat, 0, index, values)
-    return done.reshaped(target.shape)
+    return _Writing(op, adds=accumulate).into(flat, 0, _positions(index), values).reshaped(target.shape)
+
+
+def unpooled_field(op: Op, x: Reach, indices: Reach, *_: Any) -> Reach:
+    """Each value where its number in the flattened map of its channel says; zeros elsewhere. Source: nn.MaxUnpool2d."""
+    shape, axes = shape_of(op), 3 if op.packet.endswith("3d") else 2
+    planes, size = numel(shape[:-axes]), numel(shape[-axes:])
+    places = _positions(indices).reshape(planes, -1) + np.arange(planes)[:, None] * size
+    made = _Writing(op).into(nothing((planes * size,)), 0, places, x.reshaped((numel(x.shape),)))
+    return made.reshaped(shape)
 
 
 def _added_in(op: Op) -> int:
@@ -242,7 +343,7 @@ for _names, _rule, _operations, _source in (
     ("index_add(_)", _add_field, _added_in, "torch.Tensor.index_add_: x[index[i]] += alpha * source[i] for dim 0"),
     (
         "index_reduce(_)",
-        reads_by_data,
+        _add_field,
         None,
         "torch.Tensor.index_reduce_: x[index[i]] and source[i] reduced to one",
     ),
@@ -270,7 +371,7 @@ register_op(
 register_op(
     *aten("index_put(_) _index_put_impl_ _unsafe_index_put"),
     output=same,
-    field=reads_by_data,
+    field=_index_put_field,
     source="torch.Tensor.index_put_: x[index] = values; the indices say what is kept",
     swallows_nan=True,
 )

@@ -12,10 +12,11 @@ from functools import partial
 from math import prod
 from typing import Any
 
+from cnninspect.ops.indexing import unpooled_field
 from cnninspect.ops.registry import Formula, Use, Work, register, register_op
 from cnninspect.ops.rules import as_tuple, each, numel, shape_of, slid_over
 from cnninspect.receptive import taps
-from cnninspect.receptive.knowledge import Result, reads_by_data
+from cnninspect.receptive.knowledge import Result
 from cnninspect.receptive.reach import Reach
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op, TensorRef
@@ -255,6 +256,6 @@ for _axes in (2, 3):
     register_op(
         f"aten.max_unpool{_axes}d",
         output=_unpooled,
-        field=reads_by_data,
+        field=unpooled_field,
         source=f"torch.nn.MaxUnpool{_axes}d: every value goes where its index says",
     )

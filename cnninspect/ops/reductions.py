@@ -166,8 +166,11 @@ def _margin_loss(
 
 
 def _labels_loss(self: TensorRef, target: TensorRef, reduction: int = 1) -> tuple[Shape, ...]:
-    """One loss for each row of scores, or their mean or sum. Source: torch.nn.MultiLabelMarginLoss."""
-    return (self.shape[:-1] if reduction == 0 else (),)
+    """One loss for each row of scores, or their mean or sum, and a mask of the labels.
+
+    Source: torch.nn.MultiLabelMarginLoss.
+    """
+    return (self.shape[:-1] if reduction == 0 else (), target.shape)
 
 
 def _alignment_loss(scores: TensorRef, targets: TensorRef, *_: Any) -> tuple[Shape, ...]:

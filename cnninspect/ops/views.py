@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from cnninspect.ops.registry import Formula, NoFormula, Use, aten, register, register_op
-from cnninspect.ops.rules import Dims, axes, axis, divided, elementwise, numel, same, shape_of
-from cnninspect.receptive.digits import FEATURE
-from cnninspect.receptive.knowledge import NoField, NoRule
+from cnninspect.ops.rules import Dims, axes, axis, divided, elementwise, numel, same, shape_of, stepped
+from cnninspect.receptive import taps
+from cnninspect.receptive.digits import FEATURE, Indices
+from cnninspect.receptive.knowledge import NoRule
 from cnninspect.receptive.reach import Reach
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op, TensorRef
@@ -173,11 +175,101 @@ def _unsqueeze_field(op: Op, x: Reach, dim: int) -> Reach:
     return x.inserted(axis(dim, len(x.shape) + 1))
 
 
-def _as_strided_field(op: Op, x: Reach, *_: Any, **__: Any) -> Reach:
-    """Any layout of elements that all have the same field."""
-    if any(x.varies(dim) for dim in range(len(x.shape))):
-        raise NoRule("strides may place elements anywhere")
-    return x.reduced(range(len(x.shape)), op.index).reshaped((1,) * len(shape_of(op))).expanded(shape_of(op))
+def _as_strided_field(
+    op: Op, x: Reach, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
+) -> Reach:
+    """The elements at the given places in memory: windows along dimensions where the strides allow, else a list."""
+    shape = shape_of(op)
+    if op.layout is None or 0 in shape:
+        raise NoRule("where its elements stand in memory is not known")
+    strides, offset = op.layout
+    start = 0 if storage_offset is None else storage_offset - offset
+    if start == 0 and prod(shape) == prod(x.shape) and _is_dense(x.shape, strides) and _is_dense(shape, stride):
+        return x.reshaped(shape)
+    windows = _windows_of(x.shape, strides, shape, stride, start)
+    return _listed_places(x, strides, shape, stride, start) if windows is None else _windowed(x, shape, windows)
+
+
+def _resize_field(op: Op, x: Reach, size: Sequence[int], **_: Any) -> Reach:
+    """The elements in the order of memory under another size; NoRule where there are more of them than before."""
+    return _as_strided_field(op, x, size, _dense_strides(shape_of(op)))
+
+
+def _dense_strides(shape: Sequence[int]) -> list[int]:
+    """The strides of a tensor in row-major order."""
+    return [prod(shape[dim + 1 :]) for dim in range(len(shape))]
+
+
+def _is_dense(shape: Sequence[int], strides: Sequence[int]) -> bool:
+    """Whether elements stand in memory in row-major order without gaps."""
+    like = zip(shape, strides, _dense_strides(shape), strict=True)
+    return all(size == 1 or stride == dense for size, stride, dense in like)
+
+
+def _places(shape: Sequence[int], strides: Sequence[int], start: int = 0) -> Indices:
+    """The place in memory of every element."""
+    found = np.full((1,) * len(shape), start, dtype=np.int64)
+    for dim, (size, stride) in enumerate(zip(shape, strides, strict=True)):
+        found = found + (np.arange(size) * stride).reshape(-1, *(1,) * (len(shape) - dim - 1))
+    return found
+
+
+def _listed_places(x: Reach, strides: Sequence[int], shape: Shape, stride: Sequence[int], start: int) -> Reach:
+    """The elements of `x` at each place that is read; NoRule where another tensor stands there."""
+    own, wanted = _places(x.shape, strides).ravel(), _places(shape, stride, start).ravel()
+    order = np.argsort(own, kind="stable")
+    found = order[np.searchsorted(own[order], wanted).clip(0, len(own) - 1)]
+    if (own[found] != wanted).any():
+        raise NoRule("it reads memory outside of the tensor")
+    return x.reshaped((numel(x.shape),)).slid(0, taps.listed(numel(x.shape), found.tolist())).reshaped(shape)
+
+
+_Along = tuple[int, list[tuple[int, int]]]
+"""What is read along a dimension: from where, and (dimension of the result, step), the greatest step first."""
+
+
+def _windows_of(
+    shape: Shape, strides: Sequence[int], wanted: Shape, stride: Sequence[int], start: int
+) -> dict[int, _Along] | None:
+    """What is read along each dimension, None where an element's place in memory is no place along each dimension."""
+    dims = sorted((dim for dim, size in enumerate(shape) if size > 1), key=lambda dim: -strides[dim])
+    if any(strides[b] * shape[b] > strides[a] for a, b in pairwise(dims)) or any(strides[dim] <= 0 for dim in dims):
+        return None
+    found: dict[int, _Along] = {}
+    for dim in dims:
+        begin, start = divmod(start, strides[dim])
+        found[dim] = (begin, [])
+    for position in (place for place, size in enumerate(wanted) if size > 1 and stride[place]):
+        of = next((dim for dim in dims if strides[dim] <= stride[position]), None)
+        if of is None or stride[position] % strides[of]:
+            return None
+        found[of][1].append((position, stride[position] // strides[of]))
+    for dim, (begin, steps) in found.items():
+        last = begin + sum((wanted[position] - 1) * step for position, step in steps)
+        steps.sort(key=lambda step: -step[1])
+        if begin < 0 or last >= shape[dim] or len(steps) > 2:
+            return None
+    return found if start == 0 else None
+
+
+def _windowed(x: Reach, shape: Shape, windows: dict[int, _Along]) -> Reach:
+    """The dimensions of `x` read as `windows` says, as a tensor of `shape`."""
+    labels: list[int | None] = []
+    for dim in reversed(range(len(x.shape))):
+        begin, steps = windows.get(dim, (0, []))
+        n, own = x.shape[dim], [position for position, _ in steps]
+        if len(steps) == 2:
+            (outer, s), (inner, d) = steps
+            x = x.taken(dim, taps.windows(n, shape[outer], shape[inner], s, -begin, d))
+        else:
+            x = stepped(x, dim, begin, shape[own[0]] if own else 1, steps[0][1] if own else 1)
+        labels = [*own, *labels] if own else [None, *labels]
+    x = x.without(place for place, label in enumerate(labels) if label is None)
+    kept = [label for label in labels if label is not None]
+    x = x.permuted(np.argsort(kept).tolist())
+    for position in range(len(shape)):
+        x = x if position in kept else x.inserted(position)
+    return x.expanded(shape)
 
 
 def _as_complex_field(op: Op, x: Reach) -> Reach:
@@ -209,8 +301,6 @@ def _transposed_back(op: Op, position: int, whole: Reach, part: Reach, first: in
 # --- the ops ------------------------------------------------------------------------------------------------------
 
 
-_ORDER = "it keeps elements in the order of memory, which the trace does not hold"
-
 for _names, _shapes, _rule, _back, _source in (
     (
         "view _unsafe_view _reshape_alias",
@@ -221,7 +311,7 @@ for _names, _shapes, _rule, _back, _source in (
     ),
     ("expand", _expanded, _expand_field, None, "torch.Tensor.expand: a dimension of size 1 repeated without a copy"),
     ("as_strided(_)", _strided, _as_strided_field, None, "torch.as_strided: y[i, j] = memory[offset + i s_1 + j s_2]"),
-    ("resize_", _strided, NoField(_ORDER), None, "torch.Tensor.resize_: the elements in memory under another size"),
+    ("resize_", _strided, _resize_field, None, "torch.Tensor.resize_: the elements in memory under another size"),
     ("permute", _permuted, _permute_field, _permuted_back, "torch.permute: the dimensions in another order"),
     ("transpose", _transposed, _transpose_field, _transposed_back, "torch.transpose: two dimensions swapped"),
     ("transpose_", _transposed, _transpose_field, None, "torch.transpose: two dimensions swapped"),

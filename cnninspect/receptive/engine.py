@@ -73,7 +73,8 @@ class Engine:
 
     def _content(self, ref: TensorRef) -> Indices | None:
         seen = self._indices.get(ref.value)
-        return None if seen is None else np.array(seen, dtype=np.int64).reshape(ref.shape)
+        dtype: Any = np.bool_ if ref.dtype == "bool" else np.int64
+        return None if seen is None else np.array(seen, dtype=dtype).reshape(ref.shape)
 
     def _refresh(self, value: int) -> None:
         """Compute anew a view whose tensor was written since it was taken, and all stale results of the same op."""

@@ -20,6 +20,8 @@ from cnninspect.targets.loading import undisturbed
 from cnninspect.targets.providers import Model
 from cnninspect.targets.signatures import check_call, required
 from cnninspect.targets.target import Function, Target
+from cnninspect.trace.trees import named_leaves
+from cnninspect.trace.values import NESTED
 
 SIDES = (224, 32, 28, 64, 96, 128, 227, 256, 299, 384, 512)
 """Image sides to try, the usual one first: a linear layer after the convolutions accepts only one."""
@@ -89,6 +91,7 @@ class Choice:
         Raises UsageError where the forward cannot take them.
         """
         if self.given is not None:
+            _check_not_nested(self.given)
             given = moved(self.given, device, dtype)
         else:
             given = tensors(self.specs, device, _floating_dtype(model, dtype))
@@ -97,6 +100,14 @@ class Choice:
         if isinstance(model, nn.Module) and is_lazy(model):
             _initialize(model, given)
         return Inputs(given.args, given.kwargs, tuple(described(given)), self)
+
+
+def _check_not_nested(given: Given) -> None:
+    """Raises UsageError for an input whose rows differ in length."""
+    for name, tensor in named_leaves((given.args, given.kwargs), torch.Tensor):
+        if tensor.is_nested:
+            place = name.partition(".")[2]
+            raise UsageError(f"the input {place} is a nested tensor, {NESTED}. Give a padded tensor in its place.")
 
 
 def choices(target: Target, model: Model, options: InputOptions) -> list[Choice]:

@@ -16,8 +16,9 @@ import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.lazy import LazyModuleMixin
+from torch.nn.parameter import UninitializedBuffer
 
-from cnninspect.trace.private_torch import TorchDispatchMode, contents
+from cnninspect.trace.private_torch import TorchDispatchMode, contents, storage_key
 from cnninspect.trace.trees import leaves
 
 
@@ -35,14 +36,16 @@ def restored(model: nn.Module | None, training: bool, *, gradients: bool = False
     """Runs in train or eval mode, and restores modes, attributes, buffers, gradients and RNG.
 
     So the next run does the same, even if a forward stores results in the module. Autograd is off unless `gradients`;
-    `requires_grad` and `grad` of tensors in `inputs` are restored, too.
+    `requires_grad`, `grad`, shape and memory of tensors in `inputs` are restored, too.
     """
     with ExitStack() as stack:
         cuda = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
         stack.enter_context(torch.random.fork_rng(devices=cuda))
         stack.enter_context(torch.set_grad_enabled(gradients))
         own = [*model.parameters(), *model.buffers()] if model is not None else []
-        stack.enter_context(gradients_kept([*own, *leaves(inputs, torch.Tensor)]))
+        held = [*own, *leaves(inputs, torch.Tensor)]
+        stack.enter_context(_layouts_kept(held))
+        stack.enter_context(gradients_kept(held))
         if model is not None:
             stack.enter_context(_attributes_kept(model))
             stack.enter_context(_mode(model, training))
@@ -65,6 +68,23 @@ def gradients_kept(tensors: Sequence[torch.Tensor]) -> Iterator[None]:
                 tensor.requires_grad_(wanted)
             if tensor.grad is not gradient:
                 tensor.grad = gradient
+
+
+@contextmanager
+def _layouts_kept(tensors: Sequence[torch.Tensor]) -> Iterator[None]:
+    """Restores shape, strides and memory of tensors: a forward may call `unsqueeze_`, `resize_` or `set_` on them."""
+    strided = [tensor for tensor in tensors if type(tensor) in (torch.Tensor, nn.Parameter)]
+    before = [(tensor, tensor.detach(), _layout(tensor)) for tensor in strided if tensor.layout is torch.strided]
+    try:
+        yield
+    finally:
+        for tensor, as_it_was, layout in before:
+            if _layout(tensor) != layout:
+                tensor.data = as_it_was
+
+
+def _layout(tensor: torch.Tensor) -> tuple[object, ...]:
+    return tensor.dtype, tensor.shape, tensor.stride(), tensor.storage_offset(), storage_key(tensor.untyped_storage())
 
 
 @contextmanager
@@ -149,9 +169,13 @@ def _attributes_kept(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _mode(model: nn.Module, training: bool) -> Iterator[None]:
-    """Sets the mode of every submodule; restores each one's own flag, and the buffers that training changes."""
+    """Sets the mode of every submodule; restores each one's own flag, and the contents of buffers.
+
+    A forward may write into buffers in eval mode too. Copies stand on the CPU: no peak is measured there.
+    """
     flags = [(module, module.training) for module in model.modules()]
-    saved = [(buffer, buffer.clone()) for buffer in model.buffers() if training and not buffer.is_meta]
+    real = [buffer for buffer in model.buffers() if not (buffer.is_meta or isinstance(buffer, UninitializedBuffer))]
+    saved = [(buffer, buffer.detach().to("cpu", copy=True)) for buffer in real]
     try:
         for module, _ in flags:
             # `module.train()` is not called: a model may override it with anything, even a training run.

@@ -36,15 +36,25 @@ READ_INDICES = {
     "aten.index_add.default", "aten.index_add_.default", "aten.index_copy.default", "aten.index_copy_.default",
     "aten.index_fill.int_Scalar", "aten.index_fill_.int_Scalar", "aten.index_fill.int_Tensor",
     "aten.index_fill_.int_Tensor", "aten.put.default", "aten.put_.default", "aten.lift_fresh.default",
-    "aten._pack_padded_sequence.default",
+    "aten._pack_padded_sequence.default", "aten.max_unpool2d.default", "aten.max_unpool3d.default",
+    "aten.index_put.default", "aten.index_put_.default", "aten._index_put_impl_.default",
+    "aten._unsafe_index_put.default", "aten.index_reduce.default", "aten.index_reduce_.default",
+    "aten.scatter_add.default", "aten.scatter_add_.default", "aten.scatter_reduce.two", "aten.scatter_reduce_.two",
+    *(f"aten.{op}.{form}" for op in ("scatter", "scatter_") for form in ("src", "value", "reduce", "value_reduce")),
 }  # fmt: skip
 """Ops that read or write at the positions in an index tensor, or use a tensor of lengths; `lift_fresh` makes one.
 
 The values of these tensors are recorded. For other ops, a field that depends on index values is unknown.
 """
 
+READ_LAYOUT = {"aten.as_strided", "aten.as_strided_", "aten.resize_"}
+"""Ops that read elements by their place in memory: strides and offset of their first argument are recorded."""
+
 SCALAR_READ = "aten._local_scalar_dense"
 """The op of `Tensor.item`. Without its name, code that depends on the number would be treated as data-independent."""
+
+ALIAS = "aten.alias.default"
+"""The op that is recorded for `tensor.data`, for which torch runs none. Without it, its result would be a constant."""
 
 WHOLE_COMPARISON = "aten.equal"
 """The op of `torch.equal`, whose result in Python depends on all elements."""
@@ -78,7 +88,8 @@ def stands_for_others(op: OpOverload) -> bool:
 
     Ops with both a kernel and a decomposition in Python (nearest upsampling) are not decomposed.
     """
-    return torch._C._dispatch_has_kernel_for_dispatch_key(op._name, "CompositeImplicitAutograd")
+    of_torch = op.namespace != "prim"  # Its ops are queries that the dispatcher does not know by name.
+    return of_torch and torch._C._dispatch_has_kernel_for_dispatch_key(op._name, "CompositeImplicitAutograd")
 
 
 def _cond(condition: Any, if_true: Callable[..., Any], if_false: Callable[..., Any], operands: Any = ()) -> Any:

@@ -18,7 +18,15 @@ from torch import nn
 from cnninspect.trace.isolation import isolated, noticing_threads
 from cnninspect.trace.module_calls import Args, Kwargs, never_ran
 from cnninspect.trace.names import ASKS_FOR_GRADIENTS, LOOKS_AT_GRADIENTS, ONLY_CHECKS, READS_OUT, OpSchema, schema_of
-from cnninspect.trace.private_torch import READ_INDICES, TorchDispatchMode, in_transform, kernel_of
+from cnninspect.trace.private_torch import (
+    ALIAS,
+    READ_INDICES,
+    READ_LAYOUT,
+    TorchDispatchMode,
+    functions_unseen,
+    in_transform,
+    kernel_of,
+)
 from cnninspect.trace.records import Call, Layer, Op, TensorRef, Trace
 from cnninspect.trace.source_lines import OwnFiles
 from cnninspect.trace.tracker import CallTracker, renumbered
@@ -206,6 +214,29 @@ class Recorder(CallTracker):
             self._claim(self.calls[made], args, kwargs)
         return output
 
+    def run(self, call: Call, function: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
+        """Runs the body of an open call; `tensor.data`, for which torch runs no op, is recorded as a view."""
+        if not (call.functional and call.kind in ("Tensor.data", "Tensor.data =")):
+            return super().run(call, function, args, kwargs)
+
+        def body(tensor: torch.Tensor, *data: torch.Tensor) -> Any:
+            output = function(tensor, *data)
+            self._note_alias(call, data[0] if data else tensor, tensor if data else output)
+            return output
+
+        return super().run(call, body, args, kwargs)
+
+    def _note_alias(self, call: Call, source: torch.Tensor, result: torch.Tensor) -> None:
+        """Records that `result` is a view of `source` from now on; a parameter keeps its name."""
+        with self.paused(), functions_unseen():
+            if source is result or (call.kind == "Tensor.data =" and self.values.ref(result).state is not None):
+                return
+            of = self.values.ref(source)
+            outputs = (self.values.new(result, source),)
+            call.ops.append(len(self.ops))
+            self.ops.append(Op(len(self.ops), ALIAS, (of,), {}, outputs, call.index, is_view=True))
+            self.values.ops_seen = len(self.ops)
+
     def _claim(self, call: Call, args: Any, kwargs: Any) -> None:
         """Counts the parameter elements that a call is the first to read; a view reads nothing."""
         if not any(ref.state is not None for ref in call.inputs) or all(self.ops[index].is_view for index in call.ops):
@@ -220,8 +251,8 @@ class Recorder(CallTracker):
     def _note_indices(self, args: Args) -> None:
         with self.paused():
             for tensor in leaves(args, torch.Tensor):
-                integers = tensor.dtype in (torch.int32, torch.int64) and not tensor.is_meta
-                if integers and tensor.numel() <= _MOST_INDICES:
+                known = tensor.dtype in (torch.int32, torch.int64, torch.bool) and not tensor.is_meta
+                if known and tensor.numel() <= _MOST_INDICES:
                     self.indices[self.values.ref(tensor).value] = tensor.flatten().tolist()
 
     def _note_read_out(self, kind: str, args: Args) -> None:
@@ -245,13 +276,14 @@ class Recorder(CallTracker):
         """Runs one ATen op and records it for the innermost open call."""
         if schema.name in READ_INDICES:
             self._note_indices(args)
+        layout = (args[0].stride(), args[0].storage_offset()) if schema.packet in READ_LAYOUT else None
         before_args, before_kwargs = self.values.plain(tuple(args)), self.values.plain(dict(kwargs))
         output = op(*args, **kwargs)
         outputs, writes = schema.results(self.values, args, kwargs, output)
         call = self.open_calls[-1]
         made = Op(
             len(self.ops), schema.name, before_args, before_kwargs, outputs, call.index, writes, schema.pointwise,
-            schema.is_view,
+            schema.is_view, layout,
         )  # fmt: skip
         call.ops.append(made.index)
         self.ops.append(made)

@@ -82,7 +82,8 @@ class Layer:
 class Op:
     """One ATen op that ran. `name` is e.g. `aten.convolution.default`; arguments hold TensorRefs for tensors.
 
-    `writes` lists the values it overwrote in place; the new contents are among `outputs`.
+    `writes` lists the values it overwrote in place; the new contents are among `outputs`. `layout` holds the strides
+    and the offset of the first argument, in elements, for ops that read by place in memory.
     """
 
     index: int
@@ -94,6 +95,7 @@ class Op:
     writes: tuple[int, ...] = ()
     pointwise: bool = False
     is_view: bool = False
+    layout: tuple[tuple[int, ...], int] | None = None
 
     @property
     def packet(self) -> str:

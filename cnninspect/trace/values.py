@@ -21,6 +21,14 @@ _NOT_YET_MADE = (nn.UninitializedParameter, nn.UninitializedBuffer)
 _NAMED = (torch.dtype, torch.layout, torch.memory_format)
 
 
+NESTED = "whose rows may differ in length: such a tensor has no shape to count with"
+"""What is said of a nested (jagged) tensor."""
+
+
+class NestedTensorError(NotImplementedError):
+    """The model makes a nested tensor in its forward."""
+
+
 class Values:
     """Gives every tensor of a run its TensorRef, without keeping tensors alive.
 
@@ -74,6 +82,8 @@ class Values:
         return self._note(tensor, self._counter, storage, state)
 
     def _note(self, tensor: torch.Tensor, value: int, storage: int, state: str | None) -> TensorRef:
+        if tensor.is_nested:
+            raise NestedTensorError(f"it makes a nested tensor, {NESTED}")
         shape, dtype = tuple(tensor.shape), dtype_name(tensor.dtype)
         sparse = _is_sparse(tensor)
         repeated = 1

@@ -98,6 +98,11 @@ BLOCKS = [
     Sample("aten.col2im", lambda x: F.fold(x.repeat(1, 2, 1), (4, 6), 2, stride=2), (1, 2, 6)),
 ]
 
+ROWS = torch.tensor([2, 0, 4, 1, 3])[:, None].expand(1, 2, 5, 6)
+"""For each element another row than its own."""
+
+COLUMNS = torch.tensor([5, 0, 3]).expand(1, 2, 5, 3)
+
 INDEXING = [
     Sample("aten.index_select", lambda x: x.mean(2, True).index_select(2, torch.tensor([0, 0]))),
     Sample("aten.index", lambda x: x.mean(2, True)[:, :, [0, 0, 0]]),
@@ -149,6 +154,62 @@ INDEXING = [
             ]
         ),
     ),
+    Sample("aten.scatter aten.scatter_", lambda x: x.scatter(2, ROWS, x).scatter_(3, COLUMNS, mixed(x)[..., :3])),
+    Sample("aten.scatter", lambda x: x.scatter(2, torch.tensor([0, 3, 3, 1]).reshape(1, 1, 4, 1), 7.0)),
+    Sample("aten.scatter", lambda x: x.scatter(2, torch.tensor([[[[0], [3], [3]]]]), x.flip(3), reduce="add")),
+    Sample("aten.scatter_add", lambda x: x.scatter_add(2, (torch.arange(40) * 3 % 5).reshape(1, 2, 4, 5), x.flip(2))),
+    Sample("aten.scatter_reduce_", lambda x: (x * 1).scatter_reduce_(2, ROWS // 2, x.flip(3), "amax")),
+    Sample(
+        "aten.scatter_reduce",
+        lambda x: x.scatter_reduce(3, COLUMNS // 2, x.flip(2), "mean", include_self=False),
+    ),
+    Sample(
+        "aten.index_reduce aten.index_reduce_",
+        lambda x: torch.cat(
+            [
+                x.index_reduce(2, torch.tensor([1, 1, 4]), x[:, :, 2:], "amax"),
+                x.clone().index_reduce_(3, torch.tensor([0, 5]), x[..., 2:4], "mean", include_self=False),
+            ]
+        ),
+    ),
+    Sample("aten.index_put", lambda x: aten.index_put(x, [None, None, torch.tensor([3, 0])], mixed(x)[:, :, :2])),
+    Sample("aten.index_put", lambda x: x.index_put((torch.tensor([0]), torch.tensor([1, 0])), x[0, :, 2:3, 1:2])),
+    Sample(
+        "aten.index_put",
+        lambda x: aten.index_put(x, [None, torch.tensor([0, 0]), None, torch.tensor([5, 1])], x[0, 0, 2, 3]),
+    ),
+    Sample(
+        "aten.index_put_",
+        lambda x: aten.index_put_(x.clone(), [None, None, torch.tensor([[1, 4], [2, 1]])], x[:, :, :2, None], True),
+    ),
+    Sample(
+        "aten.index_put_",
+        lambda x: aten.index_put_(x.clone(), [None, None, ROWS[0, 0] % 2 > 0], x[0, 1, 1, 1]),
+    ),
+    Sample(
+        "aten._index_put_impl_",
+        lambda x: aten._index_put_impl_(x.clone(), [None, None, torch.tensor([1])], x[:, :, :1], False),
+    ),
+    Sample(
+        "aten._unsafe_index_put",
+        lambda x: aten._unsafe_index_put(x, [None, None, torch.tensor([1, 1])], x[:, :, :2], True),
+    ),
+    Sample("aten.index", lambda x: x[:, :, torch.tensor([[0], [3]]), torch.tensor([5, 1, 1])]),
+    Sample("aten.index", lambda x: x[:, torch.tensor([1, 0]), :, torch.tensor([5, -1])]),
+    Sample("aten.index", lambda x: x[:, :, ROWS[0, 0] % 2 > 0]),
+    Sample(
+        "aten.max_unpool2d",
+        lambda x: F.max_unpool2d(x, (torch.arange(60) * 2 % 60).reshape(1, 2, 5, 6) + 60, 2, output_size=(10, 12)),
+    ),
+    Sample(
+        "aten.max_unpool3d", lambda x: F.max_unpool3d(x[None], 4 * torch.arange(60).reshape(1, 1, 2, 5, 6), (1, 2, 2))
+    ),
+    Sample("aten.as_strided", lambda x: x.contiguous().as_strided((2, 2, 3), (30, 12, 2), 1)),
+    Sample("aten.as_strided", lambda x: (x * 1).as_strided((2, 3, 4, 2), (1, 6, 1, 30))),
+    Sample("aten.as_strided", lambda x: (x * 1).mT.contiguous().mT.as_strided((2, 5, 3), (30, 1, 10))),
+    Sample("aten.as_strided", lambda x: (x * 1).as_strided((4, 7), (11, 2), 3)),
+    Sample("aten.as_strided_", lambda x: (x * 1).as_strided_((2, 1, 5, 3), (30, 0, 6, 1), 2)),
+    Sample("aten.resize_", lambda x: torch.cat([(x * 1).resize_(60), (x * 1).resize_(3, 10).flatten()])),
     Sample("aten.scatter_", lambda x: F.one_hot((x > 50).any(3).long(), 2), marks=(100.0,)),
     Sample("aten.scatter", lambda x: x.scatter(1, (x[:, :1] > 50).long(), 7.0), marks=(60.0, 100.0)),
     Sample(
