@@ -21,7 +21,6 @@ from cnninspect.targets.providers import Model
 from cnninspect.targets.signatures import check_call, required
 from cnninspect.targets.target import Function, Target
 from cnninspect.trace.trees import named_leaves
-from cnninspect.trace.values import NESTED
 
 SIDES = (224, 32, 28, 64, 96, 128, 227, 256, 299, 384, 512)
 """Image sides to try, the usual one first: a linear layer after the convolutions accepts only one."""
@@ -107,7 +106,10 @@ def _check_not_nested(given: Given) -> None:
     for name, tensor in named_leaves((given.args, given.kwargs), torch.Tensor):
         if tensor.is_nested:
             place = name.partition(".")[2]
-            raise UsageError(f"the input {place} is a nested tensor, {NESTED}. Give a padded tensor in its place.")
+            raise UsageError(
+                f"the input {place} is a nested tensor, whose rows may differ in length: it has no shape to count with. "
+                "Give a padded tensor in its place."
+            )
 
 
 def choices(target: Target, model: Model, options: InputOptions) -> list[Choice]:

@@ -21,10 +21,6 @@ _NOT_YET_MADE = (nn.UninitializedParameter, nn.UninitializedBuffer)
 _NAMED = (torch.dtype, torch.layout, torch.memory_format)
 
 
-NESTED = "whose rows may differ in length: such a tensor has no shape to count with"
-"""What is said of a nested (jagged) tensor."""
-
-
 class NestedTensorError(NotImplementedError):
     """The model makes a nested tensor in its forward."""
 
@@ -83,7 +79,7 @@ class Values:
 
     def _note(self, tensor: torch.Tensor, value: int, storage: int, state: str | None) -> TensorRef:
         if tensor.is_nested:
-            raise NestedTensorError(f"it makes a nested tensor, {NESTED}")
+            raise NestedTensorError("it makes a nested tensor, whose rows may differ in length")
         shape, dtype = tuple(tensor.shape), dtype_name(tensor.dtype)
         sparse = _is_sparse(tensor)
         repeated = 1
