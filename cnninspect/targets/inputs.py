@@ -107,7 +107,7 @@ def _check_not_nested(given: Given) -> None:
         if tensor.is_nested:
             place = name.partition(".")[2]
             raise UsageError(
-                f"the input {place} is a nested tensor, whose rows may differ in length: it has no shape to count with. "
+                f"the input {place} is a nested tensor, whose rows may differ in length: it has no shape to count. "
                 "Give a padded tensor in its place."
             )
 
