@@ -8,9 +8,10 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -26,21 +27,66 @@ CONV = 8 * 6 * 10 * 3 * 3 * 3
 FILTER = 8 * 6 * 6 * 5
 """Hand arithmetic: 5 taps along the columns take 10 to 6."""
 
-Shell = Callable[..., subprocess.CompletedProcess[str]]
+SERVER = """
+import contextlib, io, json, os, sys
+from cnninspect.cli.app import run
+for line in sys.stdin:
+    folder, arguments = json.loads(line)
+    os.chdir(folder)
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = run(arguments)
+    texts = [stream.flush() or stream.buffer.getvalue().decode() for stream in (out, err)]
+    print(json.dumps([code, *texts]), flush=True)
+"""
+"""Runs command lines one after the other, each in its folder, and answers with exit code, stdout and stderr."""
+
+ALL = "low_rank products outline bytes_hint"
+
+
+class Done(NamedTuple):
+    """What a command line left behind."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Shell = Callable[..., Done]
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str, str], subprocess.Popen[str]]]:
+    """A process for each set of plug-ins, which are installed as pip would install them."""
+    running: dict[tuple[str, str], subprocess.Popen[str]] = {}
+
+    def server(plugins: str, path: str) -> subprocess.Popen[str]:
+        if (plugins, path) not in running:
+            folder = tmp_path_factory.mktemp("installed")
+            install(folder, plugins.split())
+            paths = [path, str(folder), os.environ.get("PYTHONPATH", "")]
+            running[plugins, path] = subprocess.Popen(
+                [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8",
+                cwd=folder, env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+            )  # fmt: skip
+        return running[plugins, path]
+
+    yield server
+    for process in running.values():
+        process.communicate()
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Shell:
-    """Runs a command line where these examples are installed as pip would install them."""
+def shell(servers: Callable[[str, str], subprocess.Popen[str]], tmp_path: Path) -> Shell:
+    """Runs a command line where these examples are installed, and other packages in the folder `path`."""
 
-    def run(plugins: str, *arguments: str, code: int = 0, path: str = "") -> subprocess.CompletedProcess[str]:
-        install(tmp_path, plugins.split())
-        paths = [path, str(tmp_path), os.environ.get("PYTHONPATH", "")]
-        done = subprocess.run(
-            [sys.executable, "-m", "cnninspect", *arguments],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
-            cwd=tmp_path, capture_output=True, text=True, encoding="utf-8", check=False,
-        )  # fmt: skip
+    def run(plugins: str, *arguments: str, code: int = 0, path: str = "") -> Done:
+        process = servers(plugins, path)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps([str(tmp_path), arguments]) + "\n")
+        process.stdin.flush()
+        done = Done(*json.loads(process.stdout.readline()))
         assert done.returncode == code, done.stderr
         return done
 
@@ -59,7 +105,7 @@ def install(folder: Path, plugins: list[str]) -> None:
     (info / "entry_points.txt").write_text("\n".join(groups), encoding="utf-8")
 
 
-def rows(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+def rows(done: Done) -> dict[str, Any]:
     return {row["kind"]: row for row in json.loads(done.stdout)["rows"]}
 
 
@@ -76,7 +122,7 @@ def test_examples_import_from_one_place(name: str) -> None:
 
 def test_a_layer_is_one_row(shell: Shell) -> None:
     arguments = ("flops", "acme.low_rank:LowRank", "--arg", "features=8", "--arg", "rank=2", "--arg", "out=6")
-    found = rows(shell("low_rank", *arguments, "--input", "5x8", "--format", "json", "-q"))
+    found = rows(shell(ALL, *arguments, "--input", "5x8", "--format", "json", "-q"))
     assert list(found) == ["LowRank"]
     row = found["LowRank"]
     assert (row["params"]["analytic"], row["params"]["verdict"]) == (8 * 2 + 2 * 6, "match")
@@ -85,34 +131,33 @@ def test_a_layer_is_one_row(shell: Shell) -> None:
 
 
 def test_an_op_has_shapes_macs_and_a_field(shell: Shell) -> None:
-    row = rows(shell("", "flops", "acme.row_filter:Net", *INPUT, "--format", "json"))["acme.row_filter"]
+    row = rows(shell(ALL, "flops", "acme.row_filter:Net", *INPUT, "--format", "json"))["acme.row_filter"]
     assert row["output_shape"]["analytic"] == [[1, 8, 6, 6]]
     assert (row["macs"]["analytic"], row["macs"]["status"]) == (FILTER, "exact")
     assert (row["receptive_field"]["size"], row["receptive_field"]["jump"]) == ([3, 3 + 4], [1, 1])
 
 
 def test_nan_reaches_what_the_field_of_the_op_says(shell: Shell) -> None:
-    done = shell("", "summary", "acme.row_filter:Net", *INPUT, "--probe", "--format", "json")
+    done = shell(ALL, "summary", "acme.row_filter:Net", *INPUT, "--probe", "--format", "json")
     assert rows(done)["acme.row_filter"]["receptive_field"]["verdict"] == "match"
 
 
 def test_an_op_without_registration_leaves_a_lower_bound(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "bare.py").write_text(EXAMPLES["row_filter"].partition("register_op(\n")[0], encoding="utf-8")
-    document = json.loads(shell("", "flops", "bare.py:Net", *INPUT, "--format", "json").stdout)
+    done = shell("", "flops", "bare.py:Net", *INPUT, "--format", "json", path=str(tmp_path))
+    document = json.loads(done.stdout)
     row = {row["kind"]: row for row in document["rows"]}["acme.row_filter"]
     assert (row["macs"]["status"], row["receptive_field"]["status"]) == ("unknown", "unknown")
     assert (document["totals"]["macs"]["value"], document["totals"]["macs"]["status"]) == (CONV, "lower_bound")
 
 
 def test_a_counter_has_a_column(shell: Shell) -> None:
-    document = json.loads(shell("products", "flops", "acme.row_filter:Net", *INPUT, "--format", "json").stdout)
+    document = json.loads(shell(ALL, "flops", "acme.row_filter:Net", *INPUT, "--format", "json").stdout)
     macs = {row["kind"]: row["macs"] for row in document["rows"]}
     assert macs["Conv2d"]["measured"]["products"] == CONV
     assert macs["acme.row_filter"]["reasons"]["products"] == "products does not count acme.row_filter"
     assert document["counters"]["products"]["own_total"] == CONV
-    assert (
-        "MACs by products" in shell("products", "flops", "acme.row_filter:Net", *INPUT, "--format", "markdown").stdout
-    )
+    assert "MACs by products" in shell(ALL, "flops", "acme.row_filter:Net", *INPUT, "--format", "markdown").stdout
 
 
 @pytest.mark.parametrize("how", ["name", "ending", "configuration"])
@@ -121,14 +166,14 @@ def test_a_format_writes_its_text(shell: Shell, tmp_path: Path, how: str) -> Non
     chosen = {"name": ("--format", "outline"), "ending": ("-o", str(file)), "configuration": ()}[how]
     if how == "configuration":
         (tmp_path / "pyproject.toml").write_text('[tool.cnninspect]\nformat = "outline"\n', encoding="utf-8")
-    done = shell("outline", "summary", "acme.row_filter:Net", *INPUT, *chosen)
+    done = shell(ALL, "summary", "acme.row_filter:Net", *INPUT, *chosen)
     text = file.read_text(encoding="utf-8") if how == "ending" else done.stdout
     assert text.splitlines()[1] == f"  conv: {CONV} MACs"
     assert text.splitlines()[2].endswith(f"row_filter: {FILTER} MACs")
 
 
 def test_the_view_cuts_a_format(shell: Shell) -> None:
-    text = shell("outline", "summary", "acme.row_filter:Net", *INPUT, "--depth", "0", "--format", "outline").stdout
+    text = shell(ALL, "summary", "acme.row_filter:Net", *INPUT, "--depth", "0", "--format", "outline").stdout
     assert len(text.splitlines()) == 1
 
 
@@ -142,7 +187,7 @@ def test_a_hint_explains_a_claim(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "claims.csv").write_text(f"layer,params\nconv,{4 * 8 * 3 * 3 * 3}\n", encoding="utf-8")
     arguments = ("compare", "acme.row_filter:Net", *INPUT, "--claims", "claims.csv")
     sentence = "these are bytes: a float32 parameter has 4"
-    assert sentence in " ".join(shell("bytes_hint", *arguments, code=1).stdout.split())
+    assert sentence in " ".join(shell(ALL, *arguments, code=1).stdout.split())
     assert sentence not in " ".join(shell("", *arguments, code=1).stdout.split())
 
 
@@ -150,11 +195,19 @@ def test_an_option_is_a_change_of_one_file(shell: Shell, tmp_path: Path) -> None
     copy = tmp_path / "changed" / "cnninspect"
     shutil.copytree(Path(cnninspect.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
     [change] = re.findall(r"^```diff\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
-    (copy / "cli" / "flops.py").write_text(
-        changed((copy / "cli" / "flops.py").read_text(encoding="utf-8"), change), encoding="utf-8"
-    )
-    arguments = ("flops", "acme.row_filter:Net", *INPUT, "--largest", "--format", "csv", "--columns", "path,macs")
-    assert shell("", *arguments, path=str(copy.parent)).stdout == f"path,macs\nconv,{CONV}\n"
+    file = copy / "cli" / "options.py"
+    file.write_text(changed(file.read_text(encoding="utf-8"), change), encoding="utf-8")
+    (tmp_path / "pyproject.toml").write_text("[tool.cnninspect]\nlargest = true\n", encoding="utf-8")
+    summary = ("summary", "acme.row_filter:Net", *INPUT, "--format", "csv", "--columns", "kind,macs")
+    largest = f"kind,macs\nConv2d,{CONV}\n"
+    changed_shell = partial(shell, "", path=str(copy.parent))
+    assert changed_shell(*summary).stdout == largest
+    (tmp_path / "pyproject.toml").write_text("", encoding="utf-8")
+    assert changed_shell(*summary, "--largest").stdout == largest
+    assert changed_shell(*summary).stdout == f"{largest}acme.row_filter,{FILTER}\n"
+    help_text = " ".join(changed_shell("summary", "--help").stdout.replace("│", " ").split())
+    assert re.search(r"--largest (<bool> )?The row with the most MACs alone\.", help_text)
+    assert re.search(r"^largest +true +command line$", changed_shell("config", "--largest").stdout, re.MULTILINE)
 
 
 def changed(text: str, change: str) -> str:
@@ -186,12 +239,10 @@ BAD = "from cnninspect.extend import format_, hint\n\n\n"
 
 def test_a_format_that_fails_is_named(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text(f"{BAD}@format_('bad')\ndef bad(document, view):\n    raise KeyError('x')\n")
-    (tmp_path / "pyproject.toml").write_text("")
-    install(tmp_path, [])
     (tmp_path / "bad-1.dist-info").mkdir()
     (tmp_path / "bad-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: bad\nVersion: 1\n")
     (tmp_path / "bad-1.dist-info" / "entry_points.txt").write_text("[cnninspect.plugins]\nbad = bad\n")
-    done = shell("", "summary", "lenet5", "--format", "bad", "-q", code=2)
+    done = shell("", "summary", "lenet5", "--format", "bad", "-q", code=2, path=str(tmp_path))
     assert done.stderr == (
         "cnninspect: the format 'bad' cannot write this Report: KeyError: 'x'. Choose another --format.\n"
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import pytest
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
@@ -95,6 +96,15 @@ FAMILIES: dict[str, Model] = {
     "lstm": (Recurrent, (1, 3, 32, 32)),
     "upsampling": (Upsampling, (1, 3, 16, 16)),
 }
+
+
+ALIKE = {"vgg", "resnext", "shufflenet", "mnasnet", "efficientnet", "ghostnet", "googlenet", "video", "mixer"}
+"""Families whose layers others have too."""
+
+
+def families() -> list[Any]:
+    """The families as parameters of a test; those that are like others are run by the sweep only."""
+    return [pytest.param(name, marks=pytest.mark.sweep if name in ALIKE else ()) for name in FAMILIES]
 
 
 class _Constant(TorchFunctionMode):
