@@ -32,17 +32,17 @@ def write_whole(path: Path, content: str | bytes) -> None:
     if path.exists() and not path.is_file():
         return _write(path, content, path)
     path = path.resolve()
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        _write(beside, content, path)
+        _write(temporary, content, path)
         if path.exists():
-            shutil.copymode(path, beside)
-        os.replace(beside, path)
+            shutil.copymode(path, temporary)
+        os.replace(temporary, path)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {cause_of(error)}. {_ELSEWHERE}") from error
     finally:
         with contextlib.suppress(OSError):
-            beside.unlink()
+            temporary.unlink()
     return None
 
 

@@ -195,7 +195,7 @@ def _table(lines: Sequence[tuple[str, list[str]]], too_many: str) -> Iterator[Re
         if len(cells) != len(headers):
             hint = too_many if len(cells) > len(headers) else "Keep empty cells for numbers that are not claimed"
             raise ValueError(f"{place}: the header has {len(headers)} cells, this row {len(cells)}. {hint}")
-        yield Record(place, above, _filled(list(zip(headers, cells, strict=True))))
+        yield Record(place, above, _without_empty(list(zip(headers, cells, strict=True))))
 
 
 def _json(text: str) -> Iterator[Record]:
@@ -235,7 +235,7 @@ def _objects(data: Any) -> Iterator[Record]:
         raise ValueError(f"it is not a list of objects. {_LIST}")
     for number, item in enumerate(data, 1):
         place = f"entry {number}"
-        yield Record(place, place, _filled([(str(name), _text(value)) for name, value in item.items()]))
+        yield Record(place, place, _without_empty([(str(name), _text(value)) for name, value in item.items()]))
 
 
 def _text(value: Any) -> str:
@@ -249,7 +249,7 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _filled(cells: list[tuple[str, str]]) -> dict[str, str]:
+def _without_empty(cells: list[tuple[str, str]]) -> dict[str, str]:
     return {header: text.strip() for header, text in _unique(cells).items() if text.strip()}
 
 

@@ -23,7 +23,7 @@ from cnninspect.claims.read import Claim, read_claims
 from cnninspect.cli.options import ExpectationOptions, OutputOptions, RunOptions
 from cnninspect.cli.reports import inspected, write, write_rendered
 from cnninspect.cli.session import Session, explained, say
-from cnninspect.cli.settings import BUDGETS, TARGET, TARGETS, beside, filled
+from cnninspect.cli.settings import BUDGETS, TARGET, TARGETS, beside_config, with_configured
 from cnninspect.errors import UsageError
 from cnninspect.files import check_writable
 from cnninspect.plugins import load
@@ -196,18 +196,18 @@ class _Entry:
         self.name = name
         self.table = table
         self.session = dataclasses.replace(session, about=f"{name}: ")
-        self._filled = partial(filled, context=context, file=session.config.file)
+        self._configured = partial(with_configured, context=context, file=session.config.file)
 
     @property
     def target(self) -> str:
         """The TARGET; a file is relative to the folder of the configuration."""
         text = str(self.table[TARGET])
-        return beside(self.session.config.file, text) if _FILE.fullmatch(text) else text
+        return beside_config(self.session.config.file, text) if _FILE.fullmatch(text) else text
 
     def outcome(self, run: RunOptions, expected: ExpectationOptions, *, strict: bool) -> Outcome:
         """The result of the target. An error is caught and becomes a part of the result, so that the others run."""
         try:
-            return self._checked(self._filled(run, self.table), self._expected(expected), strict=strict)
+            return self._checked(self._configured(run, self.table), self._expected(expected), strict=strict)
         except Exception as error:
             if self.session.debug:
                 traceback.print_exception(error)
@@ -226,9 +226,9 @@ class _Entry:
     def _expected(self, given: ExpectationOptions) -> ExpectationOptions:
         """The expectations for the target, from the command line and its table."""
         return ExpectationOptions(
-            self._filled(given.baseline, self.table),
-            self._filled(given.claims, self.table),
-            self._filled(given.budgets, self.table.get(BUDGETS, {})),
+            self._configured(given.baseline, self.table),
+            self._configured(given.claims, self.table),
+            self._configured(given.budgets, self.table.get(BUDGETS, {})),
         )
 
 

@@ -107,7 +107,7 @@ def explain_target(
     if options.matrix:
         document = _with_matrices(document, report, kept if options.numbers else None)
     if options.against is not None:
-        document = _beside(document, report, kept, options, run, session, view)
+        document = _with_other(document, report, kept, options, run, session, view)
     write(document, output, view)
     return exit_code(report, strict=output.strict)
 
@@ -132,7 +132,7 @@ def _correct_sheet(
     return exit_code(comparison, strict=output.strict)
 
 
-def _beside(
+def _with_other(
     document: Explanation, report: Report, kept: Inspected, options: ExplainOptions, run: RunOptions,
     session: Session, view: View,
 ) -> Explanation:  # fmt: skip

@@ -75,8 +75,8 @@ def report_fields(
         raise UsageError(
             "--columns works only for the table of all layers. Leave out LAYER, --at and --vary, or --columns."
         )
-    look = partial(_seen, target, layer, at)
-    reports = with_each(settings, look, run, session) if settings else [look(run, session)]
+    study_of = partial(_study, target, layer, at)
+    reports = with_each(settings, study_of, run, session) if settings else [study_of(run, session)]
     document: Document = together(reports, settings) if settings else reports[0]
     if field.picture is not None:
         write_whole(Path(field.picture), picture(reports[0], kind, field.image))
@@ -104,16 +104,16 @@ def _checked_kind(field: FieldOptions) -> str:
     return kind
 
 
-def _seen(target: str, layer: str | None, at: tuple[int, ...] | None, run: RunOptions, session: Session) -> FieldStudy:
+def _study(target: str, layer: str | None, at: tuple[int, ...] | None, run: RunOptions, session: Session) -> FieldStudy:
     """The report with the nested fields of the layer, or of the last layer with a spatial map if none is named."""
 
     def accounts() -> Sequence[Account]:
-        from cnninspect.inspection.accounts.sights import Sights
+        from cnninspect.inspection.accounts.nested_fields import NestedFields
 
-        return [Sights(layer, at)]
+        return [NestedFields(layer, at)]
 
     report = inspected(target, run, session, COMMAND, accounts)
-    assert isinstance(report, FieldStudy), "the account Sights makes it one"
+    assert isinstance(report, FieldStudy), "the account NestedFields makes it one"
     return report
 
 
@@ -153,14 +153,17 @@ def _choices(text: str) -> Iterator[tuple[str, Any]]:
 
 
 def with_each(
-    settings: Sequence[Setting], look: Callable[[RunOptions, Session], FieldStudy], run: RunOptions, session: Session
+    settings: Sequence[Setting],
+    study_of: Callable[[RunOptions, Session], FieldStudy],
+    run: RunOptions,
+    session: Session,
 ) -> list[FieldStudy]:
-    """One report per setting of the arguments, from `look`; each note is printed once."""
+    """One report per setting of the arguments, from `study_of`; each note is printed once."""
     reports = []
     for setting in settings:
         others = [text for text in run.arg if text.partition("=")[0].strip() not in setting]
         arguments = [*others, *(f"{name}={value!r}" for name, value in setting.items())]
-        reports.append(look(dataclasses.replace(run, arg=arguments), dataclasses.replace(session, quiet=True)))
+        reports.append(study_of(dataclasses.replace(run, arg=arguments), dataclasses.replace(session, quiet=True)))
     for note in dict.fromkeys(note for report in reports for note in report.notes):
         session.note(note)
     return reports

@@ -143,7 +143,7 @@ def configured(command: Callable[..., Result]) -> Callable[..., Result]:
         context: typer.Context = values["context"]
         config = context.ensure_object(Session).config = read_config(schema())
         groups = {
-            name: filled(value, table_of(type(value), config), context, config.file)
+            name: with_configured(value, table_of(type(value), config), context, config.file)
             for name, value in values.items()
             if dataclasses.is_dataclass(value) and not (isinstance(value, BudgetOptions) and values.get("other"))
         }
@@ -171,7 +171,7 @@ def _as_its_file_is_called(output: OutputOptions) -> OutputOptions:
     return dataclasses.replace(output, format=found)
 
 
-def filled(group: Group, table: Mapping[str, Any], context: typer.Context, file: Path | None) -> Group:
+def with_configured(group: Group, table: Mapping[str, Any], context: typer.Context, file: Path | None) -> Group:
     """The group with the table's values for options that the command line does not give."""
     changed = {
         field.name: _as_option(field.name, table[key_of(field.name)], file)
@@ -193,10 +193,10 @@ def _as_option(name: str, value: Any, file: Path | None) -> Any:
     """A value of the file in the form of the command line; file names are relative to the configuration's folder."""
     if name == "arg":
         return [f"{argument}={literal!r}" for argument, literal in value.items()]
-    return beside(file, value) if name in _FILES else value
+    return beside_config(file, value) if name in _FILES else value
 
 
-def beside(file: Path | None, name: str) -> str:
+def beside_config(file: Path | None, name: str) -> str:
     """The path, relative to the working directory, of a file that is named relative to the configuration's folder."""
     return name if file is None else os.path.relpath(file.parent / name)
 

@@ -115,9 +115,9 @@ def _of(
 
 def _why(quantity: Quantity) -> str:
     """Why a number has no derivation, in the words of its reasons."""
-    said = "; ".join(dict.fromkeys(str(reason) for reason in quantity.why))
-    if said:
-        return said
+    reasons = "; ".join(dict.fromkeys(str(reason) for reason in quantity.why))
+    if reasons:
+        return reasons
     return "it was measured: no formula gives it" if quantity.value is not None else "nothing is known about it"
 
 

@@ -97,7 +97,7 @@ class _Checks:
         waiting = {index for index in calls if self._prints(index, axis)}
         reasons: dict[int, Reason] = {}
         for long in long_inputs(self._run, self._fields, axis, self._rows) if waiting else ():
-            waiting -= self._seen_on(long, axis, waiting, reasons)
+            waiting -= self._confirmed_on(long, axis, waiting, reasons)
             if not waiting:
                 return
         self._open |= {index: reasons.get(index, _NOT_SEEN) for index in waiting}
@@ -110,7 +110,7 @@ class _Checks:
             return False
         return row.size is not None or reach.forms[axis].local is not reach.forms[axis].strict
 
-    def _seen_on(self, long: LongInput, axis: Axis, waiting: set[int], reasons: dict[int, Reason]) -> set[int]:
+    def _confirmed_on(self, long: LongInput, axis: Axis, waiting: set[int], reasons: dict[int, Reason]) -> set[int]:
         """The calls of which a probe of a long input sees all that is printed along an axis."""
         there = Axis(axis.input, axis.index, axis.dim, long.sizes[axis.input][axis.dim])
         held = {index: one for index in waiting if (one := self._held(index, axis, long, there)) is not None}

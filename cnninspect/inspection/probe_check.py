@@ -223,14 +223,14 @@ def _swallows(op: Op, result: TensorRef) -> str | None:
     Ops say so in their registration; so does every op that makes integers or booleans of floating point.
     """
     rule = rule_of(op)
-    said = rule.swallows_nan if rule is not None else False
-    told = ask(f"the registration of {op.packet}", said, op) if callable(said) else said
-    if isinstance(told, Reason):
-        return str(told)
-    if isinstance(told, str):
-        return f"{op.packet} {told}"
+    fact = rule.swallows_nan if rule is not None else False
+    answer = ask(f"the registration of {op.packet}", fact, op) if callable(fact) else fact
+    if isinstance(answer, Reason):
+        return str(answer)
+    if isinstance(answer, str):
+        return f"{op.packet} {answer}"
     to_integers = not _has_nan(result.dtype) and any(_has_nan(ref.dtype) for ref in op.inputs)
-    return f"{op.packet} may turn NaN into a number" if told or to_integers else None
+    return f"{op.packet} may turn NaN into a number" if answer or to_integers else None
 
 
 def _has_nan(dtype: str) -> bool:

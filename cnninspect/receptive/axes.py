@@ -31,8 +31,8 @@ def of_inputs(trace: Trace, knowledge: Knowledge) -> tuple[dict[str, tuple[Axis,
     last of at least three dimensions shows that the last one holds features and those before it positions.
     """
     listener = _Listener(trace, knowledge)
-    told = listener.told()
-    axes = {name: _axes(name, ref.shape, told.get(name, _usual(ref))) for name, ref in trace.inputs.items()}
+    decided = listener.spatial_dims()
+    axes = {name: _axes(name, ref.shape, decided.get(name, _usual(ref))) for name, ref in trace.inputs.items()}
     return axes, listener.failure
 
 
@@ -55,31 +55,31 @@ class _Listener:
         self._scout = Engine(trace, every, knowledge)
         self._last = next((op.index for op in reversed(trace.ops) if self._decides(op)), -1)
 
-    def told(self) -> dict[str, Dims]:
+    def spatial_dims(self) -> dict[str, Dims]:
         """The spatial dimensions by the name of the input; inputs that no op decides about are absent."""
-        told: dict[str, Dims] = {}
+        found: dict[str, Dims] = {}
         asked = [name for name, ref in self._trace.inputs.items() if self._is_read(ref)]
         for op in self._trace.ops:
-            asked = [name for name in asked if not self._settled(op, name, told)]
+            asked = [name for name in asked if not self._settled(op, name, found)]
             if not asked:
                 break
             self._scout.run(op)
-        return told
+        return found
 
     def _is_read(self, ref: TensorRef) -> bool:
         return any(ref.value == other.value for op in self._trace.ops for other in op.inputs)
 
-    def _settled(self, op: Op, name: str, told: dict[str, Dims]) -> bool:
-        """Whether no op after this one will be asked about an input; `told` gets what this op says."""
+    def _settled(self, op: Op, name: str, found: dict[str, Dims]) -> bool:
+        """Whether no later op will be asked about an input; `found` gets the dimensions that this op decides."""
         if not any(name in self._scout.of(ref).inputs for ref in op.inputs):
             return False
         decides = self._decides(op)
-        said = self._decision(op, name) if decides else None
-        if said is not None:
-            told[name] = said
-        elif not decides and name not in told and (hint := self._hint(op, name)) is not None:
-            told[name] = hint
-        return decides or (name in told and op.index > self._last)
+        dims = self._decision(op, name) if decides else None
+        if dims is not None:
+            found[name] = dims
+        elif not decides and name not in found and (hint := self._hint(op, name)) is not None:
+            found[name] = hint
+        return decides or (name in found and op.index > self._last)
 
     def _decides(self, op: Op) -> bool:
         return self._positions(op) > 0 or self._known.sequences(self._trace.calls[op.call]) > 0
@@ -91,11 +91,11 @@ class _Listener:
 
     def _asked(self, op: Op, fact: Callable[[Op], T], otherwise: T) -> T:
         """What an op's registration says, or `otherwise` where it declines or fails; a failure is noted."""
-        said = ask(f"the registration of {op.packet}", fact, op)
-        if not isinstance(said, Reason):
-            return said
-        if said.cause is Cause.FAILED:
-            self.failure = self.failure or said
+        answer = ask(f"the registration of {op.packet}", fact, op)
+        if not isinstance(answer, Reason):
+            return answer
+        if answer.cause is Cause.FAILED:
+            self.failure = self.failure or answer
         return otherwise
 
     def _decision(self, op: Op, name: str) -> Dims | None:
@@ -122,8 +122,8 @@ class _Listener:
         along = self._along(x, name, *range(len(x.shape) - count, len(x.shape)))
         if len(along) < count and x.shape[-count:] == ref.shape[-count:]:
             return tuple(range(rank - count, rank))
-        beside = {dim for dim in self._along(x, name, 0) if dim >= 2}
-        return tuple(sorted(along | beside)) if along else None
+        in_batch = {dim for dim in self._along(x, name, 0) if dim >= 2}
+        return tuple(sorted(along | in_batch)) if along else None
 
     def _steps(self, layer: Call, name: str, ref: TensorRef) -> Dims | None:
         """The input's dimension that a recurrent or attention layer takes for steps; None for an image in pieces."""

@@ -9,7 +9,7 @@ from cnninspect.render.cells import Context, Line, verdict_sign
 from cnninspect.render.numbers import EXCEEDS_INPUT, dimensions, field_text, number_cell, per_axis
 from cnninspect.render.page import Cell, Fact, Heading, Marks, Sheet, Tone
 from cnninspect.report.document import Report, Variation
-from cnninspect.report.parts import Ends, Sight, VariedNetwork
+from cnninspect.report.parts import Ends, PositionField, VariedNetwork
 from cnninspect.report.quantities import Status
 from cnninspect.report.rows import ReceptiveField
 
@@ -103,10 +103,10 @@ _AXES = {1: ("positions",), 2: ("rows", "columns"), 3: ("planes", "rows", "colum
 """Number of spatial axes -> their names."""
 
 
-def sight_sheet(sights: Sequence[Sight]) -> Sheet:
+def position_sheet(fields: Sequence[PositionField]) -> Sheet:
     """One line per nested field, numbered from the innermost: layer, position, size, and first and last pixels."""
-    axes = _axes(sights[-1])
-    beyond = any(sight.inputs[0].endless != sight.inputs[0].local for sight in sights)
+    axes = _axes(fields[-1])
+    beyond = any(field.inputs[0].endless != field.inputs[0].local for field in fields)
     headings = (
         Heading("number", "", right=True, kept=True),
         Heading("layer", "layer", kept=True),
@@ -115,17 +115,17 @@ def sight_sheet(sights: Sequence[Sight]) -> Sheet:
         *(Heading(axis, axis, right=True, kept=True) for axis in axes),
         *(Heading(f"endless_{axis}", f"{axis} without ends", right=True) for axis in axes),
     )
-    sheet = Sheet(headings, tuple(_sight_line(number, sight) for number, sight in enumerate(sights, 1)))
+    sheet = Sheet(headings, tuple(_position_line(number, field) for number, field in enumerate(fields, 1)))
     return sheet if beyond else sheet.without(range(len(headings) - len(axes), len(headings)))
 
 
-def _sight_line(number: int, sight: Sight) -> tuple[Cell, ...]:
-    seen = sight.inputs[0]
-    local, endless = ([_ends(ends) for ends in form] for form in (seen.local, seen.endless))
-    at, size = ",".join(map(str, sight.at)), size_text(sight)
+def _position_line(number: int, field: PositionField) -> tuple[Cell, ...]:
+    part = field.inputs[0]
+    local, endless = ([_ends(ends) for ends in form] for form in (part.local, part.endless))
+    at, size = ",".join(map(str, field.at)), size_text(field)
     return (
         Cell(str(number), number, Tone.ACCENT),
-        Cell(sight.layer, sight.layer),
+        Cell(field.layer, field.layer),
         Cell(at, at, Tone.QUIET),
         Cell(size, size),
         *(Cell(text, text) for text in local),
@@ -133,24 +133,24 @@ def _sight_line(number: int, sight: Sight) -> tuple[Cell, ...]:
     )
 
 
-def size_text(sight: Sight) -> str:
+def size_text(field: PositionField) -> str:
     """The size of the unclipped field in the first input, in pixels: `435`, `31x91`, or `global`."""
-    seen = sight.inputs[0]
-    if seen.is_global:
+    part = field.inputs[0]
+    if part.is_global:
         return field_text(ReceptiveField(status=Status.EXACT))
-    return field_text(ReceptiveField(size=tuple(map(_extent, seen.endless))))
+    return field_text(ReceptiveField(size=tuple(map(_extent, part.endless))))
 
 
-def sight_facts(sights: Sequence[Sight]) -> Iterator[Fact]:
+def position_facts(fields: Sequence[PositionField]) -> Iterator[Fact]:
     """The field of the position in every input, and its strict field where that is larger."""
-    sight = sights[-1]
-    where = f" at {','.join(map(str, sight.at))} of {dimensions(sight.positions)}" if sight.at else ""
-    yield Fact("position", f"{sight.layer} ({sight.row.kind}){where}")
-    for seen in sight.inputs:
-        name = f"input {seen.name}, {dimensions(seen.image)}"
-        yield Fact("sees", _sentence(seen.local), f"of {name}")
-        if seen.strict != seen.local:
-            yield Fact("  strictly", _sentence(seen.strict), "counting gates and statistics")
+    field = fields[-1]
+    where = f" at {','.join(map(str, field.at))} of {dimensions(field.positions)}" if field.at else ""
+    yield Fact("position", f"{field.layer} ({field.row.kind}){where}")
+    for part in field.inputs:
+        name = f"input {part.name}, {dimensions(part.image)}"
+        yield Fact("sees", _sentence(part.local), f"of {name}")
+        if part.strict != part.local:
+            yield Fact("  strictly", _sentence(part.strict), "counting gates and statistics")
 
 
 def _sentence(parts: Sequence[Ends | None]) -> str:
@@ -160,8 +160,8 @@ def _sentence(parts: Sequence[Ends | None]) -> str:
     return ", ".join(f"{name} {_ends(ends)}" for name, ends in zip(names, parts, strict=True))
 
 
-def _axes(sight: Sight) -> tuple[str, ...]:
-    count = len(sight.inputs[0].image)
+def _axes(field: PositionField) -> tuple[str, ...]:
+    count = len(field.inputs[0].image)
     return _AXES.get(count, tuple(f"axis_{index}" for index in range(count)))
 
 
@@ -179,12 +179,12 @@ WIDTH, HEIGHT = 48, 24
 _LEAST = 3
 
 
-def drawing(sights: Sequence[Sight], marks: Marks) -> list[str]:
-    """A drawing of the fields in the first input's last two axes, as lines of text; numbers as in `sight_sheet`.
+def drawing(fields: Sequence[PositionField], marks: Marks) -> list[str]:
+    """A drawing of the fields in the first input's last two axes, as lines of text; numbers as in `position_sheet`.
 
     A character shows the innermost field that touches its pixels.
     """
-    regions = [sight.inputs[0] for sight in sights]
+    regions = [field.inputs[0] for field in fields]
     image = regions[0].image[-2:]
     rows, columns = _size(image)
     grid = [[marks.nothing] * columns for _ in range(rows)]

@@ -10,7 +10,7 @@ from cnninspect.errors import UsageError, error_text
 from cnninspect.render.fields import size_text
 from cnninspect.render.numbers import dimensions
 from cnninspect.report.document import FieldStudy
-from cnninspect.report.parts import Ends, SeenInput, Sight
+from cnninspect.report.parts import Ends, InputField, PositionField
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +31,7 @@ Style = dict[str, Any]
 def picture(study: FieldStudy, kind: str, image: str | None = None) -> bytes:
     """The study's nested fields as the bytes of an SVG or PNG file, over the centre crop of `image` if one is given.
 
-    The same study gives the same bytes. Raises UsageError for a study without sights or an unreadable image.
+    The same study gives the same bytes. Raises UsageError for a study without fields or an unreadable image.
     """
     if not study.sights:
         raise UsageError("--picture: no layer has spatial positions to show. Name a LAYER that depends on the input.")
@@ -50,8 +50,8 @@ def picture(study: FieldStudy, kind: str, image: str | None = None) -> bytes:
 def _figure(study: FieldStudy, image: str | None) -> Figure:
     from matplotlib.figure import Figure
 
-    sights, last = study.sights, study.sights[-1]
-    regions = [sight.inputs[0] for sight in sights]
+    fields, last = study.sights, study.sights[-1]
+    regions = [field.inputs[0] for field in fields]
     colours = _colours(len(regions))
     size = regions[-1].image[-2:]
     figure = Figure(figsize=(5.6, 1.2 + 0.25 * len(regions)) if len(size) == 1 else (5.6, 5.6))
@@ -60,7 +60,7 @@ def _figure(study: FieldStudy, image: str | None) -> Figure:
         _bars(axes, regions, size[0], colours)
     else:
         _boxes(axes, regions, (size[0], size[1]), colours, image)
-    _legend(axes, sights, colours)
+    _legend(axes, fields, colours)
     at = f" at {','.join(map(str, last.at))} of {dimensions(last.positions)}" if last.at else ""
     axes.set_title(f"{study.target['name']}: what {last.layer}{at} sees", loc="left", fontsize=10)
     axes.set_xlabel(f"pixels of input {regions[-1].name}, {dimensions(regions[-1].image)}")
@@ -74,7 +74,7 @@ def _colours(count: int) -> list[Colour]:
     return [colormaps["plasma"](0.05 + 0.8 * step / max(1, count - 1)) for step in range(count)]
 
 
-def _boxes(axes: Axes, regions: Sequence[SeenInput], size: Ends, colours: Sequence[Colour], image: str | None) -> None:
+def _boxes(axes: Axes, regions: Sequence[InputField], size: Ends, colours: Sequence[Colour], image: str | None) -> None:
     """The input with one rectangle per field: filled where it is clipped to the input, dashed without clipping."""
     from matplotlib.patches import Rectangle
     from matplotlib.patheffects import withStroke
@@ -101,7 +101,7 @@ def _boxes(axes: Axes, regions: Sequence[SeenInput], size: Ends, colours: Sequen
     _plain_frame(axes, width)
 
 
-def _bars(axes: Axes, regions: Sequence[SeenInput], size: int, colours: Sequence[Colour]) -> None:
+def _bars(axes: Axes, regions: Sequence[InputField], size: int, colours: Sequence[Colour]) -> None:
     """One bar per field for an input with one axis, the innermost on top."""
     axes.axvspan(-0.5, size - 0.5, facecolor="0.94", edgecolor="none")
     for line, (region, colour) in enumerate(zip(regions, colours, strict=True)):
@@ -115,7 +115,7 @@ def _bars(axes: Axes, regions: Sequence[SeenInput], size: int, colours: Sequence
     _plain_frame(axes, size)
 
 
-def _limits(regions: Sequence[SeenInput], axis: int, size: int) -> tuple[float, float]:
+def _limits(regions: Sequence[InputField], axis: int, size: int) -> tuple[float, float]:
     """The limits of a picture along an axis: the input, and up to _BEYOND of its size on each side."""
     ends = [ends for region in regions if (ends := region.endless[axis]) is not None]
     most = size * _BEYOND
@@ -137,17 +137,17 @@ def _plain_frame(axes: Axes, width: int) -> None:
     axes.tick_params(length=2, labelsize=8)
 
 
-def _legend(axes: Axes, sights: Sequence[Sight], colours: Sequence[Colour]) -> None:
+def _legend(axes: Axes, fields: Sequence[PositionField], colours: Sequence[Colour]) -> None:
     """A legend of layers and field sizes beside the picture, the innermost first."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    names = [f"{sight.layer}: {size_text(sight)}" for sight in sights]
+    names = [f"{field.layer}: {size_text(field)}" for field in fields]
     signs: list[Any] = [
         Patch(facecolor=(*colour[:3], 0.35), edgecolor=colour, linewidth=1.5, label=name)
         for name, colour in zip(names, colours, strict=True)
     ]
-    if any(sight.inputs[0].endless != sight.inputs[0].local for sight in sights):
+    if any(field.inputs[0].endless != field.inputs[0].local for field in fields):
         signs.append(Line2D([], [], color="0.4", linestyle=(0, (4, 2)), linewidth=1.0, label="beyond the input"))
     axes.legend(handles=signs, loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, borderaxespad=0.0)
 

@@ -8,7 +8,7 @@ from io import StringIO
 
 from cnninspect.render import checks, comparison, layers
 from cnninspect.render.checks import count_sentence, failed
-from cnninspect.render.fields import drawing, field_facts, sight_facts, sight_sheet, varied_sheet
+from cnninspect.render.fields import drawing, field_facts, position_facts, position_sheet, varied_sheet
 from cnninspect.render.numbers import bounded
 from cnninspect.render.page import UNICODE, Fact, Marks, Page, Screen, Sheet, Tone
 from cnninspect.render.totals import facts, title, uncounted_facts
@@ -25,8 +25,8 @@ def page_of(document: Document, view: View, marks: Marks, *, full: bool) -> Page
     match document:
         case Variation():
             return Page(heading, varied_sheet(document, marks), [])
-        case FieldStudy(asked=Asked(), sights=sights):
-            return Page(heading, sight_sheet(sights), list(sight_facts(sights)), drawing=drawing(sights, marks))
+        case FieldStudy(asked=Asked(), sights=fields):
+            return Page(heading, position_sheet(fields), list(position_facts(fields)), drawing=drawing(fields, marks))
         case FieldStudy():
             return Page(heading, _layers(document, view, marks, full=full), list(field_facts(document)))
         case Comparison(aligned=None):
@@ -68,8 +68,8 @@ def data_sheet(document: Document, view: View, marks: Marks) -> Sheet:
     match document:
         case Variation():
             return varied_sheet(document, marks)
-        case FieldStudy(asked=Asked(), sights=sights):
-            return sight_sheet(sights)
+        case FieldStudy(asked=Asked(), sights=fields):
+            return position_sheet(fields)
         case Comparison(aligned=None):
             return checks.finding_sheet(document, document.checks, view.columns or checks.PROGRAMS, marks)
         case Comparison():

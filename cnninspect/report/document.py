@@ -20,7 +20,7 @@ from cnninspect.report.parts import (
     Machine,
     MemoryDetails,
     OtherNetwork,
-    Sight,
+    PositionField,
     Timing,
     VariedNetwork,
 )
@@ -172,11 +172,11 @@ class Comparison(Report):
 class FieldStudy(Report):
     """A report on receptive fields: `rf` makes it.
 
-    `sights` are the nested receptive fields of one position, the widest last; empty for a network without feature
-    maps. `asked` is None where `rf` shows all layers.
+    `sights` (the key in JSON) are the nested receptive fields of one position, the widest last; empty for a network
+    without feature maps. `asked` is None where `rf` shows all layers.
     """
 
-    sights: tuple[Sight, ...] = ()
+    sights: tuple[PositionField, ...] = ()
     asked: Asked | None = None
 
 

@@ -31,12 +31,12 @@ from cnninspect.report.parts import (
     Asked,
     BaselineFile,
     CounterConvention,
+    InputField,
     Machine,
     MemoryDetails,
     OtherNetwork,
     Peak,
-    SeenInput,
-    Sight,
+    PositionField,
     Timing,
     VariedNetwork,
 )
@@ -111,34 +111,34 @@ def _memory(data: Data) -> MemoryDetails:
     return MemoryDetails(data["optimizer"], None if data["peak_at"] is None else Peak(**data["peak_at"]))
 
 
-def _sight_to_json(sight: Sight) -> dict[str, Any]:
+def _position_field_to_json(field: PositionField) -> dict[str, Any]:
     return {
-        "layer": sight.layer,
-        **id_to_json(sight.row),
-        "positions": list(sight.positions),
-        "at": list(sight.at),
-        "inputs": [_seen_to_json(seen) for seen in sight.inputs],
+        "layer": field.layer,
+        **id_to_json(field.row),
+        "positions": list(field.positions),
+        "at": list(field.at),
+        "inputs": [_input_field_to_json(part) for part in field.inputs],
     }
 
 
-def _seen_to_json(seen: SeenInput) -> dict[str, Any]:
-    forms = {name: plain(getattr(seen, name)) for name in ("image", "local", "strict", "endless")}
-    return {"name": seen.name, **forms, "global": seen.is_global}
+def _input_field_to_json(part: InputField) -> dict[str, Any]:
+    forms = {name: plain(getattr(part, name)) for name in ("image", "local", "strict", "endless")}
+    return {"name": part.name, **forms, "global": part.is_global}
 
 
-def _sight(data: Data) -> Sight:
-    return Sight(
+def _position_field(data: Data) -> PositionField:
+    return PositionField(
         data["layer"],
         id_of(data),
         tuple(data["positions"]),
         tuple(data["at"]),
-        tuple(_seen(seen) for seen in data["inputs"]),
+        tuple(_input_field(part) for part in data["inputs"]),
     )
 
 
-def _seen(data: Data) -> SeenInput:
+def _input_field(data: Data) -> InputField:
     image, local, strict, endless = (frozen(data[name]) for name in ("image", "local", "strict", "endless"))
-    return SeenInput(data["name"], image, local, strict, endless, data["global"])
+    return InputField(data["name"], image, local, strict, endless, data["global"])
 
 
 def _asked(data: Data) -> Asked:
@@ -252,7 +252,7 @@ _CODECS = {
     "baseline": _Codec(asdict, lambda data: BaselineFile(**data)),
     "other": _Codec(_other_to_json, _other),
     "aligned": _tuple_of(_aligned_to_json, _aligned),
-    "sights": _tuple_of(_sight_to_json, _sight),
+    "sights": _tuple_of(_position_field_to_json, _position_field),
     "asked": _Codec(lambda asked: plain(asdict(asked)), _asked),
     "varied": _tuple_of(_varied_to_json, _varied),
 }

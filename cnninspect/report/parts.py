@@ -58,7 +58,7 @@ class Timing:
 
 
 @dataclass(frozen=True)
-class SeenInput:
+class InputField:
     """The receptive field of one position in one input, as first and last pixel per axis; None where it sees nothing.
 
     `image` is the input's size along these axes. `local` and `strict` are clipped to the image; `endless` is the local
@@ -74,7 +74,7 @@ class SeenInput:
 
 
 @dataclass(frozen=True)
-class Sight:
+class PositionField:
     """The receptive fields of the position `at` of a row's output, one per input.
 
     `layer` is the row's name in messages. `positions` are the spatial sizes of the output; `at` has one index for each.
@@ -84,7 +84,7 @@ class Sight:
     row: RowId
     positions: tuple[int, ...]
     at: tuple[int, ...]
-    inputs: tuple[SeenInput, ...]
+    inputs: tuple[InputField, ...]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.utils.weak import WeakIdKeyDictionary
 
 from cnninspect.errors import DeviceError, error_text
-from cnninspect.targets.loading import blamed, undisturbed
+from cnninspect.targets.loading import errors_as, without_side_effects
 from cnninspect.trace.private_torch import TorchDispatchMode, storage_key
 
 Attempt = Callable[[], AbstractContextManager[Any]]
@@ -35,7 +35,7 @@ def construct(make: Callable[[], Any], device: str, dtype: str | None) -> tuple[
     Prints of `make` go to stderr. The random seed is fixed, and the random state is restored. Raises
     ConstructionError.
     """
-    with undisturbed(device):
+    with without_side_effects(device):
         torch.default_generator.manual_seed(0)
         made, failure = _first_success(make, device)
         if isinstance(made, nn.Module):
@@ -52,7 +52,7 @@ def _first_success(make: Callable[[], Any], device: str) -> tuple[Any, BaseExcep
     failure: BaseException | None = None
     for attempt in _attempts(device):
         try:
-            with blamed(ConstructionError), attempt():
+            with errors_as(ConstructionError), attempt():
                 return make(), failure
         except ConstructionError as error:
             failure = error.cause

@@ -9,7 +9,7 @@ import torch
 
 from cnninspect.errors import LoadError, UsageError, error_text
 from cnninspect.targets.grammar import FromFile, FromModule, Given, InputSpec, parse_target
-from cnninspect.targets.loading import Around, blamed, find, undisturbed
+from cnninspect.targets.loading import Around, errors_as, find, without_side_effects
 from cnninspect.trace.trees import map_leaves, named_leaves
 
 
@@ -72,7 +72,7 @@ def call_for_inputs(source: str | Callable[[], Any]) -> Given:
     """The result of the function as the arguments of the forward; raises UsageError or LoadError."""
     if not isinstance(source, str):
         name = getattr(source, "__name__", "function")
-        return _given(_call(source, name, undisturbed), name)
+        return _given(_call(source, name, without_side_effects), name)
     reference = parse_target(source)
     if not isinstance(reference, (FromFile, FromModule)):
         raise UsageError(f"--inputs-from {source} is not file.py:fn or package.module:fn.")
@@ -83,7 +83,7 @@ def call_for_inputs(source: str | Callable[[], Any]) -> Given:
 
 
 def _call(function: Callable[[], Any], name: str, around: Around) -> Any:
-    with around(), blamed(lambda error: LoadError(f"--inputs-from {name} failed: {error_text(error)}.")):
+    with around(), errors_as(lambda error: LoadError(f"--inputs-from {name} failed: {error_text(error)}.")):
         return function()
 
 

@@ -16,7 +16,7 @@ from cnninspect.report.quantities import Shape
 from cnninspect.targets.construct import is_lazy
 from cnninspect.targets.grammar import Given, InputSpec, dtype_name, parse_inputs, parse_shape
 from cnninspect.targets.input_values import call_for_inputs, described, moved, tensors
-from cnninspect.targets.loading import undisturbed
+from cnninspect.targets.loading import without_side_effects
 from cnninspect.targets.providers import Model
 from cnninspect.targets.signatures import check_call, required
 from cnninspect.targets.target import Function, Target
@@ -185,7 +185,7 @@ def _floating_dtype(model: Model, dtype: str | None) -> torch.dtype:
 def _initialize(model: nn.Module, given: Given) -> None:
     """Runs the model once, so that its lazy layers get their hyper-parameters."""
     # A failing forward fails again in the recorded run, where the error is reported.
-    with contextlib.suppress(Exception), undisturbed(), torch.no_grad():
+    with contextlib.suppress(Exception), without_side_effects(), torch.no_grad():
         model.eval()(*given.args, **given.kwargs)
 
 

@@ -53,7 +53,7 @@ def importable(folder: Path | None = None) -> Iterator[None]:
     importlib.invalidate_caches()
     tolerate_missing_operators()
     try:
-        with undisturbed():
+        with without_side_effects():
             yield
     finally:
         sys.path[:] = before
@@ -75,7 +75,7 @@ def _load_file(path: Path) -> ModuleType:
     # Dataclasses and pickles look their module up by name, also after loading.
     sys.modules[loader.name] = module
     try:
-        with blamed(lambda error: LoadError(f"{path} cannot be loaded: {_reason(error, str(path))}")):
+        with errors_as(lambda error: LoadError(f"{path} cannot be loaded: {_reason(error, str(path))}")):
             loader.exec_module(module)
     except BaseException:
         sys.modules.pop(loader.name, None)
@@ -85,7 +85,7 @@ def _load_file(path: Path) -> ModuleType:
 
 def _load_module(name: str) -> ModuleType:
     """The imported module."""
-    with blamed(lambda error: _import_failed(name, error)):
+    with errors_as(lambda error: _import_failed(name, error)):
         return importlib.import_module(name)
 
 
@@ -119,7 +119,7 @@ def _member(holder: Any, name: str, where: str) -> Any:
             return UsageError(f"{where} has no {name!r}. {_suggestion(name, holder)}")
         return LoadError(f"{where} cannot provide {name!r}: {_reason(error)}")
 
-    with blamed(failed):
+    with errors_as(failed):
         return getattr(holder, name)
 
 
@@ -189,7 +189,7 @@ def _home(name: str) -> str | None:
 
 
 @contextlib.contextmanager
-def undisturbed(device: str = "cpu") -> Iterator[None]:
+def without_side_effects(device: str = "cpu") -> Iterator[None]:
     """Redirects prints to stderr; restores the random state of the CPU and of `device`."""
     devices = [torch.device(device)] if device.startswith("cuda") else []
     with contextlib.redirect_stdout(sys.stderr), torch.random.fork_rng(devices=devices):
@@ -197,7 +197,7 @@ def undisturbed(device: str = "cpu") -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def blamed(explain: Callable[[BaseException], Exception]) -> Iterator[None]:
+def errors_as(explain: Callable[[BaseException], Exception]) -> Iterator[None]:
     """Raises `explain(error)` for any exception inside, also for `sys.exit()` and `pytest.skip()`.
 
     Errors of cnninspect, which have messages already, and KeyboardInterrupt pass unchanged.

@@ -11,7 +11,7 @@ from typing import Any
 
 from cnninspect.errors import LoadError, MissingPackage, UsageError, error_text, nearest
 from cnninspect.targets.grammar import Archive, FromFile, FromModule, Named, parse_target
-from cnninspect.targets.loading import blamed, find
+from cnninspect.targets.loading import errors_as, find
 from cnninspect.targets.providers import Provider, bare_name_providers, providers
 from cnninspect.targets.signatures import check_arguments
 from cnninspect.targets.target import ArchiveSource, Provided, Target, plain, source_of
@@ -37,7 +37,7 @@ def resolve(target: Any, arguments: Mapping[str, Any] | None = None) -> Target:
     found, around = find(reference)
     provider = "file" if isinstance(reference, FromFile) else "module"
     # A lazily imported object may fail at the first access to an attribute.
-    with blamed(lambda error: LoadError(f"{target} cannot be used: {error_text(error)}.")):
+    with errors_as(lambda error: LoadError(f"{target} cannot be used: {error_text(error)}.")):
         source = source_of(found, target, arguments, around)
         origin = _defined(found) or _named_in(reference)
     return Target(target, provider, reference.attr, plain(arguments), source, origin=origin)

@@ -43,7 +43,7 @@ class Listener(Protocol):
     def abandon(self, call: Call, error: BaseException) -> None:
         """The call raised."""
 
-    def elsewhere(self, module: nn.Module) -> None:
+    def in_other_thread(self, module: nn.Module) -> None:
         """A module is called in another thread."""
 
 
@@ -163,7 +163,7 @@ class _Watch:
     def run(self, module: nn.Module, inner: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
         """The result of the module's forward; its begin and end are reported to the listener."""
         if get_ident() != self._thread:
-            self.listener.elsewhere(module)
+            self.listener.in_other_thread(module)
             return inner(*args, **kwargs)
         call = self._begin(module, args, kwargs)
         return inner(*args, **kwargs) if call is None else self.listener.run(call, inner, args, kwargs)

@@ -137,7 +137,7 @@ class Recorder(CallTracker):
         _check_has_run(output)
         return output
 
-    def elsewhere(self, module: nn.Module) -> None:
+    def in_other_thread(self, module: nn.Module) -> None:
         """A module is called in another thread: noted, and reported after the run."""
         self._in_threads = self._paths.get(id(module)) or type(module).__name__
 

@@ -61,7 +61,7 @@ class CallTracker:
     def raised(self, call: Call) -> None:
         """A call ends with an exception."""
 
-    def elsewhere(self, module: nn.Module) -> None:
+    def in_other_thread(self, module: nn.Module) -> None:
         """A module of the model is called in another thread."""
 
     def asked(self, kind: str, args: Args) -> None:

@@ -14,11 +14,11 @@ from cnninspect.report.parts import (
     Asked,
     BaselineFile,
     CounterConvention,
+    InputField,
     Machine,
     MemoryDetails,
     Peak,
-    SeenInput,
-    Sight,
+    PositionField,
     Timing,
     VariedNetwork,
 )
@@ -46,9 +46,9 @@ def full():
 
 
 def study():
-    seen = SeenInput("0", (8, 8), ((0, 2), None), ((0, 7), None), ((-1, 2), None), is_global=True)
-    sight = Sight("block F.relu", RowId("block", "F.relu", 1, functional=True), (8, 8), (2, 3), (seen,))
-    return FieldStudy.of(tiny(), command="rf", sights=(sight,), asked=Asked("block F.relu", (2, 3)))
+    seen = InputField("0", (8, 8), ((0, 2), None), ((0, 7), None), ((-1, 2), None), is_global=True)
+    position = PositionField("block F.relu", RowId("block", "F.relu", 1, functional=True), (8, 8), (2, 3), (seen,))
+    return FieldStudy.of(tiny(), command="rf", sights=(position,), asked=Asked("block F.relu", (2, 3)))
 
 
 def compared():

@@ -12,7 +12,7 @@ from typing import Any
 
 from cnninspect.errors import LoadError, error_text
 from cnninspect.targets.grammar import BUILT_IN, InputSpec, parse_input
-from cnninspect.targets.loading import blamed
+from cnninspect.targets.loading import errors_as
 
 Model = Callable[..., Any]
 """An nn.Module, or a plain function of tensors."""
@@ -74,7 +74,7 @@ class PluginProvider(Provider):
 
     def names(self) -> Sequence[str]:
         """The names that the plug-in lists, sorted."""
-        with self._blamed("list its names"):
+        with self._errors_named("list its names"):
             return sorted(str(name) for name in self._plugin.names())
 
     def has(self, name: str) -> bool:
@@ -94,13 +94,13 @@ class PluginProvider(Provider):
         """The inputs that the plug-in gives for these arguments; empty if it gives none."""
         if not hasattr(self._plugin, "inputs"):
             return ()
-        with self._blamed(f"say what inputs {name} takes"):
+        with self._errors_named(f"say what inputs {name} takes"):
             stated = [*self._plugin.inputs(name, **arguments)]
             return [parse_input(item) if isinstance(item, str) else InputSpec(tuple(item)) for item in stated]
 
-    def _blamed(self, task: str) -> AbstractContextManager[None]:
+    def _errors_named(self, task: str) -> AbstractContextManager[None]:
         """A context that turns every error of the plug-in into a LoadError with its name."""
-        return blamed(
+        return errors_as(
             lambda error: LoadError(
                 f"the provider {self.name!r} ({self._entry_point.value}) cannot {task}: "
                 f"{error_text(error)}. Repair or remove its package."
@@ -109,7 +109,7 @@ class PluginProvider(Provider):
 
     @cached_property
     def _plugin(self) -> Any:
-        with self._blamed("be loaded"):
+        with self._errors_named("be loaded"):
             loaded = self._entry_point.load()
             plugin = loaded() if inspect.isclass(loaded) else loaded
         for method in ("names", "build"):

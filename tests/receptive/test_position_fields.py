@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
 from cnninspect.receptive.fields import Fields, intervals, name_of
-from cnninspect.receptive.sights import Sight, nested, outermost, sight
+from cnninspect.receptive.position_fields import PositionField, field_at, nested, outermost
 from cnninspect.trace.recorder import record
 from cnninspect.trace.records import Call
 
@@ -26,7 +26,7 @@ def call_of(fields: Fields, name: str) -> Call:
     return next(call for call in fields.trace.calls if name_of(call) == name)
 
 
-def rows(one: Sight, form: str = "local") -> Sequence[tuple[int, int] | None]:
+def rows(one: PositionField, form: str = "local") -> Sequence[tuple[int, int] | None]:
     return [getattr(span, form) for span in one.spans]
 
 
@@ -76,7 +76,7 @@ def test_a_position_by_hand(
     endless: list[tuple[int, int]],
 ) -> None:
     fields = fields_of(Stages(), 1, 3, 12, 16)
-    found = sight(fields, call_of(fields, layer), at)
+    found = field_at(fields, call_of(fields, layer), at)
     assert found.positions == positions
     assert found.at == (at or tuple(size // 2 for size in positions))
     assert rows(found) == rows(found, "strict") == local
@@ -85,7 +85,7 @@ def test_a_position_by_hand(
 
 def test_a_gate_is_seen_strictly() -> None:
     fields = fields_of(Gate(), 1, 2, 9, 9)
-    found = sight(fields, call_of(fields, "Tensor.mul"), (4, 0))
+    found = field_at(fields, call_of(fields, "Tensor.mul"), (4, 0))
     assert rows(found) == [(3, 5), (0, 1)]
     assert rows(found, "strict") == [(0, 8), (0, 8)]
 
@@ -94,22 +94,22 @@ def test_a_hole_that_no_tap_reaches_sees_nothing() -> None:
     # A transposed 1x1 convolution with stride 2 writes every second row and column: there is nothing in row 1.
     model = nn.Sequential(nn.ConvTranspose2d(1, 1, 1, stride=2))
     fields = fields_of(model, 1, 1, 4, 4)
-    assert rows(sight(fields, call_of(fields, "0"), (1, 2))) == [None, None]
-    assert rows(sight(fields, call_of(fields, "0"), (4, 2))) == [(2, 2), (1, 1)]
+    assert rows(field_at(fields, call_of(fields, "0"), (1, 2))) == [None, None]
+    assert rows(field_at(fields, call_of(fields, "0"), (4, 2))) == [(2, 2), (1, 1)]
 
 
 def test_a_map_of_one_position_has_one() -> None:
     """(6 - 3) / 4 + 1 = 1 row and column."""
     fields = fields_of(nn.Sequential(nn.Conv2d(2, 2, 3, stride=4)), 1, 2, 6, 6)
-    found = sight(fields, call_of(fields, "0"), (0, 0))
+    found = field_at(fields, call_of(fields, "0"), (0, 0))
     assert (found.positions, found.at, rows(found)) == ((1, 1), (0, 0), [(0, 2), (0, 2)])
 
 
 def test_one_axis_and_three() -> None:
     line = fields_of(nn.Sequential(nn.Conv1d(2, 2, 3, padding=2, dilation=2)), 1, 2, 20)
-    assert rows(sight(line, call_of(line, "0"), (5,))) == [(3, 7)]
+    assert rows(field_at(line, call_of(line, "0"), (5,))) == [(3, 7)]
     video = fields_of(nn.Sequential(nn.Conv3d(1, 1, (1, 3, 5))), 1, 1, 4, 9, 9)
-    assert rows(sight(video, call_of(video, "0"), (3, 1, 2))) == [(3, 3), (1, 3), (2, 6)]
+    assert rows(field_at(video, call_of(video, "0"), (3, 1, 2))) == [(3, 3), (1, 3), (2, 6)]
 
 
 WRONG = [
@@ -124,7 +124,7 @@ WRONG = [
 def test_positions_that_are_not_there(layer: str, at: tuple[int, ...], words: str) -> None:
     fields = fields_of(Stages(), 1, 3, 12, 16)
     with pytest.raises(ValueError, match=words):
-        sight(fields, call_of(fields, layer), at)
+        field_at(fields, call_of(fields, layer), at)
 
 
 class Sampled(nn.Module):
@@ -135,12 +135,12 @@ class Sampled(nn.Module):
 def test_a_field_that_is_not_known_is_not_drawn() -> None:
     fields = fields_of(Sampled(), 1, 2, 4, 4)
     with pytest.raises(ValueError, match="not known, because of"):
-        sight(fields, call_of(fields, "F.grid_sample"))
+        field_at(fields, call_of(fields, "F.grid_sample"))
 
 
 def test_nested_regions_grow_around_the_same_centre() -> None:
     fields = fields_of(Stages(), 1, 3, 12, 16)
-    goal = sight(fields, call_of(fields, "pool"), (1, 2))
+    goal = field_at(fields, call_of(fields, "pool"), (1, 2))
     # Without ends the pool sees rows -1 .. 11 and columns 3 .. 15, centred at 5 and 9. The stem's outputs 2 and 3 are
     # centred at 4 and 6, both 1 away: the first is taken; of its columns 4 and 5 at 8 and 10 again the first.
     found = nested(fields, goal)
@@ -151,7 +151,7 @@ def test_nested_regions_grow_around_the_same_centre() -> None:
 
 def test_all_maps_lead_to_what_sees_everything() -> None:
     fields = fields_of(Stages(), 1, 3, 12, 16)
-    goal = sight(fields, call_of(fields, "head"))
+    goal = field_at(fields, call_of(fields, "head"))
     assert goal.is_global
     # Around the centre of the image, rows 5 and 6, columns 7 and 8. The pool sees 13 pixels, more than there are rows.
     found = nested(fields, goal)
@@ -162,7 +162,7 @@ def test_all_maps_lead_to_what_sees_everything() -> None:
 def test_where_stages_are_few_their_parts_are_shown() -> None:
     model = nn.Sequential(OrderedDict(features=nn.Sequential(*[nn.Conv2d(1, 1, 3) for _ in range(20)])))
     fields = fields_of(model, 1, 1, 50, 50)
-    found = nested(fields, sight(fields, call_of(fields, "features")))
+    found = nested(fields, field_at(fields, call_of(fields, "features")))
     assert len(found) == 8
     assert name_of(found[0].call) == "features.0"
     assert found[-1].call is call_of(fields, "features")

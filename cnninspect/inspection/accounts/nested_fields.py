@@ -9,17 +9,17 @@ from typing import ClassVar
 from cnninspect.errors import UsageError, nearest
 from cnninspect.inspection.accounts import Addition, Inspected
 from cnninspect.receptive.fields import Fields, name_of
+from cnninspect.receptive.position_fields import PositionField as Found
+from cnninspect.receptive.position_fields import field_at, nested, outermost
 from cnninspect.receptive.rows import last_map
-from cnninspect.receptive.sights import Sight as Seen
-from cnninspect.receptive.sights import nested, outermost, sight
 from cnninspect.report.document import FieldStudy, Report
-from cnninspect.report.parts import Asked, SeenInput, Sight
+from cnninspect.report.parts import Asked, InputField, PositionField
 from cnninspect.report.rows import RowId
 from cnninspect.trace.records import Call, Trace
 
 
 @dataclass(frozen=True)
-class Sights:
+class NestedFields:
     """`layer` is a path, or a name as messages give it; by default the last map. `at` is by default its centre."""
 
     layer: str | None = None
@@ -27,9 +27,9 @@ class Sights:
     needs_kernels: ClassVar[bool] = False
 
     def __call__(self, inspected: Inspected) -> Addition:
-        """The report becomes a FieldStudy: the sight of the layer stands last.
+        """The report becomes a FieldStudy: the field of the layer stands last.
 
-        A network without maps has no sights, unless one is asked for.
+        For a network without maps they are empty, unless a layer or position is given.
 
         Raises UsageError for a layer or a position that is not there, and for one whose field is not known.
         """
@@ -39,20 +39,20 @@ class Sights:
             return self._study(())
         if call is None:
             raise UsageError("no layer has spatial positions that --at could select.")
-        return self._study(tuple(_sight(one) for one in self._nested(fields, call)))
+        return self._study(tuple(_position_field(one) for one in self._nested(fields, call)))
 
-    def _study(self, sights: tuple[Sight, ...]) -> Addition:
+    def _study(self, fields: tuple[PositionField, ...]) -> Addition:
         is_asked = self.layer is not None or self.at is not None
         asked = Asked(self.layer, None if self.at is None else tuple(self.at)) if is_asked else None
 
         def study(report: Report) -> Report:
-            return FieldStudy.of(report, sights=sights, asked=asked)
+            return FieldStudy.of(report, sights=fields, asked=asked)
 
         return Addition(parts=study)
 
-    def _nested(self, fields: Fields, call: Call) -> list[Seen]:
+    def _nested(self, fields: Fields, call: Call) -> list[Found]:
         try:
-            return nested(fields, sight(fields, call, self.at))
+            return nested(fields, field_at(fields, call, self.at))
         except ValueError as error:
             raise UsageError(f"{name_of(call)}: {error}.") from None
 
@@ -76,13 +76,13 @@ def _called(name: str, trace: Trace) -> Call:
     return names[name]
 
 
-def _sight(one: Seen) -> Sight:
+def _position_field(one: Found) -> PositionField:
     call = one.call
     place = RowId(call.path, call.kind, call.number, call.functional)
-    return Sight(name_of(call), place, one.positions, one.at, _inputs(one))
+    return PositionField(name_of(call), place, one.positions, one.at, _inputs(one))
 
 
-def _inputs(one: Seen) -> tuple[SeenInput, ...]:
+def _inputs(one: Found) -> tuple[InputField, ...]:
     """What is seen of each input, axis by axis."""
     found = []
     for name in dict.fromkeys(span.axis.input for span in one.spans):
@@ -90,5 +90,5 @@ def _inputs(one: Seen) -> tuple[SeenInput, ...]:
         image, local, strict, endless = zip(
             *((span.axis.size, span.local, span.strict, span.endless) for span in spans), strict=True
         )
-        found.append(SeenInput(name, image, local, strict, endless, all(span.whole for span in spans)))
+        found.append(InputField(name, image, local, strict, endless, all(span.whole for span in spans)))
     return tuple(found)

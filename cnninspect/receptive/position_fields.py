@@ -42,7 +42,7 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Sight:
+class PositionField:
     """The field of the position `at` of a call's first output, all channels together.
 
     `positions` are the sizes of the output's dimensions that hold positions, `at` has an index for each: row and column
@@ -60,7 +60,7 @@ class Sight:
         return all(span.whole for span in self.spans)
 
 
-def sight(fields: Fields, call: Call, at: Sequence[int] | None = None) -> Sight:
+def field_at(fields: Fields, call: Call, at: Sequence[int] | None = None) -> PositionField:
     """The field of a position of a call's output, by default of the centre.
 
     Raises ValueError for a position that the output does not have and for a field that is unknown.
@@ -70,10 +70,10 @@ def sight(fields: Fields, call: Call, at: Sequence[int] | None = None) -> Sight:
     positions = tuple(reach.shape[dim] for dim in places)
     where = tuple(size // 2 for size in positions) if at is None else tuple(at)
     _check(where, positions)
-    return Sight(call, positions, where, tuple(_spans(fields, reach, places, where)))
+    return PositionField(call, positions, where, tuple(_spans(fields, reach, places, where)))
 
 
-def nested(fields: Fields, goal: Sight) -> list[Sight]:
+def nested(fields: Fields, goal: PositionField) -> list[PositionField]:
     """The fields of the layers that lead to `goal`, around its centre, from small to large; `goal` is the last.
 
     At most MOST_NESTED of them: those of whole stages of the network where these are enough.
@@ -149,8 +149,8 @@ def _ends(table: Table, at: Sequence[int]) -> Ends | None:
     return (lo, -negative_hi) if lo + negative_hi <= 0 else None
 
 
-def _on_the_way(fields: Fields, goal: Sight) -> Iterator[Sight]:
-    """A sight for each value that leads to `goal`, at the position whose field is centred best on the goal's.
+def _on_the_way(fields: Fields, goal: PositionField) -> Iterator[PositionField]:
+    """A field for each value that leads to `goal`, at the position whose field is centred best on the goal's.
 
     Of the calls that return the same value the outermost is named.
     """
@@ -176,8 +176,8 @@ def _leading_to(fields: Fields, call: Call) -> set[int]:
     return needed - {call.outputs[0].value}
 
 
-def _centred(fields: Fields, reach: Reach, call: Call, goal: Sight) -> Sight:
-    """The sight whose field has its centre nearest to that of `goal`."""
+def _centred(fields: Fields, reach: Reach, call: Call, goal: PositionField) -> PositionField:
+    """The position whose field has its centre nearest to that of `goal`."""
     places = _places(reach)
     distance = np.zeros((1,) * len(places))
     for span in goal.spans:
@@ -190,14 +190,14 @@ def _centred(fields: Fields, reach: Reach, call: Call, goal: Sight) -> Sight:
         int(index) if varying > 1 else size // 2
         for index, varying, size in zip(nearest, distance.shape, positions, strict=True)
     )
-    return Sight(call, positions, at, tuple(_spans(fields, reach, places, at)))
+    return PositionField(call, positions, at, tuple(_spans(fields, reach, places, at)))
 
 
-def _extents(one: Sight) -> list[int]:
+def _extents(one: PositionField) -> list[int]:
     return [span.endless[1] - span.endless[0] + 1 if span.endless else 0 for span in one.spans]
 
 
-def _is_less(one: Sight, goal: Sight) -> bool:
+def _is_less(one: PositionField, goal: PositionField) -> bool:
     """Whether a field holds more than a pixel and less than the goal's; a global one holds more than any other."""
     own, most = _extents(one), _extents(goal)
     if goal.is_global:
@@ -205,12 +205,12 @@ def _is_less(one: Sight, goal: Sight) -> bool:
     return max(own) > 1 and own != most and all(a <= b for a, b in zip(own, most, strict=True))
 
 
-def _ascending(sights: Iterable[Sight]) -> list[Sight]:
+def _ascending(found: Iterable[PositionField]) -> list[PositionField]:
     """The fields that are larger than all before them; of several of one size, the one least deep in the network."""
-    kept: list[Sight] = []
-    for one in sights:
+    kept: list[PositionField] = []
+    for one in found:
         if kept and _extents(one) == _extents(kept[-1]):
-            kept[-1] = min(kept[-1], one, key=lambda sight: sight.call.depth)
+            kept[-1] = min(kept[-1], one, key=lambda field: field.call.depth)
         elif not kept or _is_less(kept[-1], one):
             kept.append(one)
     return kept

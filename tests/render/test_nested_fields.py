@@ -1,4 +1,4 @@
-"""What one position sees: as a table, as sentences, in characters, and as a picture, from sights written by hand."""
+"""What one position sees: as a table, as sentences, in characters, and as a picture, from fields written by hand."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cnninspect.render.fields import drawing
 from cnninspect.render.page import ASCII, UNICODE, Screen
 from cnninspect.render.picture import picture
 from cnninspect.report.document import FieldStudy
-from cnninspect.report.parts import Asked, SeenInput, Sight
+from cnninspect.report.parts import Asked, InputField, PositionField
 from cnninspect.report.rows import RowId
 from cnninspect.report.selection import View
 from tests.render.samples import tiny
@@ -25,40 +25,42 @@ from tests.render.samples import tiny
 Pair = tuple[int, int]
 
 
-def seen(image: list[int], local: list[Pair | None], **others: list[Pair | None]) -> SeenInput:
+def seen(image: list[int], local: list[Pair | None], **others: list[Pair | None]) -> InputField:
     strict, endless = (tuple(others.get(form, local)) for form in ("strict", "endless"))
-    return SeenInput("0", tuple(image), tuple(local), strict, endless)
+    return InputField("0", tuple(image), tuple(local), strict, endless)
 
 
-def sight(layer: str, at: list[int], positions: list[int], x: SeenInput) -> Sight:
-    return Sight(layer, RowId(layer, "Conv2d"), tuple(positions), tuple(at), (x,))
+def position(layer: str, at: list[int], positions: list[int], x: InputField) -> PositionField:
+    return PositionField(layer, RowId(layer, "Conv2d"), tuple(positions), tuple(at), (x,))
 
 
 # An 8x8 input: a 3x3 region inside, and one of 7x7 that leaves the input by a row at the top.
-INNER = sight("first", [2, 3], [8, 8], x=seen([8, 8], [(1, 3), (2, 4)]))
-OUTER = sight(
+INNER = position("first", [2, 3], [8, 8], x=seen([8, 8], [(1, 3), (2, 4)]))
+OUTER = position(
     "second", [2, 3], [4, 4],
     x=seen([8, 8], [(0, 5), (0, 6)], endless=[(-1, 5), (0, 6)], strict=[(0, 7), (0, 7)]),
 )  # fmt: skip
 LINE = [
-    sight("a", [5], [12], x=seen([12], [(4, 6)])),
-    sight("b", [5], [12], x=seen([12], [(3, 11)], endless=[(3, 13)])),
+    position("a", [5], [12], x=seen([12], [(4, 6)])),
+    position("b", [5], [12], x=seen([12], [(3, 11)], endless=[(3, 13)])),
 ]
 
 
-def report(*sights: Sight) -> FieldStudy:
-    return FieldStudy.of(tiny(), command="rf", sights=sights, asked=Asked("second", None))
+def report(*fields: PositionField) -> FieldStudy:
+    return FieldStudy.of(tiny(), command="rf", sights=fields, asked=Asked("second", None))
 
 
 def test_what_sees_everything_has_no_size() -> None:
     everything = replace(seen([8, 8], [(0, 7), (0, 7)]), is_global=True)
-    lines = [line.rstrip() for line in render(report(INNER, sight("head", [], [], x=everything)), "table").split("\n")]
+    lines = [
+        line.rstrip() for line in render(report(INNER, position("head", [], [], x=everything)), "table").split("\n")
+    ]
     assert lines[2:5] == [
         "    layer  at    field  rows  columns",
         " 1  first  2,3       3  1..3     2..4",
         " 2  head        global  0..7     0..7",
     ]
-    assert b"head: global" in picture(report(INNER, sight("head", [], [], x=everything)), "svg")
+    assert b"head: global" in picture(report(INNER, position("head", [], [], x=everything)), "svg")
 
 
 def test_the_table_names_every_region_and_its_pixels() -> None:
@@ -80,7 +82,7 @@ def test_columns_that_say_nothing_are_left_out() -> None:
 
 
 def test_a_position_that_sees_nothing() -> None:
-    blind = sight("hole", [1, 1], [8, 8], x=seen([8, 8], [None, None]))
+    blind = position("hole", [1, 1], [8, 8], x=seen([8, 8], [None, None]))
     text = render(report(blind), "table")
     assert " 1  hole   1,1      0  none     none" in text
     assert "sees      nothing  of input 0, 8x8" in text
@@ -95,15 +97,15 @@ DRAWN = [
 ]
 
 
-@pytest.mark.parametrize(("sights", "lines"), [case[1:] for case in DRAWN], ids=[case[0] for case in DRAWN])
-def test_the_drawing_by_hand(sights: list[Sight], lines: list[str]) -> None:
-    assert drawing(sights, UNICODE) == lines
-    assert drawing(sights, ASCII) == [line.replace("·", "-") for line in lines]
+@pytest.mark.parametrize(("fields", "lines"), [case[1:] for case in DRAWN], ids=[case[0] for case in DRAWN])
+def test_the_drawing_by_hand(fields: list[PositionField], lines: list[str]) -> None:
+    assert drawing(fields, UNICODE) == lines
+    assert drawing(fields, ASCII) == [line.replace("·", "-") for line in lines]
 
 
 def test_a_large_input_is_drawn_small() -> None:
     # 48 characters for 960 pixels: 20 each, so that 100..119 is the sixth. 480 rows on 12 lines of 40 rows each.
-    wide = sight("wide", [0, 0], [9, 9], x=seen([480, 960], [(40, 79), (100, 119)]))
+    wide = position("wide", [0, 0], [9, 9], x=seen([480, 960], [(40, 79), (100, 119)]))
     lines = drawing([wide], UNICODE)
     assert [len(line) for line in lines] == [48] * 12
     assert [(row, line.index("1"), line.count("1")) for row, line in enumerate(lines) if "1" in line] == [(1, 5, 1)]
@@ -123,7 +125,7 @@ SIZES = [
 
 @pytest.mark.parametrize(("image", "size"), [case[1:] for case in SIZES], ids=[case[0] for case in SIZES])
 def test_a_drawing_keeps_proportions_and_fits_on_a_screen(image: list[int], size: tuple[int, int]) -> None:
-    lines = drawing([sight("a", [0, 0], image, x=seen(image, [(0, 0), (0, 0)]))], UNICODE)
+    lines = drawing([position("a", [0, 0], image, x=seen(image, [(0, 0), (0, 0)]))], UNICODE)
     assert (len(lines), {len(line) for line in lines}) == (size[0], {size[1]})
 
 
@@ -134,12 +136,12 @@ def test_formats_hold_the_drawing_as_it_is() -> None:
     assert "\n 2211122·\n" in render(report(INNER, OUTER), "table", screen=Screen(width=80), view=View())
 
 
-@pytest.mark.parametrize("sights", [[INNER, OUTER], LINE], ids=["map", "line"])
-def test_a_picture_is_a_file_of_its_kind_and_the_same_each_time(sights: list[Sight]) -> None:
-    first = picture(report(*sights), "svg")
+@pytest.mark.parametrize("fields", [[INNER, OUTER], LINE], ids=["map", "line"])
+def test_a_picture_is_a_file_of_its_kind_and_the_same_each_time(fields: list[PositionField]) -> None:
+    first = picture(report(*fields), "svg")
     assert ElementTree.fromstring(first).tag == "{http://www.w3.org/2000/svg}svg"
-    assert picture(report(*sights), "svg") == first
-    assert picture(report(*sights), "png").startswith(b"\x89PNG")
+    assert picture(report(*fields), "svg") == first
+    assert picture(report(*fields), "png").startswith(b"\x89PNG")
 
 
 def pixels(content: bytes, tmp_path: Path) -> Any:
