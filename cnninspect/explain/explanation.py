@@ -208,8 +208,18 @@ def _is_meant(row: Row, name: str) -> bool:
 
 def _unknown(rows: Sequence[Row], name: str) -> str:
     near = nearest(name, dict.fromkeys(known for row in rows for known in (row.path, row.label) if known))
+    near = near or _of_the_kind(rows, name)
     hint = f"Nearest: {', '.join(near)}." if near else "`cnninspect summary TARGET` lists the layers."
     return f"no layer is called {name!r}. {hint}"
+
+
+def _of_the_kind(rows: Sequence[Row], name: str, most: int = 3) -> list[str]:
+    """The first layers whose kind a name means (conv1: Conv2d); else the first that have parameters."""
+    word = name.rpartition(".")[2].rstrip("0123456789").rstrip("_").lower()
+    leaves = [row for row in rows if row.leaf]
+    alike = [row.label for row in leaves if len(word) > 1 and word in row.kind.lower()]
+    counted = [row.label for row in leaves if row.params is not None and row.params.value]
+    return (alike or counted)[:most]
 
 
 # --- totals ---------------------------------------------------------------------------------------------------------

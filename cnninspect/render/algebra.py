@@ -8,7 +8,7 @@ from typing import Any
 from cnninspect.explain.expression import TEXT, latex_name, substituted, written
 from cnninspect.explain.instances import COUNTS, FIELD, Key, Variable
 from cnninspect.explain.solver import KERNELS, Answer, Layer, Question, Setting, Solution, size_derived
-from cnninspect.explain.symbolic import Study, Terms, in_sympy
+from cnninspect.explain.symbolic import Axis, Study, Terms, in_sympy
 from cnninspect.render import Format, html, markdown, sections, table
 from cnninspect.render.page import Cell, Fact, Heading, Page, Screen, Sheet, Tone
 from cnninspect.report.document import Report
@@ -295,13 +295,21 @@ def _total_facts(formulas: _Formulas) -> Iterator[Fact]:
 
 def _study_facts(found: Study) -> Iterator[Fact]:
     for axis, held in zip(found.axes, holds_for(found), strict=True):
-        yield Fact("for", held, tone=Tone.PLAIN if axis.is_known else Tone.UNKNOWN)
+        yield Fact("for", held, _other_classes(axis), tone=Tone.PLAIN if axis.is_known else Tone.UNKNOWN)
     instances = "1 instance" if found.checked_on == 1 else f"{found.checked_on} instances"
     yield Fact("checked", f"on {instances} not used to find them, of {found.tried} inspected")
     if found.by_pattern:
         yield Fact("layers", "rows depend on what varies: sums over all layers of one name pattern")
     if found.failed:
         yield Fact("failed", f"{len(found.failed)} instances: {'; '.join(found.failed)}")
+
+
+def _other_classes(axis: Axis) -> str:
+    """What to run for the values that a formula does not cover: those of another residue class."""
+    if axis.modulus == 1 or axis.variable.values is not None:
+        return ""
+    listed = ",".join(str(axis.variable.start + 1 + axis.modulus * step) for step in range(7))
+    return f"other values of {axis.variable.symbol} have other formulas: --vary {axis.variable.name}={listed}"
 
 
 def holds_for(found: Study) -> list[str]:

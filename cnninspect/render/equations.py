@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from fractions import Fraction
 from html import escape
@@ -16,6 +17,17 @@ from cnninspect.report.quantities import Verdict
 _WORDS = ("params", "MACs", "neurons", "FLOPs", "bytes")
 _SAID = {Verdict.MATCH: "measured: the same", Verdict.DIFFER: "measured otherwise"}
 _UNCHANGED = "the shape stays; no parameters, 0 MACs"
+
+
+_INDEX = re.compile(r"\b([A-Zrj])(in|out)\b")
+"""A symbol with an index in running text: `Cout`, `rin`."""
+_LATEX_INDEX = r"$\1_{\\mathrm{\2}}$"
+_HTML_INDEX = r"\1<sub>\2</sub>"
+
+
+def _lowered(text: str, form: str) -> str:
+    """A text whose symbols have their indices set low, in the form of a format."""
+    return _INDEX.sub(form, text)
 
 
 def _all_lines(block: Block) -> list[Line]:
@@ -78,7 +90,8 @@ def _latex_shape(names: str, numbers: str) -> str:
 
 def as_markdown(document: Explanation, _screen: Screen) -> str:
     """Markdown whose equations are LaTeX between dollar signs, as GitHub and notebooks show them."""
-    parts = [f"# {_plain(title(document, UNICODE))}"]
+    network, _, run = title(document, UNICODE).partition(UNICODE.separator)
+    parts = [f"# {_plain(network)}", _plain(run)]
     for block in blocks_of(document):
         parts += [f"## {_plain(block.heading)}", *_markdown_of(block)]
     return "\n\n".join(parts) + "\n"
@@ -89,7 +102,7 @@ def _markdown_of(block: Block) -> list[str]:
     shape = [f"Output: ${_latex_shape(names, numbers)}$" + ("" if block.lines else f": {_UNCHANGED}")]
     return [
         *(shape if numbers else ()),
-        *([f"With {_plain(block.terms)}."] if block.terms else ()),
+        *([f"With {_lowered(_plain(block.terms), _LATEX_INDEX)}."] if block.terms else ()),
         *map(_markdown_of_line, _all_lines(block)),
         *(f"Note: {_plain(words)}." for words in _words(block)),
         *([f"*{_plain(block.sources)}*"] if block.sources else ()),
@@ -140,14 +153,17 @@ def _plain(text: str) -> str:
     return "".join(f"\\{letter}" if letter in "\\*_`[]<>$#" else letter for letter in text)
 
 
-_PREAMBLE = r"""\documentclass{article}
+_PREAMBLE = r"""\documentclass[fleqn]{article}
 \usepackage[utf8]{inputenc}
 \usepackage[T1]{fontenc}
 \usepackage{amsmath}
 \usepackage[margin=2.2cm]{geometry}
 \allowdisplaybreaks
 \setlength{\parindent}{0pt}
+\setlength{\mathindent}{1em}
 \begin{document}
+\setlength{\abovedisplayskip}{3pt plus 2pt}
+\setlength{\belowdisplayskip}{3pt plus 2pt}
 """
 
 _LATEX_SPECIAL = {
@@ -158,7 +174,8 @@ _LATEX_SPECIAL = {
 
 def as_latex(document: Explanation, _screen: Screen) -> str:
     """A document that any LaTeX with amsmath compiles."""
-    parts = [rf"\section*{{{_tex(title(document, UNICODE))}}}"]
+    network, _, run = title(document, UNICODE).partition(UNICODE.separator)
+    parts = [rf"\section*{{{_tex(network)}}}", _tex(run)]
     for block in blocks_of(document):
         parts += [rf"\subsection*{{{_tex(block.heading)}}}", *_latex_of(block)]
     return _PREAMBLE + "\n\n".join(parts) + "\n\\end{document}\n"
@@ -169,7 +186,7 @@ def _latex_of(block: Block) -> list[str]:
     shape = [f"Output: ${_latex_shape(names, numbers)}$" + ("" if block.lines else f": {_UNCHANGED}")]
     return [
         *(shape if numbers else ()),
-        *([f"With {_tex(block.terms)}."] if block.terms else ()),
+        *([f"With {_lowered(_tex(block.terms), _LATEX_INDEX)}."] if block.terms else ()),
         *map(_latex_of_line, _all_lines(block)),
         *(f"Note: {_tex(words)}." for words in _words(block)),
         *([rf"\emph{{{_tex(block.sources)}}}"] if block.sources else ()),
@@ -238,8 +255,10 @@ MATHML = Notation(
 """MathML, which browsers show without any script."""
 
 _STYLE = """\
-:root { color-scheme: light dark; }
+:root { color-scheme: light dark; --right: #15803d; --wrong: #dc2626; }
+@media (prefers-color-scheme: dark) { :root { --right: #4ade80; --wrong: #f87171; } }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60em; margin: 0 auto; padding: 1em; }
+h1 { font-size: 1.5em; margin: 0.5em 0 0; }
 h2 { margin: 2em 0 0.2em; font-size: 1.1em; border-top: 1px solid #8884; padding-top: 1em; }
 h2 small, .quiet { opacity: 0.65; font-weight: normal; font-size: 0.9em; }
 .equation { overflow-x: auto; padding: 0.4em 0; }
@@ -248,7 +267,10 @@ mtd { text-align: left; padding: 0.25em 0.15em; }
 .matrix { border-left: 2px solid; border-right: 2px solid; border-radius: 0.8em; font-size: 0.8em; }
 .matrix td { padding: 0 0.4em; text-align: center; }
 p { margin: 0.3em 0; overflow-wrap: anywhere; }
-.match { color: #15803d; } .differ { color: #dc2626; }
+.match { color: var(--right); } .differ { color: var(--wrong); }
+.cell { display: grid; grid-template-columns: 9em 1fr; }
+.cell span:first-child { opacity: 0.65; }
+sub { line-height: 0; }
 @media print { h2 { break-after: avoid; } .equation { break-inside: avoid; } }
 """
 
@@ -256,22 +278,24 @@ p { margin: 0.3em 0; overflow-wrap: anywhere; }
 def as_html(document: Explanation, _screen: Screen) -> str:
     """A page of its own: no script, no network, readable on a phone."""
     name = escape(title(document, UNICODE))
+    network, _, run = name.partition(UNICODE.separator)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{name}</title>\n<style>\n{_STYLE}</style>\n</head>\n<body>\n<h1>{name}</h1>\n"
+        f"<title>{name}</title>\n<style>\n{_STYLE}</style>\n</head>\n<body>\n<h1>{network}</h1>\n"
+        f'<p class="quiet">{run}</p>\n'
         f"{''.join(map(_html_of, blocks_of(document)))}</body>\n</html>\n"
     )
 
 
 def _html_of(block: Block) -> str:
     where = f" <small>{escape(block.where)}</small>" if block.where else ""
-    names, numbers = (escape(each.replace(" x ", " × ")) for each in block.shape)
+    names, numbers = (_lowered(escape(each.replace(" x ", " × ")), _HTML_INDEX) for each in block.shape)
     unchanged = "" if block.lines else f": {_UNCHANGED}"
     return "".join((
         f"<h2>{escape(block.heading)}{where}</h2>\n",
         f"<p>Output: {f'{names} = ' if names else ''}{numbers}{unchanged}</p>\n" if numbers else "",
-        f'<p class="quiet">with {escape(block.terms)}</p>\n' if block.terms else "",
+        f'<p class="quiet">with {_lowered(escape(block.terms), _HTML_INDEX)}</p>\n' if block.terms else "",
         *map(_html_of_line, _all_lines(block)),
         *(f"<p>Note: {escape(words)}</p>\n" for words in _words(block)),
         f'<p class="quiet">{escape(block.sources)}</p>\n' if block.sources else "",
@@ -296,8 +320,8 @@ def _html_cell(cell: str | None) -> str:
 def _html_of_line(line: Line) -> str:
     if line.claim:
         kind, text = _SIGNS.get(line.verdict, ("", "?"))
-        said = f"{escape(line.names[0])}: <code>{escape(line.claim)}</code>"
-        return f'<p>{said} <span class="{kind}">{text}</span> {escape(line.remark)}</p>\n'
+        said = f'<code>{escape(line.claim)}</code> <b class="{kind}">{text}</b> {escape(line.remark)}'
+        return f'<p class="cell"><span>{escape(line.names[0])}</span><span>{said}</span></p>\n'
     if not line.steps:
         return f"<p><math>{_mathml_name(line.names[0])}</math>: {escape(line.remark)}</p>\n"
     rows = "".join(_mathml_rows(each) for each in (line, line.beside) if each is not None)
@@ -305,7 +329,7 @@ def _html_of_line(line: Line) -> str:
     said = _remark(line)
     mark = f'<span class="{kind}">{text}</span> ' if kind else ""
     beside = f'<p class="quiet">{mark}{escape(said)}</p>\n' if mark or said else ""
-    return f'<div class="equation"><math><mtable>{rows}</mtable></math></div>\n{beside}'
+    return f'<div class="equation"><math><mtable displaystyle="true">{rows}</mtable></math></div>\n{beside}'
 
 
 _SIGNS = {Verdict.MATCH: ("match", "✓"), Verdict.DIFFER: ("differ", "✗")}

@@ -124,6 +124,19 @@ def test_an_unknown_layer_names_the_nearest(cli):
     assert "no layer is called 'conv9'. Nearest: conv1, conv2, conv3." in result.err
 
 
+@pytest.mark.parametrize(
+    ("name", "nearest"), [("conv1", "c1, c3, c5"), ("F6", "f6"), ("Pool", "s2, s4"), ("layer9.zzz", "c1, c3, c5")]
+)
+def test_a_name_of_another_kind_of_network_names_layers_of_that_kind(name, nearest):
+    """LeNet-5 calls its layers c1, s2, c3, s4, c5, f6, output, as the paper does."""
+    from cnninspect.errors import UsageError
+    from tests.explain.test_explanation import explain
+
+    with pytest.raises(UsageError) as caught:
+        explain("lenet5", name)
+    assert str(caught.value) == f"no layer is called {name!r}. Nearest: {nearest}."
+
+
 @pytest.mark.parametrize("fmt", ["csv", "github", "junit"])
 def test_a_format_without_derivations_is_refused(cli, fmt):
     result = cli("explain", "custom-alexnet", "--format", fmt)
@@ -242,7 +255,7 @@ def test_a_sheet_in_json(cli, sheet):
     [
         ("markdown", "- params: `3*11*64 + 64`: wrong; one side of the kernel is counted, not its area"),
         ("latex", r"params: \texttt{3$*$11$*$64 + 64}: wrong; one side of the kernel is counted, not its area"),
-        ("html", 'params: <code>3*11*64 + 64</code> <span class="differ">✗</span> one side of the kernel is counted'),
+        ("html", '<code>3*11*64 + 64</code> <b class="differ">✗</b> one side of the kernel is counted, not its area'),
     ],
 )
 def test_a_sheet_in_other_formats(cli, sheet, fmt, said):

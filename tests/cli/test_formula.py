@@ -46,6 +46,16 @@ def test_the_text_says_what_it_is_worth(cli):
     assert "checked  on 1 instance not used to find them, of 6 inspected" in result.out
 
 
+def test_what_a_formula_does_not_cover_is_said(cli):
+    """pool-upsample pads k//2, which keeps the size for odd kernels only: even ones follow other formulas."""
+    result = cli("formula", "pool-upsample", "--vary", "k")
+    assert "where k mod 2 = 1  other values of k have other formulas: --vary k=4,6,8,10,12,14,16" in result.out
+    even = cli("formula", "pool-upsample", "--vary", "k=4,6,8,10,12,14,16")
+    # Blocks 1 and 2 on (33, 17) of 32 and 16: 32*33^2 + 2048*17^2 for the first two, and so on.
+    assert "34848*k^2" in even.out
+    assert "591872*k^2" in even.out
+
+
 def test_an_instance_that_fails_is_named(cli):
     result = cli("formula", PICKY, "--vary", "width=3-9", *SMALL)
     assert (result.code, "28*width" in result.out) == (0, True)
