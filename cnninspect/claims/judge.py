@@ -78,7 +78,7 @@ def _missing(claimed: RowId, report: Report, here: list[Row]) -> Check:
 
 def _used_less(claimed: RowId, uses: list[Row]) -> Check:
     times = len(uses)
-    hint = f"{uses[0].label} runs {times} time{'s' if times > 1 else ''}, and the first is call 0"
+    hint = f"{uses[0].label} runs {times} time{'s' if times > 1 else ''}, and its first use is call 0"
     return Check("call", claimed, claimed.call, times - 1, "claim", Verdict.DIFFER, hint)
 
 

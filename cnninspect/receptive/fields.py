@@ -153,8 +153,8 @@ def label(call: Call) -> str:
 
 
 def name_of(call: Call) -> str:
-    """A call by its label and, after the first, by which use it is: `layer1.0.relu call 1`."""
-    return f"{label(call)} call {call.number}" if call.number else label(call)
+    """A call by its label and, after the first, by which use it is: `layer1.0.relu use 2`."""
+    return f"{label(call)} use {call.number + 1}" if call.number else label(call)
 
 
 def _interval(part: Bounds) -> Interval:

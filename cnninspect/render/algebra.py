@@ -10,7 +10,7 @@ from cnninspect.explain.instances import COUNTS, FIELD, Key, Variable
 from cnninspect.explain.solver import KERNELS, Answer, Layer, Question, Setting, Solution, size_derived
 from cnninspect.explain.symbolic import Axis, Study, Terms, in_sympy
 from cnninspect.render import Format, html, markdown, sections, table
-from cnninspect.render.page import Cell, Fact, Heading, Page, Screen, Sheet, Tone
+from cnninspect.render.page import Cell, Fact, Heading, Page, Screen, Sheet, Tone, Worth
 from cnninspect.report.document import Report
 from cnninspect.report.json_form import SCHEMA_VERSION, json_text
 from cnninspect.report.quantities import Verdict
@@ -71,17 +71,17 @@ def _listed(values: Sequence[int]) -> str:
 def _sheet(answers: Sequence[Answer], *, chained: bool, all_columns: bool) -> Sheet:
     """One line per solution; where there is none, one line per nearest setting."""
     headings = (
-        Heading("in", "in", kept=True),
-        Heading("layer", "layer", kept=True),
-        Heading("out", "out", kept=True),
-        Heading("kernel", "kernel", right=True, kept=True),
-        Heading("stride", "stride", right=True, kept=True),
-        Heading("padding", "padding", right=True, kept=True),
+        Heading("in", "in", worth=Worth.KEPT),
+        Heading("layer", "layer", worth=Worth.KEPT),
+        Heading("out", "out", worth=Worth.KEPT),
+        Heading("kernel", "kernel", right=True, worth=Worth.KEPT),
+        Heading("stride", "stride", right=True, worth=Worth.KEPT),
+        Heading("padding", "padding", right=True, worth=Worth.KEPT),
         Heading("dilation", "dilation", right=True),
-        Heading("output_padding", "output padding", right=True, kept=True),
+        Heading("output_padding", "output padding", right=True, worth=Worth.KEPT),
         Heading("receptive_field", "field", right=True),
         Heading("params", "params", right=True),
-        Heading("result", "", kept=True),
+        Heading("result", "", worth=Worth.KEPT),
     )
     lines = [_line(answer, one) for answer in answers for one in (*answer.solutions, *answer.nearest)]
     missing = any(not answer.solutions for answer in answers)
@@ -333,9 +333,16 @@ def holds_for(found: Study) -> list[str]:
 def _layer_sheet(formulas: _Formulas, unknown: str) -> Sheet:
     """A line for each layer that has a number other than 0."""
     names = ("params", "macs", "neurons")
+
+    def worth(name: str) -> Worth:
+        return Worth.USUAL if name == "neurons" else Worth.KEPT
+
     headings = (
-        Heading("layer", "layer", kept=True),
-        *(Heading(name, {"macs": "MACs"}.get(name, name), kept=name != "neurons") for name in names),
+        Heading("layer", "layer", worth=Worth.KEPT, shortens=True),
+        *(
+            Heading(name, {"macs": "MACs"}.get(name, name), worth=Worth.USUAL if name == "neurons" else Worth.KEPT)
+            for name in names
+        ),
         *(() if formulas.study.by_pattern else (Heading("receptive_field", "field"),)),
     )
     lines = []

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from cnninspect.render.numbers import EXCEEDS_INPUT, dimensions, field_text, number_cell, shapes_text, sign, tone_of
+from cnninspect.render.numbers import (
+    EXCEEDS_INPUT,
+    dimensions,
+    field_text,
+    number_cell,
+    rounded,
+    shapes_text,
+    sign,
+    tone_of,
+)
 from cnninspect.render.page import Cell, Marks, Tone
 from cnninspect.report.quantities import Quantity, Shape, Status, Verdict
 from cnninspect.report.rows import Row
@@ -31,11 +40,10 @@ class Line:
 class Context:
     """The settings of a table that its cells depend on.
 
-    `largest` is the number of MACs of a full bar. `single` is as in `shapes_text`. `full` if nothing may be shortened.
+    `single` is as in `shapes_text`. `full` if nothing may be shortened.
     """
 
     marks: Marks
-    largest: int
     single: bool
     full: bool
 
@@ -104,7 +112,8 @@ def counter_cell(counter: str, unit: str = "macs") -> Callable[[Line, Context], 
         if found == 0 and macs.analytic == 0:
             return Cell(context.marks.nothing, 0, Tone.QUIET)
         wrong = macs.verdict is Verdict.DIFFER and found != macs.analytic and not explained
-        return Cell(f"{found:,}", found, Tone.DIFFER if wrong else Tone.QUIET if explained else Tone.PLAIN)
+        tone = Tone.DIFFER if wrong else Tone.QUIET if explained else Tone.PLAIN
+        return Cell(f"{found:,}", found, tone, rounded(found))
 
     return cell
 
@@ -125,9 +134,9 @@ def share_cell(line: Line, context: Context) -> Cell:
     if share.percent is None:
         return Cell(context.marks.unknown, None, Tone.UNKNOWN)
     figure = f"{share.percent:.1f} %" if share.percent >= 0.1 else "<0.1 %"
-    bar = _bar(macs.value, context) if line.is_part else ""
-    text = f"{bar:<{BAR_WIDTH}} {sign(share.status, context.marks) + figure:>8}"
-    return Cell(text, round(share.percent, 4), Tone.ACCENT)
+    bar = _bar(share.percent, context) if line.is_part else ""
+    figure = sign(share.status, context.marks) + figure
+    return Cell(f"{bar:<{BAR_WIDTH}} {figure:>8}", round(share.percent, 4), Tone.ACCENT, figure)
 
 
 def cumulative_cell(line: Line, context: Context) -> Cell:
@@ -202,10 +211,10 @@ def _is_free(row: Row) -> bool:
     return all(_is_nothing(count) for count in counts)
 
 
-def _bar(macs: int, context: Context) -> str:
-    """A bar in steps of an eighth of a character, at least one step long."""
+def _bar(percent: float, context: Context) -> str:
+    """A bar in steps of an eighth of a character, at least one step long; a full bar is 100 %."""
     steps = len(context.marks.bar) - 1
-    length = max(1, round(BAR_WIDTH * steps * macs / context.largest))
+    length = max(1, round(BAR_WIDTH * steps * percent / 100))
     full, rest = divmod(length, steps)
     return context.marks.bar[-1] * full + (context.marks.bar[rest] if rest else "")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from cnninspect.render.cells import verdict_sign
 from cnninspect.render.numbers import change_text, label, sign, value_text
-from cnninspect.render.page import UNICODE, Cell, Heading, Marks, Sheet, Tone
+from cnninspect.render.page import UNICODE, Cell, Heading, Marks, Sheet, Tone, Worth
 from cnninspect.report.document import Comparison, Document, Report, formula_checks
 from cnninspect.report.quantities import Status, Verdict
 from cnninspect.report.rows import TOTAL, Check, Row
@@ -37,11 +37,11 @@ _WORDS = {Verdict.NOT_COUNTED: "not comparable", Verdict.NOT_RUN: "not run"}
 
 
 def row_name(check: Check) -> str:
-    """The name of the check's row in messages: `conv`, `conv call 2`, `total`."""
+    """The name of the check's row in messages: `conv`, `conv use 2`, `total`."""
     if check.row is None:
         return TOTAL
     path = check.row.path or f"({check.row.kind})"
-    return f"{path} call {check.row.call}" if check.row.call else path
+    return f"{path} use {check.row.call + 1}" if check.row.call else path
 
 
 def number_name(check: Check) -> str:
@@ -57,7 +57,7 @@ def checks_of(document: Document) -> tuple[Check, ...]:
 
 
 def row_title(check: Check) -> str:
-    """The row with its kind: `conv (Conv2d)`, `conv call 2 (Conv2d)`, `(F.relu)`, `total`."""
+    """The row with its kind: `conv (Conv2d)`, `conv use 2 (Conv2d)`, `(F.relu)`, `total`."""
     is_named = check.row is not None and check.row.path and check.row.kind
     return f"{row_name(check)} ({check.kind})" if is_named else row_name(check)
 
@@ -127,16 +127,16 @@ REASON = "why"
 """The title of the column of reasons."""
 
 _HEADINGS = (
-    Heading("layer", "layer", kept=True),
+    Heading("layer", "layer", worth=Worth.KEPT, shortens=True),
     Heading("call", "call", right=True),
-    Heading("kind", "kind"),
-    Heading("what", "what", kept=True),
-    Heading("expected", "expected", right=True, kept=True),
-    Heading("source", "by", late=True),
-    Heading("found", "found", right=True, kept=True),
+    Heading("kind", "kind", shortens=True),
+    Heading("what", "what", worth=Worth.KEPT),
+    Heading("expected", "expected", right=True, worth=Worth.KEPT),
+    Heading("source", "by", worth=Worth.LATE),
+    Heading("found", "found", right=True, worth=Worth.KEPT),
     Heading("counter", "by"),
     Heading("change", "change", right=True),
-    Heading("verdict", "", kept=True),
+    Heading("verdict", "", worth=Worth.KEPT),
     Heading("reason", REASON),
     Heading("where", "in"),
 )

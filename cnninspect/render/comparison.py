@@ -11,27 +11,27 @@ from typing import Any
 from cnninspect.render.cells import verdict_sign
 from cnninspect.render.checks import count_sentence, sentence
 from cnninspect.render.numbers import change_text, field_text, label, number_cell, value_text, with_unit
-from cnninspect.render.page import Cell, Fact, Heading, Marks, Sheet, Tone
+from cnninspect.render.page import Cell, Fact, Heading, Marks, Sheet, Tone, Worth
 from cnninspect.report.document import Comparison
 from cnninspect.report.parts import AlignedRows
 from cnninspect.report.quantities import Quantity, Status, Verdict
-from cnninspect.report.rows import Check, ReceptiveField, RowId
+from cnninspect.report.rows import Check, ReceptiveField
 from cnninspect.report.selection import Ops, View
 
 _HEADINGS = (
-    Heading("layer", "layer", kept=True),
-    Heading("kind", "kind"),
+    Heading("layer", "layer", worth=Worth.KEPT, shortens=True),
+    Heading("kind", "kind", shortens=True),
     Heading("output_shape", "output"),
-    Heading("params", "params", right=True),
-    Heading("macs", "MACs", right=True, kept=True),
-    Heading("other_layer", "against", kept=True),
-    Heading("other_kind", "kind"),
+    Heading("params", "params", right=True, worth=Worth.MAIN),
+    Heading("macs", "MACs", right=True, worth=Worth.KEPT),
+    Heading("other_layer", "against", worth=Worth.KEPT, shortens=True),
+    Heading("other_kind", "kind", shortens=True),
     Heading("other_output_shape", "output"),
-    Heading("other_params", "params", right=True),
-    Heading("other_macs", "MACs", right=True, kept=True),
+    Heading("other_params", "params", right=True, worth=Worth.MAIN),
+    Heading("other_macs", "MACs", right=True, worth=Worth.KEPT),
     Heading("params_ratio", "params ratio", right=True),
     Heading("ratio", "MACs ratio", right=True),
-    Heading("verdict", "", kept=True),
+    Heading("verdict", "", worth=Worth.KEPT),
     Heading("differs", "in what"),
 )
 HEADINGS = {heading.name: heading for heading in _HEADINGS}
@@ -124,7 +124,7 @@ def _costs(pair: AlignedRows) -> bool:
 def _cells(pair: AlignedRows, marks: Marks) -> dict[str, Cell]:
     cells = {"verdict": verdict_sign(pair.verdict, marks)}
     for index, (prefix, row) in enumerate((("", pair.target), ("other_", pair.other))):
-        cells[f"{prefix}layer"] = Cell("" if row is None else _name(row), row and row.path)
+        cells[f"{prefix}layer"] = Cell("" if row is None else row.label, row and row.path)
         cells[f"{prefix}kind"] = Cell("" if row is None else row.kind, row and row.kind)
         shapes, params, macs = pair.output_shape[index], pair.params[index], pair.macs[index]
         cells[f"{prefix}output_shape"] = Cell("") if row is None else _shapes(shapes, marks)
@@ -141,12 +141,6 @@ def _differs(pair: AlignedRows) -> Cell:
     alone = pair.target is None or pair.other is None
     text = "no counterpart" if pair.differs and alone else ", ".join(map(label, pair.differs))
     return Cell(text, ";".join(pair.differs), Tone.QUIET)
-
-
-def _name(row: RowId) -> str:
-    """The path of a module; the path and kind of a functional call."""
-    name = f"{row.path} {row.kind}".lstrip() if row.functional else row.path or f"({row.kind})"
-    return f"{name} call {row.call}" if row.call else name
 
 
 def _shapes(shapes: Any, marks: Marks) -> Cell:

@@ -7,7 +7,7 @@ from typing import Any
 
 from cnninspect.render.cells import Context, Line, verdict_sign
 from cnninspect.render.numbers import EXCEEDS_INPUT, dimensions, field_text, number_cell, per_axis
-from cnninspect.render.page import Cell, Fact, Heading, Marks, Sheet, Tone
+from cnninspect.render.page import Cell, Fact, Heading, Marks, Sheet, Tone, Worth
 from cnninspect.report.document import Report, Variation
 from cnninspect.report.parts import Ends, PositionField, VariedNetwork
 from cnninspect.report.quantities import Status
@@ -108,11 +108,11 @@ def position_sheet(fields: Sequence[PositionField]) -> Sheet:
     axes = _axes(fields[-1])
     beyond = any(field.inputs[0].endless != field.inputs[0].local for field in fields)
     headings = (
-        Heading("number", "", right=True, kept=True),
-        Heading("layer", "layer", kept=True),
+        Heading("number", "", right=True, worth=Worth.KEPT),
+        Heading("layer", "layer", worth=Worth.KEPT, shortens=True),
         Heading("at", "at"),
-        Heading("receptive_field", "field", right=True, kept=True),
-        *(Heading(axis, axis, right=True, kept=True) for axis in axes),
+        Heading("receptive_field", "field", right=True, worth=Worth.KEPT),
+        *(Heading(axis, axis, right=True, worth=Worth.KEPT) for axis in axes),
         *(Heading(f"endless_{axis}", f"{axis} without ends", right=True) for axis in axes),
     )
     sheet = Sheet(headings, tuple(_position_line(number, field) for number, field in enumerate(fields, 1)))
@@ -218,14 +218,14 @@ def varied_sheet(variation: Variation, marks: Marks) -> Sheet:
     """One line per network: the varied arguments, and the layer's field, output size, params and MACs."""
     names = tuple(variation.varied[0].arguments)
     headings = (
-        *(Heading(name, name, right=True, kept=True) for name in names),
-        Heading("receptive_field", "field", right=True, kept=True),
+        *(Heading(name, name, right=True, worth=Worth.KEPT) for name in names),
+        Heading("receptive_field", "field", right=True, worth=Worth.KEPT),
         Heading("jump", "jump", right=True),
         Heading("padding", "padding", right=True),
-        Heading("map", "map", kept=True),
-        Heading("params", "params", right=True, kept=True),
-        Heading("macs", "MACs", right=True, kept=True),
-        Heading("layer", "layer"),
+        Heading("map", "map", worth=Worth.KEPT),
+        Heading("params", "params", right=True, worth=Worth.KEPT),
+        Heading("macs", "MACs", right=True, worth=Worth.KEPT),
+        Heading("layer", "layer", shortens=True),
     )
     return Sheet(headings, tuple(_network_line(network, marks) for network in variation.varied))
 

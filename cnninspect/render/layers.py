@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from cnninspect.render import cells, fields
 from cnninspect.render.cells import Context, Line
 from cnninspect.render.numbers import label
-from cnninspect.render.page import Cell, Heading, Marks, Sheet
+from cnninspect.render.page import Cell, Heading, Marks, Sheet, Worth
 from cnninspect.report.document import FieldStudy, Report
+from cnninspect.report.folding import Folded, folded
 from cnninspect.report.quantities import Verdict
 from cnninspect.report.rows import Row
 from cnninspect.report.selection import By, View, select, shares, shown_leaves
@@ -57,37 +58,39 @@ def _backward(part: str) -> Callable[[Line, Context], Cell]:
 
 
 def _columns() -> Iterable[Column]:
-    yield Column(Heading("layer", "layer", kept=True), cells.layer_cell)
-    yield Column(Heading("path", "path", kept=True), cells.fact_cell("path"))
+    yield Column(Heading("layer", "layer", worth=Worth.KEPT, shortens=True), cells.layer_cell)
+    yield Column(Heading("path", "path", worth=Worth.KEPT, shortens=True), cells.fact_cell("path"))
     yield Column(Heading("call", "call", right=True), cells.fact_cell("call"))
     yield Column(Heading("depth", "depth", right=True), cells.fact_cell("depth"))
     yield Column(Heading("leaf", "leaf"), cells.fact_cell("leaf"))
     yield Column(Heading("functional", "functional"), cells.fact_cell("functional"))
-    yield Column(Heading("kind", "kind"), cells.kind_cell)
+    yield Column(Heading("kind", "kind", shortens=True), cells.kind_cell)
     yield Column(Heading("input_shape", "input"), cells.input_cell)
     yield Column(Heading("output_shape", "output"), cells.output_cell)
-    yield Column(Heading("params", "params", right=True), cells.count_cell("params"))
-    yield Column(Heading("macs", "MACs", right=True), cells.count_cell("macs"))
-    yield Column(Heading("flops", "FLOPs", right=True), cells.count_cell("flops"))
-    yield Column(Heading("neurons", "neurons", right=True), cells.count_cell("neurons"))
-    yield Column(Heading("share", "share of MACs", unit="percent"), cells.share_cell)
-    yield Column(Heading("cumulative", "cumulative", right=True, unit="percent"), cells.cumulative_cell)
+    yield Column(Heading("params", "params", right=True, worth=Worth.MAIN), cells.count_cell("params"))
+    yield Column(Heading("macs", "MACs", right=True, worth=Worth.MAIN), cells.count_cell("macs"))
+    yield Column(Heading("flops", "FLOPs", right=True, worth=Worth.MINOR), cells.count_cell("flops"))
+    yield Column(Heading("neurons", "neurons", right=True, worth=Worth.MINOR), cells.count_cell("neurons"))
+    yield Column(Heading("share", "share", right=True, worth=Worth.MINOR, unit="percent"), cells.share_cell)
+    yield Column(
+        Heading("cumulative", "cumulative", right=True, worth=Worth.MINOR, unit="percent"), cells.cumulative_cell
+    )
     yield from (added_column(*name_and_title) for name_and_title in _TITLES.items())
     yield Column(Heading("input_gradient_macs", "input gradients", right=True), _backward("inputs"))
     yield Column(Heading("weight_gradient_macs", "weight gradients", right=True), _backward("weights"))
-    yield Column(Heading("op", "op", kept=True), cells.kind_cell)
+    yield Column(Heading("op", "op", worth=Worth.KEPT, shortens=True), cells.kind_cell)
     yield Column(Heading("kernel_size", "kernel", right=True), fields.setting_cell("kernel_size"))
     yield Column(Heading("stride", "stride", right=True), fields.setting_cell("stride", usual=1))
     yield Column(Heading("dilation", "dilation", right=True), fields.setting_cell("dilation", usual=1))
-    yield Column(Heading("receptive_field", "field", right=True), cells.field_cell)
+    yield Column(Heading("receptive_field", "field", right=True, worth=Worth.MAIN), cells.field_cell)
     yield Column(Heading("jump", "jump", right=True), fields.part_of_field_cell("jump"))
     yield Column(Heading("field_padding", "padding", right=True), fields.part_of_field_cell("padding"))
     yield Column(Heading("probe", "probe"), fields.probe_cell)
     yield Column(Heading("global", "global by"), fields.cause_cell)
-    yield Column(Heading("hyperparameters", "hyper-parameters"), cells.hyperparameters_cell)
-    yield Column(Heading("reasons", "why counters differ"), cells.reasons_cell)
+    yield Column(Heading("hyperparameters", "hyper-parameters", worth=Worth.MINOR), cells.hyperparameters_cell)
+    yield Column(Heading("reasons", "why counters differ", worth=Worth.MINOR), cells.reasons_cell)
     yield Column(Heading("status", "status"), cells.status_cell)
-    yield Column(Heading("verdict", "", kept=True), cells.verdict_cell)
+    yield Column(Heading("verdict", "", worth=Worth.KEPT), cells.verdict_cell)
 
 
 COLUMNS = {column.heading.name: column for column in _columns()}
@@ -95,7 +98,8 @@ COLUMNS = {column.heading.name: column for column in _columns()}
 
 def counter_column(name: str, unit: str = "macs") -> Column:
     """The column of one counter, in MACs or FLOPs."""
-    return Column(Heading(f"{unit}_{name}", f"{label(unit)} by {name}", right=True), cells.counter_cell(name, unit))
+    heading = Heading(f"{unit}_{name}", f"{label(unit)} by {name}", right=True, worth=Worth.LATE)
+    return Column(heading, cells.counter_cell(name, unit))
 
 
 COUNTERS = "counters"
@@ -177,7 +181,7 @@ def chosen_columns(names: Iterable[str], shown: Report) -> Iterator[Column]:
         elif name == ADDED:
             yield from (COLUMNS.get(added) or added_column(added) for added in _added(shown))
         elif name == _STAYS and isinstance(shown, FieldStudy):
-            yield replace(COLUMNS[name], heading=replace(COLUMNS[name].heading, kept=True))
+            yield replace(COLUMNS[name], heading=replace(COLUMNS[name].heading, worth=Worth.KEPT))
         else:
             yield COLUMNS[name]
 
@@ -218,14 +222,11 @@ def layer_sheet(
     With `full`, names are full paths and all shapes are shown. With `parts`, rows that have rows below them are left
     out, so that the sum of a column is its total.
     """
-    shown = select(report, view)
-    lines = [line for line in _lines(shown, marks, full=full) if line.is_part or not parts]
-    context = Context(
-        marks,
-        max((_count(line.row) for line in lines if line.is_part), default=0),
-        _single(report),
-        full,
-    )
+    selected = select(report, view)
+    found = folded(selected, view.lines) if view.folds and not full else Folded(selected)
+    shown = found.report
+    lines = [line for line in _lines(found, marks, full=full) if line.is_part or not parts]
+    context = Context(marks, _single(report), full)
     columns = list(chosen_columns(view.columns or without_empty(default, shown), shown))
     return Sheet(
         tuple(column.heading for column in columns),
@@ -233,8 +234,20 @@ def layer_sheet(
     )
 
 
-def _lines(shown: Report, marks: Marks, *, full: bool) -> Iterator[Line]:
+def remarks(report: Report, view: View) -> list[str]:
+    """How the rows that a folded table leaves out can be seen; empty if it leaves none out."""
+    found = folded(select(report, view), view.lines)
+    left = len(found.report.rows)
+    if left >= found.rows:
+        return []
+    why = "to fit the screen" if view.lines else "where blocks are equal"
+    deeper = ", --depth N those down to depth N" if view.lines else ""
+    return [f"folded {why}: --no-fold shows all {found.rows - 1} rows{deeper}"]
+
+
+def _lines(found: Folded, marks: Marks, *, full: bool) -> Iterator[Line]:
     """The rows as a tree; the root has no line unless it is the only row."""
+    shown = found.report
     parts = shown_leaves(shown)
     indents: list[int] = []
     for index, (row, own) in enumerate(zip(shown.rows, shares(shown), strict=True)):
@@ -244,7 +257,17 @@ def _lines(shown: Report, marks: Marks, *, full: bool) -> Iterator[Line]:
         indents.append(-1 if is_hidden_root else above + 1)
         if not is_hidden_root:
             name = _name(row, shown.rows, marks, full=full)
+            if repeat := found.repeats.get(index):
+                row = replace(row, kind=f"{repeat.count} {marks.times} {' + '.join(repeat.kinds)}")
+                name = _span(name, _name(replace(repeat.last, parent=row.parent), shown.rows, marks, full=full), marks)
             yield Line(row, name, indents[-1], is_part, own)
+
+
+def _span(first: str, last: str, marks: Marks) -> str:
+    """The names from first to last, what they share said once: `encoder_layer_1 … 11`, `4.conv … 7.conv`."""
+    stem = first.rstrip("0123456789")
+    rest = last.removeprefix(stem) if stem and last.removeprefix(stem).isdigit() else last
+    return first if first == last else f"{first} {marks.ellipsis} {rest}"
 
 
 def _name(row: Row, rows: tuple[Row, ...], marks: Marks, *, full: bool) -> str:
@@ -255,11 +278,7 @@ def _name(row: Row, rows: tuple[Row, ...], marks: Marks, *, full: bool) -> str:
     caller = "" if row.parent is None else rows[row.parent].path
     if not full and caller:
         path = path.removeprefix(f"{caller}.")
-    return f"{path} call {row.call}" if row.call else path
-
-
-def _count(row: Row) -> int:
-    return 0 if row.macs is None or row.macs.value is None else int(row.macs.value)
+    return f"{path} use {row.call + 1}" if row.call else path
 
 
 def _single(report: Report) -> bool:

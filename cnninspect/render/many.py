@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from cnninspect.render import Format, ci, html, markdown, render, sections, table
 from cnninspect.render.cells import verdict_sign
 from cnninspect.render.checks import RUN, count_sentence, failed
-from cnninspect.render.page import UNICODE, Cell, Heading, Marks, Page, Screen, Sheet, Tone
+from cnninspect.render.page import UNICODE, Cell, Heading, Marks, Page, Screen, Sheet, Tone, Worth
 from cnninspect.render.sections import data_sheet, page_of
 from cnninspect.report.document import Comparison
 from cnninspect.report.json_form import SCHEMA_VERSION
@@ -80,7 +80,7 @@ def _html(outcomes: Sequence[Outcome], view: View, _screen: Screen) -> str:
 def _csv(outcomes: Sequence[Outcome], view: View, _screen: Screen) -> str:
     """All checks in one table, with the target's name in the first column."""
     sheets = [(outcome.name, data_sheet(outcome.named, view, UNICODE)) for outcome in outcomes]
-    headings = (Heading("target", "target"), *sheets[0][1].headings)
+    headings = (Heading("target", "target", shortens=True), *sheets[0][1].headings)
     lines = tuple((Cell(name, name), *line) for name, sheet in sheets for line in sheet.lines)
     return sections.sheet_text(Sheet(headings, lines))
 
@@ -124,10 +124,10 @@ def _sections(outcomes: Sequence[Outcome], view: View, marks: Marks, *, full: bo
 
 
 _HEADINGS = (
-    Heading("target", "target", kept=True),
-    Heading("model", "model"),
-    Heading("verdict", "", kept=True),
-    Heading("result", "result", kept=True),
+    Heading("target", "target", worth=Worth.KEPT, shortens=True),
+    Heading("model", "model", shortens=True),
+    Heading("verdict", "", worth=Worth.KEPT),
+    Heading("result", "result", worth=Worth.KEPT),
 )
 
 

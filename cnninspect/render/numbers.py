@@ -37,7 +37,17 @@ def number_cell(quantity: Quantity | None, marks: Marks) -> Cell:
         return Cell(marks.unknown, None, Tone.UNKNOWN)
     if quantity.value == 0 and quantity.status is Status.EXACT and quantity.verdict is not Verdict.DIFFER:
         return Cell(marks.nothing, 0, Tone.QUIET)
-    return Cell(bounded(quantity, marks), quantity.value, tone_of(quantity.verdict))
+    short = sign(quantity.status, marks) + rounded(quantity.value) if isinstance(quantity.value, int) else None
+    return Cell(bounded(quantity, marks), quantity.value, tone_of(quantity.verdict), short)
+
+
+def rounded(count: int) -> str:
+    """A count in three to five characters: `1,536`, `768.0K`, `17.45G`; powers of 1000."""
+    if abs(count) < 10_000:
+        return f"{count:,}"
+    power = next((each for each in range(1, 6) if abs(count) < 999.95 * 1000**each), 6)
+    scaled, letter = count / 1000**power, "KMGTPE"[power - 1]
+    return f"{scaled:.1f}{letter}" if abs(scaled) >= 99.995 else f"{scaled:.2f}{letter}"
 
 
 def bounded(quantity: Quantity, marks: Marks) -> str:

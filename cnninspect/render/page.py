@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, IntEnum
 from typing import Any, TextIO
 
 
@@ -24,26 +24,40 @@ class Tone(str, Enum):
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: `text` for readers; `plain` for programs, for example the integer, None if unknown."""
+    """One cell: `text` for readers; `plain` for programs, for example the integer, None if unknown.
+
+    `short` is the text where `text` does not fit: `4.49G` for a count, the percentage without its bar for a share.
+    """
 
     text: str
     plain: Any = None
     tone: Tone = Tone.PLAIN
+    short: str | None = None
+
+
+class Worth(IntEnum):
+    """What a column is worth: on a narrow terminal MINOR columns are left out first, KEPT ones never."""
+
+    MINOR = 0
+    USUAL = 1
+    LATE = 2
+    MAIN = 3
+    KEPT = 4
 
 
 @dataclass(frozen=True)
 class Heading:
     """One column: `name` as in `--columns`, `title` for readers, `unit` if the name does not tell it.
 
-    `kept` columns are never left out on a narrow terminal; a `late` column is left out after the others.
+    The texts of a column that `shortens` are names, whose middle may be left out.
     """
 
     name: str
     title: str
     right: bool = False
-    kept: bool = False
+    worth: Worth = Worth.USUAL
     unit: str = ""
-    late: bool = False
+    shortens: bool = False
 
     @property
     def plain(self) -> str:
@@ -81,7 +95,7 @@ class Fact:
 class Page:
     """The parts of a document in reading order; `drawing` holds lines of text.
 
-    `reasons` are shown below the table if the column of reasons does not fit.
+    `reasons` are shown below the table if the column of reasons does not fit. `remarks` say what the table leaves out.
     """
 
     title: str
@@ -90,6 +104,7 @@ class Page:
     closing: str = ""
     drawing: Sequence[str] = ()
     reasons: Sequence[str] = ()
+    remarks: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -104,20 +119,25 @@ class Marks:
     upper: str
     separator: str
     ellipsis: str
+    times: str
     bar: str
 
 
-UNICODE = Marks("✓", "✗", "·", "?", "≥", "≤", " · ", "…", " ▏▎▍▌▋▊▉█")
-ASCII = Marks("ok", "XX", "-", "?", ">=", "<=", " - ", "..", " #")
+UNICODE = Marks("✓", "✗", "·", "?", "≥", "≤", " · ", "…", "×", " ▏▎▍▌▋▊▉█")
+ASCII = Marks("ok", "XX", "-", "?", ">=", "<=", " - ", "..", "x", " #")
 
 
 @dataclass(frozen=True)
 class Screen:
-    """The output device. `width` is in characters; None means that nothing is shortened or left out."""
+    """The output device. `width` is in characters; None means that nothing is shortened or left out.
+
+    `height` is in lines; None means that a table may be of any length.
+    """
 
     width: int | None = None
     colour: bool = False
     unicode: bool = True
+    height: int | None = None
 
     @property
     def marks(self) -> Marks:
@@ -132,11 +152,13 @@ class Screen:
         """
         terminal = stream.isatty()
         dumb = environ.get("TERM") == "dumb"
+        size = shutil.get_terminal_size() if terminal else None
         wanted = terminal or environ.get("FORCE_COLOR", "") not in ("", "0")
         return cls(
-            width=shutil.get_terminal_size().columns if terminal else None,
+            width=None if size is None else size.columns,
             colour=wanted and not dumb and not environ.get("NO_COLOR"),
             unicode=not dumb and _encodes(stream, UNICODE),
+            height=None if size is None else size.lines,
         )
 
 

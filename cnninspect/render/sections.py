@@ -28,7 +28,9 @@ def page_of(document: Document, view: View, marks: Marks, *, full: bool) -> Page
         case FieldStudy(asked=Asked(), sights=fields):
             return Page(heading, position_sheet(fields), list(position_facts(fields)), drawing=drawing(fields, marks))
         case FieldStudy():
-            return Page(heading, _layers(document, view, marks, full=full), list(field_facts(document)))
+            sheet = _layers(document, view, marks, full=full)
+            below = [*_cut(document, view, marks), *field_facts(document)]
+            return Page(heading, sheet, below, remarks=_remarks(document, view, full=full))
         case Comparison(aligned=None):
             return _findings(document, view, marks)
         case Comparison():
@@ -36,7 +38,8 @@ def page_of(document: Document, view: View, marks: Marks, *, full: bool) -> Page
             return Page(heading, comparison.side_by_side(document, view, marks), beside, comparison.closing(document))
         case Report():
             sheet = _layers(document, view, marks, full=full)
-            return Page(heading, sheet, [*_cut(document, view, marks), *facts(document, marks)])
+            below = [*_cut(document, view, marks), *facts(document, marks)]
+            return Page(heading, sheet, below, remarks=_remarks(document, view, full=full))
     raise TypeError(f"{type(document).__name__} has no page")
 
 
@@ -44,8 +47,12 @@ def _layers(report: Report, view: View, marks: Marks, *, full: bool) -> Sheet:
     return layers.layer_sheet(report, view, marks, layers.readers(report, view), full=full)
 
 
+def _remarks(report: Report, view: View, *, full: bool) -> list[str]:
+    return layers.remarks(report, view) if view.folds and not full else []
+
+
 def _cut(report: Report, view: View, marks: Marks) -> Iterator[Fact]:
-    """The share of the rows that `top` shows in all rows and MACs."""
+    """The share of the rows that `top` or a filter shows in all rows and MACs."""
     total, found = report.totals.get("macs"), cut(report, view)
     if found is not None and isinstance(total, Quantity):
         macs = f"{bounded(found.macs, marks)} of {bounded(total, marks)} MACs"

@@ -7,15 +7,17 @@ meta. rich is used to measure wide characters and to write colours.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from textwrap import wrap
+from dataclasses import replace
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.color import ColorSystem
 from rich.style import Style
 
 from cnninspect.render.checks import REASON
-from cnninspect.render.page import Cell, Fact, Heading, Page, Screen, Sheet, Tone
+from cnninspect.render.numbers import EXCEEDS_INPUT
+from cnninspect.render.page import Cell, Fact, Page, Screen, Tone
 from cnninspect.render.sections import page_of
+from cnninspect.render.width import GAP, Fitted, fitted, pieces
 from cnninspect.report.document import Document
 from cnninspect.report.selection import View
 
@@ -27,98 +29,121 @@ _STYLES = {
     Tone.DIFFER: Style(color="red", bold=True),
     Tone.UNKNOWN: Style(bold=True),
 }
-_GAP = 2
 _SHORTEST_CELL = 8
 _LONGEST_FIGURE = 48
 
 
 def render(document: Document, view: View, screen: Screen) -> str:
     """Title, table and totals. On a terminal no line is wider than the terminal; elsewhere nothing is left out."""
-    return page_text(page_of(document, view, screen.marks, full=screen.width is None), screen)
+    view = view if screen.width is not None else replace(view, fold=bool(view.fold))
+    text = page_text(page_of(document, view, screen.marks, full=screen.width is None), screen, exact=view.exact)
+    excess = 0 if screen.height is None else text.count("\n") + _PROMPT - screen.height
+    if excess > 0 and view.folds_to_height:
+        lower = replace(view, lines=excess)
+        text = page_text(page_of(document, lower, screen.marks, full=False), screen, exact=view.exact)
+    return text
 
 
-def page_text(parts: Page, screen: Screen) -> str:
-    """A page as text."""
-    table, left_out = _table(parts, screen)
+_PROMPT = 1
+"""Lines of the screen that the shell's prompt takes."""
+
+
+def page_text(parts: Page, screen: Screen, *, exact: bool = False) -> str:
+    """A page as text; with `exact`, no count is rounded to fit."""
+    found = fitted(parts.sheet, screen.width, screen.marks, exact=exact)
     blocks = [
-        [painted(_cut(parts.title, screen), Tone.STRONG, screen)],
-        table,
-        _reasons(parts.reasons, screen) if REASON in left_out else [],
+        [painted(line, Tone.STRONG, screen) for line in _wrapped(parts.title, screen, indent="")],
+        [*_table(found, screen), *_remarks(parts, found, screen)],
+        _reasons(parts.reasons, screen) if REASON in found.left_out else [],
         _facts(parts.facts, screen),
         [f" {line}" for line in parts.drawing],
+        _wrapped(parts.closing, screen, indent="") if parts.closing else [],
     ]
-    if parts.closing:
-        blocks.append([parts.closing] if screen.width is None else wrap(parts.closing, screen.width))
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _wrapped(text: str, screen: Screen, indent: str = " ") -> list[str]:
+    """The text, broken between words where it does not fit; below its first line with two spaces more."""
+    if screen.width is None:
+        return [indent + text]
+    room = max(_SHORTEST_CELL, screen.width - len(indent) - 2)
+    first, *others = pieces(text, room + 2 if cell_len(text) <= room + 2 else room)
+    return [indent + first, *(f"{indent}  {line}" for line in others)]
 
 
 def _reasons(reasons: Sequence[str], screen: Screen) -> list[str]:
     """The reasons, wrapped to the width of the screen."""
-    width = max(_SHORTEST_CELL, (screen.width or 0) - 1)
-    return [f" {line}" for reason in reasons for line in wrap(reason, width, subsequent_indent="  ")]
+    return [line for reason in reasons for line in _wrapped(reason, screen)]
 
 
-def _table(parts: Page, screen: Screen) -> tuple[list[str], list[str]]:
-    """The lines of the table, with a last line that names the columns left out; and the titles of these."""
+def _table(found: Fitted, screen: Screen) -> list[str]:
+    """The lines of the table; the heading of the verdicts is the sign of a match."""
+    if not found.sheet.lines:
+        return []
+    titles = (each.title or (screen.marks.match if each.name == "verdict" else "") for each in found.sheet.headings)
+    heading = tuple(Cell(title, tone=Tone.QUIET) for title in titles)
+    lines = (heading, *found.sheet.lines)
+    return [text for cells in lines for text in _line(cells, found, screen)]
+
+
+def _remarks(parts: Page, found: Fitted, screen: Screen) -> list[str]:
+    """What the table leaves out and what its signs mean, below it."""
     if not parts.sheet.lines:
-        return [], []
-    sheet, left_out = _fitting(parts.sheet, screen.width)
-    widths = _widths(sheet)
-    if screen.width is not None and _total(widths) > screen.width:
-        sheet = _shortened(sheet, widths, screen.width, screen.marks.ellipsis)
-        widths = _widths(sheet)
-    heading = tuple(Cell(heading.title, tone=Tone.QUIET) for heading in sheet.headings)
-    lines = [_line(cells, sheet.headings, widths, screen) for cells in (heading, *sheet.lines)]
-    if left_out:
-        lines.append(painted(_cut(f" left out at this width: {', '.join(left_out)}", screen), Tone.QUIET, screen))
-    return lines, left_out
+        return []
+    said = [f"left out at this width: {', '.join(found.left_out)}"] if found.left_out else []
+    lines = [line for text in (*said, *parts.remarks) for line in _wrapped(text, screen)]
+    return [painted(line, Tone.QUIET, screen) for line in (*lines, *_packed(_legend(found, screen), screen))]
 
 
-def _fitting(sheet: Sheet, width: int | None) -> tuple[Sheet, list[str]]:
-    """The table without the columns that do not fit, from the right, and the titles of these."""
-    widths = dict(enumerate(_widths(sheet)))
-    dropped: list[int] = []
-    for index in sorted(widths, key=lambda index: (sheet.headings[index].late, -index)):
-        if width is None or _total(list(widths.values())) <= width:
-            break
-        if not sheet.headings[index].kept:
-            dropped.append(index)
-            del widths[index]
-    dropped.sort()
-    return sheet.without(dropped), [sheet.headings[index].title for index in dropped]
+def _packed(items: Sequence[str], screen: Screen) -> list[str]:
+    """The items side by side, as many to a line as fit."""
+    lines: list[str] = []
+    for item in items:
+        longer = f"{lines[-1]}   {item}" if lines else ""
+        if lines and (screen.width is None or cell_len(longer) <= screen.width):
+            lines[-1] = longer
+        else:
+            lines.append(f" {item}")
+    return lines
 
 
-def _shortened(sheet: Sheet, widths: Sequence[int], width: int, ellipsis: str) -> Sheet:
-    """The table with the cells of its widest column shortened so that every line fits."""
-    widest = max(range(len(widths)), key=lambda index: widths[index])
-    room = max(_SHORTEST_CELL, widths[widest] - (_total(widths) - width))
-
-    def cut(line: tuple[Cell, ...]) -> tuple[Cell, ...]:
-        cell = line[widest]
-        short = Cell(_cut_middle(cell.text, room, ellipsis), cell.plain, cell.tone)
-        return (*line[:widest], short, *line[widest + 1 :])
-
-    return Sheet(sheet.headings, tuple(cut(line) for line in sheet.lines))
-
-
-def _widths(sheet: Sheet) -> list[int]:
-    texts = [[heading.title for heading in sheet.headings], *([cell.text for cell in line] for line in sheet.lines)]
-    return [max(cell_len(text) for text in column) for column in zip(*texts, strict=True)]
-
-
-def _total(widths: Sequence[int]) -> int:
-    """The width of a line: a space before it and a gap between columns."""
-    return 1 + sum(widths) + _GAP * (len(widths) - 1)
+def _legend(found: Fitted, screen: Screen) -> list[str]:
+    """The signs that occur in the table, with their meaning; empty if there is none but that of a match."""
+    marks = screen.marks
+    cells = [
+        (heading, cell) for line in found.sheet.lines for heading, cell in zip(found.sheet.headings, line, strict=True)
+    ]
+    alone = {cell.text.strip() for heading, cell in cells if not heading.shortens}
+    starts = {cell.text[: len(sign)] for _, cell in cells for sign in (marks.lower, marks.upper, EXCEEDS_INPUT)}
+    meanings = [
+        (marks.differ in alone, marks.differ, "differs"),
+        (marks.unknown in alone, marks.unknown, "unknown"),
+        (marks.nothing in alone, marks.nothing, "nothing to count or compare"),
+        (marks.lower in starts, marks.lower, "at least"),
+        (marks.upper in starts, marks.upper, "at most"),
+        (EXCEEDS_INPUT in starts, EXCEEDS_INPUT, "larger than the input"),
+        (found.is_rounded, "K, M, G", "rounded; or --exact"),
+    ]
+    said = [f"{sign} {meaning}" for occurs, sign, meaning in meanings if occurs]
+    return [f"{marks.match} matches", *said] if said and marks.match in alone else said
 
 
-def _line(cells: Sequence[Cell], headings: Sequence[Heading], widths: Sequence[int], screen: Screen) -> str:
-    """The cells side by side, without spaces at the end."""
-    last = max((index for index, cell in enumerate(cells) if cell.text), default=-1)
-    texts = []
+def _line(cells: Sequence[Cell], found: Fitted, screen: Screen) -> list[str]:
+    """The cells side by side, without spaces at the end; cells wider than their columns go on in further lines."""
+    parts = [pieces(cell.text, width) for cell, width in zip(cells, found.widths, strict=True)]
+    return [
+        _side_by_side([each[index] if index < len(each) else "" for each in parts], cells, found, screen)
+        for index in range(max(map(len, parts)))
+    ]
+
+
+def _side_by_side(texts: Sequence[str], cells: Sequence[Cell], found: Fitted, screen: Screen) -> str:
+    last = max((index for index, text in enumerate(texts) if text), default=-1)
+    line = []
     for index in range(last + 1):
-        padded = _padded(cells[index].text, widths[index], right=headings[index].right)
-        texts.append(painted(padded.rstrip() if index == last else padded, cells[index].tone, screen))
-    return " " + (" " * _GAP).join(texts)
+        padded = _padded(texts[index], found.widths[index], right=found.sheet.headings[index].right)
+        line.append(painted(padded.rstrip() if index == last else padded, cells[index].tone, screen))
+    return " " + (" " * GAP).join(line)
 
 
 def _padded(text: str, width: int, *, right: bool) -> str:
@@ -133,16 +158,16 @@ def _facts(found: Sequence[Fact], screen: Screen) -> list[str]:
     """
     indent = max((cell_len(fact.label) for fact in found), default=0) + 3
     figures = [cell_len(fact.text) for fact in found if fact.aside]
-    column = indent + max((width for width in figures if width <= _LONGEST_FIGURE), default=0) + _GAP
+    column = indent + max((width for width in figures if width <= _LONGEST_FIGURE), default=0) + GAP
     lines = []
     for fact in found:
         label = _padded(f" {fact.label}", indent, right=False)
-        both = f"{_padded(label + fact.text + ' ' * _GAP, column, right=False)}{fact.aside}".rstrip()
+        both = f"{_padded(label + fact.text + ' ' * GAP, column, right=False)}{fact.aside}".rstrip()
         if screen.width is None or cell_len(both) <= screen.width:
             parts = [both]
         else:
             room = max(_SHORTEST_CELL, screen.width - indent)
-            below = [line for text in (fact.text, fact.aside) for line in wrap(text, room)]
+            below = [line for text in (fact.text, fact.aside) for line in pieces(text, room) if line]
             parts = [label + below[0], *(" " * indent + line for line in below[1:])]
         lines += [painted(part, fact.tone, screen) for part in parts]
     return lines
@@ -154,22 +179,3 @@ def painted(text: str, tone: Tone, screen: Screen) -> str:
     if not screen.colour or style is None or not text.strip():
         return text
     return style.render(text, color_system=ColorSystem.STANDARD)
-
-
-def _cut(text: str, screen: Screen) -> str:
-    """The text, shortened with an ellipsis at its end if it does not fit on one line of the terminal."""
-    if screen.width is None or cell_len(text) <= screen.width:
-        return text
-    ellipsis = screen.marks.ellipsis
-    return set_cell_size(text, max(0, screen.width - cell_len(ellipsis))) + ellipsis
-
-
-def _cut_middle(text: str, width: int, ellipsis: str) -> str:
-    """The text, with its middle replaced by an ellipsis if it is wider than `width`."""
-    if cell_len(text) <= width:
-        return text
-    room = width - cell_len(ellipsis)
-    head, tail = set_cell_size(text, room // 2), text
-    while cell_len(tail) > room - room // 2:
-        tail = tail[1:]
-    return head + ellipsis + tail

@@ -25,9 +25,9 @@ class RowId:
 
     @property
     def label(self) -> str:
-        """The row's name in messages: `conv1`, `conv1 call 2`, `layer1.0 F.relu`."""
+        """The row's name in messages: `conv1`, `conv1 use 2`, `layer1.0 F.relu`."""
         name = " ".join(part for part in (self.path, self.kind if self.functional else "") if part) or f"({self.kind})"
-        return f"{name} call {self.call}" if self.call else name
+        return f"{name} use {self.call + 1}" if self.call else name
 
 
 GLOBAL = "global"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from fnmatch import fnmatchcase
 from typing import Any
 
 from cnninspect.report.document import Report
-from cnninspect.report.quantities import Quantity, Unit, in_flops
-from cnninspect.report.rows import Row
+from cnninspect.report.quantities import Quantity, Unit, Verdict, in_flops
+from cnninspect.report.rows import Row, RowId
 from cnninspect.report.sums import Share, share, total_of, with_ratios
 
 
@@ -34,8 +35,12 @@ class By(str, Enum):
 class View:
     """The rows and columns that the user asked for; `columns` is None for the default columns of the command.
 
-    `sort` is the name of a number, largest first, or `name` or `kind`. `top` is the number of rows to keep. CSV files
-    contain rows of `containers` only on request, because these repeat the sums of other rows.
+    `sort` is the name of a number, largest first, or `name` or `kind`. `top` is the number of rows to keep. `filter` is
+    a part of a row's name or kind, or a pattern for it. CSV files contain rows of `containers` only on request, because
+    these repeat the sums of other rows.
+
+    Only readers fold: `fold` is None if a terminal folds and a file does not; `lines` is the number of rows to leave
+    out so that the table fits the screen. With `exact`, no count is rounded.
     """
 
     depth: int | None = None
@@ -45,11 +50,45 @@ class View:
     sort: str | None = None
     top: int | None = None
     containers: bool = False
+    filter: str | None = None
+    only_differences: bool = False
+    fold: bool | None = None
+    lines: int = 0
+    exact: bool = False
 
     @property
     def is_tree(self) -> bool:
         """Whether rows stand below their callers, in the order in which they ran."""
         return self.by is By.LAYER and self.sort is None and self.top is None
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether only some of the rows are asked for."""
+        return self.filter is not None or self.only_differences
+
+    @property
+    def folds(self) -> bool:
+        """Whether equal blocks are folded."""
+        return self.fold is not False and self.is_tree and not self.is_partial
+
+    @property
+    def folds_to_height(self) -> bool:
+        """Whether deep rows give way to the height of the screen."""
+        return self.folds and self.depth is None
+
+    def wants(self, row: RowId, verdict: Verdict) -> bool:
+        """Whether the filter and `only_differences` let the row pass."""
+        return (self.filter is None or matches(self.filter, row)) and (
+            not self.only_differences or verdict is Verdict.DIFFER
+        )
+
+
+def matches(pattern: str, row: RowId) -> bool:
+    """Whether the pattern is in the row's label or kind, or with `*?[` matches one of them or the end of the path."""
+    names = [name.lower() for name in (row.label, row.path, row.path.rpartition(".")[2], row.kind)]
+    if any(letter in pattern for letter in "*?["):
+        return any(fnmatchcase(name, pattern.lower()) for name in names)
+    return any(pattern.lower() in name for name in names)
 
 
 def tree(report: Report, view: View) -> Report:
@@ -58,7 +97,8 @@ def tree(report: Report, view: View) -> Report:
     nearest: list[int | None] = []
     for row in report.rows:
         above = None if row.parent is None else nearest[row.parent]
-        if fits_ops(row, view.ops) and fits_depth(row, report.rows, view.depth):
+        asked = row.parent is None or not view.is_partial or view.wants(row.id, row.verdict)
+        if asked and fits_ops(row, view.ops) and fits_depth(row, report.rows, view.depth):
             nearest.append(len(rows))
             rows.append(replace(row, parent=above))
         else:
@@ -96,7 +136,7 @@ def select(report: Report, view: View) -> Report:
     """The report with the rows that the view shows, in its order; `ops` is None if the ops are themselves the rows."""
     if view.is_tree:
         return tree(report, view)
-    rows = _sorted(parts(report, view), view)
+    rows = _sorted([row for row in parts(report, view) if view.wants(row.id, row.verdict)], view)
     ops = None if view.by is By.OP else report.ops
     return replace(report, rows=tuple(rows if view.top is None else rows[: view.top]), ops=ops)
 
@@ -112,7 +152,7 @@ def parts(report: Report, view: View) -> list[Row]:
     folded = [replace(row, parent=None) for row in _folded(report.rows, view.depth) if fits_ops(row, view.ops)]
     if view.by is By.LAYER:
         return folded
-    return [_group("", kind, rows, report) for kind, rows in _grouped(folded, lambda row: row.kind).items()]
+    return [group_of("", kind, rows, report) for kind, rows in _grouped(folded, lambda row: row.kind).items()]
 
 
 def _folded(rows: tuple[Row, ...], depth: int | None) -> Iterator[Row]:
@@ -141,7 +181,7 @@ def _by_module(report: Report, view: View) -> list[Row]:
         return ".".join(row.path.split(".")[: view.depth])
 
     grouped = _grouped(_folded(report.rows, None), path)
-    groups = [_group(path, kinds.get(path, ""), rows, report) for path, rows in grouped.items()]
+    groups = [group_of(path, kinds.get(path, ""), rows, report) for path, rows in grouped.items()]
     return [group for group in groups if view.ops is Ops.ALL or group.layer_like]
 
 
@@ -152,8 +192,8 @@ def _grouped(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, list[R
     return found
 
 
-def _group(path: str, kind: str, rows: Sequence[Row], report: Report) -> Row:
-    """One row with the sums of several rows."""
+def group_of(path: str, kind: str, rows: Sequence[Row], report: Report) -> Row:
+    """One row with the sums of several rows of the report."""
     macs = _sum("macs", rows)
     names = dict.fromkeys(name for row in rows for name, number in row.extra.items() if number.unit.adds_up)
     sums = {name: _sum(name, rows) for name in names if name not in _NOT_SUMMED}
@@ -214,7 +254,7 @@ def shares(shown: Report) -> list[Shares]:
 
 @dataclass(frozen=True)
 class Cut:
-    """The effect of `top`: the number of `shown` rows of all `rows`, and the sum of the shown rows' MACs."""
+    """The effect of `top` and of a filter: how many of all `rows` are `shown`, and the sum of their MACs."""
 
     shown: int
     rows: int
@@ -222,9 +262,12 @@ class Cut:
 
 
 def cut(report: Report, view: View) -> Cut | None:
-    """The effect of the view's `top`; None where all rows are shown."""
-    shown, everything = select(report, view).rows, () if view.top is None else parts(report, view)
-    if len(shown) >= len(everything):
+    """The effect of the view's `top` and filter; None where all rows are shown."""
+    if view.top is None and not view.is_partial:
+        return None
+    flat = view if not view.is_tree else replace(view, sort="name")
+    shown, everything = select(report, flat).rows, parts(report, flat)
+    if len(shown) >= len(everything) and not view.is_partial:
         return None
     macs = total_of(Unit.MACS, [row.macs for row in shown if row.macs is not None])
     return Cut(len(shown), len(everything), macs)

@@ -101,7 +101,7 @@ ALIGNMENTS = [
         "an inserted function moves the calls that follow",
         flat("- F.relu @8", "- F.relu 1 @16"),
         flat("- F.relu @8", "- F.relu 1 @8", "- F.relu 2 @16"),
-        [(None, "F.relu call 1"), ("F.relu call 1", "F.relu call 2")],
+        [(None, "F.relu use 2"), ("F.relu use 2", "F.relu use 3")],
     ),
     (
         "a module and its functional form",

@@ -122,8 +122,8 @@ NOT_THERE = [
     ("unlike any layer", "layer,params\nencoder,224\n", "layer", "no layer is called 'encoder'"),
     ("misspelt function", "layer,kind\n,F.max_pool2\n", "layer", "this module does not call 'F.max_pool2'. "
      "Nearest: F.max_pool2d"),
-    ("one use too many", "layer,call,params\nstem,1,224\n", "call", "stem runs 1 time, and the first is call 0"),
-    ("one row too many", "layer,kind\n,F.relu\n,F.relu\n", "call", "F.relu runs 1 time, and the first is call 0"),
+    ("one use too many", "layer,call,params\nstem,1,224\n", "call", "stem runs 1 time, and its first use is call 0"),
+    ("one row too many", "layer,kind\n,F.relu\n,F.relu\n", "call", "F.relu runs 1 time, and its first use is call 0"),
 ]  # fmt: skip
 
 

@@ -24,7 +24,7 @@ def findings(report, baseline):
 def simply(check):
     """(path, what, expected, found) of a check; a row by its path, function and call."""
     function = check.kind if "." in check.kind else ""
-    call = f"call {check.call}" if check.call else ""
+    call = f"use {check.call + 1}" if check.call else ""
     path = " ".join(filter(None, (check.path, function, call)))
     return path, check.name, _plain(check.expected), _plain(check.found)
 
@@ -58,7 +58,7 @@ def test_another_input_size_changes_every_map_and_nothing_else(baseline):
     expected = {("total", "input", "1x3x224x224", "1x3x192x192")}
     for row in baseline.rows:
         if row.leaf and row.output_shape.value[0][-1] in (112, 56, 28, 14, 7):
-            path = " ".join(filter(None, (row.path, row.kind * row.functional, f"call {row.call}" * (row.call > 0))))
+            path = " ".join(filter(None, (row.path, row.kind * row.functional, f"use {row.call + 1}" * (row.call > 0))))
             ((batch, channels, height, width),) = row.output_shape.value
             smaller = ((batch, channels, height * 6 // 7, width * 6 // 7),)
             expected.add((path, "output_shape", row.output_shape.value, smaller))

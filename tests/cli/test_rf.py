@@ -38,7 +38,7 @@ def test_growth_layer_by_layer(cli):
         ["Conv2d", "256x13x13", "3", "1", "1", "163", "16", "66"],
         ["F.max_pool2d", "256x6x6", "3", "2", "1", "195", "32", "66"],
     ]
-    assert "195x195, jump 32, padding 66 at the last spatial map (F.max_pool2d call 2)" in result.out
+    assert "195x195, jump 32, padding 66 at the last spatial map (F.max_pool2d use 3)" in result.out
     assert "global  from torch.flatten on" in result.out
 
 
@@ -74,9 +74,9 @@ def test_one_position(cli, arguments, layer, at, local, endless):
 
 
 def test_functional_calls_and_later_uses_have_names(cli):
-    result = cli("rf", "custom-alexnet", "F.max_pool2d call 1", "--at", "2,9")
+    result = cli("rf", "custom-alexnet", "F.max_pool2d use 2", "--at", "2,9")
     # The pool's output i sees 16 i - 18 .. 16 i + 48: 67 pixels.
-    assert "F.max_pool2d call 1 (F.max_pool2d) at 2,9 of 13x13" in result.out
+    assert "F.max_pool2d use 2 (F.max_pool2d) at 2,9 of 13x13" in result.out
     assert "rows 14..80, columns 126..192  of input 0, 224x224" in result.out
 
 
@@ -106,7 +106,7 @@ def test_arguments_vary_together(cli):
 
 
 def test_the_numbers_of_one_layer_and_values_that_are_words(cli):
-    result = cli("rf", "unet-small", "pool call 1", "--vary", "up=nearest,transposed", "--format", "csv")
+    result = cli("rf", "unet-small", "pool use 2", "--vary", "up=nearest,transposed", "--format", "csv")
     # Two 3x3, a pool, two 3x3 at jump 2, a pool: 1 + 4 + 1 + 8 + 2 = 16.
     assert [line.split(",")[:4] for line in result.out.splitlines()[1:]] == [
         ["nearest", "16", "4", "6"],

@@ -131,7 +131,7 @@ def test_html_is_well_formed_and_escaped(sample):
 def test_html_shows_names_as_they_are():
     page = Page()
     page.feed(render(doubtful(), "html"))
-    assert '特徴.a|b_c <i>"&"</i> call 1' in page.text
+    assert '特徴.a|b_c <i>"&"</i> use 2' in page.text
 
 
 def test_a_notebook_gets_a_fragment_with_its_own_style():

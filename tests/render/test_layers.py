@@ -57,7 +57,7 @@ def test_a_second_use_is_marked():
         row("pool", "Pool", (1, 8)),
         row("pool", "Pool", (1, 8), call=1),
     )
-    assert texts(report(rows, params=0, macs=0, neurons=0), "layer") == ["pool", "pool call 1"]
+    assert texts(report(rows, params=0, macs=0, neurons=0), "layer") == ["pool", "pool use 2"]
 
 
 def test_a_module_outside_its_caller_keeps_its_path():
@@ -70,13 +70,13 @@ def test_a_module_outside_its_caller_keeps_its_path():
 
 
 def test_shares():
-    # 13824 / 51968 = 26.6 %, 36864 / 51968 = 70.9 %, 1280 / 51968 = 2.5 %; the bar is 5 cells for the largest part,
-    # 5 * 13824 / 36864 = 1.875 cells for the stem, 5 * 1280 / 36864 = 0.17 for fc; a container has none of its own.
+    # 13824 / 51968 = 26.6 %, 36864 / 51968 = 70.9 %, 1280 / 51968 = 2.5 %; a bar of 5 cells is 100 %,
+    # 5 * 0.266 = 1.33 cells for the stem, 5 * 0.709 = 3.55 for block.0; a container has no bar of its own.
     assert texts(tiny(), "share") == [
-        "█▉      26.6 %",
+        "█▍      26.6 %",
         "",
         "        70.9 %",
-        "█████   70.9 %",
+        "███▌    70.9 %",
         "",
         "",
         "▏        2.5 %",
@@ -84,7 +84,7 @@ def test_shares():
 
 
 def test_a_folded_container_has_the_bar_of_its_parts():
-    assert "█████   70.9 %" in texts(tiny(), "share", view=View(depth=1))
+    assert "███▌    70.9 %" in texts(tiny(), "share", view=View(depth=1))
 
 
 SHARES = [
@@ -133,7 +133,7 @@ def test_counters_have_a_column_each():
         "MACs",
         "MACs by torch",
         "MACs by fvcore",
-        "share of MACs",
+        "share",
         "cumulative",
         "FLOPs",
         "",

@@ -57,7 +57,7 @@ def test_reasons_that_have_no_column_stand_below_the_table():
     found = with_checks(tiny(), check_budgets(tiny(), [parse_budget(*limit) for limit in limits]))
     assert " left out" not in render(found, screen=Screen(100, unicode=False))
     narrow = render(found, screen=Screen(70, unicode=False))
-    assert " left out at this width: why\n\n total, block.0: over the budget\n" in narrow
+    assert " left out at this width: why\n XX differs\n\n total, block.0: over the budget\n" in narrow
     assert " total, block.0: over the" in render(found, screen=Screen(40, unicode=False))
 
 
@@ -66,12 +66,12 @@ def test_a_finding_names_what_it_is_held_against_longer_than_other_things():
     assert all("formula" in line for line in lines if line.startswith((" conv", " mix")))
 
 
-def test_columns_go_from_the_right_and_are_named():
-    text = render(tiny(), screen=Screen(60, unicode=False))
-    assert "MACs" in text
-    assert " left out at this width: share of MACs\n" in text
-    narrower = render(tiny(), screen=Screen(45, unicode=False))
-    assert " left out at this width: MACs, share of MACs\n" in narrower
+def test_columns_that_are_left_out_are_named():
+    text = render(tiny(), screen=Screen(50, unicode=False))
+    assert " left out at this width: share\n" in text
+    narrower = render(tiny(), screen=Screen(35, unicode=False))
+    assert " left out at this width: kind,\n   output, share\n" in narrower
+    assert "13,824" in narrower
 
 
 @pytest.mark.parametrize("width", [16, 30, 45])
@@ -79,7 +79,7 @@ def test_the_fields_of_rf_stay_on_the_narrowest_screen(width):
     field = ReceptiveField((3, 3), (1, 1), (1, 1), Status.EXACT)
     rows = tuple(replace(row, receptive_field=field) for row in tiny().rows)
     lines = render(FieldStudy.of(tiny(), command="rf", rows=rows), screen=Screen(width, unicode=False)).splitlines()
-    assert lines[2].split()[-1] == "field"
+    assert "field" in lines[lines.index("") + 1].split()
 
 
 def test_a_sentence_does_not_push_the_figures_away():
@@ -93,7 +93,7 @@ def test_a_sentence_does_not_push_the_figures_away():
 
 def test_the_verdict_is_never_left_out():
     lines = render(tiny(), screen=Screen(40)).splitlines()
-    assert sum(line.endswith("✓") for line in lines) == 7
+    assert sum(line.endswith("✓") for line in lines) == 7 + len(["the heading"])
 
 
 def test_colours_do_not_change_the_text():

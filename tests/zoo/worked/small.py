@@ -27,13 +27,13 @@ FCNN = Example(
         "fc1": Numbers((1, 3072), (32 * 32 * 3) ** 2, (32 * 32 * 3) ** 2, 3072),
         "Tensor.view_as": Numbers((1, 3, 32, 32)),
         "pool1": Numbers((1, 3, 16, 16), 0, 0, 768),
-        "Tensor.flatten call 1": Numbers((1, 768)),
+        "Tensor.flatten use 2": Numbers((1, 768)),
         "fc2": Numbers((1, 768), (16 * 16 * 3) ** 2, (16 * 16 * 3) ** 2, 768),
-        "Tensor.view_as call 1": Numbers((1, 3, 16, 16)),
+        "Tensor.view_as use 2": Numbers((1, 3, 16, 16)),
         "pool2": Numbers((1, 3, 8, 8), 0, 0, 192),
-        "Tensor.flatten call 2": Numbers((1, 192)),
+        "Tensor.flatten use 3": Numbers((1, 192)),
         "fc3": Numbers((1, 192), (8 * 8 * 3) ** 2, (8 * 8 * 3) ** 2, 192),
-        "Tensor.view_as call 2": Numbers((1, 3, 8, 8)),
+        "Tensor.view_as use 3": Numbers((1, 3, 8, 8)),
     },
     {
         "neurons": 4_992,  # 3072 + 768 + 768 + 192 + 192
