@@ -7,6 +7,7 @@ computed and compared with the claim.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from cnninspect.claims import misplaced, slips, windows
 from cnninspect.claims.cell import Cell, Count
@@ -23,9 +24,12 @@ from cnninspect.report.rows import Check, Row, RowId
 def check_claims(report: Report, claims: Sequence[Claim]) -> tuple[Check, ...]:
     """One check for every cell of the claims; one failed check for a claim about a layer that does not exist."""
     load()
-    placed = [part for claim in claims for part in _placed(claim, report)]
-    evidence = Evidence(report, [part for part in placed if isinstance(part, Cell)])
-    return tuple(part if isinstance(part, Check) else _check(part, evidence) for part in placed)
+    placed = [(part, claim.where) for claim in claims for part in _placed(claim, report)]
+    evidence = Evidence(report, [part for part, _ in placed if isinstance(part, Cell)])
+    return tuple(
+        replace(part if isinstance(part, Check) else _check(part, evidence), where=where or None)
+        for part, where in placed
+    )
 
 
 def _placed(claim: Claim, report: Report) -> Iterator[Cell | Check]:

@@ -31,12 +31,13 @@ class Claim:
 
     A functional call is named by the path of the calling module and its kind; the kind is "" if the file gives none.
     The layer `total` stands for the totals, unless the file gives a kind or a call: then it is a module of that name.
-    `written` holds the texts of the cells.
+    `written` holds the texts of the cells. `where` is the row's place: `claims.csv, line 3`.
     """
 
     row: RowId | None
     cells: Mapping[str, Claimed]
     written: Mapping[str, str] = field(default_factory=dict)
+    where: str = ""
 
 
 def read_claims(file: str) -> tuple[Claim, ...]:
@@ -68,9 +69,9 @@ def _claim(record: Record, file: str, following: Mapping[tuple[str, str], int]) 
         hint = f"It has {', '.join(_OF_A_TOTAL)}. A module called {layer} is named with its kind."
         raise UsageError(f"{where}: a total has no {wrong[0]}. {hint}")
     if is_total:
-        return Claim(None, cells, texts)
+        return Claim(None, cells, texts, where)
     call = _call(texts["call"], where) if "call" in texts else following[_use(layer, kind)]
-    return Claim(RowId(layer, kind, call), cells, texts)
+    return Claim(RowId(layer, kind, call), cells, texts, where)
 
 
 def _use(layer: str, kind: str) -> tuple[str, str]:

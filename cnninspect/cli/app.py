@@ -271,6 +271,7 @@ def run(arguments: Sequence[str]) -> int:
     session = Session()
     try:
         code = get_command(app).main(list(arguments), "cnninspect", standalone_mode=False, obj=session)
+        session.say_notes()
     except (Exception, KeyboardInterrupt) as error:
         return failed(error, session)
     except SystemExit:

@@ -36,10 +36,6 @@ class WorkOptions:
     """Rows, their order, and accounts."""
 
     by: Annotated[By, typer.Option(help="What a row sums.", rich_help_panel=_VIEW)] = By.LAYER
-    sort: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Sort rows by name, kind or a number, largest first.", rich_help_panel=_VIEW),
-    ] = None
     top: Annotated[
         int | None,
         typer.Option(
@@ -99,9 +95,9 @@ class WorkOptions:
 
     def arranged(self, view: View) -> View:
         """The view with these rows in this order; UsageError for a sort key that the rows will not have."""
-        if self.sort is not None:
-            self._check_sort(self.sort)
-        return replace(view, by=self.by, sort=self.sort, top=self.top)
+        if view.sort is not None:
+            self._check_sort(view.sort)
+        return replace(view, by=self.by, top=self.top)
 
     def accounts(self) -> Callable[[], Sequence[Account]]:
         """A function that makes the accounts, after torch is imported; UsageError for incompatible options."""

@@ -15,7 +15,8 @@ from cnninspect.files import check_writable
 from cnninspect.plugins import load
 from cnninspect.render import Format, format_of, names
 from cnninspect.render.sections import column_names
-from cnninspect.report.selection import Ops, View
+from cnninspect.report.rows import NUMBERS
+from cnninspect.report.selection import TEXT_KEYS, Ops, View
 
 Target = Annotated[
     str,
@@ -133,6 +134,35 @@ class OutputOptions:
     columns: Annotated[
         str | None, typer.Option(metavar="A,B,C", help="Columns of tables and CSV, in order.", rich_help_panel=_OUTPUT)
     ] = None
+    sort: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Sort rows by name, kind or a number, largest first.", rich_help_panel=_OUTPUT
+        ),
+    ] = None
+    filter: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATTERN", help="Only rows whose name or kind fits, such as 'conv*'.", rich_help_panel=_OUTPUT
+        ),
+    ] = None
+    only_differences: Annotated[
+        bool,
+        typer.Option("--only-differences", help="Only rows with a number that differs.", rich_help_panel=_OUTPUT),
+    ] = False
+    fold: Annotated[
+        bool | None,
+        typer.Option(
+            "--fold/--no-fold",
+            help="Equal blocks in one row; on a terminal also deep rows, to fit its height. Default: on a terminal.",
+            show_default=False,
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None
+    exact: Annotated[
+        bool,
+        typer.Option("--exact", help="Never round a count to fit the terminal.", rich_help_panel=_OUTPUT),
+    ] = False
     containers: Annotated[
         bool,
         typer.Option(
@@ -148,17 +178,29 @@ class OutputOptions:
     def view(self, command: str, *, of_two: bool = False) -> View:
         """The rows and columns that the options ask for; UsageError for a column that `command` does not have."""
         names = None if self.columns is None else tuple(name.strip() for name in self.columns.split(","))
-        _check_columns(names or (), column_names(command, of_two=of_two))
-        return View(self.depth, self.ops, names, containers=self.containers)
+        _check_known("--columns", "column", names or (), column_names(command, of_two=of_two))
+        if self.sort is not None and command != "flops":
+            _check_known("--sort", "number", [self.sort], _sort_keys(command, of_two=of_two))
+        return View(
+            self.depth, self.ops, names, sort=self.sort, containers=self.containers, filter=self.filter,
+            only_differences=self.only_differences, fold=self.fold, exact=self.exact,
+        )  # fmt: skip
 
 
-def _check_columns(names: Sequence[str], known: Sequence[str]) -> None:
-    """Raises UsageError, with the nearest names, for a column that is not known."""
+def _sort_keys(command: str, *, of_two: bool) -> tuple[str, ...]:
+    """The values of `--sort`; `flops`, which has more, checks its own."""
+    if command == "compare":
+        return (*TEXT_KEYS, "params", "macs") if of_two else tuple(TEXT_KEYS)
+    return (*TEXT_KEYS, *(name for name in NUMBERS if name != "output_shape"))
+
+
+def _check_known(option: str, noun: str, names: Sequence[str], known: Sequence[str]) -> None:
+    """Raises UsageError, with the nearest names, for a name that is not known."""
     for name in names:
         if name not in known:
             near = nearest(name, known)
-            hint = f"Nearest: {', '.join(near)}." if near else f"Columns: {', '.join(known)}."
-            raise UsageError(f"--columns: no column is called {name!r}. {hint}")
+            hint = f"Nearest: {', '.join(near)}." if near else f"It takes {', '.join(known)}."
+            raise UsageError(f"{option}: there is no {noun} {name!r}. {hint}")
 
 
 ANSWER_FORMATS = (Format.TABLE.value, Format.JSON.value, Format.CSV.value, Format.MARKDOWN.value, Format.HTML.value)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 import threading
 import traceback
 from dataclasses import dataclass, field
+from textwrap import fill
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -40,18 +42,32 @@ class Session:
     debug: bool = False
     config: Config = field(default_factory=Config)
     about: str = ""
+    notes: list[str] = field(default_factory=list)
 
     def note(self, text: str) -> None:
-        """Print a note on stderr, unless `--quiet` is given."""
-        if not self.quiet:
-            say(f"note: {self.about}{text}")
+        """Keep a note for the end, unless `--quiet` is given; each is said once."""
+        note = f"note: {self.about}{text}"
+        if not self.quiet and note not in self.notes:
+            self.notes.append(note)
+
+    def say_notes(self) -> None:
+        """Print the notes on stderr: after the report, where a reader looks for them."""
+        for note in self.notes:
+            say(note)
+        self.notes.clear()
 
 
 def say(text: str) -> None:
-    """Print one line that begins with `cnninspect:` on stderr; nothing if stderr is closed."""
+    """Print one message that begins with `cnninspect:` on stderr; nothing if stderr is closed.
+
+    It is one line; on a terminal it is wrapped between words.
+    """
     if sys.stderr is None:
         return
-    line = f"cnninspect: {' '.join(text.split())}\n"
+    line = f"cnninspect: {' '.join(text.split())}"
+    if sys.stderr.isatty():
+        line = fill(line, shutil.get_terminal_size().columns - 1, subsequent_indent="  ", break_on_hyphens=False)
+    line += "\n"
     encoding = sys.stderr.encoding or "ascii"
     sys.stderr.write(line.encode(encoding, "backslashreplace").decode(encoding))
     sys.stderr.flush()
@@ -76,6 +92,7 @@ def failed(error: BaseException, session: Session) -> int:
     if session.debug:
         traceback.print_exception(error)
     message, code = explained(error)
+    session.say_notes()
     say(message)
     return code
 

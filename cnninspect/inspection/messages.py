@@ -18,7 +18,7 @@ from cnninspect.targets.providers import Model
 from cnninspect.targets.target import Function, Target
 from cnninspect.targets.torchvision_ops import why_missing
 from cnninspect.trace.recorder import ForwardFailed
-from cnninspect.trace.records import Call
+from cnninspect.trace.records import Call, Trace
 from cnninspect.trace.values import NestedTensorError
 
 _LISTED = 3
@@ -36,15 +36,13 @@ def uncounted(findings: Findings) -> tuple[Uncounted, ...]:
     return tuple(Uncounted(op, number, tuple(dict.fromkeys(where[op]))) for op, number in calls.items())
 
 
-def notes_of(findings: Findings) -> Iterator[str]:
-    """One sentence for each thing that the numbers alone do not say."""
+def notes_of(findings: Findings, command: str = "summary") -> Iterator[str]:
+    """One sentence for each thing that the numbers alone do not say; for `rf` without what is about counting."""
     trace = findings.trace
     if trace.gradients:
         yield "run with gradients on, because the model takes gradients in its forward, or does not run without them."
     unread = [name for name in trace.unread if not any(name.startswith(f"{path}.") for path in trace.never_ran)]
-    if trace.never_ran:
-        counted = "; totals.params counts their parameters" if len(unread) < len(trace.unread) else ""
-        yield f"{_count(trace.never_ran, 'module')} never ran: {_some(trace.never_ran)}{counted}."
+    yield from _never_ran(findings.trace)
     parts = [name for name in unread if trace.unread[name] < numel(trace.parameters[name].shape)]
     if idle := [name for name in unread if name not in parts]:
         yield f"{_count(idle, 'parameter')} not used in this pass: {_some(idle)}; totals.params counts them."
@@ -56,11 +54,30 @@ def notes_of(findings: Findings) -> Iterator[str]:
             "(layers in a plain list or dictionary?); they are not counted."
         )
     yield from _unknown(findings)
+    if command == "rf":
+        return
     if paths := decomposed(trace):
         whole = "--device cpu measures the fused kernel"
         yield f"peak memory of {_some(paths)} is that of the decomposed run on meta; {whole}."
     yield from _failed(findings)
     yield from _explained(findings)
+
+
+def _never_ran(trace: Trace) -> Iterator[str]:
+    """The modules that were never called: those whose weights a function used, and those without a part in the run."""
+    used = [path for path in trace.never_ran if _is_used(path, trace)]
+    idle = [path for path in trace.never_ran if path not in used]
+    if used:
+        yield f"{_count(used, 'module')} never ran: {_some(used)}; the model uses their weights in functions."
+    if idle:
+        counted = any(name.startswith(f"{path}.") for path in idle for name in trace.unread)
+        yield f"{_count(idle, 'module')} never ran: {_some(idle)}{'; totals.params counts their parameters' * counted}."
+
+
+def _is_used(path: str, trace: Trace) -> bool:
+    """Whether the module has parameters, and the run read all of them."""
+    own = [name for name in trace.parameters if name.startswith(f"{path}.")]
+    return bool(own) and not any(name in trace.unread for name in own)
 
 
 def note_of_masks(masked: Mapping[str, int | None], params: Quantity) -> str | None:

@@ -71,7 +71,7 @@ def inspect(target: Target, options: Options, command: str) -> Report:
         totals=whole,
         rows=table,
         uncounted=uncounted(findings),
-        notes=(*notes, *_masks(target, options, run, whole["params"]), *found, *notes_of(findings)),
+        notes=(*notes, *_masks(target, options, run, whole["params"]), *found, *notes_of(findings, command)),
         verdict=worst(number.verdict for number in (*table, *whole.values())),
     )
     return _with_accounts(report, findings, run, reach, options) if options.accounts else report

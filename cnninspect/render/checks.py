@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cnninspect.render.cells import verdict_sign
 from cnninspect.render.numbers import change_text, label, sign, value_text
-from cnninspect.render.page import UNICODE, Cell, Heading, Marks, Sheet, Tone, Worth
+from cnninspect.render.page import UNICODE, Cell, Fact, Heading, Marks, Sheet, Tone, Worth
 from cnninspect.report.document import Comparison, Document, Report, formula_checks
 from cnninspect.report.quantities import Status, Verdict
 from cnninspect.report.rows import TOTAL, Check, Row
+from cnninspect.report.selection import View
 
 
 def failed(checks: Sequence[Check]) -> list[Check]:
@@ -99,14 +100,16 @@ def _value(check: Check, value: Any, status: Status) -> str:
 def lines_of(document: Document) -> Callable[[Check], str | None]:
     """Returns a function: check -> source line of its row, `nets.py:41`; None if there is none.
 
-    A row without a line has the line of its caller; a layer that is not in the report, that of the nearest enclosing
-    module; a total, that of the network.
+    A claim has its line in the claims file: `claims.csv, line 3`. A row without a line has the line of its
+    caller; a layer that is not in the report, that of the nearest enclosing module; a total, that of the network.
     """
     rows = document.rows if isinstance(document, Report) else ()
     calls = {row.id: row for row in rows}
     modules = {row.path: row for row in reversed(rows) if not row.functional}
 
     def line(check: Check) -> str | None:
+        if check.where is not None:
+            return check.where
         row = None if check.row is None else calls.get(check.row)
         path = "" if check.row is None else check.row.path
         while row is None and path:
@@ -153,9 +156,9 @@ def finding_sheet(report: Report, checks: Iterable[Check], columns: tuple[str, .
     return Sheet(headings, tuple(tuple(line[name] for name in columns) for line in lines))
 
 
-def readers_sheet(report: Comparison, marks: Marks) -> Sheet:
+def readers_sheet(report: Comparison, checks: Iterable[Check], marks: Marks) -> Sheet:
     """The table of failed checks for readers, without optional columns that are empty."""
-    sheet = finding_sheet(report, failed(report.checks), READERS, marks)
+    sheet = finding_sheet(report, checks, READERS, marks)
     empty = [
         index
         for index, heading in enumerate(sheet.headings)
@@ -165,6 +168,44 @@ def readers_sheet(report: Comparison, marks: Marks) -> Sheet:
 
 
 _ON_DEMAND = ("kind", "counter", "change", "reason", "where")
+
+
+def chosen(checks: Iterable[Check], view: View) -> list[Check]:
+    """The checks that the view lets pass, in its order."""
+    found = [check for check in checks if view.wants_check(check.row, check.verdict)]
+    key = {"name": row_name, "kind": lambda check: check.kind}.get(view.sort or "")
+    return found if key is None else sorted(found, key=key)
+
+
+def compared(checks: Sequence[Check]) -> Iterator[Fact]:
+    """One line per source: how many of each number were compared; below it those that could not be, and why."""
+    for of_source in grouped(checks, lambda check: check.source):
+        decided = [check for check in of_source if check.verdict in (Verdict.MATCH, Verdict.DIFFER)]
+        numbers = dict.fromkeys(
+            (number_name(check) if check.row else f"{TOTAL}s", check.row, check.name) for check in decided
+        )
+        counts = Counter(name for name, *_ in numbers)
+        text = ", ".join(f"{name} {count}" for name, count in counts.items())
+        yield Fact(of_source[0].source, text or "nothing was compared", _counters(decided))
+        rest = [check for check in of_source if check.verdict not in (Verdict.MATCH, Verdict.DIFFER)]
+        for alike in grouped(rest, lambda check: (check.verdict, check.hint)):
+            yield Fact("", _not_compared(alike), tone=Tone.QUIET)
+
+
+def _counters(checks: Sequence[Check]) -> str:
+    """How many numbers each counter gave: `by hooks 21, storage 21, torch 8`."""
+    counts = Counter(check.counter for check in checks if check.counter)
+    return f"by {', '.join(f'{name} {count}' for name, count in counts.items())}" if counts else ""
+
+
+def _not_compared(alike: Sequence[Check]) -> str:
+    """`3 MACs not comparable: fvcore does not count aten.fft_rfft2 (conv, mix and 1 more)`."""
+    first = alike[0]
+    names = ", ".join(dict.fromkeys(number_name(check) for check in alike))
+    rows = list(dict.fromkeys(_label(check) for check in alike))
+    shown = ", ".join(rows[:2]) + (f" and {len(rows) - 2} more" if len(rows) > 2 else "")
+    why = first.hint or "no formula or no measurement"
+    return f"{len(alike)} {_WORDS.get(first.verdict, first.verdict.value)}: {names} of {shown}: {why}"
 
 
 def reasons(report: Comparison) -> list[str]:

@@ -43,13 +43,30 @@ def side_by_side(report: Comparison, view: View, marks: Marks, *, full: bool = F
     """The table of aligned layers: all of them if `full`, else those that have parameters or MACs or that differ."""
     columns = view.columns or (tuple(HEADINGS) if full else READERS)
     everything = full or view.ops is Ops.ALL
-    pairs = [pair for pair in report.aligned or () if everything or _costs(pair) or pair.verdict is Verdict.DIFFER]
+    shown = [pair for pair in report.aligned or () if everything or _costs(pair) or pair.verdict is Verdict.DIFFER]
+    pairs = _sorted([pair for pair in shown if view.wants_check(pair.target or pair.other, pair.verdict)], view)
     if not (view.columns or full or any(pair.differs for pair in pairs)):
         columns = tuple(name for name in columns if name != "differs")
     lines = (_cells(pair, marks) for pair in pairs)
     return Sheet(
         tuple(HEADINGS[name] for name in columns), tuple(tuple(line[name] for name in columns) for line in lines)
     )
+
+
+def _sorted(pairs: list[AlignedRows], view: View) -> list[AlignedRows]:
+    """The pairs in the view's order: by name or kind of the first network's layer, or the largest number first."""
+    if view.sort in ("params", "macs"):
+        return sorted(pairs, key=lambda pair: -max(_known(count) for count in getattr(pair, str(view.sort))))
+    if view.sort is None:
+        return pairs
+    named = [(pair.target or pair.other, pair) for pair in pairs]
+    attribute = "path" if view.sort == "name" else "kind"
+    return [pair for _, pair in sorted(named, key=lambda each: str(getattr(each[0], attribute)))]
+
+
+def _known(count: Quantity | None) -> int:
+    """The value; for an unknown one a number larger than any, because it may be the largest."""
+    return 0 if count is None else 2**100 if count.value is None else int(count.value)
 
 
 def totals_beside(report: Comparison, marks: Marks) -> Iterator[Fact]:

@@ -61,13 +61,15 @@ def _cut(report: Report, view: View, marks: Marks) -> Iterator[Fact]:
 
 def _findings(document: Comparison, view: View, marks: Marks) -> Page:
     """The checks that did not pass, and a sentence that counts all of them."""
+    found = checks.chosen(failed(document.checks), view)
     sheet = (
-        checks.finding_sheet(document, failed(document.checks), view.columns, marks)
+        checks.finding_sheet(document, found, view.columns, marks)
         if view.columns
-        else checks.readers_sheet(document, marks)
+        else checks.readers_sheet(document, found, marks)
     )
     closing, reasons = count_sentence(document.checks), () if view.columns else checks.reasons(document)
-    return Page(title(document, marks), sheet, uncounted_facts(document), closing, reasons=reasons)
+    below = [*checks.compared(document.checks), *uncounted_facts(document)]
+    return Page(title(document, marks), sheet, below, closing, reasons=reasons)
 
 
 def data_sheet(document: Document, view: View, marks: Marks) -> Sheet:
@@ -78,7 +80,8 @@ def data_sheet(document: Document, view: View, marks: Marks) -> Sheet:
         case FieldStudy(asked=Asked(), sights=fields):
             return position_sheet(fields)
         case Comparison(aligned=None):
-            return checks.finding_sheet(document, document.checks, view.columns or checks.PROGRAMS, marks)
+            found = checks.chosen(document.checks, view)
+            return checks.finding_sheet(document, found, view.columns or checks.PROGRAMS, marks)
         case Comparison():
             return comparison.side_by_side(document, view, marks, full=True)
         case Report():

@@ -166,6 +166,7 @@ def check_to_json(check: Check) -> dict[str, Any]:
         "counter": check.counter,
         **{name: status.value for name, status in _bounds(check).items()},
         **({} if check.written is None else {"written": check.written}),
+        **({} if check.where is None else {"where": check.where}),
     }
 
 
@@ -190,6 +191,7 @@ def check_of(data: Data) -> Check:
         Status(data.get("expected_status", "exact")),
         Status(data.get("found_status", "exact")),
         data.get("written"),
+        data.get("where"),
     )
 
 

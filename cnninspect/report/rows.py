@@ -164,7 +164,8 @@ class Check:
 
     `row` is None for a check of a total or of the run. `counter` is the counter that gave `found`, None where no
     counter is involved. `hint` is the reason of a difference, where it is known. `expected_status` and `found_status`
-    say whether the two values are exact or bounds. `written` is the text of a claim.
+    say whether the two values are exact or bounds. `written` is the text of a claim,
+    `where` its place: `claims.csv, line 3`.
     """
 
     name: str
@@ -178,6 +179,7 @@ class Check:
     expected_status: Status = Status.EXACT
     found_status: Status = Status.EXACT
     written: str | None = None
+    where: str | None = None
 
     @property
     def path(self) -> str:

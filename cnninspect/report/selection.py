@@ -10,7 +10,7 @@ from typing import Any
 
 from cnninspect.report.document import Report
 from cnninspect.report.quantities import Quantity, Unit, Verdict, in_flops
-from cnninspect.report.rows import Row, RowId
+from cnninspect.report.rows import TOTAL, ReceptiveField, Row, RowId
 from cnninspect.report.sums import Share, share, total_of, with_ratios
 
 
@@ -76,11 +76,21 @@ class View:
         """Whether deep rows give way to the height of the screen."""
         return self.folds and self.depth is None
 
+    def wants_check(self, row: RowId | None, verdict: Verdict) -> bool:
+        """Whether a check of this row, or of a total, passes the filter, `only_differences` and the depth."""
+        place = row or RowId(TOTAL, "")
+        return self.wants(place, verdict) and (self.depth is None or row is None or depth_of(place) <= self.depth)
+
     def wants(self, row: RowId, verdict: Verdict) -> bool:
         """Whether the filter and `only_differences` let the row pass."""
         return (self.filter is None or matches(self.filter, row)) and (
             not self.only_differences or verdict is Verdict.DIFFER
         )
+
+
+def depth_of(row: RowId) -> int:
+    """The depth of a row in the module tree: 0 for the root, one more for a functional call."""
+    return (row.path.count(".") + 1 if row.path else 0) + row.functional
 
 
 def matches(pattern: str, row: RowId) -> bool:
@@ -223,7 +233,13 @@ def _sorted(rows: list[Row], view: View) -> list[Row]:
 
 
 def _rank(number: Any) -> tuple[int, float]:
-    """A sort key: unknown values first, because they may be the largest, then the largest; rows without it last."""
+    """A sort key: unknown values first, because they may be the largest, then the largest; rows without it last.
+
+    A global field is larger than any other.
+    """
+    if isinstance(number, ReceptiveField) and number.was_computed:
+        extents = [max(size) if isinstance(size, (tuple, list)) else size for size in number.size or ()]
+        return (1, -max(extents)) if extents else (0, 0)
     if not isinstance(number, Quantity):
         return 2, 0
     return (0, 0) if number.value is None else (1, -number.value)

@@ -1,4 +1,4 @@
-"""Ten networks on terminals of four widths: nothing that matters is lost, and nothing is cut so that it fits two names."""
+"""Ten networks on terminals of four widths: nothing that matters is lost, and no short form fits two names."""
 
 import functools
 
