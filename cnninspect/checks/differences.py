@@ -242,6 +242,7 @@ def compare_models(report: Report, other: Report, tolerance: Tolerance | None = 
 
     The numbers of `other` are the expected ones. Names and kinds are not compared, because the code may be different.
     """
+    names = [str(each.target["name"]) for each in (report, other)]
     comparer = Comparer("other", tolerance or Tolerance(), by_numbers=True)
     runs = list(comparer.runs(other, report))
     judged = list(comparer.rows(align(other.rows, report.rows, through_blocks=True), runs))
@@ -249,8 +250,8 @@ def compare_models(report: Report, other: Report, tolerance: Tolerance | None = 
         *runs,
         *(check for _, of_pair in judged for check in of_pair),
         *comparer.totals(other, report),
-        *_wrong(report, ""),
-        *_wrong(other, "in the other network"),
+        *_wrong(report, f"in {names[0]}, the first network"),
+        *_wrong(other, f"in {names[1]}, the other network"),
     ]
     return replace(
         with_checks(report, checks),

@@ -95,8 +95,8 @@ def test_a_number_that_its_own_measurement_contradicts_is_the_same_as_none():
     planted = inspect_model(f"{NETS}:Planted", (1, 3, 8, 8))
     report = compare_models(planted, planted)
     assert {(c.path, c.name, c.source, c.hint) for c in report.checks if c.verdict == "differ"} >= {
-        ("liar", "macs", "formula", None),
-        ("liar", "macs", "formula", "in the other network"),
+        ("liar", "macs", "formula", "in Planted, the first network"),
+        ("liar", "macs", "formula", "in Planted, the other network"),
     }
 
 

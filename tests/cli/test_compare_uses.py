@@ -180,8 +180,8 @@ MISUSED = [
     (["--baseline", "@net.json", "--tolerance", "mac=1%"], "Nearest: macs"),
     (["--baseline", "@damaged.json"], "is not JSON"),
     (["--max-layer-share", "0.4"], "is not a share"),
-    (["net:Net", "--columns", "expected"], "no column is called 'expected'"),
-    (["--columns", "other_macs"], "no column is called 'other_macs'"),
+    (["net:Net", "--columns", "expected"], "there is no column 'expected'"),
+    (["--columns", "other_macs"], "there is no column 'other_macs'"),
 ]
 
 

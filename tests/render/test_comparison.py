@@ -83,8 +83,8 @@ def test_whatever_differs_has_a_line(other, words):
 
 def test_a_formula_that_is_contradicted_has_a_line():
     text = render(compare_models(doubtful(), doubtful()))
-    assert "  conv (Conv2d), MACs: formula 13,824, torch 3,456\n" in text
-    assert "  conv (Conv2d), MACs: formula 13,824, torch 3,456 (in the other network)\n" in text
+    assert "  conv (Conv2d), MACs: formula 13,824, torch 3,456 (in tiny, the first network)\n" in text
+    assert "  conv (Conv2d), MACs: formula 13,824, torch 3,456 (in tiny, the other network)\n" in text
 
 
 def test_equal_bounds_are_not_said_to_be_the_same():
