@@ -20,7 +20,7 @@ from cnninspect.report.quantities import Quantity, Shape, Status, Verdict
 from cnninspect.report.rows import Row
 from cnninspect.report.selection import Shares
 
-BAR_WIDTH = 5
+BAR_WIDTH = 10
 WIDEST_SHAPES = 24
 _CERTAINTY = (Status.EXACT, Status.UPPER_BOUND, Status.LOWER_BOUND, Status.UNKNOWN)
 

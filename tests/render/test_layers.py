@@ -70,21 +70,21 @@ def test_a_module_outside_its_caller_keeps_its_path():
 
 
 def test_shares():
-    # 13824 / 51968 = 26.6 %, 36864 / 51968 = 70.9 %, 1280 / 51968 = 2.5 %; a bar of 5 cells is 100 %,
-    # 5 * 0.266 = 1.33 cells for the stem, 5 * 0.709 = 3.55 for block.0; a container has no bar of its own.
+    # 13824 / 51968 = 26.6 %, 36864 / 51968 = 70.9 %, 1280 / 51968 = 2.5 %; a bar of 10 cells is 100 %,
+    # in steps of an eighth: 80 * 0.266 = 21 for the stem, 80 * 0.709 = 57 for block.0, 80 * 0.025 = 2 for fc; a container has no bar of its own.
     assert texts(tiny(), "share") == [
-        "█▍      26.6 %",
+        "██▋          26.6 %",
         "",
-        "        70.9 %",
-        "███▌    70.9 %",
+        "             70.9 %",
+        "███████▏     70.9 %",
         "",
         "",
-        "▏        2.5 %",
+        "▎             2.5 %",
     ]
 
 
 def test_a_folded_container_has_the_bar_of_its_parts():
-    assert "███▌    70.9 %" in texts(tiny(), "share", view=View(depth=1))
+    assert "███████▏     70.9 %" in texts(tiny(), "share", view=View(depth=1))
 
 
 SHARES = [

@@ -32,7 +32,7 @@ def test_the_table_renders_as_a_table(sample):
 
 def test_layers_show_their_numbers_with_separators():
     # stem: 8*8*8 * 3*3*3 = 13824 MACs of the 51968
-    assert rows(tiny())[1] == ["stem", "Conv2d", "8x8x8", "224", "13,824", "█▍ 26.6 %", "✓"]
+    assert rows(tiny())[1] == ["stem", "Conv2d", "8x8x8", "224", "13,824", "██▋ 26.6 %", "✓"]
 
 
 def test_what_a_comparison_came_to_is_read_first():
