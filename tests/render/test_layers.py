@@ -71,7 +71,8 @@ def test_a_module_outside_its_caller_keeps_its_path():
 
 def test_shares():
     # 13824 / 51968 = 26.6 %, 36864 / 51968 = 70.9 %, 1280 / 51968 = 2.5 %; a bar of 10 cells is 100 %,
-    # in steps of an eighth: 80 * 0.266 = 21 for the stem, 80 * 0.709 = 57 for block.0, 80 * 0.025 = 2 for fc; a container has no bar of its own.
+    # in steps of an eighth: 80 * 0.266 = 21 for the stem, 80 * 0.709 = 57 for block.0, 80 * 0.025 = 2 for fc;
+    # a container has no bar of its own.
     assert texts(tiny(), "share") == [
         "██▋          26.6 %",
         "",
