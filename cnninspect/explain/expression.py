@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil, floor, prod
 from typing import Any
@@ -291,17 +291,7 @@ PYTHON = Notation(
 )
 """An expression that Python evaluates; `floor` and `ceil` are those of `math`."""
 
-TEXT = Notation(
-    number=decimal,
-    name=str,
-    plus=" + ",
-    minus=" - ",
-    times="*",
-    group="({})".format,
-    power="{}^{}".format,
-    quotient="{}/{}".format,
-    call=_called,
-)
+TEXT = replace(PYTHON, number=decimal, power="{}^{}".format, call=_called)
 """Standard notation on one line: `floor((H + 2*p - d*(k - 1) - 1)/s) + 1`."""
 
 _INDEX = re.compile(r"([A-Za-z])(in|out|[a-z]|\d+)?(?:_([a-z]))?")

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from cnninspect.errors import CnninspectError
 from cnninspect.ops.registry import FUNCTIONS, MODULES
-from cnninspect.progress import Progress, silent
 from cnninspect.report.document import Report
 from cnninspect.report.quantities import Quantity, Status, Verdict
 from cnninspect.report.rows import ReceptiveField, Row
@@ -49,7 +48,7 @@ class Instances:
         self,
         variables: Sequence[Variable],
         inspect: Callable[[Point], tuple[Numbers, Numbers]],
-        progress: Progress = silent,
+        progress: Callable[[str], None] = lambda _: None,
     ):
         self.variables, self._inspect, self._progress = variables, inspect, progress
         self._found: dict[Point, tuple[Numbers, Numbers]] = {}

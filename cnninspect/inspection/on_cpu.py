@@ -20,11 +20,10 @@ from cnninspect.inspection.probe_check import (
     regions_to_probe,
 )
 from cnninspect.measure import count
-from cnninspect.measure.base import Count, Run
+from cnninspect.measure.base import Count, Progress, Run
 from cnninspect.measure.memory import held_bytes, inference_peak
 from cnninspect.measure.nan_probe import AT_ONCE, Probe, Region, probe_nan
 from cnninspect.ops.catalogue import layer_of
-from cnninspect.progress import Progress
 from cnninspect.receptive.fields import Fields
 from cnninspect.receptive.reach import Axis
 from cnninspect.receptive.rows import row_fields

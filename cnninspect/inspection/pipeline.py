@@ -15,11 +15,10 @@ from cnninspect.inspection.messages import note_of_masks, notes_of, uncounted
 from cnninspect.inspection.run import Options, run_on_cheapest
 from cnninspect.inspection.totals import totals
 from cnninspect.measure import count
-from cnninspect.measure.base import Count, Run, left_out
+from cnninspect.measure.base import Count, Progress, Run, left_out, silent
 from cnninspect.measure.storages import holdings, masked
 from cnninspect.ops.catalogue import KNOWLEDGE
 from cnninspect.ops.evaluate import evaluate
-from cnninspect.progress import Progress, silent
 from cnninspect.receptive.fields import Fields, intervals, name_of
 from cnninspect.receptive.rows import last_map, row_fields
 from cnninspect.report.document import Report

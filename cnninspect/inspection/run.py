@@ -13,10 +13,9 @@ import torch
 
 from cnninspect.errors import DeviceError, LoadError, RunError, UsageError, error_text
 from cnninspect.inspection.messages import explain_failure, is_plainly_the_inputs, other_inputs, place_of
-from cnninspect.measure.base import Run
+from cnninspect.measure.base import Progress, Run, silent
 from cnninspect.measure.limits import Allowance, Limit, LimitReachedError
 from cnninspect.ops.catalogue import layer_of
-from cnninspect.progress import Progress, silent
 from cnninspect.targets.construct import state_bytes
 from cnninspect.targets.inputs import Choice, InputOptions, Inputs, choices
 from cnninspect.targets.providers import Model

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from math import inf
-from typing import Any
+from typing import Any, Protocol
 
 from cnninspect.report.reasons import failure
 from cnninspect.trace.records import Trace
@@ -21,6 +21,17 @@ class Run:
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     device: str
+
+
+class Progress(Protocol):
+    """A callable that is called when a step of a run begins; for a step of known length, again as it proceeds."""
+
+    def __call__(self, step: str, done: int = 0, of: int = 0) -> None:
+        """Report that `step` runs, and that `done` of its `of` parts are finished (0 if unknown)."""
+
+
+def silent(step: str, done: int = 0, of: int = 0) -> None:
+    """A Progress that shows nothing."""
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Protocol, TypeVar
 
 from cnninspect.inspection.findings import Findings
-from cnninspect.measure.base import Run
-from cnninspect.progress import Progress, silent
+from cnninspect.measure.base import Progress, Run, silent
 from cnninspect.receptive.fields import Fields
 from cnninspect.report.document import Report
 from cnninspect.report.quantities import Quantity, Unit, worst
