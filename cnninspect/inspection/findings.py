@@ -1,4 +1,4 @@
-"""What formulas say joined with what counters found: numbers from the leaves up, and one judged row per call."""
+"""Joins formulas and counters: judged numbers of every call, from the leaves up, and one row per call."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Findings:
-    """What both sides found in one run: estimates, counts and fields are one per call of the trace."""
+    """The results of both sides for one run; estimates, counts and fields have one entry per call of the trace."""
 
     trace: Trace
     estimates: Sequence[Estimate]
@@ -70,7 +70,7 @@ class Findings:
         return judge(Unit.MACS, estimate.macs, measured, status=estimate.status, reasons=reasons, why=estimate.why.macs)
 
     def _leaf_neurons(self, call: Call) -> Quantity:
-        """Output elements of a call that computes, those of the whole batch; indices and masks are no neurons."""
+        """Output elements of a call that computes, for the whole batch; indices and masks are no neurons."""
         estimate = self.estimates[call.index]
         outputs = call.outputs if estimate.computes else ()
         floating = [
@@ -95,9 +95,9 @@ class Findings:
         )
 
     def _container_macs(self, call: Call, parts: list[Quantity]) -> Quantity:
-        """The sum of the children's, and what a counter found in the container that it could give to none of them.
+        """The sum of the children's MACs, and what a counter found in the container but could give to no child.
 
-        A container that declares other numbers than its parts do, by the formula of a layer, is held to them.
+        A container with a formula of its own is judged by that formula.
         """
         estimate = self.estimates[call.index]
         measured = {name: found for name, sums in self._counted.items() if (found := sums[call.index]) is not None}
@@ -109,7 +109,7 @@ class Findings:
         return replace(whole, why=distinct((*estimate.why.macs, *below)))
 
     def _own_reasons(self, call: Call, measured: Mapping[str, int]) -> dict[str, str]:
-        """Why a counter may differ over a container: what it left out there and could give to none of the parts."""
+        """Counter -> why it differs for a container: ops that it left out there and could give to no child."""
         analytic = self.estimates[call.index].macs
         reasons: dict[str, str] = {}
         for name, total in measured.items():
@@ -121,7 +121,7 @@ class Findings:
 
     @cached_property
     def _counted(self) -> dict[str, list[int | None]]:
-        """What each counter found in every call and all below it."""
+        """Counter -> for each call its count, calls below included."""
         return {name: with_calls_below(self.trace, counts) for name, counts in self.counts.items()}
 
 
@@ -132,7 +132,7 @@ def _whole(unit: Unit, analytic: int | None, parts: list[Quantity]) -> Quantity:
 
 
 def _says_something(count: Count, estimate: Estimate) -> bool:
-    """Whether a count is one: where no formula answers, that of a counter which missed an op may lack everything."""
+    """Whether a count can be shown; without a formula to compare with, a counter that missed an op proves nothing."""
     return count.value is not None and not (estimate.macs is None and count.missed)
 
 

@@ -1,4 +1,4 @@
-"""A second, longer input on which positions are far enough from the border: where fields end shows there."""
+"""Longer inputs, on which some positions are so far from the border that their whole fields lie inside."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from cnninspect.trace.records import Trace
 from cnninspect.trace.trees import map_arguments
 
 _WIDTHS = (32, 96)
-"""Pixels along the other axes: few, so that a long input costs little."""
+"""Pixels along the other axes, tried in this order: few, so that a long input costs little."""
 
 _LONGEST = 4096
 
@@ -51,9 +51,9 @@ class LongInput:
 
 
 def long_inputs(run: Run, fields: Fields, axis: Axis, rows: Sequence[ReceptiveField | None]) -> Iterator[LongInput]:
-    """Inputs on which the fields of `rows` along `axis` end inside the image, those that cost least first.
+    """Inputs on which the fields of `rows` along `axis` lie inside the image, the cheapest first.
 
-    At last the network's own input: there is none other for a network that takes no other size.
+    The last is the network's own input, the only one for a network that takes no other size.
     """
     for sizes in _sizes(fields, axis, rows):
         found = _traced(run, sizes, fields)
@@ -90,7 +90,7 @@ def _sizes(fields: Fields, axis: Axis, rows: Sequence[ReceptiveField | None]) ->
 
 
 def _at_least(pixels: int, size: int, step: int) -> int:
-    """The smallest size of at least so many pixels that leaves the same rest as `size` when divided by `step`."""
+    """The smallest size of at least `pixels` with the same remainder as `size` modulo `step`."""
     return pixels + (size - pixels) % step
 
 

@@ -37,7 +37,7 @@ def uncounted(findings: Findings) -> tuple[Uncounted, ...]:
 
 
 def notes_of(findings: Findings, command: str = "summary") -> Iterator[str]:
-    """One sentence for each thing that the numbers alone do not say; for `rf` without what is about counting."""
+    """The notes of a report, one sentence each; for `rf` without those about counting."""
     trace = findings.trace
     if trace.gradients:
         yield "run with gradients on, because the model takes gradients in its forward, or does not run without them."
@@ -81,7 +81,7 @@ def _is_used(path: str, trace: Trace) -> bool:
 
 
 def note_of_masks(masked: Mapping[str, int | None], params: Quantity) -> str | None:
-    """What masks set to 0, which params and MACs count all the same; None without masks."""
+    """The note on parameters that pruning masks set to 0; None without masks."""
     zeros = [number for number in masked.values() if number is not None]
     if not masked:
         return None
@@ -94,7 +94,7 @@ def note_of_masks(masked: Mapping[str, int | None], params: Quantity) -> str | N
 
 
 def _unknown(findings: Findings) -> Iterator[str]:
-    """Why numbers of rows are unknown or a bound: each reason once, with the numbers and the rows that it concerns."""
+    """Each reason for unknown numbers or bounds once, with its numbers and rows."""
     numbers: dict[Reason, dict[str, None]] = {}
     paths: dict[Reason, dict[int, str]] = {}
     for call, estimate, field in zip(findings.trace.calls, findings.estimates, findings.fields, strict=True):
@@ -114,14 +114,14 @@ def _unknown(findings: Findings) -> Iterator[str]:
 
 
 def _failed(findings: Findings) -> Iterator[str]:
-    """Why a counter could not work at all."""
+    """The reason of each counter that found nothing in any call."""
     for name, counts in findings.counts.items():
         if all(count.value is None for count in counts):
             yield f"{name} did not count: {'; '.join(map(str, counts[0].skips))}."
 
 
 def _explained(findings: Findings) -> Iterator[str]:
-    """Where a counter differs for a known reason, and whether another one checks the formula there."""
+    """Each known reason for a difference of a counter, with its rows and whether another counter checks them."""
     rows: dict[tuple[str, bool], list[str]] = {}
     for call in findings.trace.calls:
         if findings.is_leaf(call):
@@ -181,14 +181,14 @@ def is_plainly_the_inputs(call: Call | None) -> bool:
 
 
 def place_of(failure: ForwardFailed) -> tuple[object, ...]:
-    """What two failures share that have the same reason: the call and the kind of exception."""
+    """The call and the exception's type: two failures with the same reason have the same."""
     call = failure.call
     where = None if call is None else (call.path, call.number, call.kind)
     return where, type(failure.cause)
 
 
 def other_inputs(call: Call | None, specs: Sequence[InputSpec], model: Model) -> Iterator[InputSpec]:
-    """Inputs to try in the place of the only one that the model was given, the likeliest first.
+    """Inputs to try in place of the model's only input, the likeliest first.
 
     The first corrects the dimension that a first layer says is wrong. The others have the sizes that are usual for the
     model's first layer.
@@ -226,7 +226,7 @@ def _dimension(call: Call | None) -> tuple[int, int, str] | None:
 
 
 def _usual_help(failure: ForwardFailed, target: Target, inputs: Inputs) -> str:
-    """What to try where nothing is known about the cause; names the model's inputs unless they are the call's."""
+    """Advice for an unknown cause; it names the model's inputs unless the failed call had the same."""
     if isinstance(failure.cause, NestedTensorError):
         return "Inspect the part that comes before it, or a version with padding."
     if isinstance(target.source, Function) and target.source.doubt:

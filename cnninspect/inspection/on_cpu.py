@@ -1,6 +1,6 @@
-"""What a run on meta cannot measure: the untouched model again on the CPU, for the NaN probe and counters with kernels.
+"""Measurements that need real kernels: runs the untouched model on the CPU, for the NaN probe and for fvcore.
 
-A network that would keep a machine busy for minutes, or fill its memory, is left out unless somebody asks for it.
+Without --probe, a network that takes too much time or memory there is not run, and a note says so.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from cnninspect.report.rows import ReceptiveField
 from cnninspect.trace.records import Call, Trace
 
 MOST_MACS = 500 * 10**9
-"""Multiply-accumulates of a run that nobody asked for: about half a minute on two cores."""
+"""Most multiply-accumulates of a run without --probe: about half a minute on two cores."""
 
 MOST_BYTES = 4 * 2**30
-"""Memory that such a run may take: parameters, buffers, inputs and the activations alive at once."""
+"""Most bytes of a run without --probe: parameters, buffers, inputs and the activations alive at once."""
 
 _ALL = "nothing is measured on the CPU, neither by fvcore nor with NaN"
 _FIELDS = "receptive fields are not probed on the CPU"
@@ -44,7 +44,7 @@ _FIELDS = "receptive fields are not probed on the CPU"
 
 @dataclass(frozen=True)
 class Measured:
-    """What both runs found: the counters, the field of every call with its verdict if it was probed, and notes."""
+    """The results of both runs: counts, the field of every call (with its verdict if it was probed), and notes."""
 
     counts: dict[str, list[Count]]
     fields: Sequence[ReceptiveField | None]
@@ -53,7 +53,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a forward pass of some copies of the input takes."""
+    """MACs and bytes of a forward pass with some copies of the input."""
 
     macs: int
     nbytes: int
@@ -68,7 +68,7 @@ class Cost:
 
     @property
     def excess(self) -> str | None:
-        """What is too much of it, in words; None if nothing is."""
+        """The limit that the cost exceeds, in words; None if it exceeds none."""
         if self.macs > MOST_MACS:
             return f"it takes {self.macs:,} multiply-accumulates, more than {MOST_MACS:,}"
         if self.nbytes > MOST_BYTES:
@@ -79,10 +79,10 @@ class Cost:
 def measure(
     run: Run, on_cpu: Callable[[], Run], reach: Fields, macs: int, progress: Progress, *, limited: bool
 ) -> Measured:
-    """What is found when the model of `run`, which takes `macs`, runs on the CPU too.
+    """The results when the model of `run`, which takes `macs`, runs on the CPU too.
 
-    `on_cpu` gives the run to make there. `limited` leaves out what costs too much; a note says what was left out and
-    why. What the model's code raises there becomes a note: the report on the first run stands.
+    `on_cpu` builds the model and inputs there. With `limited`, a part that costs too much is left out, and a note says
+    which and why. An error of the model's code on the CPU becomes a note; the numbers of the first run are kept.
     """
     fields = row_fields(reach)
     regions = regions_to_probe(run.trace, reach.axes, _edges(reach, fields))
@@ -119,7 +119,7 @@ def measure(
 
 
 def _edges(reach: Fields, fields: Sequence[ReceptiveField | None]) -> dict[Axis, tuple[int, int]]:
-    """The first and last pixel along every axis that the network looks at, if a row sees all of them, or may do so."""
+    """Axis -> first and last pixel that the network reads; empty if no row sees, or may see, all pixels."""
     mixed = any(forms.cause is not None for one in reach.engine.reaches.values() for forms in one.forms.values())
     if not mixed and not any(field is not None and field.is_global for field in fields):
         return {}
@@ -142,17 +142,17 @@ def _probed(
 def _held_against(
     finding: Finding, field: ReceptiveField, call: Call, trace: Trace, reach: Fields, probe: Probe
 ) -> Finding:
-    """The finding with what the probe has against the row, which also says whether gates or statistics see it all."""
+    """The finding, or a contradiction of the row by the probe: of its field, its axes, its size or `global`."""
     if finding.verdict is Verdict.DIFFER:
         return finding._replace(against=contradiction(trace, call, reach.of_call, probe))
-    seen = reach.reach(call, call.outputs[0])
+    own = reach.reach(call, call.outputs[0])
     if field.size is not None and len(field.size) != len(field.image or ()):
         return Finding(Verdict.DIFFER, (), f"the input has {len(field.image or ())} axes")
     if finding.verdict is not Verdict.MATCH or not field.size:
         return finding
-    if not seen.inputs and any(field.size):
+    if not own.inputs and any(field.size):
         return Finding(Verdict.DIFFER, (), "NaN in no input reaches any output: the size of the field is 0")
-    mixed = [forms.cause is not None for forms in seen.forms.values()]
+    mixed = [forms.cause is not None for forms in own.forms.values()]
     if not field.cause and mixed and all(mixed) and reacts_to_all(probe, call):
         return Finding(Verdict.DIFFER, (), "NaN in either end of the input reaches every output: the field is global")
     return finding

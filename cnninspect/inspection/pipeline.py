@@ -79,7 +79,7 @@ def inspect(target: Target, options: Options, command: str) -> Report:
 def _measured(
     target: Target, options: Options, run: Run, choice: Choice, reach: Fields, macs: int
 ) -> tuple[dict[str, list[Count]], Sequence[ReceptiveField | None], tuple[str, ...]]:
-    """(what counters found, the field of every call, notes): from this run and, if a probe is wanted, on the CPU."""
+    """(counts by counter, the field of every call, notes): of this run and, if a probe is wanted, of one on the CPU."""
     if options.probe is False:
         return count(run), row_fields(reach), tuple(left_out().values()) if run.device != "meta" else ()
     from cnninspect.inspection.on_cpu import measure
@@ -97,7 +97,7 @@ def _measured(
 
 
 def _masks(target: Target, options: Options, run: Run, params: Quantity | ReceptiveField) -> Sequence[str]:
-    """The note on masks that prune; their values are those of a model on the CPU where the run has none."""
+    """The note on pruning masks; on meta, which holds no values, the masks are those of a model built on the CPU."""
     found = masked(run.model)
     if None in found.values():
         options.progress(f"building {target.name} on cpu")
@@ -107,18 +107,18 @@ def _masks(target: Target, options: Options, run: Run, params: Quantity | Recept
 
 
 def _last_field(reach: Fields, fields: Sequence[ReceptiveField | None]) -> ReceptiveField:
-    """The field of the last map, which stands for the network; its verdict covers that there is no later map."""
+    """The field of the last feature map, which stands for the network; `match` also says that no later row is a map."""
     last = last_map(reach)
     found = None if last.call is None else fields[last.call.index]
     if last.call is None or found is None:
         return ReceptiveField()
     name = name_of(last.call)
     if last.overwritten:
-        why = Reason(Cause.NOT_COVERED, f"what {name} puts out is written in place later, and no row shows the result")
+        why = Reason(Cause.NOT_COVERED, f"the output of {name} is written in place later, and no row shows the result")
         return ReceptiveField(cause=name, why=(why,))
     doubtful = [c for c in last.later if (f := fields[c.index]) is not None and f.verdict is not Verdict.MATCH]
     if found.verdict is Verdict.MATCH and doubtful:
-        why = Reason(Cause.NOT_MEASURED, f"that {name_of(doubtful[0])} puts out no map could not be seen")
+        why = Reason(Cause.NOT_MEASURED, f"no probe could confirm that the output of {name_of(doubtful[0])} is no map")
         found = replace(found, verdict=Verdict.UNKNOWN, why=(*found.why, why))
     return replace(found, layer=name)
 

@@ -1,9 +1,9 @@
-"""Whether a probe has seen the numbers that a row prints of its field: size, jump and padding, and that it is global.
+"""Checks with NaN what a row prints of its field: size, jump, padding and `global`.
 
-The probe of `probe_check.py` sees strict fields inside the image. A row prints the local field of an endless input.
-Both agree at every position that is far enough from the border. So NaN is put up to, and just before, the pixels at
-which the fields of such positions should start and stop, on an input that is long enough to have some; gates and
-statistics keep their clean values. The ends found that way have to leave no other size, jump and padding.
+The probe of `probe_check.py` sees strict fields inside the image. A row prints the local field on an endless input.
+Both agree at positions far enough from the border. On an input that is long enough to have such positions, NaN is put
+up to, and just before, the pixels where their fields should start and stop; gates and statistics keep their clean
+values. The ends found in this way must determine size, jump and padding.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from cnninspect.report.rows import ReceptiveField
 from cnninspect.trace.records import Call
 
 _MOST_ENDS = 24
-"""Ends that are looked at along one axis, beside those that one call needs whatever else is seen."""
+"""Most ends that are probed along one axis, without those that a single call needs in any case."""
 
 _MOST_LISTED = 64
-"""Ends of positions that follow no rule, which all have to be looked at: the size of each may be another."""
+"""Most ends of a call whose positions follow no rule; all of them are probed, because each may have another size."""
 
 Excess = Callable[[float], str | None]
-"""What is too much about a run of so many copies of the network's own input, in words; None if nothing is."""
+"""Copies of the network's input -> the limit that a run of them exceeds, in words; None if it exceeds none."""
 
 _NOT_SEEN = Reason(
-    Cause.NOT_MEASURED, "on no input that the network takes do enough of its positions see less than the border leaves"
+    Cause.NOT_MEASURED, "on no input that the network takes are enough of its positions far enough from the border"
 )
 
 _TOO_MANY = Reason(
@@ -48,23 +48,23 @@ _TOO_MANY = Reason(
 
 @dataclass(frozen=True)
 class _Held:
-    """One call on a long input: its positions along the axis, and the ends that have to be seen whatever else is."""
+    """One call on a long input: its positions along the axis, and the ends that must be probed in any case."""
 
     call: Call
     positions: Positions
     always: frozenset[End] = frozenset()
 
     def settled(self, seen: set[End]) -> bool:
-        """Whether the ends seen leave no doubt."""
+        """Whether the probed ends determine size, jump and padding."""
         return self.always <= seen if self.always else self.positions.wanted(seen) is None
 
 
 def check_printed(
     run: Run, real: Run, fields: Fields, rows: Sequence[ReceptiveField | None], found: Sequence[Finding], excess: Excess
 ) -> list[Finding]:
-    """The findings of a strict probe, by call, with `match` only where what the row prints was seen as well.
+    """The findings of a strict probe, by call; `match` stays only where the probe also confirms what the row prints.
 
-    `run` is the one the fields are of, `real` the same on the CPU.
+    `run` is the run of the fields, `real` the same run on the CPU.
     """
     checks = _Checks(run, real, fields, rows, excess)
     for axes in fields.axes.values():
@@ -74,7 +74,7 @@ def check_printed(
 
 
 class _Checks:
-    """What is left to see of each row, and what was found against it."""
+    """For each row: the reason why its numbers are not confirmed yet, and the contradictions found."""
 
     def __init__(
         self, run: Run, real: Run, fields: Fields, rows: Sequence[ReceptiveField | None], excess: Excess
@@ -93,7 +93,7 @@ class _Checks:
         return Finding(Verdict.UNKNOWN, (self._open[index],)) if index in self._open else strict
 
     def along(self, axis: Axis, calls: Iterable[int]) -> None:
-        """See the fields of calls along one axis of an input, on as many inputs as it takes."""
+        """Probe the fields of calls along one axis, on longer inputs until all are confirmed or no input is left."""
         waiting = {index for index in calls if self._prints(index, axis)}
         reasons: dict[int, Reason] = {}
         for long in long_inputs(self._run, self._fields, axis, self._rows) if waiting else ():
@@ -103,7 +103,7 @@ class _Checks:
         self._open |= {index: reasons.get(index, _NOT_SEEN) for index in waiting}
 
     def _prints(self, index: int, axis: Axis) -> bool:
-        """Whether the row of a call prints numbers along this axis that a strict probe does not see."""
+        """Whether the row of a call prints numbers along this axis that a strict probe does not check."""
         row, call = self._rows[index], self._run.trace.calls[index]
         reach = self._fields.reach(call, call.outputs[0]) if call.outputs else None
         if row is None or reach is None or not reach.inputs or axis not in axes_of(self._fields, reach):
@@ -111,7 +111,7 @@ class _Checks:
         return row.size is not None or reach.forms[axis].local is not reach.forms[axis].strict
 
     def _confirmed_on(self, long: LongInput, axis: Axis, waiting: set[int], reasons: dict[int, Reason]) -> set[int]:
-        """The calls of which a probe of a long input sees all that is printed along an axis."""
+        """The calls for which a probe of a long input confirms all that is printed along an axis."""
         there = Axis(axis.input, axis.index, axis.dim, long.sizes[axis.input][axis.dim])
         held = {index: one for index in waiting if (one := self._held(index, axis, long, there)) is not None}
         reasons |= dict.fromkeys((index for index, one in held.items() if len(one.always) > _MOST_LISTED), _TOO_MANY)
@@ -129,7 +129,7 @@ class _Checks:
         return self._probed(long, regions, freeze, held, reasons)
 
     def _held(self, index: int, axis: Axis, long: LongInput, there: Axis) -> _Held | None:
-        """A call on a long input, if its row prints the same there; None if it does not, or is not the same call."""
+        """A call on a long input; None if its row prints other numbers there, or if it is another call."""
         calls = long.trace.calls
         own, row = self._run.trace.calls[index], self._rows[index]
         call = calls[index] if index < len(calls) else None
@@ -148,7 +148,7 @@ class _Checks:
         self, long: LongInput, regions: Sequence[Region], freeze: Mapping[int, Freeze], held: Mapping[int, _Held],
         reasons: dict[int, Reason],
     ) -> set[int]:  # fmt: skip
-        """The calls whose local fields a probe confirms; what it has against others is noted."""
+        """The calls whose local fields a probe confirms; contradictions of others are kept."""
         args, kwargs = long.arguments(self._real)
         look = partial(
             probe_nan, long.trace, self._real.model, args, kwargs, layer_of, regions, freeze=freeze, partial=True
@@ -165,7 +165,9 @@ class _Checks:
                 f.local is not f.strict for f in long.fields.reach(one.call, one.call.outputs[0]).forms.values()
             )
             if parted and (probe.missed or finding.verdict is Verdict.DIFFER):
-                reasons[index] = Reason(Cause.NOT_MEASURED, "the gates beside it could not be held still for a probe")
+                reasons[index] = Reason(
+                    Cause.NOT_MEASURED, "gates or statistics could not be kept at their clean values in a probe"
+                )
             elif finding.verdict is Verdict.MATCH:
                 seen.add(index)
             elif finding.verdict is Verdict.DIFFER:
@@ -179,7 +181,7 @@ class _Checks:
 def _as_printed(
     row: ReceptiveField, other: ReceptiveField, axis: Axis, held: _Held, edges: frozenset[End]
 ) -> _Held | None:
-    """The call, if both rows print the same along the axis and its positions, written out, say so too."""
+    """The call, if both rows print the same along the axis and its positions agree with it; else None."""
     i, positions = axis.index, held.positions
     if row.size is None or other.size is None:
         return None
@@ -202,13 +204,13 @@ def _positions(reach: Reach, there: Axis) -> Positions:
 
 
 def _edges(long: LongInput, axis: Axis) -> frozenset[End]:
-    """The first and last pixel that the network looks at."""
+    """The first and last pixel that the network reads, as ends."""
     lo, negative_hi = long.fields.looked_at(axis).tolist()
     return frozenset({("start", lo), ("stop", -negative_hi)})
 
 
 def _chosen(held: Sequence[_Held]) -> set[End]:
-    """Ends that settle as many calls as possible: first those that tell about most, then those near the border."""
+    """Ends that determine as many calls as possible: first those that most calls need, then those near the border."""
     seen: set[End] = set()
     for one in sorted(held, key=lambda one: len(one.always)):
         if len(seen | one.always) <= _MOST_LISTED:
@@ -239,9 +241,9 @@ def _different(held: Sequence[_Held]) -> list[_Held]:
 def _regions(long: LongInput, axis: Axis, ends: set[End], held: Sequence[_Held]) -> list[Region]:
     """Two regions for each end or pair of ends: NaN just up to the end, and just not.
 
-    A start p and a stop q share both. NaN lies outside p..q-1, then outside p+1..q. A field that starts at p and stops
-    before q reacts to the second only, one that stops at q and starts after p to the first only. So a pair tells as
-    much as both ends do alone, if no field is so large that it starts at p and reaches q.
+    A start p and a stop q share two regions: NaN outside p..q-1, and NaN outside p+1..q. A field that starts at p and
+    stops before q reacts only to the second, one that stops at q and starts after p only to the first. So a pair tells
+    as much as its two ends do alone, unless a field starts at p and reaches q.
     """
     always = frozenset[End]().union(*(one.always for one in held))
     widest = max((one.positions.widest for one in held if not one.always), default=0)

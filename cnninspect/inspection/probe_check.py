@@ -1,8 +1,8 @@
-"""Where receptive fields meet the NaN probe: which regions to probe, and one verdict per call.
+"""Receptive fields against the NaN probe: the regions to probe, and one verdict per call.
 
-The probe spoils slabs and single pixels. An element reacts to the slab of all rows up to p exactly if its field starts
-at p or before, whether the field has holes or not, so slabs have to be predicted exactly. A single pixel may fall into
-a hole: it must not reach any element outside the prediction.
+The probe sets slabs and single pixels to NaN. An output element reacts to the slab of all rows up to p exactly if its
+field starts at p or before, even if the field has holes: for slabs the prediction must be exact. A single pixel may lie
+in a hole: for pixels, no element outside the prediction may react.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Form = Literal["strict", "local"]
 
 
 class Finding(NamedTuple):
-    """What a probe says of one call: the verdict, the reasons of one that is not known, what it found against one."""
+    """The verdict of a probe on one call, with the reasons if it is unknown and the contradiction if it differs."""
 
     verdict: Verdict
     why: tuple[Reason, ...] = ()
@@ -40,8 +40,8 @@ def regions_to_probe(
 ) -> list[Region]:
     """For each floating input: two slabs along each of its spatial `axes`, the centre pixel and a corner pixel.
 
-    `edges` are the first and last pixel along an axis that everything should see if it sees all: two slabs more, which
-    the corner pixel is part of. An input without spatial axes is spoiled as a whole.
+    `edges` are the first and last pixel that the network reads along an axis: they add two slabs, which a global field
+    must see, and which contain the corner pixel. An input without spatial axes becomes NaN as a whole.
     """
     found = []
     for name, ref in trace.inputs.items():
@@ -64,17 +64,17 @@ def _spans(axes: Sequence[Axis], edges: Mapping[Axis, tuple[int, int]]) -> Itera
 
 
 def box(name: str, shape: tuple[int, ...], spans: Mapping[int, tuple[int, int]]) -> Region:
-    """The region of an input of this shape that takes whole dimensions but for `spans`."""
+    """The region of an input of this shape: the given spans, and all indices of the other dimensions."""
     ends = [spans.get(dim, (0, size - 1)) for dim, size in enumerate(shape)]
     return Region(name, tuple(first for first, _ in ends), tuple(last for _, last in ends))
 
 
 def judged(trace: Trace, fields_of: FieldsOf, probe: Probe, form: Form = "strict") -> list[Finding]:
-    """One finding per call: whether what reacted is what one form of its fields predicts.
+    """One finding per call: whether the elements that reacted are those that the field (of this form) predicts.
 
-    `differ`: an element of any output reacted that must not, or one did not react that must. Otherwise the verdict is
-    that on the first output, whose field stands in the row; a pool's indices cannot hold NaN. `unknown`: the field is
-    not known, the probe cannot tell, or elements did not react because NaN was swallowed on the way. `not_run`: the
+    `differ`: in any output an element reacted that must not, or one that must react did not. Otherwise the verdict is
+    that of the first output, whose field stands in the row; a pool's indices cannot hold NaN. `unknown`: the field is
+    not known, there is no mask, or elements did not react because an op swallowed NaN before them. `not_run`: the
     call returned no tensor, or nothing was probed.
     """
     swallowed = _swallowed(trace)
@@ -84,10 +84,10 @@ def judged(trace: Trace, fields_of: FieldsOf, probe: Probe, form: Form = "strict
 def first_uncontradicted(
     look: Callable[..., Probe], judge: Callable[[Probe], list[Finding]], about: Sequence[int] | None = None
 ) -> tuple[Probe, list[Finding]]:
-    """The fastest probe, with its findings, that contradicts none of the calls `about` (by default all), or the last.
+    """(probe, findings) of the fastest way of probing that contradicts no call of `about` (default all), or the last.
 
-    oneDNN's recurrent layers may swallow NaN, and a forward may read one sample of its batch: neither may count
-    against a field.
+    oneDNN's recurrent layers may swallow NaN, and a forward may read one sample of its batch. Neither is an error of
+    the field, so a contradiction is checked again without oneDNN, then without the batch.
     """
     for how in ({"onednn": True}, {}, {"batched": False}):
         probe = look(**how)
@@ -104,7 +104,7 @@ def reacts_to_all(probe: Probe, call: Call) -> bool:
 
 
 def contradiction(trace: Trace, call: Call, fields_of: FieldsOf, probe: Probe, form: Form = "strict") -> str:
-    """The first thing that a probe found against the field of a call, in words; empty if there is none."""
+    """The first contradiction between a probe and the field of a call, in words; empty if there is none."""
     for field, mask in zip(fields_of(call), probe.masks[call.index], strict=True):
         for region, reacted in () if mask is None else _by_region(mask, probe.regions):
             predicted, exact = _predicted(field, region, form)
@@ -117,7 +117,7 @@ def contradiction(trace: Trace, call: Call, fields_of: FieldsOf, probe: Probe, f
 
 
 def _where(region: Region, trace: Trace) -> str:
-    """A region by the dimensions of its input that it cuts."""
+    """A region in words: the spans of the dimensions of which it takes a part."""
     spans = zip(region.first, region.last, trace.inputs[region.input].shape, strict=True)
     cut = [
         f" {first}..{last} of dimension {dim},"
@@ -128,7 +128,7 @@ def _where(region: Region, trace: Trace) -> str:
 
 
 def _element(mask: Mask) -> str:
-    """The first element of a mask, along dimensions of size 1 the first of all that are alike."""
+    """The first element of a mask, in words."""
     return f"output [{', '.join(str(index) for index in np.argwhere(mask)[0])}]"
 
 
@@ -164,16 +164,19 @@ def _cannot_tell(probe: Probe) -> Reason:
     """Why there is no mask of a tensor."""
     if probe.ended is not None:
         return Reason(Cause.LIMIT, f"with NaN in its input the network ran on: {probe.ended}")
-    return Reason(Cause.NOT_MEASURED, "the probe cannot tell: it holds no floating point, or NaN without a probe")
+    return Reason(
+        Cause.NOT_MEASURED,
+        "no probe is possible: its output holds no floating point, or NaN without a probe",
+    )
 
 
 def _by_region(mask: Mask, regions: tuple[Region, ...]) -> Iterator[tuple[Region, Mask]]:
-    """Which elements reacted to each region."""
+    """Each region with the mask of the elements that reacted to it."""
     return zip(regions, np.broadcast_to(mask, (len(regions), *mask.shape[1:])), strict=True)
 
 
 def _predicted(field: Field, region: Region, form: Form) -> tuple[Mask, bool]:
-    """Which elements the region may reach, and whether exactly those: holes play no part where it is a slab."""
+    """(mask of the elements that a region may reach, whether exactly these must react: True for slabs)."""
     if region.outside:
         return _predicted_outside(field, region, form)
     seen = np.full((1,) * len(field.shape), region.input in field.inputs)
@@ -190,7 +193,7 @@ def _predicted(field: Field, region: Region, form: Form) -> tuple[Mask, bool]:
 
 
 def _predicted_outside(field: Field, region: Region, form: Form) -> tuple[Mask, bool]:
-    """Which elements see a pixel outside a box: those whose field starts before it or stops after it, holes or not."""
+    """As `_predicted`, for NaN outside a box: elements whose field starts before the box or stops after it."""
     shape, seen = (1,) * len(field.shape), region.input in field.inputs
     axes = [axis for axis in field.strict if axis.input == region.input]
     empty, beyond = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
@@ -202,7 +205,7 @@ def _predicted_outside(field: Field, region: Region, form: Form) -> tuple[Mask, 
 
 
 def _swallowed(trace: Trace) -> dict[int, str]:
-    """The values on whose way from the input NaN may have become a number, and in words where."""
+    """Value -> in words, the op between it and the input that may have turned NaN into a number."""
     tainted: dict[int, str] = {}
     storages: dict[int, str] = {}
     for op in trace.ops:
@@ -218,9 +221,9 @@ def _swallowed(trace: Trace) -> dict[int, str]:
 
 
 def _swallows(op: Op, result: TensorRef) -> str | None:
-    """In words how an op may turn NaN into a number in one of its results, if it may.
+    """In words, how an op may turn NaN into a number in one of its results; None if it cannot.
 
-    Ops say so in their registration; so does every op that makes integers or booleans of floating point.
+    An op's registration says so. Every op may that returns integers or booleans for floating point numbers.
     """
     rule = rule_of(op)
     fact = rule.swallows_nan if rule is not None else False

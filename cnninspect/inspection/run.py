@@ -28,17 +28,17 @@ if TYPE_CHECKING:
     from cnninspect.inspection.accounts import Account
 
 UNASKED = Allowance(ops=1_000_000, seconds=600, silent=60)
-"""What a run may take that nobody asked for in these words: with inferred inputs, or on the CPU after meta failed."""
+"""The limit of a run that the user did not ask for: with an inferred input, or on the CPU after meta failed."""
 
 TRIAL = Allowance(ops=200_000, seconds=10, silent=5)
-"""What a run may take that only finds out whether a piece of advice works."""
+"""The limit of a run that only checks whether a piece of advice works."""
 
 _SECONDS_OF_TRIALS = 20
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to build and run the target, and what to account for beyond the numbers of every report.
+    """How to build and run the target, and the accounts to add to the report.
 
     `probe` runs the model on the CPU too, for the receptive fields and for counters that need kernels; None does so
     unless it costs too much.
@@ -54,14 +54,14 @@ class Options:
 
 
 Ran = tuple[Trace, Run, Inputs, list[str]]
-"""The trace, what it takes to run again, the inputs, and notes on how it came about."""
+"""The trace, the run (to repeat it), the inputs, and notes on the device and the inputs."""
 
 
 def run_on_cheapest(target: Target, options: Options) -> Ran:
     """The run on the asked device; `auto` is meta, or the CPU for an account that needs kernels.
 
     Under `auto`, a model that fails on meta gets one try on the CPU, unless the failure is plainly the input's or its
-    parameters do not fit the free memory; what the CPU says is what is reported. An inferred input is the first usual
+    parameters do not fit the free memory; the CPU's message is then reported. An inferred input is the first usual
     one that runs. Raises UsageError, LoadError or RunError.
     """
     needs_kernels = any(account.needs_kernels for account in options.accounts)
@@ -73,7 +73,7 @@ def run_on_cheapest(target: Target, options: Options) -> Ran:
 
 
 class _Failed(Exception):
-    """A run that did not end well: on which device, with which input, and what was raised in which call."""
+    """A run that failed, with its device, its input and the failure."""
 
     def __init__(self, device: str, choice: Choice, inputs: Inputs, failure: ForwardFailed):
         super().__init__(str(failure))
@@ -123,7 +123,7 @@ class _Attempts:
         return self._models[device]
 
     def _on_cheapest(self, choice: Choice) -> Ran:
-        """The run with this input on the first device, or else on the one after it."""
+        """The run with this input on the first device, or else on the second."""
         first, *others = self.devices
         try:
             return self._run(choice, first, UNASKED if choice.reason is not None else None)
@@ -147,7 +147,7 @@ class _Attempts:
         return ran
 
     def _may_be_the_devices(self, failed: _Failed) -> bool:
-        """Whether another device may say something else: not where the input is wrong or the CPU said the same."""
+        """Whether another device may succeed: not where the input is wrong or the CPU failed in the same way."""
         return not (
             is_plainly_the_inputs(failed.failure.call)
             or isinstance(failed.failure.cause, LimitReachedError)
@@ -182,7 +182,7 @@ class _Attempts:
         )
 
     def _with_notes(self, ran: Ran, choice: Choice, *, first: bool) -> Ran:
-        """The run, whose inputs say where they come from."""
+        """The run, with a note on where an inferred input comes from."""
         trace, run, inputs, notes = ran
         if choice.reason is not None:
             where = f" on {self.options.device}" if self.options.device != "auto" else ""
@@ -192,7 +192,7 @@ class _Attempts:
         return trace, run, inputs, [*self._notes, *notes]
 
     def _explained(self, failures: Sequence[_Failed]) -> str:
-        """Why the likeliest input does not run, and what to try: nothing is advised that was not tried."""
+        """Why the likeliest input does not run, and what to try; only advice that was tried and works."""
         if isinstance(failures[-1].failure.cause, LimitReachedError):
             return self._too_long(failures[-1])
         failed = failures[0]
@@ -222,7 +222,7 @@ class _Attempts:
         return "Use --device cpu." if on_meta and self._works(failed.choice, "cpu") else ""
 
     def _works(self, choice: Choice, device: str) -> bool:
-        """Whether the model runs so, as far as a short trial can tell."""
+        """Whether the model runs with this input on this device within the limit of a trial."""
         try:
             self._run(choice, device, TRIAL)
         except (_Failed, LoadError, UsageError):
@@ -231,7 +231,7 @@ class _Attempts:
 
 
 def free_bytes() -> int | None:
-    """Memory that a new allocation can take on this machine and in this container; None where nothing tells."""
+    """Bytes free on this machine and in this container; None where the system does not say."""
     try:
         text = Path("/proc/meminfo").read_text(encoding="ascii")
         free = 1024 * int(text.partition("MemAvailable:")[2].split()[0])

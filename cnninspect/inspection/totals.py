@@ -1,6 +1,6 @@
 """The totals of a report: sums over leaf rows, each parameter storage once, and the memory figures.
 
-The analytic side is worked out from formulas and declared shapes, the measured side from the storages that are there.
+The analytic side comes from formulas and declared shapes, the measured side from the storages that exist.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ NOT_LISTED = "a plain function does not list its tensors, so their storages are 
 SHARED = "tensors share a part of their storage: declared shapes do not say how much they hold together"
 UNWALKED = "the memory of a tensor cannot be walked (a sparse one?)"
 SHAPELESS = "no formula gives the output shape of a layer with parameters"
-ONE_SOURCE = "lifetimes of storages are measured; no formula says what is alive at once"
+ONE_SOURCE = "lifetimes of storages are measured; no formula gives the peak"
 
 
 def totals(findings: Findings, field: ReceptiveField) -> dict[str, Quantity | ReceptiveField]:
-    """The contract's totals; beside them the other Keras-style memory figures, and what is alive at once at most."""
+    """The contract's totals, the other Keras-style memory figures, and the peaks of memory."""
     trace, held = findings.trace, findings.held
     macs = findings.numbers[0].macs
     params_bytes = bytes_of(trace.parameters.values(), held.parameters, findings)
@@ -61,9 +61,9 @@ def trainable(trace: Trace) -> list[State]:
 
 
 def _all_params(findings: Findings) -> Quantity:
-    """Every parameter of the model once, used or not: the rows' closed forms and the rest against the storages.
+    """Every parameter once, used or not: the sum of the formulas and of unread parameters, judged against storages.
 
-    The tensors of a plain function are those that something reads.
+    A plain function has the parameters that its ops read.
     """
     used = findings.numbers[0].params
     if not findings.held.of_module:
@@ -96,7 +96,7 @@ def _unshared(states: Iterable[State]) -> list[State] | None:
 def _against(
     unit: Unit, declared: int | None, walked: int | None, findings: Findings, why: tuple[Reason, ...] = ()
 ) -> Quantity:
-    """What is declared against what a walk over the storages found; `why` says what is missing of the two."""
+    """The declared number judged against that of the storages; `why` has the reason if one of them is missing."""
     if not findings.held.of_module:
         return one_sided(unit, NOT_LISTED, analytic=declared)
     if findings.held.packed and unit is not Unit.ELEMENTS:
@@ -124,7 +124,7 @@ def _activation_bytes(findings: Findings) -> Quantity:
 
 
 def _together(parts: Sequence[Quantity]) -> Quantity:
-    """The sum of parts that several counters measured; a part without a measurement leaves the sum without one."""
+    """The sum of parts that different counters measured; not measured if one of the parts is not."""
     found = [next(iter(part.measured.values()), None) for part in parts]
     measured = sum(number for number in found if number is not None)
     return replace(total_of(Unit.BYTES, parts), measured={} if None in found else {STORAGE: measured})
@@ -136,9 +136,9 @@ def decomposed(trace: Trace) -> list[str]:
 
 
 def _peaks(trace: Trace, *, packed: bool) -> dict[str, Quantity]:
-    """Bytes that a device must hold for a forward pass: the peak of activations; and all, with parameters and inputs.
+    """Bytes of a forward pass: the peak of activations, and that peak with parameters, buffers and inputs.
 
-    A reason says where this holds for meta alone. Packed weights are not measured: `peak_memory` is then a lower bound.
+    A reason marks peaks that hold only for meta. Packed weights are not measured: `peak_memory` is then a lower bound.
     """
     activations = inference_peak(trace).nbytes
     parts = {**held_bytes(trace), "activations": activations}

@@ -47,7 +47,7 @@ def test_gradients_of_the_input_by_hand():
     total = report.total("backward_macs")
     assert total.parts == {"inputs": FIRST + SECOND + HEAD, "weights": FIRST + SECOND + HEAD}
     assert (total.verdict, total.measured) == (Verdict.MATCH, {"torch": 2 * (FIRST + SECOND + HEAD)})
-    assert "the backward pass works out the gradients of the inputs too." in report.notes
+    assert "the backward pass computes the gradients of the inputs too." in report.notes
 
 
 class Overwriting(nn.Module):

@@ -107,4 +107,4 @@ def test_gradients_that_the_model_works_out_itself_are_measured_only():
     report = inspected(WithOwn(), Backward(), shape=(5, 4))
     total = report.total("backward_macs")
     assert (total.value, total.status, total.verdict) == (2 * LINEAR + 2 * LINEAR, Status.LOWER_BOUND, Verdict.UNKNOWN)
-    assert "OwnBackward works gradients out in code of its own: no formula covers it." in report.notes
+    assert "OwnBackward computes gradients in its own code: no formula covers it." in report.notes

@@ -53,7 +53,7 @@ class Inspected:
 
 
 class Account(Protocol):
-    """Something to account for; `needs_kernels` is True for one that cannot work on the meta device."""
+    """Adds numbers to a report; `needs_kernels` is True for an account that cannot work on the meta device."""
 
     needs_kernels: ClassVar[bool]
 
@@ -62,7 +62,7 @@ class Account(Protocol):
 
 
 def attempted(what: str, work: Callable[[], T]) -> tuple[T | None, tuple[str, ...]]:
-    """What `work` returns, or None and a note with the reason why the model's own code made it fail."""
+    """(result of `work`, no note), or (None, a note with the error that the model's code raised)."""
     try:
         return work(), ()
     except Exception as error:

@@ -43,7 +43,7 @@ NOT_APART = "torch counted these gradients together with those of the call aroun
 
 @dataclass(frozen=True)
 class Backward:
-    """A backward pass from all outputs of the run, to the parameters and, `of_inputs`, to the floating inputs too."""
+    """Adds the MACs of a backward pass from all outputs to the parameters and, with `of_inputs`, to floating inputs."""
 
     of_inputs: bool = False
 
@@ -57,9 +57,9 @@ class Backward:
         counts = found or [Count(None)] * len(trace.calls)
         off = {call.index for call in trace.calls if WITHOUT_GRADIENTS in counts[call.index].skips}
         numbers = _numbers(_judged(backward(trace, off, of_inputs=self.of_inputs), counts, trace), counts, trace)
-        notes += tuple(f"{name} works gradients out in code of its own: no formula covers it." for name in _own(counts))
+        notes += tuple(f"{name} computes gradients in its own code: no formula covers it." for name in _own(counts))
         if self.of_inputs:
-            notes += ("the backward pass works out the gradients of the inputs too.",)
+            notes += ("the backward pass computes the gradients of the inputs too.",)
         return Addition([{"backward_macs": number} for number in numbers], {"backward_macs": numbers[0]}, notes=notes)
 
 
@@ -70,9 +70,9 @@ def _numbers(own: Sequence[Quantity], counts: Sequence[Count], trace: Trace) -> 
 
 
 def _judged(formulas: Sequence[BackwardMacs], counts: Sequence[Count], trace: Trace) -> list[Quantity]:
-    """Every call's own gradients by formula against what torch counted for them.
+    """Every call's own gradients: the formula judged against torch's count.
 
-    Calls that the backward pass could not tell apart are judged together with the one around them that it could.
+    A call that torch did not count on its own is judged together with the call around it.
     """
     owner = _owners(counts, trace)
     beyond = _beyond_formulas(counts, trace)
@@ -93,7 +93,7 @@ def _owners(counts: Sequence[Count], trace: Trace) -> list[int]:
 
 
 def _beyond_formulas(counts: Sequence[Count], trace: Trace) -> set[int]:
-    """The calls whose gradients the model's own code or a function transform may work out, and all below them."""
+    """The calls whose gradients the model's own code or a function transform may compute, and all below them."""
     found: set[int] = set()
     for call in trace.calls:
         if call.parent in found or call.transformed or _own([counts[call.index]]):
@@ -102,13 +102,13 @@ def _beyond_formulas(counts: Sequence[Count], trace: Trace) -> set[int]:
 
 
 def _own(counts: Sequence[Count]) -> dict[str, None]:
-    """The names of gradients that the model's own code works out."""
+    """The names of gradients that the model's own code computes."""
     missed = dict.fromkeys(skip.op for count in counts for skip in count.skips)
     return {op.removeprefix(OWN_FUNCTION): None for op in missed if op.startswith(OWN_FUNCTION)}
 
 
 def _judge(part: BackwardMacs, count: Count, beyond: bool) -> Quantity:
-    """The formula's number against torch's; one that differs where the gradients may be `beyond` formulas is void."""
+    """The formula's number judged against torch's; unknown if they differ where gradients may be `beyond` formulas."""
     differs = count.value != part.total
     analytic = None if (part.missing and not part.total) or (beyond and differs) else part.total
     status = Status.UNKNOWN if analytic is None else part.status
@@ -120,7 +120,7 @@ def _judge(part: BackwardMacs, count: Count, beyond: bool) -> Quantity:
 
 
 def _own_part(part: BackwardMacs, judged: Quantity, is_owner: bool) -> Quantity:
-    """A call's part of what was judged; the verdict stands with the owner, for which alone torch counted."""
+    """A call's part of a judged number; the verdict is that of the owner, the call for which torch counted."""
     parts = {"inputs": part.inputs, "weights": part.weights} if part.total else {}
     if judged.analytic is None:
         return replace(judged, parts=parts) if is_owner else Quantity(None, Unit.MACS, Status.UNKNOWN, why=judged.why)
@@ -184,7 +184,7 @@ def _output(own: Mapping[int, TensorRef], estimate: Estimate) -> Quantity:
 
 
 def _gradients(findings: Findings, step: TrainingMemory | None) -> Quantity:
-    """Gradients have the size of the parameters that require one; a parameter that the outputs ignore gets none."""
+    """Bytes of gradients: those of the parameters that require one. A parameter that no output depends on gets none."""
     trained = trainable(findings.trace)
     declared = bytes_of(trained, findings.held.trainable, findings)
     parts = parameter_bytes(findings.trace, trainable_only=True)
@@ -202,7 +202,7 @@ def _optimizer(trace: Trace, optimizer: str) -> Quantity:
 
 
 def _inference(inspected: Inspected) -> dict[str, Quantity]:
-    """The allocator's word on the peak of inference, where there is an allocator."""
+    """The peak of inference, compared with the allocator's own; empty on a device without one."""
     allocated = inference_allocation(inspected.run)
     if allocated is None:
         return {}

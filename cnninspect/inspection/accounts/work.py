@@ -1,4 +1,4 @@
-"""The work of a run beside MACs: other operations by class, each ATen op, what counters count, bytes moved, seconds."""
+"""Accounts of work beside MACs: operations by class, rows for ATen ops, conventions of counters, bytes moved, time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ UNCOUNTED = "no counter measures operations beside multiply-accumulates"
 
 @dataclass(frozen=True)
 class Operations:
-    """Operations that are no multiply-accumulates."""
+    """Adds the operations that are no multiply-accumulates."""
 
     needs_kernels: ClassVar[bool] = False
 
@@ -68,7 +68,7 @@ def _unclassified(trace: Trace, tallies: Sequence[Tally]) -> tuple[Uncounted, ..
 
 @dataclass(frozen=True)
 class Conventions:
-    """The convention of every registered counter, also of one that did not run."""
+    """Adds the convention of every registered counter, also of one that did not run."""
 
     needs_kernels: ClassVar[bool] = False
 
@@ -87,7 +87,7 @@ def _about(entry: MacCounter, macs: int | None, counts: Sequence[Count]) -> Coun
 
 @dataclass(frozen=True)
 class ByOp:
-    """Rows for ops, beside those for layers."""
+    """Adds rows for ATen ops."""
 
     needs_kernels: ClassVar[bool] = False
 
@@ -102,7 +102,7 @@ class ByOp:
 
 
 def _names_them(counts: Sequence[Count], ran: Mapping[str, Sequence[Op]]) -> bool:
-    """Whether a counter calls the ops that it counts by their ATen names."""
+    """Whether a counter uses ATen names for the ops that it counts."""
     return any(op in ran for count in counts for op in count.by_op)
 
 
@@ -174,7 +174,7 @@ def _reasons(found: Sequence[int | Reason]) -> tuple[Reason, ...]:
 
 @dataclass(frozen=True)
 class Traffic:
-    """`peak_flops` and `bandwidth` are what the machine can do at most, FLOPs and bytes per second."""
+    """Adds bytes moved; `peak_flops` and `bandwidth` are limits of the machine, in FLOPs and bytes per second."""
 
     peak_flops: int | None = None
     bandwidth: int | None = None
@@ -212,7 +212,7 @@ class Time:
     needs_kernels: ClassVar[bool] = True
 
     def __call__(self, inspected: Inspected) -> Addition:
-        """`latency` of every row that a timed run makes too, and of the whole model without clocks inside."""
+        """`latency` of every row that the timed runs contain, and of the whole model, timed without clocks inside."""
 
         def progress(done: int, of: int) -> None:
             inspected.progress("timing", done, of)
