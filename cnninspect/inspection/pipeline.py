@@ -29,6 +29,7 @@ from cnninspect.targets.grammar import parameter_dtype
 from cnninspect.targets.inputs import Choice, InputOptions
 from cnninspect.targets.resolve import resolve
 from cnninspect.targets.target import Target
+from cnninspect.trace.private_torch import compiler_not_imported
 from cnninspect.trace.records import Trace
 from cnninspect.trace.source_lines import locate
 from cnninspect.version import __version__
@@ -42,6 +43,11 @@ def inspect(target: Target, options: Options, command: str) -> Report:
 
     Raises UsageError, LoadError or RunError, each with a message for the user.
     """
+    with compiler_not_imported():
+        return _inspected(target, options, command)
+
+
+def _inspected(target: Target, options: Options, command: str) -> Report:
     missing = plugins.load()
     trace, run, inputs, notes = run_on_cheapest(target, options)
     options.progress("evaluating formulas")

@@ -19,7 +19,7 @@ from cnninspect.measure.base import Convention, Count, Run, Skip
 from cnninspect.report.quantities import macs_from_flops
 from cnninspect.trace.isolation import as_written, gradients_kept, restored, unfused
 from cnninspect.trace.private_torch import (
-    TorchDispatchMode,
+    OpWatch,
     flop_registry,
     is_own_gradient,
     kernel_of,
@@ -156,13 +156,11 @@ class _Owners(Rerun):
         self.running = position
 
 
-class _Watch(TorchDispatchMode):
+class _Watch(OpWatch):
     """Asks the registry about every op that runs, on behalf of the call that owns it."""
 
-    supports_higher_order_operators = True
-
     def __init__(self, owners: _Owners) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._owners = owners
         self._by_op: dict[int | None, Counter[str]] = defaultdict(Counter)
         self._missed: dict[int | None, dict[Skip, None]] = defaultdict(dict)

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from cnninspect.trace.private_torch import TorchDispatchMode
+from cnninspect.trace.private_torch import OpWatch
 from cnninspect.trace.records import Trace
 
 _FINEST = 0.05
@@ -99,19 +99,12 @@ class _OutOfTimeError(LimitReachedError):
         return "it was ended because it took too long"
 
 
-class _Counting(TorchDispatchMode):
+class _Counting(OpWatch):
     """Shows a limit every op that runs."""
 
-    supports_higher_order_operators = True
-
     def __init__(self, limit: Limit):
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._limit = limit
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """False: there is no compiler to hide from, and hiding would import it."""
-        return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return self._limit.counted(func, args, kwargs or {})

@@ -25,7 +25,7 @@ from cnninspect.measure.backward import forward_and_backward
 from cnninspect.measure.base import Run
 from cnninspect.report.quantities import item_size
 from cnninspect.trace.isolation import restored
-from cnninspect.trace.private_torch import TorchDispatchMode, kernel_of, storage_key
+from cnninspect.trace.private_torch import OpWatch, kernel_of, storage_key
 from cnninspect.trace.records import Op, State, TensorRef, Trace
 from cnninspect.trace.rerun import as_module
 from cnninspect.trace.values import storages
@@ -196,13 +196,11 @@ def training_memory(run: Run) -> TrainingMemory:
     return TrainingMemory(kept[0], watch.peak, nbytes, len(gradients))
 
 
-class _StorageWatch(TorchDispatchMode):
+class _StorageWatch(OpWatch):
     """Sums the bytes of live storages that ops make; storages first seen as an argument of an op do not count."""
 
-    supports_higher_order_operators = True
-
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._seen: set[int] = set()
         self.alive = 0
         self.peak = 0

@@ -16,7 +16,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from cnninspect.errors import DeviceError, error_text
 from cnninspect.targets.loading import errors_as, without_side_effects
-from cnninspect.trace.private_torch import TorchDispatchMode, storage_key
+from cnninspect.trace.private_torch import OpWatch, compiler_not_imported, storage_key
 
 Attempt = Callable[[], AbstractContextManager[Any]]
 
@@ -35,7 +35,7 @@ def construct(make: Callable[[], Any], device: str, dtype: str | None) -> tuple[
     Prints of `make` go to stderr. The random seed is fixed, and the random state is restored. Raises
     ConstructionError.
     """
-    with without_side_effects(device):
+    with without_side_effects(device), compiler_not_imported():
         torch.default_generator.manual_seed(0)
         made, failure = _first_success(make, device)
         if isinstance(made, nn.Module):
@@ -72,7 +72,7 @@ def _attempts(device: str) -> list[Attempt]:
 @contextlib.contextmanager
 def _filled_on_cpu() -> Iterator[None]:
     """Builds on the CPU; uninitialised memory is filled with zeros."""
-    with torch.device("cpu"), ZeroedMemory():  # type: ignore[no-untyped-call]
+    with torch.device("cpu"), ZeroedMemory():
         yield
 
 
@@ -122,7 +122,7 @@ _UNFILLED = (
 )
 
 
-class ZeroedMemory(TorchDispatchMode):
+class ZeroedMemory(OpWatch):
     """Fills new memory with zeros: `nn.Parameter(torch.empty(3))` would hold arbitrary values, even NaN."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

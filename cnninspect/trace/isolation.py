@@ -18,7 +18,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import UninitializedBuffer
 
-from cnninspect.trace.private_torch import TorchDispatchMode, contents, storage_key
+from cnninspect.trace.private_torch import OpWatch, contents, storage_key
 from cnninspect.trace.trees import leaves
 
 
@@ -224,13 +224,11 @@ def noticing_threads(tell: Callable[[], None]) -> Iterator[None]:
         ThreadPoolExecutor.submit = submit  # type: ignore[method-assign]
 
 
-class _Noticing(TorchDispatchMode):
+class _Noticing(OpWatch):
     """Calls `tell` at each op, and runs the op."""
 
-    supports_higher_order_operators = True
-
     def __init__(self, tell: Callable[[], None]):
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._tell = tell
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -5,24 +5,43 @@ Each entry says what it is for and what fails without it.
 
 from __future__ import annotations
 
+import gc
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache
+from types import FunctionType
 from typing import Any, TypeGuard
 
 import torch
 from torch import nn
+from torch._compile import _disable_dynamo
 from torch._ops import HigherOrderOperator, OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_structure, tree_unflatten
 from torch.utils.flop_counter import flop_registry
 from torch.utils.weak import WeakTensorKeyDictionary
 
-__all__ = ["TorchDispatchMode", "WeakTensorKeyDictionary", "flop_registry", "tree_structure", "tree_unflatten"]
-# TorchDispatchMode: sees every op that runs. Without it there is no trace.
+__all__ = ["OpWatch", "WeakTensorKeyDictionary", "flop_registry", "tree_structure", "tree_unflatten"]
 # WeakTensorKeyDictionary: maps tensors without keeping them alive. Without it, the run would need more memory.
 # flop_registry: torch's own formulas, used by FlopCounterMode. Without it there is no counter `torch`.
 # tree_structure, tree_unflatten: the format in which torch.export stores the arguments of a program. Without them,
 # the inputs of an archive cannot be checked.
+
+
+class OpWatch(TorchDispatchMode):
+    """A dispatch mode, which sees every op that runs. Without it there is no trace."""
+
+    supports_higher_order_operators = True
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """False: torch would hide `__torch_dispatch__` from its compiler, and import the compiler for that."""
+        return False
+
 
 QUERIES = {
     "aten.sym_size", "aten.sym_stride", "aten.sym_numel", "aten.sym_storage_offset", "aten.size", "aten.stride",
@@ -133,6 +152,41 @@ def storage_key(storage: torch.UntypedStorage) -> int:
 def functions_unseen() -> AbstractContextManager[Any]:
     """Disables torch function modes. Without it, tensor accesses of the recorder would be recorded as the model's."""
     return torch._C.DisableTorchFunction()
+
+
+# -- the compiler ----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def compiler_not_imported() -> Iterator[None]:
+    """Calls the functions that torch hides from its compiler as they are, unless the compiler is imported already.
+
+    Many meta kernels are hidden at their first call, for which torch imports the compiler. That takes a second, and
+    nothing is compiled while a model is traced. Afterwards the functions can be hidden as before.
+    Without it, all works, but starts later.
+    """
+    plain = [] if "torch._dynamo" in sys.modules else [f for f in _hidden_functions() if not hasattr(f, _HIDDEN_FORM)]
+    for function in plain:
+        setattr(function, _HIDDEN_FORM, function)
+    try:
+        yield
+    finally:
+        for function in plain:
+            if getattr(function, _HIDDEN_FORM, None) is function:
+                delattr(function, _HIDDEN_FORM)
+
+
+_HIDDEN_FORM = "__dynamo_disable"
+"""The attribute in which torch keeps the hidden form of a function after its first call."""
+
+
+@cache
+def _hidden_functions() -> tuple[FunctionType, ...]:
+    """The functions that are decorated with `torch._disable_dynamo`; its wrappers share one code object."""
+    codes = (constant for constant in _disable_dynamo.__code__.co_consts if getattr(constant, "co_name", "") == "inner")
+    wrappers = [user for code in codes for user in gc.get_referrers(code) if isinstance(user, FunctionType)]
+    decorated = (cell.cell_contents for wrapper in wrappers for cell in wrapper.__closure__ or ())
+    return tuple(function for function in decorated if isinstance(function, FunctionType))
 
 
 # -- modules ---------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from cnninspect.trace.private_torch import (
     ALIAS,
     READ_INDICES,
     READ_LAYOUT,
-    TorchDispatchMode,
+    OpWatch,
     functions_unseen,
     in_transform,
     kernel_of,
@@ -321,13 +321,11 @@ class Recorder(CallTracker):
         return trace
 
 
-class _DispatchWatch(TorchDispatchMode):
+class _DispatchWatch(OpWatch):
     """Passes every ATen op to the recorder; composite ops are decomposed first."""
 
-    supports_higher_order_operators = True
-
     def __init__(self, recorder: Recorder):
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.recorder = recorder
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -224,6 +224,11 @@ class Dataflow:
         """The keys of the inputs, and of all values that are computed from one of them."""
         found = {self.key(ref) for ref in self._trace.inputs.values()}
         for op in self._trace.ops:
-            if any(self.key(ref) in found for ref in op.inputs):
+            if not _makes_values(op.packet) and any(self.key(ref) in found for ref in op.inputs):
                 found |= {self.key(ref) for ref in op.outputs}
         return found
+
+
+def _makes_values(packet: str) -> bool:
+    """Whether an op reads no element of its argument, only its shape, dtype and device: `x.new_zeros`, `zeros_like`."""
+    return packet.startswith("aten.new_") or packet.endswith("_like")
