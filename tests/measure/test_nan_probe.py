@@ -180,3 +180,18 @@ def test_the_switches_of_the_backends_come_back() -> None:
     with pytest.raises(ValueError, match="no NaN here"):
         probe(fails, torch.zeros(1, 3), [Region("0", (0, 0), (0, 0))])
     assert (torch._C._get_nnpack_enabled(), torch.backends.mkldnn.enabled) == before
+
+
+def test_a_mask_made_with_new_zeros_does_not_mix_the_copies_of_a_batch():
+    # As in Swin's shifted windows: the mask takes dtype and device of the input and has one copy for the whole batch.
+    passes = []
+
+    def masked(x: Tensor) -> Tensor:
+        passes.append(x.shape[0])
+        mask = F.relu(x.new_zeros(x.shape[-2:]))
+        return F.avg_pool2d(x + mask, 2)
+
+    _, found = probe(masked, torch.rand(1, 1, 4, 4), [pixel(0, 0), pixel(2, 3)])
+    assert passes == [1, 3]
+    pooled = found.masks[max(found.masks)][0]
+    assert [np.argwhere(one[0, 0]).tolist() for one in pooled] == [[[0, 0]], [[1, 1]]]
