@@ -34,7 +34,7 @@ def command_lines(page):
     code = "\n".join([*blocks(page, r"\w*"), *re.findall(r"^    .*$", text, re.MULTILINE)])
     lines = re.findall(r"^ *(?:[-$] )?(?:run: |entry: )?(cnninspect [^-`\n][^`\n]*)$", code, re.MULTILINE)
     lines += re.findall(r"`(cnninspect [^-`\n][^`\n]*)`", text)
-    return [re.split(r" \|\| | # |  #", line)[0].strip() for line in lines]
+    return [re.split(r" \|\|? | # |  #", line)[0].strip() for line in lines]
 
 
 COMMANDS = sorted({line for page in PAGES for line in command_lines(page)})

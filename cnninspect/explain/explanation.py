@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from math import prod
+from typing import TypeGuard
 
 from cnninspect.errors import UsageError, nearest
 from cnninspect.explain.document import Aside, Correction, Derivation, Explanation, Formula, LayerDerivation, Level
@@ -12,6 +14,7 @@ from cnninspect.explain.expression import (
     ONE,
     ZERO,
     Expression,
+    Number,
     Operation,
     Symbol,
     evaluate,
@@ -24,7 +27,7 @@ from cnninspect.explain.fields import Run
 from cnninspect.explain.layers import container_derivation, layer_derivation, sum_of
 from cnninspect.receptive.fields import Fields
 from cnninspect.report.document import Report
-from cnninspect.report.quantities import Quantity, Verdict
+from cnninspect.report.quantities import Quantity, Verdict, item_size
 from cnninspect.report.rows import Check, ReceptiveField, Row, RowId
 from cnninspect.report.selection import View, fits_depth, fits_ops
 
@@ -235,7 +238,46 @@ def _totals(report: Report, layers: Sequence[LayerDerivation], unread: int) -> I
         found = sum_of(name, total, leaves, unread if name == "params" else 0)
         if found is not None:
             yield found
+    yield from _memory_of_all(report, leaves)
     yield from _field_of_all(report, layers)
+
+
+def _memory_of_all(report: Report, leaves: Sequence[Row]) -> Iterator[Derivation]:
+    """Bytes of inputs, of parameters and of activations as a Keras-style summary counts them, and their sum.
+
+    Only where all of them have one data type: then each is a number of elements times its size.
+    """
+    size = Number(item_size(str(report.run.get("dtype"))))
+    inputs = [times(size, *map(Number, item["shape"])) for item in report.run.get("inputs", ())]
+    params = report.totals.get("params")
+    outputs = [shape for row in leaves if _counts(row.params) and row.output_shape for shape in row.output_shape.value]
+    elements = plus(*(Number(prod(shape)) for shape in outputs))
+    parts = {
+        "inputs": ("input_bytes", plus(*inputs), ""),
+        "parameters": ("params_bytes", times(size, Number(params.value if _counts(params) else 0)), ""),
+        "activations": ("activation_bytes", times(Number(2), size, elements), _KERAS),
+    }
+    found = [_bytes(name, report.totals.get(total), tree, words) for name, (total, tree, words) in parts.items()]
+    known = [each for each in found if each is not None and each.value]
+    whole = _bytes("memory", report.totals.get("total_bytes"), plus(*(Number(each.value) for each in known)), "")
+    if len(found) == sum(each is not None for each in found) and whole is not None:
+        yield from known
+        yield whole
+
+
+_KERAS = "the outputs of layers with parameters, once forward and once backward"
+
+
+def _counts(number: Quantity | ReceptiveField | None) -> TypeGuard[Quantity]:
+    return isinstance(number, Quantity) and bool(number.value)
+
+
+def _bytes(name: str, total: Quantity | ReceptiveField | None, tree: Expression, words: str) -> Derivation | None:
+    """The derivation of a number of bytes; None where the expression does not come to it."""
+    if not isinstance(total, Quantity) or total.value is None or evaluate(tree) != total.value:
+        return None
+    formula = Formula(name, tree, total.value)
+    return Derivation("memory", name, total.value, formula, measured=total.measured, verdict=total.verdict, words=words)
 
 
 def _field_of_all(report: Report, layers: Sequence[LayerDerivation]) -> Iterator[Derivation]:

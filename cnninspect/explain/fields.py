@@ -109,7 +109,32 @@ def _along(row: Row, axis: int, size: Any, jump: Any, branches: Sequence[Branch]
                 "receptive_field", "r", size, Formula("r", step.size, size), axis, verdict=found.verdict,
                 source=SOURCE, words=step.words, jump=Formula("j", step.jump, evaluate(step.jump)),
             )  # fmt: skip
-    return Derivation("receptive_field", "r", size, None, axis, verdict=found.verdict, words=_by_positions(size, found))
+    words = _by_branch(row, axis, size, branches) or _by_positions(size, found)
+    return Derivation("receptive_field", "r", size, None, axis, verdict=found.verdict, words=words)
+
+
+def _by_branch(row: Row, axis: int, size: Any, branches: Sequence[Branch]) -> str:
+    """Why the field of a layer with one input depends on the position: its input's does, or its windows overlap so."""
+    if len(branches) != 1 or not isinstance(size, tuple):
+        return ""
+    source = branches[0].field
+    if source.size is not None and len(source.size) > axis and source.size[axis] in (size, list(size)):
+        return f"that of its input: from {min(size)} to {max(size)} pixels, depending on the position"
+    if not _is_plain(source, axis) or "output_padding" not in row.hyperparameters:
+        return ""
+    axes = len(source.size or ())
+    k, s, d = (_setting(row, name, axis, axes) for name in ("kernel_size", "stride", "dilation"))
+    if k is None or s is None or d is None or d.value != 1:
+        return ""
+    r, j = int(_size(source, axis, "rin").value), Fraction(_jump(source, axis, "jin").value)
+    windows = [int(k.value) // int(s.value), -(int(k.value) // -int(s.value))]
+    if [r + (count - 1) * j for count in windows] != sorted(size):
+        return ""
+    least, most = windows
+    return (
+        f"an output lies under {least} or {most} windows, for k/s = {k.value}/{s.value}: "
+        f"{r} + {least - 1}*{j} = {min(size)} or {r} + {most - 1}*{j} = {max(size)} pixels"
+    )
 
 
 def _by_positions(size: Any, found: ReceptiveField) -> str:

@@ -14,7 +14,7 @@ from cnninspect.render.page import UNICODE, Screen
 from cnninspect.render.totals import title
 from cnninspect.report.quantities import Verdict
 
-_WORDS = ("params", "MACs", "neurons", "FLOPs", "bytes")
+_WORDS = ("params", "MACs", "neurons", "FLOPs", "bytes", "inputs", "parameters", "activations", "memory")
 _SAID = {Verdict.MATCH: "measured: the same", Verdict.DIFFER: "measured otherwise"}
 _UNCHANGED = "the shape stays; no parameters, 0 MACs"
 

@@ -310,7 +310,9 @@ def _sum(each: Derivation) -> Line:
     """A total as the sum over the layers: it has no symbols."""
     steps = tuple(_cut(step) for step in _steps(each))
     bound = each.status is not Status.EXACT
-    return Line((each.name,), steps, each.words, each.verdict, _measured(each, Level.SHORT), is_bound=bound)
+    size = mebibytes(each.value) if each.quantity == "memory" else ""
+    remark = ": ".join(part for part in (size, each.words) if part)
+    return Line((each.name,), steps, remark, each.verdict, _measured(each, Level.SHORT), is_bound=bound)
 
 
 _MOST_TERMS = 24
@@ -450,11 +452,14 @@ _GLUE = "\N{NO-BREAK SPACE}"
 
 
 def _pieces(step: str, room: int) -> list[str]:
-    """A step behind its equals sign, in pieces that fit on a line, broken at spaces or after a product's sign."""
+    """A step behind its equals sign, in pieces that fit on a line, broken at spaces, or else after a product's sign."""
     if len(step) + 2 <= room:
         return [f"= {step}"]
     kept = _SHORT_GROUP.sub(lambda found: found[0].replace(" ", _GLUE), step)
-    first, *others = wrap(kept.replace("*", "* "), max(10, room - 2))
+    lines = wrap(kept, max(10, room - 2), break_long_words=False)
+    if max(map(len, lines)) > room - 2:
+        lines = wrap(kept.replace("*", "* "), max(10, room - 2))
+    first, *others = lines
     return [
         f"= {each}".removeprefix("" if index == 0 else "= ").replace("* ", "*").replace(_GLUE, " ")
         for index, each in enumerate((first, *others))

@@ -233,6 +233,17 @@ def test_a_field_that_depends_on_the_position_says_its_bounds() -> None:
     assert total.words == "that of ConvTranspose2d: from 1 to 2 pixels, depending on the position"
 
 
+def test_why_a_field_depends_on_the_position() -> None:
+    """With k = 3 and s = 2 an output lies under 1 or 2 windows; the layer behind has the field of its input."""
+    up = nn.Sequential(nn.Conv2d(1, 1, 3), nn.ConvTranspose2d(1, 1, 3, stride=2), nn.ReLU())
+    document, _ = explain(up, input_shape=(1, 1, 8, 8))
+    words = [one(each.of("receptive_field"), axis=0).words for each in document.layers[1:]]
+    assert words == [
+        "an output lies under 1 or 2 windows, for k/s = 3/2: 3 + 0*1 = 3 or 3 + 1*1 = 4 pixels",
+        "that of its input: from 3 to 4 pixels, depending on the position",
+    ]
+
+
 def test_sizes_of_a_second_output_are_not_said_twice() -> None:
     document, _ = explain(nn.MaxPool2d(2, return_indices=True), input_shape=(1, 1, 8, 8))
     assert len(document.layers[0].of("output_shape")) == 8
@@ -287,7 +298,7 @@ def test_a_sum_with_an_unknown_part_is_a_bound_and_says_so() -> None:
     total = one(document.totals, quantity="macs")
     assert (total.value, total.formula, total.status) == (4 * 8 * 8 * 3, None, Status.LOWER_BOUND)
     assert "aten._fft_r2c" in total.words
-    assert "MACs    ≥ 768\n" in render(document)
+    assert "MACs        ≥ 768\n" in render(document)
 
 
 def test_a_plug_ins_formula_explains_itself(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -190,6 +190,16 @@ def test_a_total_is_the_sum_of_its_layers(section: int, target: str, text: str |
         assert total(target, "params").to_json()["substituted"] == text
 
 
+def test_section_5_memory_as_a_keras_style_summary_states_it() -> None:
+    """Input 0.57 MB, forward/backward pass 3.77 MB, params 173.43 MB, total 177.77 MB (MB = 2^20 bytes, float32)."""
+    found = {each.name: each for each in known("custom-alexnet")[0].totals if each.quantity == "memory"}
+    outputs = [64 * 55 * 55, 196 * 27 * 27, 384 * 13 * 13, 256 * 13 * 13, 256 * 13 * 13, 4096, 1024, 1000]
+    assert found["inputs"].to_json()["substituted"] == "4*3*224*224"
+    assert found["parameters"].to_json()["substituted"] == "4*45463084"
+    assert found["activations"].to_json()["substituted"] == f"2*4*({' + '.join(map(str, outputs))})"
+    assert [round(each.value / 2**20, 2) for each in found.values()] == [0.57, 173.43, 3.77, 177.77]
+
+
 def test_section_2_neurons() -> None:
     """32,768 + 8,192 + 16,384 + 4,096 + 192 = 61,632 against 3072 + 768 + 768 + 192 + 192 = 4,992."""
     assert total("small-cnn", "neurons").to_json()["substituted"] == "32768 + 8192 + 16384 + 4096 + 192"
