@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from importlib.metadata import entry_points
 
 from cnninspect.errors import error_text
 
@@ -14,6 +13,8 @@ GROUP = "cnninspect.plugins"
 @cache
 def load() -> tuple[str, ...]:
     """Imports every plug-in once, and returns a note for each that cannot be imported."""
+    from importlib.metadata import entry_points
+
     return tuple(note for point in entry_points(group=GROUP) if (note := _failure(point.name, point.value, point.load)))
 
 

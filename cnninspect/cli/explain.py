@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 
 from cnninspect.checks import exit_code, with_checks
-from cnninspect.claims.read import read_claims
 from cnninspect.cli.options import OutputOptions, RunOptions
 from cnninspect.cli.reports import inspected, write
 from cnninspect.cli.session import Session
 from cnninspect.errors import UsageError
-from cnninspect.explain.document import Explanation, Level
 from cnninspect.files import check_writable
 from cnninspect.report.document import Report
 from cnninspect.report.rows import Row
-from cnninspect.report.selection import View
+from cnninspect.report.selection import Level, View
 
 if TYPE_CHECKING:
+    from cnninspect.explain.document import Explanation
     from cnninspect.inspection.accounts import Account, Addition, Inspected
 
 COMMAND = "explain"
@@ -119,6 +118,8 @@ def _correct_sheet(
     """Write the sheet of hand calculations with its corrections; 1 if a cell is wrong."""
     if layers or options.matrix or options.numbers or options.against is not None:
         raise UsageError("--claims prints the sheet. Leave out LAYER, --matrix, --numbers and --against.")
+    from cnninspect.claims.read import read_claims
+
     claims = read_claims(str(options.claims))
     view = output.view("summary")
     check_writable(output.output)

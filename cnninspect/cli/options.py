@@ -14,7 +14,6 @@ from cnninspect.errors import UsageError, nearest
 from cnninspect.files import check_writable
 from cnninspect.plugins import load
 from cnninspect.render import Format, format_of, names
-from cnninspect.render.sections import column_names
 from cnninspect.report.rows import NUMBERS
 from cnninspect.report.selection import TEXT_KEYS, Ops, View
 
@@ -177,6 +176,8 @@ class OutputOptions:
 
     def view(self, command: str, *, of_two: bool = False) -> View:
         """The rows and columns that the options ask for; UsageError for a column that `command` does not have."""
+        from cnninspect.render.sections import column_names
+
         names = None if self.columns is None else tuple(name.strip() for name in self.columns.split(","))
         _check_known("--columns", "column", names or (), column_names(command, of_two=of_two))
         if self.sort is not None and command != "flops":

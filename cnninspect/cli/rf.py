@@ -20,7 +20,6 @@ from cnninspect.cli.reports import inspected, write
 from cnninspect.cli.session import Session
 from cnninspect.errors import UsageError
 from cnninspect.files import check_writable, write_whole
-from cnninspect.render.picture import KINDS, picture
 from cnninspect.report.document import Document, FieldStudy, Variation
 from cnninspect.report.parts import VariedNetwork
 from cnninspect.report.quantities import worst
@@ -79,6 +78,8 @@ def report_fields(
     reports = with_each(settings, study_of, run, session) if settings else [study_of(run, session)]
     document: Document = together(reports, settings) if settings else reports[0]
     if field.picture is not None:
+        from cnninspect.render.picture import picture
+
         write_whole(Path(field.picture), picture(reports[0], kind, field.image))
     write(document, output, view)
     codes = [exit_code(one, strict=output.strict) for one in reports]
@@ -94,6 +95,8 @@ def _checked_kind(field: FieldOptions) -> str:
     kind = Path(field.picture).suffix.lower().lstrip(".")
     if field.vary:
         raise UsageError("--vary inspects several networks, and --picture draws one. Keep one of the options.")
+    from cnninspect.render.picture import KINDS
+
     if kind not in KINDS:
         raise UsageError(f"--picture {field.picture}: the name of the file must end in .{' or .'.join(KINDS)}.")
     if find_spec("matplotlib") is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from fractions import Fraction
 from typing import Any
 
@@ -14,13 +13,7 @@ from cnninspect.report.json_form import SCHEMA_VERSION
 from cnninspect.report.json_rows import check_to_json, plain
 from cnninspect.report.quantities import Status, Verdict
 from cnninspect.report.rows import Check, RowId
-
-
-class Level(str, Enum):
-    """How much is said: the formula with its numbers, or also every step, the symbols and the sources."""
-
-    SHORT = "short"
-    FULL = "full"
+from cnninspect.report.selection import Level
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from math import prod
 from typing import TypeGuard
 
 from cnninspect.errors import UsageError, nearest
-from cnninspect.explain.document import Aside, Correction, Derivation, Explanation, Formula, LayerDerivation, Level
+from cnninspect.explain.document import Aside, Correction, Derivation, Explanation, Formula, LayerDerivation
 from cnninspect.explain.expression import (
     ONE,
     ZERO,
@@ -29,7 +29,7 @@ from cnninspect.receptive.fields import Fields
 from cnninspect.report.document import Report
 from cnninspect.report.quantities import Quantity, Verdict, item_size
 from cnninspect.report.rows import Check, ReceptiveField, Row, RowId
-from cnninspect.report.selection import View, fits_depth, fits_ops
+from cnninspect.report.selection import Level, View, fits_depth, fits_ops
 
 
 def explained(

@@ -16,7 +16,6 @@ from cnninspect.explain.document import (
     Explanation,
     Formula,
     LayerDerivation,
-    Level,
     Matrix,
 )
 from cnninspect.explain.expression import (
@@ -38,6 +37,7 @@ from cnninspect.render.totals import title
 from cnninspect.report.json_form import json_text
 from cnninspect.report.quantities import Status, Verdict
 from cnninspect.report.rows import TOTAL, Check, RowId
+from cnninspect.report.selection import Level
 
 WIDTH = 100
 """Columns of a text that no terminal limits."""

@@ -11,7 +11,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cnninspect.report.json_form import from_json, to_json
 from cnninspect.report.parts import (
     AlignedRows,
     Asked,
@@ -84,11 +83,15 @@ class Document:
 
     def to_dict(self) -> dict[str, Any]:
         """The contract's JSON document as plain data."""
+        from cnninspect.report.json_form import to_json
+
         return to_json({each.name: getattr(self, each.name) for each in fields(self)})
 
     @classmethod
     def from_dict(cls: type[D], data: Mapping[str, Any]) -> D:
         """The document that `to_dict` wrote, as its own type; ValueError for another schema version or another type."""
+        from cnninspect.report.json_form import from_json
+
         found = from_json(data)
         kinds = (("varied", Variation), ("checks", Comparison), ("sights", FieldStudy))
         kind: type[Document] = next((kind for name, kind in kinds if name in found), Report)

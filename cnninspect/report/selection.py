@@ -22,6 +22,13 @@ class Ops(str, Enum):
     ALL = "all"
 
 
+class Level(str, Enum):
+    """How much is said: the formula with its numbers, or also every step, the symbols and the sources."""
+
+    SHORT = "short"
+    FULL = "full"
+
+
 class By(str, Enum):
     """What one row sums: one use of a layer, all uses of a module, all layers of a kind, all calls of an ATen op."""
 

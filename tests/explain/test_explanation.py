@@ -14,7 +14,7 @@ from torch import nn
 
 from cnninspect.cli.explain import Kept
 from cnninspect.errors import UsageError
-from cnninspect.explain.document import Derivation, Explanation, LayerDerivation, Level
+from cnninspect.explain.document import Derivation, Explanation, LayerDerivation
 from cnninspect.explain.explanation import explained
 from cnninspect.inspection.pipeline import inspect_model
 from cnninspect.ops.catalogue import _known_base
@@ -23,6 +23,7 @@ from cnninspect.render import render
 from cnninspect.report.document import Report
 from cnninspect.report.quantities import Quantity, Status
 from cnninspect.report.rows import Row
+from cnninspect.report.selection import Level
 
 ROUNDING = {"floor": math.floor, "ceil": math.ceil, "max": max, "min": min}
 
