@@ -235,6 +235,13 @@ def _role(role: str) -> Callable[[Row], Found]:
     return found
 
 
+def _setting(name: str, row: Row) -> Found:
+    """A hyper-parameter as a claim can state it: a word, a number, or one for each axis; else None."""
+    value = row.hyperparameters.get(name)
+    values = value if isinstance(value, tuple) else (value,)
+    return value if isinstance(value, str) or all(isinstance(each, int) for each in values) else None
+
+
 def _jump(row: Row) -> Found:
     field = row.receptive_field
     sure = field is not None and field.status is Status.EXACT and field.verdict is not Verdict.DIFFER
@@ -243,7 +250,7 @@ def _jump(row: Row) -> Found:
 
 _STEPS: dict[str, Callable[[Row], Found]] = {
     "input_shape": lambda row: row.input_shapes[:1] or None,
-    **{column: partial(lambda name, row: row.hyperparameters.get(name), name) for column, name in SETTINGS.items()},
+    **{column: partial(_setting, name) for column, name in SETTINGS.items()},
     **{column: _size_along(axis) for column, axis in _AXES},
     "weight": _role("weight"),
     "bias": _role("bias"),

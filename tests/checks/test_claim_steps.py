@@ -98,3 +98,22 @@ def test_a_step_that_a_layer_does_not_have_is_unknown(layer: str, column: str, t
 def test_the_parts_of_shared_parameters_are_unknown(tmp_path: Any) -> None:
     """The weight of a row whose parameters were counted before is not told from its params, which are 0."""
     assert check(tmp_path, "n.0.1", "weight", "32", "pool-upsample").verdict == "unknown"
+
+
+def test_steps_against_a_saved_report(tmp_path: Any) -> None:
+    """A report that was written and read again has lists for tuples, and the same verdicts."""
+    import json
+
+    report = inspected("nethw")
+    saved = type(report).from_dict(json.loads(json.dumps(report.to_dict())))
+    file = tmp_path / "sheet.csv"
+    file.write_text("layer,kernel,stride,weight,input_shape,jump,height\nconv_2,5x5,1,8*8*25,8x16x16,2,16\n")
+    assert [each.verdict for each in check_claims(saved, read_claims(str(file)))] == ["match"] * 6
+
+
+def test_the_text_of_a_cell_survives_in_json(tmp_path: Any) -> None:
+    from cnninspect.report.json_rows import check_of, check_to_json
+
+    found = check(tmp_path, "conv1", "params", "3*11*64 + 64")
+    assert check_to_json(found)["written"] == "3*11*64 + 64"
+    assert check_of(check_to_json(found)) == found

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 
 import pytest
@@ -278,3 +280,16 @@ def test_a_sheet_about_a_layer_that_is_not_there(cli, tmp_path):
     result = cli("explain", "custom-alexnet", "--claims", str(file))
     assert result.code == 1
     assert "no layer is called 'conv9'. Nearest: conv" in result.out
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no TeX is at hand")
+@pytest.mark.parametrize("arguments", [["custom-alexnet"], ["conv-stack", "--input", "1x1x4x4", "--matrix"], ["sheet"]])
+def test_latex_compiles(cli, sheet, tmp_path, arguments):
+    """Without errors, and with no line that runs into the margin."""
+    arguments = ["custom-alexnet", "--claims", sheet] if arguments == ["sheet"] else arguments
+    assert cli("explain", *arguments, "-o", str(tmp_path / "net.tex")).code in (0, 1)
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "net.tex"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False)
+    assert run.returncode == 0, run.stdout[-1000:]
+    assert (tmp_path / "net.pdf").exists()
+    assert "Overfull" not in run.stdout
