@@ -65,7 +65,7 @@ def report_formula(target: str, run: RunOptions, vary: VaryOptions, answer: Answ
     if len({each.name for each in varied}) < len(varied):
         raise UsageError("--vary names one thing twice. Put all its values into one list.")
     if vary.notation not in (None, "text", "python", "latex"):
-        raise UsageError(f"--notation is text, python or latex: {vary.notation!r} is none of them.")
+        raise UsageError(f"--notation is text, python or latex: {vary.notation!r} is not one of them.")
     with Progress(shown=not session.quiet) as progress:
         maker = _Maker(target, run, varied, dataclasses.replace(session, quiet=True))
         progress(f"building {target}")
@@ -155,7 +155,7 @@ class _Maker:
             return None
         value = self._argument(each)
         if not isinstance(value, int) or isinstance(value, bool):
-            raise UsageError(f"--vary {each.name}: {value!r} is no integer.{_hint(each, value)}")
+            raise UsageError(f"--vary {each.name}: {value!r} is not an integer.{_hint(each, value)}")
         return value
 
     def _argument(self, each: _Varied) -> Any:

@@ -181,7 +181,7 @@ def _numbers(option: str, text: str) -> list[int]:
     wrong = next((part for part in parts if not re.fullmatch(r"\d+", part, re.ASCII)), None)
     if wrong is not None:
         raise UsageError(
-            f"{option} {text}: {wrong!r} is no whole number. Write numbers joined by commas, such as 32,16."
+            f"{option} {text}: {wrong!r} is not a whole number. Write numbers joined by commas, such as 32,16."
         )
     numbers = [int(part) for part in parts]
     if not all(0 < number <= _LARGEST for number in numbers):
@@ -204,11 +204,11 @@ def several(text: str, option: str, least: int) -> tuple[int, ...]:
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part, re.ASCII)
         if match is None:
-            raise UsageError(f"{option} {text}: {part.strip()!r} is no number. Write 3, or 3,4,5, or 1-11.")
+            raise UsageError(f"{option} {text}: {part.strip()!r} is not a number. Write 3, or 3,4,5, or 1-11.")
         first, last = int(match[1]), int(match[2] or match[1])
         if last < first or last - first >= _MOST_VALUES:
             raise UsageError(
-                f"{option} {text}: {part.strip()!r} is no range. Write the smaller number first, as in 1-11."
+                f"{option} {text}: {part.strip()!r} is not a range. Write the smaller number first, as in 1-11."
             )
         found |= set(range(first, last + 1))
     if not least <= min(found) or max(found) > _LARGEST:

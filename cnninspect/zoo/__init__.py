@@ -73,12 +73,12 @@ def _entry(name: str, where: str, shape: _Shape, description: str) -> Entry:
 
 
 _NETWORKS = (
-    _entry("nethw", "classifiers:NetHW", _SIZED, "three conv + pool stages and one linear layer"),
-    _entry("small-cnn", "classifiers:SmallCNN", _SMALL, "three convolutions and two max pools"),
-    _entry("small-fcnn", "classifiers:SmallFCNN", _SIZED, "the maps of small-cnn from fully connected layers"),
-    _entry("pool-upsample", "encoder_decoder:PoolUpsample", _GREY, "autoencoder: max pools down, upsampling up"),
-    _entry("conv-transpose", "encoder_decoder:ConvTranspose", _GREY, "autoencoder: strided convs down, transposed up"),
-    _entry("custom-alexnet", "classifiers:CustomAlexNet", _LARGE, "AlexNet with activations and pools as functions"),
+    _entry("nethw", "plain:NetHW", _SIZED, "three conv + pool stages and one linear layer"),
+    _entry("small-cnn", "plain:SmallCNN", _SMALL, "three convolutions and two max pools"),
+    _entry("small-fcnn", "plain:SmallFCNN", _SIZED, "the maps of small-cnn from fully connected layers"),
+    _entry("pool-upsample", "plain:PoolUpsample", _GREY, "autoencoder: max pools down, upsampling up"),
+    _entry("conv-transpose", "plain:ConvTranspose", _GREY, "autoencoder: strided convs down, transposed up"),
+    _entry("custom-alexnet", "plain:CustomAlexNet", _LARGE, "AlexNet with activations and pools as functions"),
     _entry("ciresan", "residual:Ciresan", _TINY, "seven convolutions for MNIST"),
     _entry("ciresan-residual", "residual:CiresanResidual", _TINY, "ciresan with three residual additions"),
     _entry("three-layer-functional", "few_layers:functional", _SIXTY_FOUR, "three layers as a function of tensors"),
@@ -98,8 +98,8 @@ _NETWORKS = (
     _entry("conv-separable", "few_layers:separable", _MOBILENET, "depthwise and pointwise convolution in its place"),
     _entry("conv-stack", "few_layers:ConvStack", (1, "channels", 32, 32), "two stacked 3x3 convolutions"),
     _entry("conv-5x5", "few_layers:one_5x5", (1, "channels", 32, 32), "one 5x5 convolution"),
-    _entry("lenet5", "classifiers:LeNet5", _SMALL, "LeNet-5 with average pools and a full C3"),
-    _entry("unet-small", "encoder_decoder:UNetSmall", _MEDIUM, "U-Net: joins by concatenation"),
+    _entry("lenet5", "plain:LeNet5", _SMALL, "LeNet-5 with average pools and a full C3"),
+    _entry("unet-small", "plain:UNetSmall", _MEDIUM, "U-Net: joins by concatenation"),
 )
 
 ENTRIES: dict[str, Entry] = {entry.name: entry for entry in _NETWORKS}

@@ -38,7 +38,7 @@ import_torchvision()
 import torchvision
 """
 
-ZOO = "from cnninspect.zoo.classifiers import CustomAlexNet"
+ZOO = "from cnninspect.zoo.plain import CustomAlexNet"
 
 PAIRS = [
     ("--help / empty Typer app", ["-m", "cnninspect", "--help"], ["-c", EMPTY_APP, "--help"]),

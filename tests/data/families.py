@@ -3,7 +3,7 @@
 from torch import nn
 from torchvision.models import mobilenet_v2
 
-from cnninspect.zoo.encoder_decoder import UNetSmall
+from cnninspect.zoo.plain import UNetSmall
 from cnninspect.zoo.residual import CifarResNet
 
 
