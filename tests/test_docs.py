@@ -61,6 +61,20 @@ def test_links_lead_somewhere(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_files_that_a_page_names_exist(page):
+    named = set(re.findall(r"`((?:\w+/)*[a-z]\w*\.py)`", page.read_text()))
+    there = [
+        f"/{path.relative_to(ROOT)}" for folder in ("cnninspect", "tests") for path in (ROOT / folder).rglob("*.py")
+    ]
+    assert [name for name in sorted(named) if not any(path.endswith(f"/{name}") for path in there)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_no_page_holds_the_marks_of_a_conflict(page):
+    assert not re.search(r"^(<<<<<<<|=======$|>>>>>>>)", page.read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
 def test_recipes_can_be_read(page):
     for text in blocks(page, "yaml"):
         assert isinstance(yaml.safe_load(text), dict)
