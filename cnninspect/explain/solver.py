@@ -275,9 +275,9 @@ def _shrinking(after: Size, s: int, extra: int) -> Callable[[int], int]:
     return lambda p: -after(s, p, extra)
 
 
-def _hits(values: Sequence[int], target: int, grows: Callable[[int], int]) -> Sequence[int]:
-    """The part of `values` where a function that never falls has the value `target`, and one more at either end."""
-    first, last = (bisect(values, target, key=grows) for bisect in (bisect_left, bisect_right))
+def _hits(values: Sequence[int], goal: int, grows: Callable[[int], int]) -> Sequence[int]:
+    """The part of `values` where a function that never falls has the value `goal`, and one more at either end."""
+    first, last = (bisect(values, goal, key=grows) for bisect in (bisect_left, bisect_right))
     return values[max(0, first - 1) : last + 1]
 
 

@@ -139,13 +139,13 @@ def _windows(op: Op) -> int:
 
     Source: torch.nn.AdaptiveAvgPool2d; each output averages the inputs that its share of the axis touches.
     """
-    (source, *_), target = op.inputs, shape_of(op)
+    (source, *_), result = op.inputs, shape_of(op)
     axes = axes_of(op)
     covered = [
         sum(-(-(index + 1) * size // out) - index * size // out for index in range(out))
-        for size, out in zip(source.shape[-axes:], target[-axes:], strict=True)
+        for size, out in zip(source.shape[-axes:], result[-axes:], strict=True)
     ]
-    return numel(target[:-axes]) * prod(covered)
+    return numel(result[:-axes]) * prod(covered)
 
 
 def _field(op: Op, x: Reach, *_: Any) -> Result:

@@ -123,9 +123,9 @@ def _drawn(self: TensorRef, num_samples: int, *_: Any, **__: Any) -> tuple[Shape
     return ((*self.shape[:-1], num_samples),)
 
 
-def _fill_field(op: Op, target: Reach, value: Any) -> Reach:
+def _fill_field(op: Op, old: Reach, value: Any) -> Reach:
     """One value everywhere."""
-    return value.expanded(target.shape) if isinstance(value, Reach) else nothing(target.shape)
+    return value.expanded(old.shape) if isinstance(value, Reach) else nothing(old.shape)
 
 
 # --- the ops ------------------------------------------------------------------------------------------------------

@@ -193,9 +193,9 @@ for _name, _shapes, _rule, _source in (
 # --- copied and masked --------------------------------------------------------------------------------------------
 
 
-def _copy_field(op: Op, target: Reach, source: Reach, *_: Any) -> Reach:
-    """The source, broadcast to the target, whose old contents are gone."""
-    return source.expanded(target.shape)
+def _copy_field(op: Op, old: Reach, source: Reach, *_: Any) -> Reach:
+    """The source, broadcast to the shape of the tensor that it overwrites."""
+    return source.expanded(old.shape)
 
 
 def _triangle_field(op: Op, x: Reach, diagonal: int = 0) -> Reach:

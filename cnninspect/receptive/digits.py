@@ -240,11 +240,11 @@ def _borders(digits: Sequence[Digit]) -> set[int]:
 
 def unified(tables: Sequence[Table], axis: int, digits: Sequence[Digit]) -> tuple[list[Table], Digit]:
     """Several tables with one period along `axis`, or all complete."""
-    form, target = tables[0], digits[0]
+    form, shared = tables[0], digits[0]
     for table, digit in zip(tables[1:], digits[1:], strict=True):
-        _, other, target = common(form, table, axis, target, digit)
+        _, other, shared = common(form, table, axis, shared, digit)
         form = other
-    if target.step is None:
-        return [complete(table, axis, digit)[0] for table, digit in zip(tables, digits, strict=True)], target
+    if shared.step is None:
+        return [complete(table, axis, digit)[0] for table, digit in zip(tables, digits, strict=True)], shared
     entries = np.arange(form.shape[axis])
-    return [lookup(table, axis, digit, entries) for table, digit in zip(tables, digits, strict=True)], target
+    return [lookup(table, axis, digit, entries) for table, digit in zip(tables, digits, strict=True)], shared

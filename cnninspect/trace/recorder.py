@@ -119,7 +119,7 @@ class Recorder(CallTracker):
         self.asks_for_gradients = self.looks_at_gradients = False
         self._layer_of = layer_of
         self._layers: dict[int, Layer] = {}
-        self._targets: dict[int, nn.Module] = {}
+        self._modules: dict[int, nn.Module] = {}
         self._in_threads: str | None = None
         self._paused = False
         self._own_files = OwnFiles()
@@ -152,13 +152,13 @@ class Recorder(CallTracker):
         """The module's Layer, as it was when the module was first declared."""
         return self._layers.get(id(module)) or self._layer_of(module)
 
-    def started(self, call: Call, target: nn.Module | None, args: Args, kwargs: Kwargs) -> None:
+    def started(self, call: Call, module: nn.Module | None, args: Args, kwargs: Kwargs) -> None:
         """Stores the call's arguments, mode and source line."""
         call.transformed = in_transform()
         self.receive(call, args, kwargs)
-        if target is not None:
-            call.training = target.training
-            self._targets[call.index] = target
+        if module is not None:
+            call.training = module.training
+            self._modules[call.index] = module
         elif call.functional:
             call.training = self.calls[call.parent].training if call.parent is not None else False
             call.where = self._own_files.running_line(Recorder.run_model.__code__)
@@ -172,13 +172,13 @@ class Recorder(CallTracker):
         """Stores the call's outputs and, for a known layer, its parameters."""
         with self.paused():
             call.outputs = tuple(self.values.ref(tensor) for tensor in leaves(output, torch.Tensor))
-            target = self._targets.pop(call.index, None)
-            if target is not None and call.layer is not None:
-                call.state = self.values.owned(target.named_parameters(remove_duplicate=False))
+            module = self._modules.pop(call.index, None)
+            if module is not None and call.layer is not None:
+                call.state = self.values.owned(module.named_parameters(remove_duplicate=False))
 
     def raised(self, call: Call) -> None:
         """Forgets the module of a call that raised."""
-        self._targets.pop(call.index, None)
+        self._modules.pop(call.index, None)
 
     def counts(self, call: Call, *_: Any) -> bool:
         """Whether a functional call returned tensors or ran ops."""

@@ -49,8 +49,8 @@ class CallTracker:
         """The Layer of a module whose call begins; if it has a name, calls inside the module are not followed."""
         raise NotImplementedError
 
-    def started(self, call: Call, target: nn.Module | None, args: Args, kwargs: Kwargs) -> None:
-        """A call starts: of the module `target`, or of a function."""
+    def started(self, call: Call, module: nn.Module | None, args: Args, kwargs: Kwargs) -> None:
+        """A call starts: of the module `module`, or of a function."""
 
     def receive(self, call: Call, args: Args, kwargs: Kwargs) -> None:
         """The hooks of an open call have changed its arguments."""
@@ -137,10 +137,10 @@ class CallTracker:
         parent = self.open_calls[-1].index if self.open_calls else None
         return Call(len(self.calls), path, self.uses[path, kind if functional else None], kind, parent, functional)
 
-    def _open(self, call: Call, target: nn.Module | None, args: Args, kwargs: Kwargs) -> Call:
+    def _open(self, call: Call, module: nn.Module | None, args: Args, kwargs: Kwargs) -> Call:
         self.uses[site_of(call)] += 1
         self.calls.append(call)
-        self.started(call, target, args, kwargs)
+        self.started(call, module, args, kwargs)
         self.open_calls.append(call)
         return call
 
