@@ -23,19 +23,19 @@ CHECKS = {"deadline": None, "suppress_health_check": list(HealthCheck), "print_b
 
 
 @given(networks(global_parts=False))
-@settings(max_examples=60, derandomize=True, **CHECKS)
+@settings(max_examples=120, derandomize=True, **CHECKS)
 def test_fields_of_local_networks_are_the_oracle_s(network: Network) -> None:
     assert disagreements(network) == []
 
 
 @given(networks())
-@settings(max_examples=50, derandomize=True, **CHECKS)
+@settings(max_examples=100, derandomize=True, **CHECKS)
 def test_fields_of_networks_with_global_gates_and_statistics_are_the_oracle_s(network: Network) -> None:
     assert disagreements(network) == []
 
 
 @given(networks())
-@settings(max_examples=15, derandomize=True, **CHECKS)
+@settings(max_examples=25, derandomize=True, **CHECKS)
 def test_the_oracle_agrees_with_the_gradient(network: Network) -> None:
     """Both ask the positive twin: one pushes pixels forward, the other pulls the gradient of every output back."""
     model = network.build()
@@ -46,7 +46,7 @@ def test_the_oracle_agrees_with_the_gradient(network: Network) -> None:
 
 
 @given(networks())
-@settings(max_examples=50, derandomize=True, **CHECKS)
+@settings(max_examples=100, derandomize=True, **CHECKS)
 def test_the_nan_probe_confirms_the_fields(network: Network) -> None:
     """A third way: the untouched network with its random weights and nonlinear functions, run in float32."""
     model, x = network.build(), torch.rand(1, network.channels, *network.size)
