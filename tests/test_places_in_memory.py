@@ -253,3 +253,84 @@ def test_nested_tensors_are_refused_in_words():
         inspect_model(nn.Linear(4, 5), inputs_from=jagged)
     with pytest.raises(RunError, match=r"makes a nested tensor.*with padding"):
         inspect_model(lambda x: torch.nested.nested_tensor([x[0], x[1, :2]], layout=torch.jagged), (2, 3, 4))
+
+
+class Divided(nn.Module):
+    """Two convolutions; which of them runs, and how often, depends on the numbers in the input."""
+
+    def __init__(self, then):
+        super().__init__()
+        self.a, self.b, self.then = nn.Conv2d(1, 1, 3, padding=1), nn.Conv2d(1, 1, 5, padding=2), then
+
+    def forward(self, x):
+        return self.then(self, x)
+
+
+def _another_branch(net, x):
+    return net.b(x) if x.isnan().any() else net.b(net.a(x))
+
+
+def _fewer_rounds(net, x):
+    y = net.a(x)
+    while y.abs().max() < 100:
+        y = net.a(y) * 4
+    return y
+
+
+@pytest.mark.parametrize("then", [_another_branch, _fewer_rounds])
+def test_nan_that_changes_which_calls_run_proves_nothing(then):
+    torch.manual_seed(0)
+    report = inspect_model(Divided(then), (1, 1, 12, 12), device="cpu", probe=True)
+    root = report.rows[0].receptive_field
+    assert root.verdict is Verdict.UNKNOWN
+    assert "other calls" in str(root.why[0])
+    assert Verdict.DIFFER not in {row.receptive_field.verdict for row in report.rows if row.receptive_field}
+
+
+def test_nan_that_changes_shapes_proves_nothing():
+    report = inspect_model(lambda x: (x[x == x], x + 1), (1, 1, 12, 12), device="cpu", probe=True)
+    sums = [row.receptive_field.verdict for row in report.rows if row.kind == "Tensor.add"]
+    assert sums == [Verdict.MATCH]
+
+
+def test_a_buffer_whose_shape_a_forward_changes_is_as_it_was():
+    class Squeezing(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("kept", torch.zeros(1, 3, 8, 8))
+            self.conv = nn.Conv2d(3, 3, 3)
+
+        def forward(self, x):
+            self.kept.squeeze_(0)
+            return self.conv(x + self.kept)
+
+    model = Squeezing()
+    report = inspect_model(model, (1, 3, 8, 8), device="cpu", probe=True)
+    assert model.kept.shape == (1, 3, 8, 8)
+    assert {row.receptive_field.verdict for row in report.rows} == {Verdict.MATCH}
+
+
+def test_tensors_inside_a_gradient_transform_are_probed():
+    linear = nn.Linear(8, 8)
+    report = inspect_model(lambda x: torch.func.grad(lambda v: linear(v).tanh().sum())(x), (3, 2, 8), probe=True)
+    assert {row.receptive_field.verdict for row in report.rows if row.receptive_field} == {Verdict.MATCH}
+
+
+def test_work_behind_data_is_no_work_that_fvcore_should_have_seen():
+    conv = nn.Conv2d(3, 3, 3, padding=1)
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = conv
+
+        def forward(self, x):
+            y = torch.zeros_like(x)
+            y.data = self.conv(x)
+            return y + 1
+
+    row = next(row for row in inspect_model(Net(), (1, 3, 8, 8), probe=True).rows if row.path == "conv")
+    # 8*8 positions of 3 channels, each 3 channels of 3x3.
+    assert row.macs.value == 8 * 8 * 3 * 3 * 9
+    assert row.macs.verdict is not Verdict.DIFFER
+    assert row.receptive_field.verdict is Verdict.MATCH

@@ -164,7 +164,7 @@ def _left_out(what: str, reason: str) -> str:
 
 def _unprobed(fields: Sequence[ReceptiveField | None]) -> list[ReceptiveField | None]:
     """The fields with a verdict that is not known: the probe was asked for, and the model fails on the CPU."""
-    why = Reason(Cause.NOT_MEASURED, "the model fails on the CPU, so nothing is probed")
+    why = Reason(Cause.NOT_MEASURED, "the model fails on the CPU, or with NaN in its input, so nothing is probed")
     return [field and replace(field, verdict=Verdict.UNKNOWN, why=distinct((*field.why, why))) for field in fields]
 
 

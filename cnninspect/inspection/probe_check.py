@@ -136,19 +136,22 @@ def _finding(call: Call, fields_of: FieldsOf, probe: Probe, swallowed: Mapping[i
     if not probe.regions and probe.ended is None:
         return Finding(Verdict.NOT_RUN)
     masks = probe.masks.get(call.index, (None,) * len(call.outputs))
+    why = _cannot_tell(probe, call)
     found = [
-        _compare(field, mask, probe, swallowed.get(ref.value), form)
+        _compare(field, mask, probe, why, swallowed.get(ref.value), form)
         for ref, field, mask in zip(call.outputs, fields_of(call), masks, strict=True)
     ]
     differing = next((finding for finding in found if finding.verdict is Verdict.DIFFER), None)
     return differing or next(iter(found), Finding(Verdict.NOT_RUN))
 
 
-def _compare(field: Field, mask: Mask | None, probe: Probe, swallowed: str | None, form: Form) -> Finding:
+def _compare(
+    field: Field, mask: Mask | None, probe: Probe, without_mask: Reason, swallowed: str | None, form: Form
+) -> Finding:
     if not field.is_known:
         return Finding(Verdict.UNKNOWN)
     if mask is None:
-        return Finding(Verdict.UNKNOWN, (_cannot_tell(probe),))
+        return Finding(Verdict.UNKNOWN, (without_mask,))
     missed = False
     for region, reacted in _by_region(mask, probe.regions):
         predicted, exact = _predicted(field, region, form)
@@ -160,10 +163,12 @@ def _compare(field: Field, mask: Mask | None, probe: Probe, swallowed: str | Non
     return Finding(Verdict.DIFFER if missed else Verdict.MATCH)
 
 
-def _cannot_tell(probe: Probe) -> Reason:
-    """Why there is no mask of a tensor."""
+def _cannot_tell(probe: Probe, call: Call) -> Reason:
+    """Why there is no mask of a tensor that the call returns, if there is none."""
     if probe.ended is not None:
         return Reason(Cause.LIMIT, f"with NaN in its input the network ran on: {probe.ended}")
+    if call.index not in probe.masks:
+        return Reason(Cause.NOT_MEASURED, "with NaN in its input, or with a batch, the network makes other calls")
     return Reason(
         Cause.NOT_MEASURED,
         "no probe is possible: its output holds no floating point, or NaN without a probe",

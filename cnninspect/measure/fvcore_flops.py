@@ -20,6 +20,7 @@ from torch import nn
 from cnninspect.errors import error_text
 from cnninspect.measure.base import Convention, Count, Inexact, Run, Skip, counter
 from cnninspect.trace.isolation import as_written, encoder_fast_path_off, restored
+from cnninspect.trace.names import DATA
 from cnninspect.trace.private_torch import forward_hooks, tracing_state
 from cnninspect.trace.records import Call, Dataflow, Trace
 from cnninspect.trace.rerun import Rerun, as_module
@@ -99,8 +100,10 @@ def fvcore_macs(run: Run) -> list[Count]:
 
 
 def _unused(trace: Trace) -> set[int]:
-    """The calls that no output depends on."""
-    used = {trace.ops[index].call for index in Dataflow(trace).leading_to_outputs()}
+    """The calls that no output depends on in torch.jit's trace, where `tensor.data` depends on nothing."""
+    flow = Dataflow(trace)
+    cut = {flow.key(ref) for op in trace.ops if trace.calls[op.call].kind in DATA for ref in op.outputs}
+    used = {trace.ops[index].call for index in flow.leading_to_outputs(lambda key: key not in cut)}
     return {call.index for call in trace.calls if call.ops} - used
 
 

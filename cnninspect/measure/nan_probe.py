@@ -23,7 +23,6 @@ from cnninspect.trace.private_torch import unwrapped
 from cnninspect.trace.recorder import LayerOf
 from cnninspect.trace.records import Call, Dataflow, TensorRef, Trace
 from cnninspect.trace.rerun import watch
-from cnninspect.trace.tracker import Site, site_of
 from cnninspect.trace.trees import leaves, map_arguments
 
 Split = Callable[[Tensor, TensorRef], Mask | None]
@@ -154,7 +153,7 @@ class _Runs:
 
     def _alone(self, copy: Region | None, frozen: Frozen) -> tuple[Masks, str | None]:
         """The masks of a run of a single copy."""
-        return self._run([copy], lambda tensor, _: nan_of(tensor), frozen)
+        return self._run([copy], lambda tensor, ref: nan_of(tensor) if tensor.shape == ref.shape else None, frozen)
 
     def _split(self, copies: int) -> Split:
         """Takes the tensor of a batched run apart."""
@@ -198,12 +197,17 @@ class _Collector:
         self.masks: Masks = {}
         self._split = split
         self._known = {_key(call): call for call in trace.calls}
-        self._uses: Counter[Site] = Counter()
+        self._order = [_key(call) for call in _as_they_end(trace) if call.outputs or call.ops]
+        self._ended: list[_Key] = []
+        self._as_traced = True
+        self._certain: set[int] = set()
         self.broken = False
 
     def __call__(self, call: Call, output: Any) -> None:
         if call.outputs or call.ops:
-            self._uses[site_of(call)] += 1
+            place = len(self._ended)
+            self._as_traced &= place < len(self._order) and self._order[place] == _key(call)
+            self._ended.append(_key(call))
         known = self._known.get(_key(call))
         tensors = [unwrapped(tensor) for tensor in leaves(output, Tensor)]
         if known is not None and len(tensors) == len(known.outputs):
@@ -211,19 +215,31 @@ class _Collector:
             masks = [self._split(tensor, ref) for tensor, ref in zip(tensors, known.outputs, strict=True)]
             self.broken = False
             self.masks[known.index] = tuple(None if mask is None else compressed(mask) for mask in masks)
+            if self._as_traced:
+                self._certain.add(known.index)
 
     def of_same(self) -> Masks:
-        """The masks of what was called as often in this run as in the trace: which calls others are is not certain."""
-        uses = Counter(map(site_of, self._known.values()))
-        same = {site for site, number in uses.items() if self._uses[site] == number}
-        return {
-            call.index: self.masks[call.index]
-            for call in self._known.values()
-            if call.index in self.masks and site_of(call) in same
-        }
+        """The masks of what ran as in the trace: all if the calls are the same, or those up to the first other call.
+
+        With NaN in its input a network may take another branch: what ends later is made in another way.
+        """
+        if Counter(self._ended) == Counter(self._order):
+            return self.masks
+        return {index: masks for index, masks in self.masks.items() if index in self._certain}
 
 
-def _key(call: Call) -> tuple[str, int, str]:
+_Key = tuple[str, int, str]
+
+
+def _as_they_end(trace: Trace, parent: int | None = None) -> Iterator[Call]:
+    """The calls in the order in which they end: what a call makes before itself."""
+    below = trace.children.get(parent, []) if parent is not None else [c.index for c in trace.calls if c.parent is None]
+    for index in below:
+        yield from _as_they_end(trace, index)
+        yield trace.calls[index]
+
+
+def _key(call: Call) -> _Key:
     return call.path, call.number, call.kind if call.functional else ""
 
 

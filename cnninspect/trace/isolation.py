@@ -44,11 +44,11 @@ def restored(model: nn.Module | None, training: bool, *, gradients: bool = False
         stack.enter_context(torch.set_grad_enabled(gradients))
         own = [*model.parameters(), *model.buffers()] if model is not None else []
         held = [*own, *leaves(inputs, torch.Tensor)]
-        stack.enter_context(_layouts_kept(held))
         stack.enter_context(gradients_kept(held))
         if model is not None:
             stack.enter_context(_attributes_kept(model))
             stack.enter_context(_mode(model, training))
+        stack.enter_context(_layouts_kept(held))  # Restored first: contents are copied back into the old shape.
         yield
 
 

@@ -56,6 +56,9 @@ ONLY_CHECKS = {"F.one_hot"}
 ASKS_FOR_GRADIENTS = {"torch.autograd.grad", "Tensor.backward", "Tensor.requires_grad_", "Tensor.requires_grad ="}
 """Functions that a model calls if it needs gradients in its forward."""
 
+DATA = ("Tensor.data", "Tensor.data =")
+"""Reading and setting `tensor.data`: a view outside autograd's graph, for which torch runs no op."""
+
 LOOKS_AT_GRADIENTS = {"Tensor.requires_grad", "Tensor.grad_fn"}
 """Attributes by which a model tests whether gradients are on; it may raise if they are not."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from types import FunctionType
 from typing import Any, TypeGuard
@@ -16,6 +16,7 @@ from typing import Any, TypeGuard
 import torch
 from torch import nn
 from torch._compile import _disable_dynamo
+from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 from torch._ops import HigherOrderOperator, OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_structure, tree_unflatten
@@ -142,6 +143,11 @@ def unwrapped(tensor: torch.Tensor) -> torch.Tensor:
 def in_transform() -> bool:
     """Whether `torch.vmap` or another function transform is active: calls then see one sample, ops the whole batch."""
     return torch._C._functorch.peek_interpreter_stack() is not None
+
+
+def outside_transforms() -> AbstractContextManager[Any]:
+    """Leaves `torch.vmap` and other function transforms: inside, every op on a plain tensor would be wrapped again."""
+    return temporarily_clear_interpreter_stack() if in_transform() else nullcontext()
 
 
 def storage_key(storage: torch.UntypedStorage) -> int:

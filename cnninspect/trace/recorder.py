@@ -17,7 +17,15 @@ from torch import nn
 
 from cnninspect.trace.isolation import isolated, noticing_threads
 from cnninspect.trace.module_calls import Args, Kwargs, never_ran
-from cnninspect.trace.names import ASKS_FOR_GRADIENTS, LOOKS_AT_GRADIENTS, ONLY_CHECKS, READS_OUT, OpSchema, schema_of
+from cnninspect.trace.names import (
+    ASKS_FOR_GRADIENTS,
+    DATA,
+    LOOKS_AT_GRADIENTS,
+    ONLY_CHECKS,
+    READS_OUT,
+    OpSchema,
+    schema_of,
+)
 from cnninspect.trace.private_torch import (
     ALIAS,
     READ_INDICES,
@@ -216,7 +224,7 @@ class Recorder(CallTracker):
 
     def run(self, call: Call, function: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
         """Runs the body of an open call; `tensor.data`, for which torch runs no op, is recorded as a view."""
-        if not (call.functional and call.kind in ("Tensor.data", "Tensor.data =")):
+        if not (call.functional and call.kind in DATA):
             return super().run(call, function, args, kwargs)
 
         def body(tensor: torch.Tensor, *data: torch.Tensor) -> Any:

@@ -12,7 +12,7 @@ from torch import nn
 from cnninspect.trace.isolation import isolated
 from cnninspect.trace.module_calls import Args, Kwargs
 from cnninspect.trace.names import schema_of
-from cnninspect.trace.private_torch import functions_unseen
+from cnninspect.trace.private_torch import functions_unseen, outside_transforms
 from cnninspect.trace.recorder import LayerOf, Recorder
 from cnninspect.trace.records import Call, Layer, TensorRef, Trace
 from cnninspect.trace.tracker import CallTracker, Site, renumbered, site_of
@@ -67,7 +67,7 @@ class _Watcher(Recorder):
     def ended(self, call: Call, output: Any) -> None:
         """Passes the output on."""
         super().ended(call, output)
-        with self.paused(), functions_unseen():
+        with self.paused(), functions_unseen(), outside_transforms():
             self._on_output(call, output)
 
     def on_op(self, op: Any, args: Args, kwargs: Kwargs) -> Any:
