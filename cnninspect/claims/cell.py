@@ -201,7 +201,7 @@ _STEP = re.compile(r"\s*[=≈]\s*")
 
 def read_cell(column: str, text: str) -> Claimed:
     """The value that a cell claims, or of several steps those of all; raises NotArithmetic."""
-    steps = [text] if column == "kind" else _STEP.split(text.strip().removeprefix("=").strip())
+    steps = [text] if column in ("kind", *SETTINGS) else _STEP.split(text.strip().removeprefix("=").strip())
     read = [(step, COLUMNS[column](step)) for step in steps]
     return read[0][1] if len(read) == 1 else Chain(tuple(read))
 

@@ -236,10 +236,25 @@ def _role(role: str) -> Callable[[Row], Found]:
 
 
 def _setting(name: str, row: Row) -> Found:
-    """A hyper-parameter as a claim can state it: a word, a number, or one for each axis; else None."""
+    """A hyper-parameter as a claim can state it: a number, or one for each axis; else None."""
     value = row.hyperparameters.get(name)
+    if isinstance(value, str):
+        return padding_of(value, row)
     values = value if isinstance(value, tuple) else (value,)
-    return value if isinstance(value, str) or all(isinstance(each, int) for each in values) else None
+    return value if all(isinstance(each, int) for each in values) else None
+
+
+def padding_of(word: str, row: Row) -> tuple[int, ...] | None:
+    """The numbers that a padding in words stands for: 0 for `valid`, d(k - 1)/2 for `same` with stride 1; else None."""
+    layer = Layer.of(row)
+    if layer is None or not layer.kernel or word not in ("same", "valid"):
+        return None
+    if word == "valid":
+        return (0,) * len(layer.kernel)
+    dilation = layer.per_axis("dilation") if "dilation" in layer.use.hyper else (1,) * len(layer.kernel)
+    both = [step * (size - 1) for step, size in zip(dilation, layer.kernel, strict=True)]
+    is_even = all(each % 2 == 0 for each in both) and set(layer.per_axis("stride")) == {1}
+    return tuple(each // 2 for each in both) if is_even else None
 
 
 def _jump(row: Row) -> Found:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from cnninspect.claims import misplaced, slips, windows
-from cnninspect.claims.cell import Cell, Count
-from cnninspect.claims.evidence import Alternative, Evidence, number_of
+from cnninspect.claims.cell import Cell, Count, Setting
+from cnninspect.claims.evidence import Alternative, Evidence, number_of, padding_of
 from cnninspect.claims.read import Claim
 from cnninspect.errors import nearest
 from cnninspect.plugins import load
@@ -40,7 +40,12 @@ def _placed(claim: Claim, report: Report) -> Iterator[Cell | Check]:
         yield Check("layer", row.id, row.path, row.path, "claim", Verdict.MATCH)
     else:
         for column, claimed in claim.cells.items():
-            yield Cell.of(row, column, claimed, number_of(report, row, column), claim.written.get(column, ""))
+            number = number_of(report, row, column)
+            if row is not None and isinstance(claimed, Setting) and isinstance(claimed.value, str):
+                numbers = padding_of(claimed.value, row)
+                # What a word stands for may depend on the framework: then nothing is known about it.
+                claimed, number = (claimed, None) if numbers is None else (Setting(numbers), number)
+            yield Cell.of(row, column, claimed, number, claim.written.get(column, ""))
 
 
 def _check(cell: Cell, evidence: Evidence) -> Check:

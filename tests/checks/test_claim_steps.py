@@ -40,6 +40,8 @@ RIGHT = [
     ("conv1", "params", "3*11^2*64 + 64 = 23,232 + 64 = 23,296"),
     ("conv1", "params", "3*11^2*64 + 64 ≈ 23.3K"),
     ("conv1", "output_shape", "64x(floor(217/4)+1)x55 = 64x55x55"),
+    ("conv2", "padding", "same"),  # 2p = 5 - 1, stride 1
+    ("conv3", "padding", "Same"),
     ("conv2", "receptive_field", "19 + (5-1)*8 = 51"),
     ("conv2", "jump", "8*1"),
     ("fc1", "input_shape", "256*6*6 = 9216"),
@@ -56,7 +58,7 @@ def test_a_right_step(layer: str, column: str, cell: str, tmp_path: Any) -> None
 WRONG = [
     # layer, column, cell, expected (the first wrong step), hint
     ("conv1", "kernel", "3", (3,), None),
-    ("conv1", "padding", "same", "same", None),
+    ("conv1", "padding", "valid", (0, 0), None),
     ("conv1", "input_shape", "3x32x32", ((3, 32, 32),), None),
     ("conv1", "height", "(224+2*2-11)/4 + 1 = 55", 55.25,
      "(224+2*2-11)/4 + 1 is 55.25: the size is rounded down, and floor is left out"),
@@ -93,6 +95,22 @@ def test_a_step_that_a_layer_does_not_have_is_unknown(layer: str, column: str, t
         assert check(tmp_path, "", "jump", "4", more="kind:F.relu").verdict == "match"
         return
     assert check(tmp_path, layer, column, "4").verdict == "unknown"
+
+
+def test_a_padding_in_words_that_frameworks_read_differently_is_unknown(tmp_path: Any) -> None:
+    """conv1 has stride 4: Keras pads what it takes to have 224/4 places, torch refuses it."""
+    assert check(tmp_path, "conv1", "padding", "same").verdict == "unknown"
+
+
+def test_a_padding_that_the_layer_has_in_words_is_read_as_numbers(tmp_path: Any) -> None:
+    from torch import nn
+
+    from cnninspect import inspect_model
+
+    report = inspect_model(nn.Sequential(nn.Conv2d(1, 1, 5, padding="same", dilation=2)), input_shape=(1, 1, 9, 9))
+    file = tmp_path / "sheet.csv"
+    file.write_text("layer,padding\n0,4\n", encoding="utf-8")
+    assert [each.verdict for each in check_claims(report, read_claims(str(file)))] == ["match"]
 
 
 def test_the_parts_of_shared_parameters_are_unknown(tmp_path: Any) -> None:
