@@ -38,9 +38,9 @@ def test_screens_are_what_the_tool_prints(page: Path, script: ModuleType) -> Non
 
 
 def labels(picture: bytes) -> list[str]:
-    """The texts of an SVG, which matplotlib writes as comments beside their outlines, and its number of boxes."""
+    """The texts of an SVG and its number of boxes."""
     text = picture.decode()
-    return [*re.findall(r"<!-- (.*?) -->", text), str(text.count('<g id="patch_'))]
+    return [*re.findall(r"<text[^>]*>(.*?)</text>", text), str(text.count('<g id="patch_'))]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, TypeVar, get_type_hints
 
@@ -18,6 +19,7 @@ from typer.main import get_command
 from cnninspect.cli.explain import ExplainOptions
 from cnninspect.cli.flops import WorkOptions
 from cnninspect.cli.formula import VaryOptions
+from cnninspect.cli.help import Command, Group
 from cnninspect.cli.options import (
     AnswerOptions,
     BaselineOptions,
@@ -25,6 +27,7 @@ from cnninspect.cli.options import (
     ClaimOptions,
     Common,
     ExpectationOptions,
+    ListOptions,
     OutputOptions,
     RunOptions,
     Target,
@@ -33,6 +36,8 @@ from cnninspect.cli.rf import FieldOptions
 from cnninspect.cli.session import INTERRUPTED, Progress, Session, failed
 from cnninspect.cli.settings import config, configured
 from cnninspect.cli.solve import RankOptions, SettingOptions, SizeOptions
+from cnninspect.render import Format
+from cnninspect.report.json_form import SCHEMA_VERSION
 from cnninspect.version import __version__
 
 Result = TypeVar("Result")
@@ -74,9 +79,9 @@ def _options(group: Any) -> Iterator[inspect.Parameter]:
 
 app = typer.Typer(
     name="cnninspect",
+    cls=Group,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="TARGET: NAME, PROVIDER:NAME, package.module:attr, path/to/file.py:attr or path/model.pt2.",
 )
 
 
@@ -92,7 +97,7 @@ def cnninspect(
     context: typer.Context,
     _common: Common,
     _version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Version.")
+        bool, typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Version.")
     ] = False,
 ) -> None:
     """Inspect a network: every number by formula and by measurement."""
@@ -247,9 +252,9 @@ Pattern = Annotated[
 ]
 
 
-def models(context: typer.Context, _common: Common, pattern: Pattern = "") -> None:
+def models(context: typer.Context, text: ListOptions, _common: Common, pattern: Pattern = "") -> None:
     """List the models of all providers; each name is a TARGET."""
-    from cnninspect.cli.reports import to_stdout
+    from cnninspect.cli.reports import put
 
     session = context.ensure_object(Session)
     with Progress(shown=not session.quiet) as progress:
@@ -257,13 +262,20 @@ def models(context: typer.Context, _common: Common, pattern: Pattern = "") -> No
         from cnninspect.targets.providers import names_like
 
         names = names_like(pattern, session.note)
-    to_stdout("".join(f"{name}\n" for name in names))
+    form, file = text.checked()
+    put(listed(names) if form == Format.JSON else "".join(f"{name}\n" for name in names), file)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names of models as JSON."""
+    entries = [dict(zip(("provider", "name"), name.split(":", 1), strict=True)) for name in names]
+    return json.dumps({"schema_version": SCHEMA_VERSION, "command": "models", "models": entries}, indent=2) + "\n"
 
 
 for command in (summary, flops, compare, rf, explain, formula, config):
-    app.command()(expanded(configured(command)))
-app.command()(expanded(models))
-app.command()(expanded(solve))
+    app.command(cls=Command)(expanded(configured(command)))
+app.command(cls=Command)(expanded(models))
+app.command(cls=Command)(expanded(solve))
 
 
 def run(arguments: Sequence[str]) -> int:

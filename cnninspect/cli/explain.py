@@ -33,6 +33,8 @@ class ExplainOptions:
     level: Annotated[
         Level | None,
         typer.Option(
+            metavar="|".join(each.value for each in Level),
+            case_sensitive=False,
             help="The formulas and their numbers, or also every symbol and source; full where LAYER is given.",
             rich_help_panel="Derivation",
             show_default=False,

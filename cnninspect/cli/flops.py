@@ -35,7 +35,15 @@ class Optimizer(str, Enum):
 class WorkOptions:
     """Rows, their order, and accounts."""
 
-    by: Annotated[By, typer.Option(help="What a row sums.", rich_help_panel=_VIEW)] = By.LAYER
+    by: Annotated[
+        By,
+        typer.Option(
+            metavar="|".join(each.value for each in By),
+            case_sensitive=False,
+            help="What a row sums.",
+            rich_help_panel=_VIEW,
+        ),
+    ] = By.LAYER
     top: Annotated[
         int | None,
         typer.Option(
@@ -64,7 +72,10 @@ class WorkOptions:
     optimizer: Annotated[
         Optimizer | None,
         typer.Option(
-            help="Add the state of this optimizer to training memory; sgd has none.", rich_help_panel=_ACCOUNTS
+            metavar="|".join(each.value for each in Optimizer),
+            case_sensitive=False,
+            help="Add the state of this optimizer to training memory; sgd has none.",
+            rich_help_panel=_ACCOUNTS,
         ),
     ] = None
     time: Annotated[

@@ -29,10 +29,11 @@ Target = Annotated[
 
 def format_name(text: str) -> str:
     """The name itself if it is a format, also of a plug-in; raises BadParameter for other names."""
-    notes = () if text in names() else load()
-    if text not in names():
+    name = text.lower()
+    notes = () if name in names() else load()
+    if name not in names():
         raise typer.BadParameter(" ".join((f"{text!r} is not one of {', '.join(names())}.", *notes)))
-    return text
+    return name
 
 
 _MODEL = "Model and input"
@@ -51,9 +52,11 @@ OutputFile = Annotated[
 def format_option(formats: Sequence[str], noun: str) -> Any:
     """The option `--format` with these names; `noun` says of what."""
     return typer.Option(
-        metavar=f"[{'|'.join(formats)}]",
+        "--format",
+        "-f",
+        metavar="NAME",
         parser=format_name,
-        help=f"Format of the {noun}; default: by the ending of FILE, else a table.",
+        help=f"Format of the {noun}: {', '.join(formats)}. Default: by the ending of FILE, else a table.",
         rich_help_panel=_OUTPUT,
     )
 
@@ -126,6 +129,8 @@ class OutputOptions:
     ops: Annotated[
         Ops,
         typer.Option(
+            metavar="|".join(each.value for each in Ops),
+            case_sensitive=False,
             help="Show functional calls: none, those that compute, or all with views and reshapes.",
             rich_help_panel=_OUTPUT,
         ),
@@ -183,8 +188,8 @@ class OutputOptions:
         if self.sort is not None and command != "flops":
             _check_known("--sort", "number", [self.sort], _sort_keys(command, of_two=of_two))
         return View(
-            self.depth, self.ops, names, sort=self.sort, containers=self.containers, filter=self.filter,
-            only_differences=self.only_differences, fold=self.fold, exact=self.exact,
+            self.depth, self.ops, names, containers=self.containers,
+            sort=self.sort, filter=self.filter, only_differences=self.only_differences, fold=self.fold, exact=self.exact,
         )  # fmt: skip
 
 
@@ -205,6 +210,7 @@ def _check_known(option: str, noun: str, names: Sequence[str], known: Sequence[s
 
 
 ANSWER_FORMATS = (Format.TABLE.value, Format.JSON.value, Format.CSV.value, Format.MARKDOWN.value, Format.HTML.value)
+LIST_FORMATS = (Format.TABLE.value, Format.JSON.value)
 
 
 @dataclass(frozen=True)
@@ -216,12 +222,30 @@ class AnswerOptions:
 
     def checked(self) -> tuple[str, str | None]:
         """(the format, by default that of the file's ending; the file). UsageError for a format that is not offered."""
-        ending = Path(self.output or "").suffix.lower()
-        found = self.format or format_of(ending) or Format.TABLE.value
-        if found not in ANSWER_FORMATS:
-            raise UsageError(f"this command has no --format {found}. Choose among {', '.join(ANSWER_FORMATS)}.")
-        check_writable(self.output)
-        return found, self.output
+        return _checked(self.format, self.output, ANSWER_FORMATS)
+
+
+@dataclass(frozen=True)
+class ListOptions:
+    """How `models` writes its list, and where."""
+
+    format: Annotated[str | None, format_option(LIST_FORMATS, "list")] = None
+    output: OutputFile = None
+
+    def checked(self) -> tuple[str, str | None]:
+        """(the format, by default that of the file's ending; the file). UsageError for a format that is not offered."""
+        return _checked(self.format, self.output, LIST_FORMATS)
+
+
+def _checked(name: str | None, file: str | None, formats: Sequence[str]) -> tuple[str, str | None]:
+    ending = Path(file or "").suffix.lower()
+    found = name or (format_of(ending) if ending else Format.TABLE.value)
+    if found is None:
+        raise UsageError(f"-o {file}: no format has the ending {ending}. Give --format, or a file such as out.json.")
+    if found not in formats:
+        raise UsageError(f"this command has no --format {found}. Choose among {', '.join(formats)}.")
+    check_writable(file)
+    return found, file
 
 
 def _limit(metavar: str, text: str) -> Any:

@@ -39,6 +39,7 @@ from cnninspect.cli.session import Session
 from cnninspect.errors import UsageError
 from cnninspect.plugins import load
 from cnninspect.render import endings, format_of, names
+from cnninspect.report.json_form import SCHEMA_VERSION
 from cnninspect.report.quantities import parse_count, parse_memory, parse_percent
 
 Result = TypeVar("Result")
@@ -249,6 +250,8 @@ def _plain(value: Any) -> Any:
 
 def _json(settings: list[Setting], found: Config) -> str:
     document = {
+        "schema_version": SCHEMA_VERSION,
+        "command": "config",
         "file": None if found.file is None else shown(found.file),
         "settings": {setting.key: {"value": setting.value, "source": setting.source} for setting in settings},
     }

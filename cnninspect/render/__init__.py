@@ -22,6 +22,7 @@ class Format(str, Enum):
     HTML = "html"
     GITHUB = "github"
     JUNIT = "junit"
+    LATEX = "latex"
 
 
 _RENDERERS = {
@@ -32,6 +33,7 @@ _RENDERERS = {
     Format.HTML: ("html", "render"),
     Format.GITHUB: ("ci", "github"),
     Format.JUNIT: ("ci", "junit"),
+    Format.LATEX: ("latex", "render"),
 }
 """Format -> module in this package, and function."""
 
@@ -53,12 +55,7 @@ _DERIVATIONS = {
 Renderer = Callable[[Document, View], str]
 
 
-def _latex(_document: Document, _view: View) -> str:
-    """Always raises ValueError: LaTeX is registered so that its name is known, but only derivations can be written."""
-    raise ValueError("only derivations are written in LaTeX")
-
-
-_ADDED: dict[str, Renderer] = {"latex": _latex}
+_ADDED: dict[str, Renderer] = {}
 
 
 def format_(name: str, *, endings: Sequence[str] = ()) -> Callable[[Renderer], Renderer]:

@@ -22,7 +22,12 @@ KINDS = ("svg", "png")
 _BEYOND = 0.6
 """The largest margin of a picture beyond the input, on each side, as a fraction of the input's size."""
 
-_SETTINGS: dict[Any, Any] = {"svg.hashsalt": "cnninspect", "font.family": "sans-serif", "font.size": 9.0}
+_SETTINGS: dict[Any, Any] = {
+    "svg.hashsalt": "cnninspect",
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 9.0,
+}
 
 Colour = tuple[float, float, float, float]
 Style = dict[str, Any]

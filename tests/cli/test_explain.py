@@ -146,12 +146,6 @@ def test_a_format_without_derivations_is_refused(cli, fmt):
     assert "cannot hold derivations. Use table, json, markdown, latex or html." in result.err
 
 
-def test_other_commands_have_no_latex(cli):
-    result = cli("summary", "custom-alexnet", "--format", "latex")
-    assert result.code == 2
-    assert "only derivations are written in LaTeX" in result.err
-
-
 NET = """
 import torch
 from torch import nn

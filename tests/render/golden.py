@@ -27,7 +27,13 @@ SCREENS = {
     "terminal-80": Screen(80, colour=True),
     "dumb-60": Screen(60, unicode=False),
 }
-EXTENSIONS = {Format.TABLE: "txt", Format.MARKDOWN: "md", Format.GITHUB: "github.txt", Format.JUNIT: "junit.xml"}
+EXTENSIONS = {
+    Format.TABLE: "txt",
+    Format.MARKDOWN: "md",
+    Format.GITHUB: "github.txt",
+    Format.JUNIT: "junit.xml",
+    Format.LATEX: "tex",
+}
 
 
 def texts() -> dict[str, str]:

@@ -1,0 +1,73 @@
+"""Help texts: examples that parse, exit codes, and no line that is broken within a word."""
+
+import re
+import shlex
+
+import pytest
+import typer
+from typer.main import get_command
+
+from cnninspect.cli.app import app
+from cnninspect.cli.help import EXAMPLES
+from cnninspect.cli.session import Session
+
+COMMANDS = sorted(get_command(app).commands)
+
+
+def test_every_command_has_examples():
+    assert sorted(EXAMPLES) == COMMANDS
+
+
+@pytest.mark.parametrize("line", [line for lines in EXAMPLES.values() for line in lines])
+def test_examples_are_parsed(line):
+    _, name, *arguments = shlex.split(line)
+    try:
+        assert get_command(app).commands[name].make_context(name, arguments, obj=Session())
+    except typer.Exit:
+        pytest.fail("it asks for help")
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("name", [None, *COMMANDS])
+def test_help_fits_the_terminal_and_is_calm(cli, name, columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    text = cli(*filter(None, [name]), "--help").out
+    assert [line for line in text.splitlines() if len(line) > columns] == []
+    assert "<bool>" not in text
+    assert "\\[" not in text
+    assert "Exit codes:" in text
+    assert "Examples:" in text
+    parameters = (get_command(app).commands[name] if name else get_command(app)).params
+    words = {re.sub(r"[,;].*", "", word) for word in text.split()}
+    assert {opt for parameter in parameters if not parameter.hidden for opt in parameter.opts if "--" in opt} <= words
+
+
+@pytest.mark.parametrize("option", ["-V", "--version"])
+def test_version(cli, option):
+    assert cli(option).out.startswith("cnninspect ")
+
+
+VALUES = [["--format", "JSON"], ["-f", "Json"], ["--ops", "NONE", "-f", "json"]]
+
+
+@pytest.mark.parametrize("options", VALUES, ids=[" ".join(each) for each in VALUES])
+def test_values_are_read_in_any_case(cli, options):
+    result = cli("solve" if "--ops" not in options else "summary", *(
+        ["conv", "--in", "32", "--out", "16"] if "--ops" not in options else ["lenet5"]
+    ), *options)  # fmt: skip
+    assert result.code == 0
+    assert result.out.startswith("{")
+
+
+MISSPELT = [
+    (["sumary", "lenet5"], "summary"), (["compair", "lenet5"], "compare"),
+    (["summary", "lenet5", "--dpeth", "1"], "--depth"), (["flops", "lenet5", "--memroy"], "--memory"),
+    (["summary", "lenet5", "--inptu", "1x1x32x32"], "--input"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "meant"), MISSPELT, ids=[" ".join(each) for each, _ in MISSPELT])
+def test_did_you_mean(cli, arguments, meant):
+    result = cli(*arguments)
+    assert result.code == 2
+    assert re.search(rf"Nearest: .*{meant}", result.err)
