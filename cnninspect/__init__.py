@@ -23,6 +23,7 @@ __all__ = ["CnninspectError", "Report", "__version__", "inspect_model"]
 
 HOOKS["text"].fill("cnninspect.render:render_text")
 HOOKS["html"].fill("cnninspect.render.html:fragment")
+HOOKS["dataframe"].fill("cnninspect.render.sections:dataframe")
 HOOKS["assert_matches_formulas"].fill("cnninspect.testing.assertions:assert_matches_formulas")
 HOOKS["assert_within"].fill("cnninspect.testing.assertions:assert_within")
 HOOKS["assert_matches_baseline"].fill("cnninspect.testing.assertions:assert_matches_baseline")

@@ -19,6 +19,10 @@ class CnninspectError(Exception):
 
     exit_code = 3
 
+    def _render_traceback_(self) -> list[str]:
+        """The error in a notebook: one line instead of a traceback. IPython calls this."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class UsageError(CnninspectError):
     """An argument, option or configuration value that cannot be understood."""

@@ -189,7 +189,8 @@ class OutputOptions:
             _check_known("--sort", "number", [self.sort], _sort_keys(command, of_two=of_two))
         return View(
             self.depth, self.ops, names, containers=self.containers,
-            sort=self.sort, filter=self.filter, only_differences=self.only_differences, fold=self.fold, exact=self.exact,
+            sort=self.sort, filter=self.filter, only_differences=self.only_differences,
+            fold=self.fold, exact=self.exact,
         )  # fmt: skip
 
 

@@ -13,10 +13,11 @@ from cnninspect.report.selection import View
 _STYLE = """\
 .cnninspect { font: 14px/1.45 system-ui, sans-serif; }
 .cnninspect table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 1em 0; }
-.cnninspect th, .cnninspect td { padding: 0.1em 0.8em; text-align: left; white-space: pre; border: 0; }
+.cnninspect table th, .cnninspect table td { padding: 0.1em 0.8em; border: 0; max-width: none;
+  text-align: left !important; white-space: pre !important; vertical-align: baseline; }
 .cnninspect th { font-weight: normal; opacity: 0.6; }
 .cnninspect thead th { border-bottom: 1px solid; }
-.cnninspect .right { text-align: right; }
+.cnninspect table .right { text-align: right !important; }
 .cnninspect .strong { font-weight: bold; }
 .cnninspect .quiet { opacity: 0.55; }
 .cnninspect .accent { color: #0e7490; font-family: monospace; }
@@ -42,20 +43,27 @@ def page_text(pages: Sequence[Page]) -> str:
 
 
 def fragment(document: Document) -> str:
-    """A fragment for a notebook; its style does not affect other elements."""
-    return _body(page_of(document, View(), UNICODE, full=True))
+    """A fragment for a notebook, with equal blocks folded; its style does not affect other elements.
+
+    Notebooks have style sheets of their own for tables: alignment and the tree's indent are marked as important.
+    """
+    return _body(page_of(document, View(), UNICODE, full=False))
 
 
 def _body(parts: Page) -> str:
     return (
         f'<div class="cnninspect">\n<style>\n{_STYLE}</style>\n<p class="strong">{escape(parts.title)}</p>\n'
-        f"{_table(parts.sheet)}{_facts(parts.facts)}{_drawing(parts.drawing)}"
+        f"{_table(parts.sheet)}{_remarks(parts.remarks)}{_facts(parts.facts)}{_drawing(parts.drawing)}"
         f"{f'<p>{escape(parts.closing)}</p>' if parts.closing else ''}</div>\n"
     )
 
 
 def _drawing(lines: Sequence[str]) -> str:
     return f"<pre>{escape(chr(10).join(lines))}</pre>\n" if lines else ""
+
+
+def _remarks(lines: Sequence[str]) -> str:
+    return "".join(f'<p class="quiet">{escape(line)}</p>\n' for line in lines)
 
 
 def _table(sheet: Sheet) -> str:
@@ -73,7 +81,10 @@ def _table(sheet: Sheet) -> str:
 
 
 def _cell(cell: Cell, heading: Heading) -> str:
-    return f"<td{_attribute(heading, cell.tone)}>{escape(cell.text)}</td>"
+    text = cell.text.lstrip()
+    indent = (len(cell.text) - len(text)) / 2
+    style = f' style="padding-left: {0.8 + 1.2 * indent:.1f}em !important"' if heading.shortens and indent else ""
+    return f"<td{_attribute(heading, cell.tone)}{style}>{escape(text if style else cell.text)}</td>"
 
 
 def _attribute(heading: Heading, tone: Tone = Tone.PLAIN) -> str:

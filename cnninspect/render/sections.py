@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from io import StringIO
+from typing import Any
 
+from cnninspect.errors import MissingPackage
 from cnninspect.render import checks, comparison, layers
 from cnninspect.render.checks import count_sentence, failed
 from cnninspect.render.fields import drawing, field_facts, position_facts, position_sheet, varied_sheet
@@ -109,6 +111,19 @@ def as_json(report: Document, view: View, _screen: Screen) -> str:
 def as_csv(report: Document, view: View, _screen: Screen) -> str:
     """CSV with one line per row of the view; all columns unless the view names some."""
     return sheet_text(data_sheet(report, view, UNICODE))
+
+
+def dataframe(report: Document, *, containers: bool = False) -> Any:
+    """The rows of the CSV as a pandas DataFrame; MissingPackage without pandas."""
+    try:
+        import pandas
+    except ImportError:
+        raise MissingPackage(
+            "to_dataframe needs pandas. Install it with: python -m pip install 'cnninspect[dataframe]'."
+        ) from None
+    sheet = data_sheet(report, View(containers=containers), UNICODE)
+    lines = [[cell.plain for cell in line] for line in sheet.lines]
+    return pandas.DataFrame(lines, columns=[heading.plain for heading in sheet.headings]).convert_dtypes()
 
 
 def sheet_text(sheet: Sheet) -> str:

@@ -62,6 +62,7 @@ class Hook:
 HOOKS = {
     "text": Hook("a document as plain text"),
     "html": Hook("a document as HTML for a notebook"),
+    "dataframe": Hook("the rows as a pandas DataFrame"),
     "assert_matches_formulas": Hook("the assertion that formulas and measurements agree"),
     "assert_within": Hook("the assertion that budgets hold"),
     "assert_matches_baseline": Hook("the assertion that a baseline holds"),
@@ -102,7 +103,13 @@ class Document:
     def __str__(self) -> str:
         return str(HOOKS["text"](self))
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        """One line; `print` writes the table."""
+        about = f"{self.target.get('name')} ({self.target.get('provider')})"
+        return f"<{type(self).__name__} of {about}: {self._figures()}{self.verdict.value}>"
+
+    def _figures(self) -> str:
+        return ""
 
     def _repr_html_(self) -> str:
         return str(HOOKS["html"](self))
@@ -135,6 +142,19 @@ class Report(Document):
     def checks(self) -> tuple[Check, ...] | None:
         """The checks of a comparison; None for a report that was compared with nothing."""
         return None
+
+    def _figures(self) -> str:
+        """`61,706 params, 416,520 MACs, `; a `?` for what is unknown."""
+        found = [(name, self.totals.get(key)) for key, name in (("params", "params"), ("macs", "MACs"))]
+        shown = [(name, number.value) for name, number in found if isinstance(number, Quantity)]
+        return "".join(f"{'?' if value is None else format(value, ',')} {name}, " for name, value in shown)
+
+    def to_dataframe(self, *, containers: bool = False) -> Any:
+        """The rows as a pandas DataFrame, with the columns of the CSV; needs pandas.
+
+        Rows that contain others are left out unless `containers`, so that the sum of a column is its total.
+        """
+        return HOOKS["dataframe"](self, containers=containers)
 
     def total(self, name: str) -> Quantity:
         """The total called `name` in the JSON, e.g. "macs"."""

@@ -21,7 +21,11 @@ SAMPLES = {
 
 
 def rows(text):
-    return [[cell.strip() for cell in line.removesuffix(" \\\\").split(" & ")] for line in text.splitlines() if " & " in line]
+    return [
+        [cell.strip() for cell in line.removesuffix(" \\\\").split(" & ")]
+        for line in text.splitlines()
+        if " & " in line
+    ]
 
 
 def test_chosen_columns_and_the_totals():

@@ -134,4 +134,5 @@ def test_asked_columns_come_in_the_order_asked():
 
 
 def test_a_report_prints_as_its_table():
-    assert repr(tiny()) == str(tiny()) == render(tiny()).rstrip("\n")
+    assert str(tiny()) == render(tiny()).rstrip("\n")
+    assert repr(tiny()) == "<Report of tiny (zoo): 2,106 params, 51,968 MACs, match>"
