@@ -142,5 +142,5 @@ def test_a_hook_that_nobody_filled_says_so():
 
 
 def test_every_hook_is_filled_with_a_function_that_there_is():
-    assert len(HOOKS) == 5
+    assert len(HOOKS) == 6
     assert all(callable(hook.function) for hook in HOOKS.values())
