@@ -20,6 +20,16 @@ def failed(checks: Sequence[Check]) -> list[Check]:
     return [check for verdict in (Verdict.DIFFER, Verdict.UNKNOWN) for check in checks if check.verdict is verdict]
 
 
+MANY = 20
+"""More unknown checks than this with one reason are no lines of a table for readers."""
+
+
+def without_alike(checks: Sequence[Check]) -> list[Check]:
+    """The checks without those that are unknown for a reason that many share: one line below the table counts them."""
+    shared = Counter(check.hint for check in checks if check.verdict is Verdict.UNKNOWN)
+    return [check for check in checks if check.verdict is not Verdict.UNKNOWN or shared[check.hint] <= MANY]
+
+
 RUN = "run"
 """The name of the single check of a target that could not be loaded or run."""
 

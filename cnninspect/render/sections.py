@@ -67,7 +67,7 @@ def _findings(document: Comparison, view: View, marks: Marks) -> Page:
     sheet = (
         checks.finding_sheet(document, found, view.columns, marks)
         if view.columns
-        else checks.readers_sheet(document, found, marks)
+        else checks.readers_sheet(document, checks.without_alike(found), marks)
     )
     closing, reasons = count_sentence(document.checks), () if view.columns else checks.reasons(document)
     below = [*checks.compared(document.checks), *uncounted_facts(document)]

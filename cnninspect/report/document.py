@@ -281,7 +281,8 @@ def _probed(name: str, field: ReceptiveField, row: RowId | None) -> Check:
     """The check of a receptive field by the probe; `found` is the size if they match, else the probe's message."""
     expected = field.extent
     found = expected if field.verdict is Verdict.MATCH else field.found
-    return Check(name, row, expected, found, "formula", field.verdict, counter="probe")
+    hint = "; ".join(map(str, field.why)) if field.verdict is Verdict.UNKNOWN else ""
+    return Check(name, row, expected, found, "formula", field.verdict, hint=hint or None, counter="probe")
 
 
 def _verdict(quantity: Quantity, found: Any, *, explained: bool) -> Verdict:
