@@ -69,7 +69,7 @@ def _known(count: Quantity | None) -> int:
     return 0 if count is None else 2**100 if count.value is None else int(count.value)
 
 
-def totals_beside(report: Comparison, marks: Marks) -> Iterator[Fact]:
+def totals_of_both(report: Comparison, marks: Marks) -> Iterator[Fact]:
     """Differences between the runs (input, dtype, training); then the totals, with their change from first to second.
 
     Other totals and formulas follow where they differ.
@@ -80,9 +80,9 @@ def totals_beside(report: Comparison, marks: Marks) -> Iterator[Fact]:
     for name in _TOTALS:
         here, there = _both(report, name)
         if isinstance(here, Quantity) and isinstance(there, Quantity):
-            beside = f"{with_unit(here, marks)} against {with_unit(there, marks)}"
+            both = f"{with_unit(here, marks)} against {with_unit(there, marks)}"
             tone = Tone.PLAIN if here.value == there.value else Tone.DIFFER
-            yield Fact(label(name), beside, _change(here, there), tone)
+            yield Fact(label(name), both, _change(here, there), tone)
     yield from _fields(report, marks)
     yield from (
         _total_fact(check) for check in totals if not (check.is_of_run or check.name in (*_TOTALS, "receptive_field"))

@@ -39,7 +39,7 @@ def _words(block: Block) -> list[str]:
 
 
 def _remark(line: Line) -> str:
-    """What is said after an equation."""
+    """The text that follows an equation."""
     checked = line.measured or _SAID.get(line.verdict, "")
     return "; ".join(part for part in (line.remark, checked) if part)
 
@@ -54,7 +54,7 @@ def _latex_name(name: str) -> str:
 def _aligned(line: Line) -> str:
     """The steps below each other, for an aligned environment; the jump below the field."""
     lines = []
-    for each in (line, line.beside):
+    for each in (line, line.jump):
         if each is not None:
             names = " = ".join(map(_latex_name, each.names))
             first, *others = _latex_steps(each)
@@ -320,16 +320,16 @@ def _html_cell(cell: str | None) -> str:
 def _html_of_line(line: Line) -> str:
     if line.claim:
         kind, text = _SIGNS.get(line.verdict, ("", "?"))
-        said = f'<code>{escape(line.claim)}</code> <b class="{kind}">{text}</b> {escape(line.remark)}'
-        return f'<p class="cell"><span>{escape(line.names[0])}</span><span>{said}</span></p>\n'
+        answer = f'<code>{escape(line.claim)}</code> <b class="{kind}">{text}</b> {escape(line.remark)}'
+        return f'<p class="cell"><span>{escape(line.names[0])}</span><span>{answer}</span></p>\n'
     if not line.steps:
         return f"<p><math>{_mathml_name(line.names[0])}</math>: {escape(line.remark)}</p>\n"
-    rows = "".join(_mathml_rows(each) for each in (line, line.beside) if each is not None)
+    rows = "".join(_mathml_rows(each) for each in (line, line.jump) if each is not None)
     kind, text = _SIGNS.get(line.verdict, ("", ""))
-    said = _remark(line)
+    remark = _remark(line)
     mark = f'<span class="{kind}">{text}</span> ' if kind else ""
-    beside = f'<p class="quiet">{mark}{escape(said)}</p>\n' if mark or said else ""
-    return f'<div class="equation"><math><mtable displaystyle="true">{rows}</mtable></math></div>\n{beside}'
+    note = f'<p class="quiet">{mark}{escape(remark)}</p>\n' if mark or remark else ""
+    return f'<div class="equation"><math><mtable displaystyle="true">{rows}</mtable></math></div>\n{note}'
 
 
 _SIGNS = {Verdict.MATCH: ("match", "✓"), Verdict.DIFFER: ("differ", "✗")}

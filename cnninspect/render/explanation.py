@@ -47,8 +47,8 @@ WIDTH = 100
 class Line:
     """An equation: `names` stand left of it, the `steps` lead to the value; further equations stand in the same line.
 
-    `remark` is said after it, `verdict` is that of the measurement, which `measured` names. Without steps, only the
-    remark is said. `is_bound` if the value is a lower bound. `claim` is a cell of a sheet of hand calculations, whose
+    `remark` follows it, `verdict` is that of the measurement, which `measured` names. Without steps, only the
+    remark is shown. `is_bound` if the value is a lower bound. `claim` is a cell of a sheet of hand calculations, whose
     verdict the line has.
     """
 
@@ -57,14 +57,14 @@ class Line:
     remark: str = ""
     verdict: Verdict = Verdict.NOT_RUN
     measured: str = ""
-    beside: Line | None = None
+    jump: Line | None = None
     is_bound: bool = False
     claim: str = ""
 
 
 @dataclass(frozen=True)
 class Block:
-    """What is said about one layer, in reading order; `shape` is the output's with names and with numbers."""
+    """The lines about one layer, in reading order; `shape` is the output's with names and with numbers."""
 
     heading: str
     where: str = ""
@@ -76,7 +76,7 @@ class Block:
     matrix: Matrix | None = None
 
 
-# --- what is said, in whatever format ---------------------------------------------------------------------------------
+# --- the lines, the same in every format ------------------------------------------------------------------------------
 
 
 def blocks_of(document: Explanation) -> Iterator[Block]:
@@ -116,8 +116,8 @@ def _cell(cell: Correction) -> Iterator[Line]:
     right = [line for line in _derived_lines(cell.derivations) if line.steps]
     found = "" if right or check.verdict is not Verdict.DIFFER or check.found is None else f"it is {_found(check)}"
     remark = "; ".join(part for part in (found, check.hint) if part)
-    said = check.written or value_text(check.name, check.expected)
-    yield Line((label(check.name),), (), remark, check.verdict, claim=said)
+    claimed = check.written or value_text(check.name, check.expected)
+    yield Line((label(check.name),), (), remark, check.verdict, claim=claimed)
     yield from right
 
 
@@ -228,14 +228,14 @@ def _lines(layer: LayerDerivation, level: Level) -> Iterator[Line]:
 
 def _sizes(found: Sequence[Derivation], level: Level) -> Iterator[Line]:
     """The sizes that follow from others; those of several axes that come out the same way stand in one line."""
-    told: dict[Expression, list[Derivation]] = {}
+    by_tree: dict[Expression, list[Derivation]] = {}
     for each in found:
         if each.formula is None and each.words:
             yield Line((each.name,), (), each.words, each.verdict)
             return
         if each.formula is not None and not _is_itself(each):
-            told.setdefault(substituted(each.formula.tree), []).append(each)
-    for group in told.values():
+            by_tree.setdefault(substituted(each.formula.tree), []).append(each)
+    for group in by_tree.values():
         names = tuple(dict.fromkeys(each.name for each in group))
         yield Line(names, _steps(group[0]), "", group[0].verdict, _measured(group[0], level))
 
@@ -291,15 +291,15 @@ def _remark(each: Derivation, level: Level) -> str:
 
 def _field(found: Sequence[Derivation], level: Level) -> Iterator[Line]:
     """The field and its jump; one line for all axes where they are the same."""
-    told: dict[Any, Derivation] = {}
+    different: dict[Any, Derivation] = {}
     for each in found:
-        told.setdefault((each.value, each.formula, each.words), each)
-    for each in told.values():
-        axis = "" if len(told) == 1 else f"axis {each.axis}"
-        is_said = level is Level.FULL or each.formula is None or "max" in _signs(each.formula.tree)
-        words = ": ".join(part for part in (axis, each.words if is_said else "") if part)
+        different.setdefault((each.value, each.formula, each.words), each)
+    for each in different.values():
+        axis = "" if len(different) == 1 else f"axis {each.axis}"
+        has_words = level is Level.FULL or each.formula is None or "max" in _signs(each.formula.tree)
+        words = ": ".join(part for part in (axis, each.words if has_words else "") if part)
         jump = None if each.jump is None else Line(("j",), _worked_out(each.jump))
-        yield Line((each.name,), _steps(each), words, each.verdict, beside=jump)
+        yield Line((each.name,), _steps(each), words, each.verdict, jump=jump)
 
 
 def _signs(tree: Expression) -> str:
@@ -369,10 +369,10 @@ def matrix_words(matrix: Matrix) -> str:
     """What the matrix is, and how large."""
     shape = f"{matrix.rows} x {matrix.columns}"
     name = "the transpose of the matrix of a convolution" if matrix.is_transposed else "the matrix of the convolution"
-    told = f"y = {matrix_name(matrix)} x, {name}: {shape}"
+    product = f"y = {matrix_name(matrix)} x, {name}: {shape}"
     if not matrix.entries:
-        return f"{told}, too large to be read; --input gives a smaller map"
-    return f"{told}, {len(matrix.entries)} of {matrix.rows * matrix.columns} places are not 0"
+        return f"{product}, too large to be read; --input gives a smaller map"
+    return f"{product}, {len(matrix.entries)} of {matrix.rows * matrix.columns} places are not 0"
 
 
 def matrix_name(matrix: Matrix) -> str:
@@ -417,9 +417,9 @@ def _text_of_line(line: Line, width: int, room: int, marks: Marks) -> Iterator[s
     pieces = [piece for step in line.steps for piece in _pieces(text_of(step), width - room - 7)]
     if line.is_bound:
         pieces[-1] = f"{marks.lower} {pieces[-1].removeprefix('= ')}"
-    if line.beside is not None:
+    if line.jump is not None:
         pieces[-1] += ","
-        pieces.append(f"jump {' = '.join((line.beside.names[0], *map(text_of, line.beside.steps)))}")
+        pieces.append(f"jump {' = '.join((line.jump.names[0], *map(text_of, line.jump.steps)))}")
     tail = " ".join(part for part in (sign, line.measured, f"({line.remark})" if line.remark else "") if part)
     yield from _laid_out(f"  {name:<{room}}", pieces, tail, width)
 

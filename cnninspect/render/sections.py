@@ -36,8 +36,8 @@ def page_of(document: Document, view: View, marks: Marks, *, full: bool) -> Page
         case Comparison(aligned=None):
             return _findings(document, view, marks)
         case Comparison():
-            beside = [*comparison.totals_beside(document, marks), *uncounted_facts(document)]
-            return Page(heading, comparison.side_by_side(document, view, marks), beside, comparison.closing(document))
+            both = [*comparison.totals_of_both(document, marks), *uncounted_facts(document)]
+            return Page(heading, comparison.side_by_side(document, view, marks), both, comparison.closing(document))
         case Report():
             sheet = _layers(document, view, marks, full=full)
             below = [*_cut(document, view, marks), *facts(document, marks)]
