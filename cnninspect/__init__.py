@@ -24,9 +24,9 @@ __all__ = ["CnninspectError", "Report", "__version__", "inspect_model"]
 HOOKS["text"].fill("cnninspect.render:render_text")
 HOOKS["html"].fill("cnninspect.render.html:fragment")
 HOOKS["dataframe"].fill("cnninspect.render.sections:dataframe")
-HOOKS["assert_matches_formulas"].fill("cnninspect.testing.assertions:assert_matches_formulas")
-HOOKS["assert_within"].fill("cnninspect.testing.assertions:assert_within")
-HOOKS["assert_matches_baseline"].fill("cnninspect.testing.assertions:assert_matches_baseline")
+HOOKS["assert_matches_formulas"].fill("cnninspect.testing:assert_matches_formulas")
+HOOKS["assert_within"].fill("cnninspect.testing:assert_within")
+HOOKS["assert_matches_baseline"].fill("cnninspect.testing:assert_matches_baseline")
 
 
 def __getattr__(name: str) -> Any:

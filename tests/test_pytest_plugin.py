@@ -118,7 +118,7 @@ def test_a_change_fails_with_layer_expected_found_and_line(runs, finding):
 
 def test_a_failure_shows_the_test_and_not_the_inside_of_the_tool(runs):
     assert re.search(r"^> +report\.assert_within\(", runs["wider"], re.MULTILINE)
-    assert "assertions.py" not in runs["wider"]
+    assert "cnninspect/testing" not in runs["wider"]
 
 
 def test_what_holds_for_a_test_ends_with_it(tmp_path):
