@@ -62,7 +62,7 @@ def _aligned(line: Line) -> str:
     return " \\\\\n".join(lines)
 
 
-_TERMS = 7
+_TERMS = 6
 """Terms of a sum on one line."""
 
 
@@ -74,11 +74,21 @@ def _latex_steps(line: Line) -> list[str]:
 
 
 def _latex_step(step: Expression) -> str:
-    if not isinstance(step, Operation) or step.sign != "+" or len(step.operands) <= _TERMS:
+    """A step; a long sum, also as the last factor of a product, goes on below itself."""
+    last = step.operands[-1] if isinstance(step, Operation) and step.sign == "*" else step
+    if not isinstance(step, Operation) or not _is_long(last):
         return written(step, LATEX)
-    terms = [written(term, LATEX) for term in step.operands]
+    assert isinstance(last, Operation), "only sums are long"
+    terms = [written(term, LATEX) for term in last.operands]
     lines = [" + ".join(terms[start : start + _TERMS]) for start in range(0, len(terms), _TERMS)]
-    return " \\\\\n&\\quad + ".join(lines)
+    whole = " \\\\\n&\\quad + ".join(lines)
+    if last is step:
+        return whole
+    return f"{written(Operation('*', step.operands[:-1]), LATEX)} \\cdot \\bigl({whole}\\bigr)"
+
+
+def _is_long(tree: Expression) -> bool:
+    return isinstance(tree, Operation) and tree.sign == "+" and len(tree.operands) > _TERMS
 
 
 def _latex_shape(names: str, numbers: str) -> str:
@@ -160,6 +170,7 @@ _PREAMBLE = r"""\documentclass[fleqn]{article}
 \usepackage[margin=2.2cm]{geometry}
 \allowdisplaybreaks
 \setlength{\parindent}{0pt}
+\sloppy
 \setlength{\mathindent}{1em}
 \begin{document}
 \setlength{\abovedisplayskip}{3pt plus 2pt}

@@ -319,7 +319,9 @@ _MOST_TERMS = 24
 
 
 def _cut(tree: Expression) -> Expression:
-    """A long sum with its middle left out: the JSON has all of it."""
+    """A long sum, also as a factor, with its middle left out: the JSON has all of it."""
+    if isinstance(tree, Operation) and tree.sign == "*":
+        return Operation("*", tuple(map(_cut, tree.operands)))
     if not isinstance(tree, Operation) or tree.sign != "+" or len(tree.operands) <= _MOST_TERMS:
         return tree
     return Operation("+", (*tree.operands[:4], Symbol(DOTS, 0), *tree.operands[-2:]))

@@ -112,6 +112,17 @@ class Reader(HTMLParser):
         assert self.open.pop() == tag
 
 
+def test_long_sums_of_latex_go_on_below_themselves():
+    """Of 21 layers with parameters: in a total, and as a factor in the bytes of activations."""
+    from cnninspect.render import render
+    from tests.explain.test_explanation import known
+
+    text = render(known("resnet18")[0], "latex")
+    equations = re.findall(r"\\begin{align\*}\n(.*?)\n\\end{align\*}", text, re.DOTALL)
+    assert any(r"\bigl(" in equation for equation in equations)
+    assert max(line.count(" + ") for equation in equations for line in equation.splitlines()) <= 6
+
+
 def test_html_is_one_page_without_network(cli):
     reader = Reader()
     reader.feed(cli("explain", "custom-alexnet", "--format", "html").out)
@@ -277,7 +288,7 @@ def test_a_sheet_about_a_layer_that_is_not_there(cli, tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no TeX is at hand")
-@pytest.mark.parametrize("arguments", [["custom-alexnet"], ["conv-stack", "--input", "1x1x4x4", "--matrix"], ["sheet"]])
+@pytest.mark.parametrize("arguments", [["resnet18"], ["conv-stack", "--input", "1x1x4x4", "--matrix"], ["sheet"]])
 def test_latex_compiles(cli, sheet, tmp_path, arguments):
     """Without errors, and with no line that runs into the margin."""
     arguments = ["custom-alexnet", "--claims", sheet] if arguments == ["sheet"] else arguments
