@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from cnninspect.inspection.pipeline import inspect_model
 from cnninspect.ops import resampling
 from cnninspect.receptive import bounds, digits, forms, joins, rows, taps
+from cnninspect.receptive.positions import SIDES, Positions
 from cnninspect.report.quantities import Verdict
 from cnninspect.report.reasons import Cause
 from cnninspect.report.rows import ReceptiveField
@@ -155,7 +156,23 @@ def _all_are_gates(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(forms, "_is_gate", lambda gate, other, rank: gate.shape != other.shape or gate.cause is not None)
 
 
+def _positions_with_features_are_features(patch: pytest.MonkeyPatch) -> None:
+    right = bounds.Bounds.holds_features
+
+    def wrong(self: bounds.Bounds, dim: int) -> bool:
+        return right(self, dim) or len(self.dims[dim]) > 1
+
+    patch.setattr(bounds.Bounds, "holds_features", wrong)
+
+
+def _without_jump(found: rows.AxisField) -> rows.AxisField:
+    return found if found.whole else replace(found, jump=None, padding=None)
+
+
 FAULTS = {
+    "features": _positions_with_features_are_features,
+    "no jump": _wrapped(rows, "along", _without_jump),
+    "padding of a whole axis": _wrapped(rows, "along", lambda one: replace(one, padding=1) if one.whole else one),
     "size": _wrapped(rows, "_sizes", _more),
     "jump": _wrapped(rows, "_jump", _more),
     "padding": _wrapped(rows, "_padding", _more),
@@ -177,6 +194,53 @@ def test_a_fault_in_the_algebra_never_prints_a_wrong_number_as_match(
     for label, field in fields(model, size).items():
         wrong = (field.size, field.jump, field.padding) != (right[label].size, right[label].jump, right[label].padding)
         assert not (wrong and field.verdict is Verdict.MATCH), (label, field, right[label])
+
+
+def test_rows_along_which_nothing_moves_print_no_padding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mean over one of two axes: each output sees all 6 pixels of it, and starts at the first."""
+
+    def mean() -> ReceptiveField:
+        return next(iter(fields(Mean, 6).values()))
+
+    assert (mean().size, mean().padding, mean().verdict) == ((6, 1), (0, 0), Verdict.MATCH)
+    FAULTS["padding of a whole axis"](monkeypatch)
+    assert (mean().padding, mean().verdict) == ((1, 0), Verdict.UNKNOWN)
+
+
+class Mean(nn.Module):
+    """A mean over the rows of an image."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean(2)
+
+
+def test_the_last_map_is_held_against_the_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the algebra takes the second convolution's output for no map, the total would be the first one's."""
+
+    def total() -> ReceptiveField:
+        model = nn.Sequential(nn.Conv2d(1, 1, 3), nn.Conv2d(1, 1, 3, stride=2), nn.Flatten(), nn.LazyLinear(2))
+        found = inspect_model(model, (1, 1, 16, 16), probe=True).totals["receptive_field"]
+        assert isinstance(found, ReceptiveField)
+        return found
+
+    # Hand arithmetic: 3, then 3 + (3 - 1) x 1 = 5.
+    assert (total().size, total().layer, total().verdict) == ((5, 5), "1", Verdict.MATCH)
+    right = rows._is_map
+    monkeypatch.setattr(rows, "_is_map", lambda fields, reach: right(fields, reach) and reach.shape[-1] == 14)
+    assert (total().size, total().layer, total().verdict) == ((3, 3), "0", Verdict.UNKNOWN)
+
+
+@pytest.mark.parametrize(("wrong_at", "known"), [(None, True), (0, True), (11, True), (6, False)])
+def test_a_field_ends_as_in_an_endless_input_but_near_a_border(wrong_at: int | None, known: bool) -> None:
+    """Twelve positions of a 3x3 convolution without padding on 14 pixels, one of which sees a pixel less."""
+    lo = np.arange(12, dtype=np.int32)
+    endless = np.stack([lo, -(lo + 2)])
+    exact = endless.copy()
+    if wrong_at is not None:
+        exact[:, wrong_at] += 1
+    positions = Positions(exact, endless, 14)
+    every = {(side, pixel) for side in SIDES for pixel in range(14)}
+    assert (positions.wanted(every) is None) is known
 
 
 class Corners(nn.Module):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cnninspect.report.quantities import Status, Unit, Verdict, judge, total_status, worst
+from cnninspect.report.quantities import Status, Unit, Verdict, judge, not_confirmed, total_status, worst
 
 EXACT, LOWER, UPPER, UNKNOWN = Status.EXACT, Status.LOWER_BOUND, Status.UPPER_BOUND, Status.UNKNOWN
 
@@ -67,3 +67,11 @@ def test_the_worst_verdict_wins():
     assert worst([Verdict.MATCH, Verdict.UNKNOWN, Verdict.NOT_COUNTED]) is Verdict.UNKNOWN
     assert worst([Verdict.NOT_RUN, Verdict.MATCH]) is Verdict.MATCH
     assert worst([]) is Verdict.NOT_RUN
+
+
+def test_a_counter_that_agrees_by_chance_confirms_nothing():
+    """Torch says that it left out what multiplies: that it found the formula's 0 all the same shows nothing."""
+    by_chance = not_confirmed(judge(Unit.MACS, 0, {"torch": 0}), {"torch": "torch left it out"})
+    assert (by_chance.verdict, [str(reason) for reason in by_chance.why]) == (Verdict.UNKNOWN, ["torch left it out"])
+    other = not_confirmed(judge(Unit.MACS, 0, {"torch": 0, "fvcore": 0}), {"torch": "torch left it out"})
+    assert other.verdict is Verdict.MATCH

@@ -8,11 +8,11 @@ from functools import cached_property
 from itertools import zip_longest
 from math import prod
 
-from cnninspect.measure.base import Count, explain, with_calls_below
+from cnninspect.measure.base import Count, doubt, explain, with_calls_below
 from cnninspect.measure.storages import Holdings
 from cnninspect.ops.evaluate import Estimate, multiplies
 from cnninspect.ops.registry import FUNCTIONS
-from cnninspect.report.quantities import Quantity, Unit, Verdict, in_flops, judge, worst
+from cnninspect.report.quantities import Quantity, Unit, Verdict, in_flops, judge, not_confirmed, worst
 from cnninspect.report.reasons import distinct
 from cnninspect.report.rows import ReceptiveField, Row
 from cnninspect.report.sums import all_reasons, summed
@@ -62,12 +62,11 @@ class Findings:
         estimate = self.estimates[call.index]
         counts = {name: found[call.index] for name, found in self.counts.items()}
         measured = {name: count.value for name, count in counts.items() if _says_something(count, estimate)}
-        reasons: dict[str, str] = {}
-        for name, count in counts.items():
-            if estimate.macs is not None and count.value != estimate.macs:
-                reason = explain(name, count, estimate.macs, multiplies)
-                reasons |= {name: reason} if reason else {}
-        return judge(Unit.MACS, estimate.macs, measured, status=estimate.status, reasons=reasons, why=estimate.why.macs)
+        reasons, doubts = _against({name: count for name, count in counts.items() if name in measured}, estimate.macs)
+        whole = judge(
+            Unit.MACS, estimate.macs, measured, status=estimate.status, reasons=reasons, why=estimate.why.macs
+        )
+        return not_confirmed(whole, doubts)
 
     def _leaf_neurons(self, call: Call) -> Quantity:
         """Output elements of a call that computes, for the whole batch; indices and masks are no neurons."""
@@ -101,28 +100,34 @@ class Findings:
         """
         estimate = self.estimates[call.index]
         measured = {name: found for name, sums in self._counted.items() if (found := sums[call.index]) is not None}
-        reasons = {**self._own_reasons(call, measured), **all_reasons(parts)}
+        own = {name: replace(self.counts[name][call.index], value=found) for name, found in measured.items()}
+        given = {name: count for name, count in own.items() if self.counts[name][call.index].value is not None}
+        reasons, doubts = _against(given, estimate.macs)
+        reasons |= all_reasons(parts)
         whole = judge(Unit.MACS, estimate.macs, measured, status=estimate.status, reasons=reasons)
         if whole.verdict is not Verdict.DIFFER and whole.analytic is not None:
             whole = replace(whole, verdict=worst([part.verdict for part in parts]))
         below = (reason for part in parts for reason in part.why)
-        return replace(whole, why=distinct((*estimate.why.macs, *below)))
-
-    def _own_reasons(self, call: Call, measured: Mapping[str, int]) -> dict[str, str]:
-        """Counter -> why it differs for a container: ops that it left out there and could give to no child."""
-        analytic = self.estimates[call.index].macs
-        reasons: dict[str, str] = {}
-        for name, total in measured.items():
-            own = self.counts[name][call.index]
-            if analytic is not None and own.value is not None and total != analytic:
-                reason = explain(name, replace(own, value=total), analytic, multiplies)
-                reasons |= {name: reason} if reason else {}
-        return reasons
+        return not_confirmed(replace(whole, why=distinct((*estimate.why.macs, *below))), doubts)
 
     @cached_property
     def _counted(self) -> dict[str, list[int | None]]:
         """Counter -> for each call its count, calls below included."""
         return {name: with_calls_below(self.trace, counts) for name, counts in self.counts.items()}
+
+
+def _against(counts: Mapping[str, Count], analytic: int | None) -> tuple[dict[str, str], dict[str, str]]:
+    """By counter, why one that differs from the formula may do so, and why one that agrees confirms nothing."""
+    reasons: dict[str, str] = {}
+    doubts: dict[str, str] = {}
+    if analytic is None:
+        return reasons, doubts
+    for name, count in counts.items():
+        reason = explain(name, count, analytic, multiplies) if count.value != analytic else None
+        chance = doubt(name, count, analytic, multiplies)
+        reasons |= {name: reason} if reason else {}
+        doubts |= {name: chance} if chance else {}
+    return reasons, doubts
 
 
 def _whole(unit: Unit, analytic: int | None, parts: list[Quantity]) -> Quantity:

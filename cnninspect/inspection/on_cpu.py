@@ -16,6 +16,7 @@ from cnninspect.inspection.probe_check import (
     contradiction,
     first_uncontradicted,
     judged,
+    places,
     reacts_to_all,
     regions_to_probe,
 )
@@ -25,8 +26,8 @@ from cnninspect.measure.memory import held_bytes, inference_peak
 from cnninspect.measure.nan_probe import AT_ONCE, Probe, Region, probe_nan
 from cnninspect.ops.catalogue import layer_of
 from cnninspect.receptive.fields import Fields
-from cnninspect.receptive.reach import Axis
-from cnninspect.receptive.rows import row_fields
+from cnninspect.receptive.reach import Axis, Reach
+from cnninspect.receptive.rows import axes_of, row_fields
 from cnninspect.report.quantities import Verdict
 from cnninspect.report.reasons import Cause, Reason, distinct
 from cnninspect.report.rows import ReceptiveField
@@ -42,13 +43,24 @@ _ALL = "nothing is measured on the CPU, neither by fvcore nor with NaN"
 _FIELDS = "receptive fields are not probed on the CPU"
 
 
+_POSITIONS = Reason(
+    Cause.NOT_MEASURED,
+    "the row says that the field is global, and in the probe some outputs react where others do not: features of one"
+    " position, or positions?",
+)
+
+
 @dataclass(frozen=True)
 class Measured:
-    """The results of both runs: counts, the field of every call (with its verdict if it was probed), and notes."""
+    """The results of both runs: counts, the field of every call (with its verdict if it was probed), and notes.
+
+    `maps` are the calls, by index, whose output holds positions along each axis of the input, as the probe shows.
+    """
 
     counts: dict[str, list[Count]]
     fields: Sequence[ReceptiveField | None]
     notes: tuple[str, ...] = ()
+    maps: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -104,7 +116,7 @@ def measure(
         return Measured(counts, fields, (_left_out(_FIELDS, reason),))
     progress("probing receptive fields with NaN")
     try:
-        found = _probed(real, reach, fields, regions)
+        probe, found = _probed(real, reach, fields, regions)
         found = check_printed(run, real, reach, fields, found, excess)
     except Exception as error:
         return Measured(counts, _unprobed(fields), (_failed(_FIELDS, error),))
@@ -115,7 +127,25 @@ def measure(
         for field, finding in zip(fields, found, strict=True)
     ]
     ended = distinct(reason for finding in found for reason in finding.why if reason.cause is Cause.LIMIT)
-    return Measured(counts, judged_fields, tuple(f"some receptive fields are not probed: {why}." for why in ended))
+    notes = tuple(f"some receptive fields are not probed: {why}." for why in ended)
+    return Measured(counts, judged_fields, notes, _maps(reach, fields, probe))
+
+
+def _maps(reach: Fields, fields: Sequence[ReceptiveField | None], probe: Probe) -> frozenset[int]:
+    """The calls whose first output holds positions along each axis, as the probe shows."""
+    found = {
+        call.index: places(probe, call, [axis for axis in _axes(reach, seen) if axis.size > 1])
+        for call, field in zip(reach.trace.calls, fields, strict=True)
+        if field is not None and (seen := reach.reach(call, call.outputs[0])).inputs
+    }
+    return frozenset(index for index, dims in found.items() if dims and all(dims.values()))
+
+
+def _axes(fields: Fields, reach: Reach) -> tuple[Axis, ...]:
+    """The axes of a row; of one whose field is not known, those of the first input that it depends on."""
+    if reach.is_known:
+        return axes_of(fields, reach)
+    return next((axes for name, axes in fields.axes.items() if axes and name in reach.inputs), ())
 
 
 def _edges(reach: Fields, fields: Sequence[ReceptiveField | None]) -> dict[Axis, tuple[int, int]]:
@@ -129,11 +159,11 @@ def _edges(reach: Fields, fields: Sequence[ReceptiveField | None]) -> dict[Axis,
 
 def _probed(
     run: Run, reach: Fields, fields: Sequence[ReceptiveField | None], regions: Sequence[Region]
-) -> list[Finding]:
-    """The findings of a strict probe."""
+) -> tuple[Probe, list[Finding]]:
+    """A strict probe and its findings."""
     look = partial(probe_nan, run.trace, run.model, run.args, run.kwargs, layer_of, regions)
     probe, found = first_uncontradicted(look, lambda probe: judged(run.trace, reach.of_call, probe))
-    return [
+    return probe, [
         finding if field is None else _held_against(finding, field, call, run.trace, reach, probe)
         for finding, field, call in zip(found, fields, run.trace.calls, strict=True)
     ]
@@ -148,6 +178,8 @@ def _held_against(
     own = reach.reach(call, call.outputs[0])
     if field.size is not None and len(field.size) != len(field.image or ()):
         return Finding(Verdict.DIFFER, (), f"the input has {len(field.image or ())} axes")
+    if finding.verdict is Verdict.MATCH and field.is_global and any(places(probe, call, axes_of(reach, own)).values()):
+        return Finding(Verdict.UNKNOWN, (_POSITIONS,))
     if finding.verdict is not Verdict.MATCH or not field.size:
         return finding
     if not own.inputs and any(field.size):

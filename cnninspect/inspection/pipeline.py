@@ -54,10 +54,10 @@ def _inspected(target: Target, options: Options, command: str) -> Report:
     locate(trace, run.model, target.origin)
     notes = [*missing, *target.notes, *inputs.notes, *notes]
     reach, estimates = intervals(trace, KNOWLEDGE), evaluate(trace)
-    counts, fields, found = _measured(target, options, run, inputs.choice, reach, estimates[0].macs or 0)
+    counts, fields, found, maps = _measured(target, options, run, inputs.choice, reach, estimates[0].macs or 0)
     findings = Findings(trace, estimates, counts, fields, holdings(run))
     table = rows(findings)
-    whole = totals(findings, _last_field(reach, fields))
+    whole = totals(findings, _last_field(reach, fields, maps))
     report = Report(
         command=command,
         tool=_tool(),
@@ -84,10 +84,10 @@ def _inspected(target: Target, options: Options, command: str) -> Report:
 
 def _measured(
     target: Target, options: Options, run: Run, choice: Choice, reach: Fields, macs: int
-) -> tuple[dict[str, list[Count]], Sequence[ReceptiveField | None], tuple[str, ...]]:
-    """(counts by counter, the field of every call, notes): of this run and, if a probe is wanted, of one on the CPU."""
+) -> tuple[dict[str, list[Count]], Sequence[ReceptiveField | None], tuple[str, ...], frozenset[int]]:
+    """Counts, the field of every call, notes, probed maps: of this run and, if a probe is wanted, of one on the CPU."""
     if options.probe is False:
-        return count(run), row_fields(reach), tuple(left_out().values()) if run.device != "meta" else ()
+        return count(run), row_fields(reach), tuple(left_out().values()) if run.device != "meta" else (), frozenset()
     from cnninspect.inspection.on_cpu import measure
 
     def on_cpu() -> Run:
@@ -99,7 +99,7 @@ def _measured(
         return Run(run.trace, model, inputs.args, inputs.kwargs, "cpu")
 
     found = measure(run, on_cpu, reach, macs, options.progress, limited=options.probe is None)
-    return found.counts, found.fields, (*left_out().values(), *found.notes)
+    return found.counts, found.fields, (*left_out().values(), *found.notes), found.maps
 
 
 def _masks(target: Target, options: Options, run: Run, params: Quantity | ReceptiveField) -> Sequence[str]:
@@ -112,8 +112,11 @@ def _masks(target: Target, options: Options, run: Run, params: Quantity | Recept
     return () if note is None else (note,)
 
 
-def _last_field(reach: Fields, fields: Sequence[ReceptiveField | None]) -> ReceptiveField:
-    """The field of the last feature map, which stands for the network; `match` also says that no later row is a map."""
+def _last_field(reach: Fields, fields: Sequence[ReceptiveField | None], maps: frozenset[int]) -> ReceptiveField:
+    """The field of the last feature map, which stands for the network; `match` also says that no later row is a map.
+
+    `maps` are the calls whose output is a map in the probe.
+    """
     last = last_map(reach)
     found = None if last.call is None else fields[last.call.index]
     if last.call is None or found is None:
@@ -122,7 +125,15 @@ def _last_field(reach: Fields, fields: Sequence[ReceptiveField | None]) -> Recep
     if last.overwritten:
         why = Reason(Cause.NOT_COVERED, f"the output of {name} is written in place later, and no row shows the result")
         return ReceptiveField(cause=name, why=(why,))
-    doubtful = [c for c in last.later if (f := fields[c.index]) is not None and f.verdict is not Verdict.MATCH]
+    open_ = {i for i, field in enumerate(fields) if field is not None and field.verdict is not Verdict.MATCH}
+    doubtful = [
+        call
+        for call in last.later
+        if call.index in maps or (call.index in open_ and len(call.outputs[0].shape) >= last.rank)
+    ]
+    if found.verdict is Verdict.MATCH and found.jump is None and last.call.index not in maps:
+        why = Reason(Cause.NOT_MEASURED, f"no probe could confirm that the output of {name} is a map")
+        found = replace(found, verdict=Verdict.UNKNOWN, why=(*found.why, why))
     if found.verdict is Verdict.MATCH and doubtful:
         why = Reason(Cause.NOT_MEASURED, f"no probe could confirm that the output of {name_of(doubtful[0])} is no map")
         found = replace(found, verdict=Verdict.UNKNOWN, why=(*found.why, why))

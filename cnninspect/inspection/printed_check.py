@@ -46,6 +46,9 @@ _TOO_MANY = Reason(
 )
 
 
+_NO_JUMP = Reason(Cause.NOT_MEASURED, "the row prints no jump, and positions written out seem to advance by a rule")
+
+
 @dataclass(frozen=True)
 class _Held:
     """One call on a long input: its positions along the axis, and the ends that must be probed in any case."""
@@ -90,7 +93,19 @@ class _Checks:
             return strict
         if index in self._against:
             return self._against[index]
-        return Finding(Verdict.UNKNOWN, (self._open[index],)) if index in self._open else strict
+        if index in self._open or self._lacks_jump(index, row):
+            return Finding(Verdict.UNKNOWN, (self._open.get(index, _NO_JUMP),))
+        return strict
+
+    def _lacks_jump(self, index: int, row: ReceptiveField) -> bool:
+        """Whether a row prints no jump though the positions plainly advance by a rule along every axis."""
+        call = self._run.trace.calls[index]
+        if row.size is None or row.jump is not None or not call.outputs:
+            return False
+        reach = self._fields.reach(call, call.outputs[0])
+        if not reach.inputs:
+            return False
+        return all(_positions(reach, axis).is_regular for axis in axes_of(self._fields, reach) if axis in reach.forms)
 
     def along(self, axis: Axis, calls: Iterable[int]) -> None:
         """Probe the fields of calls along one axis, on longer inputs until all are confirmed or no input is left."""
@@ -188,7 +203,7 @@ def _as_printed(
     if row.jump is None or row.padding is None:
         same = other.jump is None and row.size[i] == other.size[i] == positions.exact_size
         return _Held(held.call, positions, positions.every_end) if same else None
-    if positions.is_whole and row.jump[i] == 0:
+    if positions.is_whole and row.jump[i] == row.padding[i] == 0:
         return _Held(held.call, positions, edges) if row.size[i] == axis.size else None
     if other.jump is None or other.padding is None:
         return None

@@ -103,6 +103,55 @@ def reacts_to_all(probe: Probe, call: Call) -> bool:
     return mask is not None and bool(mask.all())
 
 
+def places(probe: Probe, call: Call, axes: Sequence[Axis]) -> dict[Axis, set[int]]:
+    """The dimensions of a call's first output that hold positions along each axis, as far as the probe shows.
+
+    Slabs along the axis, and along no other, make some indices of such a dimension react and others not. Where the same
+    comes again in each of several equal parts (the channels of a flattened map) the dimension holds features.
+    """
+    mask = next(iter(probe.masks.get(call.index, ())), None)
+    if mask is None:
+        return {}
+    slabs: dict[Axis, list[Mask]] = {}
+    for region, reacted in _by_region(mask, probe.regions):
+        cut = [a for a in axes if a.input == region.input and _cuts(region, a)]
+        if len(cut) == 1:
+            slabs.setdefault(cut[0], []).append(reacted)
+    profiles = {axis: _profiles(found) for axis, found in slabs.items()}
+    return {
+        axis: {
+            dim
+            for dim, profile in enumerate(profiles.get(axis, ()))
+            if not _repeats(profile) and all(_is_constant(other[dim]) for a, other in profiles.items() if a != axis)
+        }
+        for axis in axes
+    }
+
+
+def _cuts(region: Region, axis: Axis) -> bool:
+    return (region.first[axis.dim], region.last[axis.dim]) != (0, axis.size - 1)
+
+
+def _profiles(slabs: Sequence[Mask]) -> list[Mask]:
+    """For each dimension which of its indices react to each slab, anywhere along the other dimensions."""
+    rank = slabs[0].ndim
+    return [
+        np.stack([slab.any(tuple(other for other in range(rank) if other != dim)) for slab in slabs])
+        for dim in range(rank)
+    ]
+
+
+def _is_constant(profile: Mask) -> bool:
+    return bool((profile == profile[:, :1]).all())
+
+
+def _repeats(profile: Mask) -> bool:
+    """Whether the columns are the same in each of several parts of equal size; a single column is."""
+    size = profile.shape[1]
+    parts = (profile.reshape(len(profile), -1, part) for part in range(1, size) if size % part == 0)
+    return size == 1 or any((blocks == blocks[:, :1]).all() for blocks in parts)
+
+
 def contradiction(trace: Trace, call: Call, fields_of: FieldsOf, probe: Probe, form: Form = "strict") -> str:
     """The first contradiction between a probe and the field of a call, in words; empty if there is none."""
     for field, mask in zip(fields_of(call), probe.masks[call.index], strict=True):
@@ -158,9 +207,17 @@ def _compare(
         if (reacted & ~predicted).any():
             return Finding(Verdict.DIFFER)
         missed |= exact and bool((predicted & ~reacted).any())
-    if missed and swallowed:
+    if swallowed and (missed or _is_empty(field, form)):
         return Finding(Verdict.UNKNOWN, (Reason(Cause.NOT_MEASURED, swallowed),))
     return Finding(Verdict.DIFFER if missed else Verdict.MATCH)
+
+
+def _is_empty(field: Field, form: Form) -> bool:
+    """Whether some element is said to see no pixel: one that does not react shows that only if no NaN is swallowed."""
+    if not field.inputs:
+        return True
+    found = (field.strict if form == "strict" else field.local).values()
+    return any(bool((interval.lo > interval.hi).any()) for interval in found)
 
 
 def _cannot_tell(probe: Probe, call: Call) -> Reason:

@@ -232,6 +232,24 @@ def explain(
     return "; ".join(reasons) or None
 
 
+def doubt(
+    name: str,
+    count: Count,
+    analytic: int,
+    multiplies: Multiplies | None = None,
+    convention: Convention | None = None,
+) -> str | None:
+    """Why a count of just `analytic` MACs confirms nothing: it holds other work, or lacks some; None if it does."""
+    convention = convention or COUNTERS[name].convention
+    if count.value != analytic:
+        return None
+    found = [f"{name} counts {work}" for work in _other_work(count, convention)]
+    uncounted = ", ".join(dict.fromkeys(_uncounted(count, multiplies)))
+    if uncounted:
+        found.append(convention.uncounted.format(counter=name, work=uncounted))
+    return f"{'; '.join(found)}: that its number is the formula's all the same shows nothing" if found else None
+
+
 def unit_of(name: str) -> str:
     """What a multiply-accumulate is for a counter: `fvcore counts a MAC as one flop`."""
     return f"{name} {COUNTERS[name].convention.unit}"

@@ -106,6 +106,15 @@ class Positions:
         """For each dimension after how many positions the bounds repeat, and how many pixels further on."""
         return [_period(self.endless, axis) for axis in range(1, self.endless.ndim)]
 
+    @property
+    def is_regular(self) -> bool:
+        """Whether the endless bounds plainly follow a rule: each dimension is constant or has four periods."""
+        sizes = self.endless.shape[1:]
+        return all(
+            (period, step) == (1, 0) or 4 * period <= size
+            for (period, step), size in zip(self.periods, sizes, strict=True)
+        )
+
     # -- what is needed to be sure of these numbers ------------------------------------------------------------
 
     def wanted(self, seen: Ends) -> set[End] | None:
@@ -114,7 +123,7 @@ class Positions:
         Where a field starts is the sum of an offset for each position of a period and a step for each period further;
         where it stops is another offset and the same steps. So every offset and every step has to show in some end.
         """
-        if self._phases.size > _MOST:
+        if self._phases.size > _MOST or self._interrupted:
             return set()
         shown: dict[tuple[Side, int], list[list[int]]] = {}
         new: dict[tuple[Side, int], set[int]] = {}
@@ -137,6 +146,17 @@ class Positions:
         starts = (lo == self.endless[0]) & (lo >= 1) & (lo < self.pixels)
         stops = (self.exact[1] == self.endless[1]) & (hi >= 0) & (hi <= self.pixels - 2)
         return {"start": self._listed(lo, starts), "stop": self._listed(hi, stops)}
+
+    @cached_property
+    def _interrupted(self) -> bool:
+        """Whether a field ends elsewhere than in an endless input between two that end alike: not near a border."""
+        alike = self.exact == self.endless
+        return any(
+            _has_gap(side, axis, period)
+            for side in alike
+            for axis, (period, _) in enumerate(self.periods)
+            if period < side.shape[axis]
+        )
 
     def _listed(self, pixels: Table, visible: Mask) -> list[list[int]]:
         columns = np.column_stack((pixels[visible], self._phases[visible], self._rounds[visible]))
@@ -170,6 +190,15 @@ def _extent(table: Table) -> int | list[int]:
     sizes = np.unique(1 - table[0] - table[1]).tolist()
     least, most = max(min(sizes), 0), max(*sizes, 0)
     return least if least == most else [least, most]
+
+
+def _has_gap(alike: Mask, axis: int, period: int) -> bool:
+    """Whether an entry is false between two true ones, of those that lie whole periods apart along an axis."""
+    whole = alike.shape[axis] // period * period
+    lines = np.moveaxis(alike, axis, 0)[:whole].reshape(whole // period, period, -1)
+    before = np.logical_or.accumulate(lines)
+    after = np.logical_or.accumulate(lines[::-1])[::-1]
+    return bool((before & after & ~lines).any())
 
 
 def _places_apart(exact: Table, endless: Table, axis: int) -> tuple[Table, Table]:

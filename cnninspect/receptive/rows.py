@@ -55,12 +55,14 @@ class LastMap:
     """The call whose row stands for the network, and what has to hold so that it may.
 
     `call` is None if no output is a map. `later` are the calls after it that lead to the network's output and have
-    enough dimensions to be maps: their rows have to be right, too. `overwritten` is true if what the call put out is
-    written in place later, so that no row shows the field of the network's last map.
+    a dimension for each axis: no probe may see a map there. From `rank` dimensions on (more than the input has axes, or
+    as many as the map has) their rows have to be right, too. `overwritten` is true if what the call put out is written
+    in place later, so that no row shows the field of the network's last map.
     """
 
     call: Call | None = None
     later: tuple[Call, ...] = ()
+    rank: int = 0
     overwritten: bool = False
 
 
@@ -82,11 +84,12 @@ def last_map(fields: Fields) -> LastMap:
         ref = call.outputs[0]
         final, own = fields.engine.of(ref), fields.reach(call, ref)
         if _may_be_map(fields, final, ref):
+            rank = min(len(ref.shape), _axes_seen(fields, own) + 1)
             if field_of(fields, final, ref) == field_of(fields, own, ref):
-                return LastMap(call, tuple(later))
+                return LastMap(call, tuple(later), rank)
             root = next((c for c in trace.calls[:1] if c.outputs and c.outputs[0].value == ref.value), None)
-            return LastMap(call, overwritten=True) if root is None else LastMap(root, tuple(later))
-        if 0 < _axes_seen(fields, own) < len(ref.shape):
+            return LastMap(call, overwritten=True) if root is None else LastMap(root, tuple(later), rank)
+        if 0 < _axes_seen(fields, own) <= len(ref.shape):
             later.append(call)
     return LastMap()
 
@@ -208,8 +211,10 @@ def _is_whole(fields: Fields, ref: TensorRef) -> bool:
 
 
 def _is_map(fields: Fields, reach: Reach) -> bool:
-    """Whether each axis of the row has a dimension of its own along which the field moves."""
+    """Whether each axis of the row has a dimension of its own along which the field moves; a global one does not."""
     axes = axes_of(fields, reach) if reach.inputs else ()
+    if all(along(fields, axis, reach.forms[axis]).whole for axis in axes):
+        return False
     moving = [_moving(reach.forms[axis].endless) for axis in axes if axis.size > 1]
     return bool(moving) and all(moving) and len(frozenset().union(*moving)) == sum(map(len, moving))
 

@@ -127,6 +127,15 @@ def in_flops(macs: Quantity) -> Quantity:
     return macs.mapped(flops_from_macs, Unit.FLOPS)
 
 
+def not_confirmed(quantity: Quantity, doubts: Mapping[str, str]) -> Quantity:
+    """The quantity; `unknown` where every counter that agrees with the formula is one of those in doubt."""
+    agree = {name for name, number in quantity.measured.items() if number == quantity.analytic}
+    if quantity.verdict is not Verdict.MATCH or not doubts or agree - doubts.keys():
+        return quantity
+    why = tuple(Reason(Cause.NOT_MEASURED, words) for words in doubts.values())
+    return replace(quantity, verdict=Verdict.UNKNOWN, why=(*quantity.why, *why))
+
+
 def total_status(statuses: list[Status]) -> Status:
     """The status of a sum: an unknown or incomplete part leaves a lower bound."""
     if all(status is Status.EXACT for status in statuses):

@@ -7,7 +7,9 @@ verdict stays `match` is a check mark that was not earned: such a mutant is list
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
+import json
 import os
 import pickle
 import random
@@ -19,6 +21,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from hashlib import sha1
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -26,9 +30,13 @@ import torch
 from cnninspect import inspect_model
 from cnninspect.inspection.accounts.training import Backward, Memory
 from cnninspect.inspection.accounts.work import Operations
+from tests.mutation.equivalent import reason_of
 from tests.mutation.networks import Network, networks
 from tests.mutation.outcomes import Numbers, Outcome, Result, compared, numbers
 from tests.mutation.sites import Site, broken_code, live_functions, sites, watch
+
+_TRIED_AGAIN = ("SILENT", "EQUIVALENT", "NOT_REACHED", "FAILS")
+"""What the next run with the same file of results tries again: other networks or verdicts may find it."""
 
 SECONDS = 60
 """What a mutant may take on all of its networks before it counts as one that fails."""
@@ -111,23 +119,32 @@ def main() -> int:
     options = _parsed()
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    live_functions()
-    gc.freeze()
     started = time.time()
+    live_functions()
+    every = [network for network in networks() if options.on in network.name]
+    _warm(every)
+    gc.freeze()
     with ThreadPoolExecutor(options.workers) as pool:
-        every = [network for network in networks() if options.on in network.name]
-        found = dict(zip(every, in_child(lambda: baselines(every), seconds=1800), strict=True))
-        usable = {network: base for network, base in found.items() if isinstance(base, Baseline)}
-        for network, base in found.items():
+        shares = [every[start :: options.workers] for start in range(options.workers)]
+        parts = pool.map(lambda share: in_child(lambda: baselines(share), seconds=1800), shares)
+        found = {}
+        for share, part in zip(shares, parts, strict=True):
+            found |= dict(zip(share, part, strict=True))
+        usable = {network: base for network in every if isinstance(base := found[network], Baseline)}
+        for network in every:
             if network not in usable:
-                print(f"left out: {network.name}: {base}")
+                print(f"left out: {network.name}: {found[network]}")
         chosen = _chosen(options)
         print(f"{len(usable)} networks, {len(chosen)} mutants", flush=True)
         print(_share(usable.values()))
-        results = pool.map(lambda site: _run(site, usable, options.networks), chosen)
+        known = _known(options.results)
+        results = pool.map(lambda site: known.get(site.key) or _run(site, usable, options.networks), chosen)
         counts: Counter[Outcome] = Counter()
         for number, (site, result) in enumerate(zip(chosen, results, strict=True), 1):
             counts[result.outcome] += 1
+            if options.results and site.key not in known:
+                with options.results.open("a") as file:
+                    file.write(json.dumps([site.key, result.outcome.name, result.detail]) + "\n")
             if options.all or result.outcome is Outcome.SILENT:
                 print(f"{result.outcome.name.lower()}: {site.id}: {result.detail}", flush=True)
             elif number % 100 == 0:
@@ -136,6 +153,21 @@ def main() -> int:
         print(f"{counts[outcome]:6} {outcome.name.lower():12} {outcome.value}")
     print(f"{time.time() - started:.0f} s")
     return 1 if counts[Outcome.SILENT] else 0
+
+
+def _warm(every: Sequence[Network]) -> None:
+    """Inspect some networks, so that no mutant's process has to import what torch imports when it is first used."""
+    for network in every[:: -(-len(every) // 40)]:
+        with contextlib.suppress(Exception):
+            inspected(network)
+
+
+def _known(results: Path | None) -> dict[str, Result]:
+    """What earlier runs found of mutants of functions that are as they were, by the mutant's key; none silent."""
+    if results is None or not results.exists():
+        return {}
+    found = [json.loads(line) for line in results.read_text().splitlines()]
+    return {key: Result(Outcome[name], detail) for key, name, detail in found if name not in _TRIED_AGAIN}
 
 
 def _share(found: Iterable[Baseline]) -> str:
@@ -150,12 +182,17 @@ def _run(site: Site, usable: dict[Network, Baseline], most: int) -> Result:
         return Result(Outcome.NOT_REACHED)
     picked = random.Random(site.id).sample(reached, min(most, len(reached)))
     result = in_child(lambda: tried(site, picked))
-    return result if isinstance(result, Result) else Result(Outcome.FAILS, str(result or "takes too long"))
+    if not isinstance(result, Result):
+        return Result(Outcome.FAILS, str(result or "takes too long"))
+    reason = reason_of(site) if result.outcome is Outcome.SILENT else None
+    return result if reason is None else Result(Outcome.EQUIVALENT, f"{reason} ({result.detail})")
 
 
 def _chosen(options: argparse.Namespace) -> list[Site]:
+    """So many mutants, the same ones as long as their functions stay as they are."""
     every = [site for site in sites() if not options.only or options.only in site.id]
-    return random.Random(options.seed).sample(every, min(options.mutants or len(every), len(every)))
+    drawn = sorted(every, key=lambda site: sha1(f"{options.seed} {site.key}".encode()).digest())
+    return drawn[: options.mutants or None]
 
 
 def _parsed() -> argparse.Namespace:
@@ -166,6 +203,7 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--on", default="", help="networks whose name holds this text: `network` for whole ones alone")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--results", type=Path, help="file that keeps what unchanged functions gave")
     parser.add_argument("--all", action="store_true", help="print every mutant, not only the silent ones")
     return parser.parse_args()
 

@@ -145,6 +145,11 @@ def _whole() -> list[Network]:
         "unbatched": (_unbatched, (3, 12, 10)),
         "positions and steps": (_positions, (1, 3, 16, 12)),
         "gate over one axis": (_axis_gate, (1, 4, 12, 18)),
+        "cells step by step": (_Cells, (2, 4, 6)),
+        "fewer keys than queries": (_FewKeys, (2, 6, 8)),
+        "antialiased": (_Antialiased, (1, 2, 24, 18)),
+        "distances and a bag": (_Distances, (1, 5, 6)),
+        "losses of a map": (_Losses, (2, 3, 6, 5)),
     }
     return [Network(f"network {name}", _Seeded(make_, shape), True) for name, (make_, shape) in made.items()]
 
@@ -369,6 +374,80 @@ class _AxisGate(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         rows = self.rows(x.mean(3)).sigmoid().unsqueeze(3)
         return x * rows * self.columns(x.mean(2)).sigmoid().unsqueeze(2)
+
+
+class _Cells(nn.Module):
+    """Recurrent cells called once for each step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.long, self.gated, self.plain = nn.LSTMCell(6, 5), nn.GRUCell(5, 4, bias=False), nn.RNNCell(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        state, gated, plain, found = None, None, None, []
+        for step in x.unbind(1):
+            state = self.long(step, state)
+            gated = self.gated(state[0], gated)
+            plain = self.plain(gated, plain)
+            found.append(plain)
+        return torch.stack(found, 1)
+
+
+class _FewKeys(nn.Module):
+    """Attention in which several heads of queries share one head of keys and values."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queries, self.keys = nn.Linear(8, 16), nn.Linear(8, 8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        queries = self.queries(x).unflatten(2, (4, 4)).transpose(1, 2)
+        keys = self.keys(x).unflatten(2, (2, 4)).transpose(1, 2)
+        found = F.scaled_dot_product_attention(queries, keys, keys, enable_gqa=True)
+        return found.transpose(1, 2).flatten(2)
+
+
+class _Antialiased(nn.Module):
+    """Images made smaller with a filter, as torchvision does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv2d(2, 3, 3), nn.Conv2d(3, 2, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        small = F.interpolate(self.first(x), (8, 7), mode="bilinear", antialias=True)
+        return self.last(F.interpolate(small, (6, 5), mode="bicubic", antialias=True))
+
+
+class _Distances(nn.Module):
+    """Distances of all pairs of tokens, and a bag of embeddings."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bag, self.mix = nn.EmbeddingBag(7, 6, mode="sum"), nn.Linear(6, 6)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        bag = self.bag(torch.tensor([[0, 3], [5, 6]]), per_sample_weights=torch.ones(2, 2))
+        tokens = self.mix(x)
+        return torch.cdist(tokens, bag[None], p=1.0).sum() + F.pdist(tokens[0]).sum()
+
+
+class _Losses(nn.Module):
+    """Several losses of one map."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Conv2d(3, 4, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        scores = self.head(x)
+        target = torch.ones(x.shape[0], *x.shape[2:], dtype=torch.long)
+        parts = [
+            F.cross_entropy(scores, target),
+            F.smooth_l1_loss(scores, scores.flip(2)),
+            F.mse_loss(scores[:, :3], x),
+        ]
+        return sum(parts) + F.binary_cross_entropy_with_logits(scores, torch.ones_like(scores))
 
 
 def _axis_gate() -> nn.Module:

@@ -19,6 +19,7 @@ class Outcome(Enum):
     NO_EFFECT = "no number and no verdict changes"
     UNCLAIMED = "numbers change, none of which was a match or is one"
     FAILS = "the tool fails with an error"
+    EQUIVALENT = "a number changes into another that is as true: `equivalent.py` says why"
     CAUGHT = "a number changes that was a match, or its verdict turns, and none that changes is a match"
     SILENT = "a number changes and its verdict is match"
 

@@ -9,6 +9,7 @@ import gc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha1
 from importlib import import_module
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -19,8 +20,8 @@ ROOT = Path(cnninspect.__file__).parent
 ROOMS = ("ops", "receptive")
 """The analytic side."""
 
-NO_NUMBERS = ("receptive/positions.py",)
-"""Files of it that compute no number of a report: which pixels a probe has to look at."""
+NO_NUMBERS = ("receptive/positions.py", "receptive/position_fields.py")
+"""Files of it that compute no number of a report: which pixels a probe has to look at, what a picture of `rf` shows."""
 
 _SWAPPED_OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.FloorDiv: ast.Mult, ast.Pow: ast.Mult,
@@ -39,7 +40,8 @@ _SWAPPED_NAMES = {
 class Site:
     """One way to break one node: `function` is the outermost function around it, by its first line and name.
 
-    `statement` is the first line of the statement that holds the node.
+    `statement` is the first line of the statement that holds the node. `key` stays the same while the function does,
+    whatever happens around it.
     """
 
     file: str
@@ -48,6 +50,12 @@ class Site:
     statement: int
     node: int
     change: str
+    key: str
+
+    @property
+    def text(self) -> str:
+        """The line that is broken."""
+        return _source(ROOT / self.file).splitlines()[self.line - 1].strip()
 
     @property
     def id(self) -> str:
@@ -63,13 +71,22 @@ def sites() -> list[Site]:
 
 
 def _sites_of(path: Path) -> Iterator[Site]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = ast.parse(_source(path))
     numbers = {id(node): number for number, node in enumerate(ast.walk(tree))}
     for function in _outermost(tree):
-        key = (_first_line(function), getattr(function, "name", "<lambda>"))
+        place = (_first_line(function), getattr(function, "name", "<lambda>"))
+        file, text = str(path.relative_to(ROOT)), ast.dump(function)
+        within = {id(node): number for number, node in enumerate(ast.walk(function))}
         for node, statement in _computing(function):
             for change in _changes(node):
-                yield Site(str(path.relative_to(ROOT)), key, node.lineno, statement, numbers[id(node)], change)
+                key = sha1(f"{file} {text} {within[id(node)]} {change}".encode()).hexdigest()[:16]
+                yield Site(file, place, node.lineno, statement, numbers[id(node)], change, key)
+
+
+@cache
+def _source(path: Path) -> str:
+    """The text of a file when it was first asked for: a run of an hour does not mix two versions."""
+    return path.read_text(encoding="utf-8")
 
 
 def _outermost(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.Lambda]:
@@ -137,7 +154,7 @@ def _sign(operator: ast.AST) -> str:
 def broken_code(site: Site) -> CodeType:
     """The code of the function of a site, with that one change."""
     path = ROOT / site.file
-    tree = copy.deepcopy(ast.parse(path.read_text(encoding="utf-8")))
+    tree = copy.deepcopy(ast.parse(_source(path)))
     nodes = list(ast.walk(tree))
     _break(nodes[site.node], site.change)
     if site.change.startswith(("right side", "- is left out")):
@@ -177,7 +194,7 @@ def watch(hit: Callable[[tuple[str, int]], None]) -> None:
     functions = live_functions()
     for path in (path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))):
         file = str(path.relative_to(ROOT))
-        tree = ast.fix_missing_locations(_Watched(file).visit(ast.parse(path.read_text(encoding="utf-8"))))
+        tree = ast.fix_missing_locations(_Watched(file).visit(ast.parse(_source(path))))
         for code in _codes(compile(tree, str(path), "exec")):
             for function in functions.get((file, *_key(code)), ()):
                 if len(code.co_freevars) == len(function.__code__.co_freevars):

@@ -16,7 +16,7 @@ from cnninspect.inspection.accounts import Addition, Inspected, attempted, inclu
 from cnninspect.inspection.findings import Findings
 from cnninspect.inspection.totals import ONE_SOURCE, SHAPELESS, bytes_of, trainable
 from cnninspect.measure.backward import CONVENTION, OWN_FUNCTION, WITHOUT_GRADIENTS, backward_macs
-from cnninspect.measure.base import Count, Run, explain, with_calls_below
+from cnninspect.measure.base import Count, Run, doubt, explain, with_calls_below
 from cnninspect.measure.memory import (
     TrainingMemory,
     held_bytes,
@@ -32,7 +32,7 @@ from cnninspect.measure.memory import (
 from cnninspect.ops.accounting import BackwardMacs, backward
 from cnninspect.ops.evaluate import Estimate, multiplies
 from cnninspect.report.parts import MemoryDetails, Peak
-from cnninspect.report.quantities import Quantity, Status, Unit, item_size, judge, one_sided
+from cnninspect.report.quantities import Quantity, Status, Unit, item_size, judge, not_confirmed, one_sided
 from cnninspect.report.reasons import Cause, Reason
 from cnninspect.trace.records import TensorRef, Trace
 
@@ -115,6 +115,9 @@ def _judge(part: BackwardMacs, count: Count, beyond: bool) -> Quantity:
     reason = explain(COUNTER, count, part.total, multiplies, CONVENTION) if differs and analytic is not None else None
     measured = {} if count.value is None else {COUNTER: count.value}
     judged = judge(Unit.MACS, analytic, measured, status=status, reasons={COUNTER: reason} if reason else {})
+    ran = replace(count, missed=[skip for skip in count.skips if skip != WITHOUT_GRADIENTS])
+    chance = None if analytic is None else doubt(COUNTER, ran, analytic, multiplies, CONVENTION)
+    judged = not_confirmed(judged, {COUNTER: chance} if chance else {})
     # Gradients that torch alone saw did run: they are no less than that.
     return replace(judged, status=Status.LOWER_BOUND) if judged.analytic is None and judged.value else judged
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from cnninspect.inspection.accounts import Addition, Inspected, inclusive
-from cnninspect.measure.base import COUNTERS, Count, MacCounter, explain
+from cnninspect.measure.base import COUNTERS, Count, MacCounter, doubt, explain
 from cnninspect.measure.timing import Clock, Latency, measure_latency
 from cnninspect.ops.accounting import UNITS, Tally, moved_bytes, operations_of, tallies_of
 from cnninspect.ops.evaluate import multiplies, op_macs
 from cnninspect.ops.registry import Work, rule_of
 from cnninspect.report.document import Report
 from cnninspect.report.parts import CounterConvention, Machine, Timing
-from cnninspect.report.quantities import Quantity, Status, Unit, in_flops, judge, one_sided
+from cnninspect.report.quantities import Quantity, Status, Unit, in_flops, judge, not_confirmed, one_sided
 from cnninspect.report.reasons import Reason, distinct
 from cnninspect.report.rows import Row, Uncounted
 from cnninspect.report.sums import intensity, speed, with_ratios
@@ -133,13 +133,16 @@ def _macs(packet: str, ops: Sequence[Op], counts: Mapping[str, Sequence[Count]])
     analytic = None if status is Status.UNKNOWN else least
     measured: dict[str, int] = {}
     reasons: dict[str, str] = {}
+    doubts: dict[str, str] = {}
     for name, own in counts.items():
         count = _count_of(packet, own)
         if count is not None and not (analytic is None and count.missed):
             measured[name] = count.value or 0
             reason = explain(name, count, least, multiplies) if count.value != analytic else None
             reasons |= {name: reason} if reason else {}
-    return judge(Unit.MACS, analytic, measured, status=status, reasons=reasons, why=why)
+            chance = doubt(name, count, least, multiplies)
+            doubts |= {name: chance} if chance else {}
+    return not_confirmed(judge(Unit.MACS, analytic, measured, status=status, reasons=reasons, why=why), doubts)
 
 
 def _count_of(packet: str, counts: Sequence[Count]) -> Count | None:
