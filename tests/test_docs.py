@@ -109,3 +109,17 @@ def test_the_screen_of_the_readme_is_what_the_tool_prints(capsys):
     assert printed == rest
     # Builds of torch for CUDA or none differ in what follows the version.
     assert printed_title.split("+")[0] == title.split("+")[0]
+
+
+FIELDS = (ROOT / "docs" / "receptive-fields.md").read_text()
+SCREENS = re.findall(r"^\$ (cnninspect [^\n]*)\n(.*?)^```$", FIELDS, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize(("line", "screen"), SCREENS, ids=[line for line, _ in SCREENS])
+def test_the_screens_of_a_page_are_what_the_tool_prints(capsys, line, screen):
+    """A page may leave out the end of a long drawing."""
+    assert run(shlex.split(line)[1:]) == 0
+    title, *printed = [each.rstrip() for each in capsys.readouterr().out.splitlines()]
+    shown_title, *shown = [each.rstrip() for each in screen.splitlines()]
+    assert shown == printed[: len(shown)]
+    assert title.split("+")[0] == shown_title.split("+")[0]
