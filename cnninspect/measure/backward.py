@@ -86,7 +86,7 @@ def _accumulating(ends: Sequence[torch.Tensor]) -> list[torch.Tensor]:
             continue
         if (leaf := leaf_of(node)) is not None:
             found.append(leaf)
-        following = [after for after, _ in node.next_functions if after not in seen]
+        following = [after for after in dict.fromkeys(next_ for next_, _ in node.next_functions) if after not in seen]
         seen.update(following)
         stack.extend(following)
     return found

@@ -128,9 +128,18 @@ def _spans(trace: Trace) -> list[tuple[int, int]]:
     return spans
 
 
-def parameter_bytes(trace: Trace, *, trainable_only: bool = False) -> dict[str, int]:
-    """Bytes of the parameters by dtype, each storage once; of the trainable ones these are the bytes of gradients."""
-    return _by_dtype(state for state in trace.parameters.values() if state.trainable or not trainable_only)
+def parameter_bytes(trace: Trace) -> dict[str, int]:
+    """Bytes of the parameters by dtype, each storage once."""
+    return _by_dtype(trace.parameters.values())
+
+
+def gradient_bytes(trace: Trace) -> dict[str, int]:
+    """Bytes of gradients by dtype: every trainable parameter has one of its own shape, shared storage or not."""
+    found: Counter[str] = Counter()
+    for state in (*trace.parameters.values(), *trace.tied):
+        if state.trainable:
+            found[state.dtype] += prod(state.shape) * item_size(state.dtype)
+    return dict(found)
 
 
 def held_bytes(trace: Trace) -> dict[str, int]:
@@ -148,9 +157,11 @@ def optimizer_bytes(trace: Trace, optimizer: str) -> dict[str, int]:
     Source: torch.optim, the state of each algorithm; a step counter is a float32 scalar per parameter.
     """
     copies, counts_steps = OPTIMIZER_STATES[optimizer]
-    found = Counter({dtype: copies * nbytes for dtype, nbytes in parameter_bytes(trace, trainable_only=True).items()})
+    found = Counter({dtype: copies * nbytes for dtype, nbytes in gradient_bytes(trace).items()})
     if counts_steps:
-        found["float32"] += item_size("float32") * sum(state.trainable for state in trace.parameters.values())
+        found["float32"] += item_size("float32") * sum(
+            state.trainable for state in (*trace.parameters.values(), *trace.tied)
+        )
     return {dtype: nbytes for dtype, nbytes in found.items() if nbytes}
 
 

@@ -175,8 +175,8 @@ def _of(ops: Iterable[Op], graph: _Graph) -> BackwardMacs:
             continue
         for operand in operands:
             if graph.needs_gradient(operand):
-                inputs += macs if operand.state is None else 0
-                weights += macs if operand.state is not None else 0
+                inputs += macs if not graph.is_weight(operand) else 0
+                weights += macs if graph.is_weight(operand) else 0
     return BackwardMacs(inputs, weights, tuple(missing))
 
 
@@ -197,7 +197,10 @@ class _Graph:
         self._flow = Dataflow(trace)
         wanted = trace.inputs.values() if of_inputs else ()
         self._depends: set[Key] = {self._flow.key(ref) for ref in wanted if ref.dtype.startswith(_FLOATING)}
+        self._weights = {value for value, is_weight in trace.leaves.items() if is_weight}
         for op in trace.ops:
+            if op.is_view and any(ref.value in self._weights for ref in op.inputs):
+                self._weights |= {ref.value for ref in op.outputs}
             if not self._stops(op) and any(self.needs_gradient(ref) for ref in op.inputs):
                 self._depends |= {self._flow.key(ref) for ref in op.outputs if ref.dtype.startswith(_FLOATING)}
 
@@ -213,7 +216,11 @@ class _Graph:
         """Whether autograd works out a gradient for this tensor where an output depends on it."""
         if ref.state is not None and ref.state in self._trace.parameters:
             return self._trace.parameters[ref.state].trainable
-        return self._flow.key(ref) in self._depends
+        return ref.value in self._trace.leaves or self._flow.key(ref) in self._depends
+
+    def is_weight(self, ref: TensorRef) -> bool:
+        """Whether a tensor is a parameter, registered or not, or a view of one."""
+        return ref.state is not None or ref.value in self._weights
 
     def reached(self) -> set[int]:
         """The ops that the backward pass goes through."""

@@ -73,7 +73,7 @@ READ_LAYOUT = {"aten.as_strided", "aten.as_strided_", "aten.resize_"}
 SCALAR_READ = "aten._local_scalar_dense"
 """The op of `Tensor.item`. Without its name, code that depends on the number would be treated as data-independent."""
 
-ALIAS = "aten.alias.default"
+ALIAS = "aten.detach.default"
 """The op that is recorded for `tensor.data`, for which torch runs none. Without it, its result would be a constant."""
 
 WHOLE_COMPARISON = "aten.equal"

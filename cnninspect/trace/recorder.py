@@ -211,6 +211,9 @@ class Recorder(CallTracker):
             self._note_read_out(kind, args)
         if kind in ASKS_FOR_GRADIENTS and args[1:] != (False,) and not torch.is_grad_enabled():
             self.asks_for_gradients = True
+        if kind in ("Tensor.requires_grad_", "Tensor.requires_grad =") and args[1:] != (False,):
+            with self.paused():
+                self.values.leaves.setdefault(self.values.ref(args[0]).value, False)
         if kind in LOOKS_AT_GRADIENTS:
             self.looks_at_gradients = True
 
@@ -319,6 +322,7 @@ class Recorder(CallTracker):
             training,
         )
         trace.parameters, trace.buffers = self.values.parameters, self.values.buffers
+        trace.tied, trace.leaves = tuple(self.values.tied), self.values.leaves
         trace.unread, trace.unregistered = self.values.unread(), self.values.unregistered
         trace.freed, trace.read_out = dict(self.values.freed), self.read_out
         trace.indices = self.indices

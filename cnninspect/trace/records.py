@@ -167,8 +167,10 @@ class Trace:
 
     `unread` maps parameters to the number of elements that no call read. `freed` maps each storage that was freed
     during the run to the number of ops that had run by then. `unregistered` is the number of parameter elements that
-    were read but are not registered in the model (layers in a plain list). `gradients` means that the run had gradients
-    on, because the model needs them in its forward.
+    were read but are not registered in the model (layers in a plain list). `tied` are trainable parameters whose
+    elements all belong to earlier ones: each has a gradient of its own. `leaves` are values that want a gradient and
+    are no parameters of the model, with whether they are weights: parameters that are not registered. `gradients` means
+    that the run had gradients on, because the model needs them in its forward.
     """
 
     calls: list[Call]
@@ -181,6 +183,8 @@ class Trace:
     buffers: dict[str, State] = field(default_factory=dict)
     unread: dict[str, int] = field(default_factory=dict)
     unregistered: int = 0
+    tied: tuple[State, ...] = ()
+    leaves: dict[int, bool] = field(default_factory=dict)
     gradients: bool = False
     never_ran: list[str] = field(default_factory=list)
     children: dict[int, list[int]] = field(default_factory=dict)

@@ -40,6 +40,8 @@ class Values:
         self._elements = Elements()
         self._adopts_leaves = model is None
         self.unregistered = 0
+        self.tied: list[State] = []
+        self.leaves: dict[int, bool] = {}
         self.parameters: dict[str, State] = {}
         self.buffers: dict[str, State] = {}
         if model is not None:
@@ -65,6 +67,8 @@ class Values:
             if isinstance(tensor, nn.Parameter) and not self._adopts_leaves:
                 self.unregistered += tensor.numel()
             known = self.new(tensor, None)
+            if tensor.requires_grad and tensor.is_leaf:
+                self.leaves[known.value] = isinstance(tensor, nn.Parameter)
         return known
 
     def new(self, tensor: torch.Tensor, alias_of: torch.Tensor | None) -> TensorRef:
@@ -158,10 +162,11 @@ class Values:
             offset = int(tensor.storage_offset()) * item
             fresh = self._elements.add(name, storage, place_of(tensor), item, reads_count=states is self.parameters)
         ref = self._note(tensor, self._counter, storage, name)
+        state = State(name, ref.shape, ref.dtype, fresh, tensor.requires_grad, storage, offset, strides, ref.repeats)
         if fresh or not tensor.numel():
-            states[name] = State(
-                name, ref.shape, ref.dtype, fresh, tensor.requires_grad, storage, offset, strides, ref.repeats
-            )  # fmt: skip
+            states[name] = state
+        elif tensor.requires_grad:
+            self.tied.append(state)
         return ref
 
 

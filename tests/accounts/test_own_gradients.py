@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from cnninspect.inspection.accounts.training import Backward
+from cnninspect.inspection.accounts.training import Backward, Memory
 from cnninspect.report.quantities import Status, Verdict
 from tests.accounts.inspections import inspected
 
@@ -108,3 +108,89 @@ def test_gradients_that_the_model_works_out_itself_are_measured_only():
     total = report.total("backward_macs")
     assert (total.value, total.status, total.verdict) == (2 * LINEAR + 2 * LINEAR, Status.LOWER_BOUND, Verdict.UNKNOWN)
     assert "OwnBackward computes gradients in its own code: no formula covers it." in report.notes
+
+
+class Shared(nn.Module):
+    """Two linear layers without bias whose weights are one storage: 4x8, and its transposed view."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(8, 4, bias=False), nn.Linear(4, 8, bias=False)
+        self.second.weight = nn.Parameter(self.first.weight.t())
+
+    def forward(self, x):
+        return self.second(self.first(x))
+
+
+class Repeated(nn.Module):
+    """A parameter that repeats a row of 6 elements 5 times."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(1, 6).expand(5, 6))
+
+    def forward(self, x):
+        return torch.nn.functional.linear(x, self.weight)
+
+
+class UsedTwice(nn.Module):
+    """One op that takes the same vector twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.v = nn.Parameter(torch.randn(3))
+
+    def forward(self, x):
+        return x * torch.vdot(self.v, self.v)
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "nbytes"),
+    [
+        # autograd: a gradient has the shape of its leaf, whatever leaves share.
+        pytest.param(Shared, (2, 8), 2 * 4 * 8 * 4, id="shared"),
+        pytest.param(Repeated, (2, 6), 5 * 6 * 4, id="repeated"),
+        pytest.param(UsedTwice, (2, 3), 3 * 4, id="used twice"),
+    ],
+)
+def test_every_parameter_has_a_gradient_of_its_own_shape(model, shape, nbytes):
+    total = inspected(model(), Memory("sgd"), shape=shape).total("gradient_bytes")
+    assert (total.value, total.measured["backward"], total.verdict) == (nbytes, nbytes, Verdict.MATCH)
+
+
+class InAList(nn.Module):
+    """A convolution that is not registered: 4 to 2 channels, 1x1, on 8x8."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = [nn.Conv2d(4, 2, 1), nn.Linear(8, 3, bias=False)]
+
+    def forward(self, x):
+        return self.layers[1].to(x.device)(self.layers[0].to(x.device)(x))
+
+
+class AsksForOne(nn.Module):
+    """A linear layer, 4 to 4, on a copy of its own output that wants a gradient."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+
+    def forward(self, x):
+        with torch.no_grad():
+            y = self.layer(x)
+        return self.layer(y.detach().clone().requires_grad_())
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "inputs", "weights"),
+    [
+        # Weights of both; the input of the linear layer, 2 * 8 rows of 8, takes 2 * 8 * 8 * 3.
+        pytest.param(InAList, (1, 4, 8, 8), 2 * 8 * 8 * 3, 64 * 4 * 2 + 2 * 8 * 8 * 3, id="not registered"),
+        pytest.param(AsksForOne, (5, 4), 5 * 4 * 4, 5 * 4 * 4, id="requires_grad_"),
+    ],
+)
+def test_leaves_that_are_no_parameters_of_the_model_have_gradients(model, shape, inputs, weights):
+    total = inspected(model(), Backward(), shape=shape).total("backward_macs")
+    assert total.parts == {"inputs": inputs, "weights": weights}
+    assert total.verdict is Verdict.MATCH

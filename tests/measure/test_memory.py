@@ -10,6 +10,7 @@ from torch import nn
 from cnninspect.inspection.totals import decomposed
 from cnninspect.measure.memory import (
     OPTIMIZER_STATES,
+    gradient_bytes,
     inference_peak,
     lifetimes,
     optimizer_bytes,
@@ -158,7 +159,7 @@ def test_parameters_and_gradients_by_dtype():
     """Hand arithmetic: 3*4+4 float32, 4*5+5 float64, and 5*6+6 float32 that are frozen."""
     trace = run_of(Mixed(), torch.rand(2, 3)).trace
     assert parameter_bytes(trace) == {"float32": (16 + 36) * 4, "float64": 25 * 8}
-    assert parameter_bytes(trace, trainable_only=True) == {"float32": 16 * 4, "float64": 25 * 8}
+    assert gradient_bytes(trace) == {"float32": 16 * 4, "float64": 25 * 8}
 
 
 TORCH_OPTIMIZERS = {

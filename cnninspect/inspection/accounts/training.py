@@ -19,12 +19,12 @@ from cnninspect.measure.backward import CONVENTION, OWN_FUNCTION, WITHOUT_GRADIE
 from cnninspect.measure.base import Count, Run, doubt, explain, with_calls_below
 from cnninspect.measure.memory import (
     TrainingMemory,
+    gradient_bytes,
     held_bytes,
     inference_allocation,
     inference_peak,
     optimizer_bytes,
     own_outputs,
-    parameter_bytes,
     real_bytes,
     training_allocation,
     training_memory,
@@ -190,7 +190,11 @@ def _gradients(findings: Findings, step: TrainingMemory | None) -> Quantity:
     """Bytes of gradients: those of the parameters that require one. A parameter that no output depends on gets none."""
     trained = trainable(findings.trace)
     declared = bytes_of(trained, findings.held.trainable, findings)
-    parts = parameter_bytes(findings.trace, trainable_only=True)
+    parts = gradient_bytes(findings.trace)
+    trained += findings.trace.tied
+    if declared.analytic is not None and sum(parts.values()) != declared.analytic:
+        # Parameters share elements, or repeat them: storages do not say what their gradients take.
+        declared = one_sided(Unit.BYTES, ONE_SOURCE, analytic=sum(parts.values()))
     if step is None or step.gradients is None or declared.analytic is None:
         return replace(declared, parts=parts)
     without = len(trained) - step.gradients_of
