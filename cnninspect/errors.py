@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import difflib
 import heapq
+import traceback
 from collections.abc import Iterable
+from pathlib import Path
 
 _NEAR = 0.6
 """The share of letters that two names must have in common to be near."""
@@ -71,6 +73,26 @@ def message_of(error: BaseException) -> str:
     except Exception:
         return ""
     return text if len(text) <= _LONG else text.partition(". ")[0]
+
+
+def own_frame(error: BaseException) -> traceback.FrameSummary | None:
+    """The innermost place of the error in the user's files: not in an installed package, the library or cnninspect."""
+    here, library = str(Path(__file__).parent), str(Path(traceback.__file__).parent)
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        others = frame.filename.startswith(("<", here, library)) or "site-packages" in frame.filename
+        if not others:
+            return frame
+    return None
+
+
+def own_line(error: BaseException) -> str:
+    """` (nets.py:12)`, the line of the user's code that failed; empty if there is none."""
+    frame = own_frame(error)
+    if frame is None:
+        return ""
+    path = Path(frame.filename)
+    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    return f" ({shown}:{frame.lineno})"
 
 
 def nearest(wrong: str, names: Iterable[str], count: int = 3) -> list[str]:

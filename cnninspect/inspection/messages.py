@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from cnninspect.errors import error_text
+from cnninspect.errors import error_text, own_frame, own_line
 from cnninspect.inspection.findings import Findings
 from cnninspect.inspection.totals import decomposed
 from cnninspect.ops.rules import numel
@@ -42,6 +43,8 @@ def notes_of(findings: Findings, command: str = "summary") -> Iterator[str]:
     if trace.gradients:
         yield "run with gradients on, because the model takes gradients in its forward, or does not run without them."
     unread = [name for name in trace.unread if not any(name.startswith(f"{path}.") for path in trace.never_ran)]
+    if trace.calls and not trace.calls[0].outputs:
+        yield "the forward returns no tensor, so the network has no output shape and no field. Return its result."
     yield from _never_ran(findings.trace)
     parts = [name for name in unread if trace.unread[name] < numel(trace.parameters[name].shape)]
     if idle := [name for name in unread if name not in parts]:
@@ -172,7 +175,9 @@ def explain_failure(failure: ForwardFailed, target: Target, inputs: Inputs, advi
     kind = f" ({call.kind})" if call is not None and call.path else ""
     reason = _mismatch(call) or error_text(failure.cause)
     seen = f" (input {_dims(call.inputs[0].shape)})" if call is not None and call.inputs else ""
-    return f"the forward pass failed in {place}{kind}: {reason}{seen}. {advice or _usual_help(failure, target, inputs)}"
+    line = own_line(failure.cause)
+    step = advice or _usual_help(failure, target, inputs)
+    return f"the forward pass failed in {place}{kind}{line}: {reason}{seen}. {step}"
 
 
 def is_plainly_the_inputs(call: Call | None) -> bool:
@@ -196,13 +201,35 @@ def other_inputs(call: Call | None, specs: Sequence[InputSpec], model: Model) ->
     if len(specs) != 1 or specs[0].listed:
         return
     spec, found = specs[0], _dimension(call)
+    usual = usual_inputs(model)
+    yield from _rearranged(spec, usual)
     if call is not None and found is not None and call.inputs[0].shape == spec.shape:
         expected, axis, _ = found
         shape = list(spec.shape)
         shape[axis] = expected
         yield replace(spec, shape=tuple(shape))
-    for usual in usual_inputs(model):
-        yield replace(usual, shape=(spec.shape[0], *usual.shape[1:]) if spec.shape else usual.shape)
+    for other in usual:
+        yield replace(
+            other, shape=(spec.shape[0], *other.shape[1:]) if len(spec.shape) == len(other.shape) else other.shape
+        )
+
+
+def _rearranged(spec: InputSpec, usual: Sequence[InputSpec]) -> Iterator[InputSpec]:
+    """The input with its channels first, with the batch or the channels that it lacks, or with the layer's dtype."""
+    if not usual:
+        return
+    first, shape = usual[0], spec.shape
+    rank, channels = len(first.shape), first.shape[1]
+    if len(shape) == rank and shape[-1] == channels != shape[1]:
+        yield replace(spec, shape=(shape[0], channels, *shape[1:-1]))
+    if len(shape) == rank - 1 and rank > 2:
+        yield replace(spec, shape=(1, *shape))
+        if shape[-1] == channels:
+            yield replace(spec, shape=(1, channels, *shape[:-1]))
+    if len(shape) == rank - 2 and rank > 2:
+        yield replace(spec, shape=(1, channels, *shape))
+    if spec.dtype != first.dtype:
+        yield replace(spec, dtype=first.dtype)
 
 
 def _mismatch(call: Call | None) -> str | None:
@@ -225,6 +252,13 @@ def _dimension(call: Call | None) -> tuple[int, int, str] | None:
     return call.hyperparameters[name], axis, noun
 
 
+_OWN_ERRORS = (AttributeError, NameError, KeyError, ZeroDivisionError, AssertionError, NotImplementedError)
+"""Errors that another input rarely mends."""
+
+_ITEM = re.compile(r"""\w\[(["'][^"']*["'])\]""")
+"""An item of a dictionary in a line of code."""
+
+
 def _usual_help(failure: ForwardFailed, target: Target, inputs: Inputs) -> str:
     """Advice for an unknown cause; it names the model's inputs unless the failed call had the same."""
     if isinstance(failure.cause, NestedTensorError):
@@ -233,6 +267,12 @@ def _usual_help(failure: ForwardFailed, target: Target, inputs: Inputs) -> str:
         return target.source.doubt
     if isinstance(failure.cause, SystemExit):
         return "Inspect it without that call."
+    frame = own_frame(failure.cause)
+    item = _ITEM.search(frame.line or "") if frame is not None else None
+    if item is not None:
+        return f"It takes a dictionary: --inputs-from file.py:fn, where fn returns ({{{item[1]}: tensor}},)."
+    if frame is not None and isinstance(failure.cause, _OWN_ERRORS):
+        return "Mend that line; --debug shows the traceback."
     given = [tuple(item["shape"]) for item in inputs.described]
     known = failure.call is not None and [ref.shape for ref in failure.call.inputs] == given
     tried = "" if known else f"The input was {', '.join(map(_dims, given)) or 'none'}; "

@@ -1,4 +1,4 @@
-"""Parses TARGET, --input, --arg and --dtype. Does not import torch and opens no file."""
+"""Parses TARGET, --input, --arg and --dtype. Does not import torch, and opens a file only to say what it defines."""
 
 from __future__ import annotations
 
@@ -17,6 +17,19 @@ BUILT_IN = ("zoo", "torchvision", "timm")
 
 PICKLES = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".joblib", ".tar")
 WEIGHTS = (".safetensors", ".npz", ".h5")
+_CODE = "Name the PyTorch code that builds the network, as file.py:attr."
+_OTHERS = {
+    ".onnx": f"an ONNX graph, which has no PyTorch modules. {_CODE}",
+    ".keras": f"a Keras model. {_CODE}",
+    ".tflite": f"a TensorFlow Lite model. {_CODE}",
+    ".pb": f"a TensorFlow graph. {_CODE}",
+    ".ipynb": "a notebook. Call `cnninspect.inspect_model(model, (1, 3, 224, 224))` in it.",
+    ".yaml": f"a configuration, not a network. {_CODE}",
+    ".yml": f"a configuration, not a network. {_CODE}",
+    ".toml": f"a configuration, not a network. {_CODE}",
+}
+"""Ending of a file that holds no PyTorch network -> the rest of a message."""
+
 FORMS = "NAME, PROVIDER:NAME, package.module:attr, file.py:attr or model.pt2"
 
 FLOATING = ("float32", "float64", "float16", "bfloat16")
@@ -24,7 +37,17 @@ DTYPES = (
     *FLOATING, "int64", "int32", "int16", "int8", "uint8", "bool", "complex64",
     "complex128",
 )  # fmt: skip
-ALIASES = {"float": "float32", "double": "float64", "half": "float16", "long": "int64", "int": "int32"}
+ALIASES = {
+    "float": "float32",
+    "double": "float64",
+    "half": "float16",
+    "fp16": "float16",
+    "fp32": "float32",
+    "fp64": "float64",
+    "bf16": "bfloat16",
+    "long": "int64",
+    "int": "int32",
+}
 
 _FILE = re.compile(r"(?P<path>.+\.py):(?P<attr>.*)", re.IGNORECASE | re.DOTALL)
 _ATTRIBUTE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
@@ -90,9 +113,12 @@ def parse_target(spec: str, plugins: Collection[str] = ()) -> Reference:
 def _refuse_other_files(text: str) -> None:
     """Raises UsageError for files that contain no network, or one that cannot be loaded safely."""
     suffix = Path(text).suffix.lower()
+    if suffix in _OTHERS:
+        raise UsageError(f"{text!r} is {_OTHERS[suffix]}")
     if suffix in PICKLES:
         raise UsageError(
-            f"{text!r} is a pickle: loading it can run any code, and it usually holds weights without the network. "
+            f"{text!r} is a pickle or TorchScript: loading it can run any code, and it usually holds weights without "
+            "the network. "
             "Name the code that builds the network (file.py:attr), or save it with torch.export.save as model.pt2."
         )
     if suffix in WEIGHTS:
@@ -100,7 +126,19 @@ def _refuse_other_files(text: str) -> None:
     if suffix == ".json":
         raise UsageError(f"{text!r} is a saved report. Only `compare` takes one.")
     if suffix == ".py":
-        raise UsageError(f"{text!r} does not say what to take from the file. Add it after a colon: {text}:Net.")
+        known = defined_in(Path(text))
+        hint = f" It has {', '.join(known)}." if known else ""
+        example = known[0] if known else "Net"
+        raise UsageError(f"{text!r} does not say what to take from the file.{hint} Write {text}:{example}.")
+
+
+def defined_in(path: Path) -> list[str]:
+    """The classes and functions that a Python file defines, by parsing it; empty for a file that cannot be read."""
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, SyntaxError):
+        return []
+    return [each.name for each in tree.body if isinstance(each, (ast.ClassDef, ast.FunctionDef))]
 
 
 def _attribute(text: str, attr: str) -> str:

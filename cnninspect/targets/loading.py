@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from cnninspect.errors import CnninspectError, LoadError, UsageError, error_text, nearest
-from cnninspect.targets.grammar import FromFile, FromModule
+from cnninspect.targets.grammar import BUILT_IN, FromFile, FromModule
 from cnninspect.targets.torchvision_ops import tolerate_missing_operators
 
 Around = Callable[[], AbstractContextManager[None]]
@@ -151,15 +151,29 @@ def _reason(error: BaseException, path: str | None = None) -> str:
     text = error_text(error)
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if path and frame.filename == path]
     where = f"line {lines[-1]}: " if lines else ""
-    hint = " Name it as package.module:attr." if "relative import" in text else ""
+    hint = _as_module(Path(path)) if path and "relative import" in text else ""
     return f"{where}{text}.{hint}"
+
+
+def _as_module(path: Path) -> str:
+    """How a file with relative imports is named: as a module of its package, from the folder above the package."""
+    folder, names = path.resolve().parent, [path.stem]
+    while (folder / "__init__.py").is_file():
+        names.insert(0, folder.name)
+        folder = folder.parent
+    if len(names) == 1:
+        return f" Name it as package.module:attr, from the folder above {path.resolve().parent.name}."
+    place = "" if folder == Path.cwd() else f" in {folder}"
+    return f" Name it as {'.'.join(names)}:attr{place}."
 
 
 def _no_module(name: str) -> str:
     if Path(name).is_file():
         return f"{name!r} is not a Python file. A target from a file is file.py:attr."
     if "." not in name:
-        return f"no provider or module is called {name!r}. `cnninspect models` lists the providers."
+        near = nearest(name, BUILT_IN, 1)
+        hint = f" Nearest: {near[0]}." if near else ""
+        return f"no provider or module is called {name!r}.{hint} `cnninspect models` lists the providers."
     top = name.partition(".")[0]
     return f"there is no module {name!r}, neither in the working directory nor in an installed package {top!r}."
 
@@ -167,7 +181,9 @@ def _no_module(name: str) -> str:
 def _similar_file(path: Path) -> str:
     scripts = sorted(other.name for other in path.parent.glob("*.py"))
     near = nearest(path.name, scripts, 1)
-    return f" Did you mean {str(path.parent / near[0])!r}?" if near else ""
+    if near:
+        return f" Did you mean {str(path.parent / near[0])!r}?"
+    return f" There are {', '.join(scripts[:5])}." if scripts else ""
 
 
 def _forget(new: set[str], folder: str) -> None:

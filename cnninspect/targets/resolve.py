@@ -84,6 +84,10 @@ def _first_with(name: str, candidates: Sequence[Provider]) -> Provider:
 
 def _unknown(name: str, candidates: Sequence[Provider], missing: MissingPackage | None) -> str:
     """`no model is called ...`, the nearest names, and where to see more."""
+    if os.path.isdir(name):
+        return (
+            f"{name!r} is a folder. Name a file in it, and what the file defines: {os.path.join(name, 'net.py')}:Net."
+        )
     near = nearest(name, [f"{provider.name}:{known}" for provider in candidates for known in _names(provider)])
     sentences = [f"no model is called {name!r}."]
     if near:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from cnninspect.errors import LoadError, UsageError, error_text
+from cnninspect.errors import LoadError, UsageError, error_text, own_line
 from cnninspect.targets.construct import ConstructionError, construct, is_lazy, placed
 from cnninspect.targets.grammar import Given, InputSpec, parameter_dtype
 from cnninspect.targets.loading import Around
@@ -155,9 +155,10 @@ def _constructed(
         reason = error_text(failure.cause)
         no_room = isinstance(failure.cause, MemoryError) or _NO_ROOM.search(reason)
         hint = " A model on --device meta needs no memory." if no_room else takes(factory)
-        raise LoadError(f"{name} cannot be built: {reason}.{hint}") from failure.cause
+        line = own_line(failure.cause)
+        raise LoadError(f"{name} cannot be built: {reason}{line}.{hint}") from failure.cause
     if not callable(model):
-        raise LoadError(f"{name} returned a {type(model).__name__}, neither a Module nor a function of tensors.")
+        raise LoadError(f"{name} returned {type(model).__name__}, neither a Module nor a function of tensors.")
     return model, notes
 
 

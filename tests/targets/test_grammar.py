@@ -41,9 +41,7 @@ def test_forms(spec: str, expected: object) -> None:
     [
         pytest.param("", "the target is empty", id="empty"),
         pytest.param("  ", "the target is empty", id="blank"),
-        pytest.param(
-            "net.py", r"does not say what to take from the file. Add it after a colon: net.py:Net", id="no-attr"
-        ),
+        pytest.param("net.py", r"does not say what to take from the file. Write net.py:Net", id="no-attr"),
         pytest.param("net.py:", "'' is not the name of a class", id="empty-attribute"),
         pytest.param("net.py:2Net", "'2Net' is not the name of a class", id="attribute-is-no-identifier"),
         pytest.param("mod:a b", "'a b' is not the name of a class", id="attribute-with-space"),
@@ -64,6 +62,6 @@ def test_refused(spec: str, message: str) -> None:
 @pytest.mark.parametrize("suffix", [".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".PTH", ".pth.tar"])
 def test_pickles_are_refused_with_a_reason_and_a_way_out(suffix: str) -> None:
     with pytest.raises(
-        UsageError, match=r"is a pickle: loading it can run any code.*file\.py:attr.*torch\.export\.save"
+        UsageError, match=r"is a pickle or TorchScript: loading it can run any code.*file\.py:attr.*torch\.export\.save"
     ):
         parse_target(f"runs/best{suffix}")
