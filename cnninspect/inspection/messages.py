@@ -175,7 +175,7 @@ def explain_failure(failure: ForwardFailed, target: Target, inputs: Inputs, advi
     kind = f" ({call.kind})" if call is not None and call.path else ""
     reason = _mismatch(call) or error_text(failure.cause)
     seen = f" (input {_dims(call.inputs[0].shape)})" if call is not None and call.inputs else ""
-    line = own_line(failure.cause)
+    line = "" if _mismatch(call) else own_line(failure.cause)
     step = advice or _usual_help(failure, target, inputs)
     return f"the forward pass failed in {place}{kind}{line}: {reason}{seen}. {step}"
 

@@ -20,7 +20,7 @@ BAD = [
         "forward that raises",
         ["net:Failing", *INPUT],
         3,
-        ["`Failing`: RuntimeError: the cache is empty (input 1x3x8x8). --input gives another one, --debug"],
+        ["RuntimeError: the cache is empty (input 1x3x8x8). --input gives another one, --debug"],
     ),
     ("forward that exits", ["net:Exiting", *INPUT], 3, ["calls sys.exit(5)", "without that call"]),
     (

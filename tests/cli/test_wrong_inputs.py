@@ -45,8 +45,8 @@ CASES = [
     ("summary nets.py:Net --input y=1x3x32x32", 2, "which takes (x)", "summary nets.py:Net --input x=1x3x32x32"),
     ("summary nets.py:Net --input 1x3x32x32 --input 1x3x32x32", 2, "too many positional arguments", OK),
     # the code of the network
-    ("summary nets.py:Broken --input 1x3x32x32", 3, "(nets.py:50): AttributeError", OK),
-    ("summary nets.py:Bad", 3, "ValueError: width must be even (nets.py:56)", OK),
+    ("summary nets.py:Broken --input 1x3x32x32", 3, "(nets.py:49): AttributeError", OK),
+    ("summary nets.py:Bad", 3, "ValueError: width must be even (nets.py:55)", OK),
     ("summary nets.py:Needs", 2, "needs --arg width=VALUE", "summary nets.py:Needs --arg width=8"),
     ("summary nets.py:Needs --arg wdth=8", 2, "Nearest: width", "summary nets.py:Needs --arg width=8"),
     ("summary nets.py:Net --arg 8", 2, "is not NAME=VALUE", "summary nets.py:Net --arg width=8"),

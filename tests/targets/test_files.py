@@ -172,7 +172,8 @@ BROKEN = [
     pytest.param("def Net(): return 3\n", LoadError, "returned int, neither a Module nor a function", id="no-model"),
     pytest.param(
         "class Net:\n    def __init__(self, width=3): raise ValueError('width must be even\\nreally')\n",
-        LoadError, r"cannot be built: ValueError: width must be even \(.*net\.py:2\)\. It takes --arg width=3\.$", id="constructor",
+        LoadError, r"cannot be built: ValueError: width must be even \(.*net\.py:2\)\. It takes --arg width=3\.$",
+        id="constructor",
     ),
     pytest.param(
         "def Net(): raise SystemExit(1)\n", LoadError, r"cannot be built: it calls sys.exit\(1\)",
@@ -180,7 +181,8 @@ BROKEN = [
     ),
     pytest.param(
         "def Net(k=1): raise RuntimeError('DefaultCPUAllocator: can\\'t allocate memory: 40 GB')\n",
-        LoadError, r"allocate memory: 40 GB \(.*net\.py:1\)\. A model on --device meta needs no memory\.$", id="out-of-memory",
+        LoadError, r"allocate memory: 40 GB \(.*net\.py:1\)\. A model on --device meta needs no memory\.$",
+        id="out-of-memory",
     ),
     pytest.param("def Net(k: int): pass\n", UsageError, r"needs --arg k=VALUE\. It takes --arg k\.", id="required"),
 ]  # fmt: skip
