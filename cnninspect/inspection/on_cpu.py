@@ -45,8 +45,8 @@ _FIELDS = "receptive fields are not probed on the CPU"
 
 _POSITIONS = Reason(
     Cause.NOT_MEASURED,
-    "the row says that the field is global, and in the probe some outputs react where others do not: features of one"
-    " position, or positions?",
+    "the row says that the field moves along none of its positions, and in the probe some outputs react where others do"
+    " not: features of one position, or positions?",
 )
 
 
@@ -178,7 +178,13 @@ def _held_against(
     own = reach.reach(call, call.outputs[0])
     if field.size is not None and len(field.size) != len(field.image or ()):
         return Finding(Verdict.DIFFER, (), f"the input has {len(field.image or ())} axes")
-    if finding.verdict is Verdict.MATCH and field.is_global and any(places(probe, call, axes_of(reach, own)).values()):
+    axes = axes_of(reach, own)
+    jumps = field.jump or (None,) * len(axes)
+    sees = [(None, 0)] * len(axes) if field.size is None else list(zip(field.size, jumps, strict=False))
+    still = [
+        axis for axis, (size, jump) in zip(axes, sees, strict=False) if jump == 0 or (not jump and size == axis.size)
+    ]
+    if finding.verdict is Verdict.MATCH and any(map(places(probe, call, axes).get, still)):
         return Finding(Verdict.UNKNOWN, (_POSITIONS,))
     if finding.verdict is not Verdict.MATCH or not field.size:
         return finding

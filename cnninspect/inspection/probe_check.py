@@ -117,7 +117,9 @@ def places(probe: Probe, call: Call, axes: Sequence[Axis]) -> dict[Axis, set[int
         cut = [a for a in axes if a.input == region.input and _cuts(region, a)]
         if len(cut) == 1:
             slabs.setdefault(cut[0], []).append(reacted)
-    profiles = {axis: _profiles(found) for axis, found in slabs.items()}
+    whole = {axis: _profiles(found) for axis, found in slabs.items()}
+    live = [np.concatenate(of_dim).any(0) for of_dim in zip(*whole.values(), strict=True)]
+    profiles = {axis: [one[:, at] for one, at in zip(own, live, strict=True)] for axis, own in whole.items()}
     return {
         axis: {
             dim
@@ -142,14 +144,14 @@ def _profiles(slabs: Sequence[Mask]) -> list[Mask]:
 
 
 def _is_constant(profile: Mask) -> bool:
-    return bool((profile == profile[:, :1]).all())
+    return not profile.size or bool((profile == profile[:, :1]).all())
 
 
 def _repeats(profile: Mask) -> bool:
     """Whether the columns are the same in each of several parts of equal size; a single column is."""
     size = profile.shape[1]
     parts = (profile.reshape(len(profile), -1, part) for part in range(1, size) if size % part == 0)
-    return size == 1 or any((blocks == blocks[:, :1]).all() for blocks in parts)
+    return size <= 1 or any((blocks == blocks[:, :1]).all() for blocks in parts)
 
 
 def contradiction(trace: Trace, call: Call, fields_of: FieldsOf, probe: Probe, form: Form = "strict") -> str:

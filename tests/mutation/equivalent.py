@@ -11,6 +11,8 @@ AXES = "which dimensions of the input are its axes is a reading; rows print thei
 
 EXACT_SIZES = "the exact sizes inside the image, without jump and padding, where a row may print these as well"
 
+WHOLE = "every output sees all pixels: the row prints their number in place of `global`, and the same cause"
+
 OTHER_MAP = "the total names its layer: this one puts out a map as well, whose row has that field"
 
 EQUIVALENT: dict[tuple[str, str, str], str] = {
@@ -36,6 +38,10 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "features=lambda op: [(op.args[0], -1)] if len(op.args[1]) == 1 else [],",
         "1 becomes 2",
     ): AXES,
+    ("ops/convolution.py", "positions=lambda op: len(op.args[1].shape) - 2,", "1 becomes 2"): AXES,
+    ("receptive/joins.py", "if axis != maps[0].axis(dim) and len(forms) > 1:", "1 becomes 2"): OTHER_MAP,
+    ("ops/linear.py", "features=lambda op: [(op.args[0], -1)],", "1 becomes 2"): AXES,
+    ("receptive/digits.py", "advance = (indices // period * digit.step).reshape(shape)", "* becomes +"): WHOLE,
     ("ops/views.py", "if prod(x.shape) != prod(shape_of(op)):", "prod becomes sum"): AXES,
     (
         "receptive/joins.py",
