@@ -191,8 +191,9 @@ def _gradients(findings: Findings, step: TrainingMemory | None) -> Quantity:
     trained = trainable(findings.trace)
     declared = bytes_of(trained, findings.held.trainable, findings)
     parts = gradient_bytes(findings.trace)
+    shared = findings.trace.tied or any(state.fresh != prod(state.shape) for state in trained)
     trained += findings.trace.tied
-    if declared.analytic is not None and sum(parts.values()) != declared.analytic:
+    if declared.analytic is not None and shared:
         # Parameters share elements, or repeat them: storages do not say what their gradients take.
         declared = one_sided(Unit.BYTES, ONE_SOURCE, analytic=sum(parts.values()))
     if step is None or step.gradients is None or declared.analytic is None:
