@@ -18,7 +18,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import UninitializedBuffer
 
-from cnninspect.trace.private_torch import OpWatch, contents, storage_key
+from cnninspect.trace.private_torch import OpWatch, contents, functions_unseen, storage_key
 from cnninspect.trace.trees import leaves
 
 
@@ -74,13 +74,16 @@ def gradients_kept(tensors: Sequence[torch.Tensor]) -> Iterator[None]:
 def _layouts_kept(tensors: Sequence[torch.Tensor]) -> Iterator[None]:
     """Restores shape, strides and memory of tensors: a forward may call `unsqueeze_`, `resize_` or `set_` on them."""
     strided = [tensor for tensor in tensors if type(tensor) in (torch.Tensor, nn.Parameter)]
-    before = [(tensor, tensor.detach(), _layout(tensor)) for tensor in strided if tensor.layout is torch.strided]
+    # A torch function mode of the caller is not to see what is done here.
+    with functions_unseen():
+        before = [(tensor, tensor.detach(), _layout(tensor)) for tensor in strided if tensor.layout is torch.strided]
     try:
         yield
     finally:
-        for tensor, as_it_was, layout in before:
-            if _layout(tensor) != layout:
-                tensor.data = as_it_was
+        with functions_unseen():
+            for tensor, as_it_was, layout in before:
+                if _layout(tensor) != layout:
+                    tensor.data = as_it_was
 
 
 def _layout(tensor: torch.Tensor) -> tuple[object, ...]:
