@@ -93,6 +93,12 @@ def _junit(outcomes: Sequence[Outcome], _view: View, _screen: Screen) -> str:
     return ci.suites(outcome.named for outcome in outcomes)
 
 
+def _latex(outcomes: Sequence[Outcome], view: View, _screen: Screen) -> str:
+    """One table per target, below a comment with its name."""
+    tables = ((outcome.name, render(outcome.named, Format.LATEX, view=view)) for outcome in outcomes)
+    return "\n".join(f"% {name}\n{table}" for name, table in tables)
+
+
 def _json(outcomes: Sequence[Outcome], code: int, view: View) -> str:
     """The exit code and each target's report, or null where there is none."""
     head = {"schema_version": SCHEMA_VERSION, "command": "compare", "exit_code": code}
@@ -113,6 +119,7 @@ _WRITERS: dict[Format, Callable[[Sequence[Outcome], View, Screen], str]] = {
     Format.CSV: _csv,
     Format.GITHUB: _github,
     Format.JUNIT: _junit,
+    Format.LATEX: _latex,
 }
 
 
