@@ -178,7 +178,8 @@ def _mode(model: nn.Module, training: bool) -> Iterator[None]:
     """
     flags = [(module, module.training) for module in model.modules()]
     real = [buffer for buffer in model.buffers() if not (buffer.is_meta or isinstance(buffer, UninitializedBuffer))]
-    saved = [(buffer, buffer.detach().to("cpu", copy=True)) for buffer in real]
+    with functions_unseen():
+        saved = [(buffer, buffer.detach().to("cpu", copy=True)) for buffer in real]
     try:
         for module, _ in flags:
             # `module.train()` is not called: a model may override it with anything, even a training run.
@@ -187,8 +188,9 @@ def _mode(model: nn.Module, training: bool) -> Iterator[None]:
     finally:
         for module, flag in flags:
             module.training = flag
-        for buffer, content in saved:
-            buffer.copy_(content)
+        with functions_unseen():
+            for buffer, content in saved:
+                buffer.copy_(content)
 
 
 @contextmanager
