@@ -112,7 +112,10 @@ def test_a_probe_that_never_ends_is_ended_and_says_so() -> None:
     found = report(NeverEnds, "1x1x8x8")
     fields = {row.label: row.receptive_field for row in found.rows if row.receptive_field}
     assert fields["conv"].size == (3, 3)
-    assert {reason.cause for reason in fields["Tensor.mean"].why} == {Cause.LIMIT}
+    # Up to the last comparison both runs make the same calls, so the probe sees the means; what decides is unknown.
+    assert fields["Tensor.mean"].is_global
+    assert fields["Tensor.mean"].verdict is Verdict.MATCH
+    assert {reason.cause for reason in fields["Tensor.gt"].why} == {Cause.LIMIT}
     assert Verdict.DIFFER not in {field.verdict for field in fields.values()}
     assert [note for note in found.notes if "ended after" in note]
 

@@ -235,4 +235,5 @@ class Dataflow:
 
 def _makes_values(packet: str) -> bool:
     """Whether an op reads no element of its argument, only its shape, dtype and device: `x.new_zeros`, `zeros_like`."""
-    return packet.startswith("aten.new_") or packet.endswith("_like")
+    name = packet.partition(".")[2]
+    return name.startswith("new_") or name.endswith("_like")
