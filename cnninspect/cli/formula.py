@@ -203,6 +203,9 @@ class _Maker:
             elif each.place is not None:
                 name = str(each.argument)
                 whole = list(arguments[name] if name in arguments else self._whole(name))
+                if each.place >= len(whole):
+                    places = f"{name}[0] to {name}[{len(whole) - 1}]"
+                    raise UsageError(f"--vary {each.name}: {name} has {len(whole)} numbers. Choose among {places}.")
                 whole[each.place] = value
                 arguments[name] = tuple(whole)
             elif each.argument is not None:

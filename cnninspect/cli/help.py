@@ -26,7 +26,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "rf": ("cnninspect rf custom-alexnet", "cnninspect rf custom-alexnet conv3 --at 0,6 --picture field.svg"),
     "explain": ("cnninspect explain custom-alexnet conv2", "cnninspect explain lenet5 -f latex -o lenet5.tex"),
-    "formula": ("cnninspect formula small-cnn --vary width=8,16,32",),
+    "formula": ("cnninspect formula small-cnn --vary 'widths[0]=8,16,24,32'",),
     "solve": ("cnninspect solve conv --in 32 --out 16 --kernel 3",),
     "models": ("cnninspect models resnet", "cnninspect models 'timm:vit_*' -f json"),
     "config": ("cnninspect config", "cnninspect config -f json"),

@@ -1,4 +1,4 @@
-"""Documents as text: the registry of formats, each imported on first use. Renderers import only report/."""
+"""Documents as text: the registry of formats, each imported on first use. Renderers import only documents."""
 
 from __future__ import annotations
 

@@ -113,6 +113,7 @@ BAD = [
     # id, arguments, exit code, words of the message
     ("nothing varies", ["lenet5"], 2, ["--vary width"]),
     ("unknown argument", ["lenet5", "--vary", "clases"], 2, ["takes no --arg clases", "Nearest: classes"]),
+    ("no such place", ["small-cnn", "--vary", "widths[7]=8,16,32"], 2, ["has 3 numbers", "widths[0] to widths[2]"]),
     ("a list", ["lenet5", "--vary", "widths"], 2, ["is not an integer", "--vary 'widths[0]'"]),
     ("a number that a list lacks", ["lenet5", "--vary", "widths[7]"], 2, ["has no number 7"]),
     ("a flag", [PICKY, "--vary", "bias"], 2, ["True is not an integer"]),
