@@ -210,9 +210,9 @@ def _is_elementwise(layer: LayerDerivation) -> bool:
 
 
 def _is_itself(each: Derivation) -> bool:
-    """Whether a size is one of the layer's own numbers, whose name says all."""
+    """Whether a size is that of the input, by its name: `C` or `H`; `output_size` is a setting, not what came in."""
     tree = None if each.formula is None else each.formula.tree
-    return isinstance(tree, Number) or (isinstance(tree, Symbol) and tree.name == each.name)
+    return isinstance(tree, Number) or (isinstance(tree, Symbol) and tree.name == each.name and each.name[0].isupper())
 
 
 def _lines(layer: LayerDerivation, level: Level) -> Iterator[Line]:
@@ -293,13 +293,14 @@ def _field(found: Sequence[Derivation], level: Level) -> Iterator[Line]:
     """The field and its jump; one line for all axes where they are the same."""
     different: dict[Any, Derivation] = {}
     for each in found:
-        different.setdefault((each.value, each.formula, each.words), each)
+        jump = None if each.jump is None else _worked_out(each.jump)[-1]
+        different.setdefault((each.value, each.formula, each.words, jump), each)
     for each in different.values():
         axis = "" if len(different) == 1 else f"axis {each.axis}"
         has_words = level is Level.FULL or each.formula is None or "max" in _signs(each.formula.tree)
         words = ": ".join(part for part in (axis, each.words if has_words else "") if part)
-        jump = None if each.jump is None else Line(("j",), _worked_out(each.jump))
-        yield Line((each.name,), _steps(each), words, each.verdict, jump=jump)
+        growth = None if each.jump is None else Line(("j",), _worked_out(each.jump))
+        yield Line((each.name,), _steps(each), words, each.verdict, jump=growth)
 
 
 def _signs(tree: Expression) -> str:

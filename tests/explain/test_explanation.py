@@ -20,6 +20,8 @@ from cnninspect.inspection.pipeline import inspect_model
 from cnninspect.ops.catalogue import _known_base
 from cnninspect.ops.registry import MODULES, Formula
 from cnninspect.render import render
+from cnninspect.render.explanation import as_text
+from cnninspect.render.page import Screen
 from cnninspect.report.document import Report
 from cnninspect.report.quantities import Quantity, Status
 from cnninspect.report.rows import Row
@@ -339,3 +341,21 @@ def test_a_call_without_a_layer_derives_from_its_function() -> None:
     document, _ = explain(LowRank(), input_shape=(5, 6))
     found = one(document.layers[-1].of("macs"))
     assert (found.to_json()["symbolic"], found.value) == ("n*k*m", 5 * 6 * 2)
+
+
+def test_a_size_that_is_a_setting_is_no_size_of_the_input() -> None:
+    # 16x16 comes in and 4x4 goes out: the shape does not stay.
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.AdaptiveAvgPool2d(4))
+    text = as_text(explain(net, level=Level.SHORT, input_shape=[1, 3, 16, 16])[0], Screen())
+    pool = text.partition("AdaptiveAvgPool2d")[2].partition("total")[0]
+    assert "the shape stays" not in pool
+    assert "output_size" in pool
+
+
+def test_jumps_that_differ_between_axes_are_both_said() -> None:
+    # Stride 2 along the height and 1 along the width: both see 3 pixels, the jumps are 2 and 1.
+    net = nn.Conv2d(3, 4, 3, stride=(2, 1), padding=1)
+    text = as_text(explain(net, level=Level.SHORT, input_shape=[1, 3, 16, 16])[0], Screen())
+    assert [line for line in text.splitlines() if "j = " in line] != []
+    assert "= 2" in text.partition("axis 0")[0].rpartition("j =")[2]
+    assert "axis 1" in text
