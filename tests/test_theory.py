@@ -46,7 +46,6 @@ def labels(picture: bytes) -> list[str]:
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
 def test_pictures_are_what_the_tool_draws(page: Path, script: ModuleType) -> None:
     """Their outlines change with the version of matplotlib; what they say, and their boxes, do not."""
-    pytest.importorskip("matplotlib")
     text = page.read_text(encoding="utf-8")
     drawn = script.pictures(text)
     assert set(re.findall(r"!\[.*?\]\((.*?)\)", text)) == set(drawn)

@@ -366,14 +366,15 @@ register_op(
     output=same,
     field=_scatter_field,
     source="torch.Tensor.scatter_: x[index[i][j]][j] = src[i][j] for dim 0",
-    swallows_nan=True,
+    swallows_nan=lambda op: op.args[2].state is None,
 )
 register_op(
     *aten("index_put(_) _index_put_impl_ _unsafe_index_put"),
     output=same,
     field=_index_put_field,
     source="torch.Tensor.index_put_: x[index] = values; the indices say what is kept",
-    swallows_nan=True,
+    # Where the indices are known, so is what was written over, and NaN that does not come out was not there.
+    swallows_nan=lambda op: any(index is not None and index.state is None for index in op.args[1]),
 )
 register_op(
     *aten("nonzero _unique2 unique_dim unique_consecutive"),

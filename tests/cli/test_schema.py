@@ -3,9 +3,8 @@
 import json
 from importlib.resources import files
 
+import jsonschema
 import pytest
-
-jsonschema = pytest.importorskip("jsonschema")
 
 SCHEMA = json.loads((files("cnninspect.report") / "schema.json").read_text(encoding="utf-8"))
 COMMANDS = {

@@ -3,13 +3,10 @@
 import html
 import re
 
+import nbclient
+import nbconvert
+import nbformat
 import pytest
-
-nbformat = pytest.importorskip("nbformat")
-nbclient = pytest.importorskip("nbclient")
-nbconvert = pytest.importorskip("nbconvert")
-pytest.importorskip("ipykernel")
-pytest.importorskip("pandas")
 
 CELLS = (
     "from cnninspect import inspect_model",
