@@ -1,7 +1,9 @@
 """Where analytic meets measured: every combination and what is made of it."""
 
 import pytest
+import torch
 
+from cnninspect import inspect_model
 from cnninspect.report.quantities import Status, Unit, Verdict, judge, not_confirmed, total_status, worst
 
 EXACT, LOWER, UPPER, UNKNOWN = Status.EXACT, Status.LOWER_BOUND, Status.UPPER_BOUND, Status.UNKNOWN
@@ -39,6 +41,14 @@ JUDGED = [
 def test_judge(analytic, measured, reasons, status, verdict, value, kept):
     quantity = judge(Unit.MACS, analytic, measured, status=status, reasons=reasons)
     assert (quantity.verdict, quantity.value, quantity.status) == (verdict, value, kept)
+
+
+def test_a_counters_0_for_work_that_no_formula_knows_is_no_value():
+    # torch's counter has no formula for the transform, so its 0 is no count: nobody knows the MACs.
+    report = inspect_model(lambda x: torch.fft.rfft2(x).real, (1, 3, 8, 8))
+    assert report.totals["macs"].value is None
+    assert report.totals["flops"].value is None
+    assert report.to_dict()["totals"]["macs"]["value"] is None
 
 
 def test_a_reason_is_kept_only_where_there_is_a_difference_to_explain():

@@ -180,6 +180,8 @@ def judge(
     value = analytic if analytic is not None else next(iter(comparable.values()), None)
     if analytic is None:
         status = Status.UNKNOWN
+        # A counter's 0 for work that no formula knows: the counter does not know it either.
+        value = None if value == 0 and unit in (Unit.MACS, Unit.FLOPS) else value
     return Quantity(value, unit, status, analytic, dict(measured), verdict, reasons, why=why)
 
 
