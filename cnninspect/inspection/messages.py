@@ -71,7 +71,7 @@ def _never_ran(trace: Trace) -> Iterator[str]:
     used = [path for path in trace.never_ran if _is_used(path, trace)]
     idle = [path for path in trace.never_ran if path not in used]
     if used:
-        yield f"{_count(used, 'module')} never ran: {_some(used)}; the model uses their weights in functions."
+        yield f"{_count(used, 'module')} never ran, but functions use their weights: {_some(used, 1)}."
     if idle:
         counted = any(name.startswith(f"{path}.") for path in idle for name in trace.unread)
         yield f"{_count(idle, 'module')} never ran: {_some(idle)}{'; totals.params counts their parameters' * counted}."
@@ -139,10 +139,10 @@ def _count(items: Sequence[object], noun: str) -> str:
     return f"{len(items)} {noun}{'s' if len(items) > 1 else ''}"
 
 
-def _some(names: Sequence[str]) -> str:
+def _some(names: Sequence[str], listed: int = _LISTED) -> str:
     items = list(dict.fromkeys(names))
-    shown = ", ".join(item or "the root" for item in items[:_LISTED])
-    return f"{shown} and {len(items) - _LISTED} more" if len(items) > _LISTED else shown
+    shown = ", ".join(item or "the root" for item in items[:listed])
+    return f"{shown} and {len(items) - listed} more" if len(items) > listed else shown
 
 
 # Which hyper-parameter of a layer fixes which dimension of its input: (name, dimension from the end of the

@@ -73,7 +73,7 @@ def _of_last_map(field: ReceptiveField) -> Iterator[Fact]:
         step = f", jump {per_axis(field.jump)}" if field.jump else ""
         padding = f", padding {per_axis(field.padding)}" if field.padding else ""
         where = f" ({field.layer})" if field.layer else ""
-        yield Fact("field", f"{size}{step}{padding} at the last spatial map{where}")
+        yield Fact("field", f"{size}{step}{padding} at the last spatial map{where}", short=f"{size}{step}{where}")
     elif field.is_global:
         yield Fact("field", "global")
 
@@ -124,7 +124,7 @@ def _position_line(number: int, field: PositionField) -> tuple[Cell, ...]:
     local, endless = ([_ends(ends) for ends in form] for form in (part.local, part.endless))
     at, size = ",".join(map(str, field.at)), size_text(field)
     return (
-        Cell(str(number), number, Tone.ACCENT),
+        Cell(str(number), number, Tone.STRONG),
         Cell(field.layer, field.layer),
         Cell(at, at, Tone.QUIET),
         Cell(size, size),

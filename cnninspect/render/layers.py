@@ -48,7 +48,13 @@ _UNITS = {"latency": "seconds", "latency_spread": "seconds"}
 def added_column(name: str, title: str | None = None) -> Column:
     """The column of a number that an account added."""
     return Column(
-        Heading(name, title or label(name), right=name not in ("work", "bound_by"), unit=_UNITS.get(name, "")),
+        Heading(
+            name,
+            title or label(name),
+            right=name not in ("work", "bound_by"),
+            unit=_UNITS.get(name, ""),
+            worth=Worth.MINOR if name == "intensity" else Worth.USUAL,
+        ),
         cells.count_cell(name),
     )
 
@@ -240,9 +246,9 @@ def remarks(report: Report, view: View) -> list[str]:
     left = len(found.report.rows)
     if left >= found.rows:
         return []
-    why = "to fit the screen" if view.lines else "where blocks are equal"
-    deeper = ", --depth N those down to depth N" if view.lines else ""
-    return [f"folded {why}: --no-fold shows all {found.rows - 1} rows{deeper}"]
+    if view.lines:
+        return [f"folded to fit the screen: --no-fold shows all {found.rows - 1} rows and all totals"]
+    return [f"folded where blocks are equal: --no-fold shows all {found.rows - 1} rows"]
 
 
 def _lines(found: Folded, marks: Marks, *, full: bool) -> Iterator[Line]:
@@ -258,7 +264,8 @@ def _lines(found: Folded, marks: Marks, *, full: bool) -> Iterator[Line]:
         if not is_hidden_root:
             name = _name(row, shown.rows, marks, full=full)
             if repeat := found.repeats.get(index):
-                row = replace(row, kind=f"{repeat.count} {marks.times} {' + '.join(repeat.kinds)}")
+                times = f"{repeat.count} {marks.times}" if repeat.equal else str(repeat.count)
+                row = replace(row, kind=f"{times} {' + '.join(repeat.kinds)}")
                 name = _span(name, _name(replace(repeat.last, parent=row.parent), shown.rows, marks, full=full), marks)
             yield Line(row, name, indents[-1], is_part, own)
 

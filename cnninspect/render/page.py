@@ -83,12 +83,18 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Fact:
-    """One line of the totals: a label, a text, and a second text beside it."""
+    """One line of the totals: a label, a text, and a second text beside it; `short` says both on a low screen."""
 
     label: str
     text: str
     aside: str = ""
     tone: Tone = Tone.PLAIN
+    short: str = ""
+
+    @property
+    def brief(self) -> str:
+        """The short form, else both texts."""
+        return self.short or ", ".join(filter(None, (self.text, self.aside)))
 
 
 @dataclass(frozen=True)

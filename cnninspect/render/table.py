@@ -34,28 +34,58 @@ _LONGEST_FIGURE = 48
 
 
 def render(document: Document, view: View, screen: Screen) -> str:
-    """Title, table and totals. On a terminal no line is wider than the terminal; elsewhere nothing is left out."""
-    view = view if screen.width is not None else replace(view, fold=bool(view.fold))
-    text = page_text(page_of(document, view, screen.marks, full=screen.width is None), screen, exact=view.exact)
-    excess = 0 if screen.height is None else text.count("\n") + _PROMPT - screen.height
-    if excess > 0 and view.folds_to_height:
-        lower = replace(view, lines=excess)
-        text = page_text(page_of(document, lower, screen.marks, full=False), screen, exact=view.exact)
-    return text
+    """Title, table and totals. On a terminal no line is wider than the terminal; elsewhere nothing is left out.
 
+    A page that is higher than the terminal has short totals side by side, and then fewer rows.
+    """
+    view = view if screen.width is not None else replace(view, fold=bool(view.fold))
+
+    def text(lines: int = 0, *, is_low: bool = False) -> str:
+        page = page_of(document, replace(view, lines=lines), screen.marks, full=screen.width is None)
+        return page_text(page, screen, exact=view.exact, is_low=is_low)
+
+    found = text()
+    room = _room(document, screen)
+    if room is None or view.fold is False or found.count("\n") <= room:
+        return found
+    lines, found = 0, text(is_low=True)
+    for _ in range(_TRIES):
+        over = found.count("\n") - room
+        if not view.folds_to_height or over == 0 or (over < 0 and not lines):
+            break
+        lines = max(1, lines + over)
+        other = text(lines, is_low=True)
+        if over < 0 and other.count("\n") > room:
+            break
+        found = other
+    return found
+
+
+_TRIES = 4
+"""Fewer rows may need another remark or other columns, and these more or fewer lines."""
 
 _PROMPT = 1
 """Lines of the screen that the shell's prompt takes."""
 
 
-def page_text(parts: Page, screen: Screen, *, exact: bool = False) -> str:
-    """A page as text; with `exact`, no count is rounded to fit."""
+def _room(document: Document, screen: Screen) -> int | None:
+    """The number of lines of the screen that are left by the prompt and the notes, which are printed below the page."""
+    if screen.height is None or screen.width is None:
+        return None
+    notes = (f"cnninspect: note: {note}" for note in document.notes)
+    return screen.height - _PROMPT - sum(len(pieces(note, max(_SHORTEST_CELL, screen.width - 3))) for note in notes)
+
+
+def page_text(parts: Page, screen: Screen, *, exact: bool = False, is_low: bool = False) -> str:
+    """A page as text; with `exact`, no count is rounded to fit. If the screen `is_low`, the totals are short."""
     found = fitted(parts.sheet, screen.width, screen.marks, exact=exact)
+    totals = _explained(parts, found)
+    low = _side_by_side_facts(totals, screen) if is_low else []
     blocks = [
         [painted(line, Tone.STRONG, screen) for line in _wrapped(parts.title, screen, indent="")],
-        [*_table(found, screen), *_remarks(parts, found, screen)],
+        [*_table(found, screen), *_remarks(parts, found, screen, is_low=is_low), *low],
         _reasons(parts.reasons, screen) if REASON in found.left_out else [],
-        _facts(parts.facts, screen),
+        [] if is_low else _facts(totals, screen),
         [f" {line}" for line in parts.drawing],
         _wrapped(parts.closing, screen, indent="") if parts.closing else [],
     ]
@@ -86,13 +116,20 @@ def _table(found: Fitted, screen: Screen) -> list[str]:
     return [text for cells in lines for text in _line(cells, found, screen)]
 
 
-def _remarks(parts: Page, found: Fitted, screen: Screen) -> list[str]:
+def _remarks(parts: Page, found: Fitted, screen: Screen, *, is_low: bool) -> list[str]:
     """What the table leaves out and what its signs mean, below it."""
     if not parts.sheet.lines:
         return []
     said = [f"left out at this width: {', '.join(found.left_out)}"] if found.left_out else []
-    lines = [line for text in (*said, *parts.remarks) for line in _wrapped(text, screen)]
-    return [painted(line, Tone.QUIET, screen) for line in (*lines, *_packed(_legend(found, screen), screen))]
+    legend = _legend(found, screen)
+    if is_low:
+        short = any(fact.short for fact in parts.facts) and not parts.remarks
+        whole = ["short to fit the screen: --no-fold shows all totals"] if short else parts.remarks
+        lines = _packed([*whole, *said, *legend], screen)
+    else:
+        lines = [line for text in (*said, *parts.remarks) for line in _wrapped(text, screen)]
+        lines += _packed(legend, screen)
+    return [painted(line, Tone.QUIET, screen) for line in lines]
 
 
 def _packed(items: Sequence[str], screen: Screen) -> list[str]:
@@ -103,7 +140,7 @@ def _packed(items: Sequence[str], screen: Screen) -> list[str]:
         if lines and (screen.width is None or cell_len(longer) <= screen.width):
             lines[-1] = longer
         else:
-            lines.append(f" {item}")
+            lines += _wrapped(item, screen)
     return lines
 
 
@@ -151,6 +188,11 @@ def _padded(text: str, width: int, *, right: bool) -> str:
     return space + text if right else text + space
 
 
+def _explained(parts: Page, found: Fitted) -> list[Fact]:
+    """The totals without the meaning of a sign that the legend below the table gives."""
+    return [fact for fact in parts.facts if not (found.sheet.lines and fact.label.strip() == EXCEEDS_INPUT)]
+
+
 def _facts(found: Sequence[Fact], screen: Screen) -> list[str]:
     """The totals: labels and two aligned columns; on a narrow terminal the second column goes below the first.
 
@@ -158,24 +200,52 @@ def _facts(found: Sequence[Fact], screen: Screen) -> list[str]:
     """
     indent = max((cell_len(fact.label) for fact in found), default=0) + 3
     figures = [cell_len(fact.text) for fact in found if fact.aside]
-    column = indent + max((width for width in figures if width <= _LONGEST_FIGURE), default=0) + GAP
+    column = max((width for width in figures if width <= _LONGEST_FIGURE), default=0) + GAP
     lines = []
     for fact in found:
-        label = _padded(f" {fact.label}", indent, right=False)
-        both = f"{_padded(label + fact.text + ' ' * GAP, column, right=False)}{fact.aside}".rstrip()
-        if screen.width is None or cell_len(both) <= screen.width:
-            parts = [both]
-        else:
+        both = f"{_padded(fact.text + ' ' * GAP, column, right=False)}{fact.aside}".rstrip()
+        parts = [both]
+        if screen.width is not None and indent + cell_len(both) > screen.width:
             room = max(_SHORTEST_CELL, screen.width - indent)
-            below = [line for text in (fact.text, fact.aside) for line in pieces(text, room) if line]
-            parts = [label + below[0], *(" " * indent + line for line in below[1:])]
-        lines += [painted(part, fact.tone, screen) for part in parts]
+            parts = [line for text in (fact.text, fact.aside) for line in pieces(text, room) if line]
+        label = painted(_padded(f" {fact.label}", indent, right=False), _label_tone(fact), screen)
+        starts = (label, *[" " * indent] * len(parts))
+        lines += [start + painted(part, fact.tone, screen) for start, part in zip(starts, parts, strict=False)]
+    return lines
+
+
+def _label_tone(fact: Fact) -> Tone:
+    return Tone.QUIET if fact.tone is Tone.PLAIN else fact.tone
+
+
+def _side_by_side_facts(found: Sequence[Fact], screen: Screen) -> list[str]:
+    """The totals in their short forms, as many to a line as fit; one longer than a line goes on in the next."""
+    separator, width = screen.marks.separator, screen.width or 0
+    lines: list[str] = []
+    used = width
+    for fact in found:
+        label = fact.label.strip()
+        first, *others = pieces(f"{label} {fact.brief}", max(_SHORTEST_CELL, width - 3))
+        styled = painted(label, _label_tone(fact), screen) + painted(first.removeprefix(label), fact.tone, screen)
+        if used + cell_len(separator + first) <= width and not others:
+            lines[-1] += painted(separator, Tone.QUIET, screen) + styled
+            used += cell_len(separator + first)
+        else:
+            lines += [f" {styled}", *(f"   {painted(other, fact.tone, screen)}" for other in others)]
+            used = 3 + cell_len(others[-1]) if others else 1 + cell_len(first)
     return lines
 
 
 def painted(text: str, tone: Tone, screen: Screen) -> str:
     """The text in the colour of its tone, where the screen shows colours."""
     style = _STYLES.get(tone)
-    if not screen.colour or style is None or not text.strip():
+    bar, rest = (text, "") if tone is not Tone.ACCENT else _bar_and_rest(text, screen)
+    if not screen.colour or style is None or not bar.strip():
         return text
-    return style.render(text, color_system=ColorSystem.STANDARD)
+    return style.render(bar, color_system=ColorSystem.STANDARD) + rest
+
+
+def _bar_and_rest(text: str, screen: Screen) -> tuple[str, str]:
+    """The bar at the start of the text, and the rest: a figure in a light colour cannot be read on white."""
+    rest = text.lstrip(screen.marks.bar)
+    return text[: len(text) - len(rest)], rest

@@ -87,7 +87,9 @@ def _size(numbers: Mapping[str, Quantity], run: Mapping[str, Any], marks: Marks)
     if params is None:
         return
     memory = f"{_memory_text(size, marks)} {run.get('dtype', '')}".rstrip() if size is not None else ""
-    yield Fact("params", f"{bounded(params, marks)}{_trained(params, trainable, marks)}", memory, _tone(params))
+    text = f"{bounded(params, marks)}{_trained(params, trainable, marks)}"
+    short = text.replace(" (all trainable)", "") + (f", {memory}" if memory else "")
+    yield Fact("params", text, memory, _tone(params), short)
 
 
 def _trained(params: Quantity, trainable: Quantity | None, marks: Marks) -> str:
@@ -103,8 +105,9 @@ def _trained(params: Quantity, trainable: Quantity | None, marks: Marks) -> str:
 def _work(numbers: Mapping[str, Quantity], report: Report, marks: Marks) -> Iterator[Fact]:
     macs, flops, neurons = (numbers.get(name) for name in ("macs", "flops", "neurons"))
     if macs is not None and flops is not None:
-        doubled = f"{bounded(flops, marks)} FLOPs at {flops_from_macs(1)} per MAC"
-        yield Fact("MACs", bounded(macs, marks), doubled, _tone(macs))
+        text, doubled = bounded(macs, marks), f"{bounded(flops, marks)} FLOPs"
+        short = f"{text}, {doubled}"
+        yield Fact("MACs", text, f"{doubled} at {flops_from_macs(1)} per MAC", _tone(macs), short)
         if report.command == "flops":
             yield from counted(report, macs)
     if neurons is not None:
@@ -116,7 +119,7 @@ def _memory(numbers: Mapping[str, Quantity], marks: Marks) -> Iterator[Fact]:
     if activations is not None:
         text = f"{_memory_text(activations, marks)} activations (Keras style)"
         aside = f"{_memory_text(total, marks)} in all" if total is not None else ""
-        yield Fact("memory", text, aside, _tone(activations))
+        yield Fact("memory", text, aside, _tone(activations), aside)
 
 
 def _memory_text(quantity: Quantity, marks: Marks) -> str:
@@ -131,7 +134,8 @@ def _verified(report: Report) -> Iterator[Fact]:
     parts = "; ".join(filter(None, (parts, _unprobed(leaves))))
     text = f"formula = measurement on {verdicts[Verdict.MATCH]} of {len(leaves)} rows"
     others = [f"{verdicts[other]} {other.value.replace('_', ' ')}" for other in _UNVERIFIED if verdicts[other]]
-    yield Fact("verified", f"{text} ({parts})" if parts else text, ", ".join(others))
+    short = ", ".join(filter(None, (text, *others, _unprobed(leaves))))
+    yield Fact("verified", f"{text} ({parts})" if parts else text, ", ".join(others), short=short)
 
 
 def _differing(report: Report) -> Iterator[Fact]:
@@ -195,7 +199,7 @@ def counted(report: Report, macs: Quantity) -> Iterator[Fact]:
             needs = "it needs a real device: --probe or --device cpu" if needs_kernels else ""
             yield Fact(f"  {name}", "not run" if needs else "not counted", needs, Tone.QUIET)
         else:
-            yield Fact(f"  {name}", f"{found:,}", "; ".join(_words(name, convention, macs)))
+            yield Fact(f"  {name}", f"{found:,}", "; ".join(_words(name, convention, macs)), short=f"{found:,}")
 
 
 def _words(name: str, convention: CounterConvention | None, macs: Quantity) -> Iterator[str]:
@@ -214,7 +218,7 @@ def peak(report: Report, marks: Marks) -> Iterator[Fact]:
         held = f"{with_unit(memory, marks)} with parameters, buffers and inputs"
         allocated = _measured(activations)
         text = f"{with_unit(activations, marks)} of activations at once{_in_row(report)}"
-        yield Fact("peak", text, f"{held}; {allocated}" if allocated else held)
+        yield Fact("peak", text, f"{held}; {allocated}" if allocated else held, short=with_unit(memory, marks))
 
 
 def _in_row(report: Report) -> str:

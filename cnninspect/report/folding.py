@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from cnninspect.report.document import Report
-from cnninspect.report.quantities import Quantity
+from cnninspect.report.quantities import Quantity, Status, Verdict
 from cnninspect.report.rows import Row
 from cnninspect.report.selection import group_of
 
@@ -19,12 +19,13 @@ _LONGEST_PERIOD = 6
 
 @dataclass(frozen=True)
 class Repeat:
-    """What a row stands for: `count` blocks like those before it, from the row `first` to the row `last`."""
+    """What a row stands for: `count` blocks from the row `first` to the row `last`, equal to those before or not."""
 
     count: int
     kinds: tuple[str, ...]
     first: Row
     last: Row
+    equal: bool = True
 
 
 @dataclass(frozen=True)
@@ -37,15 +38,32 @@ class Folded:
 
 
 def folded(report: Report, lines: int = 0) -> Folded:
-    """The report with equal blocks folded, and with at least `lines` rows fewer than then if it has containers."""
-    found = _without_repeats(report)
-    return _lower(found, lines) if lines > 0 else found
+    """The report with equal blocks folded, and with at least `lines` rows fewer than then if it has containers.
+
+    If a closed container then has most of the MACs, blocks of one kind are folded too.
+    """
+    found = _without_repeats(report, equal=True)
+    if lines <= 0:
+        return found
+    room = len(found.report.rows) - lines
+    lower = _lower(found, room)
+    if not _hides_most(lower.report):
+        return lower
+    kinds = _lower(_without_repeats(report, equal=False), room)
+    return lower if _hides_most(kinds.report) or len(kinds.report.rows) > room else kinds
 
 
-def _without_repeats(report: Report) -> Folded:
+def _hides_most(shown: Report) -> bool:
+    """Whether a container without rows below it has more than half of the MACs."""
+    opened = {row.parent for row in shown.rows}
+    closed = (row for index, row in enumerate(shown.rows) if not row.leaf and index not in opened)
+    return any(2 * _weight(row) < _weight(shown.rows[0]) for row in closed)
+
+
+def _without_repeats(report: Report, *, equal: bool) -> Folded:
     rows = report.rows
     below = _children(rows)
-    alike = _signatures(rows, below)
+    alike = _signatures(rows, below) if equal else [(row.kind, row.functional) for row in rows]
     kept: list[Row] = []
     repeats: dict[int, Repeat] = {}
 
@@ -56,12 +74,13 @@ def _without_repeats(report: Report) -> Folded:
 
     def put_all(indices: Sequence[int], above: int | None) -> None:
         for run in _runs(indices, alike):
-            for index in run[0]:
+            shown, hidden = (run[:1], run[1:]) if equal or len(run) == 1 else ([], run)
+            for index in (index for block in shown for index in block):
                 put(index, above)
-            if run[1:]:
-                repeat = _repeat([[rows[index] for index in block] for block in run[1:]])
+            if hidden:
+                repeat = _repeat([[rows[index] for index in block] for block in hidden], equal=equal)
                 repeats[len(kept)] = repeat
-                kept.append(_row_of(run[1:], repeat, report, above))
+                kept.append(_row_of(hidden, repeat, report, above))
 
     put_all(below.get(None, []), None)
     return Folded(replace(report, rows=tuple(kept)), repeats, len(rows))
@@ -121,10 +140,10 @@ def _longest_run(signs: Sequence[Hashable]) -> tuple[int, int]:
     return 1, 1
 
 
-def _repeat(blocks: Sequence[Sequence[Row]]) -> Repeat:
-    named = [row for row in blocks[0] if not row.functional] or list(blocks[0])
-    place = list(blocks[0]).index(named[0])
-    return Repeat(len(blocks), tuple(row.kind for row in named), blocks[0][place], blocks[-1][place])
+def _repeat(blocks: Sequence[Sequence[Row]], *, equal: bool) -> Repeat:
+    """What a row for these blocks stands for; functional calls between modules are not named."""
+    first, last = ([row for row in block if not row.functional] or list(block) for block in (blocks[0], blocks[-1]))
+    return Repeat(len(blocks), tuple(row.kind for row in first), first[0], last[-1], equal)
 
 
 def _row_of(run: Sequence[Sequence[int]], repeat: Repeat, report: Report, above: int | None) -> Row:
@@ -139,26 +158,45 @@ def _row_of(run: Sequence[Sequence[int]], repeat: Repeat, report: Report, above:
     )  # fmt: skip
 
 
-def _lower(whole: Folded, lines: int) -> Folded:
-    """At least `lines` rows fewer, if that leaves a row for everything directly below the root.
+def _lower(whole: Folded, room: int) -> Folded:
+    """At most `room` rows, but everything with numbers directly below the root.
 
-    Containers are opened from the top, those with the most MACs first, as long as there is room.
+    Containers are opened from the top, those with the most MACs first, as long as there is room. Rows that cost
+    nothing are left out if the others need their room, first those that keep the shape.
     """
     rows = whole.report.rows
+    free = {index for index, row in enumerate(rows) if row.parent is not None and _is_free(row)}
+    keeping = {index for index in free if _keeps_shape(rows[index])}
+    found = [_opened(rows, set(range(len(rows))) - hidden, room) for hidden in (set[int](), keeping, free)]
+    fitting = [shown for shown in found if len(shown) <= room]
+    return _only(whole, max(fitting, key=lambda shown: len(shown - free), default=found[-1]))
+
+
+def _opened(rows: Sequence[Row], wanted: set[int], room: int) -> set[int]:
+    """The wanted rows that are shown: those directly below the root, and those inside opened containers."""
     below = _children(rows)
     roots = below.get(None, [])
-    shown = {*roots, *(child for root in roots for child in below.get(root, ()))}
-    room = len(rows) - lines
+    shown = {*roots, *(child for root in roots for child in below.get(root, ()) if child in wanted)}
     level = sorted(shown - set(roots), key=lambda index: _weight(rows[index]))
     while level:
         opened = []
         for index in level:
-            inner = below.get(index, [])
+            inner = [child for child in below.get(index, []) if child in wanted]
             if inner and len(shown) + len(inner) <= room:
                 shown.update(inner)
                 opened += inner
         level = sorted(opened, key=lambda index: _weight(rows[index]))
-    return _only(whole, shown)
+    return shown
+
+
+def _is_free(row: Row) -> bool:
+    """Whether a row without parameters and MACs agrees with every measurement of it."""
+    counts = [count for count in (row.params, row.macs) if count is not None]
+    return row.verdict is Verdict.MATCH and all(count.value == 0 and count.status is Status.EXACT for count in counts)
+
+
+def _keeps_shape(row: Row) -> bool:
+    return row.output_shape is not None and row.output_shape.value == row.input_shapes[:1]
 
 
 def _weight(row: Row) -> int:

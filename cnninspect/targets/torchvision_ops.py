@@ -53,11 +53,6 @@ SCHEMAS = (
     "SymInt groups, SymInt offset_groups, bool use_mask) -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
 )
 
-NOTE = (
-    "torchvision's compiled operators do not fit this build of torch; their schemas were declared so that models that "
-    "need none of them can be used. Matching builds of torch and torchvision run the others."
-)
-
 NEED_OPERATORS = {
     "torchvision.models.detection": (
         "FCOS", "GeneralizedRCNN", "RegionProposalNetwork", "RetinaNet", "RoIHeads", "SSD",

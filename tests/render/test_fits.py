@@ -1,6 +1,10 @@
-"""Ten networks on terminals of four widths: nothing that matters is lost, and no short form fits two names."""
+"""Ten networks on terminals of four widths: nothing that matters is lost, and no short form fits two names.
+
+One test per network: its report is made once and rendered for every terminal.
+"""
 
 import functools
+import re
 
 import pytest
 from rich.cells import cell_len
@@ -13,10 +17,11 @@ from cnninspect.render.width import fitted
 from cnninspect.report.selection import View
 
 NETWORKS = (
-    "lenet5", "custom-alexnet", "resnet18", "vgg11", "mobilenet_v2", "squeezenet1_1", "mnasnet0_5", "vit_b_16",
+    "lenet5", "custom-alexnet", "resnet18", "vgg11", "mobilenet_v2", "squeezenet1_1", "swin_t", "vit_b_16",
     "unet-small", "pool-upsample",
 )  # fmt: skip
 WIDTHS = (60, 80, 100, 140)
+SCREENS = ((80, 24), (140, 50))
 
 
 @functools.cache
@@ -29,52 +34,66 @@ def shown(name, width, height=None, **view):
 
 
 def table_of(lines):
-    """The heading and the rows: from the first line after the title to the first remark or empty line."""
+    """The heading and the rows: from the first line after the title to the first remark, total or empty line."""
     start = lines.index("") + 1
-    return lines[start : lines.index("", start)]
+    remarks = (" folded", " short", " left out", " params ")
+    ends = (place for place in range(start + 1, len(lines)) if not lines[place] or lines[place].startswith(remarks))
+    return lines[start : next(ends)]
 
 
-@pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", NETWORKS)
-def test_params_macs_and_field_are_there_and_every_line_fits(name, width):
+def test_nothing_that_matters_is_lost(name):
+    names_are_shortened_unambiguously(name)
+    for width in WIDTHS:
+        params_macs_and_field_are_there_and_every_line_fits(name, width)
+    for width, height in SCREENS:
+        a_screen_holds_it_and_its_layers(name, width, height)
+
+
+def params_macs_and_field_are_there_and_every_line_fits(name, width):
     lines = shown(name, width)
     assert [line for line in lines if cell_len(line) > width] == []
     heading = table_of(lines)[0].split()
-    assert {"layer", "params", "MACs", "field", "✓"} <= set(heading)
-    whole = inspected(name)
+    assert {"layer", "params", "MACs", "field", "✓"} <= set(heading), width
+    the_totals_are_there(name, lines)
+
+
+def the_totals_are_there(name, lines):
     text = "\n".join(lines)
-    assert f"{whole.total('params').value:,}" in text
-    assert f"{whole.total('macs').value:,}" in text
+    for total in ("params", "macs", "flops", "neurons"):
+        assert f"{inspected(name).total(total).value:,}" in text
+    words = {label for label in ("memory", "peak", "field", "verified") if re.search(rf"(^| · | ){label} ", text, re.M)}
+    assert words == {"memory", "peak", "field", "verified"}
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("name", NETWORKS)
-def test_a_shortened_name_fits_one_name_only(name, width):
-    """All names and kinds of the network, shortened in one column as narrow as half the screen."""
+def names_are_shortened_unambiguously(name):
+    """All names and kinds of the network, shortened in one column as narrow as a third of the screen."""
     rows = inspected(name).rows
     for texts in ({row.path for row in rows}, {row.kind for row in rows}):
         names = sorted(texts - {""})
-        found = fitted(column(names), width // 3, UNICODE)
-        for full, line in zip(names, found.sheet.lines, strict=True):
-            head, cut, tail = line[0].text.partition("…")
-            fits = [other for other in names if other.startswith(head) and other.endswith(tail)] if cut else [head]
-            assert fits == [full]
+        for width in WIDTHS:
+            found = fitted(column(names), width // 3, UNICODE)
+            for full, line in zip(names, found.sheet.lines, strict=True):
+                head, cut, tail = line[0].text.partition("…")
+                fits = [other for other in names if other.startswith(head) and other.endswith(tail)] if cut else [head]
+                assert fits == [full]
 
 
 def column(names):
     return Sheet((Heading("layer", "layer", worth=Worth.KEPT, shortens=True),), tuple((PageCell(n),) for n in names))
 
 
-# 24 lines hold the blocks directly below the root at least; what is hidden is said, with the command that shows it.
-@pytest.mark.parametrize(("width", "height"), [(80, 24), (140, 50)])
-@pytest.mark.parametrize("name", NETWORKS)
-def test_a_screen_holds_it(name, width, height):
+def a_screen_holds_it_and_its_layers(name, width, height):
+    """The page, its notes and the prompt fit; no container hides most MACs; how to see the rest is said."""
     lines = shown(name, width, height)
-    blocks = sum(row.parent in (None, 0) and row.layer_like for row in inspected(name).rows)
-    assert len(lines) < height or len(table_of(lines)) <= blocks + 4
+    notes = sum(-(-len(f"cnninspect: note: {note}") // (width - 10)) for note in inspected(name).notes)
+    assert len(lines) + notes + 1 <= height
+    assert [line for line in lines if cell_len(line) > width] == []
+    the_totals_are_there(name, lines)
     rows = sum(row.layer_like for row in inspected(name).rows) - 1
-    hidden = any("--no-fold shows all" in line for line in lines)
-    assert hidden or len(table_of(lines)) >= rows
+    assert len(table_of(lines)) - 1 >= min(rows, height // 3)
+    if len(table_of(lines)) - 1 < rows:
+        assert any("--no-fold shows all" in line for line in lines)
 
 
 def test_equal_blocks_become_one_row_with_their_sum():
@@ -88,6 +107,23 @@ def test_equal_blocks_become_one_row_with_their_sum():
     assert "11 × EncoderBlock" in rows["encoder_layer_1 … 11"]
     assert not any("encoder_layer_5" in line for line in shown("vit_b_16", 140))
     assert any("encoder_layer_5" in line for line in shown("vit_b_16", 140, fold=False))
+
+
+def test_blocks_of_one_kind_become_one_row_where_their_container_has_most_macs_and_no_room():
+    """mobilenet_v2, table 2 of Sandler 2018: 17 bottlenecks between the first and the last convolution.
+
+    Its features have 2,223,872 params: 928 in features.0, 412,160 in features.18 (320*1280 + 2*1280), the rest between.
+    """
+    rows = {" ".join(line.split()[:3]): line.split() for line in table_of(shown("mobilenet_v2", 80, 24))}
+    assert rows["1 … 17"][3:5] == ["17", "InvertedResidual"]
+    assert rows["1 … 17"][6] == f"{2_223_872 - (3 * 3 * 3 * 32 + 2 * 32) - (320 * 1280 + 2 * 1280):,}"
+
+
+def test_a_low_screen_says_how_the_rest_is_seen():
+    low, whole = ("\n".join(shown("lenet5", 80, 24, **view)) for view in ({}, {"fold": False}))
+    assert "short to fit the screen: --no-fold shows all totals" in low
+    assert "memory 0.29 MiB in all" in low
+    assert "0.05 MiB activations (Keras style)  0.29 MiB in all" in whole
 
 
 def test_exact_counts_are_rounded_only_where_they_do_not_fit():

@@ -64,13 +64,10 @@ class TorchvisionProvider(Provider):
         return [InputSpec(shape, listed=listed) for shape in shapes]
 
     def notes(self, name: str, arguments: Mapping[str, Any]) -> Sequence[str]:
-        """Which arguments come from the published weights, and whether operators are missing."""
-        notes = [torchvision_ops.NOTE] if torchvision_ops.operators_are_declared() else []
+        """Which arguments come from the published weights."""
         published = {key: value for key, value in _published_arguments(name).items() if key not in arguments}
-        if published:
-            stated = ", ".join(f"{key}={value}" for key, value in published.items())
-            notes.append(f"{name} is built as published by {_weights(name)}: {stated}.")
-        return notes
+        stated = ", ".join(f"{key}={value}" for key, value in published.items())
+        return [f"{name} is built as published by {_weights(name)}: {stated}."] if published else []
 
 
 def _models() -> Any:
