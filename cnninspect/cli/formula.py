@@ -6,7 +6,7 @@ import dataclasses
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import chain, islice, product
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -77,8 +77,11 @@ def report_formula(target: str, run: RunOptions, vary: VaryOptions, answer: Answ
 
         instances = Instances(variables, lambda point: numbers_of(maker.report(point)), progress)
         found = study(instances)
+    by_message: dict[str, list[str]] = {}
     for label, message in found.failed.items():
-        session.note(f"{label} failed: {message}.")
+        by_message.setdefault(message, []).append(label)
+    for message, labels in by_message.items():
+        session.note(f"{'; '.join(labels)} failed: {message}.")
     write_rendered(
         lambda fmt, screen: render_study(found, first, fmt, notation=vary.notation, screen=screen), form, file
     )
@@ -136,8 +139,10 @@ class _Maker:
     def _start(self) -> tuple[tuple[int | None, ...], Report]:
         """The first values that work: given ones, or the argument's own; None for a size that the input decides."""
         choices = [each.values or (self._own(each),) for each in self.varied]
+        # The first values that work of one variable may stand late in its list, those of the others first.
+        together = ([values[min(i, len(values) - 1)] for values in choices] for i in range(max(map(len, choices))))
         error: CnninspectError | None = None
-        for start in islice(product(*choices), _TRIED_STARTS):
+        for start in map(tuple, islice(chain(together, product(*choices)), _TRIED_STARTS)):
             try:
                 return start, self.report(start)
             except UsageError:

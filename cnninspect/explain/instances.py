@@ -67,10 +67,6 @@ class Instances:
                 self.failed[point] = str(error).partition(". ")[0].rstrip(".")
         return point in self._found
 
-    def failing(self, place: int) -> list[int]:
-        """The values of one variable with which instances failed."""
-        return [point[place] for point in self.failed]
-
     def label(self, point: Point) -> str:
         """`NF=3, k=5`."""
         return ", ".join(f"{one.name}={value}" for one, value in zip(self.variables, point, strict=True))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from cnninspect.explain.axis import Axis
 from cnninspect.explain.expression import TEXT, latex_name, substituted, written
 from cnninspect.explain.instances import COUNTS, FIELD, Key, Variable
 from cnninspect.explain.solver import KERNELS, Answer, Layer, Question, Setting, Solution, size_derived
-from cnninspect.explain.symbolic import Axis, Study, Terms, in_sympy
+from cnninspect.explain.symbolic import Study, Terms, in_sympy
 from cnninspect.render import Format, html, markdown, sections, table
 from cnninspect.render.page import Cell, Fact, Heading, Page, Screen, Sheet, Tone, Worth
 from cnninspect.report.document import Report
@@ -301,7 +302,8 @@ def _study_facts(found: Study) -> Iterator[Fact]:
     if found.by_pattern:
         yield Fact("layers", "rows depend on what varies: sums over all layers of one name pattern")
     if found.failed:
-        yield Fact("failed", f"{len(found.failed)} instances: {'; '.join(found.failed)}")
+        failed = "1 instance" if len(found.failed) == 1 else f"{len(found.failed)} instances"
+        yield Fact("failed", f"{failed}: {'; '.join(found.failed)}")
 
 
 def _other_classes(axis: Axis) -> str:
@@ -313,21 +315,19 @@ def _other_classes(axis: Axis) -> str:
 
 
 def holds_for(found: Study) -> list[str]:
-    """For each variable the residue class, and the range in which instances were inspected."""
+    """For each variable the residue class, and the values or the range of the instances that were inspected."""
     texts = []
     for axis, values in zip(found.axes, found.seen, strict=True):
-        symbol = axis.variable.symbol
+        symbol, listed = axis.variable.symbol, axis.variable.values is not None
+        span = f"{symbol} in {_commas(values)}" if listed else f"{symbol} from {values[0]} to {values[-1]}"
+        own = f" ({_commas(axis.added)} added to the list)" if axis.added else ""
         where = f" where {symbol} mod {axis.modulus} = {axis.rest}" if axis.modulus > 1 else ""
-        span = f"{symbol} from {values[0]} to {values[-1]}{where}"
-        if axis.variable.values is not None:
-            span = f"{symbol} in {', '.join(map(str, values))}"
-        if not axis.is_known:
-            tried = "or the values given are too few"
-            if axis.variable.values is None:
-                tried = "too few values work" if len(values) < 7 else "in no residue class modulo 1, 2, 4, 8, 16 or 32"
-            span = f"{span}: not polynomial, {tried}"
-        texts.append(span)
+        texts.append(f"{span}{own}{where}{f': {axis.why}' if axis.why else ''}")
     return texts
+
+
+def _commas(values: Sequence[int]) -> str:
+    return ", ".join(map(str, sorted(values)))
 
 
 def _layer_sheet(formulas: _Formulas, unknown: str) -> Sheet:
@@ -389,6 +389,7 @@ def _study_json(found: Study, first: Report) -> dict[str, Any]:
         "total": numbers(""),
         "layers": [{**place(row), **numbers(row)} for row in formulas.rows],
         "holds_for": holds_for(found),
+        "added": {axis.variable.symbol: list(axis.added) for axis in found.axes if axis.added},
         "checked_on": found.checked_on,
         "instances": found.tried,
         "failed": dict(found.failed),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from io import StringIO
 from pathlib import Path
 
@@ -107,6 +108,35 @@ def test_no_formula_is_an_answer_with_its_reason(cli):
     assert result.code == 0
     assert "params   unknown: not polynomial in this range" in result.out
     assert "width in 9, 10, 11, 12, 13, 14, 15, 16, 17, 18: not polynomial" in result.out
+
+
+def test_three_values_of_the_contract_are_filled_up(cli):
+    found = json.loads(cli("formula", "pool-upsample", "--vary", "k=1,3,5", "--format=json").out)
+    # Section 3 with NIC = 1, NF = 32, NC = 24: 5,472 weights for each tap, and 304 of the norms.
+    assert equal(found["total"]["params"], "5472*k**2 + 304")
+    assert found["added"] == {"k": [7, 9, 11, 13, 15, 17, 19]}
+    assert found["holds_for"] == ["k in 1, 3, 5, 7, 9, 11, 13, 15, 17, 19 (7, 9, 11, 13, 15, 17, 19 added to the list)"]
+
+
+def test_sizes_that_fail_are_named_and_one_is_too_few(cli):
+    """LeNet-5 takes 32x32 to 1x1 before its linear layers: 36 and 40 leave more."""
+    result = cli("formula", "lenet5", "--vary", "input.h=32,36,40")
+    assert result.code == 0
+    assert "params   unknown: too few values: 2 needed for degree 0, 1 value of H works" in result.out
+    assert "failed   2 instances: input.h=36; input.h=40" in result.out
+    assert "input.h=36 failed: the forward pass failed in `f6`" in result.err
+
+
+@pytest.mark.parametrize("values", ["", "=4,6,8,10,12,14,16", "=1,3,5"])
+def test_the_class_that_is_suggested_for_a_field_has_its_formula(cli, values):
+    words = cli("formula", "pool-upsample", "--vary", f"k{values}").out
+    suggestion = re.search(r"it is where k mod 4 = \d: --vary (k=[\d,]+)", words)
+    assert suggestion is not None
+    found = json.loads(cli("formula", "pool-upsample", "--vary", suggestion[1], "--format=json").out)
+    field = found["total"]["receptive_field"]
+    ends = re.findall(r"[\d*()k +-]*k[\d*()k +-]*", str(field))
+    # 5 convolutions at jumps 1, 2, 4, 2 and 1 add (k - 1)(1 + 2 + 4 + 2 + 1) pixels, upsampling what its phase adds.
+    assert {sympy.diff(sympy.sympify(end), "k") for end in ends} == {10}
 
 
 BAD = [

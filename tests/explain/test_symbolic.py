@@ -10,8 +10,9 @@ import pytest
 import sympy
 
 from cnninspect.errors import LoadError
+from cnninspect.explain.axis import Function
 from cnninspect.explain.instances import COUNTS, Instances, Variable, numbers_of
-from cnninspect.explain.symbolic import Function, Study, in_sympy, study, value_of
+from cnninspect.explain.symbolic import Study, in_sympy, study, value_of
 from cnninspect.inspection.pipeline import inspect_model
 
 FAMILIES = Path(__file__).parent.parent / "data" / "families.py"
@@ -279,3 +280,81 @@ def test_a_product_that_vanishes_along_every_variable_is_found():
     found = study(Instances([Variable("a", "a", 1), Variable("b", "b", 1)], inspect))
     assert equal(expression(found, "macs"), "(a - 1)*(b - 1) + 7")
     assert found.checked_on == 10
+
+
+def law_in_one_variable(law, variable: Variable, works=lambda x: True) -> Study:
+    """The study of a number that follows a law, of a network that only some values build."""
+
+    def inspect(point):
+        if not works(point[0]):
+            raise LoadError("it is refused.")
+        return {("", "macs"): law(point[0])}, {("", "macs"): law(point[0])}
+
+    return study(Instances([variable], inspect))
+
+
+LISTS = [
+    # id, law, values, those that work beside them, the formula, values that were added
+    ("linear of 3", lambda x: 5 * x + 2, (8, 16, 32), (), "5*a + 2", ()),
+    ("constant of 2", lambda x: 7, (8, 16), (), "7", ()),
+    ("quadratic of 4", lambda x: 3 * x * x + x, (1, 3, 5, 9), (), "3*a**2 + a", ()),
+    ("cubic of 5", lambda x: x**3 - x, (2, 3, 5, 8, 13), (), "a**3 - a", ()),
+    ("quartic of 6", lambda x: x**4 + 1, (1, 2, 3, 5, 8, 13), (), "a**4 + 1", ()),
+    # 7 values make up 10: those between 8 and 32 in steps of 8 first, then on from 40.
+    ("quadratic of 3", lambda x: x * x, (8, 16, 32), range(100), "a**2", (24, 40, 48, 56, 64, 72, 80)),
+    ("some fail", lambda x: x * x, (2, 3, 4), (5, 7), "a**2", (5, 7)),
+]
+
+
+@pytest.mark.parametrize(
+    ("law", "values", "more", "formula", "added"), [x[1:] for x in LISTS], ids=[x[0] for x in LISTS]
+)
+def test_degree_d_takes_d_plus_1_values_and_one_to_check(law, values, more, formula, added):
+    found = law_in_one_variable(law, Variable("a", "a", values[0], values), {*values, *more}.__contains__)
+    assert equal(expression(found, "macs"), formula)
+    assert found.axes[0].added == added
+    assert found.checked_on >= 1
+    assert found.failed == {}
+
+
+SHORT = [
+    ("linear of 2", lambda x: 5 * x + 2, (8, 16), "too few values: 3 needed for degree 1, 2 of a work"),
+    ("quadratic of 3", lambda x: x * x, (1, 3, 5), "too few values: 4 needed for degree 2, 3 of a work"),
+    ("quartic of 5", lambda x: x**4, (1, 2, 3, 5, 8), "too few values: 6 needed for degree 4, 5 of a work"),
+    ("any of 1", lambda x: x, (4,), "too few values: 2 needed for degree 0, 1 value of a works"),
+]
+
+
+@pytest.mark.parametrize(("law", "values", "why"), [x[1:] for x in SHORT], ids=[x[0] for x in SHORT])
+def test_too_few_values_are_not_called_no_polynomial(law, values, why):
+    found = law_in_one_variable(law, Variable("a", "a", values[0], values), values.__contains__)
+    assert found.formulas["", "macs"] is None
+    assert found.why["", "macs"].startswith(why)
+    assert found.axes[0].why == why
+
+
+def test_degree_5_is_not_polynomial_however_many_values_there_are():
+    found = law_in_one_variable(lambda x: x**5, Variable("a", "a", 1, (1, 2, 3, 4, 5, 6, 7, 8)))
+    assert "not polynomial in this range" in found.why["", "macs"]
+    assert found.axes[0].why.startswith("not polynomial")
+
+
+@pytest.mark.parametrize(
+    ("works", "failed"),
+    [
+        pytest.param(lambda x: x not in (5, 6), {"a=5", "a=6"}, id="two beside each other"),
+        pytest.param(lambda x: x % 3 == 0, {"a=4", "a=5", "a=7", "a=8"}, id="all but multiples of 3"),
+        pytest.param(lambda x: x <= 12, {"a=13"}, id="none beyond 12"),
+    ],
+)
+def test_values_that_fail_are_stepped_over(works, failed):
+    found = law_in_one_variable(lambda x: 2 * x * x - x, Variable("a", "a", 3), works)
+    assert equal(expression(found, "macs"), "2*a**2 - a")
+    assert failed <= set(found.failed)
+    assert found.checked_on >= 2
+
+
+def test_every_other_value_is_a_residue_class():
+    found = law_in_one_variable(lambda x: x * x, Variable("a", "a", 3), lambda x: x % 2 == 1)
+    assert (found.axes[0].modulus, found.axes[0].rest) == (2, 1)
+    assert equal(expression(found, "macs"), "a**2")
