@@ -108,7 +108,7 @@ class WorkOptions:
         """The view with these rows in this order; UsageError for a sort key that the rows will not have."""
         if view.sort is not None:
             self._check_sort(view.sort)
-        return replace(view, by=self.by, top=self.top)
+        return replace(view, by=self.by, top=view.top if self.top is None else self.top)
 
     def accounts(self) -> Callable[[], Sequence[Account]]:
         """A function that makes the accounts, after torch is imported; UsageError for incompatible options."""

@@ -186,7 +186,7 @@ class OutputOptions:
         names = None if self.columns is None else tuple(name.strip() for name in self.columns.split(","))
         _check_known("--columns", "column", names or (), column_names(command, of_two=of_two))
         if self.sort is not None and command != "flops":
-            _check_known("--sort", "number", [self.sort], _sort_keys(command, of_two=of_two))
+            _check_known("--sort", "number", [self.sort], _sort_keys(of_two=of_two))
         return View(
             self.depth, self.ops, names, containers=self.containers,
             sort=self.sort, filter=self.filter, only_differences=self.only_differences,
@@ -194,10 +194,10 @@ class OutputOptions:
         )  # fmt: skip
 
 
-def _sort_keys(command: str, *, of_two: bool) -> tuple[str, ...]:
+def _sort_keys(*, of_two: bool) -> tuple[str, ...]:
     """The values of `--sort`; `flops`, which has more, checks its own."""
-    if command == "compare":
-        return (*TEXT_KEYS, "params", "macs") if of_two else tuple(TEXT_KEYS)
+    if of_two:
+        return (*TEXT_KEYS, "params", "macs")
     return (*TEXT_KEYS, *(name for name in NUMBERS if name != "output_shape"))
 
 

@@ -12,7 +12,7 @@ from cnninspect.render.page import UNICODE, Cell, Fact, Heading, Marks, Sheet, T
 from cnninspect.report.document import Comparison, Document, Report, formula_checks
 from cnninspect.report.quantities import Status, Verdict
 from cnninspect.report.rows import TOTAL, Check, Row
-from cnninspect.report.selection import View
+from cnninspect.report.selection import View, rank
 
 
 def failed(checks: Sequence[Check]) -> list[Check]:
@@ -180,11 +180,22 @@ def readers_sheet(report: Comparison, checks: Iterable[Check], marks: Marks) -> 
 _ON_DEMAND = ("kind", "counter", "change", "reason", "where")
 
 
-def chosen(checks: Iterable[Check], view: View) -> list[Check]:
-    """The checks that the view lets pass, in its order."""
+def chosen(report: Report, checks: Iterable[Check], view: View) -> list[Check]:
+    """The checks that the view lets pass, in its order: by name or kind, or the largest number of their rows first."""
     found = [check for check in checks if view.wants_check(check.row, check.verdict)]
-    key = {"name": row_name, "kind": lambda check: check.kind}.get(view.sort or "")
-    return found if key is None else sorted(found, key=key)
+    key = view.sort or ("macs" if view.top is not None else None)
+    if key in ("name", "kind"):
+        found.sort(key=row_name if key == "name" else lambda check: check.kind)
+    elif key is not None:
+        rows = {row.id: row for row in report.rows}
+        found.sort(key=lambda check: rank(rows[check.row].quantities.get(key) if check.row in rows else None))
+    return found[: view.top]
+
+
+def shown(found: Sequence[Check], checks: Sequence[Check]) -> Iterator[Fact]:
+    """How many findings the view shows, if it hides some."""
+    if len(found) < len(checks):
+        yield Fact("shown", f"{len(found)} of {len(checks)} findings", tone=Tone.QUIET)
 
 
 def compared(checks: Sequence[Check]) -> Iterator[Fact]:

@@ -231,13 +231,22 @@ def layer_sheet(
     selected = select(report, view)
     found = folded(selected, view.lines) if view.folds and not full else Folded(selected)
     shown = found.report
-    lines = [line for line in _lines(found, marks, full=full) if line.is_part or not parts]
+    lines = [
+        line
+        for line in _lines(found, marks, full=full, hides_root=_hides_root(selected, view))
+        if line.is_part or not parts
+    ]
     context = Context(marks, _single(report), full)
     columns = list(chosen_columns(view.columns or without_empty(default, shown), shown))
     return Sheet(
         tuple(column.heading for column in columns),
         tuple(tuple(column.cell(line, context) for column in columns) for line in lines),
     )
+
+
+def _hides_root(selected: Report, view: View) -> bool:
+    """Whether the root is a row that was not asked for: the tree always has it."""
+    return view.is_tree and view.is_partial and not any(view.wants(row.id, row.verdict) for row in selected.rows[:1])
 
 
 def remarks(report: Report, view: View) -> list[str]:
@@ -251,15 +260,15 @@ def remarks(report: Report, view: View) -> list[str]:
     return [f"folded where blocks are equal: --no-fold shows all {found.rows - 1} rows"]
 
 
-def _lines(found: Folded, marks: Marks, *, full: bool) -> Iterator[Line]:
-    """The rows as a tree; the root has no line unless it is the only row."""
+def _lines(found: Folded, marks: Marks, *, full: bool, hides_root: bool) -> Iterator[Line]:
+    """The rows as a tree; the root has no line unless it is the only row and not hidden."""
     shown = found.report
     parts = shown_leaves(shown)
     indents: list[int] = []
     for index, (row, own) in enumerate(zip(shown.rows, shares(shown), strict=True)):
         above = -1 if row.parent is None else indents[row.parent]
         is_part = index in parts
-        is_hidden_root = row.parent is None and not is_part
+        is_hidden_root = row.parent is None and (not is_part or hides_root)
         indents.append(-1 if is_hidden_root else above + 1)
         if not is_hidden_root:
             name = _name(row, shown.rows, marks, full=full)

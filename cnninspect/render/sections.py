@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from dataclasses import replace
 from io import StringIO
 from typing import Any
 
@@ -36,8 +37,11 @@ def page_of(document: Document, view: View, marks: Marks, *, full: bool) -> Page
         case Comparison(aligned=None):
             return _findings(document, view, marks)
         case Comparison():
+            view = view if not full else replace(view, fold=False)
             both = [*comparison.totals_of_both(document, marks), *uncounted_facts(document)]
-            return Page(heading, comparison.side_by_side(document, view, marks), both, comparison.closing(document))
+            sheet = comparison.side_by_side(document, view, marks)
+            left = comparison.remarks(document, view, marks, full=full)
+            return Page(heading, sheet, both, comparison.closing(document), remarks=left)
         case Report():
             sheet = _layers(document, view, marks, full=full)
             below = [*_cut(document, view, marks), *facts(document, marks)]
@@ -63,14 +67,15 @@ def _cut(report: Report, view: View, marks: Marks) -> Iterator[Fact]:
 
 def _findings(document: Comparison, view: View, marks: Marks) -> Page:
     """The checks that did not pass, and a sentence that counts all of them."""
-    found = checks.chosen(failed(document.checks), view)
+    every = failed(document.checks)
+    found = checks.chosen(document, every, view)
     sheet = (
         checks.finding_sheet(document, found, view.columns, marks)
         if view.columns
         else checks.readers_sheet(document, checks.without_alike(found), marks)
     )
     closing, reasons = count_sentence(document.checks), () if view.columns else checks.reasons(document)
-    below = [*checks.compared(document.checks), *uncounted_facts(document)]
+    below = [*checks.shown(found, every), *checks.compared(document.checks), *uncounted_facts(document)]
     return Page(title(document, marks), sheet, below, closing, reasons=reasons)
 
 
@@ -82,7 +87,7 @@ def data_sheet(document: Document, view: View, marks: Marks) -> Sheet:
         case FieldStudy(asked=Asked(), sights=fields):
             return position_sheet(fields)
         case Comparison(aligned=None):
-            found = checks.chosen(document.checks, view)
+            found = checks.chosen(document, document.checks, view)
             return checks.finding_sheet(document, found, view.columns or checks.PROGRAMS, marks)
         case Comparison():
             return comparison.side_by_side(document, view, marks, full=True)

@@ -73,7 +73,7 @@ def _without_repeats(report: Report, *, equal: bool) -> Folded:
         put_all(below.get(index, []), place)
 
     def put_all(indices: Sequence[int], above: int | None) -> None:
-        for run in _runs(indices, alike):
+        for run in runs(indices, alike):
             shown, hidden = (run[:1], run[1:]) if equal or len(run) == 1 else ([], run)
             for index in (index for block in shown for index in block):
                 put(index, above)
@@ -120,18 +120,20 @@ def _known(count: Quantity | None) -> Hashable:
     return None if count is None else (count.value, count.status, count.verdict)
 
 
-def _runs(indices: Sequence[int], alike: Sequence[Hashable]) -> Iterator[list[list[int]]]:
+def runs(
+    indices: Sequence[int], alike: Sequence[Hashable], longest: int = _LONGEST_PERIOD
+) -> Iterator[list[list[int]]]:
     """The rows in order, as runs of equal blocks of rows; a block that is not repeated is a run of its own."""
     place = 0
     while place < len(indices):
-        period, count = _longest_run([alike[index] for index in indices[place:]])
+        period, count = _longest_run([alike[index] for index in indices[place:]], longest)
         yield [list(indices[place + start * period : place + (start + 1) * period]) for start in range(count)]
         place += period * count
 
 
-def _longest_run(signs: Sequence[Hashable]) -> tuple[int, int]:
+def _longest_run(signs: Sequence[Hashable], longest: int) -> tuple[int, int]:
     """The length of the first block, and how often it stands there; (1, 1) if it is not repeated often enough."""
-    for period in range(1, min(_LONGEST_PERIOD, len(signs) // _FEWEST) + 1):
+    for period in range(1, min(longest, len(signs) // _FEWEST) + 1):
         count = 1
         while signs[count * period : (count + 1) * period] == signs[:period]:
             count += 1

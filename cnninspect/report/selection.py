@@ -236,10 +236,10 @@ def _sorted(rows: list[Row], view: View) -> list[Row]:
         return rows
     if key in TEXT_KEYS:
         return sorted(rows, key=TEXT_KEYS[key])
-    return sorted(rows, key=lambda row: _rank(row.quantities.get(key)))
+    return sorted(rows, key=lambda row: rank(row.quantities.get(key)))
 
 
-def _rank(number: Any) -> tuple[int, float]:
+def rank(number: Any) -> tuple[int, float]:
     """A sort key: unknown values first, because they may be the largest, then the largest; rows without it last.
 
     A global field is larger than any other.

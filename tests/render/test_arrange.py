@@ -2,6 +2,10 @@
 
 import pytest
 
+from cnninspect import inspect_model
+from cnninspect.checks import check_budgets, parse_budget, with_checks
+from cnninspect.cli.flops import WorkOptions
+from cnninspect.render import render
 from cnninspect.report.parts import Machine
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
 from cnninspect.report.selection import By, Ops, View, cut, select, shares
@@ -165,3 +169,41 @@ def test_a_report_that_does_not_know_its_ops_says_so():
 @pytest.mark.parametrize("view", [View(top=1), View(by=By.KIND), View(by=By.MODULE, depth=1)], ids=str)
 def test_totals_do_not_depend_on_the_view(view):
     assert select(network(), view).totals == network().totals
+
+
+SHARES = ["c3", "c1", "c5"]
+"""lenet5's layers with more than a tenth of the MACs, the largest first: 240,000, 117,600 and 48,000 of 416,520."""
+
+
+@pytest.mark.parametrize(
+    ("view", "expected"),
+    [
+        (View(sort="macs"), [*SHARES, "total"]),
+        (View(sort="name"), ["c1", "c3", "c5", "total"]),
+        (View(top=2), SHARES[:2]),
+        (View(filter="c1"), ["c1"]),
+        (View(depth=0), ["total"]),
+        (View(only_differences=True, filter="c*"), sorted(SHARES)),
+    ],
+    ids=["sort by a number", "sort by name", "top", "filter", "depth", "differences"],
+)
+def test_compare_takes_the_options_of_the_other_tables(view, expected):
+    report = inspect_model("lenet5")
+    limits = [parse_budget("max_layer_share", "10%"), parse_budget("max_params", "50K")]
+    lines = render(with_checks(report, check_budgets(report, limits)), view=view).splitlines()
+    names = [line.split()[0] for line in lines[3 : 3 + len(expected)]]
+    assert (sorted(names) if view.only_differences else names) == expected
+    assert any(line.split() == ["shown", str(len(expected)), "of", "4", "findings"] for line in lines) == (
+        len(expected) < 4
+    )
+
+
+def test_flops_keeps_the_rows_that_another_option_cuts_off():
+    assert WorkOptions().arranged(View(top=1)).top == 1
+    assert WorkOptions(top=3).arranged(View(top=1)).top == 3
+
+
+def test_a_filter_that_nothing_passes_shows_no_row():
+    text = render(inspect_model("lenet5"), view=View(filter="nothing"))
+    assert "LeNet5)" not in text
+    assert " shown     0 of 12 rows" in text

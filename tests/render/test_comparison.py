@@ -3,10 +3,13 @@
 from dataclasses import replace
 
 import pytest
+from torch import nn
 
+from cnninspect import inspect_model
 from cnninspect.checks.differences import compare_models
 from cnninspect.render import Format, render
 from cnninspect.render.comparison import HEADINGS
+from cnninspect.render.page import Screen
 from cnninspect.report.quantities import Unit
 from cnninspect.report.selection import Ops, View
 from tests.render.samples import agreed, doubtful, tiny, wider
@@ -34,7 +37,7 @@ def test_a_layer_stands_beside_its_counterpart(lines):
 
 
 def test_a_layer_that_the_other_lacks_stands_alone(lines):
-    assert line(lines, "fc") == ["fc", "1,290", "1,280", "✗", "no", "counterpart"]
+    assert line(lines, "fc") == ["fc", "1,290", "1,280", "(none)", "✗", "only", "in", "the", "first"]
 
 
 def test_layers_that_cost_nothing_are_shown_on_request():
@@ -115,3 +118,73 @@ def test_a_file_for_programs_has_every_layer_and_column():
     assert lines[0].split(",") == list(HEADINGS)
     # stem, F.relu, block.0, block.1, F.max_pool2d and fc; a view is no layer.
     assert len(lines) == 1 + 6
+
+
+CONV, NORM = 8 * 8 * 3 * 3 + 8, 2 * 8
+"""Params of a convolution from 8 to 8 channels with kernel 3, and of its norm."""
+
+
+class Chain(nn.Sequential):
+    """A first convolution, and blocks of a convolution and a norm."""
+
+    def __init__(self, blocks):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3)
+        self.blocks = nn.Sequential(
+            *(nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.BatchNorm2d(8)) for _ in range(blocks))
+        )
+
+
+@pytest.fixture(scope="module")
+def chains():
+    four, seven = (replace(inspect_model(Chain(blocks), inputs=["1x3x8x8"]), command="compare") for blocks in (4, 7))
+    return compare_models(four, seven)
+
+
+def table(report, screen, **view):
+    lines = render(report, view=View(**view), screen=screen).splitlines()
+    return {" ".join(line.split()[:4]): line.split() for line in lines[lines.index("") + 2 :]}
+
+
+def test_equal_blocks_of_two_networks_are_folded_and_the_side_that_lacks_them_is_named(chains):
+    """Three equal blocks follow the first in both, three more are in the second network alone: one and two."""
+    lines = table(chains, Screen(120))
+    both = f"{3 * (CONV + NORM):,}"
+    row = lines["blocks.1 … 3 ×3"]
+    assert row[4] == both
+    assert row[6:11] == ["blocks.1", "…", "3", "×3", both]
+    assert row[-1] == "✓"
+    alone = next(row for name, row in lines.items() if "blocks.5 … 6 ×2" in " ".join(row))
+    assert alone[0] == "(none)"
+    assert alone[5] == f"{2 * (CONV + NORM):,}"
+    assert alone[-5:] == ["✗", "only", "in", "the", "other"]
+    assert any("--no-fold shows all" in " ".join(row) for row in lines.values())
+
+
+def test_no_fold_and_files_show_every_layer(chains):
+    for text in (render(chains), render(chains, view=View(fold=False), screen=Screen(120))):
+        assert "×" not in text
+        assert all(f"blocks.{block}" in text for block in range(7))
+
+
+def test_a_container_that_matches_is_one_row_where_the_screen_is_low(chains):
+    """The blocks differ, so only single blocks may be summed up: 4 of the first network are not those of the second."""
+    same = compare_models(*(replace(inspect_model(Chain(4), inputs=["1x3x8x8"]), command="compare"),) * 2)
+    lines = table(same, Screen(120, height=10))
+    row = next(row for row in lines.values() if row[:1] == ["blocks"])
+    assert row[1] == f"{4 * (CONV + NORM):,}"
+    assert row[-1] == "✓"
+    low = table(chains, Screen(120, height=10))
+    assert not any(row[:1] == ["blocks"] for row in low.values())
+
+
+def test_depth_sums_the_layers_of_a_container_on_both_sides(chains):
+    lines = table(chains, Screen(), depth=1)
+    row = next(row for row in lines.values() if row[:1] == ["blocks"])
+    assert (row[1], row[4]) == (f"{4 * (CONV + NORM):,}", f"{7 * (CONV + NORM):,}")
+    assert row[-5:] == ["✗", "only", "in", "the", "other"]
+
+
+def test_the_largest_layers_come_first_on_request():
+    text = render(compare_models(tiny(), wider()), view=View(top=2))
+    assert [row.split()[0] for row in text.splitlines()[3:5]] == ["block.0", "stem"]
