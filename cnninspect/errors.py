@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import heapq
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 _NEAR = 0.6
@@ -112,6 +112,17 @@ def nearest(wrong: str, names: Iterable[str], count: int = 3) -> list[str]:
 
     scored = [(score(name), -position, name) for position, name in enumerate(names)]
     return [name for ratio, _, name in heapq.nlargest(count, scored) if ratio >= _NEAR]
+
+
+def nearest_layers(wrong: str, names: Iterable[str], kinds: Mapping[str, str], first: Iterable[str]) -> list[str]:
+    """At most three layers that a wrong name may mean, by their own names.
+
+    Those that are spelt like it; or the first of the kind that it means by the `kinds` of the layers (`conv1`: Conv2d);
+    or the `first` layers of the network.
+    """
+    word = wrong.rpartition(".")[2].rstrip("0123456789").rstrip("_").lower()
+    alike = [name for name, kind in kinds.items() if len(word) > 1 and word in kind.lower()]
+    return nearest(wrong, dict.fromkeys(filter(None, names))) or (alike or list(first))[:3]
 
 
 def _folded(name: str) -> str:

@@ -18,7 +18,7 @@ from cnninspect.plugins import load
 from cnninspect.report.document import Report
 from cnninspect.report.quantities import Verdict
 from cnninspect.report.reasons import ask
-from cnninspect.report.rows import Check, Row, RowId
+from cnninspect.report.rows import Check, Row, RowId, layers_near
 
 
 def check_claims(report: Report, claims: Sequence[Claim]) -> tuple[Check, ...]:
@@ -79,7 +79,7 @@ def _missing(claimed: RowId, report: Report, here: list[Row]) -> Check:
         near = nearest(claimed.kind, dict.fromkeys(row.kind for row in here if row.functional))
         words = f"this module does not call {claimed.kind!r}"
     else:
-        near = nearest(claimed.path, dict.fromkeys(row.path for row in report.rows if row.path))
+        near = layers_near(report.rows, claimed.path, functions=False)
         words = f"no layer is called {claimed.path!r}"
     hint = f"{words}. Nearest: {', '.join(near)}" if near else words
     return Check("layer", claimed, claimed.path or claimed.kind, None, "claim", Verdict.DIFFER, hint)

@@ -35,7 +35,7 @@ class ExplainOptions:
         typer.Option(
             metavar="|".join(each.value for each in Level),
             case_sensitive=False,
-            help="The formulas and their numbers, or also every symbol and source; full where LAYER is given.",
+            help="The formulas and their numbers, or also every symbol and source; full for each LAYER.",
             rich_help_panel="Derivation",
             show_default=False,
         ),
@@ -108,7 +108,7 @@ def explain_target(
     if options.matrix:
         document = _with_matrices(document, report, kept if options.numbers else None)
     if options.against is not None:
-        document = _with_other(document, report, kept, options, run, session, view)
+        document = _with_other(document, report, kept, options.against, level, run, session, view)
     write(document, output, view)
     return exit_code(report, strict=output.strict)
 
@@ -136,21 +136,20 @@ def _correct_sheet(
 
 
 def _with_other(
-    document: Explanation, report: Report, kept: Inspected, options: ExplainOptions, run: RunOptions,
+    document: Explanation, report: Report, kept: Inspected, name: str, level: Level | None, run: RunOptions,
     session: Session, view: View,
 ) -> Explanation:  # fmt: skip
     """The explanation with OTHER beside it: a layer of the same network where one is called so, else a network."""
     from cnninspect.explain.against import side_by_side
     from cnninspect.explain.explanation import explained
 
-    name = options.against or ""
     if any(name in (row.path, row.label) for row in report.rows):
         others, reach, layers = report, kept.reach, [name]
     else:
         target, *layers = name.split()
         others, found = with_findings(target, replace(run, arg=[]), session)
         reach = found.reach
-    other = explained(others, reach, layers, document.level, view)
+    other = explained(others, reach, layers, level, view)
     return side_by_side(document, other, _rows(document, report), _rows(other, others))
 
 
@@ -175,7 +174,7 @@ def _with_matrices(document: Explanation, report: Report, kept: Inspected | None
     try:
         return with_matrices(document, report, weights)
     except ValueError as error:
-        raise UsageError(f"--matrix: {error}. Name one, such as conv1.") from None
+        raise UsageError(f"--matrix: {error}.") from None
 
 
 def check_format(name: str) -> None:

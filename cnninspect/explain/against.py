@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
-from cnninspect.explain.document import Against, Compared, Explanation, Formula, LayerDerivation
+from cnninspect.explain.document import Against, Compared, Explanation, Formula, LayerDerivation, Term
 from cnninspect.explain.expression import Expression, Number, Symbol, Value, evaluate, from_sympy, in_sympy, replaced
 from cnninspect.explain.expression import symbols as symbols_of
 from cnninspect.report.quantities import Quantity
@@ -24,12 +24,14 @@ MOST_LAYERS = 8
 
 def side_by_side(one: Explanation, other: Explanation, rows: Sequence[Row], others: Sequence[Row]) -> Explanation:
     """The explanation of one with the other's layers beside it; `rows` and `others` are those that are explained."""
-    compared = [each for name in COUNTS if (each := _compared(name, one, other, rows, others)) is not None]
-    return replace(one, against=Against(other.target, other.layers, (*compared, *_fields(rows, others))))
+    shared = _Shared()
+    compared = [each for name in COUNTS if (each := _compared(name, one, other, rows, others, shared)) is not None]
+    compared, terms = _numbered(compared, shared)
+    return replace(one, against=Against(other.target, other.layers, (*compared, *_fields(rows, others)), terms))
 
 
 def _compared(
-    name: str, one: Explanation, other: Explanation, rows: Sequence[Row], others: Sequence[Row]
+    name: str, one: Explanation, other: Explanation, rows: Sequence[Row], others: Sequence[Row], shared: _Shared
 ) -> Compared | None:
     """The sums of a count over the leaves of both, None where one is not known."""
     first, second = (_sum(name, each) for each in (rows, others))
@@ -38,7 +40,7 @@ def _compared(
     if not first or not second:
         return Compared(name, (first, second))
     ratio = Fraction(second, first)
-    return Compared(name, (first, second), ratio, _in_symbols(name, one, other, ratio))
+    return Compared(name, (first, second), ratio, _in_symbols(name, one, other, ratio, shared))
 
 
 def _sum(name: str, rows: Sequence[Row]) -> int | None:
@@ -70,21 +72,50 @@ def _extents(found: ReceptiveField) -> list[int]:
 
 @dataclass
 class _Shared:
-    """The symbols of both sides: one for each thing and value, `Cin` and `Cin2` where two values are called so."""
+    """The symbols of both sides: one for each thing and value, `Cin` and `Cin2` where two values are called so.
+
+    `places` are the layers that have it, with its name there.
+    """
 
     known: dict[tuple[str, Value], Symbol] = field(default_factory=dict)
+    places: dict[Symbol, dict[str, str]] = field(default_factory=dict)
 
-    def symbol(self, name: str, value: Value) -> Symbol:
-        """The symbol that stands for this value of what is called so."""
+    def symbol(self, name: str, value: Value, layer: str, own: str) -> Symbol:
+        """The symbol that stands for this value of what is called so, and `own` in the layer."""
         if (name, value) not in self.known:
             count = sum(other == name for other, _ in self.known)
             self.known[name, value] = Symbol(f"{name}{count + 1}" if count else name, value)
-        return self.known[name, value]
+        found = self.known[name, value]
+        self.places.setdefault(found, {}).setdefault(layer, own)
+        return found
+
+    def meaning(self, symbol: Symbol) -> str:
+        """`Hout of conv1, conv2`."""
+        by_name: dict[str, list[str]] = {}
+        for layer, own in self.places[symbol].items():
+            by_name.setdefault(own, []).append(layer)
+        return "; ".join(f"{own} of {', '.join(layers)}" for own, layers in by_name.items())
 
 
-def _in_symbols(name: str, one: Explanation, other: Explanation, ratio: Fraction) -> Formula | None:
+def _numbered(compared: Sequence[Compared], shared: _Shared) -> tuple[list[Compared], tuple[Term, ...]]:
+    """The ratios with their symbols numbered from the first layer on, and what these stand for."""
+    trees = [each.formula.tree for each in compared if each.formula is not None]
+    met = {Symbol(*each) for tree in trees for each in symbols_of(tree).items()}
+    names: dict[Symbol, Symbol] = {}
+    for symbol in (each for each in shared.known.values() if each in met):
+        base = symbol.name.rstrip("0123456789")
+        count = sum(other.name.rstrip("0123456789") == base for other in names)
+        names[symbol] = Symbol(f"{base}{count + 1}" if count else base, symbol.value)
+    found = [
+        each if each.formula is None
+        else replace(each, formula=replace(each.formula, tree=replaced(each.formula.tree, {**names})))
+        for each in compared
+    ]  # fmt: skip
+    return found, tuple(Term(new.name, new.value, shared.meaning(old)) for old, new in names.items())
+
+
+def _in_symbols(name: str, one: Explanation, other: Explanation, ratio: Fraction, shared: _Shared) -> Formula | None:
     """The ratio as an expression; None where there are many layers, or where it is no more than a quotient."""
-    shared = _Shared()
     sides = [_side(name, each.layers, shared) for each in (one, other)]
     if any(side is None for side in sides):
         return None
@@ -121,22 +152,25 @@ def _side(name: str, layers: Sequence[LayerDerivation], shared: _Shared) -> list
         if name == "flops":
             macs = layer.of("macs")[0].formula
             tree = replaced(tree, {Symbol("MACs", macs.value): macs.tree}) if macs is not None else tree
-        known, channels = _names(names, channels, shared, is_last=position == len(counted) - 1, place=position)
+        last = position == len(counted) - 1
+        known, channels = _names(names, channels, shared, layer.row.label, is_last=last, place=position)
         found.append(replaced(tree, {Symbol(key, value): known[key] for key, value in names.items() if key in known}))
     return found
 
 
 def _names(
-    names: dict[str, Value], channels: Symbol | None, shared: _Shared, *, is_last: bool, place: int
+    names: dict[str, Value], channels: Symbol | None, shared: _Shared, label: str, *, is_last: bool, place: int
 ) -> tuple[dict[str, Expression], Symbol | None]:
     """What stands for each name of a layer, and for the channels that come out of it."""
-    into = next((names[key] for key in ("Cin", "C", "Fin", "F") if key in names), None)
+    own_into, into = next(((key, names[key]) for key in ("Cin", "C", "Fin", "F") if key in names), ("", None))
     source = channels if channels is not None and channels.value == into else None
     if source is None and into is not None:
-        source = shared.symbol("Cin" if place == 0 else "Cmid", into)
-    made = next((names[key] for key in ("Cout", "Fout") if key in names), None)
+        source = shared.symbol("Cin" if place == 0 else "Cmid", into, label, own_into)
+    own_made, made = next(((key, names[key]) for key in ("Cout", "Fout") if key in names), ("", None))
     is_depthwise = "g" in names and names["g"] == into == made
-    target = source if made is None or is_depthwise else shared.symbol("Cout" if is_last else "Cmid", made)
+    target = source
+    if made is not None and not is_depthwise:
+        target = shared.symbol("Cout" if is_last else "Cmid", made, label, own_made)
     known: dict[str, Expression] = {}
     for key, value in names.items():
         if value == 1:
@@ -148,7 +182,7 @@ def _names(
         elif key == "g" and value == into and source is not None:
             known[key] = source
         elif key[0] == "k":
-            known[key] = shared.symbol("k", value)
+            known[key] = shared.symbol("k", value, label, key)
         elif key[0] in "HWDL":
-            known[key] = shared.symbol("Hout", value)
+            known[key] = shared.symbol("Hout", value, label, key)
     return known, target

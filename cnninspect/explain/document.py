@@ -133,7 +133,7 @@ class Matrix:
 
 @dataclass(frozen=True)
 class LayerDerivation:
-    """All that is derived of one row; `terms` are the symbols of its formulas."""
+    """All that is derived of one row; `terms` are the symbols of its formulas, `level` says how much is shown."""
 
     row: RowId
     derivations: tuple[Derivation, ...]
@@ -141,6 +141,7 @@ class LayerDerivation:
     asides: tuple[Aside, ...] = ()
     where: str | None = None
     matrix: Matrix | None = None
+    level: Level = Level.SHORT
 
     def of(self, quantity: str) -> list[Derivation]:
         """The derivations of one quantity, in order."""
@@ -194,11 +195,12 @@ class Compared:
 
 @dataclass(frozen=True)
 class Against:
-    """What stands beside an explanation: another network's layers, and the ratios."""
+    """What stands beside an explanation: another network's layers, and the ratios, whose symbols are `terms`."""
 
     target: Mapping[str, Any]
     layers: tuple[LayerDerivation, ...]
     compared: tuple[Compared, ...]
+    terms: tuple[Term, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The other's layers, and what was compared."""
@@ -206,6 +208,7 @@ class Against:
             "target": plain(self.target),
             "layers": [layer.to_json() for layer in self.layers],
             "ratios": [each.to_json() for each in self.compared],
+            "names": {each.name: {"value": _plain(each.value), "meaning": each.meaning} for each in self.terms},
         }
 
 
@@ -230,7 +233,6 @@ class Explanation(Document):
 
     layers: tuple[LayerDerivation, ...]
     totals: tuple[Derivation, ...] = ()
-    level: Level = Level.SHORT
     against: Against | None = None
     sheet: tuple[Correction, ...] | None = None
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from math import prod
 from typing import TypeGuard
 
-from cnninspect.errors import UsageError, nearest
+from cnninspect.errors import UsageError
 from cnninspect.explain.document import Aside, Correction, Derivation, Explanation, Formula, LayerDerivation
 from cnninspect.explain.expression import (
     ONE,
@@ -28,7 +28,7 @@ from cnninspect.explain.layers import container_derivation, layer_derivation, su
 from cnninspect.receptive.fields import Fields
 from cnninspect.report.document import Report
 from cnninspect.report.quantities import Quantity, Verdict, item_size
-from cnninspect.report.rows import Check, ReceptiveField, Row, RowId
+from cnninspect.report.rows import Check, ReceptiveField, Row, RowId, layers_near
 from cnninspect.report.selection import Level, View, fits_depth, fits_ops
 
 
@@ -37,12 +37,17 @@ def explained(
 ) -> Explanation:
     """The derivations of the layers that are named, by default of all and of the totals.
 
-    `report` and `fields` are of one run. A container's name stands for all that is in it. Raises UsageError for a name
-    that no layer has.
+    `report` and `fields` are of one run. A container's name stands for all that is in it. `level` is by default full
+    for a row that is named itself, short for the many rows of a container. Raises UsageError for a name that no layer
+    has.
     """
-    shown = _named(report.rows, layers) if layers else _all(report.rows, view or View())
+    groups = _named(report.rows, layers) if layers else [_all(report.rows, view or View())]
+    alone = {index for group in groups for index in group if len(group) == 1}
     run = Run.of(fields)
-    derived = tuple(_derived(index, report, run) for index in shown)
+    derived = tuple(
+        replace(_derived(index, report, run), level=level or (Level.FULL if index in alone else Level.SHORT))
+        for index in sorted({index for group in groups for index in group})
+    )
     return Explanation(
         command="explain",
         tool=report.tool,
@@ -53,7 +58,6 @@ def explained(
         verdict=report.verdict,
         layers=derived,
         totals=() if layers else tuple(_totals(report, derived, sum(fields.trace.unread.values()))),
-        level=level or (Level.FULL if len(shown) == 1 else Level.SHORT),
     )
 
 
@@ -191,15 +195,13 @@ def _all(rows: Sequence[Row], view: View) -> list[int]:
     ]
 
 
-def _named(rows: Sequence[Row], names: Sequence[str]) -> list[int]:
-    """The rows of every name, in the order of the network."""
-    found: set[int] = set()
-    for name in names:
-        meant = [index for index, row in enumerate(rows) if _is_meant(row, name)]
+def _named(rows: Sequence[Row], names: Sequence[str]) -> list[list[int]]:
+    """The rows of every name."""
+    found = [[index for index, row in enumerate(rows) if _is_meant(row, name)] for name in names]
+    for name, meant in zip(names, found, strict=True):
         if not meant:
             raise UsageError(_unknown(rows, name))
-        found.update(meant)
-    return sorted(found)
+    return found
 
 
 def _is_meant(row: Row, name: str) -> bool:
@@ -210,19 +212,9 @@ def _is_meant(row: Row, name: str) -> bool:
 
 
 def _unknown(rows: Sequence[Row], name: str) -> str:
-    near = nearest(name, dict.fromkeys(known for row in rows for known in (row.path, row.label) if known))
-    near = near or _of_the_kind(rows, name)
+    near = layers_near(rows, name)
     hint = f"Nearest: {', '.join(near)}." if near else "`cnninspect summary TARGET` lists the layers."
     return f"no layer is called {name!r}. {hint}"
-
-
-def _of_the_kind(rows: Sequence[Row], name: str, most: int = 3) -> list[str]:
-    """The first layers whose kind a name means (conv1: Conv2d); else the first that have parameters."""
-    word = name.rpartition(".")[2].rstrip("0123456789").rstrip("_").lower()
-    leaves = [row for row in rows if row.leaf]
-    alike = [row.label for row in leaves if len(word) > 1 and word in row.kind.lower()]
-    counted = [row.label for row in leaves if row.params is not None and row.params.value]
-    return (alike or counted)[:most]
 
 
 # --- totals ---------------------------------------------------------------------------------------------------------

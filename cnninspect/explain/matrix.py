@@ -29,12 +29,14 @@ def with_matrices(
 ) -> Explanation:
     """The explanation with the matrix of every convolution, its entries as symbols or as the numbers of `weights`.
 
-    Raises ValueError if no layer is a convolution.
+    Raises ValueError if no layer is a convolution, with the first ones that the network has.
     """
     rows = {row.id: row for row in report.rows}
     layers = [_with_matrix(layer, rows[layer.row], weights) for layer in document.layers]
     if all(layer.matrix is None for layer in layers):
-        raise ValueError("none of the layers is a convolution with zero padding")
+        others = [row.label for row in report.rows if matrix_of(row) is not None][:3]
+        hint = f"Name one: {', '.join(others)}" if others else "The network has none: leave --matrix out"
+        raise ValueError(f"none of the layers is a convolution with zero padding. {hint}")
     return replace(document, layers=tuple(layers))
 
 

@@ -42,6 +42,9 @@ def render_answers(answers: Sequence[Answer], fmt: str, *, screen: Screen | None
     title = screen.marks.separator.join(_title(answers, chained=chained))
     sheet = _sheet(answers, chained=chained, all_columns=fmt == Format.CSV)
     facts = [fact for answer in answers for fact in _facts(answer, chained=chained)]
+    if chained:
+        of_layer = {a.question.layer.value: a.question for a in answers if a.question.allowed.stride is None}
+        facts += [Fact("", f"searched for {layer}: {searched(question)}") for layer, question in of_layer.items()]
     return in_format(Page(title, sheet, facts), fmt, screen)
 
 
@@ -130,11 +133,28 @@ def _facts(answer: Answer, *, chained: bool) -> Iterator[Fact]:
         yield Fact("found", f"{count:,} solution{'s' if count > 1 else ''} for {step}")
         if answer.left_out:
             yield Fact("  not listed", f"{answer.left_out:,} more that differ between the axes; give more settings")
-        tree = size_derived(question, answer.solutions[0].settings[0])
-        yield Fact("size", written(tree, TEXT))
-        yield Fact("  first", f"{written(substituted(tree), TEXT)} = {question.out[0]}")
+        yield from _size_facts(answer)
     if question.allowed.stride is None and not chained:
         yield Fact("searched", searched(question))
+
+
+def _size_facts(answer: Answer) -> Iterator[Fact]:
+    """The formula of the size with the numbers of the first solution; two formulas where ceil mode drops a window."""
+    question = answer.question
+    pairs = list(zip(question.sizes, question.out, strict=True))
+    axes = [axis for axis, pair in enumerate(pairs) if pair not in pairs[:axis]]
+    by_formula: dict[str, dict[Solution, list[str]]] = {}
+    for one in answer.solutions if question.ceil_mode else answer.solutions[:1]:
+        for axis in axes:
+            tree = size_derived(question, one.settings[min(axis, len(one.settings) - 1)], axis)
+            numbers = f"{written(substituted(tree), TEXT)} = {question.out[axis]}"
+            by_formula.setdefault(written(tree, TEXT), {}).setdefault(one, []).append(numbers)
+    for text, found in by_formula.items():
+        dropped = "" if text.endswith("+ 1") else ", where a last window would start in the padding"
+        yield Fact(
+            "size", text, f"for {len(found)} of the {len(answer.solutions)}{dropped}" if len(by_formula) > 1 else ""
+        )
+        yield from (Fact("" if n else "  first", numbers) for n, numbers in enumerate(next(iter(found.values()))))
 
 
 def why_none(answer: Answer) -> str:
@@ -162,10 +182,10 @@ def searched(question: Question) -> str:
     """The searched strides and paddings in words, for a question without a stride."""
     if question.layer is Layer.POOL:
         return "every stride up to the padded input or the kernel, every padding up to half the kernel"
-    most = "" if question.allowed.padding is not None else " and padding up to d(k - 1)"
+    most = "" if question.allowed.padding is not None else ", every padding up to d(k - 1)"
     if question.layer is Layer.CONV_TRANSPOSE:
         return f"every stride for which each output depends on an input{most}; give --stride for others"
-    beyond = ", beyond which windows lie in the padding alone; give --stride for others" if most else ""
+    beyond = " (beyond it a window lies in the padding alone); give --stride for others" if most else ""
     return f"every stride{most}{beyond}"
 
 
@@ -189,6 +209,8 @@ def _answer_json(answer: Answer) -> dict[str, Any]:
     }
     found["searched"]["kernel"] = list(question.allowed.kernel or KERNELS)
     found["searched"]["dilation"] = list(question.allowed.dilation or (1,))
+    if question.allowed.stride is None:
+        found["searched"]["limits"] = searched(question)
     return found if answer.solutions else {**found, "none": why_none(answer)}
 
 

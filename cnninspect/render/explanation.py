@@ -17,6 +17,7 @@ from cnninspect.explain.document import (
     Formula,
     LayerDerivation,
     Matrix,
+    Term,
 )
 from cnninspect.explain.expression import (
     DOTS,
@@ -84,21 +85,23 @@ def blocks_of(document: Explanation) -> Iterator[Block]:
     if document.sheet is not None:
         yield from _sheet(document.sheet)
     for layer in document.layers:
-        yield _block(layer, document.level)
+        yield _block(layer)
     if document.totals:
         counts = [_sum(each) for each in document.totals if each.quantity != "receptive_field"]
         fields = [each for each in document.totals if each.quantity == "receptive_field"]
         yield Block("total", lines=[*counts, *map(_shortened, _field(fields, Level.FULL))])
     if document.against is not None:
         yield Block(f"against {document.against.target.get('name', '')}")
-        yield from (_block(layer, document.level) for layer in document.against.layers)
-        yield Block("ratios, the second to the first", lines=[_ratio(each) for each in document.against.compared])
+        yield from (_block(layer) for layer in document.against.layers)
+        ratios = [_ratio(each) for each in document.against.compared]
+        yield Block("ratios, the second to the first", terms=_terms(document.against.terms), lines=ratios)
 
 
 def _sheet(cells: Sequence[Correction]) -> Iterator[Block]:
     """How many cells are right, and a block for each row of the sheet."""
     counts = Counter(_WORDS[cell.check.verdict] for cell in cells)
-    yield Block(f"{len(cells)} cells: {', '.join(f'{count} {word}' for word, count in counts.items())}")
+    number = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
+    yield Block(f"{number}: {', '.join(f'{count} {word}' for word, count in counts.items())}")
     rows: dict[RowId | None, list[Correction]] = {}
     for cell in cells:
         rows.setdefault(cell.check.row, []).append(cell)
@@ -158,8 +161,8 @@ def _shortened(line: Line) -> Line:
     return replace(line, steps=tuple(_cut(step) for step in line.steps))
 
 
-def _block(layer: LayerDerivation, level: Level) -> Block:
-    full = level is Level.FULL
+def _block(layer: LayerDerivation) -> Block:
+    full = layer.level is Level.FULL
     notes: list[Line | str] = [
         aside.words if aside.formula is None else Line((aside.formula.name,), _worked_out(aside.formula), aside.words)
         for aside in layer.asides
@@ -169,8 +172,8 @@ def _block(layer: LayerDerivation, level: Level) -> Block:
         _heading(layer.row),
         layer.where or "",
         _shape(layer),
-        ", ".join(_term(term.name, term.value, term.meaning) for term in layer.terms) if full else "",
-        list(_lines(layer, level)) if full or not _is_elementwise(layer) else [],
+        _terms(layer.terms) if full else "",
+        list(_lines(layer, layer.level)) if full or not _is_elementwise(layer) else [],
         notes,
         "; ".join(sources) if full else "",
         layer.matrix,
@@ -182,9 +185,12 @@ def _heading(row: RowId) -> str:
     return row.label if row.functional or not row.path or not row.kind else f"{row.label}  {row.kind}"
 
 
-def _term(name: str, value: Any, meaning: str) -> str:
-    """`Cin = 3 (in channels)`."""
-    return f"{name} = {written(Number(value), TEXT)}" + (f" ({meaning})" if meaning else "")
+def _terms(terms: Sequence[Term]) -> str:
+    """`Cin = 3 (in channels), k = 5 (kernel size)`."""
+    return ", ".join(
+        f"{term.name} = {written(Number(term.value), TEXT)}" + (f" ({term.meaning})" if term.meaning else "")
+        for term in terms
+    )
 
 
 def _shape(layer: LayerDerivation) -> tuple[str, str]:
@@ -237,7 +243,8 @@ def _sizes(found: Sequence[Derivation], level: Level) -> Iterator[Line]:
             by_tree.setdefault(substituted(each.formula.tree), []).append(each)
     for group in by_tree.values():
         names = tuple(dict.fromkeys(each.name for each in group))
-        yield Line(names, _steps(group[0]), "", group[0].verdict, _measured(group[0], level))
+        steps = tuple(step for step in _steps(group[0]) if step != Symbol(group[0].name, group[0].value))
+        yield Line(names, steps, "", group[0].verdict, _measured(group[0], level))
 
 
 def _steps(each: Derivation) -> tuple[Expression, ...]:
@@ -264,7 +271,9 @@ def _measured(each: Derivation, level: Level) -> str:
 def _counted(each: Derivation, level: Level) -> Line:
     steps = _steps(each)
     if len(each.parts) > _FEW:
-        steps = (plus(*(Number(part.value) for part in each.parts)), steps[-1])
+        # In full each part has a line of its own, with its symbols.
+        names = () if level is Level.FULL else (_cut(plus(*(part.tree for part in each.parts))),)
+        steps = (*names, _cut(plus(*(Number(part.value) for part in each.parts))), steps[-1])
     bound = each.status is not Status.EXACT
     return Line((each.name,), steps, _remark(each, level), each.verdict, _measured(each, level), is_bound=bound)
 

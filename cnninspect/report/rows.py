@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cnninspect.errors import nearest_layers
 from cnninspect.report.quantities import Quantity, Shape, Status, Verdict, worst
 from cnninspect.report.reasons import Reason
 
@@ -146,6 +147,15 @@ class Row:
     def verdict(self) -> Verdict:
         """The worst verdict of the row's numbers."""
         return worst(quantity.verdict for quantity in self.quantities.values())
+
+
+def layers_near(rows: Sequence[Row], wrong: str, *, functions: bool = True) -> list[str]:
+    """At most three layers that a wrong name may mean, by their labels; without `functions` only modules."""
+    asked = [row for row in rows if functions or not row.functional]
+    leaves = [row for row in asked if row.leaf]
+    counted = (row.label for row in leaves if row.params is not None and row.params.value)
+    names = (known for row in asked for known in (row.path, row.label))
+    return nearest_layers(wrong, names, {row.label: row.kind for row in leaves}, counted)
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,8 @@ def test_a_function_is_found_by_its_kind(tmp_path):
 NOT_THERE = [
     # id, claims, what the check is about, its hint
     ("misspelt layer", "layer,params\nstemm,224\n", "layer", "no layer is called 'stemm'. Nearest: stem"),
-    ("unlike any layer", "layer,params\nencoder,224\n", "layer", "no layer is called 'encoder'"),
+    ("unlike any layer", "layer,params\nencoder,224\n", "layer", "no layer is called 'encoder'. "
+     "Nearest: stem, block.0, block.1"),
     ("misspelt function", "layer,kind\n,F.max_pool2\n", "layer", "this module does not call 'F.max_pool2'. "
      "Nearest: F.max_pool2d"),
     ("one use too many", "layer,call,params\nstem,1,224\n", "call", "stem runs 1 time, and its first use is call 0"),

@@ -189,6 +189,9 @@ def test_the_command_line_writes_them(cli, tmp_path):
         assert cell in cli("explain", *target, "conv", "--format", fmt).out
     refused = cli("explain", *target, "head")
     assert (refused.code, "none of the layers is a convolution" in refused.err) == (2, True)
+    assert "Name one: conv, up." in refused.err
+    small = cli("explain", "small-fcnn", "--matrix")
+    assert (small.code, "The network has none: leave --matrix out." in small.err) == (2, True)
     without = cli("explain", *target, "conv", "--numbers")
     assert (without.code, "meta has none" in without.err) == (2, True)
 
@@ -285,6 +288,15 @@ def test_a_sheet_about_a_layer_that_is_not_there(cli, tmp_path):
     result = cli("explain", "custom-alexnet", "--claims", str(file))
     assert result.code == 1
     assert "no layer is called 'conv9'. Nearest: conv" in result.out
+
+
+@pytest.mark.parametrize("command", ["explain", "compare"])
+def test_a_sheet_about_a_layer_of_another_network(cli, tmp_path, command):
+    """LeNet-5 calls its convolutions c1, c3 and c5."""
+    file = tmp_path / "sheet.csv"
+    file.write_text("layer,params\nconv1,5\n")
+    result = cli(command, "lenet5", "--claims", str(file))
+    assert (result.code, "no layer is called 'conv1'. Nearest: c1, c3, c5" in result.out) == (1, True)
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no TeX is at hand")

@@ -162,6 +162,8 @@ LINEAR = ["--arg", "in_features=8", "--arg", "out_features=2", "--input", "1x8"]
 WRONG = [
     # id, arguments, exit code, words
     ("no such layer", ["conv-stack", "conv3"], 2, "no layer is called 'conv3'. Nearest: conv1, conv2."),
+    ("name of another network", ["lenet5", "conv1"], 2, "no layer is called 'conv1'. Nearest: c1, c3, c5."),
+    ("name of no kind", ["lenet5", "encoder.9"], 2, "no layer is called 'encoder.9'. Nearest: c1, c3, c5."),
     ("no such position", ["conv-stack", "conv2", "--at", "32,0"], 2, "its map has 32x32, from 0 on: 32,0 lies outside"),
     ("one number for two", ["conv-stack", "--at", "3"], 2, "conv2: its map has 32x32: give 2 numbers, not 1."),
     ("no numbers", ["conv-stack", "--at", "a,b"], 2, "--at 'a,b' is not a position"),

@@ -65,6 +65,51 @@ def test_the_size_is_worked_out_for_the_first_solution(cli):
     assert "1 solution for 32 to 16" in result.out
 
 
+def test_ceil_mode_has_a_formula_for_each_solution(cli):
+    """A last window that would start in the right padding is left out: ceil(.../s), else ceil(.../s) + 1."""
+    command = ("solve", "pool", "--in", "5", "--out", "2", "--ceil-mode", "--kernel", "1-5")
+    solutions = document(cli(*command, "--format", "json").out)["solutions"]
+    quotients = [-((5 + 2 * p - (k - 1) - 1) // -s) for k, s, p, _, _ in settings(solutions)]
+    assert (len(quotients), quotients.count(2), quotients.count(1)) == (30, 5, 25)
+    out = " ".join(cli(*command).out.split())
+    assert (
+        "size ceil((n + 2*p - d*(k - 1) - 1)/s) for 5 of the 30, where a last window would start in the padding" in out
+    )
+    assert "first ceil((5 + 2*0 - 1*(1 - 1) - 1)/3) = 2" in out
+    assert "size ceil((n + 2*p - d*(k - 1) - 1)/s) + 1 for 25 of the 30" in out
+    assert "first ceil((5 + 2*0 - 1*(1 - 1) - 1)/4) + 1 = 2" in out
+
+
+def test_sizes_that_differ_are_both_worked_out(cli):
+    out = cli("solve", "conv", "--in", "32,48", "--out", "16,24", "--kernel", "3").out
+    assert "floor((32 + 2*1 - 1*(3 - 1) - 1)/2) + 1 = 16" in out
+    assert "floor((48 + 2*1 - 1*(3 - 1) - 1)/2) + 1 = 24" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "limits"),
+    [
+        (
+            ["conv"],
+            ["for conv: every stride, every padding up to d(k - 1)", "for conv-transpose: every stride for which each"],
+        ),
+        (
+            ["pool"],
+            ["for pool: every stride up to the padded input or the kernel, every padding up to half the kernel"],
+        ),
+        (["--stride", "1,2"], []),
+    ],
+    ids=["conv", "pool", "stride given"],
+)
+def test_a_chain_says_where_its_search_stops(cli, arguments, limits):
+    command = ("solve", *arguments, "--chain", "32,16,32", "--kernel", "3")
+    lines = [line for line in cli(*command).out.splitlines() if "searched" in line]
+    assert all(any(limit in line for line in lines) for limit in limits)
+    assert bool(lines) == bool(limits)
+    steps = document(cli(*command, "--format", "json").out)["steps"]
+    assert ["limits" in step["searched"] for step in steps] == [bool(limits)] * 2
+
+
 def test_two_sizes(cli):
     result = cli("solve", "conv", "--in", "32,48", "--out", "16,24", "--kernel", "3", "--format", "json")
     assert settings(document(result.out)["solutions"]) == [(3, 2, 1, 1, 0)]

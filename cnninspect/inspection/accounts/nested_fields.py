@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cnninspect.errors import UsageError, nearest
+from cnninspect.errors import UsageError, nearest_layers
 from cnninspect.inspection.accounts import Addition, Inspected
 from cnninspect.receptive.fields import Fields, name_of
 from cnninspect.receptive.position_fields import PositionField as Found
@@ -70,7 +70,12 @@ def _called(name: str, trace: Trace) -> Call:
         for known in (name_of(call), "" if call.functional else call.path):
             names.setdefault(known, call)
     if name not in names:
-        near = nearest(name, filter(None, names))
+        layers = {name_of(call): call for call in trace.calls if call.layer is not None and not call.functional}
+        kinds, first = (
+            {label: call.kind for label, call in layers.items()},
+            (label for label, call in layers.items() if call.state),
+        )
+        near = nearest_layers(name, names, kinds, first)
         hint = f"Nearest: {', '.join(near)}." if near else "`cnninspect rf TARGET --ops all` lists the layers."
         raise UsageError(f"no layer is called {name!r}. {hint}")
     return names[name]
