@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from math import floor
 from typing import Any, Protocol
 
-from cnninspect.claims.expressions import NotArithmetic, Number, evaluate
+from cnninspect.claims.expressions import NotArithmetic, Number, evaluate, quotients
 from cnninspect.report.quantities import Quantity, Shape, Status, Verdict
 from cnninspect.report.rows import TOTAL, ReceptiveField, Row
 
@@ -102,6 +103,17 @@ class Setting:
 
 
 @dataclass(frozen=True)
+class Misstep:
+    """A step that comes to the right number, and does not follow from the one before it."""
+
+    value: Any
+
+    def admits(self, _found: Any) -> bool:
+        """False: the step is wrong whatever the number is."""
+        return False
+
+
+@dataclass(frozen=True)
 class Chain:
     """A calculation in steps, `3*11^2*64 + 64 = 23,296`: the text and the value of each."""
 
@@ -114,11 +126,14 @@ class Chain:
 
     def admits(self, found: Any) -> bool:
         """Whether every step is right."""
-        return all(step.admits(found) for _, step in self.steps)
+        return self.judged(found)[0].admits(found)
 
     def judged(self, found: Any) -> tuple[Claimed, str]:
         """The first wrong step, or the result if all are right; and, where the steps differ, what is wrong with it."""
         wrong = next((index for index, (_, step) in enumerate(self.steps) if not step.admits(found)), None)
+        for index, (before, after) in enumerate(pairwise(self.steps[:wrong])):
+            if words := _misrounded(before[0], after[0]):
+                return Misstep(self.steps[index + 1][1].value), words
         if wrong is None:
             return self.steps[-1][1], ""
         text, step = self.steps[wrong]
@@ -129,6 +144,24 @@ class Chain:
             return step, f"{self.steps[wrong - 1][0]} is right, but it is not {text}"
         differ = any(other.value != step.value for _, other in self.steps)
         return step, value if differ and isinstance(step, Count) else ""
+
+
+def _misrounded(before: str, after: str) -> str:
+    """What is wrong with the numbers in floor and ceil of a step: they are not those of the step before."""
+    sides = [_quotients(before), _quotients(after)]
+    if len(sides[0]) != len(sides[1]):
+        return ""
+    for exact, written in zip(*sides, strict=True):
+        if abs(exact.value - written.value) > exact.slack + written.slack:
+            return f"{after}: the step before has {float(exact.value):.6g} there, not {float(written.value):.6g}"
+    return ""
+
+
+def _quotients(text: str) -> list[Number]:
+    try:
+        return [number for part in _sizes(text) for end in _RANGE.split(part) for number in quotients(end)]
+    except NotArithmetic:
+        return []
 
 
 def _count(text: str) -> Count:

@@ -90,6 +90,16 @@ def evaluate(text: str) -> Number:
     return number
 
 
+def quotients(text: str) -> list[Number]:
+    """What stands in floor and ceil, in the order of the text; a number on its own stands for all that round to it.
+
+    Raises NotArithmetic as `evaluate` does.
+    """
+    parser = _Parser(_tokens(text))
+    parser.expression(0)
+    return parser.quotients
+
+
 Token = Number | str
 
 
@@ -130,6 +140,7 @@ class _Parser:
         self._tokens = tokens
         self._position = 0
         self._depth = 0
+        self.quotients: list[Number] = []
 
     def expression(self, binding: int) -> Number:
         """Parses operators of at least the precedence `binding`, and returns the value."""
@@ -160,10 +171,14 @@ class _Parser:
             raise NotArithmetic(f"a number is missing before {self._described()}")
         # `floor(` is two tokens, a bracket is one.
         self._position += 2 if token in _CALLS else 1
+        first = self._position
         inner = self._operands(closing)
         if (len(inner) > 1) != (name in _OF_SEVERAL):
             takes = f"{name} takes several numbers" if name in _OF_SEVERAL else "a comma separates nothing here"
             raise NotArithmetic(takes)
+        if name in ("floor", "ceil"):
+            is_literal = self._position == first + 2
+            self.quotients.append(Number(inner[0].value, inner[0].slack or Fraction(int(is_literal), 2)))
         return inner[0] if name == "(" else _bounded(Number(_CALLS[name]([each.value for each in inner])))
 
     def _operands(self, closing: str) -> list[Number]:

@@ -6,7 +6,7 @@ kernels of one size have one, and a 1 stands as a number. It is kept only if it 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
@@ -106,9 +106,10 @@ def _numbered(compared: Sequence[Compared], shared: _Shared) -> tuple[list[Compa
         base = symbol.name.rstrip("0123456789")
         count = sum(other.name.rstrip("0123456789") == base for other in names)
         names[symbol] = Symbol(f"{base}{count + 1}" if count else base, symbol.value)
+    changed: dict[Expression, Expression] = dict(names.items())
     found = [
         each if each.formula is None
-        else replace(each, formula=replace(each.formula, tree=replaced(each.formula.tree, {**names})))
+        else replace(each, formula=replace(each.formula, tree=replaced(each.formula.tree, changed)))
         for each in compared
     ]  # fmt: skip
     return found, tuple(Term(new.name, new.value, shared.meaning(old)) for old, new in names.items())
@@ -116,7 +117,12 @@ def _numbered(compared: Sequence[Compared], shared: _Shared) -> tuple[list[Compa
 
 def _in_symbols(name: str, one: Explanation, other: Explanation, ratio: Fraction, shared: _Shared) -> Formula | None:
     """The ratio as an expression; None where there are many layers, or where it is no more than a quotient."""
-    sides = [_side(name, each.layers, shared) for each in (one, other)]
+    labels = [{layer.row.label for layer in each.layers} for each in (one, other)]
+    both = labels[0] & labels[1]
+    sides = [
+        _side(name, each.layers, shared, {label: f"the {place}'s {label}" for label in both})
+        for each, place in ((one, "first"), (other, "second"))
+    ]
     if any(side is None for side in sides):
         return None
     first, second = (sum(in_sympy(tree) for tree in side or ()) for side in sides)
@@ -138,8 +144,13 @@ def _simplest(first: Any, second: Any, values: dict[str, Value]) -> Expression |
 _SHORT = 12
 
 
-def _side(name: str, layers: Sequence[LayerDerivation], shared: _Shared) -> list[Expression] | None:
-    """The formula of each layer that counts something, in shared symbols; None where one has none."""
+def _side(
+    name: str, layers: Sequence[LayerDerivation], shared: _Shared, longer: Mapping[str, str]
+) -> list[Expression] | None:
+    """The formula of each layer that counts something, in shared symbols; None where one has none.
+
+    `longer` has a name for each layer that both sides have.
+    """
     counted = [(layer, each) for layer in layers for each in layer.of(name) if each.value]
     counted = [(layer, each) for layer, each in counted if layer.of("output_shape")]
     if not 0 < len(counted) <= MOST_LAYERS or any(each.formula is None for _, each in counted):
@@ -153,7 +164,8 @@ def _side(name: str, layers: Sequence[LayerDerivation], shared: _Shared) -> list
             macs = layer.of("macs")[0].formula
             tree = replaced(tree, {Symbol("MACs", macs.value): macs.tree}) if macs is not None else tree
         last = position == len(counted) - 1
-        known, channels = _names(names, channels, shared, layer.row.label, is_last=last, place=position)
+        label = longer.get(layer.row.label, layer.row.label)
+        known, channels = _names(names, channels, shared, label, is_last=last, place=position)
         found.append(replaced(tree, {Symbol(key, value): known[key] for key, value in names.items() if key in known}))
     return found
 

@@ -37,6 +37,67 @@ def test_a_network_ends_with_its_sums(cli):
     assert "r = 1 + (11 - 1)*1*1 + (3 - 1)*1*4 + (5 - 1)*1*8 + (3 - 1)*1*8" in text
 
 
+def test_each_layer_that_is_named_is_shown_in_full(cli):
+    """A container's name stands for many rows, which are short unless --level says else."""
+    two = cli("explain", "lenet5", "c1", "f6").out
+    assert two.count("  source ") == 2
+    assert "Cin = 1 (in channels)" in two
+    assert "Fin = 120 (in features)" in two
+    assert "  source " not in cli("explain", "resnet32", "stage1.0").out
+    mixed = cli("explain", "resnet32", "stage1.0", "stem").out
+    assert mixed.count("  source ") == 1
+    assert "  source " not in cli("explain", "lenet5", "c1", "f6", "--level", "short").out
+
+
+def test_the_symbols_of_ratios_are_defined(cli):
+    document = json.loads(cli("explain", "lenet5", "c1", "--against", "c3", "--format", "json").out)
+    against = document["against"]
+    # C1: 1 to 6 channels on 28x28; C3: 6 to 16 on 10x10; both kernels 5x5.
+    assert against["names"] == {
+        "Cout": {"value": 6, "meaning": "Cout of c1"},
+        "k": {"value": 5, "meaning": "k of c1, c3"},
+        "Hout": {"value": 28, "meaning": "Hout of c1"},
+        "Cin": {"value": 6, "meaning": "Cin of c3"},
+        "Cout2": {"value": 16, "meaning": "Cout of c3"},
+        "Hout2": {"value": 10, "meaning": "Hout of c3"},
+    }
+    values = {name: each["value"] for name, each in against["names"].items()}
+    for ratio in against["ratios"]:
+        if "symbolic" in ratio:
+            first, second = ratio["values"]
+            assert eval(ratio["symbolic"], {}, values) == pytest.approx(second / first)
+    text = " ".join(cli("explain", "lenet5", "c1", "--against", "c3").out.split())
+    assert "Hout = 28 (Hout of c1)" in text
+    assert "Hout2 = 10 (Hout of c3)" in text
+
+
+RECURRENT = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(8, 16)
+        self.mha = nn.MultiheadAttention(16, 4)
+
+    def forward(self, x):
+        x = self.lstm(x)[0]
+        return self.mha(x, x, x)[0]
+"""
+
+
+def test_many_kinds_of_parameters_have_symbols_in_the_short_form_too(cli, tmp_path):
+    file = tmp_path / "net.py"
+    file.write_text(RECURRENT)
+    text = " ".join(cli("explain", f"{file}:Net", "--input", "10x2x8").out.split())
+    # Four gates of 16 units, each with weights for 8 inputs and 16 states and with two biases.
+    assert "params = 4*Hs*I + 4*Hs^2 + 4*Hs + 4*Hs = 512 + 1,024 + 64 + 64 = 1,664" in text
+    # Queries, keys and values, and the output: 4 of 16*16 weights and 16 biases.
+    assert "params = 3*E^2 + 3*E + E^2 + E = 768 + 48 + 256 + 16 = 1,088" in text
+    assert "layers = 1 " in text
+    assert "layers = layers" not in text
+
+
 def test_json_is_the_contracts(cli):
     result = cli("explain", "custom-alexnet", "conv2", "--format", "json")
     document = json.loads(result.out)
@@ -287,6 +348,7 @@ def test_a_sheet_about_a_layer_that_is_not_there(cli, tmp_path):
     file.write_text("layer,params\nconv9,5\n")
     result = cli("explain", "custom-alexnet", "--claims", str(file))
     assert result.code == 1
+    assert "\n1 cell: 1 wrong\n" in result.out
     assert "no layer is called 'conv9'. Nearest: conv" in result.out
 
 
