@@ -22,7 +22,8 @@ def check_writable(file: str | None) -> None:
     if path.is_dir():
         raise OutputError(f"cannot write {file}: it is a directory. Name a file in it.")
     if not path.parent.is_dir():
-        raise OutputError(f"cannot write {file}: there is no directory {path.parent}. Make it first.")
+        make = f"`mkdir -p {path.parent}` makes it"
+        raise OutputError(f"cannot write {file}: there is no directory {path.parent}. {make}.")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise OutputError(f"cannot write {file}: permission denied. Name a file that you may write.")
 

@@ -125,6 +125,8 @@ class Record(NamedTuple):
     cells: dict[str, str]
 
 
+_TEMPLATE = "`cnninspect summary TARGET --columns layer,params,macs --ops none -o {}` writes one to correct."
+
 _MARKUP = re.compile(r"^(\*\*|__|`)(.*)\1$")
 _ESCAPED = re.compile(r"\\([\\|*`\[\]<_])")
 _RULE = re.compile(r":?-+:?")
@@ -141,7 +143,8 @@ def read_records(file: str) -> list[Record]:
         text = path.read_text(encoding="utf-8-sig")
         return [record for record in reader(text) if record.cells]
     except OSError as error:
-        raise UsageError(f"cannot read {file}: {cause_of(error)}. Name a file of claims that can be read.") from None
+        template = _TEMPLATE.format(path.with_suffix(".csv"))
+        raise UsageError(f"cannot read {file}: {cause_of(error)}. {template}") from None
     except UnicodeDecodeError:
         raise UsageError(f"{file}: it is not UTF-8 text. Save it as UTF-8.") from None
     except RecursionError:

@@ -177,16 +177,18 @@ WIDTH, HEIGHT = 48, 24
 """The largest drawing, in characters and lines; a character is about twice as high as wide."""
 
 _LEAST = 3
+_LOWEST = 10
+"""Lines of a drawing on a low screen."""
 
 
-def drawing(fields: Sequence[PositionField], marks: Marks) -> list[str]:
+def drawing(fields: Sequence[PositionField], marks: Marks, fewer: int = 0) -> list[str]:
     """A drawing of the fields in the first input's last two axes, as lines of text; numbers as in `position_sheet`.
 
-    A character shows the innermost field that touches its pixels.
+    A character shows the innermost field that touches its pixels. `fewer` lines than HEIGHT fit the screen.
     """
     regions = [field.inputs[0] for field in fields]
     image = regions[0].image[-2:]
-    rows, columns = _size(image)
+    rows, columns = _size(image, max(_LOWEST, HEIGHT - fewer))
     grid = [[marks.nothing] * columns for _ in range(rows)]
     for number in range(len(regions), 0, -1):
         ends = [each for each in regions[number - 1].local[-2:] if each is not None]
@@ -197,15 +199,15 @@ def drawing(fields: Sequence[PositionField], marks: Marks) -> list[str]:
     return ["".join(line) for line in grid]
 
 
-def _size(image: Sequence[int]) -> tuple[int, int]:
-    """Lines and characters of a drawing, in about the proportions of the image."""
+def _size(image: Sequence[int], height: int) -> tuple[int, int]:
+    """Lines, `height` at most, and characters of a drawing, in about the proportions of the image."""
     width = min(WIDTH, image[-1])
     if len(image) == 1:
         return 1, width
     high = image[0] / image[1] / 2
-    if width * high > HEIGHT:
-        width = min(max(_LEAST, round(HEIGHT / high)), image[1])
-    return min(max(_LEAST, round(width * high)), image[0], HEIGHT), width
+    if width * high > height:
+        width = min(max(_LEAST, round(height / high)), image[1])
+    return min(max(_LEAST, round(width * high)), image[0], height), width
 
 
 def _covered(ends: Sequence[int], pixels: int, characters: int) -> range:

@@ -10,7 +10,7 @@ from cnninspect.render.cells import Context, Line
 from cnninspect.render.numbers import label
 from cnninspect.render.page import Cell, Heading, Marks, Sheet, Worth
 from cnninspect.report.document import FieldStudy, Report
-from cnninspect.report.folding import Folded, folded
+from cnninspect.report.folding import Folded, Repeat, folded
 from cnninspect.report.quantities import Verdict
 from cnninspect.report.rows import Row
 from cnninspect.report.selection import By, View, select, shares, shown_leaves
@@ -273,10 +273,17 @@ def _lines(found: Folded, marks: Marks, *, full: bool, hides_root: bool) -> Iter
         if not is_hidden_root:
             name = _name(row, shown.rows, marks, full=full)
             if repeat := found.repeats.get(index):
-                times = f"{repeat.count} {marks.times}" if repeat.equal else str(repeat.count)
-                row = replace(row, kind=f"{times} {' + '.join(repeat.kinds)}")
+                row = replace(row, kind=_kinds(repeat, marks))
                 name = _span(name, _name(replace(repeat.last, parent=row.parent), shown.rows, marks, full=full), marks)
             yield Line(row, name, indents[-1], is_part, own)
+
+
+def _kinds(repeat: Repeat, marks: Marks) -> str:
+    """`11 × EncoderBlock` for equal blocks, `17 InvertedResidual` for others, `3 × Conv2d + ReLU` for groups."""
+    alone = len(set(repeat.kinds)) == 1
+    count = repeat.count * len(repeat.kinds) if alone else repeat.count
+    times = f"{count} {marks.times}" if repeat.equal and (len(repeat.kinds) == 1 or not alone) else str(count)
+    return f"{times} {repeat.kinds[0] if alone else ' + '.join(repeat.kinds)}"
 
 
 def _span(first: str, last: str, marks: Marks) -> str:

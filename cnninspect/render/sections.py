@@ -29,7 +29,12 @@ def page_of(document: Document, view: View, marks: Marks, *, full: bool) -> Page
         case Variation():
             return Page(heading, varied_sheet(document, marks), [])
         case FieldStudy(asked=Asked(), sights=fields):
-            return Page(heading, position_sheet(fields), list(position_facts(fields)), drawing=drawing(fields, marks))
+            return Page(
+                heading,
+                position_sheet(fields),
+                list(position_facts(fields)),
+                drawing=drawing(fields, marks, view.lines),
+            )
         case FieldStudy():
             sheet = _layers(document, view, marks, full=full)
             below = [*_cut(document, view, marks), *field_facts(document)]

@@ -192,9 +192,10 @@ def _opened(rows: Sequence[Row], wanted: set[int], room: int) -> set[int]:
 
 
 def _is_free(row: Row) -> bool:
-    """Whether a row without parameters and MACs agrees with every measurement of it."""
+    """Whether a row has no parameters and MACs, and nothing of it is wrong or unknown."""
     counts = [count for count in (row.params, row.macs) if count is not None]
-    return row.verdict is Verdict.MATCH and all(count.value == 0 and count.status is Status.EXACT for count in counts)
+    fine = row.verdict not in (Verdict.DIFFER, Verdict.UNKNOWN)
+    return fine and all(count.value == 0 and count.status is Status.EXACT for count in counts)
 
 
 def _keeps_shape(row: Row) -> bool:

@@ -124,12 +124,18 @@ def _refuse_other_files(text: str) -> None:
     if suffix in WEIGHTS:
         raise UsageError(f"{text!r} holds weights, not a network. Name the code that builds it, as file.py:attr.")
     if suffix == ".json":
-        raise UsageError(f"{text!r} is a saved report. Only `compare` takes one.")
+        raise UsageError(f"{text!r} is a saved report. Only `compare` takes one: `cnninspect compare {text}`.")
     if suffix == ".py":
         known = defined_in(Path(text))
         hint = f" It has {', '.join(known)}." if known else ""
         example = known[0] if known else "Net"
         raise UsageError(f"{text!r} does not say what to take from the file.{hint} Write {text}:{example}.")
+
+
+def how_to_save(path: Path) -> str:
+    """The sentence that says how to write an archive."""
+    call = f"`torch.export.save(torch.export.export(model, (x,)), {str(path)!r})`"
+    return f"Save the model with torch.export.save: {call}, with an input x."
 
 
 def defined_in(path: Path) -> list[str]:
@@ -143,7 +149,10 @@ def defined_in(path: Path) -> list[str]:
 
 def _attribute(text: str, attr: str) -> str:
     if not _ATTRIBUTE.fullmatch(attr):
-        raise UsageError(f"{text!r}: {attr!r} is not the name of a class, function or model. A target is {FORMS}.")
+        file = text.partition(":")[0]
+        known = defined_in(Path(file))
+        forms = f"It has {', '.join(known)}. Write {file}:{known[0]}" if known else f"A target is {FORMS}"
+        raise UsageError(f"{text!r}: {attr!r} is not the name of a class, function or model. {forms}.")
     return attr
 
 
@@ -213,7 +222,7 @@ def parse_argument(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     name = name.strip()
     if not equals or not name.isidentifier():
-        raise UsageError(f"--arg {text!r} is not NAME=VALUE. Write, for example, --arg num_classes=10.")
+        raise UsageError(f"--arg {text!r} is not NAME=VALUE. Write --arg NAME={text}.")
     return name, _literal(name, value.strip())
 
 

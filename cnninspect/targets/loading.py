@@ -146,13 +146,16 @@ def _reason(error: BaseException, path: str | None = None) -> str:
     if isinstance(error, SystemExit):
         return "it calls sys.exit() while it is imported. Guard the script part with `if __name__ == '__main__':`."
     if isinstance(error, SyntaxError):
-        line = f" (line {error.lineno})" if error.lineno else ""
+        line = f" (line {error.lineno}). Mend that line" if error.lineno else ""
         return f"{Path(error.filename or path or '').name} is not Python: {error.msg}{line}."
     text = error_text(error)
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if path and frame.filename == path]
     where = f"line {lines[-1]}: " if lines else ""
-    hint = _as_module(Path(path)) if path and "relative import" in text else ""
-    return f"{where}{text}.{hint}"
+    if path and "relative import" in text:
+        return f"{where}{text}.{_as_module(Path(path))}"
+    if isinstance(error, ModuleNotFoundError):
+        return f"{where}{text}. Install it, or run where {error.name} can be imported."
+    return f"{where}{text}. Mend that line; --debug shows the traceback."
 
 
 def _as_module(path: Path) -> str:
@@ -175,7 +178,8 @@ def _no_module(name: str) -> str:
         hint = f" Nearest: {near[0]}." if near else ""
         return f"no provider or module is called {name!r}.{hint} `cnninspect models` lists the providers."
     top = name.partition(".")[0]
-    return f"there is no module {name!r}, neither in the working directory nor in an installed package {top!r}."
+    place = f"neither in the working directory nor in an installed package {top!r}"
+    return f"there is no module {name!r}, {place}. Name the file that defines it, as file.py:attr."
 
 
 def _similar_file(path: Path) -> str:

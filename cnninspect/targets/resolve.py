@@ -7,10 +7,11 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from cnninspect.errors import LoadError, MissingPackage, UsageError, error_text, nearest
-from cnninspect.targets.grammar import Archive, FromFile, FromModule, Named, parse_target
+from cnninspect.targets.grammar import Archive, FromFile, FromModule, Named, defined_in, how_to_save, parse_target
 from cnninspect.targets.loading import errors_as, find
 from cnninspect.targets.providers import Provider, bare_name_providers, providers
 from cnninspect.targets.signatures import check_arguments
@@ -85,9 +86,7 @@ def _first_with(name: str, candidates: Sequence[Provider]) -> Provider:
 def _unknown(name: str, candidates: Sequence[Provider], missing: MissingPackage | None) -> str:
     """`no model is called ...`, the nearest names, and where to see more."""
     if os.path.isdir(name):
-        return (
-            f"{name!r} is a folder. Name a file in it, and what the file defines: {os.path.join(name, 'net.py')}:Net."
-        )
+        return f"{name!r} is a folder. Name a file in it, and what the file defines: {_example_in(Path(name))}."
     near = nearest(name, [f"{provider.name}:{known}" for provider in candidates for known in _names(provider)])
     sentences = [f"no model is called {name!r}."]
     if near:
@@ -102,6 +101,15 @@ def _unknown(name: str, candidates: Sequence[Provider], missing: MissingPackage 
     return " ".join([*sentences, f"`cnninspect models{pattern}` lists {'more' if near else 'them'}."])
 
 
+def _example_in(folder: Path) -> str:
+    """`folder/nets.py:Net` for the first file of the folder that defines a class, else a name that shows the form."""
+    for file in sorted(folder.glob("*.py")):
+        for name in defined_in(file):
+            if name[:1].isupper():
+                return f"{file}:{name}"
+    return f"{folder / 'file.py'}:attr"
+
+
 def _names(provider: Provider) -> list[str]:
     try:
         return list(provider.names())
@@ -113,5 +121,5 @@ def _archive(spec: str, reference: Archive, arguments: Mapping[str, Any]) -> Tar
     if arguments:
         raise UsageError(f"{spec} is a model that is built already and takes no --arg.")
     if not reference.path.is_file():
-        raise UsageError(f"there is no file {spec!r}.")
+        raise UsageError(f"there is no file {spec!r}. {how_to_save(reference.path)}")
     return Target(spec, "archive", reference.path.stem, arguments, ArchiveSource(reference.path))

@@ -108,8 +108,14 @@ def check_call(function: Callable[..., Any], name: str, args: tuple[Any, ...], k
         parameters = ", ".join(str(parameter) for parameter in signature.parameters.values())
         raise UsageError(
             f"the inputs do not fit the forward of {name}, which takes ({parameters}): {error}. "
-            "Give --input for each of them, in this order or as NAME=SHAPE."
+            f"Give --input once for each of them{_first_input(signature)}."
         ) from None
+
+
+def _first_input(signature: inspect.Signature) -> str:
+    """`, as --input x=SHAPE` for the first parameter; empty for a forward without one."""
+    first = next(iter(signature.parameters.values()), None)
+    return "" if first is None or first.kind not in _BY_NAME else f", in this order or as --input {first.name}=SHAPE"
 
 
 def takes(function: Callable[..., Any]) -> str:

@@ -19,7 +19,7 @@ from torch import nn
 
 from cnninspect.errors import LoadError, UsageError, error_text, own_line
 from cnninspect.targets.construct import ConstructionError, construct, is_lazy, placed
-from cnninspect.targets.grammar import Given, InputSpec, parameter_dtype
+from cnninspect.targets.grammar import Given, InputSpec, how_to_save, parameter_dtype
 from cnninspect.targets.loading import Around
 from cnninspect.targets.providers import Model, Provider
 from cnninspect.targets.signatures import (
@@ -28,6 +28,7 @@ from cnninspect.targets.signatures import (
     defaults_of,
     doubt,
     fixed,
+    parameters_of,
     takes,
     tensor_parameters,
 )
@@ -138,7 +139,10 @@ def source_of(thing: Any, name: str, arguments: Mapping[str, Any], around: Aroun
         return Instance(thing)
     if not callable(thing):
         kind = type(thing).__name__
-        raise LoadError(f"{name} is of type {kind}. A model is an nn.Module, a class, a factory or a function.")
+        raise LoadError(
+            f"{name} is of type {kind}. A model is an nn.Module, a class, a factory or a function. Name one, as "
+            "file.py:attr or package.module:attr."
+        )
     check_arguments(thing, name, arguments)
     if tensor_parameters(thing, arguments):
         return Function(thing, name, arguments)
@@ -156,9 +160,14 @@ def _constructed(
         no_room = isinstance(failure.cause, MemoryError) or _NO_ROOM.search(reason)
         hint = " A model on --device meta needs no memory." if no_room else takes(factory)
         line = own_line(failure.cause)
+        if line and not no_room and not parameters_of(factory):
+            hint = " Mend that line; --debug shows the traceback."
         raise LoadError(f"{name} cannot be built: {reason}{line}.{hint}") from failure.cause
     if not callable(model):
-        raise LoadError(f"{name} returned {type(model).__name__}, neither a Module nor a function of tensors.")
+        raise LoadError(
+            f"{name} returned {type(model).__name__}, neither a Module nor a function of tensors. "
+            "Name what builds the network, as file.py:attr."
+        )
     return model, notes
 
 
@@ -231,7 +240,7 @@ class ArchiveSource(Source):
         named = "".join(f", {keyword}" for keyword in kwargs)
         raise UsageError(
             f"the inputs do not fit {name}, which was exported for ({len(args)} positional{named}). "
-            "Give --input for each of them, in this order or as NAME=SHAPE."
+            "Give --input SHAPE once for each of them, in this order or as --input NAME=SHAPE."
         )
 
     @cached_property
@@ -244,8 +253,7 @@ class ArchiveSource(Source):
                 return load(self.path)
         except Exception as error:
             raise LoadError(
-                f"{self.path} is not an archive that torch {torch.__version__} can load. "
-                "Save the model with torch.export.save."
+                f"{self.path} is not an archive that torch {torch.__version__} can load. " + how_to_save(self.path)
             ) from error
 
 

@@ -1,7 +1,7 @@
-"""Wrong inputs of students, researchers and CI engineers: the message, the exit code, and a command that works.
+"""Wrong inputs of students, researchers and CI engineers: the message, the exit code, and the next step, which works.
 
-Each case: command line, exit code, words of the message, and the command line that a reader of the message types next
-(None where the next step is not a command here). All run in this process, in a folder with the files below.
+The next step is taken out of the printed message: a command, code, an option, or names in place of the wrong one. Where
+the message says to mend the user's own code, `MENDED` says how that is done, and the same command line is tried again.
 """
 
 import re
@@ -10,105 +10,177 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 NETS = Path(__file__).parent.parent / "data" / "wrong_nets.py"
-OK = "summary nets.py:Net --input 1x3x32x32"
 FILES = {
-    "crash.py": "import torch\nx = 1 / 0\n",
-    "syntax.py": "class (\n",
-    "missing.py": "import nosuchpackage\n",
+    "crash.py": "from torch import nn\nx = 1 / 0\nNet = nn.ReLU()\n",
+    "syntax.py": "from torch import nn\nNet = nn.ReLU(\n",
+    "missing.py": "import nosuchpackage\nfrom torch import nn\nNet = nn.ReLU()\n",
     "pkg/__init__.py": "",
-    "pkg/blocks.py": "from torch import nn\n\nclass Block(nn.Conv2d): pass\n",
-    "pkg/build.py": "from .blocks import Block\n\ndef make():\n    return Block(3, 8, 3)\n",
+    "pkg/blocks.py": "from torch import nn\n\nclass Block(nn.Conv2d):\n"
+    "    def __init__(self, wide=8):\n        super().__init__(3, wide, 3)\n",
+    "pkg/build.py": "from .blocks import Block\n\ndef make():\n    return Block(8)\n",
     "inputs.py": "import torch\n\ndef fn():\n    return ({'image': torch.zeros(1, 3, 32, 32)},)\n",
-    "other.json": '{"a": 1}', "list.json": "[1, 2]", "broken.json": "not json", "fake.pt2": "garbage",
+    "other.json": '{"a": 1}', "list.json": "[1, 2]", "broken.json": "not json", "saved.json": "{}", "fake.pt2": "garbage",
     **{f"model.{ending}": "{}" for ending in ("onnx", "keras", "tflite", "h5", "pt", "ckpt", "ipynb", "yaml", "safetensors")},
 }  # fmt: skip
 
+# Command line, exit code, words of the message.
 CASES = [
     # inputs
-    ("summary nets.py:Net --input 1x224x224x3", 3, "It runs with --input 1x3x224x224.", "summary nets.py:Net --input 1x3x224x224"),
-    ("summary nets.py:Net --input 3x224x224", 3, "It runs with --input 1x3x224x224.", "summary nets.py:Net --input 1x3x224x224"),
-    ("summary nets.py:Net --input 224x224", 3, "It runs with --input 1x3x224x224.", "summary nets.py:Net --input 1x3x224x224"),
-    ("summary nets.py:Net --input 1x4x32x32", 3, "expects 3 input channels, got 4", OK),
-    ("summary nets.py:Net --input 1x3x32x32:int64", 3, "It runs with --input 1x3x32x32.", OK),
-    ("summary nets.py:Net --input 1x3x2x2", 3, "It runs with --input 1x3x224x224.", "summary nets.py:Net --input 1x3x224x224"),
-    ("summary nets.py:Volume --input 1x1x64x64", 3, "It runs with --input 1x1x64x64x64.", "summary nets.py:Volume --input 1x1x64x64x64"),
-    ("summary nets.py:Words --input 1x16", 3, "It runs with --input 1x16:int64.", "summary nets.py:Words --input 1x16:int64"),
-    ("summary nets.py:Words --input 1x16:float32", 3, "It runs with --input 1x16:int64.", "summary nets.py:Words --input 1x16:int64"),
-    ("summary nets.py:Batch --input 1x3x32x32", 3, "It takes a dictionary: --inputs-from", "summary nets.py:Batch --inputs-from inputs.py:fn"),
-    ("summary nets.py:Flat --input 1x3x64x64", 3, "expects 7200 input features, got 30752", "summary nets.py:Flat --input 1x3x32x32"),
-    ("summary nets.py:Silent --input 1x3x32x32", 0, "the forward returns no tensor", OK),
-    ("summary nets.py:Net --input 1x3xAx32", 2, "is not a size", OK),
-    ("summary nets.py:Net --input 1,3,32,32", 2, "Write sizes joined by x, such as 1x3x224x224", OK),
-    ("summary nets.py:Net --input 1x3x32x32:flaot32", 2, "there is no dtype 'flaot32'", OK + ":float32"),
-    ("summary nets.py:Net --input y=1x3x32x32", 2, "which takes (x)", "summary nets.py:Net --input x=1x3x32x32"),
-    ("summary nets.py:Net --input 1x3x32x32 --input 1x3x32x32", 2, "too many positional arguments", OK),
+    ("summary nets.py:Net --input 1x224x224x3", 3, "It runs with --input 1x3x224x224."),
+    ("summary nets.py:Net --input 3x224x224", 3, "It runs with --input 1x3x224x224."),
+    ("summary nets.py:Net --input 224x224", 3, "It runs with --input 1x3x224x224."),
+    ("summary nets.py:Net --input 1x4x32x32", 3, "expects 3 input channels, got 4"),
+    ("summary nets.py:Net --input 1x3x32x32:int64", 3, "It runs with --input 1x3x32x32."),
+    ("summary nets.py:Net --input 1x3x2x2", 3, "It runs with --input 1x3x224x224."),
+    ("summary nets.py:Volume --input 1x1x64x64", 3, "It runs with --input 1x1x64x64x64."),
+    ("summary nets.py:Words --input 1x16", 3, "It runs with --input 1x16:int64."),
+    ("summary nets.py:Words --input 1x16:float32", 3, "It runs with --input 1x16:int64."),
+    ("summary nets.py:Batch --input 1x3x32x32", 3, "It takes a dictionary: --inputs-from file.py:fn"),
+    ("summary nets.py:Flat --input 1x3x64x64", 3, "expects 7200 input features, got 30752"),
+    ("summary nets.py:Silent --input 1x3x32x32", 0, "the forward returns no tensor"),
+    ("summary nets.py:Net --input 1x3xAx32", 2, "is not a size"),
+    ("summary nets.py:Net --input 1,3,32,32", 2, "Write sizes joined by x, such as 1x3x224x224"),
+    ("summary nets.py:Net --input 1x3x32x32:flaot32", 2, "there is no dtype 'flaot32'"),
+    ("summary nets.py:Net --input y=1x3x32x32", 2, "which takes (x)"),
+    ("summary nets.py:Net --input 1x3x32x32 --input 1x3x32x32", 2, "too many positional arguments"),
     # the code of the network
-    ("summary nets.py:Broken --input 1x3x32x32", 3, "(nets.py:49): AttributeError", OK),
-    ("summary nets.py:Bad", 3, "ValueError: width must be even (nets.py:55)", OK),
-    ("summary nets.py:Needs", 2, "needs --arg width=VALUE", "summary nets.py:Needs --arg width=8"),
-    ("summary nets.py:Needs --arg wdth=8", 2, "Nearest: width", "summary nets.py:Needs --arg width=8"),
-    ("summary nets.py:Net --arg 8", 2, "is not NAME=VALUE", "summary nets.py:Net --arg width=8"),
-    ("summary nets.py:Nte", 2, "Nearest: Net", OK),
-    ("summary nets.py:Zzz", 2, "It has Net, Silent, Words", OK),
-    ("summary nets.py:number", 3, "is of type int", OK),
-    ("summary nets.py:helper", 3, "returned int", OK),
-    ("summary nets.py", 2, "It has Net, Silent, Words", "summary nets.py:Net"),
-    ("summary nets.py:", 2, "A target is NAME", OK),
-    ("summary crash.py:Net", 3, "line 2: ZeroDivisionError", OK),
-    ("summary syntax.py:Net", 3, "syntax.py is not Python", OK),
-    ("summary missing.py:Net", 3, "line 1: ModuleNotFoundError", OK),
-    ("summary pkg/build.py:make", 3, "Name it as pkg.build:attr", "summary pkg.build:make --input 1x3x32x32"),
+    ("summary nets.py:Broken --input 1x3x32x32", 3, "(nets.py:49): AttributeError"),
+    ("summary nets.py:Bad --input 1x3x32x32", 3, "ValueError: width must be even (nets.py:55)"),
+    ("summary nets.py:Needs", 2, "needs --arg width=VALUE"),
+    ("summary nets.py:Needs --arg wdth=8", 2, "Nearest: width"),
+    ("summary nets.py:Net --arg 8", 2, "is not NAME=VALUE"),
+    ("summary nets.py:Nte", 2, "Nearest: Net"),
+    ("summary nets.py:Zzz", 2, "It has Net, Silent, Words"),
+    ("summary nets.py:number", 3, "is of type int"),
+    ("summary nets.py:helper", 3, "returned int"),
+    ("summary nets.py", 2, "It has Net, Silent, Words"),
+    ("summary nets.py:", 2, "Write nets.py:Net"),
+    ("summary crash.py:Net --input 1x3x32x32", 3, "line 2: ZeroDivisionError"),
+    ("summary syntax.py:Net --input 1x3x32x32", 3, "syntax.py is not Python"),
+    ("summary missing.py:Net --input 1x3x32x32", 3, "line 1: ModuleNotFoundError"),
+    ("summary pkg/build.py:make", 3, "Name it as pkg.build:attr"),
     # files that are none
-    ("summary net.py:Net", 2, "Did you mean 'nets.py'?", OK),
-    ("summary zzzzz.py:Net", 2, "nets.py", OK),
-    ("summary pkg", 2, "is a folder", OK),
-    ("summary .", 2, "is a folder", OK),
-    ("summary model.onnx", 2, "an ONNX graph", OK),
-    ("summary model.keras", 2, "a Keras model", OK),
-    ("summary model.tflite", 2, "a TensorFlow Lite model", OK),
-    ("summary model.h5", 2, "holds weights", OK),
-    ("summary model.safetensors", 2, "holds weights", OK),
-    ("summary model.pt", 2, "a pickle or TorchScript", OK),
-    ("summary model.ckpt", 2, "a pickle or TorchScript", OK),
-    ("summary model.ipynb", 2, "a notebook", OK),
-    ("summary model.yaml", 2, "a configuration, not a network", OK),
-    ("summary fake.pt2", 3, "Save the model with torch.export.save", OK),
-    ("summary nosuch.pt2", 2, "there is no file", OK),
-    ("compare other.json", 2, "is not a report of cnninspect", None),
-    ("compare list.json", 2, "is not a report of cnninspect", None),
-    ("compare broken.json", 2, "is not JSON", None),
-    ("compare nosuch.json", 2, "there is no file nosuch.json", None),
-    ("summary other.json", 2, "Only `compare` takes one", None),
+    ("summary net.py:Net", 2, "Did you mean 'nets.py'?"),
+    ("summary zzzzz.py:Net", 2, "nets.py"),
+    ("summary pkg", 2, "what the file defines: pkg/blocks.py:Block"),
+    ("summary .", 2, "what the file defines: nets.py:Net"),
+    ("summary model.onnx", 2, "an ONNX graph"),
+    ("summary model.keras", 2, "a Keras model"),
+    ("summary model.tflite", 2, "a TensorFlow Lite model"),
+    ("summary model.h5", 2, "holds weights"),
+    ("summary model.safetensors", 2, "holds weights"),
+    ("summary model.pt", 2, "a pickle or TorchScript"),
+    ("summary model.ckpt", 2, "a pickle or TorchScript"),
+    ("summary model.ipynb", 2, "a notebook"),
+    ("summary model.yaml", 2, "a configuration, not a network"),
+    ("summary fake.pt2", 3, "is not an archive that torch"),
+    ("summary nosuch.pt2", 2, "there is no file"),
+    ("compare other.json", 2, "is not a report of cnninspect"),
+    ("compare list.json", 2, "is not a report of cnninspect"),
+    ("compare broken.json", 2, "is not JSON"),
+    ("compare nosuch.json", 2, "there is no file nosuch.json"),
+    ("summary saved.json", 2, "Only `compare` takes one"),
     # names
-    ("summary lenet_5", 2, "Nearest: zoo:lenet5", "summary zoo:lenet5"),
-    ("summary torchvison:resnet18", 2, "Nearest: torchvision", "models torchvision:resnet18"),
-    ("summary nosuch.module:Net", 2, "there is no module 'nosuch.module'", OK),
-    ("summary os:path", 3, "is of type module", OK),
-    ("models lenett", 2, "Nearest: zoo:lenet", "models lenet"),
+    ("summary lenet_5", 2, "Nearest: zoo:lenet5"),
+    ("summary torchvison:resnet18", 2, "Nearest: torchvision"),
+    ("summary nosuch.module:Net", 2, "there is no module 'nosuch.module'"),
+    ("summary os:path", 3, "is of type module"),
+    ("models lenett", 2, "Nearest: zoo:lenet"),
     # options
-    ("summary nets.py:Net --device gpu", 2, "Use auto, meta, cpu", OK + " --device cpu"),
-    ("summary nets.py:Net --dtype flot16", 2, "float16", OK + " --dtype fp16"),
-    ("summary nets.py:Net --depth -1", 2, "--depth", OK + " --depth 1"),
-    ("summary nets.py:Net --columns mac", 2, "Nearest: macs", OK + " --columns macs"),
-    ("summary nets.py:Net --sort mac", 2, "Nearest: macs", OK + " --sort macs"),
-    ("summary nets.py:Net --format yaml", 2, "is not one of table, json", OK + " --format json"),
-    ("summary nets.py:Net -o out.pdf", 2, "no format has the ending .pdf", OK + " -o out.tex"),
-    ("summary nets.py:Net -o nosuchdir/out.json", 2, "Make it first", OK + " -o out.json"),
+    ("summary nets.py:Net --device gpu", 2, "Use auto, meta, cpu"),
+    ("summary nets.py:Net --dtype flot16", 2, "float16"),
+    ("summary nets.py:Net --depth -1", 2, "--depth"),
+    ("summary nets.py:Net --columns mac", 2, "Nearest: macs"),
+    ("summary nets.py:Net --sort mac", 2, "Nearest: macs"),
+    ("summary nets.py:Net --format yaml", 2, "is not one of table, json"),
+    ("summary nets.py:Net -o out.pdf", 2, "no format has the ending .pdf"),
+    ("summary nets.py:Net -o nosuchdir/out.json", 2, "`mkdir -p nosuchdir` makes it"),
     # CI
-    ("compare nets.py:Net --max-params 5Q", 2, "write for example 5418, 5.4K", "compare nets.py:Net --max-params 5K"),
-    ("compare nets.py:Net --claims nosuch.csv", 2, "cannot read nosuch.csv", None),
-    ("compare nets.py:Net --baseline nosuch.json", 2, "with --update-baseline writes it", "compare nets.py:Net --baseline new.json --update-baseline"),
-    ("compare nets.py:Net --update-baseline", 2, "needs --baseline FILE", "compare nets.py:Net --baseline new.json --update-baseline"),
-    ("compare nets.py:Net --tolerance 1%", 2, "needs --baseline FILE or OTHER", "compare nets.py:Net nets.py:Net --tolerance 1%"),
-    ("explain lenet5 c9", 2, "Nearest: c1", "explain lenet5 c1"),
-    ("solve conf --in 32 --out 16", 2, "conv, conv-transpose", "solve conv --in 32 --out 16"),
+    ("compare nets.py:Net --max-params 5Q", 2, "write for example 5418, 5.4K"),
+    ("compare nets.py:Net --claims nosuch.csv", 2, "cannot read nosuch.csv"),
+    ("compare nets.py:Net --baseline nosuch.json", 2, "with --update-baseline writes it"),
+    ("compare nets.py:Net --update-baseline", 2, "needs --baseline FILE"),
+    ("compare nets.py:Net --tolerance 1%", 2, "needs OTHER or --baseline FILE"),
+    ("explain lenet5 c9", 2, "Nearest: c1"),
+    ("solve conf --in 32 --out 16", 2, "conv, conv-transpose"),
 ]  # fmt: skip
+
+MENDED = {
+    "Broken": ("nets.py", "self.missing", "1"),
+    "Bad": ("nets.py", 'raise ValueError("width must be even")', "self.width = 2"),
+    "Silent": ("nets.py", "        self.conv(x)\n\n\nclass Words", "        return self.conv(x)\n\n\nclass Words"),
+    "crash.py": ("crash.py", "1 / 0", "1 / 1"),
+    "syntax.py": ("syntax.py", "ReLU(", "ReLU()"),
+    "missing.py": ("nosuchpackage.py", "", ""),
+}
+"""Part of a command line -> file, and the text that is replaced in it."""
+
+STAND_INS = {
+    "package.module:attr": "pkg.build:make", "file.py:attr": "nets.py:Net", "pkg.build:attr": "pkg.build:make",
+    "file.py:fn": "inputs.py:fn", "TARGET": "nets.py:Net", "OTHER": "nets.py:Net", "NAME": "width", "VALUE": "8",
+    "SHAPE": "1x3x32x32", "FILE": "new.json",
+}  # fmt: skip
+"""What a reader puts in place of the words that stand for something of his own."""
+
+
+def filled(text):
+    for word, own in STAND_INS.items():
+        text = re.sub(rf"(?<![\w./]){re.escape(word)}\b", own, text)
+    return text
+
+
+def next_lines(line, message):
+    """The command lines that a message tells the reader of `line` to type; a list in a list is typed in turn."""
+    words, start = shlex.split(line), line.split()[0]
+    found = [[filled(command)] for command in re.findall(r"`cnninspect ([^`]+)`", message)]
+    if found and " -o " in found[0][0]:
+        written = found[0][0].rpartition(" ")[2]
+        return [[*found[0], re.sub(r"\S+\.(json|csv)", written, line)], *found[1:]]
+    if found:
+        return found
+    if wanted := re.search(r"It runs with (--input \S+)\.", message):
+        return [[re.sub(r"--input \S+", wanted[1], line)]]
+    if wanted := re.search(r"(?:as (--input x=SHAPE)|(--inputs-from file\.py:fn))", message):
+        return [[re.sub(r"( --input \S+)+", " " + filled(wanted[1] or wanted[2]), line)]]
+    if wanted := re.search(r"needs (--arg \S+=VALUE|--baseline FILE|OTHER)|The same command with (\S+)", message):
+        return [[f"{line} {filled(wanted[1] or wanted[2])}"]]
+    if wanted := re.search(r"Write --arg (NAME=\S+)\.", message):
+        return [[re.sub(r"--arg \S+", f"--arg {filled(wanted[1])}", line)]]
+    if wanted := re.search(
+        r"(?:Write|defines:|(?:, | )as|the network) \(?((?:\S+\.py|pkg\.build|package\.module):\w+)", message
+    ):
+        return [[f"{start} {filled(wanted[1])}"]]
+    wrong = wrong_word(words, message)
+    return [[shlex.join(wrong_replaced(words, wrong, name))] for name in names_offered(message)]
+
+
+def wrong_word(words, message):
+    """The quoted word, or the option's value, that the message is about."""
+    quoted = re.findall(r"'([^']+)'|--arg (\w+)\.", message)
+    named = [one or other for one, other in quoted] + re.findall(r"ending (\.\w+)", message)
+    return next(each for each in named if any(each in word for word in words))
+
+
+def wrong_replaced(words, wrong, name):
+    return [word.replace(wrong, name, 1) if wrong in word else word for word in words]
+
+
+def names_offered(message):
+    """The names after `Nearest:`; else the first of the longer lists: not all that a file defines are networks."""
+    if near := re.search(r"Nearest: ([^`]+?)\.(?: |$)", message):
+        return near[1].split(", ")
+    listed = (
+        r"Did you mean '([^']+)'", r"It has (\w+)", r"There are (?:\S+, )*(nets\.py)", r"such as ([\dx]+)",
+        r"for example ([\w.]+)", r"Use (\w+)", r"Known: (\w+)", r"one of (\w+)", r"Name it \*(\.\w+)",
+    )  # fmt: skip
+    return [next(found[1] for each in listed if (found := re.search(each, message)))]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def home(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     shutil.copy(NETS, home / "nets.py")
     for name, text in FILES.items():
@@ -117,21 +189,56 @@ def folder(tmp_path_factory):
     return home
 
 
-@pytest.mark.parametrize(("line", "code", "words", "following"), CASES, ids=[case[0] for case in CASES])
-def test_a_wrong_input_gets_a_message_and_the_next_command_works(
-    cli, folder, monkeypatch, line, code, words, following
-):
-    monkeypatch.chdir(folder)
-    result = cli(*shlex.split(line))
+@pytest.fixture
+def typed(cli, home, monkeypatch):
+    """Runs a command line in the folder."""
+    monkeypatch.chdir(home)
+    return lambda line: cli(*shlex.split(line))
+
+
+@pytest.mark.parametrize(("line", "code", "words"), CASES, ids=[case[0] for case in CASES])
+def test_a_wrong_input_gets_a_message_and_the_next_step_works(typed, home, line, code, words):
+    if "saved.json" in line:
+        assert typed("summary lenet5 -o saved.json").code == 0
+    result = typed(line)
     assert result.code == code
     assert words in result.err
     assert "Traceback" not in result.err
-    if code:
-        assert result.out == ""
-        last = result.err.splitlines()[-1]
-        assert re.fullmatch(r"cnninspect: [^\n]+", last)
-    if following is not None:
-        assert cli(*shlex.split(following)).code == 0
+    message = result.err.splitlines()[-1]
+    assert re.fullmatch(r"cnninspect: [^\n]+", message)
+    assert not code or result.out == ""
+    mended = next((change for part, change in MENDED.items() if part in line), None)
+    if mended is not None:
+        assert re.search(r"Mend that line|Install it|Return its result", message)
+        mend(home, *mended)
+        again = typed(line)
+        assert again.code == 0
+        assert "returns no tensor" not in again.err
+    elif code_of := re.search(r"`((?:torch|cnninspect)\.[^`]+|mkdir [^`]+)`", message):
+        follow(code_of[1], home)
+        assert "ipynb" in line or typed(line).code == 0
+    else:
+        steps = next_lines(line, message)
+        assert steps
+        for lines in steps:
+            assert [typed(each).code for each in lines] == [0] * len(lines)
+
+
+def mend(home, name, old, new):
+    file = home / name
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    file.write_text(text.replace(old, new) if old else new, encoding="utf-8")
+
+
+def follow(step, home):
+    """Does what the message says in Python or in the shell."""
+    if step.startswith("mkdir -p "):
+        (home / step.removeprefix("mkdir -p ")).mkdir(parents=True)
+        return
+    import cnninspect
+
+    model, x = torch.nn.Conv2d(3, 8, 3), torch.zeros(1, 3, 8, 8)
+    eval(step, {"torch": torch, "cnninspect": cnninspect, "model": model, "x": x})
 
 
 def test_there_are_sixty():
