@@ -198,7 +198,7 @@ class _Names:
         for tail in sorted(range(1, room), key=lambda tail: abs(tail - room // 2)):
             head, end = _start(name, room - tail), _end(name, tail)
             if not any(other.startswith(head) and other.endswith(end) for other in alike):
-                return f"{head.rstrip(self.ellipsis)}{self.ellipsis}{end.removeprefix(self.ellipsis)}"
+                return f"{head.removesuffix(self.ellipsis)}{self.ellipsis}{end.removeprefix(self.ellipsis)}"
         return None
 
 
