@@ -34,7 +34,7 @@ from cnninspect.cli.options import (
 )
 from cnninspect.cli.rf import FieldOptions
 from cnninspect.cli.session import INTERRUPTED, Progress, Session, failed
-from cnninspect.cli.settings import config, configured
+from cnninspect.cli.settings import Source, config, configured, source
 from cnninspect.cli.solve import RankOptions, SettingOptions, SizeOptions
 from cnninspect.render import Format
 from cnninspect.report.json_form import SCHEMA_VERSION
@@ -227,8 +227,9 @@ def explain(
     layers: Layers = None,
 ) -> None:
     """Where every number of a layer comes from: the formula, the numbers put in, the result, the measurement."""
-    from cnninspect.cli.explain import explain_target
+    from cnninspect.cli.explain import explain_target, refuse_options_of_tables
 
+    refuse_options_of_tables(output, lambda name: source(name, {}, context) is Source.COMMAND_LINE)
     raise typer.Exit(explain_target(target, layers or (), run, derivation, output, context.ensure_object(Session)))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -98,7 +98,7 @@ def explain_target(
         return _correct_sheet(target, layers, run, options, output, session)
     if options.numbers and not (options.matrix and run.device not in ("auto", "meta")):
         raise UsageError("--numbers fills a matrix with weights, and meta has none. Give --matrix --device cpu too.")
-    view = output.view("summary")
+    view = output.view(COMMAND)
     check_writable(output.output)
     report, kept = with_findings(target, run, session)
     from cnninspect.explain.explanation import explained
@@ -123,7 +123,7 @@ def _correct_sheet(
     from cnninspect.claims.read import read_claims
 
     claims = read_claims(str(options.claims))
-    view = output.view("summary")
+    view = output.view(COMMAND)
     check_writable(output.output)
     report, kept = with_findings(target, run, session)
     from cnninspect.claims.judge import check_claims
@@ -175,6 +175,14 @@ def _with_matrices(document: Explanation, report: Report, kept: Inspected | None
         return with_matrices(document, report, weights)
     except ValueError as error:
         raise UsageError(f"--matrix: {error}.") from None
+
+
+def refuse_options_of_tables(output: OutputOptions, is_given: Callable[[str], bool]) -> None:
+    """UsageError for options of the command line that mean nothing for derivations; a configuration may have them."""
+    given = [f"--{name}" for name in ("fold", "containers") if getattr(output, name) and is_given(name)]
+    if given:
+        hint = "--depth and --filter show less"
+        raise UsageError(f"explain works out every row. Leave out {' and '.join(given)}; {hint}.")
 
 
 def check_format(name: str) -> None:

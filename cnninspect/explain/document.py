@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -14,6 +14,9 @@ from cnninspect.report.json_rows import check_to_json, plain
 from cnninspect.report.quantities import Status, Verdict
 from cnninspect.report.rows import Check, RowId
 from cnninspect.report.selection import Level
+
+QUANTITIES = ("output_shape", "params", "macs", "neurons", "flops", "memory", "receptive_field")
+"""The numbers that are derived."""
 
 
 @dataclass(frozen=True)
@@ -236,6 +239,19 @@ class Explanation(Document):
     against: Against | None = None
     sheet: tuple[Correction, ...] | None = None
 
+    def only(self, quantities: Sequence[str]) -> Explanation:
+        """The explanation of these numbers alone, without layers that have none of them."""
+
+        def of(layers: Sequence[LayerDerivation]) -> tuple[LayerDerivation, ...]:
+            left = (replace(layer, derivations=_only(layer.derivations, quantities)) for layer in layers)
+            return tuple(layer for layer in left if any(each.value != 0 for each in layer.derivations))
+
+        against = self.against
+        if against is not None:
+            compared = tuple(each for each in against.compared if each.quantity in quantities)
+            against = replace(against, layers=of(against.layers), compared=compared)
+        return replace(self, layers=of(self.layers), totals=_only(self.totals, quantities), against=against)
+
     def to_dict(self) -> dict[str, Any]:
         """The contract's JSON document as plain data."""
         return {
@@ -251,6 +267,10 @@ class Explanation(Document):
             "notes": list(self.notes),
             "verdict": self.verdict.value,
         }
+
+
+def _only(derivations: Sequence[Derivation], quantities: Sequence[str]) -> tuple[Derivation, ...]:
+    return tuple(each for each in derivations if each.quantity in quantities)
 
 
 def names_in(*formulas: Formula | None) -> dict[str, Value]:

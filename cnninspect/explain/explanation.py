@@ -29,7 +29,7 @@ from cnninspect.receptive.fields import Fields
 from cnninspect.report.document import Report
 from cnninspect.report.quantities import Quantity, Verdict, item_size
 from cnninspect.report.rows import Check, ReceptiveField, Row, RowId, layers_near
-from cnninspect.report.selection import Level, View, fits_depth, fits_ops
+from cnninspect.report.selection import Level, View, fits_depth, fits_ops, in_order
 
 
 def explained(
@@ -39,14 +39,20 @@ def explained(
 
     `report` and `fields` are of one run. A container's name stands for all that is in it. `level` is by default full
     for a row that is named itself, short for the many rows of a container. Raises UsageError for a name that no layer
-    has.
+    has. Totals do not depend on the view.
     """
-    groups = _named(report.rows, layers) if layers else [_all(report.rows, view or View())]
+    view = view or View()
+    everything = _all(report.rows, View())
+    groups = _named(report.rows, layers) if layers else [_all(report.rows, view)]
     alone = {index for group in groups for index in group if len(group) == 1}
+    asked = {report.rows[index].id: index for index in sorted({index for group in groups for index in group})}
+    shown = [row for row in map(report.rows.__getitem__, asked.values()) if view.wants(row.id, row.verdict)]
     run = Run.of(fields)
-    derived = tuple(
-        replace(_derived(index, report, run), level=level or (Level.FULL if index in alone else Level.SHORT))
-        for index in sorted({index for group in groups for index in group})
+    needed = dict.fromkeys((*asked.values(), *(() if layers else everything)))
+    known = {index: _derived(index, report, run) for index in needed}
+    derived = (
+        replace(known[index], level=level or (Level.FULL if index in alone else Level.SHORT))
+        for index in (asked[row.id] for row in in_order(shown, view))
     )
     return Explanation(
         command="explain",
@@ -56,8 +62,10 @@ def explained(
         uncounted=report.uncounted,
         notes=report.notes,
         verdict=report.verdict,
-        layers=derived,
-        totals=() if layers else tuple(_totals(report, derived, sum(fields.trace.unread.values()))),
+        layers=tuple(derived),
+        totals=()
+        if layers
+        else tuple(_totals(report, [known[index] for index in everything], sum(fields.trace.unread.values()))),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from enum import Enum
 from importlib import import_module
+from typing import Any
 
 from cnninspect.errors import OutputError, error_text
 from cnninspect.render.page import Screen
@@ -106,7 +107,7 @@ def render(
 ) -> str:
     """The document in one format, ending in a newline; without `screen`, without colours and with no limit of width."""
     if type(report).__name__ == "Explanation":
-        return _derivations(report, str(getattr(fmt, "value", fmt)), screen or Screen())
+        return _derivations(report, str(getattr(fmt, "value", fmt)), view or View(), screen or Screen())
     if fmt in _ADDED:
         return _by_plugin(fmt, report, view or View())
     file, function = _RENDERERS[Format(fmt)]
@@ -115,12 +116,13 @@ def render(
     return text
 
 
-def _derivations(explanation: Document, fmt: str, screen: Screen) -> str:
-    """An Explanation in one format; OutputError for one that holds no derivations."""
+def _derivations(explanation: Any, fmt: str, view: View, screen: Screen) -> str:
+    """An Explanation in one format; OutputError for one that holds no derivations. JSON always has all numbers."""
     if fmt not in _DERIVATIONS:
         raise OutputError(f"the format {fmt!r} cannot hold derivations. Use {', '.join(_DERIVATIONS)}.")
     file, function = _DERIVATIONS[fmt]
-    return str(getattr(import_module(f"cnninspect.render.{file}"), function)(explanation, screen))
+    shown = explanation if view.columns is None or fmt == Format.JSON else explanation.only(view.columns)
+    return str(getattr(import_module(f"cnninspect.render.{file}"), function)(shown, screen))
 
 
 def render_text(report: Document) -> str:

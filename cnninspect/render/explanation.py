@@ -359,8 +359,8 @@ def _text_of(block: Block, width: int, screen: Screen) -> Iterator[str]:
     yield painted(block.heading, Tone.ACCENT, screen) + painted(where, Tone.QUIET, screen)
     equations = [*block.lines, *(note for note in block.notes if isinstance(note, Line))]
     labels = [" = ".join(line.names) for line in equations if line.steps or line.claim]
-    room = min(max(map(len, labels), default=4), _WIDEST_LABEL)
     names, numbers = block.shape
+    room = min(max([len("output") if numbers else 4, *map(len, labels)]), _WIDEST_LABEL)
     unchanged = "" if block.lines or not numbers else ": the shape stays; no parameters, 0 MACs"
     yield from _wrapped("output", (f"{names} = " if names and block.lines else "") + numbers + unchanged, width, room)
     yield from _wrapped("with", block.terms, width, room)

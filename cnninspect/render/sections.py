@@ -9,6 +9,7 @@ from io import StringIO
 from typing import Any
 
 from cnninspect.errors import MissingPackage
+from cnninspect.explain.document import QUANTITIES
 from cnninspect.render import checks, comparison, layers
 from cnninspect.render.checks import count_sentence, failed
 from cnninspect.render.fields import drawing, field_facts, position_facts, position_sheet, varied_sheet
@@ -106,6 +107,8 @@ def column_names(command: str, *, of_two: bool = False) -> tuple[str, ...]:
     """The values of `--columns` for a command; `of_two` for `compare` with two networks."""
     if of_two:
         return tuple(comparison.HEADINGS)
+    if command == "explain":
+        return QUANTITIES
     return tuple(checks.HEADINGS) if command == "compare" else layers.NAMES
 
 

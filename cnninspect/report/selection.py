@@ -153,7 +153,7 @@ def select(report: Report, view: View) -> Report:
     """The report with the rows that the view shows, in its order; `ops` is None if the ops are themselves the rows."""
     if view.is_tree:
         return tree(report, view)
-    rows = _sorted([row for row in parts(report, view) if view.wants(row.id, row.verdict)], view)
+    rows = in_order([row for row in parts(report, view) if view.wants(row.id, row.verdict)], view)
     ops = None if view.by is By.OP else report.ops
     return replace(report, rows=tuple(rows if view.top is None else rows[: view.top]), ops=ops)
 
@@ -229,7 +229,7 @@ def _sum(name: str, rows: Iterable[Row]) -> Quantity | None:
     return total_of(found[0].unit, found) if found else None
 
 
-def _sorted(rows: list[Row], view: View) -> list[Row]:
+def in_order(rows: list[Row], view: View) -> list[Row]:
     """The rows sorted by the view's key; without a key by MACs for `top`, kinds and ops, else in execution order."""
     key = view.sort or ("macs" if view.top is not None or view.by in (By.KIND, By.OP) else None)
     if key is None:

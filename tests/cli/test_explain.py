@@ -98,6 +98,57 @@ def test_many_kinds_of_parameters_have_symbols_in_the_short_form_too(cli, tmp_pa
     assert "layers = layers" not in text
 
 
+def headings(out):
+    """The first words of the blocks, which stand at the left."""
+    return [line.split("  ")[0] for line in out.splitlines()[1:] if line and not line.startswith(" ")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--filter", "c?"], ["c1", "c3", "c5", "total"]),
+        # 240,000, 117,600, 48,000, 10,080 and 840 MACs.
+        (["--filter", "*[13568tl]", "--sort", "macs", "--ops", "none"], ["c3", "c1", "c5", "f6", "output", "total"]),
+        (["--columns", "params"], ["c1", "c3", "c5", "f6", "output", "total"]),
+        (["--depth", "0"], ["(LeNet5)", "total"]),
+        (["--ops", "none"], ["c1", "s2", "c3", "s4", "c5", "f6", "output", "total"]),
+        (["--only-differences"], ["total"]),
+        (["c1", "s2", "c3", "--filter", "c*"], ["c1", "c3"]),
+    ],
+)
+def test_the_options_of_tables_choose_layers(cli, arguments, expected):
+    assert headings(cli("explain", "lenet5", *arguments).out) == expected
+
+
+def test_totals_do_not_depend_on_what_is_shown(cli):
+    whole = cli("explain", "resnet32").out.partition("\ntotal\n")[2]
+    for arguments in (["--filter", "fc"], ["--depth", "1"], ["--sort", "params"]):
+        assert cli("explain", "resnet32", *arguments).out.partition("\ntotal\n")[2] == whole
+    assert "r " in whole
+
+
+def test_columns_choose_numbers_and_json_has_all(cli):
+    text = cli("explain", "lenet5", "c1", "--columns", "params,receptive_field").out
+    labels = [line.split()[0] for line in text.splitlines() if line.startswith("  ") and line[2] != " "]
+    assert labels == ["with", "params", "r", "source"]
+    document = json.loads(cli("explain", "lenet5", "c1", "--columns", "params", "--format", "json").out)
+    assert {each["quantity"] for each in document["layers"][0]["derivations"]} > {"params", "macs"}
+    unknown = cli("explain", "lenet5", "--columns", "kind")
+    assert (unknown.code, "there is no column 'kind'" in unknown.err) == (2, True)
+
+
+@pytest.mark.parametrize("option", ["--fold", "--containers"])
+def test_options_that_mean_nothing_here_are_refused(cli, option):
+    result = cli("explain", "lenet5", option)
+    assert (result.code, "--depth and --filter show less" in result.err) == (2, True)
+
+
+def test_a_configuration_may_have_them(cli, tmp_path, monkeypatch):
+    (tmp_path / "pyproject.toml").write_text("[tool.cnninspect]\nfold = true\ncontainers = true\n")
+    monkeypatch.chdir(tmp_path)
+    assert cli("explain", "lenet5", "c1").code == 0
+
+
 def test_json_is_the_contracts(cli):
     result = cli("explain", "custom-alexnet", "conv2", "--format", "json")
     document = json.loads(result.out)
