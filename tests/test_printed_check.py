@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from cnninspect.inspection.clean_windows import CleanWindows
 from cnninspect.inspection.pipeline import inspect_model
 from cnninspect.ops import resampling
 from cnninspect.receptive import bounds, digits, forms, joins, rows, taps
@@ -239,7 +240,7 @@ def test_a_field_ends_as_in_an_endless_input_but_near_a_border(wrong_at: int | N
     if wrong_at is not None:
         exact[:, wrong_at] += 1
     positions = Positions(exact, endless, 14)
-    every = {(side, pixel) for side in SIDES for pixel in range(14)}
+    every = {(side, pixel): 14 for side in SIDES for pixel in range(14)}
     assert (positions.wanted(every) is None) is known
 
 
@@ -319,3 +320,46 @@ def test_what_no_input_reaches_has_size_0_or_is_contradicted(monkeypatch: pytest
 
     monkeypatch.setattr(rows, "field_of", wrong)
     assert (expanded().size, expanded().verdict) == ((1, 1), Verdict.DIFFER)
+
+
+class Merged(nn.Module):
+    """Parts of an image of other phases side by side, normed together. Of a batch, `contiguous` makes a copy: an op."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(1, 2, 1), nn.LayerNorm(4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x).transpose(0, 1).contiguous().permute(1, 2, 3, 0)
+        return self.norm(torch.cat((x[:, ::2], x[:, 1::2]), 3))
+
+
+def test_statistics_stay_clean_where_a_batch_runs_other_ops() -> None:
+    """By hand: a channel of row i is that of pixel 2 i or 2 i + 1, so a position sees 2 pixels; other columns none."""
+    (norm,) = [field for label, field in fields(Merged, 8).items() if label == "norm"]
+    assert (norm.size, norm.jump, norm.padding) == ((2, 1), (2, 1), (0, 0))
+    assert (norm.verdict, norm.why) == (Verdict.MATCH, ())
+
+
+def test_windows_share_copies_and_never_touch() -> None:
+    """By hand, 3 pixels wide on 12: from pixel 1 on [1..3] and [2..3] are clean, up to pixel 8 [6..8] and [6..7].
+
+    A field that stops at 5 or later may share the windows of the one that starts at 1: [1..q - 1] and [2..q].
+    """
+    windows = CleanWindows(12)
+    for end in [("start", 1), ("start", 6), ("stop", 4)]:
+        windows.add(end, 3)
+    assert windows.copies == [[(1, 3), (6, 8)], [(2, 4), (7, 8)]]
+    assert windows.seen == {("start", 1): 3, ("start", 6): 3, ("stop", 4): 3}
+    windows.add(("stop", 9), 12)
+    assert windows.copies[2:] == [[(0, 9)], [(0, 8)]]
+
+
+def test_a_window_shows_an_end_of_fields_that_fit_alone() -> None:
+    """Two positions of 3 pixels a pixel apart, of 9: neither start is seen through a window of 2."""
+    lo = np.array([2, 3, 4, 5], dtype=np.int32)
+    table = np.stack([lo, -(lo + 2)])
+    positions = Positions(table, table, 9)
+    every = {(side, pixel): 3 for side in SIDES for pixel in range(9)}
+    assert positions.wanted(every) is None
+    assert positions.wanted(dict.fromkeys(every, 2)) == positions.wanted({})

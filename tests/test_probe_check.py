@@ -147,6 +147,31 @@ def test_a_region_outside_a_box_is_predicted(output: Field, expected: Verdict) -
     assert judged(trace, lambda call: [output] * len(call.outputs), probe)[-1].verdict is expected
 
 
+# Of eight pixels 0..2 and 4..7 are clean: i..i+2 holds pixel 3 for i = 1, 2, 3. With ends alone the field 1..5 would
+# not have to react, since pixel 3 may be a hole; one that starts or stops at 3 must.
+BOXES = Region("0", (0, 0, 0), (0, 0, 2), outside=True, others=(((0, 0, 4), (0, 0, 7)),))
+
+
+@pytest.mark.parametrize(
+    ("starts", "stops", "expected"),
+    [
+        pytest.param([0, 1, 2, 3, 4, 5], [2, 3, 4, 5, 6, 7], Verdict.MATCH, id="right"),
+        pytest.param([0, 1, 1, 3, 4, 5], [2, 3, 5, 5, 6, 7], Verdict.MATCH, id="spans-the-gap"),
+        pytest.param([3, 1, 2, 3, 4, 5], [4, 3, 4, 5, 6, 7], Verdict.DIFFER, id="starts-in-the-gap-but-sees-a-box"),
+        pytest.param([0, 1, 2, 4, 4, 5], [2, 3, 4, 6, 6, 7], Verdict.DIFFER, id="in-a-box-but-sees-the-gap"),
+    ],
+)
+def test_a_region_outside_several_boxes_is_predicted(starts: list[int], stops: list[int], expected: Verdict) -> None:
+    x = torch.rand(1, 1, WIDTH)
+    trace = record(CONV, (x,), {}, layer_of, device="cpu")
+    probe = probe_nan(trace, CONV, (x,), {}, layer_of, [BOXES])
+    (mask,) = probe.masks[trace.calls[-1].index]
+    assert mask is not None
+    assert mask[0, 0, 0].tolist() == [False, True, True, True, False, False]
+    output = field(starts, stops)
+    assert judged(trace, lambda call: [output] * len(call.outputs), probe)[-1].verdict is expected
+
+
 class FirstSample(nn.Module):
     """Takes the first sample of its batch: of many copies that is the clean one."""
 

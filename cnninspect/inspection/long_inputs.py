@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice, product
 from math import lcm, prod
 from typing import Any
 
@@ -24,6 +25,9 @@ from cnninspect.trace.trees import map_arguments
 
 _WIDTHS = (32, 96)
 """Pixels along the other axes, tried in this order: few, so that a long input costs little."""
+
+_ROUNDS = (3, 6)
+"""Steps by which a long input is longer than the largest field, tried in this order."""
 
 _LONGEST = 4096
 
@@ -51,16 +55,15 @@ class LongInput:
 
 
 def long_inputs(run: Run, fields: Fields, axis: Axis, rows: Sequence[ReceptiveField | None]) -> Iterator[LongInput]:
-    """Inputs on which the fields of `rows` along `axis` lie inside the image, the cheapest first.
+    """Inputs on which the fields of `rows` along `axis` lie inside the image: a cheap one first.
 
-    The last is the network's own input, the only one for a network that takes no other size.
+    The second is the network's own input, the only one for a network that takes no other size.
     """
-    for sizes in _sizes(fields, axis, rows):
-        found = _traced(run, sizes, fields)
-        if found is not None:
-            yield found
+    traced = (found for sizes in _sizes(fields, axis, rows) if (found := _traced(run, sizes, fields)) is not None)
+    yield from islice(traced, 1)
     own = {name: ref.shape for name, ref in run.trace.inputs.items()}
     yield LongInput(own, run.trace, fields, rows)
+    yield from traced
 
 
 def _sizes(fields: Fields, axis: Axis, rows: Sequence[ReceptiveField | None]) -> Iterator[Sizes]:
@@ -72,21 +75,30 @@ def _sizes(fields: Fields, axis: Axis, rows: Sequence[ReceptiveField | None]) ->
             jumps.append(jump if isinstance(jump, int) and jump else 1)
     step = lcm(*jumps)
     step = step if step <= _LONGEST // 8 else max(jumps)
-    length = _at_least(largest + 6 * step, axis.size, step)
-    if length > _LONGEST:
-        return
+    tried = []
+    for rounds in _ROUNDS:
+        length = _at_least(largest + rounds * step, axis.size, step)
+        # Layers pad to odd windows by themselves; halving a map they do not.
+        for width, remainder in product((*_WIDTHS, None), (step & -step, step)):
+            sizes = _resize(fields, axis, length, width, remainder)
+            if length <= _LONGEST and sizes not in tried:
+                tried.append(sizes)
+                yield sizes
+
+
+def _resize(fields: Fields, axis: Axis, length: int, width: int | None, remainder: int) -> Sizes:
+    """The inputs with `length` pixels along one axis, and about `width` along the others; None keeps those."""
+    new = {}
     alike = [own for own in fields.axes.values() if [a.size for a in own] == [a.size for a in fields.axes[axis.input]]]
-    for width in (*_WIDTHS, None) if len(fields.axes[axis.input]) > 1 else (None,):
-        new = {}
-        for name, ref in fields.trace.inputs.items():
-            shape = list(ref.shape)
-            for other in fields.axes[name] if fields.axes[name] in alike else ():
-                if other.index == axis.index:
-                    shape[other.dim] = max(length, other.size) if width is None else length
-                elif width is not None:
-                    shape[other.dim] = min(other.size, width + (other.size - width) % step)
-            new[name] = tuple(shape)
-        yield new
+    for name, ref in fields.trace.inputs.items():
+        shape = list(ref.shape)
+        for other in fields.axes[name] if fields.axes[name] in alike else ():
+            if other.index == axis.index:
+                shape[other.dim] = max(length, other.size) if width is None else length
+            elif width is not None:
+                shape[other.dim] = min(other.size, width + (other.size - width) % remainder)
+        new[name] = tuple(shape)
+    return new
 
 
 def _at_least(pixels: int, size: int, step: int) -> int:

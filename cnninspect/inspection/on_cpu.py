@@ -34,7 +34,7 @@ from cnninspect.report.rows import ReceptiveField
 from cnninspect.trace.records import Call, Trace
 
 MOST_MACS = 500 * 10**9
-"""Most multiply-accumulates of a run without --probe: about half a minute on two cores."""
+"""Most multiply-accumulates, without --probe, of a run and of all probes together: half a minute on two cores."""
 
 MOST_BYTES = 4 * 2**30
 """Most bytes of a run without --probe: parameters, buffers, inputs and the activations alive at once."""
@@ -71,12 +71,14 @@ class Cost:
     nbytes: int
 
     @classmethod
-    def of(cls, trace: Trace, macs: int, copies: float) -> Cost:
-        """The cost when one copy takes `macs`."""
+    def of(cls, trace: Trace, macs: int, copies: float, before: float = 0) -> Cost:
+        """The cost when one copy takes `macs`, and `before` copies ran already."""
         held = held_bytes(trace)
         fixed = held["parameters"] + held["buffers"]
         at_once = min(copies, 1 + AT_ONCE)
-        return cls(int(macs * copies), int(fixed + (held["inputs"] + inference_peak(trace).nbytes) * at_once))
+        return cls(
+            int(macs * (before + copies)), int(fixed + (held["inputs"] + inference_peak(trace).nbytes) * at_once)
+        )
 
     @property
     def excess(self) -> str | None:
@@ -99,10 +101,14 @@ def measure(
     fields = row_fields(reach)
     regions = regions_to_probe(run.trace, reach.axes, _edges(reach, fields))
 
-    def excess(copies: float) -> str | None:
-        return Cost.of(run.trace, macs, copies).excess if limited else None
+    spent: list[float] = []
 
-    if (reason := excess(1)) is not None:
+    def excess(copies: float) -> str | None:
+        reason = Cost.of(run.trace, macs, copies, sum(spent)).excess if limited else None
+        spent.extend([copies] if reason is None else [])
+        return reason
+
+    if limited and (reason := Cost.of(run.trace, macs, 1).excess) is not None:
         return Measured(count(run), fields, (_left_out(_ALL, reason),))
     try:
         real = on_cpu()

@@ -2,34 +2,39 @@
 
 The probe of `probe_check.py` sees strict fields inside the image. A row prints the local field on an endless input.
 Both agree at positions far enough from the border. On an input that is long enough to have such positions, NaN is put
-up to, and just before, the pixels where their fields should start and stop; gates and statistics keep their clean
-values. The ends found in this way must determine size, jump and padding.
+around windows that end, and that just do not end, where their fields should start and stop (`clean_windows.py`); gates
+and statistics keep their clean values. The ends found in this way must determine size, jump and padding.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
+from typing import Any
 
+from cnninspect.inspection.clean_windows import CleanWindows, Span
 from cnninspect.inspection.long_inputs import LongInput, long_inputs
 from cnninspect.inspection.probe_check import Finding, box, contradiction, first_uncontradicted, judged
 from cnninspect.measure.base import Run
 from cnninspect.measure.nan_probe import Freeze, Region, probe_nan
 from cnninspect.ops.catalogue import layer_of
 from cnninspect.receptive.fields import STATISTICS, Fields, parting_ops
-from cnninspect.receptive.positions import End, Positions
+from cnninspect.receptive.positions import End, Positions, Seen
 from cnninspect.receptive.reach import Axis, Reach
 from cnninspect.receptive.rows import axes_of
-from cnninspect.report.quantities import Verdict
+from cnninspect.report.quantities import Shape, Verdict
 from cnninspect.report.reasons import Cause, Reason
 from cnninspect.report.rows import ReceptiveField
 from cnninspect.trace.records import Call
 
-_MOST_ENDS = 24
-"""Most ends that are probed along one axis, without those that a single call needs in any case."""
+_MOST_COPIES = 24
+"""Copies of an input from which on no further end is probed, but for those that a single call needs in any case."""
+
+_MOST_CANDIDATES = 48
+"""Most ends of a call that are compared before one is chosen."""
 
 _MOST_LISTED = 64
 """Most ends of a call whose positions follow no rule; all of them are probed, because each may have another size."""
@@ -57,9 +62,16 @@ class _Held:
     positions: Positions
     always: frozenset[End] = frozenset()
 
-    def settled(self, seen: set[End]) -> bool:
+    def settled(self, seen: Seen) -> bool:
         """Whether the probed ends determine size, jump and padding."""
-        return self.always <= seen if self.always else self.positions.wanted(seen) is None
+        if self.always:
+            return all(seen.get(end, 0) >= self.width for end in self.always)
+        return self.positions.wanted(seen) is None
+
+    @property
+    def width(self) -> int:
+        """The widest field, in pixels, that may end at one of `always`."""
+        return max(self.positions.widest, 1)
 
 
 def check_printed(
@@ -70,21 +82,27 @@ def check_printed(
     `run` is the run of the fields, `real` the same run on the CPU.
     """
     checks = _Checks(run, real, fields, rows, excess)
-    for axes in fields.axes.values():
-        for axis in axes:
-            checks.along(axis, [i for i, finding in enumerate(found) if finding.verdict is Verdict.MATCH])
+    calls = [i for i, finding in enumerate(found) if finding.verdict is Verdict.MATCH]
+    searches = [checks.along(axis, calls) for axes in fields.axes.values() for axis in axes]
+    while searches:  # in turn, so that the cheap inputs of every axis come before the dear ones of the first
+        searches = [search for search in searches if next(search, "ended") is None]
     return [checks.finding(index, finding) for index, finding in enumerate(found)]
 
 
 class _Checks:
-    """For each row: the reason why its numbers are not confirmed yet, and the contradictions found."""
+    """For each row: the reason why its numbers are not confirmed yet, and the contradictions found.
+
+    `_over` is set once a probe was left out for its cost: the longer inputs that follow cost more.
+    """
 
     def __init__(
         self, run: Run, real: Run, fields: Fields, rows: Sequence[ReceptiveField | None], excess: Excess
     ) -> None:
         self._run, self._real, self._fields, self._rows, self._excess = run, real, fields, rows, excess
         self._open: dict[int, Reason] = {}
+        self._over: Reason | None = None
         self._against: dict[int, Finding] = {}
+        self._known: dict[tuple[Any, ...], tuple[Positions, Any]] = {}
 
     def finding(self, index: int, strict: Finding) -> Finding:
         """The verdict on a call, after all axes."""
@@ -105,17 +123,29 @@ class _Checks:
         reach = self._fields.reach(call, call.outputs[0])
         if not reach.inputs:
             return False
-        return all(_positions(reach, axis).is_regular for axis in axes_of(self._fields, reach) if axis in reach.forms)
+        axes = [axis for axis in axes_of(self._fields, reach) if axis in reach.forms]
+        return all(self._positions(reach, axis).is_regular for axis in axes)
 
-    def along(self, axis: Axis, calls: Iterable[int]) -> None:
-        """Probe the fields of calls along one axis, on longer inputs until all are confirmed or no input is left."""
+    def along(self, axis: Axis, calls: Iterable[int]) -> Iterator[None]:
+        """Probe the fields of calls along one axis, input by input until all are confirmed or none is left."""
         waiting = {index for index in calls if self._prints(index, axis)}
         reasons: dict[int, Reason] = {}
         for long in long_inputs(self._run, self._fields, axis, self._rows) if waiting else ():
             waiting -= self._confirmed_on(long, axis, waiting, reasons)
-            if not waiting:
-                return
-        self._open |= {index: reasons.get(index, _NOT_SEEN) for index in waiting}
+            # What stays open along another axis is not worth a probe. A field that is global on the network's own
+            # input is not on longer ones.
+            waiting -= self._open.keys()
+            own = long.fields is self._fields
+            if self._over or not waiting or (own and not any(map(self._has_size, waiting))):
+                break
+            yield
+            if self._over:
+                break
+        self._open |= {index: reasons.get(index, self._over or _NOT_SEEN) for index in waiting}
+
+    def _has_size(self, index: int) -> bool:
+        row = self._rows[index]
+        return row is not None and row.size is not None
 
     def _prints(self, index: int, axis: Axis) -> bool:
         """Whether the row of a call prints numbers along this axis that a strict probe does not check."""
@@ -131,15 +161,18 @@ class _Checks:
         held = {index: one for index in waiting if (one := self._held(index, axis, long, there)) is not None}
         reasons |= dict.fromkeys((index for index, one in held.items() if len(one.always) > _MOST_LISTED), _TOO_MANY)
         held = {index: one for index, one in held.items() if len(one.always) <= _MOST_LISTED}
-        ends = _chosen(list(held.values()))
-        held = {index: one for index, one in held.items() if one.settled(ends)}
+        windows = _chosen(list(held.values()), there.size)
+        kinds = {(id(one.positions), one.always): one for one in held.values()}
+        settled = {kind for kind, one in kinds.items() if one.settled(windows.seen)}
+        held = {index: one for index, one in held.items() if (id(one.positions), one.always) in settled}
         if not held:
             return set()
         freeze = _frozen(long.fields)
-        regions = _regions(long, there, ends, list(held.values()))
+        regions = _regions(long, there, windows)
         copies = (len(regions) + 1) * long.pixels / sum(prod(ref.shape) for ref in self._run.trace.inputs.values())
         if (reason := self._excess(copies)) is not None:
-            reasons |= dict.fromkeys(held, Reason(Cause.LIMIT, f"size, jump and padding were not probed: {reason}"))
+            self._over = Reason(Cause.LIMIT, f"size, jump and padding were not probed: {reason}")
+            reasons |= dict.fromkeys(held, self._over)
             return set()
         return self._probed(long, regions, freeze, held, reasons)
 
@@ -154,10 +187,19 @@ class _Checks:
         if other is None or there not in reach.forms or other.status != row.status:
             return None
         if row.size is None:
-            return _Held(call, _positions(reach, there), _edges(long, there)) if other.size is None else None
+            return _Held(call, self._positions(reach, there), _edges(long, there)) if other.size is None else None
         if other.size is None or axis.index >= len(other.size):
             return None
-        return _as_printed(row, other, axis, _Held(call, _positions(reach, there)), _edges(long, there))
+        return _as_printed(row, other, axis, _Held(call, self._positions(reach, there)), _edges(long, there))
+
+    def _positions(self, reach: Reach, axis: Axis) -> Positions:
+        """The positions of a tensor; those of one field are written out once."""
+        forms = {other: reach.forms[other] for other in reach.forms if other.input == axis.input}
+        key = (axis, *map(id, forms.values()))
+        if key not in self._known:
+            others = [one for other, one in forms.items() if other != axis]
+            self._known[key] = Positions.of(reach.forms[axis], axis.size, others), forms
+        return self._known[key][0]
 
     def _probed(
         self, long: LongInput, regions: Sequence[Region], freeze: Mapping[int, Freeze], held: Mapping[int, _Held],
@@ -165,13 +207,14 @@ class _Checks:
     ) -> set[int]:  # fmt: skip
         """The calls whose local fields a probe confirms; contradictions of others are kept."""
         args, kwargs = long.arguments(self._real)
+        about = [one.call.index for one in held.values()]
         look = partial(
             probe_nan, long.trace, self._real.model, args, kwargs, layer_of, regions, freeze=freeze, partial=True
         )
         probe, found = first_uncontradicted(
             look,
-            lambda probe: judged(long.trace, long.fields.of_call, probe, form="local"),
-            [one.call.index for one in held.values()],
+            lambda probe: judged(long.trace, long.fields.of_call, probe, "local", about),
+            about,
         )
         seen = set()
         for index, one in held.items():
@@ -213,73 +256,59 @@ def _as_printed(
     return held if same and written_out and positions.advances_by(row.jump[i]) else None
 
 
-def _positions(reach: Reach, there: Axis) -> Positions:
-    others = [forms for axis, forms in reach.forms.items() if axis.input == there.input and axis != there]
-    return Positions.of(reach.forms[there], there.size, others)
-
-
 def _edges(long: LongInput, axis: Axis) -> frozenset[End]:
     """The first and last pixel that the network reads, as ends."""
     lo, negative_hi = long.fields.looked_at(axis).tolist()
     return frozenset({("start", lo), ("stop", -negative_hi)})
 
 
-def _chosen(held: Sequence[_Held]) -> set[End]:
-    """Ends that determine as many calls as possible: first those that most calls need, then those near the border."""
-    seen: set[End] = set()
+def _chosen(held: Sequence[_Held], pixels: int) -> CleanWindows:
+    """Windows that show the ends of as many calls as possible, in few copies: first those of calls that see most."""
+    windows = CleanWindows(pixels)
     for one in sorted(held, key=lambda one: len(one.always)):
-        if len(seen | one.always) <= _MOST_LISTED:
-            seen |= one.always
-    most = len(seen) + _MOST_ENDS
-    asking = {id(one): one for one in _different(held) if not one.always}
-    wanted = {key: one.positions.wanted(seen) for key, one in asking.items()}
-    while len(seen) < most:
-        votes = Counter(end for ends in wanted.values() for end in ends or ())
-        if not votes:
-            break
-        best = max(votes, key=lambda end: (votes[end], end[1] if end[0] == "stop" else -end[1]))
-        seen.add(best)
-        for key, ends in wanted.items():
-            if ends and best in ends:
-                wanted[key] = asking[key].positions.wanted(seen)
-    return seen
+        if len(windows.seen.keys() | one.always) <= _MOST_LISTED:
+            for end in sorted(one.always):
+                if windows.seen.get(end, 0) < one.width:
+                    windows.add(end, one.width)
+    most = len(windows.copies) + _MOST_COPIES
+    asking = [(positions.wanted({}) or {}, positions) for positions in _different(held)]
+    votes = Counter(end for ends, _ in asking for end in ends)
+    for ends, positions in sorted(asking, key=lambda pair: -min(pair[0].values(), default=0)):
+        while ends and (wanted := positions.wanted(windows.seen)) and len(windows.copies) < most:
+            best = min(_likely(wanted, votes), key=lambda end: (windows.cost(end, wanted[end]) / votes[end], end))
+            windows.add(best, wanted[best])
+    return windows
 
 
-def _different(held: Sequence[_Held]) -> list[_Held]:
-    """One of all that have the same positions."""
+def _likely(wanted: Mapping[End, int], votes: Mapping[End, int]) -> list[End]:
+    """Some of many ends: those that most calls want, and of equal ones some from everywhere along the axis."""
+    ordered = sorted(wanted, key=lambda end: (-votes[end], end))
+    least = votes[ordered[min(len(ordered), _MOST_CANDIDATES) - 1]]
+    most = [end for end in ordered if votes[end] > least]
+    equal = [end for end in ordered if votes[end] == least]
+    return most + equal[:: -(-len(equal) // (_MOST_CANDIDATES - len(most)))]
+
+
+def _different(held: Sequence[_Held]) -> list[Positions]:
+    """The positions of calls that need no ends in any case, each once."""
     kinds = {
-        (one.positions.exact.tobytes(), one.positions.endless.tobytes(), one.positions.exact.shape): one for one in held
+        (one.positions.exact.tobytes(), one.positions.endless.tobytes(), one.positions.exact.shape): one.positions
+        for one in {id(one.positions): one for one in held if not one.always}.values()
     }
     return list(kinds.values())
 
 
-def _regions(long: LongInput, axis: Axis, ends: set[End], held: Sequence[_Held]) -> list[Region]:
-    """Two regions for each end or pair of ends: NaN just up to the end, and just not.
-
-    A start p and a stop q share two regions: NaN outside p..q-1, and NaN outside p+1..q. A field that starts at p and
-    stops before q reacts only to the second, one that stops at q and starts after p only to the first. So a pair tells
-    as much as its two ends do alone, unless a field starts at p and reaches q.
-    """
-    always = frozenset[End]().union(*(one.always for one in held))
-    widest = max((one.positions.widest for one in held if not one.always), default=0)
-    paired = _paired(ends - always, widest)
-    alone = ends - {("start", p) for p, _ in paired} - {("stop", q) for _, q in paired}
-    boxes = {kept for p, q in paired for kept in ((p, q - 1), (p + 1, q))}
-    boxes |= {(first, axis.size - 1) for side, p in alone if side == "start" for first in (p, p + 1)}
-    boxes |= {(0, last) for side, q in alone if side == "stop" for last in (q - 1, q)}
-    shape = long.sizes[axis.input]
-    kept = sorted(boxes - {(0, axis.size - 1)})
-    return [replace(box(axis.input, shape, {axis.dim: span}), outside=True) for span in kept]
+def _regions(long: LongInput, axis: Axis, windows: CleanWindows) -> list[Region]:
+    """The regions that leave these windows clean."""
+    return [_around(axis, long.sizes[axis.input], spans) for spans in windows.copies]
 
 
-def _paired(ends: Iterable[End], apart: int) -> list[tuple[int, int]]:
-    """As many pairs of a start and a stop as there are with at least so many pixels from one to the other."""
-    starts = sorted(pixel for side, pixel in ends if side == "start")
-    found: list[tuple[int, int]] = []
-    for stop in sorted(pixel for side, pixel in ends if side == "stop"):
-        if len(found) < len(starts) and stop - starts[len(found)] >= apart:
-            found.append((starts[len(found)], stop))
-    return found
+def _around(axis: Axis, shape: Shape, spans: Sequence[Span]) -> Region:
+    """All of an input but the spans along an axis."""
+    boxes = [box(axis.input, shape, {axis.dim: span}) for span in spans]
+    if not boxes:
+        return box(axis.input, shape, {})
+    return replace(boxes[0], outside=True, others=tuple((one.first, one.last) for one in boxes[1:]))
 
 
 def _frozen(fields: Fields) -> dict[int, Freeze]:

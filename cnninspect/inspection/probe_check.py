@@ -7,7 +7,7 @@ in a hole: for pixels, no element outside the prediction may react.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from cnninspect.measure.masks import Mask
 from cnninspect.measure.nan_probe import Probe, Region
 from cnninspect.ops.registry import rule_of
-from cnninspect.receptive.fields import Field
+from cnninspect.receptive.fields import Field, Ints
 from cnninspect.receptive.reach import Axis
 from cnninspect.report.quantities import Verdict
 from cnninspect.report.reasons import Cause, Reason, ask
@@ -69,16 +69,23 @@ def box(name: str, shape: tuple[int, ...], spans: Mapping[int, tuple[int, int]])
     return Region(name, tuple(first for first, _ in ends), tuple(last for _, last in ends))
 
 
-def judged(trace: Trace, fields_of: FieldsOf, probe: Probe, form: Form = "strict") -> list[Finding]:
+def judged(
+    trace: Trace, fields_of: FieldsOf, probe: Probe, form: Form = "strict", about: Container[int] | None = None
+) -> list[Finding]:
     """One finding per call: whether the elements that reacted are those that the field (of this form) predicts.
 
     `differ`: in any output an element reacted that must not, or one that must react did not. Otherwise the verdict is
     that of the first output, whose field stands in the row; a pool's indices cannot hold NaN. `unknown`: the field is
     not known, there is no mask, or elements did not react because an op swallowed NaN before them. `not_run`: the
-    call returned no tensor, or nothing was probed.
+    call returned no tensor, or nothing was probed, or it is not in `about`.
     """
     swallowed = _swallowed(trace)
-    return [_finding(call, fields_of, probe, swallowed, form) for call in trace.calls]
+    return [
+        _finding(call, fields_of, probe, swallowed, form)
+        if about is None or call.index in about
+        else Finding(Verdict.NOT_RUN)
+        for call in trace.calls
+    ]
 
 
 def first_uncontradicted(
@@ -158,23 +165,22 @@ def contradiction(trace: Trace, call: Call, fields_of: FieldsOf, probe: Probe, f
     """The first contradiction between a probe and the field of a call, in words; empty if there is none."""
     for field, mask in zip(fields_of(call), probe.masks[call.index], strict=True):
         for region, reacted in () if mask is None else _by_region(mask, probe.regions):
-            predicted, exact = _predicted(field, region, form)
-            too_far, missed = reacted & ~predicted, predicted & ~reacted
+            may, must = _predicted(field, region, form)
+            too_far, missed = reacted & ~may, must & ~reacted
             if too_far.any():
                 return f"{_where(region, trace)} reaches {_element(too_far)}, which the field leaves out"
-            if exact and missed.any():
+            if missed.any():
                 return f"{_where(region, trace)} does not reach {_element(missed)}, which the field says it does"
     return ""
 
 
 def _where(region: Region, trace: Trace) -> str:
     """A region in words: the spans of the dimensions of which it takes a part."""
-    spans = zip(region.first, region.last, trace.inputs[region.input].shape, strict=True)
-    cut = [
-        f" {first}..{last} of dimension {dim},"
-        for dim, (first, last, size) in enumerate(spans)
-        if last - first + 1 < size
-    ]
+    cut = []
+    for dim, size in enumerate(trace.inputs[region.input].shape):
+        spans = sorted({(first[dim], last[dim]) for first, last in region.boxes} - {(0, size - 1)})
+        if spans:
+            cut.append(f" {' and '.join(f'{first}..{last}' for first, last in spans)} of dimension {dim},")
     return f"NaN in input {region.input},{' all but' if region.outside else ''}{''.join(cut)}"
 
 
@@ -205,10 +211,10 @@ def _compare(
         return Finding(Verdict.UNKNOWN, (without_mask,))
     missed = False
     for region, reacted in _by_region(mask, probe.regions):
-        predicted, exact = _predicted(field, region, form)
-        if (reacted & ~predicted).any():
+        may, must = _predicted(field, region, form)
+        if (reacted & ~may).any():
             return Finding(Verdict.DIFFER)
-        missed |= exact and bool((predicted & ~reacted).any())
+        missed |= bool((must & ~reacted).any())
     if swallowed and (missed or _is_empty(field, form)):
         return Finding(Verdict.UNKNOWN, (Reason(Cause.NOT_MEASURED, swallowed),))
     return Finding(Verdict.DIFFER if missed else Verdict.MATCH)
@@ -239,8 +245,8 @@ def _by_region(mask: Mask, regions: tuple[Region, ...]) -> Iterator[tuple[Region
     return zip(regions, np.broadcast_to(mask, (len(regions), *mask.shape[1:])), strict=True)
 
 
-def _predicted(field: Field, region: Region, form: Form) -> tuple[Mask, bool]:
-    """(mask of the elements that a region may reach, whether exactly these must react: True for slabs)."""
+def _predicted(field: Field, region: Region, form: Form) -> tuple[Mask, Mask]:
+    """(mask of the elements that a region may reach, mask of those that must react: all of them for slabs)."""
     if region.outside:
         return _predicted_outside(field, region, form)
     seen = np.full((1,) * len(field.shape), region.input in field.inputs)
@@ -253,19 +259,39 @@ def _predicted(field: Field, region: Region, form: Form) -> tuple[Mask, bool]:
             seen = seen & (interval.lo <= interval.hi) & (interval.lo <= last) & (interval.hi >= first)
             cut += (first, last) != (0, axis.size - 1)
             exact &= first == 0 or last == axis.size - 1
-    return seen, exact and cut <= 1
+    return seen, seen if exact and cut <= 1 else np.zeros_like(seen)
 
 
-def _predicted_outside(field: Field, region: Region, form: Form) -> tuple[Mask, bool]:
-    """As `_predicted`, for NaN outside a box: elements whose field starts before the box or stops after it."""
+def _predicted_outside(field: Field, region: Region, form: Form) -> tuple[Mask, Mask]:
+    """As `_predicted`, for NaN outside boxes.
+
+    An element is not reached if one box holds its whole field. It must react if its first or last pixel along an axis
+    lies in no box: those pixels are never holes.
+    """
     shape, seen = (1,) * len(field.shape), region.input in field.inputs
-    axes = [axis for axis in field.strict if axis.input == region.input]
-    empty, beyond = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
-    for axis in axes:
-        interval = (field.strict if form == "strict" else field.local)[axis]
-        empty = empty | (interval.lo > interval.hi)
-        beyond = beyond | (interval.lo < region.first[axis.dim]) | (interval.hi > region.last[axis.dim])
-    return (beyond & ~empty if axes else np.full(shape, seen)), bool(axes) or not seen
+    intervals = {axis: one for axis, one in getattr(field, form).items() if axis.input == region.input}
+    if not intervals:
+        whole = np.full(shape, seen)
+        return whole, np.zeros_like(whole)
+    sees = np.full(shape, True)
+    inside, must = np.full(shape, False), np.full(shape, False)
+    for axis, interval in intervals.items():
+        sees = sees & (interval.lo <= interval.hi)
+        must = must | ~_in_some(interval.lo, region, axis) | ~_in_some(interval.hi, region, axis)
+    for first, last in region.boxes:
+        held = np.full(shape, True)
+        for axis, interval in intervals.items():
+            held = held & (interval.lo >= first[axis.dim]) & (interval.hi <= last[axis.dim])
+        inside = inside | held
+    return ~inside & sees, must & sees
+
+
+def _in_some(pixels: Ints, region: Region, axis: Axis) -> Mask:
+    """Which pixels lie in the span of some box along an axis."""
+    found = np.zeros(pixels.shape, dtype=bool)
+    for first, last in region.boxes:
+        found |= (first[axis.dim] <= pixels) & (pixels <= last[axis.dim])
+    return found
 
 
 def _swallowed(trace: Trace) -> dict[int, str]:

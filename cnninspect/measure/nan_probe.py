@@ -22,7 +22,7 @@ from cnninspect.report.quantities import Shape
 from cnninspect.trace.private_torch import unwrapped
 from cnninspect.trace.recorder import LayerOf
 from cnninspect.trace.records import Call, Dataflow, TensorRef, Trace
-from cnninspect.trace.rerun import watch
+from cnninspect.trace.rerun import OpPlace, watch
 from cnninspect.trace.trees import leaves, map_arguments
 
 Split = Callable[[Tensor, TensorRef], Mask | None]
@@ -31,19 +31,32 @@ AT_ONCE = 12
 """Regions that share a batch: more would fill the memory."""
 
 
+Corners = tuple[tuple[int, ...], tuple[int, ...]]
+"""A box: its first and its last index of each dimension."""
+
+
 @dataclass(frozen=True)
 class Region:
-    """A box in one input, by first and last index of each dimension; with `outside` all of the input but the box."""
+    """A box in one input, by first and last index of each dimension; with `outside` all of the input but the box.
+
+    With `others` it is all of the input but several boxes, which differ along one dimension and do not touch.
+    """
 
     input: str
     first: tuple[int, ...]
     last: tuple[int, ...]
     outside: bool = False
+    others: tuple[Corners, ...] = ()
 
     @property
-    def window(self) -> tuple[slice, ...]:
-        """The slices of the box."""
-        return tuple(slice(first, last + 1) for first, last in zip(self.first, self.last, strict=True))
+    def boxes(self) -> tuple[Corners, ...]:
+        """All boxes."""
+        return ((self.first, self.last), *self.others)
+
+    @property
+    def windows(self) -> list[tuple[slice, ...]]:
+        """The slices of each box."""
+        return [tuple(slice(a, b + 1) for a, b in zip(first, last, strict=True)) for first, last in self.boxes]
 
 
 @dataclass(frozen=True)
@@ -250,54 +263,52 @@ def _spoiled(name: str, x: Tensor, copies: Sequence[Region | None]) -> Tensor:
     for position, region in enumerate(copies):
         if region is not None and region.input == name:
             copy = batch[position * length : (position + 1) * length] if x.dim() else batch
-            kept = copy[region.window].clone()
-            copy[... if region.outside else region.window] = torch.nan
-            if region.outside:
-                copy[region.window] = kept
+            kept = [copy[window].clone() for window in region.windows] if region.outside else []
+            copy[... if region.outside else region.windows[0]] = torch.nan
+            for window, clean in zip(region.windows, kept, strict=False):
+                copy[window] = clean
     return batch
 
 
 class Frozen:
     """Replaces gates and statistics by clean values at the ops of `plan`, by index; `missed` are ops that did not run.
 
-    In a batch of `copies` the clean values are those of the first copy, with single copies those of the first run.
+    An op of a rerun is found by its place: other kernels, or a batch, may run more ops before it. In a batch of
+    `copies` the clean values are those of the first copy, with single copies those of the first run.
     """
 
     def __init__(self, trace: Trace, plan: Mapping[int, Freeze], copies: int):
         self.missed: set[int] = set(plan)
         self._trace, self._plan, self._copies = trace, plan, copies
+        self._planned = _by_place(trace, plan)
         self._clean: dict[tuple[int, int], Tensor] = {}
 
-    def arguments(self, index: int, name: str, args: Any, kwargs: Any) -> tuple[Any, Any]:
-        """The arguments of the op of this index, with the clean gates."""
-        freeze = self._planned(index, name)
-        if freeze is None or not freeze.gates:
+    def arguments(self, place: OpPlace, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        """The arguments of the op at this place, with the clean gates."""
+        index = self._planned.get(place)
+        if index is None or not self._plan[index].gates:
             return args, kwargs
         shapes = [ref.shape for ref in self._trace.ops[index].inputs]
-        position = -1
+        position, gates = -1, self._plan[index].gates
 
         def change(tensor: Tensor) -> Tensor:
             nonlocal position
             position += 1
-            return self._kept(index, position, tensor, shapes[position]) if position in freeze.gates else tensor
+            return self._kept(index, position, tensor, shapes[position]) if position in gates else tensor
 
         self.missed.discard(index)
         return _mapped(args, change), _mapped(kwargs, change)
 
-    def result(self, index: int, name: str, args: Any, output: Any) -> Any:
+    def result(self, place: OpPlace, args: Any, output: Any) -> Any:
         """The output of the op: its first result clean, but for NaN where the op's first argument holds it."""
-        freeze = self._planned(index, name)
-        if freeze is None or not freeze.statistics:
+        index = self._planned.get(place)
+        if index is None or not self._plan[index].statistics:
             return output
         first = output if isinstance(output, Tensor) else output[0]
         clean = self._kept(index, 0, first, self._trace.ops[index].outputs[0].shape)
         found = clean + torch.where(args[0].isnan(), torch.nan, 0.0).to(clean.dtype)
         self.missed.discard(index)
         return found if isinstance(output, Tensor) else (found, *output[1:])
-
-    def _planned(self, index: int, name: str) -> Freeze | None:
-        freeze = self._plan.get(index)
-        return freeze if freeze is not None and self._trace.ops[index].name == name else None
 
     def _kept(self, index: int, position: int, tensor: Tensor, shape: Shape) -> Tensor:
         """The clean value of a tensor that has `shape` in a single copy, once for every copy."""
@@ -309,6 +320,19 @@ class Frozen:
         times = [1] * tensor.dim()
         times[grown[0]] = self._copies
         return tensor.narrow(grown[0], 0, shape[grown[0]]).repeat(times)
+
+
+def _by_place(trace: Trace, plan: Mapping[int, Freeze]) -> dict[OpPlace, int]:
+    """The place of each op of a plan -> its index."""
+    uses: Counter[tuple[str, str]] = Counter()
+    found = {}
+    for op in trace.ops:
+        key = trace.calls[op.call].path, op.name
+        if op.index in plan:
+            place = (*key, uses[key])
+            found[place] = op.index
+        uses[key] += 1
+    return found
 
 
 def _mapped(tree: Any, change: Any) -> Any:

@@ -6,10 +6,11 @@ position, so that the rows can be held against them and both against what a prob
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from math import prod
 from typing import Literal
 
 import numpy as np
@@ -23,8 +24,8 @@ SIDES: tuple[Side, ...] = ("start", "stop")
 End = tuple[Side, int]
 """The first or the last pixel that a position sees."""
 
-Ends = Set[End]
-"""Ends at which a probe has looked: which positions start (or stop) there is known for sure."""
+Seen = Mapping[End, int]
+"""Ends at which a probe has looked -> the widest field, in pixels, that it can show to start (or stop) there."""
 
 _MOST = 1 << 16
 """Positions up to which a tensor is looked through."""
@@ -96,15 +97,23 @@ class Positions:
 
         Where several dimensions hold positions it is that of the finest, or of all of them read as one.
         """
+        if jump is None:
+            return False
         rates = [abs(Fraction(step, period)) for period, step in self.periods if step]
-        period, step = _period(self.endless.reshape(2, -1), 1)
-        found = {min(rates, default=Fraction(0)), abs(Fraction(step, period))}
-        return jump is not None and Fraction(jump) in found
+        if Fraction(jump) == min(rates, default=Fraction(0)):
+            return True
+        period, step = self._period_of_all
+        return Fraction(jump) == abs(Fraction(step, period))
 
     @cached_property
     def periods(self) -> list[tuple[int, int]]:
         """For each dimension after how many positions the bounds repeat, and how many pixels further on."""
         return [_period(self.endless, axis) for axis in range(1, self.endless.ndim)]
+
+    @cached_property
+    def _period_of_all(self) -> tuple[int, int]:
+        """As `periods`, for all dimensions read as one; (1, 0) where those are too many to look through."""
+        return (1, 0) if self.endless[0].size > _MOST else _period(self.endless.reshape(2, -1), 1)
 
     @property
     def is_regular(self) -> bool:
@@ -117,34 +126,38 @@ class Positions:
 
     # -- what is needed to be sure of these numbers ------------------------------------------------------------
 
-    def wanted(self, seen: Ends) -> set[End] | None:
-        """Ends that would tell more than those seen do; None where these leave no other size, jump and padding.
+    def wanted(self, seen: Seen) -> dict[End, int] | None:
+        """Ends that would tell more than those seen do, with the width of the fields there; None if none is needed.
 
         Where a field starts is the sum of an offset for each position of a period and a step for each period further;
         where it stops is another offset and the same steps. So every offset and every step has to show in some end.
+        Then no other size, jump and padding is left.
         """
         if self._phases.size > _MOST or self._interrupted:
-            return set()
+            return {}
         shown: dict[tuple[Side, int], list[list[int]]] = {}
-        new: dict[tuple[Side, int], set[int]] = {}
+        new: dict[tuple[Side, int], dict[End, int]] = {}
         for side, ends in self._ends.items():
-            for pixel, phase, *rounds in ends:
-                if (side, pixel) in seen:
+            for pixel, width, phase, *rounds in ends:
+                if seen.get((side, pixel), 0) >= width:
                     shown.setdefault((side, phase), []).append(rounds)
                 else:
-                    new.setdefault((side, phase), set()).add(pixel)
+                    new.setdefault((side, phase), {}).setdefault((side, pixel), width)
         missing = {(side, phase) for side in SIDES for phase in range(int(self._phases.max()) + 1)} - shown.keys()
         if not missing and self._steps_show(list(shown.values())):
             return None
-        useful = {kind: pixels for kind, pixels in new.items() if not missing or kind in missing}
-        return {(side, pixel) for (side, _), pixels in useful.items() for pixel in pixels}
+        useful: dict[End, int] = {}
+        for kind, ends_of in new.items():
+            for end, width in ends_of.items() if not missing or kind in missing else ():
+                useful[end] = max(width, useful.get(end, 0))
+        return useful
 
     @cached_property
     def _ends(self) -> dict[Side, list[list[int]]]:
-        """For each side, of every position that ends inside the image there: the pixel, its phase and its rounds."""
+        """For each side, of every position that ends inside the image there: the pixel, width, phase and rounds."""
         lo, hi = self.exact[0], -self.exact[1]
-        starts = (lo == self.endless[0]) & (lo >= 1) & (lo < self.pixels)
-        stops = (self.exact[1] == self.endless[1]) & (hi >= 0) & (hi <= self.pixels - 2)
+        starts = (lo == self.endless[0]) & (lo >= 1) & (lo < self.pixels) & (lo <= hi)
+        stops = (self.exact[1] == self.endless[1]) & (hi >= 0) & (hi <= self.pixels - 2) & (lo <= hi)
         return {"start": self._listed(lo, starts), "stop": self._listed(hi, stops)}
 
     @cached_property
@@ -159,8 +172,17 @@ class Positions:
         )
 
     def _listed(self, pixels: Table, visible: Mask) -> list[list[int]]:
-        columns = np.column_stack((pixels[visible], self._phases[visible], self._rounds[visible]))
-        found: list[list[int]] = np.unique(columns, axis=0).tolist()
+        columns = [pixels, 1 - self.exact[0] - self.exact[1], self._phases, *np.moveaxis(self._rounds, -1, 0)]
+        rows = np.column_stack([column[visible] for column in columns]).astype(np.int64)
+        if not len(rows):
+            return []
+        # Sorting one number for each row is much faster than sorting rows.
+        sizes = (rows.max(0) + 1).tolist()
+        if prod(sizes) >= 1 << 62:
+            return np.unique(rows, axis=0).tolist()  # type: ignore[no-any-return]
+        found: list[list[int]] = np.column_stack(
+            np.unravel_index(np.unique(np.ravel_multi_index(list(rows.T), sizes)), sizes)
+        ).tolist()
         return found
 
     @cached_property
@@ -220,9 +242,16 @@ def _period(table: Table, axis: int) -> tuple[int, int]:
 
     They have to do so at least twice; else the period is the whole axis.
     """
-    lo, negative_hi = (np.moveaxis(bounds, axis - 1, 0) for bounds in table)
-    for period in range(1, len(lo) // 2 + 1):
-        steps = np.unique(lo[period:] - lo[:-period])
-        if len(steps) == 1 and (negative_hi[period:] - negative_hi[:-period] == -steps[0]).all():
-            return period, int(steps[0])
-    return len(lo), 0
+    size = table.shape[axis]
+    lines = np.moveaxis(table * _SIGNS.reshape(2, *[1] * (table.ndim - 1)), axis, 0).reshape(size, -1)
+    some = np.linspace(0, size - 1, 8).astype(int)
+    for period in range(1, size // 2 + 1):
+        step = int(lines[period, 0] - lines[0, 0])
+        few = some[some >= period]
+        if (lines[few] - lines[few - period] == step).all() and (lines[period:] - lines[:-period] == step).all():
+            return period, step
+    return size, 0
+
+
+_SIGNS = np.array([1, -1], dtype=np.int32)
+"""Turns `lo` and `-hi` into numbers that advance alike."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -22,13 +22,17 @@ from cnninspect.trace.values import Values, dtype_name
 OnOutput = Callable[[Call, Any], None]
 
 
-class Change(Protocol):
-    """Replaces tensors of an op, which is given by its index in the run and its name."""
+OpPlace = tuple[str, str, int]
+"""The path of the module whose forward runs an op, the op's name, and how many of that name ran there before it."""
 
-    def arguments(self, index: int, name: str, args: Any, kwargs: Any) -> tuple[Any, Any]:
+
+class Change(Protocol):
+    """Replaces tensors of an op, which is given by its place."""
+
+    def arguments(self, place: OpPlace, args: Any, kwargs: Any) -> tuple[Any, Any]:
         """The arguments that the op runs with."""
 
-    def result(self, index: int, name: str, args: Any, output: Any) -> Any:
+    def result(self, place: OpPlace, args: Any, output: Any) -> Any:
         """The output that the network continues with."""
 
 
@@ -63,6 +67,7 @@ class _Watcher(Recorder):
         super().__init__(model, layer_of)
         self.values = _Forgetful(None)
         self._on_output, self._change = on_output, change
+        self._ran: Counter[tuple[str, str]] = Counter()
 
     def ended(self, call: Call, output: Any) -> None:
         """Passes the output on."""
@@ -74,12 +79,14 @@ class _Watcher(Recorder):
         """Runs one ATen op with replaced arguments, and returns the replaced result."""
         if self._change is None or self._paused or schema_of(op).is_query:
             return super().on_op(op, args, kwargs)
-        index, name = len(self.ops), schema_of(op).name
+        key = self.open_calls[-1].path, schema_of(op).name
+        place = (*key, self._ran[key])
+        self._ran[key] += 1
         with self.paused():
-            args, kwargs = self._change.arguments(index, name, args, kwargs)
+            args, kwargs = self._change.arguments(place, args, kwargs)
         output = super().on_op(op, args, kwargs)
         with self.paused():
-            return self._change.result(index, name, args, output)
+            return self._change.result(place, args, output)
 
 
 class _Forgetful(Values):
