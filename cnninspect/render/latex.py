@@ -5,12 +5,13 @@ The rows and columns are those of the view: `--columns layer,params,macs --depth
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from cnninspect.render.page import UNICODE, Cell, Heading, Screen, Sheet
 from cnninspect.render.sections import page_of
-from cnninspect.report.document import Document, Report
+from cnninspect.report.document import Comparison, Document, Report
 from cnninspect.report.quantities import Quantity, Status
 from cnninspect.report.selection import View
 
@@ -42,7 +43,8 @@ def _table(sheet: Sheet, document: Document) -> Iterator[str]:
     columns = [[line[index] for line in sheet.lines] for index in range(len(sheet.headings))]
     numeric = [_is_numeric(column) for column in columns]
     sums = _sums(sheet.headings, document) if isinstance(document, Report) else None
-    pairs = zip(sheet.headings, columns, numeric, strict=True)
+    last = [""] * len(columns) if sums is None else sums
+    pairs = zip(sheet.headings, columns, last, numeric, strict=True)
     yield rf"\begin{{tabular}}{{{''.join(_alignment(*each) for each in pairs)}}}"
     yield r"  \toprule"
     yield _row(_title(heading, number) for heading, number in zip(sheet.headings, numeric, strict=True))
@@ -71,12 +73,13 @@ def _number(cell: Cell) -> int | float | None:
     return cell.plain if isinstance(cell.plain, (int, float)) and not isinstance(cell.plain, bool) else None
 
 
-def _alignment(heading: Heading, column: Sequence[Cell], numeric: bool) -> str:
-    """`l`, `r`, or a column of siunitx with the digits of its longest number."""
+def _alignment(heading: Heading, column: Sequence[Cell], total: str, numeric: bool) -> str:
+    """`l`, `r`, or a column of siunitx with the digits of its longest number, the total among them."""
     if not numeric:
         return "r" if heading.right else "l"
-    texts = [f"{number:.1f}" if isinstance(number, float) else str(number) for number in map(_number, column)]
-    whole = max(len(text.partition(".")[0]) for text in texts if text != "None")
+    texts = [_digits(number) for number in map(_number, column) if number is not None]
+    texts += [total] if total and not total.startswith("{") else []
+    whole = max(len(text.partition(".")[0]) for text in texts)
     return rf"S[table-format={whole}{'.1' if any('.' in text for text in texts) else ''}]"
 
 
@@ -90,18 +93,30 @@ def _cell(cell: Cell) -> str:
     number = _number(cell)
     if number is None or cell.text.startswith(("≥", "≤")):
         return f"{{{escaped(cell.text)}}}"
+    return _digits(number)
+
+
+def _digits(number: float) -> str:
     return f"{number:.1f}" if isinstance(number, float) else str(number)
 
 
+_SHAPE = re.compile(r"\d+(x\d+)+")
+
+
 def _text(cell: Cell) -> str:
-    """A name; the indent of a tree becomes space that LaTeX keeps."""
+    """A name; the indent of a tree becomes space that LaTeX keeps, the x of a shape a sign."""
     text = cell.text.lstrip()
-    return r"\quad " * ((len(cell.text) - len(text)) // 2) + escaped(" ".join(text.split()))
+    indent = r"\quad " * ((len(cell.text) - len(text)) // 2)
+    if _SHAPE.fullmatch(text):
+        return f"{indent}${text.replace('x', chr(92) + 'times ')}$"
+    return indent + escaped(" ".join(text.split()))
 
 
 def _sums(headings: Sequence[Heading], report: Report) -> list[str] | None:
-    """The row of the totals; None for columns that have no totals."""
-    totals = [report.totals.get(heading.name) for heading in headings]
+    """The row of the totals, of each network if there are two; None for columns that have no totals."""
+    other = report.other.totals if isinstance(report, Comparison) and report.other is not None else {}
+    both = {**report.totals, **{f"other_{name}": number for name, number in other.items()}}
+    totals = [both.get(heading.name) for heading in headings]
     if not any(isinstance(number, Quantity) for number in totals):
         return None
     return ["total", *(_total(number) for number in totals[1:])]
@@ -111,7 +126,7 @@ def _total(number: object) -> str:
     if not isinstance(number, Quantity) or number.value is None:
         return ""
     sign = {Status.LOWER_BOUND: r"$\geq$", Status.UPPER_BOUND: r"$\leq$"}.get(number.status, "")
-    return f"{{{sign}{number.value}}}" if sign else str(number.value)
+    return f"{{{sign}{_digits(number.value)}}}" if sign else _digits(number.value)
 
 
 def escaped(text: str) -> str:
