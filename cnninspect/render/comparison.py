@@ -5,6 +5,7 @@ Every difference that affects the exit code has a line.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from itertools import takewhile
@@ -163,9 +164,16 @@ def _folded(pairs: list[AlignedRows], view: View, marks: Marks, *, full: bool) -
     return found
 
 
+_POSITION = re.compile(r"(?:(?<=[._])|^)\d+(?=\.|$)")
+"""The position of a module in a sequence: a whole part of a path, or the end of one after a `_`."""
+
+
 def _signature(pair: AlignedRows) -> Hashable:
-    """What makes two pairs equal: on which side they are, their numbers and their verdict."""
-    sides = tuple(None if row is None else (row.kind, row.functional) for row in (pair.target, pair.other))
+    """What makes two pairs equal: on which side they are, their names but for positions, numbers and verdict."""
+    sides = tuple(
+        None if row is None else (row.kind, row.functional, _POSITION.sub("#", row.path))
+        for row in (pair.target, pair.other)
+    )
     counts = tuple(count and (count.value, count.status) for both in (pair.params, pair.macs) for count in both)
     return sides, repr(pair.output_shape), counts, pair.verdict, pair.differs
 
@@ -180,8 +188,14 @@ def _repeated(blocks: Sequence[Sequence[AlignedRows]], marks: Marks) -> AlignedR
 
 
 def _range_of(rows: Sequence[Sequence[RowId]], count: int, marks: Marks) -> str:
-    """`layer3.2 ... 5 x4`: the container of the first block, the last part of that of the last, and their number."""
-    first, last = (_common([row.path for row in block if row is not None]) for block in rows)
+    """`layer3.2 ... 5 x4`: the container of the first block, the last part of that of the last, and their number.
+
+    Blocks in one container are named by their first and last layer.
+    """
+    paths = [[row.path for row in block if row is not None] for block in rows]
+    first, last = map(_common, paths)
+    if first == last or not (first and last):
+        first, last = paths[0][0], paths[1][-1]
     above = first.rpartition(".")[0]
     rest = last.removeprefix(f"{above}.") if above else last
     span = first if first == last else f"{first} {marks.ellipsis} {rest}"
@@ -189,10 +203,10 @@ def _range_of(rows: Sequence[Sequence[RowId]], count: int, marks: Marks) -> str:
 
 
 def _common(paths: Sequence[str]) -> str:
-    """The path that all paths begin with; of a single path or of paths without one, the first path."""
+    """The path of the container that all paths are in, of a single one the path itself; empty if there is none."""
     parts = [path.split(".") for path in paths]
     same = [each[0] for each in takewhile(lambda each: len(set(each)) == 1, zip(*parts, strict=False))]
-    return ".".join(same) if len(paths) > 1 and same else paths[0]
+    return ".".join(same)
 
 
 def _sorted(pairs: list[AlignedRows], view: View) -> list[AlignedRows]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 
 from cnninspect.render.page import UNICODE, Cell, Fact, Heading, Page, Screen, Sheet, Tone
@@ -20,10 +21,15 @@ _STYLE = """\
 .cnninspect table .right { text-align: right !important; }
 .cnninspect .strong { font-weight: bold; }
 .cnninspect .quiet { opacity: 0.55; }
-.cnninspect .accent { color: #0e7490; font-family: monospace; }
-.cnninspect .match { color: #15803d; }
+.cnninspect .accent { color: #0891b2; font-family: monospace; }
+.cnninspect .match { color: #16a34a; }
 .cnninspect .differ { color: #dc2626; font-weight: bold; }
 .cnninspect .unknown { font-weight: bold; }
+.cnninspect table.totals td { white-space: pre-wrap !important; overflow-wrap: anywhere; }
+.cnninspect table.rows tr > :first-child { position: sticky; left: 0; background: var(--jp-layout-color0, Canvas); }
+@media (max-width: 600px) {
+  .cnninspect table th, .cnninspect table td { padding-left: 0.3em; padding-right: 0.3em; }
+}
 """
 
 
@@ -47,7 +53,9 @@ def fragment(document: Document) -> str:
 
     Notebooks have style sheets of their own for tables: alignment and the tree's indent are marked as important.
     """
-    return _body(page_of(document, View(), UNICODE, full=False))
+    page = page_of(document, View(), UNICODE, full=False)
+    remarks = [remark.replace("--no-fold shows", "print(report) shows") for remark in page.remarks]
+    return _body(replace(page, remarks=remarks))
 
 
 def _body(parts: Page) -> str:
@@ -77,13 +85,17 @@ def _table(sheet: Sheet) -> str:
         for line in sheet.lines
     )
     body = "".join(f"<tr>{row}</tr>\n" for row in rows)
-    return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n"
+    return f'<table class="rows">\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n'
 
 
 def _cell(cell: Cell, heading: Heading) -> str:
     text = cell.text.lstrip()
     indent = (len(cell.text) - len(text)) / 2
     style = f' style="padding-left: {0.8 + 1.2 * indent:.1f}em !important"' if heading.shortens and indent else ""
+    if cell.tone is Tone.ACCENT:
+        figure = cell.text.lstrip(UNICODE.bar)
+        bar = f'<span class="accent">{escape(cell.text.removesuffix(figure))}</span>' if figure != cell.text else ""
+        return f"<td{_attribute(heading)}>{bar}{escape(figure)}</td>"
     return f"<td{_attribute(heading, cell.tone)}{style}>{escape(text if style else cell.text)}</td>"
 
 
@@ -93,9 +105,11 @@ def _attribute(heading: Heading, tone: Tone = Tone.PLAIN) -> str:
 
 
 def _facts(found: list[Fact]) -> str:
-    rows = "".join(
-        f'<tr><th scope="row">{escape(fact.label)}</th><td class="{fact.tone.value}">{escape(fact.text)}</td>'
-        f"<td>{escape(fact.aside)}</td></tr>\n"
-        for fact in found
-    )
-    return f"<table>\n<tbody>\n{rows}</tbody>\n</table>\n"
+    rows = "".join(f'<tr><th scope="row">{escape(fact.label)}</th>{_texts(fact)}</tr>\n' for fact in found)
+    return f'<table class="totals">\n<tbody>\n{rows}</tbody>\n</table>\n'
+
+
+def _texts(fact: Fact) -> str:
+    """Both texts of a fact; one without a second text takes the room of both."""
+    text = f'<td class="{fact.tone.value}"{"" if fact.aside else " colspan=2"}>{escape(fact.text)}</td>'
+    return f"{text}<td>{escape(fact.aside)}</td>" if fact.aside else text

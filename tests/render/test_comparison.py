@@ -188,3 +188,18 @@ def test_depth_sums_the_layers_of_a_container_on_both_sides(chains):
 def test_the_largest_layers_come_first_on_request():
     text = render(compare_models(tiny(), wider()), view=View(top=2))
     assert [row.split()[0] for row in text.splitlines()[3:5]] == ["block.0", "stem"]
+
+
+class Flat(nn.Sequential):
+    """Convolutions and norms in turn, in one sequence."""
+
+    def __init__(self, blocks):
+        layers = (layer for _ in range(blocks) for layer in (nn.Conv2d(8, 8, 3, padding=1), nn.BatchNorm2d(8)))
+        super().__init__(*layers)
+
+
+def test_blocks_of_one_sequence_are_named_by_their_first_and_last_layer():
+    flat = replace(inspect_model(Flat(4), inputs=["1x8x8x8"]), command="compare")
+    lines = table(compare_models(flat, flat), Screen(120))
+    row = lines["2 … 7 ×3"]
+    assert row[4] == f"{3 * (CONV + NORM):,}"

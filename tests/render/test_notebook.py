@@ -61,3 +61,14 @@ def test_an_error_is_one_line(executed):
     assert error["output_type"] == "error"
     assert len(error["traceback"]) == 1
     assert error["traceback"][0].startswith("UsageError: no model is called 'resnet_18'. Nearest: ")
+
+
+def test_the_way_to_the_folded_rows_is_one_of_a_notebook(page):
+    assert "folded where blocks are equal: print(report) shows all 165 rows" in html.unescape(page)
+    assert "--no-fold" not in html.unescape(page)
+
+
+def test_totals_wrap_and_names_stay_where_a_table_is_scrolled(page):
+    assert re.search(r"table\.totals td \{[^}]*white-space: pre-wrap !important", page)
+    assert re.search(r"table\.rows tr > :first-child \{[^}]*position: sticky", page)
+    assert re.search(r'<table class="totals">.*?<td class="plain" colspan=2>25,871,848</td>', page, re.DOTALL)
