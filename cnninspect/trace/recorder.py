@@ -36,6 +36,7 @@ from cnninspect.trace.private_torch import (
     kernel_of,
 )
 from cnninspect.trace.records import Call, Layer, Op, TensorRef, Trace
+from cnninspect.trace.refusals import refuse
 from cnninspect.trace.source_lines import OwnFiles
 from cnninspect.trace.tracker import CallTracker, renumbered
 from cnninspect.trace.trees import leaves, map_leaves, named_leaves
@@ -289,6 +290,7 @@ class Recorder(CallTracker):
             self._note_indices(args)
         layout = (args[0].stride(), args[0].storage_offset()) if schema.packet in READ_LAYOUT else None
         before_args, before_kwargs = self.values.plain(tuple(args)), self.values.plain(dict(kwargs))
+        refuse(schema.packet, args)
         output = op(*args, **kwargs)
         outputs, writes = schema.results(self.values, args, kwargs, output)
         call = self.open_calls[-1]
