@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from cnninspect.ops.evaluate import op_macs
 from cnninspect.ops.registry import Work, rule_of
@@ -19,6 +20,7 @@ from cnninspect.ops.rules import numel
 from cnninspect.report.quantities import Status
 from cnninspect.report.reasons import Reason, ask
 from cnninspect.trace.records import Dataflow, Key, Op, TensorRef, Trace
+from cnninspect.trace.trees import map_leaves
 
 UNITS: Mapping[Work, str] = {
     Work.MAC: "multiply-accumulates",
@@ -159,6 +161,7 @@ def backward(trace: Trace, without_gradients: Collection[int] = (), *, of_inputs
     `of_inputs` wants the gradients of the model's floating inputs too: a first convolution then costs its forward MACs
     once more.
     """
+    trace = _with_storages_of_gradients(trace)
     graph = _Graph(trace, without_gradients, of_inputs)
     reached = graph.reached()
     own = ([trace.ops[index] for index in call.ops if index in reached] for call in trace.calls)
@@ -186,6 +189,42 @@ def _operands(op: Op) -> Sequence[TensorRef] | Reason:
     if rule is None or rule.work is not Work.MAC:
         return ()
     return ask(f"the rule of {op.packet}", rule.operands, op)
+
+
+def _with_storages_of_gradients(trace: Trace) -> Trace:
+    """The trace with a storage of its own for what shares elements with a tensor, but no gradient.
+
+    Writing into `y.detach()` or `y.data` changes no gradient of y. After `y.data = z`, y holds the elements of z and
+    passes its gradient to the op that made y, not to z.
+
+    Source: torch.Tensor.detach and torch.autograd, "In-place operations on Tensors".
+    """
+    apart: dict[int, int] = {}
+    ops = [_apart(op, trace, apart) for op in trace.ops]
+    return replace(trace, ops=ops, outputs=map_leaves(trace.outputs, TensorRef, partial(_moved, apart)))
+
+
+def _apart(op: Op, trace: Trace, apart: dict[int, int]) -> Op:
+    """The op with storages as in `apart`, to which it adds its results. One that stops gradients loses its argument."""
+    call = trace.calls[op.call]
+    rule = rule_of(op)
+    if call.kind == "Tensor.data =":
+        before = _moved(apart, "", call.args[0])
+        apart[op.outputs[0].value] = before.storage
+        op = replace(op, name="aten.alias.default", args=(before,))
+    elif op.is_view and rule is not None and rule.stops_gradient:
+        apart |= {ref.value: -ref.value for ref in op.outputs}
+        op = replace(op, args=())
+    else:
+        sources = [ref for ref in op.inputs if ref.value in (op.writes or apart)]
+        storages = {ref.storage: apart[ref.value] for ref in sources if ref.value in apart}
+        apart |= {ref.value: storages[ref.storage] for ref in op.outputs if ref.storage in storages}
+    args, kwargs, outputs = map_leaves((op.args, op.kwargs, op.outputs), TensorRef, partial(_moved, apart))
+    return replace(op, args=args, kwargs=kwargs, outputs=outputs)
+
+
+def _moved(apart: Mapping[int, int], _: str, ref: TensorRef) -> TensorRef:
+    return replace(ref, storage=apart[ref.value]) if ref.value in apart else ref
 
 
 class _Graph:

@@ -110,6 +110,61 @@ def test_gradients_that_the_model_works_out_itself_are_measured_only():
     assert "OwnBackward computes gradients in its own code: no formula covers it." in report.notes
 
 
+def _data_of_another(first, second, x):
+    y = first(x)
+    y.data = second(y)
+    return y.add_(1)
+
+
+def _other_keeps_its_gradient(first, second, x):
+    y, z = first(x), second(x)
+    y.data = z
+    return y.mul_(2), z + 1
+
+
+def _written_through_detach(first, second, x):
+    y = first(x)
+    y.detach().copy_(second(y))
+    return y
+
+
+def _written_through_data(first, second, x):
+    written = first(x).view(4, 5).data
+    written.add_(second(x).view(4, 5))
+    return written
+
+
+class Written(Layers):
+    """Both layers, with elements written outside autograd's graph."""
+
+    def __init__(self, forward):
+        super().__init__()
+        self.written = forward
+
+    def forward(self, x):
+        return self.written(self.first, self.second, x)
+
+
+@pytest.mark.parametrize(
+    ("written", "first", "second"),
+    [
+        # torch.Tensor.detach: outside the graph. y keeps the op that made it, whatever its elements are.
+        pytest.param(_data_of_another, LINEAR, 0, id="y.data = z"),
+        pytest.param(_other_keeps_its_gradient, LINEAR, LINEAR, id="z goes on"),
+        pytest.param(_written_through_detach, LINEAR, 0, id="into y.detach()"),
+        pytest.param(_written_through_data, 0, LINEAR, id="y.data goes on"),
+    ],
+)
+def test_elements_written_outside_the_graph_have_the_gradients_of_the_graph(written, first, second):
+    report = inspected(Written(written), Backward(), shape=(5, 4))
+    found = {row.path: row.extra["backward_macs"] for row in report.rows if row.path in ("first", "second")}
+    assert {path: (one.value, one.verdict) for path, one in found.items()} == {
+        "first": (first, Verdict.MATCH),
+        "second": (second, Verdict.MATCH),
+    }
+    assert report.total("backward_macs").measured == {"torch": first + second}
+
+
 class Shared(nn.Module):
     """Two linear layers without bias whose weights are one storage: 4x8, and its transposed view."""
 
