@@ -39,7 +39,7 @@ _TRIED_AGAIN = ("SILENT", "EQUIVALENT", "NOT_REACHED", "FAILS")
 """What the next run with the same file of results tries again: other networks or verdicts may find it."""
 
 SECONDS = 60
-"""What a mutant may take on all of its networks before it counts as one that fails."""
+"""What a mutant may take on all of its networks, in CPU seconds, before it counts as one that fails."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,9 @@ def in_child(work: Callable[[], Any], seconds: int = SECONDS) -> Any:
     child = os.fork()
     if child == 0:
         os.close(reading)
-        signal.alarm(seconds)
+        # Seconds of this process, not of a machine that does other things as well; the alarm ends one that waits.
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+        signal.alarm(20 * seconds)
         with os.fdopen(writing, "wb") as pipe:
             try:
                 pickle.dump(work(), pipe)
@@ -180,7 +182,7 @@ def _run(site: Site, usable: dict[Network, Baseline], most: int) -> Result:
     reached = [(network, base) for network, base in usable.items() if (site.file, site.statement) in base.lines]
     if not reached:
         return Result(Outcome.NOT_REACHED)
-    picked = random.Random(site.id).sample(reached, min(most, len(reached)))
+    picked = random.Random(site.key).sample(reached, min(most, len(reached)))
     result = in_child(lambda: tried(site, picked))
     if not isinstance(result, Result):
         return Result(Outcome.FAILS, str(result or "takes too long"))
