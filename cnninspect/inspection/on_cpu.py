@@ -13,6 +13,7 @@ from cnninspect.errors import message_of
 from cnninspect.inspection.printed_check import check_printed
 from cnninspect.inspection.probe_check import (
     Finding,
+    axes_by_name,
     contradiction,
     first_uncontradicted,
     judged,
@@ -27,7 +28,7 @@ from cnninspect.measure.nan_probe import AT_ONCE, Probe, Region, probe_nan
 from cnninspect.ops.catalogue import layer_of
 from cnninspect.receptive.fields import Fields
 from cnninspect.receptive.reach import Axis, Reach
-from cnninspect.receptive.rows import axes_of, row_fields
+from cnninspect.receptive.rows import axes_of, listed_beside, row_fields
 from cnninspect.report.quantities import Verdict
 from cnninspect.report.reasons import Cause, Reason, distinct
 from cnninspect.report.rows import ReceptiveField
@@ -47,6 +48,12 @@ _POSITIONS = Reason(
     Cause.NOT_MEASURED,
     "the row says that the field moves along none of its positions, and in the probe some outputs react where others do"
     " not: features of one position, or positions?",
+)
+
+_CHANNELS = Reason(
+    Cause.NOT_MEASURED,
+    "the row takes a dimension beside the positions for more positions, and in the probe all its indices react alike:"
+    " more positions, or channels?",
 )
 
 
@@ -124,6 +131,8 @@ def measure(
     try:
         probe, found = _probed(real, reach, fields, regions)
         found = check_printed(run, real, reach, fields, found, excess)
+        if (doubt := axes_by_name(run.trace, reach.axes)) is not None:
+            found = [Finding(Verdict.UNKNOWN, (doubt,)) if one.verdict is Verdict.MATCH else one for one in found]
     except Exception as error:
         return Measured(counts, _unprobed(fields), (_failed(_FIELDS, error),))
     judged_fields = [
@@ -190,8 +199,13 @@ def _held_against(
     still = [
         axis for axis, (size, jump) in zip(axes, sees, strict=False) if jump == 0 or (not jump and size == axis.size)
     ]
-    if finding.verdict is Verdict.MATCH and any(map(places(probe, call, axes).get, still)):
+    found = places(probe, call, axes) if finding.verdict is Verdict.MATCH else {}
+    if any(map(found.get, still)):
         return Finding(Verdict.UNKNOWN, (_POSITIONS,))
+    if found and any(
+        listed_beside(own.forms[axis].endless) - dims for axis, dims in found.items() if axis in own.forms
+    ):
+        return Finding(Verdict.UNKNOWN, (_CHANNELS,))
     if finding.verdict is not Verdict.MATCH or not field.size:
         return finding
     if not own.inputs and any(field.size):

@@ -7,10 +7,12 @@ in a hole: for pixels, no element outside the prediction may react.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
+import torch
 
 from cnninspect.measure.masks import Mask
 from cnninspect.measure.nan_probe import Probe, Region
@@ -61,6 +63,33 @@ def _spans(axes: Sequence[Axis], edges: Mapping[Axis, tuple[int, int]]) -> Itera
     yield {axis.dim: (axis.size // 2, axis.size // 2) for axis in axes}
     if axes and not edges:
         yield {axis.dim: (axis.size - 1, axis.size - 1) for axis in axes}
+
+
+def axes_by_name(trace: Trace, axes: Mapping[str, Sequence[Axis]]) -> Reason | None:
+    """Why the axes of an input are doubtful: torch's names of the layers that read it say other dimensions.
+
+    Conv2d and max_pool2d slide over the last two dimensions; `batch_first` says which dimension holds the steps.
+    """
+    for name, ref in trace.inputs.items():
+        said = [(call, dims) for call in trace.calls if call.inputs and call.inputs[0].value == ref.value
+                and (dims := _positions_by_name(call))]  # fmt: skip
+        if said and all(dims != {axis.dim for axis in axes.get(name, ())} for _, dims in said):
+            call, dims = said[0]
+            words = f"{call.kind} has positions in other dimensions of its input ({', '.join(map(str, sorted(dims)))})"
+            return Reason(Cause.NOT_MEASURED, f"the axes of the row are doubtful: {words}")
+    return None
+
+
+def _positions_by_name(call: Call) -> set[int]:
+    """The dimensions of a call's first argument that hold positions, as far as its name says; empty if it does not."""
+    rank, (room, _, kind) = len(call.inputs[0].shape), call.kind.rpartition(".")
+    if not call.functional and not hasattr(torch.nn, kind):
+        return set()
+    if "batch_first" in call.hyperparameters and rank in (2, 3):
+        return {int(rank == 3 and bool(call.hyperparameters["batch_first"]))}
+    count = int(kind[-2]) if re.search("[123]d$", kind) and room in ("", "F", "torch") else 0
+    slides = re.search("conv|pool", kind, re.IGNORECASE) is not None
+    return set(range(rank - count, rank)) if count and rank >= count + (1 if slides else 2) else set()
 
 
 def box(name: str, shape: tuple[int, ...], spans: Mapping[int, tuple[int, int]]) -> Region:

@@ -36,7 +36,8 @@ def reactions(tensor: Tensor, shape: Shape, copies: int, *, of_inputs: bool = Tr
     """[regions, *shape] from the tensor of a batched run, in which one dimension is `copies` times that of one run.
 
     A tensor that is not worked out from inputs may be the same for all copies. Raises CopiesMixedError for any other
-    without such a dimension, such as `x[0]`, which is that of the clean copy alone, and if the clean copy holds NaN.
+    without such a dimension, such as `x[0]`, which is that of the clean copy alone, if the clean copy holds NaN, and if
+    copies differ without NaN: something was done to one copy alone, as `scatter_add` does with an index for one sample.
     """
     found = nan_of(tensor)
     grown = [dim for dim, (now, before) in enumerate(zip(tensor.shape, shape, strict=True)) if now != before]
@@ -47,10 +48,22 @@ def reactions(tensor: Tensor, shape: Shape, copies: int, *, of_inputs: bool = Tr
     dim = grown[0]
     values = tensor.detach().numpy() if found is None else found
     apart: npt.NDArray[Any] = np.moveaxis(values.reshape(*shape[:dim], copies, *shape[dim:]), dim, 0)
-    if found is not None and apart[0].any():
+    if found is not None and (apart[0].any() or not _as_clean(tensor, shape, dim, apart)):
         raise CopiesMixedError
     changed: Mask = apart[1:] != apart[0]
     return changed
+
+
+def _as_clean(tensor: Tensor, shape: Shape, dim: int, turned: Mask) -> bool:
+    """Whether the copy with the fewest NaN has the values of the clean one (up to rounding) wherever it has numbers."""
+    if not turned.size or len(turned) < 2:
+        return True
+    apart = tensor.detach().reshape(*shape[:dim], len(turned), *shape[dim:]).movedim(dim, 0)
+    fewest = 1 + int(turned[1:].reshape(len(turned) - 1, -1).sum(1).argmin())
+    clean, other = apart[0], apart[fewest]
+    most = float(clean[clean.isfinite()].abs().max()) if bool(clean.isfinite().any()) else 0.0
+    same = torch.isclose(other, clean, rtol=0.0, atol=most * torch.finfo(tensor.dtype).eps ** 0.5)
+    return bool((same | torch.from_numpy(np.ascontiguousarray(turned[fewest]))).all())
 
 
 def compressed(mask: Mask) -> Mask:

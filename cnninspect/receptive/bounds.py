@@ -181,10 +181,17 @@ class Bounds:
         return Bounds(table, (*self.dims[:dim], digits, *self.dims[dim + 1 :]), self.space)
 
     def placed(self, dim: int) -> Bounds:
-        """With a dimension marked as positions if the bounds only grow, or only fall, along it."""
+        """With a dimension marked as positions if the bounds only grow, or only fall, along it.
+
+        Beside other positions both ends have to move: feature maps with a wider field behind narrow ones are channels.
+        """
         one = self.completed(dim)
         moves = np.diff(one.table * np.array([1, -1]).reshape(2, *(1,) * (one.table.ndim - 1)), axis=self.axis(dim))
-        if not moves.any() or ((moves < 0).any() and (moves > 0).any()):
+        one_way = moves.any() and not ((moves < 0).any() and (moves > 0).any())
+        beside = any(
+            self.varies(other) and not self.holds_features(other) for other in range(len(self.dims)) if other != dim
+        )
+        if not one_way or (beside and not moves.reshape(2, -1).any(1).all()):
             return self
         return one.replaced(one.table, dim, (one.dims[dim][0]._replace(kind=self.space.place),)).simplified()
 

@@ -138,15 +138,15 @@ def written(whole: Bounds, dim: int, positions: Indices, part: Bounds) -> Bounds
 def _written_endlessly(whole: Bounds, dim: int, positions: Indices, part: Bounds) -> Bounds | None:
     """The bounds far from any border after a run of consecutive positions was written; None if there are several.
 
-    A strip at one end changes nothing far from the border. A run that fills all but such strips, or that is written
-    into a tensor without bounds, is extended past its ends, as padding does.
+    A strip at one end, of less than half, changes nothing far from the border. A run that fills more than half, or that
+    is written into a tensor without bounds, is extended past its ends, as padding does.
     """
     size, count, start = size_of(whole.dims[dim]), len(positions), int(positions[0])
     if (np.diff(positions) != 1).any() or any(d.kind < PLACE or d.step is None for d in part.dims[dim]):
         return None
-    if 3 * count >= 2 * size or is_nothing(whole):
+    if 2 * count > size or is_nothing(whole):
         return part.slid(dim, steps(count, size, -start, 1))
-    return whole if 3 * count <= size and (start == 0 or start + count == size) else None
+    return whole if 2 * count < size and (start == 0 or start + count == size) else None
 
 
 def _with_size(whole: Bounds, dim: int, size: int) -> tuple[int, ...]:

@@ -97,13 +97,11 @@ class Positions:
 
         Where several dimensions hold positions it is that of the finest, or of all of them read as one.
         """
-        if jump is None:
-            return False
         rates = [abs(Fraction(step, period)) for period, step in self.periods if step]
-        if Fraction(jump) == min(rates, default=Fraction(0)):
+        if jump == _written(min(rates, default=Fraction(0))):
             return True
         period, step = self._period_of_all
-        return Fraction(jump) == abs(Fraction(step, period))
+        return jump == _written(abs(Fraction(step, period)))
 
     @cached_property
     def periods(self) -> list[tuple[int, int]]:
@@ -117,12 +115,16 @@ class Positions:
 
     @property
     def is_regular(self) -> bool:
-        """Whether the endless bounds plainly follow a rule: each dimension is constant or has four periods."""
+        """Whether the bounds plainly follow a rule along every dimension: the endless ones, or most of the exact ones.
+
+        The exact ones are those that a probe has confirmed; an endless form that lost its rule does not hide theirs.
+        """
         sizes = self.endless.shape[1:]
-        return all(
+        endless = all(
             (period, step) == (1, 0) or 4 * period <= size
             for (period, step), size in zip(self.periods, sizes, strict=True)
         )
+        return endless or all(_mostly_regular(self.exact, axis) for axis in range(1, self.exact.ndim))
 
     # -- what is needed to be sure of these numbers ------------------------------------------------------------
 
@@ -133,7 +135,7 @@ class Positions:
         where it stops is another offset and the same steps. So every offset and every step has to show in some end.
         Then no other size, jump and padding is left.
         """
-        if self._phases.size > _MOST or self._interrupted:
+        if self._phases.size > _MOST or self._interrupted or self._displaced:
             return {}
         shown: dict[tuple[Side, int], list[list[int]]] = {}
         new: dict[tuple[Side, int], dict[End, int]] = {}
@@ -170,6 +172,16 @@ class Positions:
             for axis, (period, _) in enumerate(self.periods)
             if period < side.shape[axis]
         )
+
+    @cached_property
+    def _displaced(self) -> bool:
+        """Whether as many positions see a place at one other distance as see the place that the endless form says.
+
+        A circular padding as long as the image has two such readings, with another padding each.
+        """
+        whole = (self.exact.sum(0) == self.endless.sum(0)) & (self.exact[0] < NOTHING // 2)
+        distances, counts = np.unique((self.exact[0] - self.endless[0])[whole], return_counts=True)
+        return bool(counts[distances != 0].max(initial=0) >= counts[distances == 0].max(initial=1))
 
     def _listed(self, pixels: Table, visible: Mask) -> list[list[int]]:
         columns = [pixels, 1 - self.exact[0] - self.exact[1], self._phases, *np.moveaxis(self._rounds, -1, 0)]
@@ -214,6 +226,11 @@ def _extent(table: Table) -> int | list[int]:
     return least if least == most else [least, most]
 
 
+def _written(rate: Fraction) -> int | str:
+    """A jump as rows print it."""
+    return rate.numerator if rate.denominator == 1 else str(rate)
+
+
 def _has_gap(alike: Mask, axis: int, period: int) -> bool:
     """Whether an entry is false between two true ones, of those that lie whole periods apart along an axis."""
     whole = alike.shape[axis] // period * period
@@ -221,6 +238,22 @@ def _has_gap(alike: Mask, axis: int, period: int) -> bool:
     before = np.logical_or.accumulate(lines)
     after = np.logical_or.accumulate(lines[::-1])[::-1]
     return bool((before & after & ~lines).any())
+
+
+def _mostly_regular(table: Table, axis: int) -> bool:
+    """Whether the bounds along an axis are constant, move by equal steps, or repeat four times over half of it."""
+    lo, negative_hi = (np.moveaxis(bounds, axis - 1, 0).reshape(table.shape[axis], -1) for bounds in table)
+    size = len(lo)
+    if (lo == lo[:1]).all() and (negative_hi == negative_hi[:1]).all():
+        return True
+    for period in range(1, max(size // 4, 1) + 1):
+        moves = lo[period:] - lo[:-period]
+        alike = (moves == moves[:, :1]).all(1) & (negative_hi[period:] - negative_hi[:-period] == -moves).all(1)
+        breaks = np.flatnonzero(np.diff(np.where(alike, moves[:, 0], NOTHING + np.arange(len(moves)))))
+        *others, longest = np.sort(period + np.diff(np.concatenate(([-1], breaks, [len(moves) - 1])))).tolist()
+        if longest == size or (longest >= 4 * period and 2 * longest >= size and longest not in others):
+            return True
+    return False
 
 
 def _places_apart(exact: Table, endless: Table, axis: int) -> tuple[Table, Table]:

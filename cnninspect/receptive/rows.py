@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import product
 from math import prod
 
 from cnninspect.receptive.bounds import Bounds
@@ -216,7 +217,9 @@ def _is_map(fields: Fields, reach: Reach) -> bool:
     if all(along(fields, axis, reach.forms[axis]).whole for axis in axes):
         return False
     moving = [_moving(reach.forms[axis].endless) for axis in axes if axis.size > 1]
-    return bool(moving) and all(moving) and len(frozenset().union(*moving)) == sum(map(len, moving))
+    apart = len(frozenset().union(*moving)) == sum(map(len, moving))
+    ways = sum(len(set(dims)) == len(dims) for dims in product(*moving))
+    return bool(moving) and all(moving) and (apart or ways == 1)
 
 
 def _moving(part: Bounds) -> frozenset[int]:
@@ -224,3 +227,10 @@ def _moving(part: Bounds) -> frozenset[int]:
     places = [dim for dim in range(len(part.dims)) if not part.holds_features(dim)]
     advancing = frozenset(dim for dim in places if any(digit.step for digit in part.dims[dim]))
     return advancing or frozenset(filter(part.varies, places))
+
+
+def listed_beside(part: Bounds) -> set[int]:
+    """The dimensions of positions that follow no rule, where the field advances by one along another dimension."""
+    places = {dim for dim in range(len(part.dims)) if part.varies(dim) and not part.holds_features(dim)}
+    advancing = {dim for dim in places if any(digit.step for digit in part.dims[dim])}
+    return places - advancing if advancing else set()

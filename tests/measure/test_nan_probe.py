@@ -60,6 +60,14 @@ class Pairs(nn.Module):
         return y.flatten(1) @ y.flatten(1).T
 
 
+class AddsToFirst(nn.Module):
+    """Adds with an index for one sample: in a batch `scatter_add` would do so for the first copy alone."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        pooled = F.avg_pool1d(x, 2)
+        return pooled.scatter_add(2, torch.tensor([[[3]]]), pooled)
+
+
 class Conjugated(nn.Module):
     """Returns tensors that only say of their numbers that the imaginary part, or all, changes its sign."""
 
@@ -90,6 +98,11 @@ def test_a_pixel_reaches_the_one_window_that_holds_it(model: nn.Module, kind: st
     found = probe(model, torch.rand(1, 1, 8), [pixel(5), pixel(0)])
     assert reacted(found, kind, 0) == [[2]]  # windows of two: 5 lies in [4, 5]
     assert reacted(found, kind, 1) == [[0]]
+
+
+def test_what_is_done_to_one_sample_is_seen() -> None:
+    found = probe(AddsToFirst(), torch.rand(1, 1, 8), [pixel(1)])
+    assert reacted(found, "AddsToFirst") == [[0], [3]]  # [0] holds pixel 1, and is added to [3]
 
 
 def test_samples_merged_into_windows_are_told_apart() -> None:

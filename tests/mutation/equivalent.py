@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from tests.mutation.sites import Site
 
-AXES = "which dimensions of the input are its axes is a reading; rows print their `image`, and are right for it"
-
-EXACT_SIZES = "the exact sizes inside the image, without jump and padding, where a row may print these as well"
-
-WHOLE = "every output sees all pixels: the row prints their number in place of `global`, and the same cause"
+AXES = "no layer names the axes of this input, so they are a reading; rows print their `image`, and are right for it"
+"""Only where a product or a norm is all there is: where torch's names say the axes, `axes_by_name` holds them to it."""
 
 OTHER_MAP = "the total names its layer: this one puts out a map as well, whose row has that field"
+
+OTHER_NAME = "the layer is read as the function in it: the same numbers, and `global` names the function"
 
 EQUIVALENT: dict[tuple[str, str, str], str] = {
     (
@@ -26,34 +25,29 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "return 0 if known is None or known.positions is None else self._asked(op, known.positions, 0)",
         "0 becomes 1",
     ): AXES,
-    ("receptive/axes.py", "if len(along) <= 1 and len(ref.shape) > 3:", "> becomes >="): AXES,
+    ("receptive/axes.py", "if mixed == {rank - 1} and rank > 2:", "1 becomes 2"): AXES,
+    ("receptive/axes.py", "if mixed == {rank - 1} and rank > 2:", "2 becomes 3"): AXES,
+    ("receptive/axes.py", "if mixed == {rank - 1} and rank > 2:", "- becomes +"): AXES,
     ("receptive/axes.py", "return tuple(range(1, rank - 1))", "1 becomes 2"): AXES,
-    (
-        "receptive/bounds.py",
-        "digit.size > 1 and (bool(digit.step) or self.table.shape[axis] > 1)",
-        "> becomes >=",
-    ): AXES,
     (
         "ops/normalization.py",
         "features=lambda op: [(op.args[0], -1)] if len(op.args[1]) == 1 else [],",
         "1 becomes 2",
     ): AXES,
-    ("ops/convolution.py", "positions=lambda op: len(op.args[1].shape) - 2,", "1 becomes 2"): AXES,
-    ("receptive/joins.py", "if axis != maps[0].axis(dim) and len(forms) > 1:", "1 becomes 2"): OTHER_MAP,
+    ("ops/linear.py", "features=lambda op: [(op.args[0], -1)],", "0 becomes 1"): AXES,
     ("ops/linear.py", "features=lambda op: [(op.args[0], -1)],", "1 becomes 2"): AXES,
-    ("receptive/digits.py", "advance = (indices // period * digit.step).reshape(shape)", "* becomes +"): WHOLE,
     ("ops/views.py", "if prod(x.shape) != prod(shape_of(op)):", "prod becomes sum"): AXES,
     (
-        "receptive/joins.py",
-        "if (np.diff(positions) != 1).any() or any(d.kind < PLACE or d.step is None for d in part.dims[dim]):",
-        "1 becomes 2",
-    ): EXACT_SIZES,
-    ("ops/views.py", "if of is None or stride[position] % strides[of]:", "% becomes //"): EXACT_SIZES,
+        "ops/registry.py",
+        "return FUNCTIONS[call.kind][0].sequences if call.kind in FUNCTIONS else 0",
+        "0 becomes 1",
+    ): AXES,
+    ("receptive/joins.py", "return bool((part.table > NOTHING // 2).all())", "// becomes *"): OTHER_MAP,
     (
-        "ops/views.py",
-        "last = begin + sum((wanted[position] - 1) * step for position, step in steps)",
-        "* becomes +",
-    ): EXACT_SIZES,
+        "ops/catalogue.py",
+        "return counts.cause is Cause.FAILED if isinstance(counts, Reason) else names <= set(counts)",
+        "<= becomes <",
+    ): OTHER_NAME,
 }
 """File, line of code and change -> why both numbers are true."""
 
