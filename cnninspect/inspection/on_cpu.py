@@ -17,6 +17,7 @@ from cnninspect.inspection.probe_check import (
     contradiction,
     first_uncontradicted,
     judged,
+    misses_an_end,
     places,
     reacts_to_all,
     regions_to_probe,
@@ -50,11 +51,20 @@ _POSITIONS = Reason(
     " not: features of one position, or positions?",
 )
 
+_ENDS = Reason(
+    Cause.NOT_MEASURED,
+    "the row says that every output sees all pixels, and in the probe some do not react to NaN at an end of the input",
+)
+
 _CHANNELS = Reason(
     Cause.NOT_MEASURED,
     "the row takes a dimension beside the positions for more positions, and in the probe all its indices react alike:"
     " more positions, or channels?",
 )
+
+
+Edges = dict[Axis, tuple[int, int]]
+"""The first and the last pixel that the network reads along each axis; none if no row sees, or may see, all pixels."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +116,8 @@ def measure(
     which and why. An error of the model's code on the CPU becomes a note; the numbers of the first run are kept.
     """
     fields = row_fields(reach)
-    regions = regions_to_probe(run.trace, reach.axes, _edges(reach, fields))
+    edges = _edges(reach, fields)
+    regions = regions_to_probe(run.trace, reach.axes, edges)
 
     spent: list[float] = []
 
@@ -129,7 +140,7 @@ def measure(
         return Measured(counts, fields, (_left_out(_FIELDS, reason),))
     progress("probing receptive fields with NaN")
     try:
-        probe, found = _probed(real, reach, fields, regions)
+        probe, found = _probed(real, reach, fields, regions, edges)
         found = check_printed(run, real, reach, fields, found, excess)
         if (doubt := axes_by_name(run.trace, reach.axes)) is not None:
             found = [Finding(Verdict.UNKNOWN, (doubt,)) if one.verdict is Verdict.MATCH else one for one in found]
@@ -163,7 +174,7 @@ def _axes(fields: Fields, reach: Reach) -> tuple[Axis, ...]:
     return next((axes for name, axes in fields.axes.items() if axes and name in reach.inputs), ())
 
 
-def _edges(reach: Fields, fields: Sequence[ReceptiveField | None]) -> dict[Axis, tuple[int, int]]:
+def _edges(reach: Fields, fields: Sequence[ReceptiveField | None]) -> Edges:
     """Axis -> first and last pixel that the network reads; empty if no row sees, or may see, all pixels."""
     mixed = any(forms.cause is not None for one in reach.engine.reaches.values() for forms in one.forms.values())
     if not mixed and not any(field is not None and field.is_global for field in fields):
@@ -173,19 +184,19 @@ def _edges(reach: Fields, fields: Sequence[ReceptiveField | None]) -> dict[Axis,
 
 
 def _probed(
-    run: Run, reach: Fields, fields: Sequence[ReceptiveField | None], regions: Sequence[Region]
+    run: Run, reach: Fields, fields: Sequence[ReceptiveField | None], regions: Sequence[Region], edges: Edges
 ) -> tuple[Probe, list[Finding]]:
     """A strict probe and its findings."""
     look = partial(probe_nan, run.trace, run.model, run.args, run.kwargs, layer_of, regions)
     probe, found = first_uncontradicted(look, lambda probe: judged(run.trace, reach.of_call, probe))
     return probe, [
-        finding if field is None else _held_against(finding, field, call, run.trace, reach, probe)
+        finding if field is None else _held_against(finding, field, call, run.trace, reach, probe, edges)
         for finding, field, call in zip(found, fields, run.trace.calls, strict=True)
     ]
 
 
 def _held_against(
-    finding: Finding, field: ReceptiveField, call: Call, trace: Trace, reach: Fields, probe: Probe
+    finding: Finding, field: ReceptiveField, call: Call, trace: Trace, reach: Fields, probe: Probe, edges: Edges
 ) -> Finding:
     """The finding, or a contradiction of the row by the probe: of its field, its axes, its size or `global`."""
     if finding.verdict is Verdict.DIFFER:
@@ -206,6 +217,11 @@ def _held_against(
         listed_beside(own.forms[axis].endless) - dims for axis, dims in found.items() if axis in own.forms
     ):
         return Finding(Verdict.UNKNOWN, (_CHANNELS,))
+    if finding.verdict is Verdict.MATCH and field.is_global and own.inputs:
+        parts = [own.forms[axis].endless for axis in axes]
+        features = [dim for dim in range(len(own.shape)) if all(part.holds_features(dim) for part in parts)]
+        if misses_an_end(probe, call, {axis: edges[axis] for axis in axes if axis in edges}, features):
+            return Finding(Verdict.UNKNOWN, (_ENDS,))
     if finding.verdict is not Verdict.MATCH or not field.size:
         return finding
     if not own.inputs and any(field.size):

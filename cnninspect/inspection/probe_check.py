@@ -139,6 +139,32 @@ def reacts_to_all(probe: Probe, call: Call) -> bool:
     return mask is not None and bool(mask.all())
 
 
+def misses_an_end(
+    probe: Probe, call: Call, edges: Mapping[Axis, tuple[int, int]], features: Sequence[int]
+) -> bool:  # fmt: skip
+    """Whether a position of a call's first output reacts to some region, but not to the first or last pixel read.
+
+    Elements that differ in dimensions of `features` alone are one position.
+    """
+    mask = next(iter(probe.masks.get(call.index, ())), None)
+    if mask is None:
+        return False
+    ends = [(axis.input, axis.dim, span) for axis, (lo, hi) in edges.items() for span in ((0, lo), (hi, axis.size - 1))]
+    reacted = [(region, one.any(tuple(features), keepdims=True)) for region, one in _by_region(mask, probe.regions)]
+    seen = np.logical_or.reduce([one for _, one in reacted])
+    return any(
+        bool((seen & ~one).any())
+        for region, one in reacted
+        for name, dim, span in ends
+        if region.input == name and (region.first[dim], region.last[dim]) == span and _cuts_one(region, edges)
+    )
+
+
+def _cuts_one(region: Region, edges: Mapping[Axis, tuple[int, int]]) -> bool:
+    """Whether a region takes a part of one axis alone."""
+    return sum(_cuts(region, axis) for axis in edges if axis.input == region.input) <= 1
+
+
 def places(probe: Probe, call: Call, axes: Sequence[Axis]) -> dict[Axis, set[int]]:
     """The dimensions of a call's first output that hold positions along each axis, as far as the probe shows.
 

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -166,7 +167,15 @@ class _Runs:
 
     def _alone(self, copy: Region | None, frozen: Frozen) -> tuple[Masks, str | None]:
         """The masks of a run of a single copy."""
-        return self._run([copy], lambda tensor, ref: nan_of(tensor) if tensor.shape == ref.shape else None, frozen)
+        flow = Dataflow(self.trace)
+        following = flow.following_inputs()
+
+        def split(tensor: Tensor, ref: TensorRef) -> Mask | None:
+            found = nan_of(tensor) if tensor.shape == ref.shape else None
+            constant = found is None and flow.key(ref) not in following
+            return np.zeros((1,) * len(ref.shape), dtype=bool) if constant else found
+
+        return self._run([copy], split, frozen)
 
     def _split(self, copies: int) -> Split:
         """Takes the tensor of a batched run apart."""

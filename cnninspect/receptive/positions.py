@@ -124,7 +124,7 @@ class Positions:
             (period, step) == (1, 0) or 4 * period <= size
             for (period, step), size in zip(self.periods, sizes, strict=True)
         )
-        return endless or all(_mostly_regular(self.exact, axis) for axis in range(1, self.exact.ndim))
+        return endless or all(_mostly_regular(self.exact, axis, self.pixels) for axis in range(1, self.exact.ndim))
 
     # -- what is needed to be sure of these numbers ------------------------------------------------------------
 
@@ -240,18 +240,24 @@ def _has_gap(alike: Mask, axis: int, period: int) -> bool:
     return bool((before & after & ~lines).any())
 
 
-def _mostly_regular(table: Table, axis: int) -> bool:
-    """Whether the bounds along an axis are constant, move by equal steps, or repeat four times over half of it."""
+def _mostly_regular(table: Table, axis: int, pixels: int) -> bool:
+    """Whether the bounds along an axis are constant, or repeat at least four times (fewer if all do) over half of it.
+
+    The rest may be another place (what wraps around) or end at the border, but no field of another size.
+    """
     lo, negative_hi = (np.moveaxis(bounds, axis - 1, 0).reshape(table.shape[axis], -1) for bounds in table)
-    size = len(lo)
     if (lo == lo[:1]).all() and (negative_hi == negative_hi[:1]).all():
         return True
-    for period in range(1, max(size // 4, 1) + 1):
+    sizes = np.where((lo > 0) & (negative_hi > 1 - pixels), lo + negative_hi, 1)
+    for period in range(1, max(len(lo) // 4, 1) + 1):
         moves = lo[period:] - lo[:-period]
         alike = (moves == moves[:, :1]).all(1) & (negative_hi[period:] - negative_hi[:-period] == -moves).all(1)
-        breaks = np.flatnonzero(np.diff(np.where(alike, moves[:, 0], NOTHING + np.arange(len(moves)))))
-        *others, longest = np.sort(period + np.diff(np.concatenate(([-1], breaks, [len(moves) - 1])))).tolist()
-        if longest == size or (longest >= 4 * period and 2 * longest >= size and longest not in others):
+        steps = np.where(alike, moves[:, 0], NOTHING + np.arange(len(moves)))
+        edges = np.concatenate(([0], 1 + np.flatnonzero(np.diff(steps)), [len(moves)]))
+        *others, longest = np.sort(np.diff(edges)).tolist()
+        start = int(edges[np.diff(edges).argmax()])
+        enough = longest + period >= max(min(4 * period, len(lo)), (len(lo) + 1) // 2) and longest not in others
+        if enough and alike[start] and np.isin(sizes, (1, *sizes[start : start + longest + period].ravel())).all():
             return True
     return False
 

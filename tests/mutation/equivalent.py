@@ -14,7 +14,20 @@ OTHER_MAP = "the total names its layer: this one puts out a map as well, whose r
 
 OTHER_NAME = "the layer is read as the function in it: the same numbers, and `global` names the function"
 
+CAUSE = "the same size; only the call that `global` names is another, which is a word and no number"
+
+GATE = "the field with the gate and the one without it are both true; which factor is a gate is a reading"
+
 EQUIVALENT: dict[tuple[str, str, str], str] = {
+    (
+        "receptive/forms.py",
+        "least = rows.max(1, initial=-NOTHING, where=rows < NOTHING // 2)",
+        "max becomes min",
+    ): CAUSE,
+    ("receptive/forms.py", "least = rows.max(1, initial=-NOTHING, where=rows < NOTHING // 2)", "- is left out"): GATE,
+    ("receptive/rows.py", "return fields.label(min(seen)) if seen else None", "min becomes max"): CAUSE,
+    ("receptive/joins.py", "if len(something) != 1:", "1 becomes 2"): OTHER_MAP,
+    ("receptive/forms.py", "offset = rank - len(gate.endless.dims)", "- becomes +"): GATE,
     (
         "receptive/axes.py",
         "return self._positions(op) > 0 or self._known.sequences(self._trace.calls[op.call]) > 0",
@@ -29,6 +42,17 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     ("receptive/axes.py", "if mixed == {rank - 1} and rank > 2:", "2 becomes 3"): AXES,
     ("receptive/axes.py", "if mixed == {rank - 1} and rank > 2:", "- becomes +"): AXES,
     ("receptive/axes.py", "return tuple(range(1, rank - 1))", "1 becomes 2"): AXES,
+    ("receptive/axes.py", "return tuple(range(2, len(ref.shape)))", "2 becomes 3"): AXES,
+    (
+        "receptive/forms.py",
+        "broadcast = (gate.endless.dims[dim - offset] if dim >= offset else () for dim in places)",
+        ">= becomes >",
+    ): GATE,
+    (
+        "receptive/forms.py",
+        "return {id(gate) for gate, other in permutations(parts, 2) if _is_gate(gate, other, rank)}",
+        "2 becomes 3",
+    ): GATE,
     (
         "ops/normalization.py",
         "features=lambda op: [(op.args[0], -1)] if len(op.args[1]) == 1 else [],",
