@@ -15,6 +15,7 @@ from cnninspect.inspection.clean_windows import CleanWindows
 from cnninspect.inspection.pipeline import inspect_model
 from cnninspect.ops import resampling
 from cnninspect.receptive import bounds, digits, forms, joins, rows, taps
+from cnninspect.receptive.digits import NOTHING
 from cnninspect.receptive.positions import SIDES, Positions
 from cnninspect.report.quantities import Verdict
 from cnninspect.report.reasons import Cause
@@ -242,6 +243,78 @@ def test_a_field_ends_as_in_an_endless_input_but_near_a_border(wrong_at: int | N
     positions = Positions(exact, endless, 14)
     every = {(side, pixel): 14 for side in SIDES for pixel in range(14)}
     assert (positions.wanted(every) is None) is known
+
+
+# A circular padding by 1 before and 4 after of an axis of 5: the pixel that each of ten positions sees.
+WRAPPED = [4, 0, 1, 2, 3, 4, 0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(("padding", "known"), [pytest.param(1, True, id="right"), pytest.param(6, False, id="wrong")])
+def test_a_padding_is_not_confirmed_where_more_positions_show_another(padding: int, known: bool) -> None:
+    """Five positions in a row show a padding of 1, four one of 6."""
+    seen, endless = np.array(WRAPPED, dtype=np.int32), np.arange(-padding, 10 - padding, dtype=np.int32)
+    positions = Positions(np.stack([seen, -seen]), np.stack([endless, -endless]), 5)
+    every = {(side, pixel): 5 for side in SIDES for pixel in range(5)}
+    assert (positions.wanted(every) is None) is known
+
+
+@pytest.mark.parametrize(
+    ("starts", "stops", "regular"),
+    [
+        pytest.param(WRAPPED, WRAPPED, True, id="half of the positions follow a rule"),
+        pytest.param([0, 1, 2, 3, 4], [4, 4, 4, 4, 4], False, id="from each pixel to the last"),
+        pytest.param([NOTHING, 1, 3, 5, 7], [-NOTHING, 2, 4, 6, 8], False, id="the first of five sees nothing"),
+        pytest.param([0, 1, 3, 5, 7, 9, 11], [1, 3, 5, 7, 9, 11, 12], True, id="clipped at both ends"),
+        pytest.param([0, 2, 5], [0, 2, 5], False, id="three pixels at two distances"),
+        pytest.param([0, 0, 0], [9, 9, 9], True, id="constant"),
+    ],
+)
+def test_a_rule_shows_in_the_exact_positions_if_the_endless_ones_lost_it(
+    starts: list[int], stops: list[int], regular: bool
+) -> None:
+    exact = np.stack([np.array(starts, dtype=np.int32), -np.array(stops, dtype=np.int32)])
+    lost = exact + np.array([0, 7, 1, 0, 5, 2, 0, 3, 1, 4][: len(starts)], dtype=np.int32)
+    assert Positions(exact, lost, 13).is_regular is regular
+
+
+def test_a_row_that_says_global_is_held_against_both_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were a 1x1 convolution said to be global, the strict probe alone would find nothing wrong with it."""
+
+    def verdict() -> Verdict:
+        field = inspect_model(nn.Conv2d(1, 1, 1, 3), (1, 1, 12, 12), probe=True).totals["receptive_field"]
+        assert isinstance(field, ReceptiveField)
+        return field.verdict
+
+    assert verdict() is Verdict.MATCH
+    whole = rows.AxisField(12, 0, 0, whole=True)
+    monkeypatch.setattr(rows, "along", lambda fields, axis, own: whole)
+    assert verdict() is not Verdict.MATCH
+
+
+class Beside(nn.Module):
+    """A map and a convolution of it side by side along a new dimension."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 1, (1, 3), padding=(0, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.stack([x, self.conv(x)], -1)
+
+
+def test_stacked_maps_are_channels_unless_they_are_other_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    def field() -> ReceptiveField:
+        found = inspect_model(Beside(), (1, 1, 6, 12), probe=True).rows[0].receptive_field
+        assert found is not None
+        return found
+
+    # Hand arithmetic: both maps of a position together see what the wider one sees, three pixels in a row.
+    assert (field().size, field().padding, field().verdict) == ((1, 3), (0, 1), Verdict.MATCH)
+    as_places = lambda part, dim: part.completed(dim).replaced(  # noqa: E731
+        part.completed(dim).table, dim, (part.completed(dim).dims[dim][0]._replace(kind=part.space.place),)
+    )
+    monkeypatch.setattr(bounds.Bounds, "placed", as_places)
+    assert (field().size, field().verdict) == ((1, [1, 3]), Verdict.UNKNOWN)
 
 
 class Corners(nn.Module):

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cnninspect import inspect_model
-from cnninspect.inspection.probe_check import judged, regions_to_probe
+from cnninspect.inspection.probe_check import axes_by_name, judged, regions_to_probe
 from cnninspect.measure.nan_probe import Region, probe_nan
 from cnninspect.ops.catalogue import layer_of
 from cnninspect.receptive.fields import Field, Interval
@@ -210,3 +210,27 @@ def test_a_kernel_that_never_ends_with_nan_is_not_begun() -> None:
 def test_what_the_probe_cannot_show_is_no_contradiction(model: Callable[[], nn.Module], expected: set[Verdict]) -> None:
     report = inspect_model(model(), (1, 1, 12, 12), probe=True)
     assert {row.receptive_field.verdict for row in report.rows if row.receptive_field} == expected
+
+
+NAMED = [
+    pytest.param(nn.Conv2d(1, 1, 3), (1, 1, 6, 6), (2, 3), id="Conv2d"),
+    pytest.param(nn.Conv2d(1, 1, 3), (1, 6, 6), (1, 2), id="Conv2d-unbatched"),
+    pytest.param(lambda x: F.max_pool3d(x, 2), (1, 1, 4, 4, 4), (2, 3, 4), id="max_pool3d"),
+    pytest.param(nn.LSTM(3, 2), (5, 2, 3), (0,), id="LSTM"),
+    pytest.param(nn.LSTM(3, 2, batch_first=True), (2, 5, 3), (1,), id="LSTM-batch-first"),
+    pytest.param(nn.BatchNorm1d(3).eval(), (2, 3), (), id="BatchNorm1d-of-features"),
+]
+"""A network, its input and the dimensions that hold positions, as the documentation of torch.nn says."""
+
+
+@pytest.mark.parametrize(("model", "shape", "dims"), NAMED)
+def test_axes_are_held_against_the_names_of_the_layers(
+    model: Callable[..., Any], shape: tuple[int, ...], dims: tuple[int, ...]
+) -> None:
+    trace = record(model, (torch.rand(shape),), {}, layer_of, device="cpu")
+
+    def doubt(read: tuple[int, ...]) -> object:
+        return axes_by_name(trace, {"0": [Axis("0", index, dim, shape[dim]) for index, dim in enumerate(read)]})
+
+    assert doubt(dims) is None
+    assert not dims or doubt(dims[1:]) is not None

@@ -27,6 +27,11 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     ("receptive/forms.py", "least = rows.max(1, initial=-NOTHING, where=rows < NOTHING // 2)", "- is left out"): GATE,
     ("receptive/rows.py", "return fields.label(min(seen)) if seen else None", "min becomes max"): CAUSE,
     ("receptive/joins.py", "if len(something) != 1:", "1 becomes 2"): OTHER_MAP,
+    (
+        "receptive/joins.py",
+        "return left, right, Digit(1, p.step or q.step or 0, meeting(p.kind, q.kind))",
+        "0 becomes 1",
+    ): OTHER_MAP,
     ("receptive/forms.py", "offset = rank - len(gate.endless.dims)", "- becomes +"): GATE,
     (
         "receptive/axes.py",
@@ -58,6 +63,8 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "features=lambda op: [(op.args[0], -1)] if len(op.args[1]) == 1 else [],",
         "1 becomes 2",
     ): AXES,
+    ("ops/linalg.py", "return [(op.args[0], -1)]", "0 becomes 1"): AXES,
+    ("ops/linalg.py", "return [(op.args[0], -1)]", "1 becomes 2"): AXES,
     ("ops/linear.py", "features=lambda op: [(op.args[0], -1)],", "0 becomes 1"): AXES,
     ("ops/linear.py", "features=lambda op: [(op.args[0], -1)],", "1 becomes 2"): AXES,
     ("ops/views.py", "if prod(x.shape) != prod(shape_of(op)):", "prod becomes sum"): AXES,
