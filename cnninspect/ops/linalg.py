@@ -195,6 +195,11 @@ def _pairwise_macs(x1: TensorRef, x2: TensorRef) -> int:
     return numel(distances) * (x1.shape[-1] + 2)
 
 
+def _not_by_operand(op: Op) -> Sequence[TensorRef]:
+    """torch works out the gradients of both sets of points, 2 * P * R * M, also where one is wanted."""
+    raise NoFormula("the gradients of both sets of points are worked out together, without their norms")
+
+
 def _pairs_of_one(self: TensorRef, *_: Any) -> tuple[Shape, ...]:
     """n (n - 1) / 2 distances. Source: torch.nn.functional.pdist."""
     points = self.shape[0]
@@ -245,6 +250,7 @@ register_op(
     macs=_pairwise_macs,
     field=_distances_field,
     source="torch.cdist, `compute_mode`: the Euclidean distance by matrix multiplication",
+    operands=_not_by_operand,
     features=_last,
 )
 register_op(

@@ -145,6 +145,12 @@ def on_meta(model: nn.Module) -> nn.Module:
     return copy.deepcopy(model, memo)
 
 
+def copied(model: nn.Module) -> nn.Module:
+    """A deep copy, also of a lazy model: torch cannot copy buffers that have no shape yet."""
+    unshaped = (tensor for tensor in _state(model) if isinstance(tensor, _UNINITIALIZED))
+    return copy.deepcopy(model, {id(tensor): _unshaped(tensor, tensor.device) for tensor in unshaped})
+
+
 def is_on(model: nn.Module, device: str, dtype: str | None) -> bool:
     """Whether every parameter and buffer is on the device and, if it is floating point, has the dtype."""
     wanted = torch.device(device)
@@ -164,8 +170,8 @@ def placed(model: nn.Module, device: str, dtype: str | None) -> nn.Module:
         with warnings.catch_warnings():
             # deepcopy reads `.grad` of tensors that are no leaves, for which torch warns.
             warnings.simplefilter("ignore")
-            copied = on_meta(model) if device == "meta" else copy.deepcopy(model)
-            return copied.to(device=device, dtype=None if dtype is None else getattr(torch, dtype))
+            moved = on_meta(model) if device == "meta" else copied(model)
+            return moved.to(device=device, dtype=None if dtype is None else getattr(torch, dtype))
     except Exception as error:
         raise DeviceError(f"{type(model).__name__} cannot be copied to {device} ({error_text(error)}).") from error
 
@@ -203,11 +209,16 @@ def _tensors(model: nn.Module) -> Iterator[torch.Tensor]:
                 yield value
 
 
+def _unshaped(tensor: torch.Tensor, device: torch.device | str) -> torch.Tensor:
+    """Another parameter or buffer without a shape."""
+    kind: Any = type(tensor)
+    return kind(requires_grad=tensor.requires_grad, device=device, dtype=tensor.dtype)  # type: ignore[no-any-return]
+
+
 def _meta_tensor(tensor: torch.Tensor, storages: dict[int, Any]) -> torch.Tensor:
     """A meta tensor with the layout of `tensor`; tensors with one storage get one meta storage."""
     if isinstance(tensor, _UNINITIALIZED):
-        unshaped: Any = type(tensor)
-        return unshaped(requires_grad=tensor.requires_grad, device="meta", dtype=tensor.dtype)  # type: ignore[no-any-return]
+        return _unshaped(tensor, "meta")
     if tensor.layout is not torch.strided:
         return tensor.to("meta")
     real: Any = tensor.untyped_storage()

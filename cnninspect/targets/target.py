@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import logging
 import re
 import warnings
@@ -18,7 +17,7 @@ import torch
 from torch import nn
 
 from cnninspect.errors import LoadError, UsageError, error_text, own_line
-from cnninspect.targets.construct import ConstructionError, construct, is_lazy, placed
+from cnninspect.targets.construct import ConstructionError, construct, copied, is_lazy, placed
 from cnninspect.targets.grammar import Given, InputSpec, how_to_save, parameter_dtype
 from cnninspect.targets.loading import Around
 from cnninspect.targets.providers import Model, Provider
@@ -110,7 +109,7 @@ class Instance(Source):
 
     def build(self, device: str, dtype: str | None) -> Built:
         """The module itself if it is on the device and has no lazy parameters, else a copy."""
-        module = copy.deepcopy(self.module) if is_lazy(self.module) else self.module
+        module = copied(self.module) if is_lazy(self.module) else self.module
         return placed(module, device, dtype), ()
 
 

@@ -102,6 +102,24 @@ def test_work_that_checkpoints_repeat_is_named():
     assert total.reasons == {"torch": "torch counts forward work that checkpoints repeat"}
 
 
+class Distances(nn.Module):
+    """Distances of the rows of the input to 40 points; from 26 points on torch takes a matrix product."""
+
+    def __init__(self):
+        super().__init__()
+        self.points = nn.Parameter(torch.ones(40, 6))
+
+    def forward(self, x):
+        return torch.cdist(x, self.points)
+
+
+def test_gradients_of_distances_are_measured_only():
+    """torch works out those of both sets of points, 30 * 40 * 6 each, though nobody wants the input's."""
+    total = inspected(Distances(), Backward(), shape=(30, 6)).total("backward_macs")
+    assert total.measured == {"torch": 2 * 30 * 40 * 6}
+    assert (total.value, total.status, total.verdict) == (2 * 30 * 40 * 6, Status.LOWER_BOUND, Verdict.UNKNOWN)
+
+
 def test_gradients_that_the_model_works_out_itself_are_measured_only():
     """Own multiplies for both factors, though nobody wants the input's gradient: no formula could know."""
     report = inspected(WithOwn(), Backward(), shape=(5, 4))

@@ -285,7 +285,7 @@ def test_inputs_from_must_name_a_function() -> None:
 
 @pytest.mark.parametrize("device", ["meta", "cpu"])
 def test_lazy_layers_get_their_shape_and_the_instance_does_not(device: str) -> None:
-    model = nn.Sequential(nn.LazyConv2d(8, 3), nn.Flatten(), nn.LazyLinear(10))
+    model = nn.Sequential(nn.LazyConv2d(8, 3), nn.Flatten(), nn.LazyLinear(10), nn.LazyBatchNorm1d())
     target = resolve(model)
     built = target.build(device)
     make_inputs(target, built, InputOptions.of((2, 3, 6, 6)), device)
@@ -294,4 +294,6 @@ def test_lazy_layers_get_their_shape_and_the_instance_does_not(device: str) -> N
     assert built[0].in_channels == 3
     # A 3x3 kernel makes 4x4 of 6x6.
     assert built[2].in_features == 8 * 4 * 4
-    assert type(model[0]) is nn.LazyConv2d
+    # Its running mean is a buffer without a shape, which torch's own deepcopy refuses.
+    assert built[3].running_mean.shape == (10,)
+    assert [type(layer) for layer in model] == [nn.LazyConv2d, nn.Flatten, nn.LazyLinear, nn.LazyBatchNorm1d]
