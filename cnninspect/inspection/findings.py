@@ -133,7 +133,8 @@ def _against(counts: Mapping[str, Count], analytic: int | None) -> tuple[dict[st
 def _whole(unit: Unit, analytic: int | None, parts: list[Quantity]) -> Quantity:
     whole = judge(unit, analytic, summed(parts))
     verdict = worst([whole.verdict, *(part.verdict for part in parts)])
-    return replace(whole, verdict=verdict, why=distinct(reason for part in parts for reason in part.why))
+    why = distinct(reason for part in parts for reason in part.why)
+    return whole if verdict is whole.verdict and not why else replace(whole, verdict=verdict, why=why)
 
 
 def _says_something(count: Count, estimate: Estimate) -> bool:

@@ -29,6 +29,7 @@ from cnninspect.targets.grammar import parameter_dtype
 from cnninspect.targets.inputs import Choice, InputOptions
 from cnninspect.targets.resolve import resolve
 from cnninspect.targets.target import Target
+from cnninspect.trace.isolation import uncollected, with_room
 from cnninspect.trace.private_torch import compiler_not_imported
 from cnninspect.trace.records import Trace
 from cnninspect.trace.source_lines import locate
@@ -44,7 +45,7 @@ def inspect(target: Target, options: Options, command: str) -> Report:
     Raises UsageError, LoadError or RunError, each with a message for the user.
     """
     with compiler_not_imported():
-        return _inspected(target, options, command)
+        return with_room(lambda: _inspected(target, options, command))
 
 
 def _inspected(target: Target, options: Options, command: str) -> Report:
@@ -53,11 +54,13 @@ def _inspected(target: Target, options: Options, command: str) -> Report:
     options.progress("evaluating formulas")
     locate(trace, run.model, target.origin)
     notes = [*missing, *target.notes, *inputs.notes, *notes]
-    reach, estimates = intervals(trace, KNOWLEDGE), evaluate(trace)
+    with uncollected():
+        reach, estimates = intervals(trace, KNOWLEDGE), evaluate(trace)
     counts, fields, found, maps = _measured(target, options, run, inputs.choice, reach, estimates[0].macs or 0)
     findings = Findings(trace, estimates, counts, fields, holdings(run))
-    table = rows(findings)
-    whole = totals(findings, _last_field(reach, fields, maps))
+    with uncollected():
+        table = rows(findings)
+        whole = totals(findings, _last_field(reach, fields, maps))
     report = Report(
         command=command,
         tool=_tool(),

@@ -21,6 +21,7 @@ from cnninspect.targets.inputs import Choice, InputOptions, Inputs, choices
 from cnninspect.targets.providers import Model
 from cnninspect.targets.target import Target
 from cnninspect.targets.torchvision_ops import refused_at_once, why_missing
+from cnninspect.trace.isolation import uncollected
 from cnninspect.trace.recorder import ForwardFailed, record
 from cnninspect.trace.records import Trace
 
@@ -161,7 +162,11 @@ class _Attempts:
         inputs = choice.make(self.target, model, device, self.options.dtype)
         self.options.progress(f"running {self.target.name} on {device}")
         try:
-            with refused_at_once(model), contextlib.nullcontext() if allowed is None else Limit(allowed):
+            with (
+                refused_at_once(model),
+                contextlib.nullcontext() if allowed is None else Limit(allowed),
+                uncollected() if device == "meta" else contextlib.nullcontext(),
+            ):
                 trace = record(
                     model, inputs.args, inputs.kwargs, layer_of, device=device, training=self.options.training
                 )

@@ -14,7 +14,7 @@ from cnninspect.inspection.findings import Findings
 from cnninspect.measure.memory import held_bytes, inference_peak, real_bytes
 from cnninspect.measure.storages import Held
 from cnninspect.ops.evaluate import PACKED
-from cnninspect.ops.registry import is_fused
+from cnninspect.ops.registry import fused_kinds
 from cnninspect.report.quantities import Quantity, Status, Unit, in_flops, item_size, judge, one_sided
 from cnninspect.report.reasons import Cause, Reason
 from cnninspect.report.rows import ReceptiveField
@@ -132,7 +132,8 @@ def _together(parts: Sequence[Quantity]) -> Quantity:
 
 def decomposed(trace: Trace) -> list[str]:
     """The paths of layers that ran op by op on meta: their peak memory is not that of a real device."""
-    return [call.path for call in trace.calls if trace.device == "meta" and is_fused(call)]
+    fused = fused_kinds() if trace.device == "meta" else set()
+    return [call.path for call in trace.calls if (call.layer or call.kind) in fused]
 
 
 def _peaks(trace: Trace, *, packed: bool) -> dict[str, Quantity]:

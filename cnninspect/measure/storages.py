@@ -53,11 +53,13 @@ def holdings(run: Run) -> Holdings:
     if not isinstance(run.model, nn.Module):
         return Holdings(None, None, None, input_bytes, of_module=False)
     parameters = list(run.model.parameters())
-    buffers = [buffer for buffer in run.model.buffers() if not _lies_in(buffer, parameters)]
+    storages = {_storage(parameter) for parameter in parameters} - {None}
+    buffers = [buffer for buffer in run.model.buffers() if _storage(buffer) not in storages]
     trainable = [parameter for parameter in parameters if parameter.requires_grad]
     if _holds_packed(run.model):
         return Holdings(None, None, held(buffers), input_bytes, packed=True)
-    return Holdings(held(parameters), held(trainable), held(buffers), input_bytes)
+    every = held(parameters)
+    return Holdings(every, every if len(trainable) == len(parameters) else held(trainable), held(buffers), input_bytes)
 
 
 def _holds_packed(model: nn.Module) -> bool:
@@ -108,6 +110,8 @@ def _held_in(runs: Sequence[tuple[int, Places, Places]]) -> tuple[int, int]:
     """The elements and the bytes in runs of bytes, each with the size of its elements, in the order of the tensors."""
     covered = _covered([(starts, ends) for _, starts, ends in runs])
     sizes = {item for item, *_ in runs}
+    if len(sizes) == 1:
+        return covered // sizes.pop(), covered
     by_size = {size: _covered([(starts, ends) for item, starts, ends in runs if item == size]) for size in sizes}
     if sum(by_size.values()) == covered:
         return sum(nbytes // size for size, nbytes in by_size.items()), covered
@@ -118,12 +122,12 @@ def _held_in(runs: Sequence[tuple[int, Places, Places]]) -> tuple[int, int]:
     return elements, covered
 
 
-def _lies_in(tensor: Tensor, others: Iterable[Tensor]) -> bool:
-    """Whether a tensor shares its storage with one of the others."""
+def _storage(tensor: Tensor) -> int | None:
+    """The key of the tensor's storage; None for a tensor without one."""
     try:
-        return storage_key(tensor.untyped_storage()) in {storage_key(other.untyped_storage()) for other in others}
+        return storage_key(tensor.untyped_storage())
     except (NotImplementedError, RuntimeError):
-        return False
+        return None
 
 
 def _runs(tensor: Tensor) -> tuple[Places, Places]:
@@ -140,8 +144,10 @@ def _runs(tensor: Tensor) -> tuple[Places, Places]:
     return starts, starts + length
 
 
-def _covered(runs: Iterable[tuple[Places, Places]]) -> int:
+def _covered(runs: Sequence[tuple[Places, Places]]) -> int:
     """How many places lie in some run."""
+    if len(runs) == 1 and len(runs[0][0]) == 1:
+        return int(runs[0][1][0] - runs[0][0][0])
     starts, ends = (np.concatenate(places) for places in zip(*runs, strict=True))
     order = np.argsort(starts, kind="stable")
     starts, ends = starts[order], ends[order]

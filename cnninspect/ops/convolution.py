@@ -238,7 +238,7 @@ register_op(
     macs=_aten_macs,
     field=_field,
     source="Dumoulin & Visin 2016, sections 2 and 4: each output is the sum of Cin/g * prod(k) products",
-    operands=lambda op: list(tensors(op.args[:2])),
+    operands=lambda op: tensors(op.args[:2]),
     slides=True,
     positions=lambda op: len(op.args[1].shape) - 2,
 )

@@ -108,20 +108,24 @@ def _by_formula(call: Call, formula: Formula, trace: Trace) -> tuple[Estimate, R
     """The numbers of a formula, unknown where it has no answer; and the reasons why it has none."""
     use = use_of(call, formula)
     if isinstance(use, Reason):
-        unknown = _estimate(call, formula, use, use, use)
-        return unknown, (use,)
+        return _estimate(call, formula, use, use, use), (use,)
     what = f"the formula of {call.kind}"
     shapes, counts, macs = ask(what, formula.output, use), ask(what, formula.params, use), ask(what, formula.macs, use)
     params = counts if isinstance(counts, Reason) else _fresh_params(call, counts, use, trace)
     hyper = {} if call.layer is not None else {n: v for n, v in use.hyper.items() if not isinstance(v, TensorRef)}
-    found = replace(_estimate(call, formula, shapes, params, macs), hyper=hyper)
-    return found, _reasons(shapes, counts, macs)
+    return _estimate(call, formula, shapes, params, macs, hyper), _reasons(shapes, counts, macs)
 
 
 def _estimate(
-    call: Call, formula: Formula, shapes: Shapes | Reason, params: int | Reason, macs: int | Reason
+    call: Call,
+    formula: Formula,
+    shapes: Shapes | Reason,
+    params: int | Reason,
+    macs: int | Reason,
+    hyper: Mapping[str, Any] | None = None,
 ) -> Estimate:
     return Estimate(
+        hyper=hyper or {},
         shapes=(None,) * len(call.outputs) if isinstance(shapes, Reason) else shapes,
         params=None if isinstance(params, Reason) else params,
         macs=None if isinstance(macs, Reason) else macs,

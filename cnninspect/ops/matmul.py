@@ -182,7 +182,7 @@ def _of_matrices(op: Op) -> Sequence[tuple[TensorRef, int]]:
 
 def _factors(first: int) -> Callable[[Op], list[TensorRef]]:
     """The tensors whose gradient is a product as large as the op: all from argument `first` on."""
-    return lambda op: list(tensors(op.args[first:]))
+    return lambda op: tensors(op.args[first:])
 
 
 # The gradient of a matrix that multiplies a vector is an outer product, and those of a dot product are its factors,

@@ -123,7 +123,7 @@ class Work(str, Enum):
 
 def every_operand(op: Op) -> Sequence[TensorRef]:
     """All tensors that go in: a product is linear in each of them."""
-    return list(tensors(op.args))
+    return tensors(op.args)
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,6 @@ def sequences_of(call: Call) -> int:
     return MODULES[name].sequences if name is not None else 0
 
 
-def is_fused(call: Call) -> bool:
-    """Whether a real device runs a call in one kernel and meta op by op: its memory on meta is not that of a device."""
-    kind = call.layer or call.kind
-    return any(kind in formula.fused for formula in MODULES.values())
+def fused_kinds() -> set[str]:
+    """The kinds of calls that a real device runs in one kernel and meta op by op: there their memory differs."""
+    return {kind for formula in MODULES.values() for kind in formula.fused}

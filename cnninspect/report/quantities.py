@@ -102,9 +102,8 @@ class Quantity:
             return None if value is None else of(value)
 
         measured = {name: known(value) for name, value in self.measured.items()}
-        return replace(
-            self, value=known(self.value), unit=unit, analytic=known(self.analytic), measured=measured, parts={}
-        )
+        value, analytic = known(self.value), known(self.analytic)
+        return Quantity(value, unit, self.status, analytic, measured, self.verdict, self.reasons, why=self.why)
 
 
 def item_size(dtype: str) -> int:

@@ -168,4 +168,8 @@ def repeats(shape: Sequence[int], strides: Sequence[int]) -> int:
 
 def place_of(tensor: Any) -> Bytes:
     """The bytes of a strided tensor in its storage."""
+    if tensor.is_contiguous():
+        item = tensor.element_size()
+        start = tensor.storage_offset() * item
+        return Bytes(start, start + tensor.numel() * item) if tensor.numel() else Bytes()
     return Bytes.of_view(tensor.shape, tensor.stride(), tensor.storage_offset(), tensor.element_size())

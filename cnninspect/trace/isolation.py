@@ -5,12 +5,13 @@ Other threads of the process are not affected. Ops in threads that the forward s
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -20,6 +21,36 @@ from torch.nn.parameter import UninitializedBuffer
 
 from cnninspect.trace.private_torch import OpWatch, contents, functions_unseen, storage_key
 from cnninspect.trace.trees import leaves
+
+T = TypeVar("T")
+
+
+def with_room(run: Callable[[], T]) -> T:
+    """The result of `run()`, for whose calls there is room in one piece of memory.
+
+    CPython keeps the frames of Python functions in pieces of 16 KiB. Where a call that is made again and again needs a
+    new piece, it is taken and given back each time: that made a recorded run up to half as slow again, depending on
+    how deep the modules are nested. A frame that asks for much gets a large piece, and leaves the rest to its calls.
+    """
+    return run()
+
+
+with_room.__code__ = with_room.__code__.replace(co_stacksize=33_000)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Lets no garbage collection run, since each would walk through all objects of torch while a trace grows.
+
+    Only for work without real tensors: their memory might wait for a collection.
+    """
+    ran = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if ran:
+            gc.enable()
 
 
 @contextmanager

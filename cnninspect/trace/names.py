@@ -133,7 +133,7 @@ class OpSchema:
             source = None
             if alias is not None:
                 held = args[alias[0]] if alias[0] < len(args) else kwargs.get(alias[1])
-                source = next(leaves(held, torch.Tensor), None)
+                source = next(iter(leaves(held, torch.Tensor)), None)
             for tensor in leaves(part, torch.Tensor):
                 if alias is not None and alias[2]:
                     writes.append(values.ref(tensor).value)

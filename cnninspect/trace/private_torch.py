@@ -18,12 +18,14 @@ from torch import nn
 from torch._compile import _disable_dynamo
 from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 from torch._ops import HigherOrderOperator, OpOverload
+from torch.utils._device import DeviceContext
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_structure, tree_unflatten
 from torch.utils.flop_counter import flop_registry
 from torch.utils.weak import WeakTensorKeyDictionary
 
-__all__ = ["OpWatch", "WeakTensorKeyDictionary", "flop_registry", "tree_structure", "tree_unflatten"]
+__all__ = ["DeviceContext", "OpWatch", "WeakTensorKeyDictionary", "flop_registry", "tree_structure", "tree_unflatten"]
+# DeviceContext: what `with torch.device(...)` enters. Without it, building a model on meta would take longer.
 # WeakTensorKeyDictionary: maps tensors without keeping them alive. Without it, the run would need more memory.
 # flop_registry: torch's own formulas, used by FlopCounterMode. Without it there is no counter `torch`.
 # tree_structure, tree_unflatten: the format in which torch.export stores the arguments of a program. Without them,

@@ -6,13 +6,12 @@ an `Op` is one ATen operation that ran, owned by the innermost call that was ope
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
 from cnninspect.report.quantities import Shape, item_size
-from cnninspect.trace.trees import leaves
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +95,15 @@ class Op:
     pointwise: bool = False
     is_view: bool = False
     layout: tuple[tuple[int, ...], int] | None = None
+    inputs: list[TensorRef] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.inputs = tensors((self.args, self.kwargs))
 
     @property
     def packet(self) -> str:
         """The op's name without its overload: `aten.convolution`."""
         return self.name.rsplit(".", 1)[0]
-
-    @property
-    def inputs(self) -> list[TensorRef]:
-        """Every tensor among the arguments, in order."""
-        return list(tensors((self.args, self.kwargs)))
 
 
 @dataclass(slots=True)
@@ -146,7 +144,7 @@ class Call:
     @property
     def inputs(self) -> list[TensorRef]:
         """Every tensor among the arguments, in order."""
-        return list(tensors((self.args, self.kwargs)))
+        return tensors((self.args, self.kwargs))
 
 
 def takes_packed(call: Call) -> bool:
@@ -193,9 +191,22 @@ class Trace:
     indices: dict[int, list[int]] = field(default_factory=dict)
 
 
-def tensors(tree: Any) -> Iterator[TensorRef]:
+def tensors(tree: Any) -> list[TensorRef]:
     """Every TensorRef in nested arguments, depth first."""
-    return leaves(tree, TensorRef)
+    found: list[TensorRef] = []
+    _gather((tree,), found)
+    return found
+
+
+def _gather(items: Iterable[Any], found: list[TensorRef]) -> None:
+    """Adds the TensorRefs among recorded arguments, which are nested in tuples, lists and dicts alone."""
+    for item in items:
+        if type(item) is TensorRef:
+            found.append(item)
+        elif isinstance(item, (tuple, list)):
+            _gather(item, found)
+        elif isinstance(item, dict):
+            _gather(item.values(), found)
 
 
 Key = tuple[bool, int]

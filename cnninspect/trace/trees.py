@@ -28,16 +28,23 @@ def children(value: Any) -> Mapping[Any, Any] | None:
     return None
 
 
-def leaves(tree: Any, kind: type[T]) -> Iterator[T]:
+def leaves(tree: Any, kind: type[T]) -> list[T]:
     """Every object of this type in the tree, depth first."""
+    found: list[T] = []
+    _gather(tree, kind, found)
+    return found
+
+
+def _gather(tree: Any, kind: type[T], found: list[T]) -> None:
+    """Adds the objects of this type to `found`. Every op is walked, so no generators and no copies of tuples."""
     if isinstance(tree, kind):
-        yield tree
+        found.append(tree)
     elif isinstance(tree, (tuple, list)):
         for item in tree:
-            yield from leaves(item, kind)
-    else:
-        for item in (children(tree) or {}).values():
-            yield from leaves(item, kind)
+            _gather(item, kind, found)
+    elif items := children(tree):
+        for item in items.values():
+            _gather(item, kind, found)
 
 
 def named_leaves(tree: Any, kind: type[T], name: str = "") -> Iterator[tuple[str, T]]:

@@ -128,19 +128,23 @@ class Values:
     def read(self, tensor: torch.Tensor) -> TensorRef:
         """The tensor's TensorRef when a call reads it; `fresh` is the number of elements that no call read before."""
         ref = self.ref(tensor)
+        fresh = self._first_read(tensor, ref)
+        return replace(ref, fresh=fresh) if fresh else ref
+
+    def _first_read(self, tensor: torch.Tensor, ref: TensorRef) -> int:
+        """Marks a tensor as read; returns how many of its elements are a parameter's and were not read before."""
         if ref.state not in self.parameters or ref.sparse:
-            return ref
-        inner = unwrapped(tensor)
-        return replace(ref, fresh=self._elements.read(str(ref.state), ref.storage, lambda: place_of(inner)))
+            return 0
+        return self._elements.read(str(ref.state), ref.storage, lambda: place_of(unwrapped(tensor)))
 
     def owned(self, named: Iterable[tuple[str, torch.Tensor]]) -> dict[str, State]:
         """Name in the layer -> parameter; `fresh` is the number of elements that this use is the first to read."""
         found = {}
         for name, parameter in named:
-            ref = self.read(parameter)
+            ref = self.ref(parameter)
             found[name] = State(
-                ref.state or name, ref.shape, ref.dtype, ref.fresh, parameter.requires_grad, ref.storage,
-                repeats=ref.repeats,
+                ref.state or name, ref.shape, ref.dtype, self._first_read(parameter, ref), parameter.requires_grad,
+                ref.storage, repeats=ref.repeats,
             )  # fmt: skip
         return found
 
