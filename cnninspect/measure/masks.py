@@ -27,9 +27,14 @@ def nan_of(tensor: Tensor) -> Mask | None:
     """Where a tensor is NaN; None if its dtype has none."""
     if not (tensor.is_floating_point() or tensor.is_complex()):
         return None
-    plain = tensor.detach().resolve_conj().resolve_neg()
-    found: Mask = np.isnan(plain.numpy()) if plain.dtype in _OF_NUMPY else plain.isnan().numpy()
+    numbers = _numbers(tensor)
+    found: Mask = tensor.detach().isnan().numpy() if numbers is None else np.isnan(numbers)
     return found
+
+
+def _numbers(tensor: Tensor) -> npt.NDArray[Any] | None:
+    """The values of a tensor; None if NumPy lacks its dtype."""
+    return tensor.detach().resolve_conj().resolve_neg().numpy() if tensor.dtype in _OF_NUMPY else None
 
 
 def reactions(tensor: Tensor, shape: Shape, copies: int, *, of_inputs: bool = True) -> Mask:
@@ -39,7 +44,8 @@ def reactions(tensor: Tensor, shape: Shape, copies: int, *, of_inputs: bool = Tr
     without such a dimension, such as `x[0]`, which is that of the clean copy alone, if the clean copy holds NaN, and if
     copies differ without NaN: something was done to one copy alone, as `scatter_add` does with an index for one sample.
     """
-    found = nan_of(tensor)
+    numbers = _numbers(tensor)
+    found = nan_of(tensor) if numbers is None else np.isnan(numbers)
     grown = [dim for dim, (now, before) in enumerate(zip(tensor.shape, shape, strict=True)) if now != before]
     if not grown and not of_inputs and (found is None or not found.any()):
         return np.zeros((1,) * (1 + len(shape)), dtype=bool)
@@ -48,22 +54,28 @@ def reactions(tensor: Tensor, shape: Shape, copies: int, *, of_inputs: bool = Tr
     dim = grown[0]
     values = tensor.detach().numpy() if found is None else found
     apart: npt.NDArray[Any] = np.moveaxis(values.reshape(*shape[:dim], copies, *shape[dim:]), dim, 0)
-    if found is not None and (apart[0].any() or not _as_clean(tensor, shape, dim, apart)):
+    if found is not None and apart[0].any():
+        raise CopiesMixedError
+    if found is not None and numbers is not None and not _as_clean(numbers, shape, dim, apart):
         raise CopiesMixedError
     changed: Mask = apart[1:] != apart[0]
     return changed
 
 
-def _as_clean(tensor: Tensor, shape: Shape, dim: int, turned: Mask) -> bool:
-    """Whether the copy with the fewest NaN has the values of the clean one (up to rounding) wherever it has numbers."""
+def _as_clean(numbers: npt.NDArray[Any], shape: Shape, dim: int, turned: Mask) -> bool:
+    """Whether the copy with the fewest NaN has the values of the clean one (up to rounding) wherever it has numbers.
+
+    Without torch: its ops would count against the limit of the run.
+    """
     if not turned.size or len(turned) < 2:
         return True
-    apart = tensor.detach().reshape(*shape[:dim], len(turned), *shape[dim:]).movedim(dim, 0)
+    copies = numbers.reshape(*shape[:dim], len(turned), *shape[dim:])
     fewest = 1 + int(turned[1:].reshape(len(turned) - 1, -1).sum(1).argmin())
-    clean, other = apart[0], apart[fewest]
-    most = float(clean[clean.isfinite()].abs().max()) if bool(clean.isfinite().any()) else 0.0
-    same = torch.isclose(other, clean, rtol=0.0, atol=most * torch.finfo(tensor.dtype).eps ** 0.5)
-    return bool((same | torch.from_numpy(np.ascontiguousarray(turned[fewest]))).all())
+    clean, other = np.take(copies, 0, dim), np.take(copies, fewest, dim)
+    with np.errstate(invalid="ignore", over="ignore"):
+        most = float(np.abs(clean).max(initial=0.0, where=np.isfinite(clean)))
+        near = np.abs(other - clean) <= most * float(np.finfo(numbers.dtype).eps) ** 0.5
+    return bool((near | (other == clean) | turned[fewest]).all())
 
 
 def compressed(mask: Mask) -> Mask:

@@ -105,6 +105,11 @@ def test_what_is_done_to_one_sample_is_seen() -> None:
     assert reacted(found, "AddsToFirst") == [[0], [3]]  # [0] holds pixel 1, and is added to [3]
 
 
+def test_looking_at_tensors_costs_none_of_the_ops_that_a_run_may_take() -> None:
+    _, seen = probe(nn.Sequential(*(nn.ReLU() for _ in range(400))), torch.rand(1, 1, 8), [pixel(1)] * 3)
+    assert seen.ended is None
+
+
 def test_samples_merged_into_windows_are_told_apart() -> None:
     class Windows(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
