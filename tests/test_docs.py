@@ -13,6 +13,7 @@ from typer.main import get_command
 
 from cnninspect.cli.app import app, run
 from cnninspect.cli.session import Session
+from cnninspect.version import __version__
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -99,6 +100,16 @@ def test_the_hook_of_the_docs_is_that_of_the_manifest():
     shared = ("language", "types_or", "pass_filenames", "require_serial")
     (hook,) = local["repos"][0]["hooks"]
     assert {key: hook[key] for key in shared} == {key: hooks["cnninspect-system"][key] for key in shared}
+
+
+def test_no_recipe_pins_what_was_never_released():
+    """Nothing is released: a recipe names a commit, or a wheel as it is built from this source."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "cnninspect").rglob("*.py")]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages if page.name != "changelog.md")
+    assert re.findall(r"cnninspect\s*==|install '?\"?cnninspect\b|cnninspect\[", text) == []
+    assert set(re.findall(r"^ +rev: (\S+)", text, re.MULTILINE)) == {"COMMIT"}
+    assert set(re.findall(r"cnninspect@([\w.-]+)", text)) == {"COMMIT"}
+    assert set(re.findall(r"cnninspect-([\d.]+)-py3", text)) == {__version__}
 
 
 def test_the_screen_of_the_readme_is_what_the_tool_prints(capsys):

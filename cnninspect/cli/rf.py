@@ -100,7 +100,7 @@ def _checked_kind(field: FieldOptions) -> str:
     if kind not in KINDS:
         raise UsageError(f"--picture {field.picture}: the name of the file must end in .{' or .'.join(KINDS)}.")
     if find_spec("matplotlib") is None:
-        raise UsageError("--picture needs matplotlib. Install it with: python -m pip install 'cnninspect[picture]'.")
+        raise UsageError("--picture needs matplotlib. Install it with: `python -m pip install matplotlib`.")
     if field.image is not None and not Path(field.image).is_file():
         raise UsageError(f"--image {field.image}: there is no such file. Check the path, or leave --image out.")
     check_writable(field.picture)

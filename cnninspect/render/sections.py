@@ -131,9 +131,7 @@ def dataframe(report: Document, *, containers: bool = False) -> Any:
     try:
         import pandas
     except ImportError:
-        raise MissingPackage(
-            "to_dataframe needs pandas. Install it with: python -m pip install 'cnninspect[dataframe]'."
-        ) from None
+        raise MissingPackage("to_dataframe needs pandas. Install it with: `python -m pip install pandas`.") from None
     sheet = data_sheet(report, View(containers=containers), UNICODE)
     lines = [[cell.plain for cell in line] for line in sheet.lines]
     return pandas.DataFrame(lines, columns=[heading.plain for heading in sheet.headings]).convert_dtypes()

@@ -121,9 +121,7 @@ def import_torchvision() -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name != "torchvision":
             raise
-        raise MissingPackage(
-            "torchvision is not installed. `pip install 'cnninspect[zoo]'` brings torchvision and timm."
-        ) from None
+        raise MissingPackage("torchvision is not installed. `python -m pip install torchvision` brings it.") from None
     except Exception as error:
         raise LoadError(
             f"torchvision does not fit the installed torch ({error}). Install matching builds of both."

@@ -200,7 +200,7 @@ def test_without_matplotlib_the_option_says_how_to_get_it(cli, monkeypatch, tmp_
     monkeypatch.setattr(fields, "find_spec", lambda name: None if name == "matplotlib" else find_spec(name))
     result = cli("rf", "conv-stack", "--picture", str(tmp_path / "f.svg"))
     assert result.code == 2
-    assert "python -m pip install 'cnninspect[picture]'" in result.err
+    assert "python -m pip install matplotlib" in result.err
     # The terminal shows the region all the same: a row of five columns, three of which the first layer sees.
     assert "·21112·" in cli("rf", "conv-stack", "conv2").out
 

@@ -57,6 +57,4 @@ def _timm() -> Any:
     except ModuleNotFoundError as error:
         if error.name != "timm":
             raise
-        raise MissingPackage(
-            "timm is not installed. `pip install 'cnninspect[zoo]'` brings torchvision and timm."
-        ) from None
+        raise MissingPackage("timm is not installed. `python -m pip install torchvision timm` brings it.") from None
