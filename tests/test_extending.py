@@ -246,3 +246,15 @@ def test_a_format_that_fails_is_named(shell: Shell, tmp_path: Path) -> None:
     assert done.stderr == (
         "cnninspect: the format 'bad' cannot write this Report: KeyError: 'x'. Choose another --format.\n"
     )
+
+
+def test_a_file_that_is_a_plugin_and_the_target_at_once_is_run_once(tmp_path: Path) -> None:
+    install(tmp_path, ["low_rank"])
+    arguments = ("--arg", "features=8", "--arg", "rank=2", "--arg", "out=6", "--input", "5x8", "--format", "json")
+    done = subprocess.run(
+        [sys.executable, "-m", "cnninspect", "flops", "acme/low_rank.py:LowRank", *arguments],
+        cwd=tmp_path, capture_output=True, text=True, check=True, encoding="utf-8",
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])},
+    )  # fmt: skip
+    assert [row["kind"] for row in json.loads(done.stdout)["rows"]] == ["LowRank"]
+    assert done.stderr == ""

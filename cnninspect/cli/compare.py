@@ -144,7 +144,7 @@ def _check_together(other: str | None, expected: ExpectationOptions) -> None:
             "TARGET is compared with OTHER, or with a baseline, claims and budgets, not both. Run compare twice."
         )
     if baseline.tolerance is not None and other is None and baseline.baseline is None:
-        raise UsageError("--tolerance needs OTHER or --baseline FILE: nothing else is compared with a tolerance.")
+        raise UsageError("--tolerance needs --baseline FILE or OTHER: nothing else is compared with a tolerance.")
 
 
 def _report_of(target: str, run: RunOptions, session: Session, command: str = "compare") -> Report:

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 
 from cnninspect.errors import CnninspectError, LoadError, UsageError, error_text, nearest
+from cnninspect.plugins import imported_from
 from cnninspect.targets.grammar import BUILT_IN, FromFile, FromModule
 from cnninspect.targets.torchvision_ops import tolerate_missing_operators
 
@@ -62,11 +63,16 @@ def importable(folder: Path | None = None) -> Iterator[None]:
 
 
 def _load_file(path: Path) -> ModuleType:
-    """The module of the file, under a unique name."""
+    """The module of the file: the plug-in that it is, else one under a unique name."""
     if path.is_dir():
         raise UsageError(f"{str(path)!r} is a directory, not a file.")
     if not path.is_file():
         raise UsageError(f"there is no file {str(path)!r}.{_similar_file(path)}")
+    explain = partial(_file_failed, path)
+    with errors_as(explain):
+        plugin = imported_from(path)
+    if plugin is not None:
+        return plugin
     digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
     loader = SourceFileLoader(f"{path.stem}_{digest}", str(path))
     module = ModuleType(loader.name)
@@ -75,12 +81,16 @@ def _load_file(path: Path) -> ModuleType:
     # Dataclasses and pickles look their module up by name, also after loading.
     sys.modules[loader.name] = module
     try:
-        with errors_as(lambda error: LoadError(f"{path} cannot be loaded: {_reason(error, str(path))}")):
+        with errors_as(explain):
             loader.exec_module(module)
     except BaseException:
         sys.modules.pop(loader.name, None)
         raise
     return module
+
+
+def _file_failed(path: Path, error: BaseException) -> CnninspectError:
+    return LoadError(f"{path} cannot be loaded: {_reason(error, str(path))}")
 
 
 def _load_module(name: str) -> ModuleType:

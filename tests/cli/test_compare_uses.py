@@ -217,3 +217,37 @@ def test_a_baseline_that_cannot_be_written_is_noticed_before_the_model_runs(cli,
     result = cli("compare", "net:Failing", "--baseline", file, "--update-baseline", *INPUT)
     assert result.code == 2
     assert "there is no directory" in result.err
+
+
+REGISTERING = """
+import torch
+from torch import nn
+from cnninspect.extend import Formula, register
+
+class Gated(nn.Module):
+    def __init__(self, size=4):
+        super().__init__()
+        self.size, self.weight = size, nn.Parameter(torch.randn(size, size))
+
+    def forward(self, x):
+        return x @ self.weight
+
+class Wide(Gated):
+    def __init__(self):
+        super().__init__(8)
+
+register(Formula(
+    name="gated", source="this file", modules=(f"{Gated.__module__}.Gated",), hyperparameters=("size",),
+    output=lambda use: (use.input,), params=lambda use: {"weight": use["size"] ** 2},
+    macs=lambda use: use.input[0] * use["size"] ** 2,
+))
+"""
+
+
+def test_two_networks_of_one_file_that_registers_something(cli, tmp_path):
+    """The file is run for each; what it registers replaces what it registered before. 4 * 4 and 2 * 4 * 4."""
+    file = tmp_path / "gated.py"
+    file.write_text(REGISTERING, encoding="utf-8")
+    result = cli("compare", f"{file}:Gated", f"{file}:Gated", "--input", "2x4", "--format", "csv")
+    assert result.code == 0, result.err
+    assert result.out.splitlines()[1].split(",")[3:5] == ["16", "32"]

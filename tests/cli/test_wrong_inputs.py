@@ -103,7 +103,7 @@ CASES = [
     ("compare nets.py:Net --claims nosuch.csv", 2, "cannot read nosuch.csv"),
     ("compare nets.py:Net --baseline nosuch.json", 2, "with --update-baseline writes it"),
     ("compare nets.py:Net --update-baseline", 2, "needs --baseline FILE"),
-    ("compare nets.py:Net --tolerance 1%", 2, "needs OTHER or --baseline FILE"),
+    ("compare nets.py:Net --tolerance 1%", 2, "needs --baseline FILE or OTHER"),
     ("explain lenet5 c9", 2, "Nearest: c1"),
     ("solve conf --in 32 --out 16", 2, "conv, conv-transpose"),
 ]  # fmt: skip
@@ -145,7 +145,9 @@ def next_lines(line, message):
         return [[re.sub(r"--input \S+", wanted[1], line)]]
     if wanted := re.search(r"(?:as (--input x=SHAPE)|(--inputs-from file\.py:fn))", message):
         return [[re.sub(r"( --input \S+)+", " " + filled(wanted[1] or wanted[2]), line)]]
-    if wanted := re.search(r"needs (--arg \S+=VALUE|--baseline FILE|OTHER)|The same command with (\S+)", message):
+    if wanted := re.search(
+        r"needs (?:--baseline FILE or )?(--arg \S+=VALUE|--baseline FILE|OTHER)|The same command with (\S+)", message
+    ):
         return [[f"{line} {filled(wanted[1] or wanted[2])}"]]
     if wanted := re.search(r"Write --arg (NAME=\S+)\.", message):
         return [[re.sub(r"--arg \S+", f"--arg {filled(wanted[1])}", line)]]
