@@ -14,7 +14,7 @@ from cnninspect.ops.rules import Dims, axes, axis, divided, elementwise, numel, 
 from cnninspect.receptive import taps
 from cnninspect.receptive.digits import FEATURE, Indices
 from cnninspect.receptive.knowledge import NoRule
-from cnninspect.receptive.reach import Reach
+from cnninspect.receptive.reach import Reach, written
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op, TensorRef
 
@@ -190,6 +190,37 @@ def _as_strided_field(
     return _listed_places(x, strides, shape, stride, start) if windows is None else _windowed(x, shape, windows)
 
 
+def _as_strided_back(
+    op: Op, position: int, whole: Reach, part: Reach, size: Sequence[int], stride: Sequence[int],
+    storage_offset: int | None = None,
+) -> Reach:  # fmt: skip
+    """`whole` with `part` at the given places in memory; NoRule where two elements of it stand at one place."""
+    if op.layout is None:
+        raise NoRule("where its elements stand in memory is not known")
+    strides, offset = op.layout
+    start = 0 if storage_offset is None else storage_offset - offset
+    cut = _cut_of(whole.shape, part.shape, _windows_of(whole.shape, strides, part.shape, stride, start))
+    if cut is not None:
+        return written(whole, *cut, part)
+    found = _order_in_memory(whole.shape, strides, _places(part.shape, stride, start).ravel())
+    if len(np.unique(found)) < len(found):
+        raise NoRule("it writes several elements to one place in memory")
+    flat = written(whole.reshaped((numel(whole.shape),)), 0, found, part.reshaped((numel(part.shape),)))
+    return flat.reshaped(whole.shape)
+
+
+def _cut_of(whole: Shape, part: Shape, windows: dict[int, _Along] | None) -> tuple[int, Indices] | None:
+    """(dimension, indices) of a part that is all of a tensor but along one dimension; None for any other."""
+    cuts = []
+    for dim, (begin, steps) in (windows or {}).items():
+        if len(part) != len(whole) or [place for place, _ in steps] not in ([dim], []):
+            return None
+        indices = begin + np.arange(part[dim]) * (steps[0][1] if steps else 1)
+        if len(indices) < whole[dim] or begin:
+            cuts.append((dim, indices))
+    return cuts[0] if len(cuts) == 1 else None
+
+
 def _resize_field(op: Op, x: Reach, size: Sequence[int], **_: Any) -> Reach:
     """The elements in the order of memory under another size; NoRule where there are more of them than before."""
     return _as_strided_field(op, x, size, _dense_strides(shape_of(op)))
@@ -216,12 +247,18 @@ def _places(shape: Sequence[int], strides: Sequence[int], start: int = 0) -> Ind
 
 def _listed_places(x: Reach, strides: Sequence[int], shape: Shape, stride: Sequence[int], start: int) -> Reach:
     """The elements of `x` at each place that is read; NoRule where another tensor stands there."""
-    own, wanted = _places(x.shape, strides).ravel(), _places(shape, stride, start).ravel()
+    found = _order_in_memory(x.shape, strides, _places(shape, stride, start).ravel())
+    return x.reshaped((numel(x.shape),)).slid(0, taps.listed(numel(x.shape), found.tolist())).reshaped(shape)
+
+
+def _order_in_memory(shape: Shape, strides: Sequence[int], wanted: Indices) -> Indices:
+    """For each place in memory the element, in row-major order, that stands there; NoRule if none does."""
+    own = _places(shape, strides).ravel()
     order = np.argsort(own, kind="stable")
-    found = order[np.searchsorted(own[order], wanted).clip(0, len(own) - 1)]
+    found: Indices = order[np.searchsorted(own[order], wanted).clip(0, len(own) - 1)]
     if (own[found] != wanted).any():
         raise NoRule("it reads memory outside of the tensor")
-    return x.reshaped((numel(x.shape),)).slid(0, taps.listed(numel(x.shape), found.tolist())).reshaped(shape)
+    return found
 
 
 _Along = tuple[int, list[tuple[int, int]]]
@@ -310,7 +347,13 @@ for _names, _shapes, _rule, _back, _source in (
         "torch.Tensor.view: the elements in row-major order under another shape",
     ),
     ("expand", _expanded, _expand_field, None, "torch.Tensor.expand: a dimension of size 1 repeated without a copy"),
-    ("as_strided(_)", _strided, _as_strided_field, None, "torch.as_strided: y[i, j] = memory[offset + i s_1 + j s_2]"),
+    (
+        "as_strided(_)",
+        _strided,
+        _as_strided_field,
+        _as_strided_back,
+        "torch.as_strided: y[i, j] = memory[offset + i s_1 + j s_2]",
+    ),
     ("resize_", _strided, _resize_field, None, "torch.Tensor.resize_: the elements in memory under another size"),
     ("permute", _permuted, _permute_field, _permuted_back, "torch.permute: the dimensions in another order"),
     ("transpose", _transposed, _transpose_field, _transposed_back, "torch.transpose: two dimensions swapped"),

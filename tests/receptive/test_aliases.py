@@ -125,7 +125,29 @@ def written_through_both_in_turn(x: Tensor) -> Tensor:
     return torch.cat([view, y[:, :, 3:]], 2)
 
 
+def strided_rows_set(x: Tensor) -> Tensor:
+    y = x * 1
+    y.as_strided((1, 2, 2, 6), (72, 36, 6, 1), 12).copy_(near(x)[:, :, 2:4])
+    return y
+
+
+def every_other_row_of_a_transposed_tensor_set(x: Tensor) -> Tensor:
+    y = (x * 1).mT.contiguous().mT
+    y.as_strided((1, 2, 3, 6), (72, 36, 2, 6), 1).copy_(x[:, :, :3])
+    return y
+
+
+def run_of_memory_zeroed(x: Tensor) -> Tensor:
+    y = x * 1
+    y.as_strided((7,), (1,), 6).zero_()
+    return y
+
+
 CASES = [
+    (strided_rows_set, ([0, 1, 1, 2, 4, 5], [0, 1, 3, 4, 4, 5])),
+    (every_other_row_of_a_transposed_tensor_set, ([0, 0, 2, 1, 4, 2], [0, 0, 2, 1, 4, 2])),
+    # Places 6 to 12: row 1, and the first column of row 2.
+    (run_of_memory_zeroed, ([0, None, None, 3, 4, 5], [0, None, None, 3, 4, 5])),
     (slice_added, ([0, 1, 2, 3, 4, 5], [4, 1, 2, 3, 4, 5])),
     (slice_set, ([0, 1, 1, 2, 4, 5], [0, 1, 3, 4, 4, 5])),
     (two_slices_deep, ([0, None, 1, None, 3, None], [1, None, 3, None, 5, None])),
@@ -171,8 +193,13 @@ def test_writing_where_it_is_not_known_taints_the_tensor() -> None:
         y.unfold(2, 2, 2).add_(x.sum())
         return y
 
-    field = field_of(windows)
-    assert field.unknown == "aten.unfold"
+    def one_place(x: Tensor) -> Tensor:
+        y = x * 1
+        y.as_strided((2, 3), (1, 1), 5).add_(x.sum())
+        return y
+
+    assert field_of(windows).unknown == "aten.unfold"
+    assert field_of(one_place).unknown == "aten.as_strided"
 
 
 def test_constants_written_into_constants_cost_nothing_and_see_nothing() -> None:
