@@ -274,8 +274,11 @@ def _dimension_names(use: Use, formula: Formula, shape: Shape, axes: int) -> tup
     if axes and len(shape) in (axes + 1, axes + 2):
         return (*("N",) * (len(shape) - axes - 1), channels, *_SPACE[axes])
     names = _BY_RANK.get(len(shape), tuple(f"n{position}" for position in range(1, len(shape) + 1)))
-    last = "Fin" if "in_features" in use.hyper else "L" if "num_embeddings" in use.hyper else None
-    return (*names[:-1], last) if last and names else names
+    if "in_features" in use.hyper or len(use.hyper.get("normalized_shape") or ()) == 1:
+        # The features come last, also in a map.
+        last = "Fin" if "in_features" in use.hyper else "F"
+        return ("N", "H", "W", last) if len(shape) == 4 else (*names[:-1], last)
+    return (*names[:-1], "L") if "num_embeddings" in use.hyper and names else names
 
 
 def called_by_rank(shapes: Sequence[Shape]) -> list[tuple[str, ...]]:

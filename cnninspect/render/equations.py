@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from html import escape
 
 from cnninspect.explain.document import Explanation, Matrix
 from cnninspect.explain.expression import LATEX, Expression, Notation, Operation, Value, decimal, latex_name, written
-from cnninspect.render.explanation import Block, Line, blocks_of, matrix_words
+from cnninspect.render.explanation import Block, Line, blocks_of, matrix_words, text_of
 from cnninspect.render.page import UNICODE, Screen
 from cnninspect.render.totals import title
 from cnninspect.report.quantities import Verdict
@@ -51,26 +51,30 @@ def _latex_name(name: str) -> str:
     return rf"\mathrm{{{name}}}" if name in _WORDS else latex_name(name)
 
 
-def _aligned(line: Line) -> str:
-    """The steps below each other, for an aligned environment; the jump below the field."""
-    lines = []
-    for each in (line, line.jump):
-        if each is not None:
-            names = " = ".join(map(_latex_name, each.names))
-            first, *others = _latex_steps(each)
-            lines += [f"{names} {first}", *others]
-    return " \\\\\n".join(lines)
+def _aligned(line: Line, room: int) -> tuple[str, int]:
+    """The equation for an aligned environment, as many steps on a line as `room` letters hold, then the jump.
+
+    And about how many letters its last line has.
+    """
+    rows = [row for each in (line, line.jump) if each is not None for row in _rows(each, room)]
+    return " \\\\\n".join(row for row, _ in rows), rows[-1][1]
 
 
 _TERMS = 6
 """Terms of a sum on one line."""
 
 
-def _latex_steps(line: Line) -> list[str]:
-    """The steps behind their equals signs; a long sum goes on below itself, and a lower bound has its own sign."""
-    steps = [_latex_step(step) for step in line.steps]
-    signs = ["="] * (len(steps) - 1) + [r"\geq" if line.is_bound else "="]
-    return [f"&{sign} {step}" for sign, step in zip(signs, steps, strict=True)]
+def _rows(line: Line, room: int) -> Iterator[tuple[str, int]]:
+    """The steps behind their equals signs, and letters; a long sum goes on below itself, a lower bound has its sign."""
+    signs = ["="] * (len(line.steps) - 1) + [r"\geq" if line.is_bound else "="]
+    current, used = " = ".join(map(_latex_name, line.names)) + " &", len(" = ".join(line.names))
+    for index, (sign, step) in enumerate(zip(signs, line.steps, strict=True)):
+        length = len(text_of(step)) + 3
+        if index and (used + length > room or "\\\\" in current):
+            yield current, used
+            current, used = "&", len(" = ".join(line.names))
+        current, used = f"{current}{'' if current.endswith('&') else ' '}{sign} {_latex_step(step)}", used + length
+    yield current, used
 
 
 def _latex_step(step: Expression) -> str:
@@ -154,8 +158,12 @@ def _markdown_of_line(line: Line) -> str:
         return f"- {line.names[0]}: `{line.claim}`: {_plain(_cell_words(line))}"
     if not line.steps:
         return f"${_latex_name(line.names[0])}$: {remark}"
-    equation = f"$$\n\\begin{{aligned}}\n{_aligned(line)}\n\\end{{aligned}}\n$$"
+    equation = f"$$\n\\begin{{aligned}}\n{_aligned(line, _MARKDOWN_ROOM)[0]}\n\\end{{aligned}}\n$$"
     return f"{equation}\n\n({remark})" if remark else equation
+
+
+_MARKDOWN_ROOM, _LATEX_ROOM = 40, 84
+"""Letters of an equation on one line: on a phone, and on paper."""
 
 
 def _plain(text: str) -> str:
@@ -219,7 +227,10 @@ def _latex_of_line(line: Line) -> str:
         return f"{_tex(line.names[0])}: \\texttt{{{_tex(line.claim)}}}: {_tex(_cell_words(line))}"
     if not line.steps:
         return f"${_latex_name(line.names[0])}$: {remark}"
-    equation = f"\\begin{{align*}}\n{_aligned(line)}\n\\end{{align*}}"
+    rows, used = _aligned(line, _LATEX_ROOM)
+    if remark and used + len(remark) < _LATEX_ROOM:
+        return f"\\begin{{align*}}\n{rows} \\quad\\text{{({remark})}}\n\\end{{align*}}"
+    equation = f"\\begin{{align*}}\n{rows}\n\\end{{align*}}"
     return f"{equation}\n({remark})" if remark else equation
 
 
