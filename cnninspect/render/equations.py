@@ -162,7 +162,7 @@ def _markdown_of_line(line: Line) -> str:
     return f"{equation}\n\n({remark})" if remark else equation
 
 
-_MARKDOWN_ROOM, _LATEX_ROOM = 40, 84
+_MARKDOWN_ROOM, _LATEX_ROOM = 48, 84
 """Letters of an equation on one line: on a phone, and on paper."""
 
 
@@ -285,6 +285,7 @@ h2 { margin: 2em 0 0.2em; font-size: 1.1em; border-top: 1px solid #8884; padding
 h2 small, .quiet { opacity: 0.65; font-weight: normal; font-size: 0.9em; }
 .equation { overflow-x: auto; padding: 0.4em 0; }
 math { font-size: 1.1em; }
+@media (max-width: 30em) { math { font-size: 0.92em; } }
 mtd { text-align: left; padding: 0.25em 0.15em; }
 .matrix { border-left: 2px solid; border-right: 2px solid; border-radius: 0.8em; font-size: 0.8em; }
 .matrix td { padding: 0 0.4em; text-align: center; }
