@@ -96,7 +96,8 @@ def _known(fields: Fields, call: Call) -> Reach:
         raise ValueError("it returns no tensor")
     reach = fields.reach(call, call.outputs[0])
     if not reach.is_known:
-        raise ValueError(f"its receptive field is not known, because of {reach.unknown or reach.data_dependent}")
+        why = f": {reach.why}" if reach.why is not None else f", because of {reach.unknown or reach.data_dependent}"
+        raise ValueError(f"its receptive field is not known{why}")
     if not reach.forms:
         raise ValueError("it depends on no input that has spatial axes")
     return reach

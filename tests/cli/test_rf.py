@@ -218,3 +218,48 @@ def test_what_nobody_asked_for_is_not_imported():
     code = "\n".join([*lines, *runs, f"print({{*{unasked!r}}} & {{*sys.modules}})"])
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "set()"
+
+
+BROKEN_RULE = """
+import torch
+from torch import nn
+from cnninspect.extend import register_op
+
+@torch.library.custom_op("broken::double", mutates_args=())
+def double(x: torch.Tensor) -> torch.Tensor:
+    return x * 2
+
+@double.register_fake
+def _(x):
+    return torch.empty_like(x)
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3)
+
+    def forward(self, x):
+        return double(self.conv(x))
+
+def rule(op, x):
+    return {}["missing"]
+
+register_op("broken.double", output=lambda x: (x.shape,), field=rule, source="this file")
+"""
+
+
+def test_the_error_of_a_broken_rule_is_shown(cli, tmp_path):
+    file = tmp_path / "broken.py"
+    file.write_text(BROKEN_RULE, encoding="utf-8")
+    failed = "the field rule of broken.double failed: KeyError: 'missing'"
+    table = cli("rf", f"{file}:Net", "--input", "1x3x8x8")
+    assert table.code == 0
+    assert table.out.splitlines()[3].split()[0] == "conv"
+    assert "unknown  from broken.double on" in table.out
+    assert failed in table.err
+    layer = cli("rf", f"{file}:Net", "broken.double", "--input", "1x3x8x8")
+    assert layer.code == 2
+    assert f"broken.double: its receptive field is not known: {failed}" in layer.err
+    picture = cli("rf", f"{file}:Net", "--input", "1x3x8x8", "--picture", str(tmp_path / "x.svg"))
+    assert picture.code == 2
+    assert failed in picture.err

@@ -29,13 +29,18 @@ class NestedFields:
     def __call__(self, inspected: Inspected) -> Addition:
         """The report becomes a FieldStudy: the field of the layer stands last.
 
-        For a network without maps they are empty, unless a layer or position is given.
+        For a network without maps, or whose last map has an unknown field, they are empty, unless a layer or position
+        is given; the rows say what is known.
 
         Raises UsageError for a layer or a position that is not there, and for one whose field is not known.
         """
         fields = inspected.reach
         call = _last(fields) if self.layer is None else _called(self.layer, inspected.trace)
-        if call is None and self.at is None:
+        if (
+            self.layer is None
+            and self.at is None
+            and (call is None or not fields.reach(call, call.outputs[0]).is_known)
+        ):
             return self._study(())
         if call is None:
             raise UsageError("no layer has spatial positions that --at could select.")
