@@ -219,17 +219,16 @@ def explain(
         return None
     convention = convention or COUNTERS[name].convention
     macs = count.value - sum(number for op, number in count.by_op.items() if op in convention.other)
-    reasons = [f"{name} counts {work}" for work in _other_work(count, convention)]
+    other, missed = _differences(name, count, multiplies, convention)
     if macs != analytic:
-        uncounted = dict.fromkeys(_uncounted(count, multiplies))
         estimates = [estimate for op, estimate in convention.inexact.items() if count.by_op.get(op)]
-        if uncounted and macs < analytic:
-            reasons.append(convention.uncounted.format(counter=name, work=", ".join(uncounted)))
+        if missed and macs < analytic:
+            other += missed
         elif estimates and all(e.least * analytic <= macs <= e.greatest * analytic for e in estimates):
-            reasons += [estimate.words for estimate in estimates]
+            other += [estimate.words for estimate in estimates]
         else:
             return None
-    return "; ".join(reasons) or None
+    return "; ".join(other) or None
 
 
 def doubt(
@@ -240,14 +239,20 @@ def doubt(
     convention: Convention | None = None,
 ) -> str | None:
     """Why a count of just `analytic` MACs confirms nothing: it holds other work, or lacks some; None if it does."""
-    convention = convention or COUNTERS[name].convention
     if count.value != analytic:
         return None
-    found = [f"{name} counts {work}" for work in _other_work(count, convention)]
+    other, missed = _differences(name, count, multiplies, convention or COUNTERS[name].convention)
+    found = "; ".join((*other, *missed))
+    return f"{found}: that its number is the formula's all the same shows nothing" if found else None
+
+
+def _differences(
+    name: str, count: Count, multiplies: Multiplies | None, convention: Convention
+) -> tuple[list[str], list[str]]:
+    """What a counter counts besides multiply-accumulates, and in at most one text what it left out."""
     uncounted = ", ".join(dict.fromkeys(_uncounted(count, multiplies)))
-    if uncounted:
-        found.append(convention.uncounted.format(counter=name, work=uncounted))
-    return f"{'; '.join(found)}: that its number is the formula's all the same shows nothing" if found else None
+    missed = [convention.uncounted.format(counter=name, work=uncounted)] if uncounted else []
+    return [f"{name} counts {work}" for work in _other_work(count, convention)], missed
 
 
 def unit_of(name: str) -> str:
