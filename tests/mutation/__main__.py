@@ -29,7 +29,7 @@ import torch
 
 from cnninspect import inspect_model
 from cnninspect.inspection.accounts.training import Backward, Memory
-from cnninspect.inspection.accounts.work import Operations
+from cnninspect.inspection.accounts.work import Operations, Traffic
 from tests.mutation.equivalent import reason_of
 from tests.mutation.networks import Network, networks
 from tests.mutation.outcomes import Numbers, Outcome, Result, compared, numbers
@@ -53,7 +53,7 @@ class Baseline:
 def inspected(network: Network) -> Numbers:
     """The numbers of a network, measured and probed on the CPU."""
     model, args, kwargs = network.build()
-    accounts = [Backward(), Memory("adam"), Operations()] if network.accounts else []
+    accounts = [Backward(), Memory("adam"), Operations(), Traffic()] if network.accounts else []
     report = inspect_model(model, inputs_from=lambda: (args, kwargs), device="cpu", probe=True, accounts=accounts)
     return numbers(report.to_dict())
 

@@ -24,7 +24,7 @@ T = TypeVar("T")
 class Network:
     """A network to inspect: `build` makes the model and its positional and keyword inputs, on the CPU.
 
-    `accounts` says that gradients, memory, operations and traffic are accounted for as well.
+    `accounts` says that gradients, memory, operations and bytes moved are accounted for as well.
     """
 
     name: str
