@@ -2,6 +2,8 @@
 
 The expression is found in symbols that both share: the channels of a tensor have one symbol wherever they go, maps and
 kernels of one size have one, and a 1 stands as a number. It is kept only if it comes to the ratio of the numbers.
+
+The last part says what a pair of separable convolutions costs against the one that it stands for.
 """
 
 from __future__ import annotations
@@ -11,9 +13,23 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
-from cnninspect.explain.document import Against, Compared, Explanation, Formula, LayerDerivation, Term
-from cnninspect.explain.expression import Expression, Number, Symbol, Value, evaluate, from_sympy, in_sympy, replaced
+from cnninspect.explain.document import Against, Aside, Compared, Explanation, Formula, LayerDerivation, Term
+from cnninspect.explain.expression import (
+    ONE,
+    Expression,
+    Number,
+    Symbol,
+    Value,
+    evaluate,
+    from_sympy,
+    in_sympy,
+    plus,
+    quotient,
+    replaced,
+    times,
+)
 from cnninspect.explain.expression import symbols as symbols_of
+from cnninspect.explain.fields import Run
 from cnninspect.report.quantities import Quantity
 from cnninspect.report.rows import ReceptiveField, Row
 
@@ -198,3 +214,62 @@ def _names(
         elif key[0] in "HWDL":
             known[key] = shared.symbol("Hout", value, label, key)
     return known, target
+
+
+# --- separable pairs ------------------------------------------------------------------------------------------------
+
+
+def of_a_pair(index: int, rows: Sequence[Row], run: Run) -> Iterator[Aside]:
+    """What a 1x1 convolution behind a depthwise one costs with it, against the one convolution that they stand for.
+
+    Source: Howard et al. 2017, "MobileNets", section 3.1.
+    """
+    pointwise = rows[index]
+    depthwise = _depthwise_before(index, rows, run) if _is_pointwise(pointwise) else None
+    if depthwise is None or not depthwise.macs or not pointwise.macs:
+        return
+    kernel, channels = depthwise.hyperparameters["kernel_size"], pointwise.hyperparameters["out_channels"]
+    names = ["k"] * len(kernel) if len(set(kernel)) == 1 else [f"k{axis}" for axis in "dhw"[-len(kernel) :]]
+    taps = times(*map(Symbol, names, kernel))
+    tree = plus(quotient(ONE, Symbol("Cout", channels)), quotient(ONE, taps))
+    whole = depthwise.macs.value * channels
+    if whole and Fraction(depthwise.macs.value + pointwise.macs.value, whole) == evaluate(tree):
+        words = (
+            f"with {depthwise.label} it is a separable convolution: of the {whole:,} MACs of a full one "
+            f"it takes {depthwise.macs.value + pointwise.macs.value:,}"
+        )
+        yield Aside(words, Formula("ratio", tree, evaluate(tree)))
+
+
+def _is_pointwise(row: Row) -> bool:
+    """Whether a row is a convolution that looks at one place and all channels."""
+    settings = row.hyperparameters
+    is_one = "out_channels" in settings and set(settings.get("kernel_size", ())) == {1}
+    return is_one and settings.get("groups") == 1 and "output_padding" not in settings
+
+
+def _depthwise_before(index: int, rows: Sequence[Row], run: Run) -> Row | None:
+    """The depthwise convolution whose map reaches this row through layers that work on each element, if any."""
+    for _ in range(_BETWEEN):
+        inputs = run.trace.calls[index].inputs
+        makers = run.made.get(inputs[0].value, ()) if inputs else ()
+        made = [other for other in makers if other < index and rows[other].leaf]
+        if not made:
+            return None
+        index = made[-1]
+        row = rows[index]
+        if "out_channels" in row.hyperparameters:
+            return row if _is_depthwise(row) else None
+        if row.output_shape is None or row.output_shape.value != row.input_shapes[:1]:
+            return None
+    return None
+
+
+_BETWEEN = 4
+"""Rows from a pointwise convolution back to the depthwise one: normalisation, activation, dropout."""
+
+
+def _is_depthwise(row: Row) -> bool:
+    settings = row.hyperparameters
+    channels = {settings.get(name) for name in ("in_channels", "out_channels", "groups")}
+    return len(channels) == 1 and channels != {1} and "output_padding" not in settings

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from fractions import Fraction
 from math import prod
 from typing import TypeGuard
 
 from cnninspect.errors import UsageError
-from cnninspect.explain.document import Aside, Correction, Derivation, Explanation, Formula, LayerDerivation
+from cnninspect.explain.against import of_a_pair
+from cnninspect.explain.document import Correction, Derivation, Explanation, Formula, LayerDerivation
 from cnninspect.explain.expression import (
     ONE,
     ZERO,
@@ -19,7 +19,6 @@ from cnninspect.explain.expression import (
     Symbol,
     evaluate,
     plus,
-    quotient,
     substituted,
     times,
 )
@@ -117,7 +116,7 @@ def _derived(index: int, report: Report, run: Run) -> LayerDerivation:
     if not row.leaf:
         return container_derivation(row, list(_leaves(index, report.rows)))
     found = layer_derivation(row, run.trace.calls[index], run)
-    return replace(found, asides=(*found.asides, *_of_a_pair(index, report.rows, run)))
+    return replace(found, asides=(*found.asides, *of_a_pair(index, report.rows, run)))
 
 
 def _leaves(index: int, rows: Sequence[Row]) -> Iterator[Row]:
@@ -128,65 +127,6 @@ def _leaves(index: int, rows: Sequence[Row]) -> Iterator[Row]:
             inside.add(position)
             if rows[position].leaf:
                 yield rows[position]
-
-
-# --- separable pairs ------------------------------------------------------------------------------------------------
-
-
-def _of_a_pair(index: int, rows: Sequence[Row], run: Run) -> Iterator[Aside]:
-    """What a 1x1 convolution behind a depthwise one costs with it, against the one convolution that they stand for.
-
-    Source: Howard et al. 2017, "MobileNets", section 3.1.
-    """
-    pointwise = rows[index]
-    depthwise = _depthwise_before(index, rows, run) if _is_pointwise(pointwise) else None
-    if depthwise is None or not depthwise.macs or not pointwise.macs:
-        return
-    kernel, channels = depthwise.hyperparameters["kernel_size"], pointwise.hyperparameters["out_channels"]
-    names = ["k"] * len(kernel) if len(set(kernel)) == 1 else [f"k{axis}" for axis in "dhw"[-len(kernel) :]]
-    taps = times(*map(Symbol, names, kernel))
-    tree = plus(quotient(ONE, Symbol("Cout", channels)), quotient(ONE, taps))
-    whole = depthwise.macs.value * channels
-    if whole and Fraction(depthwise.macs.value + pointwise.macs.value, whole) == evaluate(tree):
-        words = (
-            f"with {depthwise.label} it is a separable convolution: of the {whole:,} MACs of a full one "
-            f"it takes {depthwise.macs.value + pointwise.macs.value:,}"
-        )
-        yield Aside(words, Formula("ratio", tree, evaluate(tree)))
-
-
-def _is_pointwise(row: Row) -> bool:
-    """Whether a row is a convolution that looks at one place and all channels."""
-    settings = row.hyperparameters
-    is_one = "out_channels" in settings and set(settings.get("kernel_size", ())) == {1}
-    return is_one and settings.get("groups") == 1 and "output_padding" not in settings
-
-
-def _depthwise_before(index: int, rows: Sequence[Row], run: Run) -> Row | None:
-    """The depthwise convolution whose map reaches this row through layers that work on each element, if any."""
-    for _ in range(_BETWEEN):
-        inputs = run.trace.calls[index].inputs
-        makers = run.made.get(inputs[0].value, ()) if inputs else ()
-        made = [other for other in makers if other < index and rows[other].leaf]
-        if not made:
-            return None
-        index = made[-1]
-        row = rows[index]
-        if "out_channels" in row.hyperparameters:
-            return row if _is_depthwise(row) else None
-        if row.output_shape is None or row.output_shape.value != row.input_shapes[:1]:
-            return None
-    return None
-
-
-_BETWEEN = 4
-"""Rows from a pointwise convolution back to the depthwise one: normalisation, activation, dropout."""
-
-
-def _is_depthwise(row: Row) -> bool:
-    settings = row.hyperparameters
-    channels = {settings.get(name) for name in ("in_channels", "out_channels", "groups")}
-    return len(channels) == 1 and channels != {1} and "output_padding" not in settings
 
 
 # --- which rows -----------------------------------------------------------------------------------------------------

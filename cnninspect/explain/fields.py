@@ -207,7 +207,8 @@ def _from_one(row: Row, axis: int, source: ReceptiveField) -> Iterator[Step]:
     if k is not None:
         s = s or Symbol("s", k.value)
         gaps = times(plus(k, Number(-1)), *([] if d is None else [d]), j)
-        yield Step(plus(r, gaps), times(j, s), "the last tap of the window lies (k - 1)*d places from the first")
+        places = "k - 1" if d is None else "(k - 1)*d"
+        yield Step(plus(r, gaps), times(j, s), f"the last tap of the window lies {places} places from the first")
         words = "an output sees the places whose windows cover it, ceil(k/s) of them; s outputs stand for each place"
         yield Step(plus(r, times(floored(quotient(plus(k, Number(-1)), s)), j)), quotient(j, s), words)
     yield Step(r, j, "each output sees what one place of its input sees")
