@@ -41,14 +41,13 @@ def explained(
     has. Totals do not depend on the view.
     """
     view = view or View()
-    everything = _all(report.rows, View())
+    everything = [] if layers else _all(report.rows, View())
     groups = _named(report.rows, layers) if layers else [_all(report.rows, view)]
     alone = {index for group in groups for index in group if len(group) == 1}
     asked = {report.rows[index].id: index for index in sorted({index for group in groups for index in group})}
     shown = [row for row in map(report.rows.__getitem__, asked.values()) if view.wants(row.id, row.verdict)]
     run = Run.of(fields)
-    needed = dict.fromkeys((*asked.values(), *(() if layers else everything)))
-    known = {index: _derived(index, report, run) for index in needed}
+    known = {index: _derived(index, report, run) for index in dict.fromkeys((*asked.values(), *everything))}
     derived = (
         replace(known[index], level=level or (Level.FULL if index in alone else Level.SHORT))
         for index in (asked[row.id] for row in in_order(shown, view))
@@ -134,7 +133,8 @@ def _leaves(index: int, rows: Sequence[Row]) -> Iterator[Row]:
 
 def _all(rows: Sequence[Row], view: View) -> list[int]:
     """The leaves that the view shows, and containers only where the view's depth hides what is in them."""
-    fitting = [fits_ops(row, view.ops) and fits_depth(row, tuple(rows), view.depth) for row in rows]
+    whole = tuple(rows)
+    fitting = [fits_ops(row, view.ops) and fits_depth(row, whole, view.depth) for row in rows]
     with_more = {row.parent for row, fits in zip(rows, fitting, strict=True) if fits}
     return [
         index

@@ -181,7 +181,8 @@ def _limits(layer: Layer) -> str:
 def searched(question: Question) -> str:
     """The searched strides and paddings in words, for a question without a stride."""
     if question.layer is Layer.POOL:
-        return "every stride up to the padded input or the kernel, every padding up to half the kernel"
+        most = "" if question.allowed.padding is not None else ", every padding up to half the kernel"
+        return f"every stride up to the padded input or the kernel{most}"
     most = "" if question.allowed.padding is not None else ", every padding up to d(k - 1)"
     if question.layer is Layer.CONV_TRANSPOSE:
         return f"every stride for which each output depends on an input{most}; give --stride for others"

@@ -110,6 +110,13 @@ def test_a_chain_says_where_its_search_stops(cli, arguments, limits):
     assert ["limits" in step["searched"] for step in steps] == [bool(limits)] * 2
 
 
+def test_a_padding_that_is_given_is_not_said_to_be_searched(cli):
+    for layer in ("pool", "conv", "conv-transpose"):
+        assert "every padding" in cli("solve", layer, "--in", "8", "--out", "8", "--kernel", "3").out
+        out = cli("solve", layer, "--in", "8", "--out", "8", "--kernel", "3", "--padding", "1").out
+        assert ("every stride" in out, "every padding" in out) == (True, False)
+
+
 def test_two_sizes(cli):
     result = cli("solve", "conv", "--in", "32,48", "--out", "16,24", "--kernel", "3", "--format", "json")
     assert settings(document(result.out)["solutions"]) == [(3, 2, 1, 1, 0)]
