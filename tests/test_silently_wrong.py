@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.autograd import forward_ad
 
 from cnninspect import inspect_model
 
@@ -49,6 +50,19 @@ class TwoParents(nn.Module):
 
     def forward(self, x):
         return self.b(self.a(x))
+
+
+class ForwardMode(nn.Module):
+    """torch's derivative of a convolution: those of the input's and of the weight's tangent, which is 0, are added."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(2, 3, 1, bias=False)
+
+    def forward(self, x):
+        with forward_ad.dual_level():
+            primal, tangent = forward_ad.unpack_dual(self.conv(forward_ad.make_dual(x, torch.ones_like(x))))
+            return primal + tangent
 
 
 class ThreeTimes(nn.Module):
@@ -187,6 +201,13 @@ def test_counts(model, shape, params, macs, device):
     assert report.totals["flops"].value == 2 * macs
     assert report.totals["macs"].measured["torch"] == macs
     assert report.verdict.value == "match", [(row.label, row.verdict) for row in report.rows]
+
+
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+def test_forward_mode_convolutions_count_once_for_each_tangent(device):
+    """The convolution of the input, of its tangent, and of the input with the tangent of the weight."""
+    total = inspect_model(ForwardMode(), (1, 2, 8, 8), device=device).totals["macs"]
+    assert (total.value, total.measured, total.verdict.value) == (3 * 3 * MAP * 2, {"torch": 3 * 3 * MAP * 2}, "match")
 
 
 def test_a_shared_module_is_counted_at_its_first_use():

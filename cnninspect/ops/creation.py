@@ -62,6 +62,11 @@ def _of_size(size: Sequence[int], *_: Any, **__: Any) -> tuple[Shape, ...]:
     return (tuple(size),)
 
 
+def _tangent(self: TensorRef, other: TensorRef, self_num_batch_dims: int = 0) -> tuple[Shape, ...]:
+    """The batch dimensions of the tangent, then the size of its tensor."""
+    return ((*self.shape[:self_num_batch_dims], *other.shape),)
+
+
 def _of_last_argument(*arguments: Any, **_: Any) -> tuple[Shape, ...]:
     """The size, which comes after the bounds."""
     return (tuple(arguments[-1]),)
@@ -147,6 +152,12 @@ for _names, _shapes, _source in (
         "new_zeros new_ones new_full new_empty new_empty_strided",
         _new,
         "torch.Tensor.new_zeros and its like: a new tensor of the given size",
+    ),
+    ("_efficientzerotensor", _of_size, "torch.autograd.forward_ad: the tangent of a tensor that has none, all zeros"),
+    (
+        "_new_zeros_with_same_feature_meta",
+        _tangent,
+        "torch.autograd.forward_ad: zeros of the size of a tangent, with the batch dimensions of a transform",
     ),
     ("zero(_)", same, "torch.Tensor.zero_: 0 everywhere"),
     ("scalar_tensor", lambda s, **_: ((),), "torch.scalar_tensor: one number without dimensions"),

@@ -79,7 +79,7 @@ def last_map(fields: Fields) -> LastMap:
         if any(ref.value in needed for ref in op.outputs):
             needed.update(ref.value for ref in op.inputs)
     later: list[Call] = []
-    for call in reversed(trace.calls):
+    for call in _latest_first(fields):
         if not call.outputs or call.outputs[0].value not in needed:
             continue
         ref = call.outputs[0]
@@ -93,6 +93,16 @@ def last_map(fields: Fields) -> LastMap:
         if 0 < _axes_seen(fields, own) <= len(ref.shape):
             later.append(call)
     return LastMap()
+
+
+def _latest_first(fields: Fields) -> list[Call]:
+    """The calls, that of the last result first; of several that return one result the innermost first."""
+    made = fields.engine.made
+    return sorted(
+        fields.trace.calls,
+        key=lambda call: (made.get(call.outputs[0].value, -1) if call.outputs else -1, call.index),
+        reverse=True,
+    )
 
 
 def _axes_seen(fields: Fields, reach: Reach) -> int:

@@ -18,6 +18,7 @@ from torch import nn
 from torch._compile import _disable_dynamo
 from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 from torch._ops import HigherOrderOperator, OpOverload
+from torch.autograd import forward_ad
 from torch.utils._device import DeviceContext
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_structure, tree_unflatten
@@ -143,13 +144,17 @@ def unwrapped(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def in_transform() -> bool:
-    """Whether `torch.vmap` or another function transform is active: calls then see one sample, ops the whole batch."""
-    return torch._C._functorch.peek_interpreter_stack() is not None
+    """Whether `torch.vmap` or another function transform is active: calls then see one sample, ops the whole batch.
+
+    In forward-mode differentiation each op also works out tangents, which no call shows.
+    """
+    return torch._C._functorch.peek_interpreter_stack() is not None or forward_ad._current_level >= 0
 
 
 def outside_transforms() -> AbstractContextManager[Any]:
     """Leaves `torch.vmap` and other function transforms: inside, every op on a plain tensor would be wrapped again."""
-    return temporarily_clear_interpreter_stack() if in_transform() else nullcontext()
+    inside = torch._C._functorch.peek_interpreter_stack() is not None
+    return temporarily_clear_interpreter_stack() if inside else nullcontext()
 
 
 def storage_key(storage: torch.UntypedStorage) -> int:

@@ -273,6 +273,15 @@ def test_the_last_map(model: Model, kind: str) -> None:
     assert call.kind == kind
 
 
+def test_a_result_that_is_not_the_first_of_its_op_is_the_last_map() -> None:
+    """Rows 4 and on of a 3x3 convolution with padding 1: the first sees row 3. Only the root returns them first."""
+    fields = intervals(trace_of(lambda x: conv(x).split([4, IMAGE[2] - 4], 2)[1], IMAGE), KNOWLEDGE)
+    call = last_map(fields).call
+    assert call is not None
+    assert call.parent is None
+    assert row_fields(fields)[call.index] == ReceptiveField((3, 3), (1, 1), (-3, 1), Status.EXACT)
+
+
 def test_a_map_of_two_images_is_a_map() -> None:
     call = last_map(intervals(trace_of(lambda x, y: torch.cat([conv(x), conv(y)], 1), IMAGE, IMAGE), KNOWLEDGE)).call
     assert call is not None
