@@ -207,7 +207,9 @@ def test_counts(model, shape, params, macs, device):
 def test_forward_mode_convolutions_count_once_for_each_tangent(device):
     """The convolution of the input, of its tangent, and of the input with the tangent of the weight."""
     total = inspect_model(ForwardMode(), (1, 2, 8, 8), device=device).totals["macs"]
-    assert (total.value, total.measured, total.verdict.value) == (3 * 3 * MAP * 2, {"torch": 3 * 3 * MAP * 2}, "match")
+    assert (total.value, total.measured["torch"], total.verdict.value) == (3 * 3 * MAP * 2, 3 * 3 * MAP * 2, "match")
+    # torch.jit's trace, which fvcore reads, holds no tangents: one convolution.
+    assert total.measured.get("fvcore", 3 * MAP * 2) == 3 * MAP * 2
 
 
 def test_a_shared_module_is_counted_at_its_first_use():

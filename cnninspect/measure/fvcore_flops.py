@@ -50,6 +50,9 @@ FUNCTION = Skip("prim.PythonOp")
 UNUSED = Skip("", "work whose result is not used")
 """The tracer drops what no output depends on."""
 
+TRANSFORMED = Skip("", "work that a function transform adds")
+"""The tracer shows what a call does to its own arguments: no tangents, for one."""
+
 BROADCAST_MATMUL = Skip("aten.matmul", "the batch of a matmul's second operand")
 """fvcore's formula for matmul multiplies by the first operand's own batch dimensions only."""
 
@@ -92,11 +95,16 @@ def fvcore_macs(run: Run) -> list[Count]:
                 nodes = counted_nodes(bound, tensors)
     except Exception as error:
         return [Count(None, (Skip("", f"tracing failed: {error_text(error)}"),)) for _ in run.trace.calls]
-    unused = _unused(run.trace)
+    left_out = {**dict.fromkeys(_unused(run.trace), UNUSED), **dict.fromkeys(_transformed(run.trace), TRANSFORMED)}
     return [
-        replace(count, missed=(*count.missed, UNUSED)) if call.index in unused else count
+        replace(count, missed=(*count.missed, left_out[call.index])) if call.index in left_out else count
         for call, count in zip(run.trace.calls, _attribute(nodes, scopes, run.trace.calls), strict=True)
     ]
+
+
+def _transformed(trace: Trace) -> set[int]:
+    """The calls under a function transform, forward-mode differentiation among them."""
+    return {call.index for call in trace.calls if call.transformed and call.ops}
 
 
 def _unused(trace: Trace) -> set[int]:
