@@ -108,7 +108,7 @@ def test_no_recipe_pins_what_was_never_released():
     text = "\n".join(page.read_text(encoding="utf-8") for page in pages if page.name != "changelog.md")
     assert re.findall(r"cnninspect\s*==|install '?\"?cnninspect\b|cnninspect\[", text) == []
     assert set(re.findall(r"^ +rev: (\S+)", text, re.MULTILINE)) == {"COMMIT"}
-    assert set(re.findall(r"cnninspect@([\w.-]+)", text)) == {"COMMIT"}
+    assert set(re.findall(r"/cnninspect@([\w.-]+)", text)) == {"COMMIT"}
     assert set(re.findall(r"cnninspect-([\d.]+)-py3", text)) == {__version__}
 
 

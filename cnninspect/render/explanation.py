@@ -356,7 +356,7 @@ def as_text(document: Explanation, screen: Screen) -> str:
 def _text_of(block: Block, width: int, screen: Screen) -> Iterator[str]:
     """Heading, shape, symbols, equations, remarks and sources; what stands left of the equations is aligned."""
     where = f"  {block.where}" if block.where else ""
-    yield painted(block.heading, Tone.ACCENT, screen) + painted(where, Tone.QUIET, screen)
+    yield painted(block.heading, Tone.STRONG, screen) + painted(where, Tone.QUIET, screen)
     equations = [*block.lines, *(note for note in block.notes if isinstance(note, Line))]
     labels = [" = ".join(line.names) for line in equations if line.steps or line.claim]
     names, numbers = block.shape
