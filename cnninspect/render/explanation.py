@@ -363,7 +363,8 @@ def _text_of(block: Block, width: int, screen: Screen) -> Iterator[str]:
     room = min(max([len("output") if numbers else 4, *map(len, labels)]), _WIDEST_LABEL)
     unchanged = "" if block.lines or not numbers else ": the shape stays; no parameters, 0 MACs"
     yield from _wrapped("output", (f"{names} = " if names and block.lines else "") + numbers + unchanged, width, room)
-    yield from _wrapped("with", block.terms, width, room)
+    terms = ", ".join(each.replace(" ", _GLUE) for each in block.terms.split(", "))
+    yield from (line.replace(_GLUE, " ") for line in _wrapped("with", terms, width, room))
     for line in block.lines:
         yield from _text_of_line(line, width, room, screen.marks)
     for note in block.notes:

@@ -149,6 +149,14 @@ def test_a_configuration_may_have_them(cli, tmp_path, monkeypatch):
     assert cli("explain", "lenet5", "c1").code == 0
 
 
+def test_symbols_are_not_torn_from_their_values(cli):
+    lines = cli("explain", "custom-alexnet", "conv1").out.splitlines()
+    start = next(index for index, line in enumerate(lines) if line.startswith("  with"))
+    terms = [line[16:] for line in lines[start : start + 4]]
+    assert all(line.startswith(("Cin = ", "s = ", "H = ", "W = ", "p = ", "rin = ", "jin = ")) for line in terms[:2])
+    assert all(line.endswith(("),", ")")) for line in terms[:2])
+
+
 def test_json_is_the_contracts(cli):
     result = cli("explain", "custom-alexnet", "conv2", "--format", "json")
     document = json.loads(result.out)
