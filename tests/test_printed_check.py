@@ -291,6 +291,25 @@ def test_a_row_that_says_global_is_held_against_both_ends(monkeypatch: pytest.Mo
     assert verdict() is not Verdict.MATCH
 
 
+class Outer(nn.Module):
+    """Adds to each pixel the product of one of its row and one of its column: neither holds for all positions."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.addr(x[0, 0], x[0, 0, :, 2], x[0, 0, 1])
+
+
+def test_a_factor_that_does_not_see_everything_is_no_gate(monkeypatch: pytest.MonkeyPatch) -> None:
+    def field() -> ReceptiveField:
+        found = inspect_model(Outer(), (1, 1, 5, 6), probe=True).rows[0].receptive_field
+        assert found is not None
+        return found
+
+    # Hand arithmetic: (4, 5) sees (4, 5), (4, 2) and (1, 5): 4 x 4 pixels; (1, 2) sees itself alone.
+    assert (field().size, field().verdict) == (([1, 4], [1, 4]), Verdict.MATCH)
+    monkeypatch.setattr(forms, "covers", lambda table, hull: True)
+    assert (field().size, field().verdict) == ((1, 1), Verdict.UNKNOWN)
+
+
 class Beside(nn.Module):
     """A map and a convolution of it side by side along a new dimension."""
 

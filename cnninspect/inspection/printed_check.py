@@ -22,6 +22,7 @@ from cnninspect.measure.base import Run
 from cnninspect.measure.nan_probe import Freeze, Region, probe_nan
 from cnninspect.ops.catalogue import layer_of
 from cnninspect.receptive.fields import STATISTICS, Fields, parting_ops
+from cnninspect.receptive.forms import covers
 from cnninspect.receptive.positions import End, Positions, Seen
 from cnninspect.receptive.reach import Axis, Reach
 from cnninspect.receptive.rows import axes_of
@@ -50,6 +51,10 @@ _TOO_MANY = Reason(
     Cause.LIMIT, f"its positions follow no rule, and their fields start and stop at more than {_MOST_LISTED} pixels"
 )
 
+
+_NO_GATE = Reason(
+    Cause.NOT_MEASURED, "a factor was left out as a gate, and with it some outputs still do not see all pixels"
+)
 
 _NO_JUMP = Reason(Cause.NOT_MEASURED, "the row prints no jump, and positions written out seem to advance by a rule")
 
@@ -99,6 +104,7 @@ class _Checks:
         self, run: Run, real: Run, fields: Fields, rows: Sequence[ReceptiveField | None], excess: Excess
     ) -> None:
         self._run, self._real, self._fields, self._rows, self._excess = run, real, fields, rows, excess
+        self._gated = all(_sees_all(fields, index) for index, gates in parting_ops(fields).items() if gates)
         self._open: dict[int, Reason] = {}
         self._over: Reason | None = None
         self._against: dict[int, Finding] = {}
@@ -111,9 +117,17 @@ class _Checks:
             return strict
         if index in self._against:
             return self._against[index]
+        if not self._gated and self._leaves_out(index):
+            return Finding(Verdict.UNKNOWN, (_NO_GATE,))
         if index in self._open or self._lacks_jump(index, row):
             return Finding(Verdict.UNKNOWN, (self._open.get(index, _NO_JUMP),))
         return strict
+
+    def _leaves_out(self, index: int) -> bool:
+        """Whether the local field of a call's first output leaves something out."""
+        call = self._run.trace.calls[index]
+        reach = self._fields.reach(call, call.outputs[0]) if call.outputs else None
+        return reach is not None and any(forms.local is not forms.strict for forms in reach.forms.values())
 
     def _lacks_jump(self, index: int, row: ReceptiveField) -> bool:
         """Whether a row prints no jump though the positions plainly advance by a rule along every axis."""
@@ -320,3 +334,13 @@ def _frozen(fields: Fields) -> dict[int, Freeze]:
 
 def _key(call: Call) -> tuple[str, int, str]:
     return call.path, call.number, call.kind
+
+
+def _sees_all(fields: Fields, index: int) -> bool:
+    """Whether, with its gates, an op's result sees all pixels that the rest of its arguments see.
+
+    The strict field, which the probe confirms, says so: a factor computed from less than that is no gate.
+    """
+    reach = fields.engine.of(fields.trace.ops[index].outputs[0])
+    parted = [forms for forms in reach.forms.values() if forms.local is not forms.strict]
+    return all(covers(forms.strict.table, forms.local.table.reshape(2, -1).min(1)) for forms in parted)

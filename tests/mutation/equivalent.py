@@ -29,6 +29,11 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     ("receptive/joins.py", "if len(something) != 1:", "1 becomes 2"): OTHER_MAP,
     (
         "receptive/joins.py",
+        "if len(digits) != 1 or digits[0].kind < PLACE or digits[0].step is None:",
+        "1 becomes 2",
+    ): OTHER_MAP,
+    (
+        "receptive/joins.py",
         "return left, right, Digit(1, p.step or q.step or 0, meeting(p.kind, q.kind))",
         "0 becomes 1",
     ): OTHER_MAP,
@@ -67,6 +72,8 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     ("ops/linalg.py", "return [(op.args[0], -1)]", "1 becomes 2"): AXES,
     ("ops/linear.py", "features=lambda op: [(op.args[0], -1)],", "0 becomes 1"): AXES,
     ("ops/linear.py", "features=lambda op: [(op.args[0], -1)],", "1 becomes 2"): AXES,
+    ("ops/matmul.py", "return [(op.args[-2], -1), (op.args[-1], -2)]", "1 becomes 2"): AXES,
+    ("ops/matmul.py", "return [(op.args[-2], -1), (op.args[-1], -2)]", "2 becomes 3"): AXES,
     ("ops/views.py", "if prod(x.shape) != prod(shape_of(op)):", "prod becomes sum"): AXES,
     (
         "ops/registry.py",
