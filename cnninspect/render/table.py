@@ -86,10 +86,17 @@ def page_text(parts: Page, screen: Screen, *, exact: bool = False, is_low: bool 
         [*_table(found, screen), *_remarks(parts, found, screen, is_low=is_low), *low],
         _reasons(parts.reasons, screen) if REASON in found.left_out else [],
         [] if is_low else _facts(totals, screen),
-        [f" {line}" for line in parts.drawing],
+        [f" {line}" for line in _drawn(parts.drawing, screen)],
         _wrapped(parts.closing, screen, indent="") if parts.closing else [],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _drawn(lines: Sequence[str], screen: Screen) -> Sequence[str]:
+    """The drawing; on a screen that is too narrow, half of its lines and columns."""
+    while screen.width is not None and any(cell_len(line) >= screen.width for line in lines):
+        lines = [line[::2] for line in lines[::2]]
+    return lines
 
 
 def _wrapped(text: str, screen: Screen, indent: str = " ") -> list[str]:

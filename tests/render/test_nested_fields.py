@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from matplotlib.image import imread, imsave
 
+from cnninspect import inspect_model
 from cnninspect.errors import UsageError
+from cnninspect.inspection.accounts.nested_fields import NestedFields
 from cnninspect.render import render
 from cnninspect.render.fields import drawing
 from cnninspect.render.page import ASCII, UNICODE, Screen
@@ -172,3 +174,12 @@ def test_an_image_that_is_none(tmp_path: Path) -> None:
 def test_nothing_to_draw() -> None:
     with pytest.raises(UsageError, match="no layer has spatial positions"):
         picture(report(), "svg")
+
+
+def test_a_drawing_wider_than_the_screen_is_halved() -> None:
+    """48 columns and 24 lines for a square image; 40 columns hold half of them."""
+    study = inspect_model("resnet18", command="rf", accounts=[NestedFields("layer3")])
+    wide, narrow = (render(study, screen=Screen(width)).rstrip().rsplit("\n\n", 1)[1] for width in (80, 40))
+    assert {len(line) for line in wide.splitlines()} == {1 + 48}
+    assert {len(line) for line in narrow.splitlines()} == {1 + 24}
+    assert len(wide.splitlines()) == 2 * len(narrow.splitlines()) == 24
