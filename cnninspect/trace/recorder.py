@@ -290,7 +290,7 @@ class Recorder(CallTracker):
             self._note_indices(args)
         layout = (args[0].stride(), args[0].storage_offset()) if schema.packet in READ_LAYOUT else None
         before_args, before_kwargs = self.values.plain(tuple(args)), self.values.plain(dict(kwargs))
-        refuse(schema.packet, args)
+        refuse(op, args)
         output = op(*args, **kwargs)
         outputs, writes = schema.results(self.values, args, kwargs, output)
         call = self.open_calls[-1]

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 
-def refuse(op: str, args: Sequence[Any]) -> None:
+def refuse(op: Any, args: Sequence[Any]) -> None:
     """Raises the error that an ATen op has on a device for these arguments, if its meta kernel has none.
 
     Arguments that are given by name are not looked at.
     """
-    check, needed = _CHECKS.get(op, (None, 1))
+    check, needed = _CHECKS.get(getattr(op, "overloadpacket", None), (None, 1))
     if check is not None and len(args) >= needed and args[0].is_meta:
         check(*args)
 
@@ -87,12 +87,14 @@ def _ask(is_right: bool, message: str) -> None:
         raise RuntimeError(message)
 
 
-_CHECKS: dict[str, tuple[Callable[..., None], int]] = {
-    "aten.convolution": (_convolution, 9),
-    **dict.fromkeys(("aten.mm", "aten.bmm", "aten.mv", "aten.dot"), (_product, 2)),
-    **dict.fromkeys(("aten.addmm", "aten.baddbmm", "aten.addmv"), (_sum_and_product, 3)),
-    **dict.fromkeys(("aten.native_batch_norm", "aten._native_batch_norm_legit"), (_batch_norm, 3)),
-    "aten.native_layer_norm": (_layer_norm, 4),
-    "aten.native_group_norm": (_group_norm, 3),
+_aten: Any = torch.ops.aten
+
+_CHECKS: dict[Any, tuple[Callable[..., None], int]] = {
+    _aten.convolution: (_convolution, 9),
+    **dict.fromkeys((_aten.mm, _aten.bmm, _aten.mv, _aten.dot), (_product, 2)),
+    **dict.fromkeys((_aten.addmm, _aten.baddbmm, _aten.addmv), (_sum_and_product, 3)),
+    **dict.fromkeys((_aten.native_batch_norm, _aten._native_batch_norm_legit), (_batch_norm, 3)),
+    _aten.native_layer_norm: (_layer_norm, 4),
+    _aten.native_group_norm: (_group_norm, 3),
 }
 """ATen op -> check of its arguments, and how many it needs."""
