@@ -129,8 +129,14 @@ def shown_leaves(report: Report) -> set[int]:
 
 
 def fits_ops(row: Row, ops: Ops) -> bool:
-    """Whether the row is a module, or a functional call that `ops` selects."""
-    return not row.functional or ops is Ops.ALL or (ops is Ops.COMPUTE and row.layer_like)
+    """Whether the row is a module, or a functional call that `ops` selects.
+
+    Whatever adds to a total is shown with those that compute: the first use of a parameter, bytes that are moved.
+    """
+    if not row.functional or ops is not Ops.COMPUTE:
+        return not row.functional or ops is Ops.ALL
+    counts = (row.params, *row.extra.values())
+    return row.layer_like or any(count.value for count in counts if count is not None and count.unit.adds_up)
 
 
 def fits_depth(row: Row, rows: tuple[Row, ...], depth: int | None) -> bool:

@@ -9,8 +9,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from cnninspect import inspect_model
+from cnninspect.inspection.accounts.work import Traffic
 from cnninspect.render import Format, render
 from cnninspect.report.selection import View
+from tests.accounts.inspections import inspected
 
 IMAGE = (1, 3, 32, 32)
 
@@ -67,7 +69,22 @@ class Blocks(nn.Module):
         return self.fc(self.stages(x).mean((2, 3)))
 
 
+class Positions(nn.Module):
+    """A table of which indices pick, before it is added, and a mask that is written part by part (as in Swin)."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = nn.Parameter(torch.zeros(5, 32))
+        self.register_buffer("places", torch.tensor([0, 3, 3, 1]))
+
+    def forward(self, x):
+        mask = x.new_zeros(32, 32)
+        mask[:16, 4:] = 1.0
+        return x * mask + self.table[self.places].sum(0)
+
+
 NETWORKS = {
+    "positions": (Positions, IMAGE),
     "shared": (Shared, IMAGE), "functional": (Functional, IMAGE), "tied": (Tied, (2, 16)), "blocks": (Blocks, IMAGE),
     "batch": (Blocks, (4, *IMAGE[1:])), "one layer": (lambda: nn.Conv2d(3, 8, 3), IMAGE),
     "attention": (lambda: nn.TransformerEncoderLayer(16, 4, 32, batch_first=True), (2, 5, 16)),
@@ -100,6 +117,17 @@ def test_the_sum_of_a_column_is_its_total(name):
     assert len(lines_of(report, depth=1)) <= len(lines)
     folded = lines_of(report, depth=1)
     assert {column: sum(int(line[column]) for line in folded) for column in SUMMED} == sums
+
+
+def test_bytes_of_calls_that_only_move_data_are_part_of_the_sum():
+    report = inspected(Positions().eval(), Traffic(), shape=IMAGE)
+    lines = list(csv.DictReader(StringIO(render(report, Format.CSV, view=View()))))
+    moved = {line["kind"]: int(line["bytes_moved"]) for line in lines}
+    # By hand, float32, by docs/conventions.md: what only moves data reads as much as it writes. The written number is made
+    # (4 bytes) and copied to 16 rows of 28; 4 rows of 32 are picked.
+    assert moved["Tensor.__setitem__"] == 4 + 2 * 4 * 16 * 28
+    assert moved["Tensor.__getitem__"] == 2 * 4 * 4 * 32
+    assert sum(moved.values()) == report.total("bytes_moved").value
 
 
 def test_containers_are_there_on_request():

@@ -71,13 +71,18 @@ def attempted(what: str, work: Callable[[], T]) -> tuple[T | None, tuple[str, ..
 
 
 def extended(report: Report, additions: Sequence[Addition]) -> Report:
-    """The report with everything that accounts add, and the ratios that follow; a row without output gets nothing."""
+    """The report with everything that accounts add, and the ratios that follow.
+
+    A row without output, such as `y[0] = x`, gets only the counts that are part of a total.
+    """
     for addition in additions:
         report = addition.parts(report)
     numbers = [_merged(found) for found in zip(*(a.rows for a in additions if a.rows), strict=True)]
     totals = {**report.totals, **_merged([addition.totals for addition in additions])}
     rows = tuple(
-        row if row.output_shape is None else with_ratios(replace(row, extra=found), report.machine)
+        replace(row, extra={name: number for name, number in found.items() if number.value and number.unit.adds_up})
+        if row.output_shape is None
+        else with_ratios(replace(row, extra=found), report.machine)
         for row, found in zip(report.rows, numbers or [{}] * len(report.rows), strict=True)
     )
     return replace(
