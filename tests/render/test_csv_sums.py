@@ -123,8 +123,8 @@ def test_bytes_of_calls_that_only_move_data_are_part_of_the_sum():
     report = inspected(Positions().eval(), Traffic(), shape=IMAGE)
     lines = list(csv.DictReader(StringIO(render(report, Format.CSV, view=View()))))
     moved = {line["kind"]: int(line["bytes_moved"]) for line in lines}
-    # By hand, float32, by docs/conventions.md: what only moves data reads as much as it writes. The written number is made
-    # (4 bytes) and copied to 16 rows of 28; 4 rows of 32 are picked.
+    # By hand, float32, by docs/conventions.md: what only moves data reads as much as it writes. The written number is
+    # made (4 bytes) and copied to 16 rows of 28; 4 rows of 32 are picked.
     assert moved["Tensor.__setitem__"] == 4 + 2 * 4 * 16 * 28
     assert moved["Tensor.__getitem__"] == 2 * 4 * 4 * 32
     assert sum(moved.values()) == report.total("bytes_moved").value
