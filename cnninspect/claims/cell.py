@@ -140,6 +140,8 @@ class Chain:
         value = f"{text} is {step.value:,}" if isinstance(step, Count) else text
         if isinstance(step, Count) and step.value != found and floor(step.number.value) == found:
             return step, f"{value}: the size is rounded down, and floor is left out"
+        if isinstance(step, Count) and "/" in text and step.value != found - 1 == floor(step.number.value):
+            return step, f"{value}: floor and the + 1 are left out"
         if wrong:
             return step, f"{self.steps[wrong - 1][0]} is right, but it is not {text}"
         differ = any(other.value != step.value for _, other in self.steps)

@@ -64,14 +64,25 @@ def _check(cell: Cell, evidence: Evidence) -> Check:
 def locate(claimed: RowId, report: Report) -> Row | Check:
     """The row that the claim names, or a failed check with the nearest names.
 
-    A kind selects among the functions that a module calls; a module is found by its path, whatever its kind.
+    A kind selects among the functions that a module calls; a module is found by its path, whatever its kind. A name
+    that no module has may be a row's label: `F.relu`, `layer1.0 F.relu`, `conv1 use 2`.
     """
     here = [row for row in report.rows if row.path == claimed.path]
+    if not here and (labelled := _labelled(claimed, report)):
+        found = next((row for row in labelled if claimed.path == row.label or row.call == claimed.call), None)
+        return found or _used_less(claimed, labelled)
     uses = [row for row in here if row.kind == claimed.kind] or ([row for row in here if not row.functional])
     if not uses or (not claimed.path and uses[0].kind != claimed.kind):
         return _missing(claimed, report, here)
     found = next((row for row in uses if row.call == claimed.call), None)
     return found or _used_less(claimed, uses)
+
+
+def _labelled(claimed: RowId, report: Report) -> list[Row]:
+    """The rows with the claimed name as their label, or all uses of a function so called."""
+    rows = [row for row in report.rows if claimed.kind in ("", row.kind)]
+    exact = [row for row in rows if row.call and row.label == claimed.path]
+    return exact or [row for row in rows if replace(row.id, call=0).label == claimed.path and row.functional]
 
 
 def _missing(claimed: RowId, report: Report, here: list[Row]) -> Check:

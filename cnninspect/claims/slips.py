@@ -116,6 +116,36 @@ def _altered_cost(**hyper: int) -> Callable[[Layer], Numbers]:
 _COST = ("params", "weight", "macs", "flops")
 
 
+_CHANNELS = (("in_channels", "out_channels"), ("in_features", "out_features"))
+
+
+def _channels_twice(wrong: int) -> Callable[[Layer], Numbers]:
+    """Params, MACs and FLOPs with the same channels in and out; the `wrong` ones, 0 in or 1 out, are the others."""
+
+    def numbers(layer: Layer) -> Numbers:
+        pair = next((pair for pair in _CHANNELS if pair[0] in layer.use.hyper), None)
+        if pair is None or layer.use.hyper.get("groups", 1) != 1:
+            return {}
+        into, out = (layer.use[name] for name in pair)
+        weight, kept = layer.roles.get("weight", 0), (into, out)[1 - wrong]
+        altered = weight * kept // (into, out)[wrong]
+        bias = kept if wrong else out
+        counted = altered + (bias if _has_bias(layer) else 0)
+        params = {"params": counted, "weight": altered} if weight and _has_params(layer) else {}
+        # Of a transposed convolution, too: its MACs are those of each weight at each input position.
+        return {**in_both_units(layer.macs * kept // (into, out)[wrong]), **params} if layer.macs else params
+
+    return numbers
+
+
+def _bias_of_inputs(layer: Layer) -> Numbers:
+    """Params with one bias for each input channel."""
+    into = next((layer.use[name] for name, _ in _CHANNELS if name in layer.use.hyper), None)
+    if into is None or not _has_bias(layer):
+        return {}
+    return {"params": layer.roles["weight"] + into}
+
+
 def _without_padding(layer: Layer) -> Numbers:
     padding = layer.use.hyper.get("padding", 0)
     return layer.altered(padding=(0,) * len(padding) if isinstance(padding, (tuple, list)) else 0)
@@ -167,10 +197,35 @@ def _rounded_down(layer: Layer) -> Numbers:
 
 def _padding_rounded(layer: Layer) -> Numbers:
     """The numbers with half a pixel less padding on both sides, which is one pixel less input."""
+    return _fed_more(layer, *(-1 for _ in layer.kernel)) if _is_padding_rounded(layer) else {}
+
+
+def _is_padding_rounded(layer: Layer) -> bool:
+    """Whether the map would keep its size, divided by the stride, with half a pixel less padding.
+
+    That takes (d (k - 1) + 1 - s)/2 on both sides, rounded up where it is no integer.
+    """
     padding = layer.use.hyper.get("padding")
-    if not layer.kernel or not padding or isinstance(padding, str):
+    if not layer.kernel or not padding or isinstance(padding, str) or "stride" not in layer.use.hyper:
+        return False
+    dilation = layer.per_axis("dilation") if "dilation" in layer.use.hyper else (1,) * len(layer.kernel)
+    axes = zip(layer.kernel, dilation, layer.per_axis("stride"), layer.per_axis("padding"), strict=True)
+    return any(2 * p == d * (k - 1) + 1 - s + 1 for k, d, s, p in axes)
+
+
+def _without_one(layer: Layer) -> Numbers:
+    """The numbers of a map that is one smaller along each axis: floor((n + 2p - d (k - 1) - 1)/s) without + 1.
+
+    Half a pixel of padding comes to the same number, and is the likelier slip where there is half a pixel too much.
+    """
+    axes = len(layer.kernel)
+    output = (*layer.output[:-axes], *(size - 1 for size in layer.output[-axes:])) if axes else ()
+    if not output or 0 in output or "stride" not in layer.use.hyper or _is_padding_rounded(layer):
         return {}
-    return _fed_more(layer, *(-1 for _ in layer.kernel))
+    follows = layer.macs and "output_padding" not in layer.use.hyper
+    counts = in_both_units(layer.macs * prod(output) // prod(layer.output)) if follows else {}
+    sizes = {name: output[-axis] for name, axis in (("width", 1), ("height", 2)) if axis <= axes}
+    return {"output_shape": (output,), **sizes, "neurons": prod(output), **counts}
 
 
 def _fed_more(layer: Layer, *pixels: int) -> Numbers:
@@ -190,6 +245,9 @@ SLIPS = (
     Slip("the area of the kernel is left out", _kernel(lambda kernel: (1,) * len(kernel))),
     Slip("one side of the kernel is counted, not its area", _kernel(lambda kernel: kernel[:1])),
     Slip("the input channels are left out", _altered_cost(in_channels=1, groups=1)),
+    Slip("the input channels are taken as those that go out, too", _channels_twice(1)),
+    Slip("the output channels are taken as those that go in, too", _channels_twice(0)),
+    Slip("a bias is counted for each input channel; there is one for each output channel", _bias_of_inputs),
     Slip("weights are counted once, not at every position of the map", _weights_once),
     Slip("counted on the output map; a transposed convolution's MACs follow its input map", _on_output_map),
     Slip("counted on the input map; a convolution's MACs follow its output map", _on_input_map),
@@ -199,6 +257,7 @@ SLIPS = (
     Slip("the size is rounded down; with ceil_mode it is rounded up", _rounded_down),
     Slip("the stride is left out", lambda layer: layer.altered(stride=1)),
     Slip("the dilation is left out", lambda layer: layer.altered(dilation=1)),
+    Slip("the + 1 is left out", _without_one),
     Slip("calculated with half a pixel less padding; padding is an integer and was rounded up", _padding_rounded),
 )
 """The slips in the order in which they are tried; for a sum, each is applied to all layers."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -66,9 +66,32 @@ def _alternatives(rows: list[Row], found: tuple[int, ...]) -> Iterator[tuple[str
         "pooling is left out",
         without(lambda window: 0 if "in_channels" in window.row.hyperparameters else window.adds),
     )
+    yield "k is counted for k - 1 in every layer", without(lambda window: -window.adds / max(window.k - 1, 1))
+    yield from _last_step(rows[-1], axes, found)
     if alone := _alone(rows[-1], len(found)):
         yield "this is the field of this layer alone in its own input", alone
     yield from moved_fields(rows, found)
+
+
+def _last_step(row: Row, axes: list[list[Window]], found: tuple[int, ...]) -> Iterator[tuple[str, Sizes]]:
+    """The last row's step r + (k - 1) d j with k for k - 1, or with the jump of an earlier row, the nearest first."""
+    if not all(windows and windows[-1].row is row for windows in axes):
+        return
+    last = [windows[-1] for windows in axes]
+    yield "k is counted for k - 1", tuple(size + w.d * w.before for size, w in zip(found, last, strict=True))
+    for steps in zip(*(windows[-2::-1] for windows in axes), strict=True):
+        jumps = zip(found, last, steps, strict=True)
+        yield (
+            f"the jump is that of an earlier stage: {_joined(step.before for step in steps)}, "
+            f"not {_joined(w.before for w in last)}",
+            tuple(size - w.adds + (w.k - 1) * w.d * step.before for size, w, step in jumps),
+        )
+
+
+def _joined(jumps: Iterable[Fraction]) -> str:
+    """The jump of all axes, or one for each."""
+    texts = list(map(str, jumps))
+    return texts[0] if len(set(texts)) == 1 else "x".join(texts)
 
 
 def _alone(row: Row, axes: int) -> Sizes:

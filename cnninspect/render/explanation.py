@@ -116,7 +116,8 @@ _WORDS = {Verdict.MATCH: "right", Verdict.DIFFER: "wrong", Verdict.UNKNOWN: "unk
 def _cell(cell: Correction) -> Iterator[Line]:
     """What the sheet says; for a wrong cell why it is wrong, and how the right number is worked out."""
     check = cell.check
-    right = [line for line in _derived_lines(cell.derivations) if line.steps]
+    # Axes with the same derivation have one line.
+    right = list(dict.fromkeys(line for line in _derived_lines(cell.derivations) if line.steps))
     found = "" if right or check.verdict is not Verdict.DIFFER or check.found is None else f"it is {_found(check)}"
     remark = "; ".join(part for part in (found, check.hint) if part)
     claimed = check.written or value_text(check.name, check.expected)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from cnninspect import inspect_model
 from cnninspect.checks.baseline import check_baseline
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
 from cnninspect.report.rows import ReceptiveField, RowId
@@ -161,3 +162,17 @@ def test_each_difference_of_a_module_called_total_is_its_own():
     checks = check_baseline(called_total(200), called_total(100))
     differing = [(check.row, check.name) for check in checks if check.verdict is Verdict.DIFFER]
     assert differing == [(RowId("total", "Linear"), "params")]
+
+
+def test_a_function_is_named_as_explain_heads_its_block(tmp_path):
+    # Dumoulin & Visin: pools k3 s2 take 55 to 27 and 27 to 13, so 12 is wrong. `F.max_pool2d use 3` takes 13 to 6.
+    report = inspect_model("zoo:custom-alexnet")
+    rows = "F.max_pool2d,27\nF.max_pool2d,12\nF.max_pool2d use 3,6\nF.relu use 9,1\nF.max_pool2d use 1,27"
+    checks = checked(report, tmp_path, f"layer,height\n{rows}\n")
+    found = [(check.path, check.kind, check.call, check.name, check.verdict.value) for check in checks[:3]]
+    assert found == [
+        ("", "F.max_pool2d", 0, "height", "match"),
+        ("", "F.max_pool2d", 1, "height", "differ"),
+        ("", "F.max_pool2d", 2, "height", "match"),
+    ]
+    assert [(check.name, check.verdict.value) for check in checks[3:]] == [("layer", "differ")] * 2

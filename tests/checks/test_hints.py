@@ -37,6 +37,9 @@ GROUPED = nn.Conv2d(8, 8, 3, groups=4)
 STRIDED = nn.Conv2d(3, 8, 3, stride=2)
 """16x16 -> floor((16-3)/2) + 1 = floor(6.5) + 1 = 7; MACs 7*7*8 * 27."""
 
+NARROWER = nn.Conv2d(8, 4, 3)
+"""16x16 -> 4x14x14; params 4*8*9 + 4; MACs 14*14*4 * 8*9."""
+
 TRANSPOSED = nn.ConvTranspose2d(4, 6, 3, stride=2, padding=1, output_padding=1)
 """8x8 -> (8-1)*2 - 2 + 2 + 1 + 1 = 16; MACs 8*8*4 * 6*9, on the input map."""
 
@@ -69,6 +72,24 @@ LAYERS = [
     ("ceil, pool", nn.MaxPool2d(3, 2), IMAGE, "output_shape", "3x8x8", "the size is rounded up; it is rounded down"),
     ("floor", nn.MaxPool2d(2, ceil_mode=True), (1, 3, 15, 15), "output_shape", "3x7x7", "the size is rounded down"),
     ("padding 1.5", nn.Conv2d(3, 8, 4, padding=2), IMAGE, "output_shape", "8x16x16", "half a pixel less padding"),
+    # 16 + 2*1 - 3 = 15 and floor(15/1) + 1 = 16; with stride 4: (16 + 2*2 - 11)/4 = 2.25 and floor(2.25) + 1 = 3.
+    ("no + 1", CONV, IMAGE, "output_shape", "8x15x15", "the + 1 is left out"),
+    ("no + 1, a step", CONV, IMAGE, "height", "(16+2*1-3)/1 = 15", "the + 1 is left out"),
+    ("no + 1, then right", CONV, IMAGE, "width", "(16+2*1-3)/1 = 16", "(16+2*1-3)/1 is 15; the + 1 is left out"),
+    ("no + 1, neurons", CONV, IMAGE, "neurons", "8*15*15", "the + 1 is left out"),
+    ("no + 1, MACs", CONV, IMAGE, "macs", "8*15*15 * 27", "the + 1 is left out"),
+    ("no + 1, pool", nn.MaxPool2d(2), IMAGE, "height", "(16-2)/2", "the + 1 is left out"),
+    (
+        "neither floor nor + 1", nn.Conv2d(3, 8, 11, 4, 2), IMAGE, "height", "(16+2*2-11)/4 = 2",
+        "(16+2*2-11)/4 is 2.25: floor and the + 1 are left out",
+    ),
+    # 8 -> 4 channels: params 4*8*9 + 4.
+    ("Cout for Cin", NARROWER, (1, 8, 16, 16), "params", "4*4*9 + 4", "the output channels are taken as those that go"),
+    ("Cout for Cin, MACs", NARROWER, (1, 8, 16, 16), "macs", "14*14*4 * 4*9", "the output channels are taken as those"),
+    ("Cin for Cout", NARROWER, (1, 8, 16, 16), "params", "8*8*9 + 8", "the input channels are taken as those that go"),
+    ("bias of inputs", NARROWER, (1, 8, 16, 16), "params", "4*8*9 + 8", "a bias is counted for each input channel"),
+    ("bias of inputs, linear", nn.Linear(20, 10), (1, 20), "params", "200 + 20", "a bias is counted for each input"),
+    ("Cin for Cout, linear", nn.Linear(20, 10), (1, 20), "params", "20*20 + 20", "the input channels are taken as"),
     ("buffers", nn.BatchNorm2d(8), (1, 8, 16, 16), "params", "4*8", "running statistics are counted"),
     ("FLOPs as MACs", CONV, IMAGE, "macs", "2 * 16*16*8 * 27", "these are FLOPs"),
     ("MACs as FLOPs", CONV, IMAGE, "flops", "16*16*8 * 27", "these are MACs"),

@@ -30,6 +30,11 @@ SLIPS = [
     ("c", "1 + 2*2", "this is the field of this layer alone"),
     ("c", "7", "this is the number of b, an earlier row"),
     ("c", "24", None),
+    ("c", "7 + 3*2*4", "k is counted for k - 1"),
+    ("d", "23 + 2*4", "k is counted for k - 1"),
+    ("c", "(1+3) + 3*2 + 3*2*4", "k is counted for k - 1 in every layer"),
+    ("c", "7 + 2*2*1", "the jump is that of an earlier stage: 1, not 4"),
+    ("d", "23 + 1*2", "the jump is that of an earlier stage: 2, not 4"),
 ]
 
 
