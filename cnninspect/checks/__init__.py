@@ -9,7 +9,7 @@ from typing import Any
 
 from cnninspect.errors import UsageError, nearest
 from cnninspect.report.document import Comparison, Report, formula_checks
-from cnninspect.report.quantities import Quantity, Status, Verdict, parse_count, parse_memory, parse_percent, worst
+from cnninspect.report.quantities import Quantity, Status, Verdict, parse_count, parse_memory, parse_share, worst
 from cnninspect.report.rows import GLOBAL, Check, Number, ReceptiveField, Row, RowId
 
 DISAGREEMENT = 1
@@ -77,7 +77,7 @@ KINDS = {
     "max_peak_memory": Kind("peak_memory", parse_memory),
     "min_rf": Kind("receptive_field", parse_count, is_most=False),
     "max_rf": Kind("receptive_field", parse_count),
-    "max_layer_share": Kind("layer_share", parse_percent),
+    "max_layer_share": Kind("layer_share", parse_share),
 }
 """Name of a budget -> its kind; the command line writes names with dashes."""
 

@@ -215,6 +215,13 @@ LIST_FORMATS = (Format.TABLE.value, Format.JSON.value)
 
 
 @dataclass(frozen=True)
+class ShownOptions(OutputOptions):
+    """The options of reports, as `config` shows them; its own list is a table or JSON."""
+
+    format: Annotated[str, format_option(LIST_FORMATS, "list")] = Format.TABLE.value
+
+
+@dataclass(frozen=True)
 class AnswerOptions:
     """How `solve` and `formula` write their answer, and where."""
 
@@ -243,10 +250,15 @@ def _checked(name: str | None, file: str | None, formats: Sequence[str]) -> tupl
     found = name or (format_of(ending) if ending else Format.TABLE.value)
     if found is None:
         raise UsageError(f"-o {file}: no format has the ending {ending}. Give --format, or a file such as out.json.")
-    if found not in formats:
-        raise UsageError(f"this command has no --format {found}. Choose among {', '.join(formats)}.")
+    check_offered(found, formats)
     check_writable(file)
     return found, file
+
+
+def check_offered(form: str, formats: Sequence[str]) -> None:
+    """Raises UsageError for a format that a command does not write."""
+    if form not in formats:
+        raise UsageError(f"this command has no --format {form}. Choose among {', '.join(formats)}.")
 
 
 def _limit(metavar: str, text: str) -> Any:

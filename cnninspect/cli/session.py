@@ -122,8 +122,43 @@ def _misused(error: Any) -> str:
     """Typer's message in the form of ours: cause, nearest names, and where to find help."""
     message = _SUGGESTION.sub(r". Nearest: \1", " ".join(error.format_message().split())).rstrip(".")
     message = message[:1].lower() + message[1:].replace("Value error, ", "")
+    message = _NO_NUMBER.sub(rf"\1: write a whole number{_from(error)}", message)
     command = error.ctx.command_path if error.ctx is not None else "cnninspect"
-    return f"{message}. `{command} --help` lists the options."
+    step = f"`{command} --help` lists the options."
+    if wrong := _SURPLUS.fullmatch(message):
+        step = _meant(command, error.ctx.params.get("target"), wrong[1] or wrong[2]) or step
+    return f"{message}. {step}"
+
+
+_NO_NUMBER = re.compile(
+    r"^(invalid value for '\S+'): (?:Input should be .*|\S+ is not (?:a valid integer|in the range).*)$"
+)
+"""The words of pydantic and of click for a text that is no number, or is out of the range."""
+
+_SURPLUS = re.compile(r"no such command '([^']+)'|got unexpected extra argument(?:\(s\))? \((\S+)\)")
+"""A word in the place of a command, or after the last argument."""
+
+
+def _from(error: Any) -> str:
+    """` from 1` for an option whose least value is 1; empty if it has none."""
+    param = getattr(error, "param", None)
+    least = getattr(param, "min", getattr(getattr(param, "type", None), "min", None))
+    return "" if least is None else f" from {least}"
+
+
+def _meant(command: str, target: str | None, extra: str) -> str | None:
+    """The command line that was meant: a target without a command, or two for a command that takes one."""
+    from cnninspect.targets.resolve import resolve
+
+    words = ("summary", extra) if target is None else ("compare", target, extra)
+    if target is not None and command.rpartition(" ")[2] not in ("summary", "flops"):
+        return None
+    try:
+        for each in words[1:]:
+            resolve(each)
+    except CnninspectError:
+        return None
+    return f"Write `cnninspect {' '.join(words)}`."
 
 
 PATIENCE = 1.0

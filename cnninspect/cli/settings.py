@@ -34,13 +34,23 @@ from cnninspect.cli.config_file import (
     truth,
     whole,
 )
-from cnninspect.cli.options import BaselineOptions, BudgetOptions, ClaimOptions, Common, OutputOptions, RunOptions
+from cnninspect.cli.options import (
+    LIST_FORMATS,
+    BaselineOptions,
+    BudgetOptions,
+    ClaimOptions,
+    Common,
+    OutputOptions,
+    RunOptions,
+    ShownOptions,
+    check_offered,
+)
 from cnninspect.cli.session import Session
 from cnninspect.errors import UsageError
 from cnninspect.plugins import load
 from cnninspect.render import endings, format_of, names
 from cnninspect.report.json_form import SCHEMA_VERSION
-from cnninspect.report.quantities import parse_count, parse_memory, parse_percent
+from cnninspect.report.quantities import parse_count, parse_memory, parse_share
 
 Result = TypeVar("Result")
 Group = TypeVar("Group")
@@ -120,7 +130,7 @@ def _budget(kind: Kind) -> Reader:
 _LIMITS: dict[Callable[[str], Any], str] = {
     parse_count: 'a whole number or a size such as "5M"',
     parse_memory: 'a number of bytes or a size such as "200MB"',
-    parse_percent: 'a share such as "40%"',
+    parse_share: 'a share such as "40%"',
 }
 """Parser of a limit -> the form of the limit in messages."""
 
@@ -130,7 +140,7 @@ def table_of(group: type, config: Config) -> Mapping[str, Any]:
     if group is BudgetOptions:
         budgets: Mapping[str, Any] = config.values.get(BUDGETS, {})
         return budgets
-    return config.values if group in (RunOptions, OutputOptions) else {}
+    return config.values if issubclass(group, (RunOptions, OutputOptions)) else {}
 
 
 def configured(command: Callable[..., Result]) -> Callable[..., Result]:
@@ -211,13 +221,15 @@ class Setting(NamedTuple):
 
 
 def config(
-    context: typer.Context, run: RunOptions, output: OutputOptions, budgets: BudgetOptions, _common: Common
+    context: typer.Context, run: RunOptions, output: ShownOptions, budgets: BudgetOptions, _common: Common
 ) -> None:
     """Show the options that are in use here, and the origin of each value."""
     from cnninspect.cli.reports import put
     from cnninspect.render import Format
 
     found = context.ensure_object(Session).config
+    if any(source(name, found.values, context) is Source.COMMAND_LINE for name in ("format", "output")):
+        check_offered(output.format, LIST_FORMATS)
     settings = [
         *_options(run, context, found),
         *_options(output, context, found),

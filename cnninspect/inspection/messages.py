@@ -165,11 +165,21 @@ _EXPECTED = {
 }
 
 
+_NO_FORWARD = re.compile(r"Module \[(\w+)\] is missing the required .forward. function")
+"""torch's words for a call of a module whose class defines no forward, such as a ModuleList."""
+
+
 def explain_failure(failure: ForwardFailed, target: Target, inputs: Inputs, advice: str) -> str:
     """One sentence with the layer, what it expects and got; then `advice`, or else where to look."""
     missing = why_missing(failure.cause)
     if missing is not None:
         return f"{target.name} cannot run here: {missing}"
+    if lacking := _NO_FORWARD.search(error_text(failure.cause)):
+        line = own_line(failure.cause)
+        return (
+            f"{target.name} cannot run{line}: the class {lacking[1]} defines no `forward`. Mend that line: call what "
+            f"the {lacking[1]} contains, or define `forward` in the class."
+        )
     call = failure.call
     place = f"`{call.path or call.kind}`" if call is not None else f"`{target.name}`"
     kind = f" ({call.kind})" if call is not None and call.path else ""

@@ -239,6 +239,14 @@ def parse_percent(text: str) -> Fraction:
     return _number(matched) / 100
 
 
+def parse_share(text: str) -> Fraction:
+    """The largest share of one layer as a fraction of 1; raises ValueError for one that no layer can exceed."""
+    share = parse_percent(text)
+    if share >= 1:
+        raise ValueError(f"no layer can have more than {text.strip()}; write less than 100%, such as 40%")
+    return share
+
+
 def _whole(text: str, units: dict[str, int], examples: str) -> int:
     matched = _WRITTEN.fullmatch(text.strip())
     if matched is None or not (matched[1] or matched[2]) or matched[3].upper() not in units:

@@ -103,6 +103,9 @@ def parse_target(spec: str, plugins: Collection[str] = ()) -> Reference:
     _refuse_other_files(text)
     if text.lower().endswith(".pt2"):
         return Archive(Path(text))
+    _refuse_other_places(text)
+    if Path(text).is_dir():
+        return Named(text)
     if colon and _ATTRIBUTE.fullmatch(left):
         return FromModule(left, _attribute(text, right))
     if colon:
@@ -130,6 +133,18 @@ def _refuse_other_files(text: str) -> None:
         hint = f" It has {', '.join(known)}." if known else ""
         example = known[0] if known else "Net"
         raise UsageError(f"{text!r} does not say what to take from the file.{hint} Write {text}:{example}.")
+
+
+_URL = re.compile(r"[a-z][a-z0-9+.\-]*://.*|hf[-_]hub:.*|(www\.|github\.com/|huggingface\.co/).*", re.IGNORECASE)
+
+
+def _refuse_other_places(text: str) -> None:
+    """Raises UsageError for a URL and for a name of a hub, such as `microsoft/resnet-50`; nothing is downloaded."""
+    step = "Name code here that builds the network, as file.py:attr; `cnninspect models` lists the known names."
+    if _URL.fullmatch(text):
+        raise UsageError(f"{text!r} is a place on the network: hubs and URLs are not read. {step}")
+    if re.fullmatch(r"[\w.\-]+(/[\w.\-]+)+", text) and not Path(text).exists():
+        raise UsageError(f"there is no file or folder {text!r} here, and names on hubs are not read. {step}")
 
 
 def how_to_save(path: Path) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from cnninspect.errors import UsageError
+from cnninspect.errors import LoadError, UsageError
 from cnninspect.report.quantities import Shape
 from cnninspect.targets.construct import is_lazy
 from cnninspect.targets.grammar import Given, InputSpec, dtype_name, parse_inputs, parse_shape
@@ -115,8 +115,11 @@ def _check_not_nested(given: Given) -> None:
 def choices(target: Target, model: Model, options: InputOptions) -> list[Choice]:
     """The inputs to try, the likeliest first: those of the user or of the model, or several inferred ones.
 
-    Raises UsageError if no inputs can be found.
+    Raises UsageError if no inputs can be found, LoadError for a module without a forward.
     """
+    if isinstance(model, nn.Module) and getattr(model.forward, "__func__", None) is nn.Module.forward:
+        kind = type(model).__name__
+        raise LoadError(f"{target.name} cannot run: the class {kind} defines no `forward`. Define it in {kind}.")
     if options.source is not None:
         return [Choice(given=call_for_inputs(options.source))]
     default = target.default_inputs()

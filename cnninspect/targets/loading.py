@@ -193,11 +193,13 @@ def _no_module(name: str) -> str:
 
 
 def _similar_file(path: Path) -> str:
-    scripts = sorted(other.name for other in path.parent.glob("*.py"))
-    near = nearest(path.name, scripts, 1)
+    """A sentence, after a space: the file with a name like it; for a folder that does not exist, in the one here."""
+    folder = path.parent if path.parent.is_dir() else Path()
+    scripts = sorted(str(other) for other in folder.glob("*.py"))
+    near = nearest(str(folder / path.name), scripts, 1)
     if near:
-        return f" Did you mean {str(path.parent / near[0])!r}?"
-    return f" There are {', '.join(scripts[:5])}." if scripts else ""
+        return f" Did you mean {near[0]!r}?"
+    return f" There are {', '.join(scripts[:5])}." if scripts else " Name one that exists, as file.py:attr."
 
 
 def _forget(new: set[str], folder: str) -> None:

@@ -87,6 +87,8 @@ def _unknown(name: str, candidates: Sequence[Provider], missing: MissingPackage 
     """`no model is called ...`, the nearest names, and where to see more."""
     if os.path.isdir(name):
         return f"{name!r} is a folder. Name a file in it, and what the file defines: {_example_in(Path(name))}."
+    if mine := _in_a_file(name):
+        return f"no model is called {name!r}; a file here defines one. Write {mine}."
     near = nearest(name, [f"{provider.name}:{known}" for provider in candidates for known in _names(provider)])
     sentences = [f"no model is called {name!r}."]
     if near:
@@ -101,13 +103,26 @@ def _unknown(name: str, candidates: Sequence[Provider], missing: MissingPackage 
     return " ".join([*sentences, f"`cnninspect models{pattern}` lists {'more' if near else 'them'}."])
 
 
+def _in_a_file(name: str) -> str | None:
+    """`nets.py:Net` for `nets` and for `nets.Net`, where a file nets.py in the working directory defines it."""
+    stem, _, attr = name.rpartition(".")
+    module = Path(*stem.split("."))
+    file = module.with_name(f"{module.name}.py") if stem else None
+    if file is not None and attr in defined_in(file):
+        in_package = (file.parent / "__init__.py").is_file()
+        return f"{stem}:{attr}" if in_package else f"{file}:{attr}"
+    return _first_class(Path(f"{name}.py"))
+
+
 def _example_in(folder: Path) -> str:
     """`folder/nets.py:Net` for the first file of the folder that defines a class, else a name that shows the form."""
-    for file in sorted(folder.glob("*.py")):
-        for name in defined_in(file):
-            if name[:1].isupper():
-                return f"{file}:{name}"
-    return f"{folder / 'file.py'}:attr"
+    found = filter(None, map(_first_class, sorted(folder.glob("*.py"))))
+    return next(found, f"{folder / 'file.py'}:attr")
+
+
+def _first_class(file: Path) -> str | None:
+    """`nets.py:Net` for the first class that the file defines, by parsing it."""
+    return next((f"{file}:{name}" for name in defined_in(file) if name[:1].isupper()), None)
 
 
 def _names(provider: Provider) -> list[str]:

@@ -93,7 +93,12 @@ def check_complete(function: Callable[..., Any], name: str, arguments: Mapping[s
     missing = [parameter.name for parameter in required(function) if parameter.name not in arguments]
     if missing:
         wanted = " ".join(f"--arg {parameter}=VALUE" for parameter in missing)
-        raise UsageError(f"{name} needs {wanted}.{takes(function)}")
+        others = takes(function) if len(missing) < len(_named(function)) else ""
+        raise UsageError(f"{name} needs {wanted}.{others}")
+
+
+def _named(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    return [parameter for parameter in parameters_of(function) or [] if parameter.kind in _BY_NAME]
 
 
 def check_call(function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:

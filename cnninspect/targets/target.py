@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from cnninspect.errors import LoadError, UsageError, error_text, own_line
+from cnninspect.errors import LoadError, UsageError, error_text, own_frame, own_line
 from cnninspect.targets.construct import ConstructionError, construct, copied, is_lazy, placed
 from cnninspect.targets.grammar import Given, InputSpec, how_to_save, parameter_dtype
 from cnninspect.targets.loading import Around
@@ -161,6 +161,8 @@ def _constructed(
         line = own_line(failure.cause)
         if line and not no_room and not parameters_of(factory):
             hint = " Mend that line; --debug shows the traceback."
+        elif line and not no_room:
+            hint += _other_value(failure.cause, factory)
         raise LoadError(f"{name} cannot be built: {reason}{line}.{hint}") from failure.cause
     if not callable(model):
         raise LoadError(
@@ -168,6 +170,20 @@ def _constructed(
             "Name what builds the network, as file.py:attr."
         )
     return model, notes
+
+
+_KEY = re.compile(r"""\b(\w+)\[["'](\w+)["']\]""")
+"""An argument, and a key that a line of code takes out of it."""
+
+
+def _other_value(cause: BaseException, factory: Callable[..., Any]) -> str:
+    """A sentence, after a space: that an argument out of which the code takes a key is a dictionary; else empty."""
+    frame = own_frame(cause)
+    names = [parameter.name for parameter in parameters_of(factory) or []]
+    for name, key in _KEY.findall(frame.line or "" if frame is not None else ""):
+        if name in names and isinstance(cause, TypeError):
+            return f""" {name} takes a dictionary: --arg "{name}={{'{key}': VALUE}}"."""
+    return ""
 
 
 @dataclass

@@ -150,6 +150,8 @@ WRONG = [
     ("max_parms", "5M", "no budget is called 'max_parms'. Nearest: max_params"),
     ("max_params", "5MB", "--max-params: '5MB' is not a size"),
     ("max_layer_share", "0.4", "--max-layer-share: '0.4' is not a share"),
+    ("max_layer_share", "140%", "--max-layer-share: no layer can have more than 140%; write less than 100%"),
+    ("max_layer_share", "100%", "--max-layer-share: no layer can have more than 100%"),
 ]
 
 

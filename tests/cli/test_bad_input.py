@@ -54,7 +54,7 @@ BAD = [
     ("unknown column", ["net:Net", "--columns", "layer,mac"], 2, ["there is no column 'mac'", "Nearest: macs"]),
     ("unknown format", ["net:Net", "--format", "xml"], 2, ["'--format'", "'xml' is not one of", "markdown"]),
     ("unknown choice of ops", ["net:Net", "--ops", "some"], 2, ["'--ops'", "compute"]),
-    ("depth that is no number", ["net:Net", "--depth", "deep"], 2, ["'--depth'", "integer"]),
+    ("depth that is no number", ["net:Net", "--depth", "deep"], 2, ["'--depth': write a whole number from 0."]),
     ("negative depth", ["net:Net", "--depth", "-1"], 2, ["'--depth'"]),
     ("batch of nothing", ["net:Net", "--batch-size", "0"], 2, ["'--batch-size'"]),
     ("unknown option", ["net:Net", "--fromat", "json"], 2, ["--fromat", "Nearest: --format"]),

@@ -180,6 +180,7 @@ MISUSED = [
     (["--baseline", "@net.json", "--tolerance", "mac=1%"], "Nearest: macs"),
     (["--baseline", "@damaged.json"], "is not JSON"),
     (["--max-layer-share", "0.4"], "is not a share"),
+    (["--max-layer-share", "140%"], "no layer can have more than 140%"),
     (["net:Net", "--columns", "expected"], "there is no column 'expected'"),
     (["--columns", "other_macs"], "there is no column 'other_macs'"),
 ]

@@ -57,6 +57,19 @@ def test_budgets_of_the_file_do_not_hinder_the_comparison_of_two(cli, project):
     assert cli("compare", "net:Net", "net:Net", *INPUT).code == 0
 
 
+def test_config_writes_a_table_or_json_only(cli, project):
+    """A format of the configuration is one of reports: `config` shows it and writes its table."""
+    project('[tool.cnninspect]\nformat = "csv"\n')
+    assert 'format                   "csv"' in cli("config").out
+    for given in (("-f", "csv"), ("-o", "x.csv")):
+        refused = cli("config", *given)
+        assert (refused.code, refused.out) == (2, "")
+        assert "this command has no --format csv. Choose among table, json." in refused.err
+    help_text = " ".join(cli("config", "--help").out.split())
+    assert "Format of the list: table, json." in help_text
+    assert "Format of the report" not in help_text
+
+
 def test_config_says_what_is_in_force_and_where_it_comes_from(cli, project):
     text = '[tool.cnninspect]\ndevice = "cpu"\nstrict = true\n[tool.cnninspect.budgets]\nmax-params = "5M"\n'
     project(f'{text}[tool.cnninspect.targets]\nsmall = "lenet5"\n', below="inner")

@@ -20,6 +20,8 @@ FILES = {
     "pkg/__init__.py": "",
     "pkg/blocks.py": "from torch import nn\n\nclass Block(nn.Conv2d):\n"
     "    def __init__(self, wide=8):\n        super().__init__(3, wide, 3)\n",
+    "pkg/deep/more.py": "from torch import nn\n\nclass Two(nn.Conv2d):\n"
+    "    def __init__(self):\n        super().__init__(3, 2, 3)\n",
     "pkg/build.py": "from .blocks import Block\n\ndef make():\n    return Block(8)\n",
     "inputs.py": "import torch\n\ndef fn():\n    return ({'image': torch.zeros(1, 3, 32, 32)},)\n",
     "other.json": '{"a": 1}', "list.json": "[1, 2]", "broken.json": "not json", "saved.json": "{}", "fake.pt2": "garbage",
@@ -50,6 +52,9 @@ CASES = [
     ("summary nets.py:Broken --input 1x3x32x32", 3, "(nets.py:49): AttributeError"),
     ("summary nets.py:Bad --input 1x3x32x32", 3, "ValueError: width must be even (nets.py:55)"),
     ("summary nets.py:Needs", 2, "needs --arg width=VALUE"),
+    ("summary nets.py:Config --arg cfg=8", 3, """cfg takes a dictionary: --arg "cfg={'width': VALUE}"."""),
+    ("summary nets.py:Bare", 3, "the class Bare defines no `forward`. Define it in Bare."),
+    ("summary nets.py:Listed", 3, "the class ModuleList defines no `forward`. Mend that line"),
     ("summary nets.py:Needs --arg wdth=8", 2, "Nearest: width"),
     ("summary nets.py:Net --arg 8", 2, "is not NAME=VALUE"),
     ("summary nets.py:Nte", 2, "Nearest: Net"),
@@ -77,6 +82,11 @@ CASES = [
     ("summary model.ipynb", 2, "a notebook"),
     ("summary model.yaml", 2, "a configuration, not a network"),
     ("summary fake.pt2", 3, "is not an archive that torch"),
+    ("summary nope/nets.py:Net", 2, "there is no file 'nope/nets.py'. Did you mean 'nets.py'?"),
+    ("summary microsoft/resnet-50", 2, "there is no file or folder 'microsoft/resnet-50' here, and names on hubs"),
+    ("summary https://github.com/a/b", 2, "hubs and URLs are not read"),
+    ("summary hf-hub:timm/resnet50", 2, "hubs and URLs are not read"),
+    ("summary pkg/deep", 2, "what the file defines: pkg/deep/more.py:Two"),
     ("summary nosuch.pt2", 2, "there is no file"),
     ("compare other.json", 2, "is not a report of cnninspect"),
     ("compare list.json", 2, "is not a report of cnninspect"),
@@ -84,6 +94,13 @@ CASES = [
     ("compare nosuch.json", 2, "there is no file nosuch.json"),
     ("summary saved.json", 2, "Only `compare` takes one"),
     # names
+    ("summary nets", 2, "a file here defines one. Write nets.py:Net."),
+    ("summary nets.Net", 2, "a file here defines one. Write nets.py:Net."),
+    ("summary pkg.build.make", 2, "a file here defines one. Write pkg.build:make."),
+    ("summary pkg.deep.more.Two", 2, "a file here defines one. Write pkg/deep/more.py:Two."),
+    ("lenet5", 2, "Write `cnninspect summary lenet5`."),
+    ("nets.py:Net", 2, "Write `cnninspect summary nets.py:Net`."),
+    ("summary lenet5 zoo:lenet5", 2, "Write `cnninspect compare lenet5 zoo:lenet5`."),
     ("summary lenet_5", 2, "Nearest: zoo:lenet5"),
     ("summary torchvison:resnet18", 2, "Nearest: torchvision"),
     ("summary nosuch.module:Net", 2, "there is no module 'nosuch.module'"),
@@ -93,6 +110,10 @@ CASES = [
     ("summary nets.py:Net --device gpu", 2, "Use auto, meta, cpu"),
     ("summary nets.py:Net --dtype flot16", 2, "float16"),
     ("summary nets.py:Net --depth -1", 2, "--depth"),
+    ("summary nets.py:Net --batch-size 0", 2, "'--batch-size': write a whole number from 1."),
+    ("flops nets.py:Net --top two", 2, "'--top': write a whole number from 1."),
+    ("summary nets.py:Net --depth one", 2, "'--depth': write a whole number from 0."),
+    ("config -f csv", 2, "Choose among table, json."),
     ("summary nets.py:Net --columns mac", 2, "Nearest: macs"),
     ("summary nets.py:Net --sort mac", 2, "Nearest: macs"),
     ("summary nets.py:Net --format yaml", 2, "is not one of table, json"),
@@ -112,6 +133,8 @@ MENDED = {
     "Broken": ("nets.py", "self.missing", "1"),
     "Bad": ("nets.py", 'raise ValueError("width must be even")', "self.width = 2"),
     "Silent": ("nets.py", "        self.conv(x)\n\n\nclass Words", "        return self.conv(x)\n\n\nclass Words"),
+    "Bare": ("nets.py", "class Bare(nn.Module)", "class Bare(Net)"),
+    "Listed": ("nets.py", "self.layers(x)", "self.layers[0](x)"),
     "crash.py": ("crash.py", "1 / 0", "1 / 1"),
     "syntax.py": ("syntax.py", "ReLU(", "ReLU()"),
     "missing.py": ("nosuchpackage.py", "", ""),
@@ -149,6 +172,8 @@ def next_lines(line, message):
         r"needs (?:--baseline FILE or )?(--arg \S+=VALUE|--baseline FILE|OTHER)|The same command with (\S+)", message
     ):
         return [[f"{line} {filled(wanted[1] or wanted[2])}"]]
+    if wanted := re.search(r'takes a dictionary: --arg "([^"]+)"', message):
+        return [[re.sub(r"--arg \S+", f'--arg "{filled(wanted[1])}"', line)]]
     if wanted := re.search(r"Write --arg (NAME=\S+)\.", message):
         return [[re.sub(r"--arg \S+", f"--arg {filled(wanted[1])}", line)]]
     if wanted := re.search(
@@ -162,7 +187,7 @@ def next_lines(line, message):
 def wrong_word(words, message):
     """The quoted word, or the option's value, that the message is about."""
     quoted = re.findall(r"'([^']+)'|--arg (\w+)\.", message)
-    named = [one or other for one, other in quoted] + re.findall(r"ending (\.\w+)", message)
+    named = [one or other for one, other in quoted] + re.findall(r"(?:ending |no --format )(\.?\w+)", message)
     return next(each for each in named if any(each in word for word in words))
 
 
@@ -176,7 +201,7 @@ def names_offered(message):
         return near[1].split(", ")
     listed = (
         r"Did you mean '([^']+)'", r"It has (\w+)", r"There are (?:\S+, )*(nets\.py)", r"such as ([\dx]+)",
-        r"for example ([\w.]+)", r"Use (\w+)", r"Known: (\w+)", r"one of (\w+)", r"Name it \*(\.\w+)",
+        r"for example ([\w.]+)", r"Use (\w+)", r"Known: (\w+)", r"one of (\w+)", r"Name it \*(\.\w+)", r"Choose among (\w+)",
     )  # fmt: skip
     return [next(found[1] for each in listed if (found := re.search(each, message)))]
 
@@ -211,7 +236,7 @@ def test_a_wrong_input_gets_a_message_and_the_next_step_works(typed, home, line,
     assert not code or result.out == ""
     mended = next((change for part, change in MENDED.items() if part in line), None)
     if mended is not None:
-        assert re.search(r"Mend that line|Install it|Return its result", message)
+        assert re.search(r"Mend that line|Install it|Return its result|Define it in", message)
         mend(home, *mended)
         again = typed(line)
         assert again.code == 0

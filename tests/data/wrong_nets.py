@@ -95,6 +95,28 @@ class Flat(nn.Module):
         return self.fc(self.conv(x).flatten(1))
 
 
+class Config(nn.Module):
+    def __init__(self, cfg):
+        super().__init__()
+        self.conv = nn.Conv2d(3, cfg["width"], 3)
+
+    def forward(self, x):
+        return self.conv(x)
+
+
+class Bare(nn.Module):
+    pass
+
+
+class Listed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Conv2d(3, 8, 3)])
+
+    def forward(self, x):
+        return self.layers(x)
+
+
 number = 3
 
 

@@ -47,7 +47,7 @@ def test_forms(spec: str, expected: object) -> None:
         pytest.param("mod:a b", "'a b' is not the name of a class", id="attribute-with-space"),
         pytest.param("timm:", "'' is not the name of a model", id="empty-name"),
         pytest.param("timm:hf-hub:timm/resnet18", "is not the name of a model", id="remote-model"),
-        pytest.param("dir/net", "'dir/net' is not the name of a model", id="path-without-suffix"),
+        pytest.param("dir/net", "there is no file or folder 'dir/net' here", id="path-without-suffix"),
         pytest.param("dir/net.txt:Net", "'dir/net.txt' is not a Python file or module", id="other-file"),
         pytest.param("saved.json", "is a saved report. Only `compare` takes one", id="report"),
         pytest.param("w.safetensors", "holds weights, not a network", id="safetensors"),
