@@ -69,7 +69,9 @@ def locate(claimed: RowId, report: Report) -> Row | Check:
     """
     here = [row for row in report.rows if row.path == claimed.path]
     if not here and (labelled := _labelled(claimed, report)):
-        found = next((row for row in labelled if claimed.path == row.label or row.call == claimed.call), None)
+        # A label with a use names one row, whatever call that is.
+        exact = labelled[0].call > 0
+        found = next((row for row in labelled if exact or row.call == claimed.call), None)
         return found or _used_less(claimed, labelled)
     uses = [row for row in here if row.kind == claimed.kind] or ([row for row in here if not row.functional])
     if not uses or (not claimed.path and uses[0].kind != claimed.kind):

@@ -19,6 +19,7 @@ from cnninspect.explain.instances import Instances, Key, Point, Variable, is_fie
 
 MODULI = (1, 2, 4, 8, 16, 32)
 DEGREE = 4
+NO_POLYNOMIAL = f"no polynomial of degree <= {DEGREE} fits"
 CHECKS = 2
 SAMPLES = DEGREE + 1 + CHECKS
 """Values that serve to find the functions, where all work."""
@@ -239,10 +240,10 @@ class Line:
             works = f"value of {self.variable.symbol} works" if len(xs) == 1 else f"of {self.variable.symbol} work"
             return f"too few values: {len(xs) + 1} needed for degree {len(xs) - 1}, {len(xs)} {works}"
         if self.changes_rows(xs):
-            return "not polynomial, also with powers of 2 and 4"
+            return f"{NO_POLYNOMIAL}, also with powers of 2 and 4"
         short = [modulus for modulus in MODULI if len(self.valid(modulus)) < DEGREE + 2]
         classes = ", ".join(str(modulus) for modulus in MODULI if modulus not in short)
-        words = "not polynomial" if classes == "1" else f"not polynomial, in no residue class modulo {classes}"
+        words = NO_POLYNOMIAL if classes == "1" else f"{NO_POLYNOMIAL}, in no residue class modulo {classes}"
         return words + (f"; too few values for classes modulo {', '.join(map(str, short))}" if short else "")
 
     def fitting(

@@ -67,8 +67,13 @@ def _size_name(found: Recordings, sizes: Sequence[Any], axis: int) -> str:
         return tree.name
     first = found.inputs[0] if found.inputs else ()
     source = tree_of(first[axis]) if len(first) == len(sizes) else None
-    called = source.name if isinstance(source, Symbol) else called_by_rank([tuple(map(int, sizes))])[0][axis]
+    by_rank = _WINDOWS[-len(sizes) :] if found.formula == "unfold" else called_by_rank([tuple(map(int, sizes))])[0]
+    called = source.name if isinstance(source, Symbol) else by_rank[axis]
     return f"{called.rstrip('0123456789').removesuffix('in')}out"
+
+
+_WINDOWS = ("N", "F", "L")
+"""Windows as columns: the elements of a window, then the places. Source: torch.nn.Unfold, "Shape"."""
 
 
 def _output(row: Row, found: Recordings, sizes: list[list[Formula]]) -> Iterator[Derivation]:
@@ -242,10 +247,18 @@ _OF_INPUTS = {
 """What the symbols of a step of the receptive field stand for."""
 
 
+_FILLED = {
+    "zeros": "zeros", "reflect": "reflected pixels", "replicate": "copies of the border",
+    "circular": "pixels of the other side",
+}  # fmt: skip
+"""Padding mode -> what the padding consists of. Source: torch.nn.Conv2d, `padding_mode`."""
+
+
 def _asides(row: Row, found: Recordings) -> Iterator[Aside]:
     """Remarks on a layer's settings that its formulas do not show."""
     if row.hyperparameters.get("padding") == "same":
-        yield Aside("padding 'same' adds as many zeros as it takes to keep the size")
+        filled = _FILLED[row.hyperparameters.get("padding_mode", "zeros")]
+        yield Aside(f"padding 'same' adds as many {filled} as it takes to keep the size")
     bias = found.params.get("bias")
     if bias is not None and found.held.get("bias") is None and row.params is not None and row.params.value:
         yield Aside(f"it has no bias, which would be {bias:,} more parameter{'' if bias == 1 else 's'}")

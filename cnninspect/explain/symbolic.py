@@ -15,7 +15,7 @@ from itertools import islice, product
 from math import prod
 from typing import Any
 
-from cnninspect.explain.axis import POWERS, Axis, Function, Line, axis_of
+from cnninspect.explain.axis import NO_POLYNOMIAL, POWERS, Axis, Function, Line, axis_of
 from cnninspect.explain.instances import Instances, Key, Point, Variable, is_field
 
 _HELD_OUT = 10
@@ -116,7 +116,7 @@ def _refuted(instances: Instances, points: Sequence[Point], key: Key, terms: Ter
         return "it is not an exact integer in every instance"
     wrong = (point for point, value in zip(points, found, strict=True) if value_of(terms, point) != value)
     point = next(wrong, None)
-    return "" if point is None else f"not polynomial in this range: {instances.label(point)} differs from the best fit"
+    return "" if point is None else f"{NO_POLYNOMIAL} in this range: {instances.label(point)} differs from the best fit"
 
 
 def _is_asked_for(point: Point, axes: Sequence[Axis]) -> bool:

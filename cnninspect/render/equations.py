@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from html import escape
 
@@ -28,6 +28,19 @@ _HTML_INDEX = r"\1<sub>\2</sub>"
 def _lowered(text: str, form: str) -> str:
     """A text whose symbols have their indices set low, in the form of a format."""
     return _INDEX.sub(form, text)
+
+
+_TERM = re.compile(r"(?:^|(?<=, ))(\w+)(?= = )")
+"""The symbol at the start of a term: `kh = 3 (kernel height)`."""
+
+
+def _with_symbols(terms: str, escaped: Callable[[str], str]) -> str:
+    """The list of symbols, each in LaTeX as the equations have it, and the rest as running text."""
+    parts = _TERM.split(terms)
+    return "".join(
+        f"${_latex_name(part)}$" if place % 2 else _lowered(escaped(part), _LATEX_INDEX)
+        for place, part in enumerate(parts)
+    )
 
 
 def _all_lines(block: Block) -> list[Line]:
@@ -116,7 +129,7 @@ def _markdown_of(block: Block) -> list[str]:
     shape = [f"Output: ${_latex_shape(names, numbers)}$" + ("" if block.lines else f": {_UNCHANGED}")]
     return [
         *(shape if numbers else ()),
-        *([f"With {_lowered(_plain(block.terms), _LATEX_INDEX)}."] if block.terms else ()),
+        *([f"With {_with_symbols(block.terms, _plain)}."] if block.terms else ()),
         *map(_markdown_of_line, _all_lines(block)),
         *(f"Note: {_plain(words)}." for words in _words(block)),
         *([f"*{_plain(block.sources)}*"] if block.sources else ()),
@@ -205,7 +218,7 @@ def _latex_of(block: Block) -> list[str]:
     shape = [f"Output: ${_latex_shape(names, numbers)}$" + ("" if block.lines else f": {_UNCHANGED}")]
     return [
         *(shape if numbers else ()),
-        *([f"With {_lowered(_tex(block.terms), _LATEX_INDEX)}."] if block.terms else ()),
+        *([f"With {_with_symbols(block.terms, _tex)}."] if block.terms else ()),
         *map(_latex_of_line, _all_lines(block)),
         *(f"Note: {_tex(words)}." for words in _words(block)),
         *([rf"\emph{{{_tex(block.sources)}}}"] if block.sources else ()),

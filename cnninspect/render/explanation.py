@@ -241,11 +241,27 @@ def _sizes(found: Sequence[Derivation], level: Level) -> Iterator[Line]:
             yield Line((each.name,), (), each.words, each.verdict)
             return
         if each.formula is not None and not _is_itself(each):
-            by_tree.setdefault(substituted(each.formula.tree), []).append(each)
-    for group in by_tree.values():
+            tree = each.formula.tree
+            by_tree.setdefault(tree if isinstance(tree, Symbol) else substituted(tree), []).append(each)
+    outputs = max((each.output for each in found), default=0) + 1
+    for tree, group in by_tree.items():
         names = tuple(dict.fromkeys(each.name for each in group))
         steps = tuple(step for step in _steps(group[0]) if step != Symbol(group[0].name, group[0].value))
-        yield Line(names, steps, "", group[0].verdict, _measured(group[0], level))
+        # A setting that is a size as it stands says nothing without the place where it stands.
+        remark = _axes_of(group, outputs) if isinstance(tree, Symbol) else ""
+        yield Line(names, steps, remark, group[0].verdict, _measured(group[0], level))
+
+
+def _axes_of(group: Sequence[Derivation], outputs: int) -> str:
+    """`axes 2 and 3 of the output`; `axis 0 of output 2` where there are several."""
+    places: dict[int, list[str]] = {}
+    for each in group:
+        places.setdefault(each.output, []).append(str(each.axis))
+    return ", ".join(
+        f"{'axes' if axes[1:] else 'axis'} {' and '.join(axes)} of "
+        + (f"output {output + 1}" if outputs > 1 else "the output")
+        for output, axes in places.items()
+    )
 
 
 def _steps(each: Derivation) -> tuple[Expression, ...]:

@@ -106,8 +106,8 @@ def test_csv(cli):
 def test_no_formula_is_an_answer_with_its_reason(cli):
     result = cli("formula", f"{FAMILIES}:Rounded", "--vary", "width=9-18", *SMALL)
     assert result.code == 0
-    assert "params   unknown: not polynomial in this range" in result.out
-    assert "width in 9, 10, 11, 12, 13, 14, 15, 16, 17, 18: not polynomial" in result.out
+    assert "params   unknown: no polynomial of degree <= 4 fits in this range" in result.out
+    assert "width in 9, 10, 11, 12, 13, 14, 15, 16, 17, 18: no polynomial of degree <= 4 fits" in result.out
 
 
 def test_three_values_of_the_contract_are_filled_up(cli):

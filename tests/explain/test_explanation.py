@@ -359,3 +359,46 @@ def test_jumps_that_differ_between_axes_are_both_said() -> None:
     assert [line for line in text.splitlines() if "j = " in line] != []
     assert "= 2" in text.partition("axis 0")[0].rpartition("j =")[2]
     assert "axis 1" in text
+
+
+# --- words beside the numbers -----------------------------------------------------------------------------------------
+
+
+def test_windows_as_columns_have_features_before_places():
+    # torch.nn.Unfold: [N, C*k*k, L]; 3*3*3 = 27, and (8 - 2)*(9 - 2) = 42 places.
+    document, _ = explain(nn.Unfold(3), input_shape=(2, 3, 8, 9))
+    sizes = document.layers[0].of("output_shape")
+    assert [(each.name, each.value) for each in sizes] == [("N", 2), ("Fout", 27), ("Lout", 42)]
+
+
+@pytest.mark.parametrize(
+    ("mode", "filled"),
+    [
+        ("zeros", "zeros"),
+        ("reflect", "reflected pixels"),
+        ("replicate", "copies of the border"),
+        ("circular", "pixels"),
+    ],
+)
+def test_what_padding_same_adds(mode: str, filled: str):
+    document, _ = explain(nn.Conv2d(3, 4, 3, padding="same", padding_mode=mode), input_shape=(1, 3, 8, 8))
+    (aside,) = document.layers[0].asides
+    assert aside.words.startswith(f"padding 'same' adds as many {filled}")
+    assert ("zeros" in aside.words) == (mode == "zeros")
+
+
+def test_a_setting_that_is_a_size_names_its_axis():
+    # torch.nn.LSTM, "Outputs": output [N, L, Hout], h_n and c_n [num_layers, N, Hout].
+    document, _ = explain(nn.LSTM(5, 4, batch_first=True), input_shape=(2, 7, 5))
+    text = " ".join(as_text(document, Screen()).split())
+    assert "layers = 1 ✓ measured by hooks (axis 0 of output 2, axis 0 of output 3)" in text
+
+
+@pytest.mark.parametrize("form", ["markdown", "latex"])
+def test_the_list_of_symbols_is_in_the_notation_of_the_equations(form: str):
+    document, _ = explain(nn.Conv2d(3, 4, (3, 5), (1, 2)), input_shape=(1, 3, 9, 9), level=Level.FULL)
+    text = render(document, form)
+    (listed,) = [line for line in text.splitlines() if line.startswith("With ")]
+    for symbol in ("k_{h}", "k_{w}", "s_{h}", "s_{w}", r"C_{\mathrm{in}}"):
+        assert f"${symbol}$ = " in listed
+    assert " kh = " not in listed
