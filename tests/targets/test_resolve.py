@@ -63,27 +63,26 @@ def test_nearest(wrong: str, names: list[str], expected: list[str]) -> None:
     assert nearest(wrong, names) == expected
 
 
-INSTALL = r"`pip install 'cnninspect\[zoo\]'` brings torchvision and timm"
+TIMM = r"timm is not installed\. `python -m pip install torchvision timm` brings it\."
+TORCHVISION = r"torchvision is not installed\. `python -m pip install torchvision` brings it\."
 
 
 def test_without_timm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(MissingPackage, match=rf"timm is not installed\. {INSTALL}"):
+    with pytest.raises(MissingPackage, match=TIMM):
         resolve("timm:resnet18")
     assert resolve("resnet18").provider == "torchvision"
-    with pytest.raises(
-        UsageError, match=rf"no model is called 'resnet_18'\. Nearest: torchvision:resnet18, .*{INSTALL}"
-    ):
+    with pytest.raises(UsageError, match=rf"no model is called 'resnet_18'\. Nearest: torchvision:resnet18, .*{TIMM}"):
         resolve("resnet_18")
 
 
 def test_without_torchvision(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torchvision", None)
-    with pytest.raises(MissingPackage, match=rf"torchvision is not installed\. {INSTALL}") as caught:
+    with pytest.raises(MissingPackage, match=TORCHVISION) as caught:
         resolve("torchvision:resnet18")
     assert isinstance(caught.value, LoadError)
     assert resolve("nethw").provider == "zoo"
-    with pytest.raises(UsageError, match=rf"no model is called 'resnet18'\. .*{INSTALL}"):
+    with pytest.raises(UsageError, match=rf"no model is called 'resnet18'\. .*{TORCHVISION}"):
         resolve("resnet18")
 
 
