@@ -43,15 +43,30 @@ def side_by_side(one: Explanation, other: Explanation, rows: Sequence[Row], othe
     shared = _Shared()
     compared = [each for name in COUNTS if (each := _compared(name, one, other, rows, others, shared)) is not None]
     compared, terms = _numbered(compared, shared)
-    return replace(one, against=Against(other.target, other.layers, (*compared, *_fields(rows, others)), terms))
+    found = (*_sizes(one, other), *compared, *_fields(rows, others))
+    return replace(one, against=Against(other.target, other.layers, found, terms))
+
+
+def _sizes(one: Explanation, other: Explanation) -> Iterator[Compared]:
+    """The sizes of both last outputs along the axes in which they differ: addition keeps the channels that cat adds."""
+    if not one.layers or not other.layers:
+        return
+    sizes = [[each for each in side.layers[-1].of("output_shape") if each.output == 0] for side in (one, other)]
+    if len(sizes[0]) != len(sizes[1]):
+        return
+    for first, second in zip(*sizes, strict=True):
+        if isinstance(first.value, int) and isinstance(second.value, int) and first.value != second.value:
+            ratio = Fraction(second.value, first.value) if first.value else None
+            name = f"output_shape[{first.axis}]"
+            yield Compared(name, (first.value, second.value), ratio, called=second.name)
 
 
 def _compared(
     name: str, one: Explanation, other: Explanation, rows: Sequence[Row], others: Sequence[Row], shared: _Shared
 ) -> Compared | None:
-    """The sums of a count over the leaves of both, None where one is not known."""
+    """The sums of a count over the leaves of both, None where one is not known or both are 0."""
     first, second = (_sum(name, each) for each in (rows, others))
-    if first is None or second is None:
+    if first is None or second is None or first == second == 0:
         return None
     if not first or not second:
         return Compared(name, (first, second))

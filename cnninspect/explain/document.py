@@ -182,12 +182,16 @@ def _aside_to_json(aside: Aside) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Compared:
-    """A number of both sides and the second's share of the first's; `formula` is the ratio as an expression, if any."""
+    """A number of both sides and the second's share of the first's; `formula` is the ratio as an expression, if any.
+
+    The size of an output along an axis is `output_shape[1]`, and `called` what the second side calls it.
+    """
 
     quantity: str
     values: tuple[int, int]
     ratio: Fraction | None = None
     formula: Formula | None = None
+    called: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Both values, and the ratio as a fraction."""

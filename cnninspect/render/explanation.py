@@ -146,13 +146,14 @@ _NAMES = {"params": "params", "macs": "MACs", "flops": "FLOPs", "neurons": "neur
 def _ratio(each: Compared) -> Line:
     """`MACs = 10,035,200/57,802,752 = 1/Cout + 1/k^2 = 1/16 + 1/3^2 = 25/144`."""
     first, second = each.values
+    name = each.called or _NAMES[each.quantity]
     if each.ratio is None:
-        return Line((_NAMES[each.quantity],), (), f"{second:,} against {first:,}")
+        return Line((name,), (), f"{second:,} against {first:,}")
     steps: list[Expression] = [Operation("/", (Number(second), Number(first)))]
     if each.formula is not None:
         steps += [step for step in _worked_out(each.formula)[:-1] if step not in steps]
     return Line(
-        (_NAMES[each.quantity],),
+        (name,),
         (*steps, Number(each.ratio)),
         "" if text_of(Number(each.ratio)) == (rounded := f"{float(each.ratio):.4g}") else rounded,
     )

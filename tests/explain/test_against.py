@@ -109,3 +109,19 @@ def test_basic_against_bottleneck() -> None:
 def test_a_layer_without_macs_has_no_ratio() -> None:
     found = ratios(nn.Sequential(nn.ReLU()), regular(3, 8, 8), (1, 8, 4, 4))["macs"]
     assert (found.values[0], found.ratio) == (0, None)
+
+
+def test_what_addition_and_concatenation_of_equal_maps_give() -> None:
+    # 8 and 8 channels: 8 after addition, 8 + 8 = 16 one after the other; neither has parameters or MACs.
+    class Joined(nn.Module):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return x + x, torch.cat((x, x), 1)
+
+    labels = ("Tensor.add", "torch.cat")
+    (first, report), (second, _) = (explain(Joined(), label, input_shape=(1, 8, 4, 4)) for label in labels)
+    rows = [[row for row in report.rows if row.label == label] for label in labels]
+    against = side_by_side(first, second, *rows).against
+    assert against is not None
+    found = {each.quantity: each.values for each in against.compared}
+    assert found["output_shape[1]"] == (8, 16)
+    assert not {"params", "macs", "flops", "output_shape[0]", "output_shape[2]"} & found.keys()
