@@ -82,6 +82,10 @@ class RankOptions:
             metavar="kernel|field|params", help="Order of the solutions, smallest first.", rich_help_panel=_RANKING
         ),
     ] = "kernel"
+    every: Annotated[
+        bool,
+        typer.Option("--all", help="List all solutions, not the first 100.", rich_help_panel=_RANKING),
+    ] = False
 
 
 def report_solutions(
@@ -89,7 +93,7 @@ def report_solutions(
 ) -> int:
     """Write all solutions, or the word `none` and the nearest sizes; 0, for either is an answer."""
     from cnninspect.explain.solver import solve
-    from cnninspect.render.algebra import render_answers
+    from cnninspect.render.algebra import MOST_LINES, render_answers
 
     form, file = answer.checked()
     if layer is None and sizes.chain is None:
@@ -99,7 +103,9 @@ def report_solutions(
     questions = _questions(layer or "conv", sizes, settings, ranks)
     answers = [solve(question) for question in questions]
     chained = sizes.chain is not None
-    write_rendered(partial(render_answers, answers, chained=chained), form, file)
+    write_rendered(
+        partial(render_answers, answers, chained=chained, most=None if ranks.every else MOST_LINES), form, file
+    )
     return 0
 
 

@@ -264,6 +264,12 @@ def _rest(question: Question, after: Size, size: int, out: int, k: int, s: int, 
     given = question.allowed.output_padding
     # Source: torch.nn.ConvTranspose2d refuses an output padding that is not smaller than stride or dilation.
     extras = range(max(s, d)) if given is None else [extra for extra in given if extra < max(s, d)]
+    if len(extras) > 2:
+        # A larger output padding takes at least as much padding: all hits lie between those of the first and the last.
+        ends = (_hits(paddings, -out, _shrinking(after, s, extra)) for extra in (extras[0], extras[-1]))
+        found = [p for hits in ends for p in (*hits[:1], *hits[-1:])]
+        if found:
+            paddings = paddings[bisect_left(paddings, min(found)) : bisect_right(paddings, max(found))]
     if len(extras) <= len(paddings):
         yield from ((p, extra) for extra in extras for p in _hits(paddings, -out, _shrinking(after, s, extra)))
     else:
@@ -341,6 +347,12 @@ def _nearest(question: Question, axes: Sequence[AxisAnswer]) -> Iterator[Solutio
             yield _described(question, (at,), out)
         if len(set(zip(question.sizes, question.out, strict=True))) == 1:
             return
+
+
+def drops_window(question: Question, at: Setting, axis: int = 0) -> bool:
+    """Whether ceil mode leaves out a last window along an axis: rounded up, as floor of s - 1 more, it would count."""
+    size, k, s, p, d = question.sizes[axis], at.kernel, at.stride, at.padding, at.dilation
+    return question.ceil_mode and conv_size(size + s - 1, k, s, p, d) != question.out[axis]
 
 
 def size_derived(question: Question, at: Setting, axis: int = 0) -> Expression:

@@ -8,7 +8,7 @@ from typing import Any
 from cnninspect.explain.axis import Axis
 from cnninspect.explain.expression import TEXT, latex_name, substituted, written
 from cnninspect.explain.instances import COUNTS, FIELD, Key, Variable
-from cnninspect.explain.solver import KERNELS, Answer, Layer, Question, Setting, Solution, size_derived
+from cnninspect.explain.solver import KERNELS, Answer, Layer, Question, Setting, Solution, drops_window, size_derived
 from cnninspect.explain.symbolic import Study, Terms, in_sympy
 from cnninspect.render import Format, html, markdown, sections, table
 from cnninspect.render.page import Cell, Fact, Heading, Page, Screen, Sheet, Tone, Worth
@@ -34,14 +34,21 @@ def in_format(page: Page, fmt: str, screen: Screen | None) -> str:
 # --- solve --------------------------------------------------------------------------------------------------------
 
 
-def render_answers(answers: Sequence[Answer], fmt: str, *, screen: Screen | None = None, chained: bool = False) -> str:
-    """The solutions of one question, or of each step of a chain."""
+MOST_LINES = 100
+"""Solutions of one question that are listed for readers; programs get all."""
+
+
+def render_answers(
+    answers: Sequence[Answer], fmt: str, *, screen: Screen | None = None, chained: bool = False, most: int | None = None
+) -> str:
+    """The solutions of one question, or of each step of a chain: `most` of each for readers, and all without it."""
     if fmt == Format.JSON:
         return json_text(_answers_json(answers, chained=chained))
     screen = screen or Screen()
     title = screen.marks.separator.join(_title(answers, chained=chained))
-    sheet = _sheet(answers, chained=chained, all_columns=fmt == Format.CSV)
-    facts = [fact for answer in answers for fact in _facts(answer, chained=chained)]
+    most = None if fmt == Format.CSV else most
+    sheet = _sheet(answers, chained=chained, all_columns=fmt == Format.CSV, most=most)
+    facts = [fact for answer in answers for fact in _facts(answer, chained=chained, most=most)]
     if chained:
         of_layer = {a.question.layer.value: a.question for a in answers if a.question.allowed.stride is None}
         facts += [Fact("", f"searched for {layer}: {searched(question)}") for layer, question in of_layer.items()]
@@ -72,7 +79,7 @@ def _listed(values: Sequence[int]) -> str:
     return f"{values[0]}-{values[-1]}" if whole else ", ".join(map(str, values))
 
 
-def _sheet(answers: Sequence[Answer], *, chained: bool, all_columns: bool) -> Sheet:
+def _sheet(answers: Sequence[Answer], *, chained: bool, all_columns: bool, most: int | None) -> Sheet:
     """One line per solution; where there is none, one line per nearest setting."""
     headings = (
         Heading("in", "in", worth=Worth.KEPT),
@@ -87,7 +94,7 @@ def _sheet(answers: Sequence[Answer], *, chained: bool, all_columns: bool) -> Sh
         Heading("params", "params", right=True),
         Heading("result", "", worth=Worth.KEPT),
     )
-    lines = [_line(answer, one) for answer in answers for one in (*answer.solutions, *answer.nearest)]
+    lines = [_line(answer, one) for answer in answers for one in (*answer.solutions, *answer.nearest)[:most]]
     missing = any(not answer.solutions for answer in answers)
     shown = {
         "in": chained,
@@ -123,17 +130,20 @@ def _cell(values: Sequence[int]) -> Cell:
     return Cell(_size(values[:1] if same else values), values[0] if same else _size(values))
 
 
-def _facts(answer: Answer, *, chained: bool) -> Iterator[Fact]:
+def _facts(answer: Answer, *, chained: bool, most: int | None) -> Iterator[Fact]:
     question = answer.question
+    kind, count = ("solutions", len(answer.solutions)) if answer.solutions else ("nearest", len(answer.nearest))
     step = f"{_size(question.sizes)} to {_size(question.out)}"
     if not answer.solutions:
         yield Fact("none", why_none(answer), tone=Tone.STRONG)
     elif not chained:
-        count = len(answer.solutions)
         yield Fact("found", f"{count:,} solution{'s' if count > 1 else ''} for {step}")
         if answer.left_out:
             yield Fact("  not listed", f"{answer.left_out:,} more that differ between the axes; give more settings")
         yield from _size_facts(answer)
+    if most is not None and count > most:
+        where = f" from {step}" if chained else ""
+        yield Fact("not shown", f"{count - most:,} more {kind}{where}; --all shows them, -f json and -f csv have them")
     if question.allowed.stride is None and not chained:
         yield Fact("searched", searched(question))
 
@@ -143,18 +153,20 @@ def _size_facts(answer: Answer) -> Iterator[Fact]:
     question = answer.question
     pairs = list(zip(question.sizes, question.out, strict=True))
     axes = [axis for axis, pair in enumerate(pairs) if pair not in pairs[:axis]]
-    by_formula: dict[str, dict[Solution, list[str]]] = {}
+    by_formula: dict[bool, list[tuple[Solution, int]]] = {}
     for one in answer.solutions if question.ceil_mode else answer.solutions[:1]:
         for axis in axes:
-            tree = size_derived(question, one.settings[min(axis, len(one.settings) - 1)], axis)
-            numbers = f"{written(substituted(tree), TEXT)} = {question.out[axis]}"
-            by_formula.setdefault(written(tree, TEXT), {}).setdefault(one, []).append(numbers)
-    for text, found in by_formula.items():
-        dropped = "" if text.endswith("+ 1") else ", where a last window would start in the padding"
-        yield Fact(
-            "size", text, f"for {len(found)} of the {len(answer.solutions)}{dropped}" if len(by_formula) > 1 else ""
-        )
-        yield from (Fact("" if n else "  first", numbers) for n, numbers in enumerate(next(iter(found.values()))))
+            at = one.settings[min(axis, len(one.settings) - 1)]
+            by_formula.setdefault(drops_window(question, at, axis), []).append((one, axis))
+    for drops, found in by_formula.items():
+        first = [(one, axis) for one, axis in found if one is found[0][0]]
+        trees = [size_derived(question, one.settings[min(axis, len(one.settings) - 1)], axis) for one, axis in first]
+        dropped = ", where a last window would start in the padding" if drops else ""
+        count = len({id(one) for one, _ in found})
+        remark = f"for {count} of the {len(answer.solutions)}{dropped}" if len(by_formula) > 1 else ""
+        yield Fact("size", written(trees[0], TEXT), remark)
+        for n, (tree, (_, axis)) in enumerate(zip(trees, first, strict=True)):
+            yield Fact("" if n else "  first", f"{written(substituted(tree), TEXT)} = {question.out[axis]}")
 
 
 def why_none(answer: Answer) -> str:

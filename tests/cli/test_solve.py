@@ -218,3 +218,22 @@ run(["solve", "conv", "--in", "32", "--out", "16"])
 sys.exit("torch" in sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode == 0
+
+
+def test_many_solutions_are_cut_for_readers_and_complete_for_programs(cli):
+    # Every stride from 342 on: ceil((1024 - 1)/342) = 3. torch itself is the oracle of the solver in tests/explain.
+    command = ("solve", "pool", "--in", "1024", "--out", "3", "--ceil-mode")
+    found = document(cli(*command, "-f", "json").out)["solutions"]
+    assert len(found) == len(list(csv.DictReader(StringIO(cli(*command, "-f", "csv").out)))) > 100
+    short, whole = cli(*command).out, cli(*command, "--all").out
+    assert f"{len(found) - 100:,} more solutions; --all shows them" in short
+    assert "--all" not in whole
+    lines = len(found) - 100
+    assert len(whole.splitlines()) == len(short.splitlines()) + lines - 1
+    # 2 windows of k beyond the padding and one that starts in it: each formula has its share, and both make up all.
+    shares = [line for line in short.splitlines() if f"of the {len(found)}" in line]
+    assert sum(int(line.split(" for ")[1].split()[0]) for line in shares) == len(found)
+
+
+def test_few_solutions_are_not_cut(cli):
+    assert "--all" not in cli("solve", "conv", "--in", "32", "--out", "16", "--stride", "2").out
