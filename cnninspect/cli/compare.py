@@ -21,7 +21,7 @@ from cnninspect.checks.numbers import Tolerance, parse_tolerance
 from cnninspect.claims.judge import check_claims
 from cnninspect.claims.read import Claim, read_claims
 from cnninspect.cli.options import ExpectationOptions, OutputOptions, RunOptions
-from cnninspect.cli.reports import inspected, write, write_rendered
+from cnninspect.cli.reports import inspected, note_if_none_fits, write, write_rendered
 from cnninspect.cli.session import Session, explained, say
 from cnninspect.cli.settings import BUDGETS, TARGET, TARGETS, beside_config, with_configured
 from cnninspect.errors import UsageError
@@ -101,6 +101,7 @@ def compare_target(
         run = dataclasses.replace(run, probe=bool(run.probe))
         one, two = (_report_of(each, run, session) for each in (target, other))
         result = compare_models(one, two, expectations.tolerance)
+    note_if_none_fits(result, view, session)
     write(result, output, view)
     return code_of(result, session, strict=output.strict)
 

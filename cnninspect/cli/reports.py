@@ -20,7 +20,8 @@ from cnninspect.files import cause_of, check_writable, write_whole
 from cnninspect.render import Format, render
 from cnninspect.render.page import Screen
 from cnninspect.report.document import Document, Report
-from cnninspect.report.selection import View
+from cnninspect.report.rows import layers_near
+from cnninspect.report.selection import View, matches
 from cnninspect.targets.grammar import dtype_name, parse_arguments, parse_inputs, parse_target
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def report_on(
         view = work.arranged(view)
     check_writable(output.output)
     report = inspected(target, run, session, command, accounts)
+    note_if_none_fits(report, view, session)
     write(report, output, view)
     return exit_code(report, strict=output.strict)
 
@@ -134,6 +136,14 @@ ROOM = 2**20
 """Largest size of a step summary in bytes; GitHub does not show longer ones at all."""
 
 _CUT = "\n\nThe rest is left out: GitHub limits the size. `--format json` has everything.\n"
+
+
+def note_if_none_fits(document: Document, view: View, session: Session) -> None:
+    """A note with names that exist if no row of the report fits `--filter`."""
+    rows = document.rows if isinstance(document, Report) else ()
+    if view.filter is not None and rows and not any(matches(view.filter, row.id) for row in rows):
+        near = ", ".join(layers_near(rows, view.filter.strip("*?[]")))
+        session.note(f"no row fits --filter {view.filter!r}. There are, for example, {near}.")
 
 
 def write(report: Document, options: OutputOptions, view: View) -> None:

@@ -16,7 +16,7 @@ import typer
 
 from cnninspect.checks import exit_code
 from cnninspect.cli.options import OutputOptions, RunOptions
-from cnninspect.cli.reports import inspected, write
+from cnninspect.cli.reports import inspected, note_if_none_fits, write
 from cnninspect.cli.session import Session
 from cnninspect.errors import UsageError
 from cnninspect.files import check_writable, write_whole
@@ -81,6 +81,7 @@ def report_fields(
         from cnninspect.render.picture import picture
 
         write_whole(Path(field.picture), picture(reports[0], kind, field.image))
+    note_if_none_fits(document, view, session)
     write(document, output, view)
     codes = [exit_code(one, strict=output.strict) for one in reports]
     return min(filter(None, codes), default=0)

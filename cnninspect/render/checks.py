@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from cnninspect.render.cells import verdict_sign
@@ -168,7 +169,12 @@ def finding_sheet(report: Report, checks: Iterable[Check], columns: tuple[str, .
 
 def readers_sheet(report: Comparison, checks: Iterable[Check], marks: Marks) -> Sheet:
     """The table of failed checks for readers, without optional columns that are empty."""
+    checks = tuple(checks)
     sheet = finding_sheet(report, checks, READERS, marks)
+    if any(check.where is not None for check in checks):
+        # A claim is mended in its line: the column stays, if need be without the name of the file.
+        kept = (replace(each, worth=Worth.KEPT) if each.name == "where" else each for each in sheet.headings)
+        sheet = replace(sheet, headings=tuple(kept))
     empty = [
         index
         for index, heading in enumerate(sheet.headings)
@@ -256,7 +262,7 @@ def _cells(check: Check, where: str | None, marks: Marks) -> dict[str, Cell]:
     return {
         "layer": Cell(row_name(check), check.path),
         "call": Cell(str(check.call), check.call),
-        "kind": Cell(check.kind, check.kind),
+        "kind": Cell(check.kind if check.row is None or check.row.path else "", check.kind),
         "what": Cell(number_name(check), check.name),
         "expected": _value_cell(check, check.expected, check.expected_status, Tone.PLAIN, marks),
         "source": Cell(check.source, check.source, Tone.QUIET),
@@ -265,7 +271,7 @@ def _cells(check: Check, where: str | None, marks: Marks) -> dict[str, Cell]:
         "change": Cell(_change(check), _change(check), wrong),
         "verdict": verdict_sign(check.verdict, marks),
         "reason": Cell(check.hint or "", check.hint),
-        "where": Cell(where or "", where, Tone.QUIET),
+        "where": Cell(where or "", where, Tone.QUIET, None if check.where is None else check.where.rpartition(", ")[2]),
     }
 
 

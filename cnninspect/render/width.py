@@ -77,13 +77,14 @@ class _Step:
 
 def _steps(sheet: Sheet, *, exact: bool) -> Iterator[_Step]:
     """The table with less and less: no bars, no minor columns, rounded counts, shorter names, no other columns."""
-    sheet = _with_short_cells(sheet, [index for index, each in enumerate(sheet.headings) if each.name == "share"])
+    always = [index for index, each in enumerate(sheet.headings) if each.name in ("share", "where")]
+    sheet = _with_short_cells(sheet, always)
     yield _Step(sheet)
     for step in _dropping(sheet, Worth.MINOR):
         sheet = step.sheet
         yield step
     for index in () if exact else _by_savings(sheet):
-        sheet = _with_short_cells(sheet, [index])
+        sheet = _with_short_cells(sheet, _alike(sheet, index))
         yield _Step(sheet, rounds=True)
     yield _Step(sheet, _SHORTEST)
     for worth in (Worth.USUAL, Worth.LATE, Worth.MAIN):
@@ -107,6 +108,12 @@ def _by_savings(sheet: Sheet) -> list[int]:
     every = range(len(before))
     after = widths_of(_with_short_cells(sheet, every))
     return sorted((index for index in every if after[index] < before[index]), key=lambda i: after[i] - before[i])
+
+
+def _alike(sheet: Sheet, index: int) -> list[int]:
+    """The columns of the same number, which are read side by side: `MACs`, `MACs by torch`."""
+    number = sheet.headings[index].title.partition(" by ")[0]
+    return [other for other, each in enumerate(sheet.headings) if each.title.partition(" by ")[0] == number]
 
 
 def _with_short_cells(sheet: Sheet, columns: Sequence[int]) -> Sheet:

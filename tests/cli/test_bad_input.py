@@ -133,3 +133,12 @@ def test_no_command_shows_the_help(cli):
     result = cli()
     assert result.code == 2
     assert "Usage: cnninspect" in result.out
+
+
+@pytest.mark.parametrize("command", ["summary", "flops", "compare", "rf"])
+def test_a_filter_that_no_row_fits_says_so(cli, command):
+    for pattern, named in (("zzz*", "c1, c3, c5"), ("outptu", "output")):
+        result = cli(command, "lenet5", "--filter", pattern)
+        assert result.code == 0
+        assert f"note: no row fits --filter '{pattern}'. There are, for example, {named}." in result.err
+    assert "no row fits" not in cli(command, "lenet5", "--filter", "c?").err

@@ -10,10 +10,15 @@ import pytest
 from rich.cells import cell_len
 
 from cnninspect import inspect_model
+from cnninspect.checks import with_checks
+from cnninspect.claims.judge import check_claims
+from cnninspect.claims.read import read_claims
 from cnninspect.render import render
+from cnninspect.render.checks import readers_sheet
 from cnninspect.render.page import UNICODE, Heading, Screen, Sheet, Worth
 from cnninspect.render.page import Cell as PageCell
 from cnninspect.render.width import fitted
+from cnninspect.report.document import formula_checks
 from cnninspect.report.selection import View
 
 NETWORKS = (
@@ -48,6 +53,40 @@ def test_nothing_that_matters_is_lost(name):
         params_macs_and_field_are_there_and_every_line_fits(name, width)
     for width, height in SCREENS:
         a_screen_holds_it_and_its_layers(name, width, height)
+
+
+def test_a_claim_keeps_its_line(tmp_path):
+    """LeNet-5's c1 has 6 * (25 + 1) = 156 parameters and s2 has none: lines 2 and 4 are right, 3 and 5 are not."""
+    file = tmp_path / "a-file-with-a-long-name.csv"
+    file.write_text("layer,params\nc1,156\nc3,1\ns2,0\nf6,2\n")
+    report = inspected("lenet5")
+    compared = with_checks(report, check_claims(report, read_claims(str(file))))
+    for width in (60, 70, 80, 100, 140):
+        lines = render(compared, view=View(), screen=Screen(width)).splitlines()
+        found = [line.split()[0] + " " + line[line.index("line ") :] for line in lines if re.match(r" (c3|f6) ", line)]
+        assert found == ["c3 line 3", "f6 line 5"], width
+
+
+def test_numbers_side_by_side_have_one_form():
+    """vit_b_16's first convolution does 768 * 14 * 14 * 16 * 16 * 3 = 115,605,504 MACs: 115.6M or all digits, twice."""
+    forms = set()
+    for width in range(60, 141, 10):
+        lines = table_of(render(inspect_model("vit_b_16", command="flops"), screen=Screen(width)).splitlines())
+        row = next(line for line in lines if line.startswith(" conv_proj"))
+        found = re.findall(r"115,605,504|115\.6M", row)
+        forms.add(tuple(found))
+    assert ("115.6M", "115.6M") in forms
+    assert ("115,605,504", "115,605,504") in forms
+    assert all(len(set(found)) == 1 for found in forms)
+
+
+def test_a_function_at_the_root_is_named_once():
+    """Its label in brackets is its kind: a second column of it would only shorten both."""
+    report = inspected("vit_b_16")
+    checks = [check for check in formula_checks(report) if check.row is not None and not check.row.path]
+    sheet = readers_sheet(with_checks(report, checks), checks, UNICODE)
+    assert {line[0].text for line in sheet.lines} >= {"(Tensor.reshape)", "(Tensor.permute)", "(VisionTransformer)"}
+    assert "kind" not in [heading.name for heading in sheet.headings]
 
 
 def params_macs_and_field_are_there_and_every_line_fits(name, width):
