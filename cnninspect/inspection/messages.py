@@ -210,18 +210,27 @@ def other_inputs(call: Call | None, specs: Sequence[InputSpec], model: Model) ->
     """
     if len(specs) != 1 or specs[0].listed:
         return
-    spec, found = specs[0], _dimension(call)
+    spec = specs[0]
     usual = usual_inputs(model)
     yield from _rearranged(spec, usual)
-    if call is not None and found is not None and call.inputs[0].shape == spec.shape:
-        expected, axis, _ = found
-        shape = list(spec.shape)
-        shape[axis] = expected
-        yield replace(spec, shape=tuple(shape))
+    yield from (only for (only,) in corrected_inputs(call, specs))
     for other in usual:
         yield replace(
             other, shape=(spec.shape[0], *other.shape[1:]) if len(spec.shape) == len(other.shape) else other.shape
         )
+
+
+def corrected_inputs(call: Call | None, specs: Sequence[InputSpec]) -> Iterator[tuple[InputSpec, ...]]:
+    """All inputs, one of them with the size that the first layer which takes it says is wrong."""
+    found = _dimension(call)
+    if call is None or found is None:
+        return
+    expected, axis, _ = found
+    for place, spec in enumerate(specs):
+        if spec.shape == call.inputs[0].shape:
+            shape = list(spec.shape)
+            shape[axis] = expected
+            yield (*specs[:place], replace(spec, shape=tuple(shape)), *specs[place + 1 :])
 
 
 def _rearranged(spec: InputSpec, usual: Sequence[InputSpec]) -> Iterator[InputSpec]:

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 import torch
 
 from cnninspect.errors import DeviceError, LoadError, RunError, UsageError, error_text
-from cnninspect.inspection.messages import explain_failure, is_plainly_the_inputs, other_inputs, place_of
+from cnninspect.inspection.messages import (
+    corrected_inputs,
+    explain_failure,
+    is_plainly_the_inputs,
+    other_inputs,
+    place_of,
+)
 from cnninspect.measure.base import Progress, Run, silent
 from cnninspect.measure.limits import Allowance, Limit, LimitReachedError
 from cnninspect.ops.catalogue import layer_of
@@ -220,9 +226,11 @@ class _Attempts:
     def _working_advice(self, failed: _Failed) -> str:
         """Another input or device with which the model runs, found by running it; empty if none is found."""
         until = monotonic() + _SECONDS_OF_TRIALS
-        for spec in other_inputs(failed.failure.call, failed.choice.specs, self._model(failed.device)):
-            if monotonic() < until and self._works(Choice((spec,)), failed.device):
-                return f"It runs with --input {spec}."
+        call, given = failed.failure.call, failed.choice.specs
+        single = ((spec,) for spec in other_inputs(call, given, self._model(failed.device)))
+        for specs in single if len(given) == 1 else corrected_inputs(call, given):
+            if monotonic() < until and self._works(Choice(specs), failed.device):
+                return f"It runs with {' '.join(f'--input {spec}' for spec in specs)}."
         on_meta = self.options.device == "meta" and self._may_be_the_devices(failed) and not self._lacking_memory()
         return "Use --device cpu." if on_meta and self._works(failed.choice, "cpu") else ""
 

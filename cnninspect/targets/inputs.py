@@ -259,9 +259,13 @@ def _candidates(layer: nn.Module) -> Iterator[InputSpec]:
 def _request(target: Target, model: Model) -> str:
     names = [parameter.name for parameter in required(model.forward if isinstance(model, nn.Module) else model)]
     takes = f" ({', '.join(names)})" if names else ""
-    each = " for each of them, in this order" if len(names) > 1 else ""
     doubt = f" {target.source.doubt}".rstrip() if isinstance(target.source, Function) else ""
+    if len(names) > 1:
+        # No example: a shape that fits one of them may not fit the others.
+        wanted = " ".join(f"--input {name}=SHAPE" for name in names)
+        step = f"Give --input NAME=SHAPE for each of them: {wanted}.{doubt}"
+        return f"the inputs of {target.name}{takes} are not known. {step}"
     return (
         f"the inputs of {target.name}{takes} are not known. "
-        f"Give --input SHAPE[:DTYPE]{each}, such as --input 1x3x224x224.{doubt}"
+        f"Give --input SHAPE[:DTYPE], such as --input 1x3x224x224.{doubt}"
     )

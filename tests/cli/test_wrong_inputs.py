@@ -42,6 +42,9 @@ CASES = [
     ("summary nets.py:Words --input 1x16:float32", 3, "It runs with --input 1x16:int64."),
     ("summary nets.py:Batch --input 1x3x32x32", 3, "It takes a dictionary: --inputs-from file.py:fn"),
     ("summary nets.py:Flat --input 1x3x64x64", 3, "expects 7200 input features, got 30752"),
+    ("summary nets.py:Pair --input 1x3x32x32 --input 1x3x32x32", 3, "with --input 1x3x32x32 --input 1x1x32x32."),
+    ("summary nets.py:Pair --input x=1x1x9x9 --input y=1x1x9x9", 3, "with --input x=1x3x9x9 --input y=1x1x9x9."),
+    ("summary nets.py:Pair", 2, "of Pair (x, y) are not known. Give --input NAME=SHAPE for each of them"),
     ("summary nets.py:Silent --input 1x3x32x32", 0, "the forward returns no tensor"),
     ("summary nets.py:Net --input 1x3xAx32", 2, "is not a size"),
     ("summary nets.py:Net --input 1,3,32,32", 2, "Write sizes joined by x, such as 1x3x224x224"),
@@ -164,14 +167,16 @@ def next_lines(line, message):
         return [[*found[0], re.sub(r"\S+\.(json|csv)", written, line)], *found[1:]]
     if found:
         return found
-    if wanted := re.search(r"It runs with (--input \S+)\.", message):
-        return [[re.sub(r"--input \S+", wanted[1], line)]]
+    if wanted := re.search(r"It runs with ((?:--input \S+ ?)+)\.", message):
+        return [[re.sub(r"--input .*", wanted[1], line)]]
     if wanted := re.search(r"(?:as (--input x=SHAPE)|(--inputs-from file\.py:fn))", message):
         return [[re.sub(r"( --input \S+)+", " " + filled(wanted[1] or wanted[2]), line)]]
     if wanted := re.search(
         r"needs (?:--baseline FILE or )?(--arg \S+=VALUE|--baseline FILE|OTHER)|The same command with (\S+)", message
     ):
         return [[f"{line} {filled(wanted[1] or wanted[2])}"]]
+    if "each of them: --input x=SHAPE --input y=SHAPE." in message:
+        return [[f"{line} --input x=1x3x32x32 --input y=1x1x32x32"]]
     if wanted := re.search(r'takes a dictionary: --arg "([^"]+)"', message):
         return [[re.sub(r"--arg \S+", f'--arg "{filled(wanted[1])}"', line)]]
     if wanted := re.search(r"Write --arg (NAME=\S+)\.", message):

@@ -117,6 +117,16 @@ class Listed(nn.Module):
         return self.layers(x)
 
 
+class Pair(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.image = nn.Conv2d(3, 8, 3)
+        self.mask = nn.Conv2d(1, 8, 3)
+
+    def forward(self, x, y):
+        return self.image(x) + self.mask(y)
+
+
 number = 3
 
 
