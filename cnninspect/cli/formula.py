@@ -82,6 +82,10 @@ def report_formula(target: str, run: RunOptions, vary: VaryOptions, answer: Answ
         by_message.setdefault(message, []).append(label)
     for message, labels in by_message.items():
         session.note(f"{'; '.join(labels)} failed: {message}.")
+    for point, seconds in instances.slow.items():
+        session.note(
+            f"{instances.label(point)} took {seconds:.0f} s: no value beyond it was tried. --vary NAME=A,B,C does."
+        )
     write_rendered(
         lambda fmt, screen: render_study(found, first, fmt, notation=vary.notation, screen=screen), form, file
     )

@@ -210,7 +210,9 @@ def several(text: str, option: str, least: int) -> tuple[int, ...]:
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part, re.ASCII)
         if match is None:
-            raise UsageError(f"{option} {text}: {part.strip()!r} is not a number. Write 3, or 3,4,5, or 1-11.")
+            is_number = re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)", part.strip(), re.ASCII)
+            what = f"a whole number from {least}" if is_number else "a number"
+            raise UsageError(f"{option} {text}: {part.strip()!r} is not {what}. Write 3, or 3,4,5, or 1-11.")
         first, last = int(match[1]), int(match[2] or match[1])
         if last < first or last - first >= _MOST_VALUES:
             raise UsageError(

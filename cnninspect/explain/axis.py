@@ -177,6 +177,8 @@ class Line:
                 break
             failed = 0 if self._works(x) else failed + 1
             found += [] if failed else [x]
+            if self.instances.is_slow(self.point(x)):
+                break
         return found
 
     def _works(self, x: int) -> bool:
@@ -205,7 +207,9 @@ class Line:
             yield from self.valid(axis.modulus)
             return
         failing, first = self.failing(), min(axis.nodes)
-        end = min((x for x in failing if x > max(self.valid(axis.modulus))), default=None)
+        last = max(self.valid(axis.modulus))
+        beyond = [point[self.place] + 1 for point in self.instances.slow if point == self.point(point[self.place])]
+        end = min((x for x in (*failing, *beyond) if x > last), default=None)
         for x in islice(count(first, axis.modulus), len(axis.nodes) + DEGREE + more):
             if x not in failing and (end is None or x < end):
                 yield x
@@ -244,7 +248,17 @@ class Line:
         short = [modulus for modulus in MODULI if len(self.valid(modulus)) < DEGREE + 2]
         classes = ", ".join(str(modulus) for modulus in MODULI if modulus not in short)
         words = NO_POLYNOMIAL if classes == "1" else f"{NO_POLYNOMIAL}, in no residue class modulo {classes}"
-        return words + (f"; too few values for classes modulo {', '.join(map(str, short))}" if short else "")
+        return (
+            words
+            + (f"; too few values for classes modulo {', '.join(map(str, short))}" if short else "")
+            + (f": {self._longer(short[0])}" if short and self.variable.values is not None else "")
+        )
+
+    def _longer(self, modulus: int) -> str:
+        """A list with enough values of one class."""
+        start = self.variable.start
+        listed = ",".join(map(str, range(start, start + modulus * SAMPLES, modulus)))
+        return f"--vary {self.variable.name}={listed} has enough modulo {modulus}"
 
     def fitting(
         self, xs: Sequence[int], known: Sequence[Function], *, all_counts: bool = True, spare: int = 0

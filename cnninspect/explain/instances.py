@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from time import monotonic
 
 from cnninspect.errors import CnninspectError
 from cnninspect.ops.registry import FUNCTIONS, MODULES
@@ -21,6 +22,12 @@ Numbers = Mapping[Key, int | None]
 """The numbers of one instance; None for one that is not an exact integer."""
 
 FIELD = "receptive_field"
+
+
+PATIENCE = 5.0
+"""Seconds that an instance may take before values beyond it are left out, where others took a fraction of that."""
+
+_MANY_TIMES = 4
 
 
 @dataclass(frozen=True)
@@ -49,10 +56,14 @@ class Instances:
         variables: Sequence[Variable],
         inspect: Callable[[Point], tuple[Numbers, Numbers]],
         progress: Callable[[str], None] = lambda _: None,
+        clock: Callable[[], float] = monotonic,
     ):
         self.variables, self._inspect, self._progress = variables, inspect, progress
         self._found: dict[Point, tuple[Numbers, Numbers]] = {}
         self._keys: dict[int, tuple[bool, list[Key]]] = {}
+        self._clock = clock
+        self._seconds: dict[Point, float] = {}
+        self.slow: dict[Point, float] = {}
         self.failed: dict[Point, str] = {}
         self.used: set[Point] = set()
         self.nodes: set[Point] = set()
@@ -61,11 +72,20 @@ class Instances:
         """Whether the network can be built and run at this point."""
         if point not in self._found and point not in self.failed:
             self._progress(f"instance {len(self._found) + 1}: {self.label(point)}")
+            began = self._clock()
             try:
                 self._found[point] = self._inspect(point)
             except CnninspectError as error:
                 self.failed[point] = str(error).partition(". ")[0].rstrip(".")
+            self._seconds[point] = self._clock() - began
         return point in self._found
+
+    def is_slow(self, point: Point) -> bool:
+        """Whether a point took so long that no value beyond it is to be tried: the next may take many times as long."""
+        seconds = self._seconds.get(point, 0)
+        if seconds > max(PATIENCE, _MANY_TIMES * min(self._seconds.values())):
+            self.slow[point] = seconds
+        return point in self.slow
 
     def label(self, point: Point) -> str:
         """`NF=3, k=5`."""

@@ -148,6 +148,8 @@ BAD = [
     ("a number that a list lacks", ["lenet5", "--vary", "widths[7]"], 2, ["has no number 7"]),
     ("a flag", [PICKY, "--vary", "bias"], 2, ["True is not an integer"]),
     ("a float", [PICKY, "--vary", "scale"], 2, ["1.0 is not an integer", "--vary scale=1,2,3"]),
+    ("a negative value", ["lenet5", "--vary", "classes=-1"], 2, ["'-1' is not a whole number from 0"]),
+    ("half a value", ["lenet5", "--vary", "classes=1.5,2,3"], 2, ["'1.5' is not a whole number from 0"]),
     ("a value that is no integer", ["lenet5", "--vary", "classes=a,b,c"], 2, ["'a' is not a number"]),
     ("too few values", ["lenet5", "--vary", "classes=3,4"], 2, ["Give at least 3"]),
     ("no name", ["lenet5", "--vary", "3=4"], 2, ["is not NAME or NAME=A,B,C"]),

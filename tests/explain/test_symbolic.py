@@ -358,3 +358,31 @@ def test_every_other_value_is_a_residue_class():
     found = law_in_one_variable(lambda x: x * x, Variable("a", "a", 3), lambda x: x % 2 == 1)
     assert (found.axes[0].modulus, found.axes[0].rest) == (2, 1)
     assert equal(expression(found, "macs"), "a**2")
+
+
+def test_values_beyond_a_slow_one_are_not_tried():
+    # From depth 5 on an instance takes 4 times as long as the one before: 6 s, 24 s... and 96 s for the third.
+    now, tried = [0.0], []
+
+    def inspect(point):
+        tried.append(point[0])
+        now[0] += 0.1 if point[0] < 5 else 6.0 * 4 ** (point[0] - 5)
+        return {("", "params"): 3 * point[0]}, {("", "params"): 3 * point[0]}
+
+    instances = Instances([Variable("depth", "n", 2)], inspect, clock=lambda: now[0])
+    found = study(instances)
+    assert max(tried) == 5
+    assert instances.slow == {(5,): pytest.approx(6.0)}
+    assert equal(expression(found, "params"), "3*n")
+
+
+def test_equally_slow_instances_are_all_tried():
+    now = [0.0]
+
+    def inspect(point):
+        now[0] += 9.0
+        return {("", "params"): point[0] ** 2}, {("", "params"): point[0] ** 2}
+
+    instances = Instances([Variable("width", "n", 2)], inspect, clock=lambda: now[0])
+    assert equal(expression(study(instances), "params"), "n^2")
+    assert not instances.slow
