@@ -131,12 +131,14 @@ def shown_leaves(report: Report) -> set[int]:
 def fits_ops(row: Row, ops: Ops) -> bool:
     """Whether the row is a module, or a functional call that `ops` selects.
 
-    Whatever adds to a total is shown with those that compute: the first use of a parameter, bytes that are moved.
+    Whatever adds to a total is shown with those that compute: the first use of a parameter, bytes that are moved. Not
+    so a time, which every call takes, and which is measured as a whole, too.
     """
     if not row.functional or ops is not Ops.COMPUTE:
         return not row.functional or ops is Ops.ALL
-    counts = (row.params, *row.extra.values())
-    return row.layer_like or any(count.value for count in counts if count is not None and count.unit.adds_up)
+    numbers = [number for number in (row.params, *row.extra.values()) if number is not None]
+    counts = [number for number in numbers if number.unit.adds_up and number.unit is not Unit.SECONDS]
+    return row.layer_like or any(count.value for count in counts)
 
 
 def fits_depth(row: Row, rows: tuple[Row, ...], depth: int | None) -> bool:

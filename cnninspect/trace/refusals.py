@@ -31,6 +31,7 @@ def _convolution(
     _ask(min(padding) >= 0, "negative padding is not supported")
     _ask(min(stride) > 0, "non-positive stride is not supported")
     _ask(transposed or min(dilation) > 0, "dilation should be greater than zero")
+    _ask(groups > 0, "non-positive groups is not supported")
     size = list(weight.shape)
     _ask(size[0] % groups == 0, f"weight of size {size} is not divisible into {groups} groups")
     # A single sample has a batch of its own by now.

@@ -9,10 +9,11 @@ import torch.nn.functional as F
 from torch import nn
 
 from cnninspect import inspect_model
-from cnninspect.inspection.accounts.work import Traffic
+from cnninspect.inspection.accounts.work import Time, Traffic
 from cnninspect.render import Format, render
 from cnninspect.report.selection import View
 from tests.accounts.inspections import inspected
+from tests.measure.test_timing import Ticks
 
 IMAGE = (1, 3, 32, 32)
 
@@ -128,6 +129,17 @@ def test_bytes_of_calls_that_only_move_data_are_part_of_the_sum():
     assert moved["Tensor.__setitem__"] == 4 + 2 * 4 * 16 * 28
     assert moved["Tensor.__getitem__"] == 2 * 4 * 4 * 32
     assert sum(moved.values()) == report.total("bytes_moved").value
+
+
+def test_a_time_makes_no_view_a_row():
+    class Views(nn.Module):
+        def forward(self, x):
+            return x.view(1, 2, -1).transpose(1, 2).relu()
+
+    report = inspected(Views(), Time(0, 1, Ticks()), shape=IMAGE)
+    assert all(row.extra["latency"].value for row in report.rows)
+    lines = list(csv.DictReader(StringIO(render(report, Format.CSV, view=View()))))
+    assert [line["kind"] for line in lines] == ["Tensor.relu"]
 
 
 def test_containers_are_there_on_request():

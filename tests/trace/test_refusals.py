@@ -54,6 +54,7 @@ def maps(device: str, *wanted: tuple[torch.dtype, tuple[int, ...]]) -> list[torc
 CASES = {
     # name: function, (type, shape) of each operand
     "channels of a convolution": (F.conv2d, [(FLOAT, (1, 3, 8, 8)), (FLOAT, (4, 2, 3, 3))]),
+    "no groups": (lambda x, w: F.conv2d(x, w, groups=0), [(FLOAT, (1, 3, 8, 8)), (FLOAT, (4, 3, 3, 3))]),
     "bias of a convolution": (F.conv2d, [(FLOAT, (1, 3, 8, 8)), (FLOAT, (4, 3, 3, 3)), (FLOAT, (5,))]),
     "channels of a transposed one": (F.conv_transpose2d, [(FLOAT, (1, 2, 8, 8)), (FLOAT, (1, 4, 3, 3))]),
     "channels of a transposed one, 1d": (F.conv_transpose1d, [(FLOAT, (1, 2, 8)), (FLOAT, (1, 4, 3))]),
