@@ -76,11 +76,8 @@ def _called(name: str, trace: Trace) -> Call:
             names.setdefault(known, call)
     if name not in names:
         layers = {name_of(call): call for call in trace.calls if call.layer is not None and not call.functional}
-        kinds, first = (
-            {label: call.kind for label, call in layers.items()},
-            (label for label, call in layers.items() if call.state),
-        )
-        near = nearest_layers(name, names, kinds, first)
+        kinds = {label: call.kind for label, call in layers.items()}
+        near = nearest_layers(name, names, kinds, (label for label, call in layers.items() if call.state))
         hint = f"Nearest: {', '.join(near)}." if near else "`cnninspect rf TARGET --ops all` lists the layers."
         raise UsageError(f"no layer is called {name!r}. {hint}")
     return names[name]
