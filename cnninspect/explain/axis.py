@@ -173,7 +173,7 @@ class Line:
         found: list[int] = []
         failed = 0
         for x in values:
-            if len(found) >= most or failed == _IN_A_ROW:
+            if len(found) >= most or failed == _IN_A_ROW or self.instances.is_beyond_slow(self.point(x)):
                 break
             failed = 0 if self._works(x) else failed + 1
             found += [] if failed else [x]
@@ -208,10 +208,9 @@ class Line:
             return
         failing, first = self.failing(), min(axis.nodes)
         last = max(self.valid(axis.modulus))
-        beyond = [point[self.place] + 1 for point in self.instances.slow if point == self.point(point[self.place])]
-        end = min((x for x in (*failing, *beyond) if x > last), default=None)
+        end = min((x for x in failing if x > last), default=None)
         for x in islice(count(first, axis.modulus), len(axis.nodes) + DEGREE + more):
-            if x not in failing and (end is None or x < end):
+            if x not in failing and (end is None or x < end) and not self.instances.is_beyond_slow(self.point(x)):
                 yield x
 
     def changes_rows(self, xs: Sequence[int]) -> bool:
@@ -227,8 +226,11 @@ class Line:
         return len(xs) > CHECKS + 1 and None not in values and _combination(xs, values, POWERS, spare) is not None
 
     def smaller_class(self, key: Key, modulus: int) -> tuple[int, list[int]] | None:
-        """A larger modulus for which a number is polynomial that is not for this one, and values to vary; or None."""
-        if self.is_polynomial(key, modulus):
+        """A larger modulus for which a number is polynomial that is not for this one, and values to vary; or None.
+
+        None, too, where the variable decides which rows there are: such numbers grow with powers of 2.
+        """
+        if self.changes_rows(self.valid(modulus)) or self.is_polynomial(key, modulus):
             return None
         for finer in MODULI[MODULI.index(modulus) + 1 : 4]:
             if self.is_polynomial(key, finer):

@@ -87,6 +87,10 @@ class Instances:
             self.slow[point] = seconds
         return point in self.slow
 
+    def is_beyond_slow(self, point: Point) -> bool:
+        """Whether one that took too long has no larger value of any variable."""
+        return any(slow != point and all(x <= own for x, own in zip(slow, point, strict=True)) for slow in self.slow)
+
     def label(self, point: Point) -> str:
         """`NF=3, k=5`."""
         return ", ".join(f"{one.name}={value}" for one, value in zip(self.variables, point, strict=True))

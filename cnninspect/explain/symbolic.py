@@ -138,17 +138,19 @@ def _class_of(lines: Sequence[Line], axes: Sequence[Axis], key: Key) -> str:
 def _held_out(instances: Instances, lines: Sequence[Line], axes: Sequence[Axis]) -> list[Point]:
     """Points in the same residue classes that served to find nothing: inspected ones, and others at random.
 
-    Where no other instance works, those that were not interpolated and only told which functions are needed.
+    Along one variable those of the smallest values: each further layer may take many times as long. Where no other
+    instance works, those that were not interpolated and only told which functions are needed.
     """
     found = [point for point in instances.points if point not in instances.used and _in_classes(point, axes)]
     more = _HELD_OUT if len(axes) == 1 else 0
     pools = [list(line.pool(axis, more)) for line, axis in zip(lines, axes, strict=True)]
-    fresh = islice((point for point in _shuffled(pools) if point not in instances.used), 4 * _HELD_OUT)
-    for point in fresh:
+    fresh = product(*pools) if len(pools) == 1 else _shuffled(pools)
+    for point in islice((point for point in fresh if point not in instances.used), 4 * _HELD_OUT):
         if len(found) >= _HELD_OUT:
             break
-        if point not in found and instances.works(point):
+        if point not in found and not instances.is_beyond_slow(point) and instances.works(point):
             found.append(point)
+        instances.is_slow(point)
     spare = [point for point in instances.points if point not in instances.nodes and _in_classes(point, axes)]
     return found or spare
 

@@ -376,6 +376,26 @@ def test_values_beyond_a_slow_one_are_not_tried():
     assert equal(expression(found, "params"), "3*n")
 
 
+@pytest.mark.parametrize("first_slow", [pytest.param(6, id="while looking"), pytest.param(11, id="while checking")])
+def test_no_question_goes_beyond_a_slow_value(first_slow):
+    # A field that no function fits asks for finer residue classes, and a check for more instances: of depth 24, say,
+    # which takes 4**18 times as long as depth 6. From `first_slow` on each instance takes 4 times the one before.
+    now, tried = [0.0], []
+
+    def inspect(point):
+        (n,) = point
+        tried.append(n)
+        now[0] += 0.1 if n < first_slow else 6.0 * 4 ** (n - first_slow)
+        whole = {("", "params"): 3 * n, ("", "receptive_field.0.least"): 10 if n == 1 else 2**n * (n % 3)}
+        return {**whole, **{(f"layer{i}", "params"): 3 for i in range(n)}}, {**whole, ("layer*", "params"): 3 * n}
+
+    instances = Instances([Variable("depth", "n", 2)], inspect, clock=lambda: now[0])
+    found = study(instances)
+    assert max(tried) == first_slow
+    assert equal(expression(found, "params"), "3*n")
+    assert "differs from the best fit" in found.why["", "receptive_field.0.least"]
+
+
 def test_equally_slow_instances_are_all_tried():
     now = [0.0]
 
