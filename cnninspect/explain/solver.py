@@ -11,13 +11,14 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from functools import cache, partial
+from functools import cache
 from itertools import islice, pairwise, product
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from cnninspect.errors import UsageError
 from cnninspect.explain.expression import Expression, Symbol
 from cnninspect.explain.recorded import Recorded, tree_of
 from cnninspect.ops.convolution import CONVOLUTION, TRANSPOSED, conv_size, transposed_size
@@ -31,6 +32,13 @@ KERNELS = range(1, 12)
 
 MOST_COMBINATIONS = 10_000
 """Combinations of settings that differ between the axes which are listed at most."""
+
+
+MOST_SOLUTIONS = 500_000
+"""Solutions along one axis beyond which the question is refused: nobody reads so many."""
+
+_MOST_CHOICES = 100_000
+"""Kernels times strides times dilations that may be given."""
 
 
 class Layer(str, Enum):
@@ -96,8 +104,7 @@ class Question:
     rank: Rank = Rank.KERNEL
 
 
-@dataclass(frozen=True)
-class Solution:
+class Solution(NamedTuple):
     """Settings that lead to `out`: one for all axes, or one for each.
 
     `receptive_field` is the layer's own, in positions of its input: (least, most) per entry of `settings`, which
@@ -143,18 +150,30 @@ def solve(question: Question) -> Answer:
     """All settings that torch accepts and that take `sizes` to `out`, or those that lead to the nearest sizes.
 
     A setting for all axes at once is preferred: where one exists, those that differ between axes are not listed.
+    UsageError where more is asked for than can be tried or listed.
     """
+    allowed = question.allowed
+    choices = [len(each) for each in (allowed.kernel or KERNELS, allowed.stride or (1,), allowed.dilation or (1,))]
+    if prod(choices) > _MOST_CHOICES:
+        raise UsageError(
+            f"{' x '.join(f'{n:,}' for n in choices)} kernels, strides and dilations are too many choices to try. "
+            f"Give at most {_MOST_CHOICES:,}."
+        )
     axes = tuple(_along_axis(question, *pair) for pair in zip(question.sizes, question.out, strict=True))
     if not all(axis.solutions for axis in axes):
         return Answer(question, (), axes, tuple(_nearest(question, axes)))
-    common = set(axes[0].solutions).intersection(*(axis.solutions for axis in axes[1:]))
+    others = [set(axis.solutions) for axis in axes[1:]]
+    # Their order, which is ascending, is that of Rank.KERNEL.
+    common = [at for at in axes[0].solutions if all(at in solutions for solutions in others)]
     combined: Iterable[tuple[Setting, ...]] = ((setting,) for setting in common)
     total = len(common)
     if not common:
         total = prod(len(axis.solutions) for axis in axes)
         combined = islice(product(*(axis.solutions for axis in axes)), MOST_COMBINATIONS)
-    found = (_described(question, settings, question.out) for settings in combined)
-    kept = sorted((one for one in found if _within(one, question.bounds)), key=_order(question.rank))
+    found: Iterable[Solution] = (_described(question, settings, question.out) for settings in combined)
+    if question.bounds != Bounds():
+        found = (one for one in found if _within(one, question.bounds))
+    kept = list(found) if common and question.rank is Rank.KERNEL else sorted(found, key=_order(question.rank))
     return Answer(question, tuple(kept), axes, left_out=max(0, total - MOST_COMBINATIONS) if not common else 0)
 
 
@@ -177,8 +196,13 @@ def _step(layer: Layer, size: int, out: int, base: Question) -> Question:
 
 # --- one axis -----------------------------------------------------------------------------------------------------
 
-Size = Callable[[int, int, int], int]
-"""The output size for a stride, a padding and an output padding, with kernel and dilation fixed."""
+Size = Callable[[Any, Any, int], Any]
+"""The output size for a stride, a padding and an output padding, with kernel and dilation fixed; arrays broadcast."""
+
+_MOST_AT_ONCE = 1_000_000
+"""Sizes that are worked out together."""
+
+_NEVER = np.iinfo(np.int64).max
 
 
 def size_of(layer: Layer, size: int, at: Setting, *, ceil_mode: bool = False) -> int:
@@ -196,28 +220,50 @@ def _formula(layer: Layer, ceil_mode: bool) -> Callable[[int, int, int, int, int
 
 
 def _along_axis(question: Question, size: int, out: int) -> AxisAnswer:
-    formula = _formula(question.layer, question.ceil_mode)
-    tried = {at: formula(size, *at) for at in _candidates(question, size, out)}
-    solutions = tuple(sorted(at for at, found in tried.items() if found == out))
+    solutions = _leading_to(question, size, out)
     if solutions:
-        return AxisAnswer(size, out, solutions, ())
-    sizes = {found for found in tried.values() if found > 0}
+        return AxisAnswer(size, out, tuple(solutions), ())
+    formula = _formula(question.layer, question.ceil_mode)
+    sizes = {found for at in _candidates(question, size, out, beside=1) if (found := formula(size, *at)) > 0}
     sides = [max((found for found in sizes if found < out), default=0), min(filter(out.__lt__, sizes), default=0)]
-    near = ((side, at) for side in filter(None, sides) for at in set(_candidates(question, size, side)))
-    return AxisAnswer(size, out, (), tuple(sorted((side, at) for side, at in near if formula(size, *at) == side)))
+    near = ((side, at) for side in filter(None, sides) for at in _leading_to(question, size, side))
+    return AxisAnswer(size, out, (), tuple(near))
 
 
-def _candidates(question: Question, size: int, out: int) -> Iterator[Setting]:
-    """Every setting that leads to `out`, and those beside them which lead to sizes next to it."""
+def _leading_to(question: Question, size: int, out: int) -> list[Setting]:
+    """Every setting that leads to `out`, in ascending order."""
+    formula = _formula(question.layer, question.ceil_mode)
+    found = (at for at in _candidates(question, size, out, beside=0) if formula(size, *at) == out)
+    solutions = sorted(islice(found, MOST_SOLUTIONS + 1))
+    if len(solutions) > MOST_SOLUTIONS:
+        raise UsageError(
+            f"more than {MOST_SOLUTIONS:,} settings take {size} to {out}. Give fewer kernels, strides, or dilations."
+        )
+    return solutions
+
+
+def _candidates(question: Question, size: int, out: int, beside: int) -> Iterator[Setting]:
+    """Every setting that leads to `out`; with `beside` 1, also those that lead to sizes next to it."""
     allowed, formula = question.allowed, _formula(question.layer, question.ceil_mode)
+    any_padding = allowed.padding is None and allowed.stride is not None and question.layer is not Layer.POOL
     for k, d in product(allowed.kernel or KERNELS, allowed.dilation or (1,)):
 
-        def after(s: int, p: int, extra: int, k: int = k, d: int = d) -> int:
+        def after(s: Any, p: Any, extra: int, k: int = k, d: int = d) -> Any:
             return formula(size, k, s, p, d, extra)
 
-        for s in _strides(question, after, size, out, k, d):
-            for p, extra in _rest(question, after, size, out, k, s, d):
-                yield Setting(k, s, p, d, extra)
+        strides, paddings = _strides(question, after, size, out, k, d), _paddings(question, k, d)
+        if question.layer is not Layer.CONV_TRANSPOSE and not any_padding:
+            # In ceil mode the formula decides between two sizes: one at a time.
+            sized = np.vectorize(after, otypes=[np.int64]) if question.ceil_mode else after
+            yield from (Setting(k, s, p, d) for s, p in _on_grid(strides, paddings, sized, out, beside))
+            continue
+        for s in strides:
+            if question.layer is Layer.CONV_TRANSPOSE:
+                free = range(size * s + d * k + 1) if any_padding else paddings
+                found = _transposed_rest(question, after, out, s, d, free, beside)
+            else:
+                found = _hits(range(out * s + d * (k - 1) + 2), out, after, s, beside)
+            yield from (Setting(k, s, p, d, extra) for p, extra in found)
 
 
 def _paddings(question: Question, k: int, d: int) -> Sequence[int]:
@@ -251,47 +297,58 @@ def _strides(question: Question, after: Size, size: int, out: int, k: int, d: in
     return strides[max(0, min(first, last) - 1) : max(first, last) + 1]
 
 
-def _rest(question: Question, after: Size, size: int, out: int, k: int, s: int, d: int) -> Iterator[tuple[int, int]]:
-    """(padding, output padding) for a given kernel, stride and dilation: all hits and their neighbours."""
-    paddings = _paddings(question, k, d)
-    if question.layer is not Layer.CONV_TRANSPOSE:
-        if question.allowed.padding is None and question.allowed.stride is not None and question.layer is Layer.CONV:
-            paddings = range(out * s + d * (k - 1) + 2)
-        yield from ((p, 0) for p in _hits(paddings, out, lambda p: after(s, p, 0)))
-        return
-    if question.allowed.padding is None and question.allowed.stride is not None:
-        paddings = range(size * s + d * k + 1)
+def _on_grid(
+    strides: Sequence[int], paddings: Sequence[int], after: Size, out: int, beside: int
+) -> Iterator[tuple[int, int]]:
+    """(stride, padding) with which a map has `out` positions; with `beside`, also the next sizes below and above."""
+    for start in range(0, len(strides) if paddings else 0, most := max(1, _MOST_AT_ONCE // len(paddings or "-"))):
+        s, p = np.array(strides[start : start + most])[:, None], np.array(paddings)[None, :]
+        sizes = after(s, p, 0)
+        goals = [out, sizes[sizes < out].max(initial=0), sizes[sizes > out].min(initial=_NEVER)]
+        rows, columns = np.isin(sizes, goals[: 1 + 2 * beside]).nonzero()
+        yield from zip(s[rows, 0].tolist(), p[0, columns].tolist(), strict=True)
+
+
+def _transposed_rest(
+    question: Question, after: Size, out: int, s: int, d: int, paddings: Sequence[int], beside: int
+) -> Iterator[tuple[int, int]]:
+    """(padding, output padding) of a transposed convolution: a padding takes two positions off, the other adds one."""
     given = question.allowed.output_padding
     # Source: torch.nn.ConvTranspose2d refuses an output padding that is not smaller than stride or dilation.
     extras = range(max(s, d)) if given is None else [extra for extra in given if extra < max(s, d)]
-    if len(extras) > 2:
-        # A larger output padding takes at least as much padding: all hits lie between those of the first and the last.
-        ends = (_hits(paddings, -out, _shrinking(after, s, extra)) for extra in (extras[0], extras[-1]))
-        found = [p for hits in ends for p in (*hits[:1], *hits[-1:])]
-        if found:
-            paddings = paddings[bisect_left(paddings, min(found)) : bisect_right(paddings, max(found))]
+    if not extras:
+        return
+    twice = after(s, 0, 0) - out
+    first, last = bisect_left(paddings, -(-(twice + extras[0]) // 2)), bisect_right(paddings, (twice + extras[-1]) // 2)
+    paddings = paddings[max(0, first - beside) : last + beside]
     if len(extras) <= len(paddings):
-        yield from ((p, extra) for extra in extras for p in _hits(paddings, -out, _shrinking(after, s, extra)))
+        for extra in extras:
+            yield from ((p, extra) for p in _around(paddings, twice + extra, 2, beside))
     else:
-        yield from ((p, extra) for p in paddings for extra in _hits(extras, out, partial(after, s, p)))
+        for p in paddings:
+            yield from ((p, extra) for extra in _around(extras, 2 * p - twice, 1, beside))
 
 
-def _shrinking(after: Size, s: int, extra: int) -> Callable[[int], int]:
-    """The size of a transposed convolution by its padding, negated: it never falls."""
-    return lambda p: -after(s, p, extra)
+def _around(values: Sequence[int], goal: int, each: int, beside: int) -> Sequence[int]:
+    """The value that gives `goal` at `each` per unit, if there is one, and `beside` more on either side."""
+    at = bisect_left(values, -(-goal // each))
+    is_hit = at < len(values) and values[at] * each == goal
+    return values[max(0, at - beside) : at + is_hit + beside]
 
 
-def _hits(values: Sequence[int], goal: int, grows: Callable[[int], int]) -> Sequence[int]:
-    """The part of `values` where a function that never falls has the value `goal`, and one more at either end."""
-    first, last = (bisect(values, goal, key=grows) for bisect in (bisect_left, bisect_right))
-    return values[max(0, first - 1) : last + 1]
+def _hits(paddings: Sequence[int], out: int, after: Size, s: int, beside: int) -> Iterator[tuple[int, int]]:
+    """(padding, 0) with which a convolution has `out` positions, and `beside` more on either side."""
+    first, last = (bisect(paddings, out, key=lambda p: after(s, p, 0)) for bisect in (bisect_left, bisect_right))
+    yield from ((p, 0) for p in paddings[max(0, first - beside) : last + beside])
 
 
 # --- what a solution is -------------------------------------------------------------------------------------------
 
 
 def _described(question: Question, settings: tuple[Setting, ...], out: tuple[int, ...]) -> Solution:
-    windows = tuple(_field(question.layer, at.kernel, at.stride, at.dilation) for at in settings)
+    # What one window sees does not depend on how far the next one is.
+    strided = question.layer is Layer.CONV_TRANSPOSE
+    windows = tuple([_field(question.layer, at.kernel, at.stride if strided else 1, at.dilation) for at in settings])
     return Solution(settings, out, windows, _params(question, settings))
 
 

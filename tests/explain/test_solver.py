@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from cnninspect.errors import UsageError
 from cnninspect.explain.solver import Allowed, Answer, Bounds, Layer, Question, Rank, Setting, Solution, solve, steps_of
 
 KINDS = [(Layer.CONV, False), (Layer.CONV_TRANSPOSE, False), (Layer.POOL, False), (Layer.POOL, True)]
@@ -241,3 +242,50 @@ def test_a_large_question_takes_few_evaluations(monkeypatch, size, out):
     monkeypatch.setattr(solver, "conv_size", counted)
     answer = solve(Question(Layer.CONV, (size,), (out,), Allowed(tuple(range(1, 12)), (1, 2, 3, 4))))
     assert asked <= 100 * 11 * 4 + len(answer.solutions) + len(answer.nearest)
+
+
+@pytest.mark.parametrize(
+    ("layer", "size", "out", "allowed"),
+    [
+        # Padding p and output padding e: 2p - e = 99s + d(k - 1) - 1023, and e < max(s, d).
+        pytest.param(Layer.CONV_TRANSPOSE, 100, 1024, ((3,), range(1, 17), None, range(1, 9), None), id="transposed"),
+        # One window: every stride beyond 1023 + 2p - 2d.
+        pytest.param(Layer.CONV, 1024, 1, ((3,), None, None, (1, 2), None), id="one window"),
+    ],
+)
+def test_many_solutions_are_all_that_the_size_formula_admits(layer, size, out, allowed):
+    # Source: torch.nn.Conv2d and torch.nn.ConvTranspose2d, "Shape".
+    ((k,), strides, _, dilations, _) = allowed
+    expected = set()
+    for d in dilations:
+        for s in strides or range(1, size + 4 * d + 1):
+            if layer is Layer.CONV:
+                hits = {(p, 0) for p in range(2 * d + 1) if 0 <= size + 2 * p - 2 * d - 1 < s}
+            else:
+                both = product(range(60 * s), range(max(s, d)))
+                hits = {(p, e) for p, e in both if 99 * s - 2 * p + 2 * d + e + 1 == out}
+            expected |= {Setting(k, s, p, d, e) for p, e in hits}
+    found = settings(solve(Question(layer, (size,), (out,), Allowed(*allowed))))
+    assert len(found) > 50
+    assert found == sorted(expected)
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        pytest.param(
+            Question(Layer.CONV, (32,), (1,), Allowed(dilation=range(1, 9))),
+            "more than 100 settings take 32 to 1",
+            id="solutions",
+        ),
+        pytest.param(
+            Question(Layer.CONV, (32,), (16,), Allowed(stride=range(1, 1025), dilation=range(1, 1025))),
+            "11 x 1,024 x 1,024 kernels, strides and dilations are too many",
+            id="choices",
+        ),
+    ],
+)
+def test_what_nobody_can_read_is_refused(monkeypatch, question, words):
+    monkeypatch.setattr("cnninspect.explain.solver.MOST_SOLUTIONS", 100)
+    with pytest.raises(UsageError, match=words):
+        solve(question)
