@@ -399,6 +399,88 @@ class Offset(nn.Module):
         return x + self.offset.expand(1, 1, 6, 6)
 
 
+class Resized(nn.Module):
+    """Nearest places of an axis of 5 for three outputs."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.interpolate(x, size=(3, 3), mode="nearest-exact")
+
+
+def test_three_outputs_of_a_resized_map_prove_no_jump(monkeypatch: pytest.MonkeyPatch) -> None:
+    """floor((i + 1/2) 5/3) = 0, 2, 4: at equal distances, and yet the jump is the ratio of the sizes."""
+    right = rows.along
+
+    def total() -> ReceptiveField:
+        found = inspect_model(Resized(), (1, 1, 5, 5), probe=True).totals["receptive_field"]
+        assert isinstance(found, ReceptiveField)
+        return found
+
+    assert total().jump == ("5/3", "5/3")
+
+    def by_two(fields: Any, axis: Any, own: forms.Forms) -> rows.AxisField:
+        # The period of a single output: what a fault in the search for the shortest period makes of these three.
+        own.endless = bounds.Bounds(own.endless.table[:, :, :1], own.endless.dims, own.endless.space)
+        return replace(right(fields, axis, own), jump=2)
+
+    monkeypatch.setattr(rows, "along", by_two)
+    assert total().verdict is not Verdict.MATCH
+
+
+def test_a_row_that_moves_nowhere_and_sees_all_is_global(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were the sum over an image of 5 x 5 a field of 5 x 5 that stands still, it would not say that it is global."""
+    model = nn.Sequential(nn.Conv2d(1, 1, 1), nn.AdaptiveAvgPool2d(1))
+
+    def pooled() -> ReceptiveField:
+        return fields(lambda: model, 5)["1"]
+
+    assert (pooled().is_global, pooled().verdict) == (True, Verdict.MATCH)
+    right = rows.along
+    monkeypatch.setattr(rows, "along", lambda *args: replace(right(*args), whole=False))
+    monkeypatch.setattr(rows, "_cause", lambda *_: None)
+    assert (pooled().size, pooled().jump, pooled().verdict) == ((5, 5), (0, 0), Verdict.DIFFER)
+
+
+class Shuffled(nn.Module):
+    """A flipped image, and rows of it added where their columns decide: no dimension stands for the rows."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        flipped = x.flip(2)
+        index = (torch.arange(20, device=x.device) * 7 % 5).reshape(1, 1, 4, 5)
+        return flipped.scatter_add(2, index, flipped)
+
+
+def test_an_output_that_may_be_a_map_leaves_the_total_unknown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def total() -> ReceptiveField:
+        found = inspect_model(Shuffled(), (1, 1, 5, 6), device="cpu", probe=True).totals["receptive_field"]
+        assert isinstance(found, ReceptiveField)
+        return found
+
+    assert (total().layer, total().verdict) == ("Tensor.scatter_add", Verdict.UNKNOWN)
+    right = rows._is_map
+    monkeypatch.setattr(rows, "_is_map", lambda fields, reach: right(fields, reach) and reach.shape[-2:] == (5, 6)
+                        and field_moves(fields, reach))  # fmt: skip
+    assert (total().layer, total().verdict) == ("Tensor.flip", Verdict.UNKNOWN)
+
+
+def field_moves(fields: Any, reach: Any) -> bool:
+    """Whether the rows of a tensor move by one pixel, as those of a flipped image do."""
+    return all(rows.along(fields, axis, reach.forms[axis]).jump == 1 for axis in rows.axes_of(fields, reach))
+
+
+def test_a_row_without_a_jump_prints_what_lies_inside_the_image_along_every_axis() -> None:
+    """conventions.md: where there is no jump, the sizes are the exact ones inside the image.
+
+    Rows 7 -> 5 by 0.7, which is not 5/7, follow no rule. Columns follow one; at a border a
+    5 x 5 window sees 3 or 4 of its columns.
+    """
+    model = nn.Sequential(nn.Conv2d(1, 1, 5, padding=2), nn.Upsample(scale_factor=(0.7, 1.0), mode="nearest"))
+    field = inspect_model(model, (1, 1, 7, 9), probe=True).totals["receptive_field"]
+    assert isinstance(field, ReceptiveField)
+    assert (field.size, field.jump) == (([3, 5], [3, 5]), None)
+
+
 def test_what_no_input_reaches_has_size_0_or_is_contradicted(monkeypatch: pytest.MonkeyPatch) -> None:
     def expanded() -> ReceptiveField:
         return fields(Offset, 6)["Tensor.expand"]

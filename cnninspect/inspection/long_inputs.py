@@ -29,6 +29,9 @@ _WIDTHS = (32, 96)
 _ROUNDS = (3, 6)
 """Steps by which a long input is longer than the largest field, tried in this order."""
 
+_WITHOUT_RULE = 16
+"""Least step where a row prints no jump: enough positions to see whether they advance by a rule after all."""
+
 _LONGEST = 4096
 
 Sizes = Mapping[str, tuple[int, ...]]
@@ -75,6 +78,8 @@ def _sizes(fields: Fields, axis: Axis, rows: Sequence[ReceptiveField | None]) ->
             jumps.append(jump if isinstance(jump, int) and jump else 1)
     step = lcm(*jumps)
     step = step if step <= _LONGEST // 8 else max(jumps)
+    if any(row is not None and row.size is not None and row.jump is None for row in rows):
+        step *= -(-_WITHOUT_RULE // step)
     tried = []
     for rounds in _ROUNDS:
         length = _at_least(largest + rounds * step, axis.size, step)

@@ -17,6 +17,7 @@ from cnninspect.inspection.probe_check import (
     contradiction,
     first_uncontradicted,
     judged,
+    may_be_map,
     misses_an_end,
     places,
     reacts_to_all,
@@ -68,16 +69,21 @@ Edges = dict[Axis, tuple[int, int]]
 
 
 @dataclass(frozen=True)
-class Measured:
-    """The results of both runs: counts, the field of every call (with its verdict if it was probed), and notes.
+class Maps:
+    """The calls, by index, whose output is a feature map in the probe, and those that may be one for all it shows."""
 
-    `maps` are the calls, by index, whose output holds positions along each axis of the input, as the probe shows.
-    """
+    shown: frozenset[int] = frozenset()
+    possible: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The results of both runs: counts, the field of every call (with its verdict if it was probed), notes and maps."""
 
     counts: dict[str, list[Count]]
     fields: Sequence[ReceptiveField | None]
     notes: tuple[str, ...] = ()
-    maps: frozenset[int] = frozenset()
+    maps: Maps = Maps()
 
 
 @dataclass(frozen=True)
@@ -157,14 +163,17 @@ def measure(
     return Measured(counts, judged_fields, notes, _maps(reach, fields, probe))
 
 
-def _maps(reach: Fields, fields: Sequence[ReceptiveField | None], probe: Probe) -> frozenset[int]:
-    """The calls whose first output holds positions along each axis, as the probe shows."""
+def _maps(reach: Fields, fields: Sequence[ReceptiveField | None], probe: Probe) -> Maps:
+    """The calls whose first output is a feature map, or may be one, as the probe shows."""
     found = {
         call.index: places(probe, call, [axis for axis in _axes(reach, seen) if axis.size > 1])
         for call, field in zip(reach.trace.calls, fields, strict=True)
         if field is not None and (seen := reach.reach(call, call.outputs[0])).inputs
     }
-    return frozenset(index for index, dims in found.items() if dims and all(dims.values()))
+    return Maps(
+        frozenset(index for index, dims in found.items() if dims and all(one.own for one in dims.values())),
+        frozenset(index for index, dims in found.items() if may_be_map(dims)),
+    )
 
 
 def _axes(fields: Fields, reach: Reach) -> tuple[Axis, ...]:
@@ -177,10 +186,10 @@ def _axes(fields: Fields, reach: Reach) -> tuple[Axis, ...]:
 def _edges(reach: Fields, fields: Sequence[ReceptiveField | None]) -> Edges:
     """Axis -> first and last pixel that the network reads; empty if no row sees, or may see, all pixels."""
     mixed = any(forms.cause is not None for one in reach.engine.reaches.values() for forms in one.forms.values())
-    if not mixed and not any(field is not None and field.is_global for field in fields):
+    if not mixed and not any(field is not None and (field.is_global or _stands_still(field)) for field in fields):
         return {}
     looked_at = {axis: reach.looked_at(axis).tolist() for axes in reach.axes.values() for axis in axes}
-    return {axis: (lo, -negative_hi) for axis, (lo, negative_hi) in looked_at.items()}
+    return {axis: (max(lo, 0), min(-negative_hi, axis.size - 1)) for axis, (lo, negative_hi) in looked_at.items()}
 
 
 def _probed(
@@ -211,10 +220,10 @@ def _held_against(
         axis for axis, (size, jump) in zip(axes, sees, strict=False) if jump == 0 or (not jump and size == axis.size)
     ]
     found = places(probe, call, axes) if finding.verdict is Verdict.MATCH else {}
-    if any(map(found.get, still)):
+    if any(found[axis].own for axis in still if axis in found):
         return Finding(Verdict.UNKNOWN, (_POSITIONS,))
     if found and any(
-        listed_beside(own.forms[axis].endless) - dims for axis, dims in found.items() if axis in own.forms
+        listed_beside(own.forms[axis].endless) - dims.own for axis, dims in found.items() if axis in own.forms
     ):
         return Finding(Verdict.UNKNOWN, (_CHANNELS,))
     if finding.verdict is Verdict.MATCH and field.is_global and own.inputs:
@@ -227,9 +236,14 @@ def _held_against(
     if not own.inputs and any(field.size):
         return Finding(Verdict.DIFFER, (), "NaN in no input reaches any output: the size of the field is 0")
     mixed = [forms.cause is not None for forms in own.forms.values()]
-    if not field.cause and mixed and all(mixed) and reacts_to_all(probe, call):
+    if not field.cause and (_stands_still(field) or (mixed and all(mixed))) and reacts_to_all(probe, call):
         return Finding(Verdict.DIFFER, (), "NaN in either end of the input reaches every output: the field is global")
     return finding
+
+
+def _stands_still(field: ReceptiveField) -> bool:
+    """Whether a row prints a field that moves along no axis: one that covers all that the network reads is global."""
+    return bool(field.jump) and not any(field.jump or ())
 
 
 def _left_out(what: str, reason: str) -> str:

@@ -37,6 +37,7 @@ from cnninspect.version import __version__
 
 if TYPE_CHECKING:
     from cnninspect.inspection.accounts import Account
+    from cnninspect.inspection.on_cpu import Maps
 
 
 def inspect(target: Target, options: Options, command: str) -> Report:
@@ -87,10 +88,10 @@ def _inspected(target: Target, options: Options, command: str) -> Report:
 
 def _measured(
     target: Target, options: Options, run: Run, choice: Choice, reach: Fields, macs: int
-) -> tuple[dict[str, list[Count]], Sequence[ReceptiveField | None], tuple[str, ...], frozenset[int]]:
+) -> tuple[dict[str, list[Count]], Sequence[ReceptiveField | None], tuple[str, ...], Maps | None]:
     """Counts, the field of every call, notes, probed maps: of this run and, if a probe is wanted, of one on the CPU."""
     if options.probe is False:
-        return count(run), row_fields(reach), tuple(left_out().values()) if run.device != "meta" else (), frozenset()
+        return count(run), row_fields(reach), tuple(left_out().values()) if run.device != "meta" else (), None
     from cnninspect.inspection.on_cpu import measure
 
     def on_cpu() -> Run:
@@ -115,10 +116,10 @@ def _masks(target: Target, options: Options, run: Run, params: Quantity | Recept
     return () if note is None else (note,)
 
 
-def _last_field(reach: Fields, fields: Sequence[ReceptiveField | None], maps: frozenset[int]) -> ReceptiveField:
+def _last_field(reach: Fields, fields: Sequence[ReceptiveField | None], maps: Maps | None) -> ReceptiveField:
     """The field of the last feature map, which stands for the network; `match` also says that no later row is a map.
 
-    `maps` are the calls whose output is a map in the probe.
+    `maps` are the calls whose output is a map in the probe, or may be one; None without a probe.
     """
     last = last_map(reach)
     found = None if last.call is None else fields[last.call.index]
@@ -128,13 +129,15 @@ def _last_field(reach: Fields, fields: Sequence[ReceptiveField | None], maps: fr
     if last.overwritten:
         why = Reason(Cause.NOT_COVERED, f"the output of {name} is written in place later, and no row shows the result")
         return ReceptiveField(cause=name, why=(why,))
+    if maps is None:
+        return replace(found, layer=name)
     open_ = {i for i, field in enumerate(fields) if field is not None and field.verdict is not Verdict.MATCH}
     doubtful = [
         call
         for call in last.later
-        if call.index in maps or (call.index in open_ and len(call.outputs[0].shape) >= last.rank)
+        if call.index in maps.shown or (call.index in open_ | maps.possible and len(call.outputs[0].shape) >= last.rank)
     ]
-    if found.verdict is Verdict.MATCH and found.jump is None and last.call.index not in maps:
+    if found.verdict is Verdict.MATCH and found.jump is None and last.call.index not in maps.shown:
         why = Reason(Cause.NOT_MEASURED, f"no probe could confirm that the output of {name} is a map")
         found = replace(found, verdict=Verdict.UNKNOWN, why=(*found.why, why))
     if found.verdict is Verdict.MATCH and doubtful:

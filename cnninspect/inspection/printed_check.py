@@ -97,7 +97,10 @@ def check_printed(
 class _Checks:
     """For each row: the reason why its numbers are not confirmed yet, and the contradictions found.
 
-    `_over` is set once a probe was left out for its cost: the longer inputs that follow cost more.
+    `_over` is set once a probe was left out for its cost: the longer inputs that follow cost more. `_resized` are the
+    calls and axes that print or see something else on a longer input, as a map does that is resized to a fixed size.
+    `_regular` are those without a jump whose positions plainly advance by a rule on a longer input, and that print no
+    jump there either.
     """
 
     def __init__(
@@ -109,6 +112,8 @@ class _Checks:
         self._over: Reason | None = None
         self._against: dict[int, Finding] = {}
         self._known: dict[tuple[Any, ...], tuple[Positions, Any]] = {}
+        self._resized: set[tuple[int, Axis]] = set()
+        self._regular: set[tuple[int, Axis]] = set()
 
     def finding(self, index: int, strict: Finding) -> Finding:
         """The verdict on a call, after all axes."""
@@ -135,10 +140,10 @@ class _Checks:
         if row.size is None or row.jump is not None or not call.outputs:
             return False
         reach = self._fields.reach(call, call.outputs[0])
-        if not reach.inputs:
-            return False
         axes = [axis for axis in axes_of(self._fields, reach) if axis in reach.forms]
-        return all(self._positions(reach, axis).is_regular for axis in axes)
+        return bool(reach.inputs) and all(
+            (index, axis) in self._regular or self._positions(reach, axis).is_regular for axis in axes
+        )
 
     def along(self, axis: Axis, calls: Iterable[int]) -> Iterator[None]:
         """Probe the fields of calls along one axis, input by input until all are confirmed or none is left."""
@@ -204,7 +209,13 @@ class _Checks:
             return _Held(call, self._positions(reach, there), _edges(long, there)) if other.size is None else None
         if other.size is None or axis.index >= len(other.size):
             return None
-        return _as_printed(row, other, axis, _Held(call, self._positions(reach, there)), _edges(long, there))
+        held = _as_printed(row, other, axis, _Held(call, self._positions(reach, there)), _edges(long, there))
+        if long.fields is not self._fields and held is None:
+            self._resized.add((index, axis))
+        same_rule = row.jump is None and other.jump is None and call.outputs[0].shape != own.outputs[0].shape
+        if same_rule and self._positions(reach, there).follow_one_rule:
+            self._regular.add((index, axis))
+        return None if held is not None and (index, axis) in self._resized and held.positions.are_few else held
 
     def _positions(self, reach: Reach, axis: Axis) -> Positions:
         """The positions of a tensor; those of one field are written out once."""

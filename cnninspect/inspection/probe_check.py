@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from itertools import product
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -165,7 +166,17 @@ def _cuts_one(region: Region, edges: Mapping[Axis, tuple[int, int]]) -> bool:
     return sum(_cuts(region, axis) for axis in edges if axis.input == region.input) <= 1
 
 
-def places(probe: Probe, call: Call, axes: Sequence[Axis]) -> dict[Axis, set[int]]:
+class Places(NamedTuple):
+    """The dimensions of an output that hold the positions along one axis alone, and all along which elements differ.
+
+    `own` are the former, `differing` the latter, as a probe shows them with slabs along this axis.
+    """
+
+    own: set[int]
+    differing: set[int]
+
+
+def places(probe: Probe, call: Call, axes: Sequence[Axis]) -> dict[Axis, Places]:
     """The dimensions of a call's first output that hold positions along each axis, as far as the probe shows.
 
     Slabs along the axis, and along no other, make some indices of such a dimension react and others not. Where the same
@@ -182,14 +193,19 @@ def places(probe: Probe, call: Call, axes: Sequence[Axis]) -> dict[Axis, set[int
     whole = {axis: _profiles(found) for axis, found in slabs.items()}
     live = [np.concatenate(of_dim).any(0) for of_dim in zip(*whole.values(), strict=True)]
     profiles = {axis: [one[:, at] for one, at in zip(own, live, strict=True)] for axis, own in whole.items()}
-    return {
-        axis: {
-            dim
-            for dim, profile in enumerate(profiles.get(axis, ()))
-            if not _repeats(profile) and all(_is_constant(other[dim]) for a, other in profiles.items() if a != axis)
-        }
-        for axis in axes
-    }
+    found = {}
+    for axis in axes:
+        moving = {dim for dim, profile in enumerate(profiles.get(axis, ())) if not _repeats(profile)}
+        others = [other for a, other in profiles.items() if a != axis]
+        own = {dim for dim in moving if all(_is_constant(other[dim]) for other in others)}
+        found[axis] = Places(own, _differing(slabs.get(axis, ())))
+    return found
+
+
+def may_be_map(found: Mapping[Axis, Places]) -> bool:
+    """Whether each axis could have a dimension of its own, for all that a probe shows."""
+    ways = product(*(sorted(one.differing) for one in found.values()))
+    return bool(found) and any(len(set(dims)) == len(found) for dims in ways)
 
 
 def _cuts(region: Region, axis: Axis) -> bool:
@@ -203,6 +219,13 @@ def _profiles(slabs: Sequence[Mask]) -> list[Mask]:
         np.stack([slab.any(tuple(other for other in range(rank) if other != dim)) for slab in slabs])
         for dim in range(rank)
     ]
+
+
+def _differing(slabs: Sequence[Mask]) -> set[int]:
+    """The dimensions along which some elements react to a slab and others do not."""
+    return {
+        dim for slab in slabs for dim, size in enumerate(slab.shape) if size > 1 and (slab != slab.take([0], dim)).any()
+    }
 
 
 def _is_constant(profile: Mask) -> bool:

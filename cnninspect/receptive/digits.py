@@ -35,7 +35,7 @@ MISSING = -(1 << 30)
 
 _LONGEST_PERIOD = 1024
 
-_FEWEST = 4
+FEWEST = 4
 """Entries at equal distances that prove a period: three entries 10/3 pixels apart may be rounded to equal distances."""
 
 
@@ -99,7 +99,7 @@ def simplified(table: Table, axis: int, digit: Digit, *, affine: bool) -> tuple[
         if (table.take([-1], axis) == first).all() and (table == first).all():
             return first, Digit(digit.size, 0, digit.kind)
     if affine and digit.kind >= PLACE:
-        candidates = range(1, entries // 2 + 1) if digit.step is not None else (1,) if entries >= _FEWEST else ()
+        candidates = range(1, entries // 2 + 1) if digit.step is not None else (1,) if entries >= FEWEST else ()
         for period in candidates:
             found = _with_period(table, axis, digit, period)
             if found is not None:

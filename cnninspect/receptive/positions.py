@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from cnninspect.receptive.digits import NOTHING, Mask, Table
+from cnninspect.receptive.digits import FEWEST, NOTHING, Mask, Table
 from cnninspect.receptive.forms import Forms
 
 Side = Literal["start", "stop"]
@@ -114,6 +114,12 @@ class Positions:
         return (1, 0) if self.endless[0].size > _MOST else _period(self.endless.reshape(2, -1), 1)
 
     @property
+    def are_few(self) -> bool:
+        """Whether they advance, and are fewer than prove a rule: rounded places of what is resized may look regular."""
+        sizes = self.endless.shape[1:]
+        return any(step and size < FEWEST for (_, step), size in zip(self.periods, sizes, strict=True))
+
+    @property
     def is_regular(self) -> bool:
         """Whether the bounds plainly follow a rule along every dimension: the endless ones, or most of the exact ones.
 
@@ -125,6 +131,12 @@ class Positions:
             for (period, step), size in zip(self.periods, sizes, strict=True)
         )
         return endless or all(_mostly_regular(self.exact, axis, self.pixels) for axis in range(1, self.exact.ndim))
+
+    @property
+    def follow_one_rule(self) -> bool:
+        """Whether all exact bounds but those at a border repeat, at least four times along every dimension."""
+        axes = range(1, self.exact.ndim)
+        return self.is_regular and all(_follows_one_rule(self.exact, axis, self.pixels) for axis in axes)
 
     # -- what is needed to be sure of these numbers ------------------------------------------------------------
 
@@ -260,6 +272,18 @@ def _mostly_regular(table: Table, axis: int, pixels: int) -> bool:
         if enough and alike[start] and np.isin(sizes, (1, *sizes[start : start + longest + period].ravel())).all():
             return True
     return False
+
+
+def _follows_one_rule(table: Table, axis: int, pixels: int) -> bool:
+    lines = np.moveaxis(table * _SIGNS.reshape(2, *[1] * (table.ndim - 1)), axis, 0).reshape(table.shape[axis], 2, -1)
+    if (lines[:, 0] > lines[:, 1]).any():  # sees nothing
+        return False
+    inside = (lines > 0) & (lines < pixels - 1)
+    for period in range(1, len(lines) // 4 + 1):
+        moves = (lines[period:] - lines[:-period])[inside[period:] & inside[:-period]]
+        if moves.size and (moves == moves[0]).all():
+            return True
+    return bool((lines == lines[:1]).all())
 
 
 def _places_apart(exact: Table, endless: Table, axis: int) -> tuple[Table, Table]:

@@ -134,9 +134,10 @@ def field_of(fields: Fields, reach: Reach, ref: TensorRef) -> ReceptiveField | N
         return ReceptiveField(status=Status.EXACT, cause=cause or _first_global(fields, ref), image=image)
     if not all(covers(reach.forms[axis].strict.table, fields.looked_at(axis)) for axis in axes):
         cause = None
-    size = tuple(one.size for one in found)
     if any(one.jump is None for one in found):
-        return ReceptiveField(size, None, None, Status.EXACT, cause, image=image)
+        inside = tuple(_sizes(_over_features(reach.forms[axis].local).table) for axis in axes)
+        return ReceptiveField(inside, None, None, Status.EXACT, cause, image=image)
+    size = tuple(one.size for one in found)
     jump, padding = tuple(one.jump for one in found), tuple(one.padding for one in found)
     return ReceptiveField(size, jump, padding, Status.EXACT, cause, image=image)
 

@@ -18,6 +18,10 @@ CAUSE = "the same size; only the call that `global` names is another, which is a
 
 GATE = "the field with the gate and the one without it are both true; which factor is a gate is a reading"
 
+STATISTICS = (
+    "with the statistics every output sees everything: the row says so, and does not print the field without them"
+)
+
 EQUIVALENT: dict[tuple[str, str, str], str] = {
     (
         "receptive/forms.py",
@@ -25,6 +29,12 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "max becomes min",
     ): CAUSE,
     ("receptive/forms.py", "least = rows.max(1, initial=-NOTHING, where=rows < NOTHING // 2)", "- is left out"): GATE,
+    (
+        "receptive/reach.py",
+        "kinds = [PLACE + 1 + places.index(position) if position in places else FEATURE"
+        " for position in range(len(shape))]",
+        "+ becomes -",
+    ): STATISTICS,
     ("receptive/rows.py", "return fields.label(min(seen)) if seen else None", "min becomes max"): CAUSE,
     ("receptive/joins.py", "if len(something) != 1:", "1 becomes 2"): OTHER_MAP,
     (
