@@ -10,7 +10,9 @@ import dataclasses
 import functools
 import inspect
 import json
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
@@ -19,7 +21,7 @@ from typer.main import get_command
 from cnninspect.cli.explain import ExplainOptions
 from cnninspect.cli.flops import WorkOptions
 from cnninspect.cli.formula import VaryOptions
-from cnninspect.cli.help import Command, Group
+from cnninspect.cli.help import WIDEST, Command, Group
 from cnninspect.cli.options import (
     AnswerOptions,
     BaselineOptions,
@@ -37,6 +39,7 @@ from cnninspect.cli.session import INTERRUPTED, Progress, Session, failed
 from cnninspect.cli.settings import Source, config, configured, source
 from cnninspect.cli.solve import RankOptions, SettingOptions, SizeOptions
 from cnninspect.render import Format
+from cnninspect.render.page import Screen
 from cnninspect.report.json_form import SCHEMA_VERSION
 from cnninspect.version import __version__
 
@@ -81,7 +84,7 @@ app = typer.Typer(
     name="cnninspect",
     cls=Group,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST},
 )
 
 
@@ -264,7 +267,28 @@ def models(context: typer.Context, text: ListOptions, _common: Common, pattern: 
 
         names = names_like(pattern, session.note)
     form, file = text.checked()
-    put(listed(names) if form == Format.JSON else "".join(f"{name}\n" for name in names), file)
+    width = Screen.of(sys.stdout).width if file is None and sys.stdout is not None else None
+    lines = "".join(f"{name}\n" for name in names) if width is None else side_by_side(names, width)
+    put(listed(names) if form == Format.JSON else lines, file)
+
+
+def side_by_side(names: Sequence[str], width: int) -> str:
+    """Names for a terminal: those of each provider below its own name, in columns, and their numbers at the end."""
+    of_provider = {name: [each.partition(":")[2] for each in group] for name, group in groupby(names, _provider)}
+    text = ""
+    for provider, found in of_provider.items():
+        column = max(map(len, found)) + 2
+        count = max(1, (width - 3) // column)
+        rows = -(-len(found) // count)
+        lines = ["".join(f"{name:<{column}}" for name in found[row::rows]).rstrip() for row in range(rows)]
+        text += f"{provider}:\n" + "".join(f"  {line}\n" for line in lines) + "\n"
+    counts = ", ".join(f"{provider} {len(found)}" for provider, found in of_provider.items())
+    first = names[0]
+    return f"{text}{len(names)} model{'s' if len(names) > 1 else ''}: {counts}. Each is a TARGET, as {first}.\n"
+
+
+def _provider(name: str) -> str:
+    return name.partition(":")[0]
 
 
 def listed(names: Sequence[str]) -> str:

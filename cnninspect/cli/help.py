@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from typer import style
 from typer.core import TyperCommand, TyperGroup
 
-_WIDEST = 100
+from cnninspect.render.page import Screen
+
+WIDEST = 100
+"""The width of help on a wide terminal."""
+
 _LABELS = 30
 """The widest column of options; the text of a longer one begins in the next line."""
 
@@ -33,6 +39,19 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
 }
 """Command -> command lines that work, the usual ones first."""
 
+BRIEF = {
+    "summary": "One row per layer: output shape, params, MACs, receptive field.",
+    "flops": "MACs by layer, kind, op and counter; training, memory, time.",
+    "compare": "Against formulas, a baseline, claims, budgets or another network.",
+    "rf": "Receptive fields: of all layers, of one position, as a picture.",
+    "explain": "Where every number of a layer comes from, step by step.",
+    "formula": "Counts as exact formulas in arguments and input sizes.",
+    "solve": "All settings of a layer that turn one size into another.",
+    "models": "The models of all providers; each name is a TARGET.",
+    "config": "The options in use here, and the origin of each.",
+}
+"""Command -> its purpose in one line of a list, in the order of the list."""
+
 _CODES = (
     ("0", "fine"),
     ("1", "a check failed"),
@@ -42,7 +61,7 @@ _CODES = (
     ("130", "interrupted"),
 )
 _TARGET = (
-    ("resnet18", "a name: of the built-in zoo, else of torchvision, else of timm"),
+    ("resnet18", "a name of the built-in zoo, torchvision or timm"),
     ("timm:resnet18", "a name of one provider"),
     ("nets.py:Net", "a class, factory, module or function in a file"),
     ("package.module:Net", "the same in a module that can be imported"),
@@ -54,15 +73,24 @@ _LAST = "Other options"
 class Command(TyperCommand):
     """A command whose help is written here, without a type behind every switch."""
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """`[OPTIONS] TARGET [LAYER]`: arguments that may be left out in brackets."""
+        arguments = [param for param in self.get_params(ctx) if param.param_type_name == "argument"]
+        names = [str(param.metavar or param.name) for param in arguments]
+        given = [
+            name if each.required or name[:1] == "[" else f"[{name}]"
+            for each, name in zip(arguments, names, strict=True)
+        ]
+        return ["[OPTIONS]", *given]
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write usage, purpose, options by group, examples and exit codes."""
-        _fit(formatter)
         self.format_usage(ctx, formatter)
         _paragraph(formatter, self.help or "")
         _lines(formatter, "Examples", EXAMPLES.get(str(self.name), ()))
         for title, rows in _groups(self.get_params(ctx)):
             _section(formatter, title, rows)
-        _paragraph(formatter, "Exit codes: " + ", ".join(f"{code} {words}" for code, words in _CODES) + ".")
+        _exit_codes(formatter)
 
 
 class Group(TyperGroup):
@@ -70,19 +98,22 @@ class Group(TyperGroup):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write usage, commands, forms of TARGET, options and exit codes."""
-        _fit(formatter)
         self.format_usage(ctx, formatter)
         _paragraph(formatter, self.help or "")
-        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
-        _section(formatter, "Commands", [(name, _plain(found.help or "")) for name, found in commands if found])
+        _section(formatter, "Commands", list(BRIEF.items()))
         _section(formatter, "TARGET is one of", _TARGET)
         _lines(formatter, "Examples", [lines[0] for lines in EXAMPLES.values()][:4])
         _section(formatter, "Options", [row for _, rows in _groups(self.get_params(ctx)) for row in rows])
-        _section(formatter, "Exit codes", _CODES)
+        _exit_codes(formatter)
 
 
-def _fit(formatter: Any) -> None:
-    formatter.width = min(formatter.width, _WIDEST)
+def _heading(title: str) -> str:
+    """The title, bold where stdout shows colours."""
+    return str(style(title, bold=True)) if sys.stdout is not None and Screen.of(sys.stdout).colour else title
+
+
+def _exit_codes(formatter: Any) -> None:
+    _paragraph(formatter, "Exit codes: " + ", ".join(f"{code} {words}" for code, words in _CODES) + ".")
 
 
 def _paragraph(formatter: Any, text: str) -> None:
@@ -92,13 +123,13 @@ def _paragraph(formatter: Any, text: str) -> None:
 
 def _section(formatter: Any, title: str, rows: Sequence[tuple[str, str]]) -> None:
     if rows:
-        with formatter.section(title):
+        with formatter.section(_heading(title)):
             formatter.write_dl(rows, col_max=_LABELS)
 
 
 def _lines(formatter: Any, title: str, lines: Sequence[str]) -> None:
     if lines:
-        with formatter.section(title):
+        with formatter.section(_heading(title)):
             for line in lines:
                 formatter.write(f"  {line}\n")
 

@@ -9,11 +9,13 @@ import dataclasses
 import functools
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
+from textwrap import fill
 from types import NoneType
-from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 import typer
 
@@ -51,6 +53,9 @@ from cnninspect.plugins import load
 from cnninspect.render import endings, format_of, names
 from cnninspect.report.json_form import SCHEMA_VERSION
 from cnninspect.report.quantities import parse_count, parse_memory, parse_share
+
+if TYPE_CHECKING:
+    from cnninspect.render.page import Screen
 
 Result = TypeVar("Result")
 Group = TypeVar("Group")
@@ -223,9 +228,10 @@ class Setting(NamedTuple):
 def config(
     context: typer.Context, run: RunOptions, output: ShownOptions, budgets: BudgetOptions, _common: Common
 ) -> None:
-    """Show the options that are in use here, and the origin of each value."""
+    """Show the options that a command would use here, with those given to this one, and the origin of each."""
     from cnninspect.cli.reports import put
     from cnninspect.render import Format
+    from cnninspect.render.page import Screen
 
     found = context.ensure_object(Session).config
     if any(source(name, found.values, context) is Source.COMMAND_LINE for name in ("format", "output")):
@@ -236,7 +242,8 @@ def config(
         *_options(budgets, context, found, f"{BUDGETS}."),
         *_targets(found),
     ]
-    text = _json(settings, found) if output.format == Format.JSON else _table(settings)
+    screen = Screen() if output.output is not None or sys.stdout is None else Screen.of(sys.stdout)
+    text = _json(settings, found) if output.format == Format.JSON else _table(settings, screen)
     put(text, output.output)
 
 
@@ -270,8 +277,21 @@ def _json(settings: list[Setting], found: Config) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def _table(settings: list[Setting]) -> str:
-    """A table of key, value (as JSON, or `-`) and origin."""
+def _table(settings: list[Setting], screen: Screen) -> str:
+    """A table of key, value (as JSON, or `-`) and origin; if a terminal is too low, defaults side by side below it."""
+    usual = [setting for setting in settings if setting.source == Source.DEFAULT.value]
+    if screen.width is None or screen.height is None or not usual or len(settings) + 2 <= screen.height:
+        return _lines(settings)
+    names = ", ".join(each.key if each.value is None else f"{each.key} {_text(each.value)}" for each in usual)
+    own = (
+        _lines([each for each in settings if each not in usual])
+        if len(usual) < len(settings)
+        else "Nothing is set here.\n"
+    )
+    return f"{own}\n{fill(f'defaults: {names}', screen.width - 1, subsequent_indent='  ', break_on_hyphens=False)}\n"
+
+
+def _lines(settings: list[Setting]) -> str:
     lines = [("key", "value", "from"), *((one.key, _text(one.value), one.source) for one in settings)]
     widths = [max(len(line[column]) for line in lines) for column in range(2)]
     return "".join(f"{key:<{widths[0]}}  {value:<{widths[1]}}  {origin}\n" for key, value, origin in lines)

@@ -27,13 +27,18 @@ _CERTAINTY = (Status.EXACT, Status.UPPER_BOUND, Status.LOWER_BOUND, Status.UNKNO
 
 @dataclass(frozen=True)
 class Line:
-    """One row of the table: `name` and `indent` in the tree; `is_part` if no row is shown below it."""
+    """One row of the table: `name` and `indent` in the tree; `is_part` if no row is shown below it.
+
+    `verdict` is also that of rows inside it that are not shown. A row that stands for several has a `kind` of its own.
+    """
 
     row: Row
     name: str
     indent: int
     is_part: bool
     shares: Shares
+    verdict: Verdict
+    kind: Cell | None = None
 
 
 @dataclass(frozen=True)
@@ -55,8 +60,8 @@ def layer_cell(line: Line, _context: Context) -> Cell:
 
 
 def kind_cell(line: Line, _context: Context) -> Cell:
-    """The name of the class or function."""
-    return Cell(line.row.kind, line.row.kind, Tone.QUIET if _is_free(line.row) else Tone.PLAIN)
+    """The name of the class or function; of a row that stands for several, how many these are."""
+    return line.kind or Cell(line.row.kind, line.row.kind, Tone.QUIET if _is_free(line.row) else Tone.PLAIN)
 
 
 def output_cell(line: Line, context: Context) -> Cell:
@@ -136,7 +141,7 @@ def share_cell(line: Line, context: Context) -> Cell:
     figure = f"{share.percent:.1f} %" if share.percent >= 0.1 else "<0.1 %"
     bar = _bar(share.percent, context) if line.is_part else ""
     figure = sign(share.status, context.marks) + figure
-    return Cell(f"{bar:<{BAR_WIDTH}} {figure:>8}", round(share.percent, 4), Tone.ACCENT, figure)
+    return Cell(f"{bar:<{BAR_WIDTH}} {figure:>8}", share.percent, Tone.ACCENT, figure)
 
 
 def cumulative_cell(line: Line, context: Context) -> Cell:
@@ -166,7 +171,7 @@ def field_cell(line: Line, context: Context) -> Cell:
 
 def verdict_cell(line: Line, context: Context) -> Cell:
     """The row's verdict as one sign."""
-    return verdict_sign(line.row.verdict, context.marks)
+    return verdict_sign(line.verdict, context.marks)
 
 
 def verdict_sign(verdict: Verdict, marks: Marks) -> Cell:
@@ -189,12 +194,11 @@ def status_cell(line: Line, _context: Context) -> Cell:
 
 
 def fact_cell(name: str) -> Callable[[Line, Context], Cell]:
-    """The cell of the row's path, call, depth, leaf or functional; booleans as `true` or `false`."""
+    """The cell of the row's path, call, depth, leaf or functional."""
 
     def cell(line: Line, _context: Context) -> Cell:
         value = getattr(line.row, name)
-        plain = str(value).lower() if isinstance(value, bool) else value
-        return Cell(str(plain), plain)
+        return Cell(str(value).lower() if isinstance(value, bool) else str(value), value)
 
     return cell
 

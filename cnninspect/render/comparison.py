@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
-from itertools import takewhile
+from itertools import groupby, takewhile
 from typing import Any
 
 from cnninspect.render.cells import verdict_sign
-from cnninspect.render.checks import count_sentence, sentence
+from cnninspect.render.checks import count_sentence, row_title, sentence
 from cnninspect.render.numbers import change_text, field_text, label, number_cell, value_text, with_unit
-from cnninspect.render.page import Cell, Fact, Heading, Marks, Sheet, Tone, Worth
+from cnninspect.render.page import Cell, Fact, Heading, Marks, Sheet, Tables, Tone, Worth
 from cnninspect.report.document import Comparison
 from cnninspect.report.folding import runs
 from cnninspect.report.parts import AlignedRows
@@ -44,30 +44,34 @@ READERS = ("layer", "params", "macs", "other_layer", "other_params", "other_macs
 _TOTALS = ("params", "macs", "flops", "neurons", "activation_bytes", "total_bytes", "peak_memory")
 
 
-def side_by_side(report: Comparison, view: View, marks: Marks, *, full: bool = False) -> Sheet:
-    """The table of aligned layers: all of them if `full`, else those that have parameters or MACs or that differ."""
-    columns = view.columns or (tuple(HEADINGS) if full else READERS)
-    pairs = _shown(report, view, full=full)
-    if not (view.columns or full or any(pair.differs for pair in pairs)):
+def tables(report: Comparison, view: View, marks: Marks, *, full: bool, programs: bool = False) -> Tables:
+    """Returns a function: lines to leave out -> the table of aligned layers, and remarks on it.
+
+    It has the layers with parameters or MACs or with differences; for `programs`, all layers and columns.
+    """
+    pairs = _shown(report, view, everything=programs)
+    columns = view.columns or (tuple(HEADINGS) if programs else READERS)
+    if not (view.columns or programs or any(pair.differs for pair in pairs)):
         columns = tuple(name for name in columns if name != "differs")
-    lines = (_cells(pair, marks) for pair in _folded(pairs, view, marks, full=full))
-    return Sheet(
-        tuple(HEADINGS[name] for name in columns), tuple(tuple(line[name] for name in columns) for line in lines)
-    )
+    folds = view.folds and not programs and not (full and view.fold is None)
+    whole = _without_repeats(pairs, marks) if folds else pairs
+
+    def table(left_out: int) -> tuple[Sheet, list[str]]:
+        found = _lowered(whole, max(_LEAST, len(whole) - left_out), marks) if left_out > 0 else whole
+        lines = (_cells(pair, marks) for pair in found)
+        sheet = Sheet(
+            tuple(HEADINGS[name] for name in columns), tuple(tuple(line[name] for name in columns) for line in lines)
+        )
+        why = "to fit" if left_out > 0 else "where blocks are equal"
+        is_folded = len(found) < len(pairs)
+        return sheet, [f"folded {why}: --no-fold shows all {len(pairs)} layers"] if is_folded else []
+
+    return table
 
 
-def remarks(report: Comparison, view: View, marks: Marks, *, full: bool) -> list[str]:
-    """How the layers that a folded table leaves out can be seen; empty if it leaves none out."""
-    pairs = _shown(report, view, full=full)
-    if len(_folded(pairs, view, marks, full=full)) >= len(pairs):
-        return []
-    why = "to fit the screen" if view.lines else "where blocks are equal"
-    return [f"folded {why}: --no-fold shows all {len(pairs)} layers"]
-
-
-def _shown(report: Comparison, view: View, *, full: bool) -> list[AlignedRows]:
+def _shown(report: Comparison, view: View, *, everything: bool) -> list[AlignedRows]:
     """The pairs that the view asks for, in its order; those deeper than its depth as sums of their containers."""
-    everything = full or view.ops is Ops.ALL
+    everything = everything or view.ops is Ops.ALL
     pairs = [pair for pair in report.aligned or () if everything or _costs(pair) or pair.verdict is Verdict.DIFFER]
     pairs = [pair for pair in pairs if view.wants(_side(pair), pair.verdict)]
     if view.depth is not None:
@@ -147,21 +151,66 @@ _LONGEST_BLOCK = 24
 """Layers that together may be repeated."""
 
 
-def _folded(pairs: list[AlignedRows], view: View, marks: Marks, *, full: bool) -> list[AlignedRows]:
-    """The pairs with equal blocks as one pair, and to fit the screen with containers that match as one pair."""
-    if full or not view.folds:
-        return pairs
-    room = len(pairs) - view.lines
-    for depth in range(max((_side(pair).path.count(".") for pair in pairs), default=0), 0, -1):
-        if view.lines and len(pairs) > room:
-            pairs = _summed(pairs, depth, matching=True)
+def _without_repeats(pairs: Sequence[AlignedRows], marks: Marks) -> list[AlignedRows]:
+    """The pairs, equal blocks that follow each other as one pair after the first."""
     alike = [_signature(pair) for pair in pairs]
     found: list[AlignedRows] = []
-    for run in runs(range(len(pairs)), alike, _LONGEST_BLOCK):
-        found += [pairs[index] for index in run[0]]
-        if run[1:]:
-            found.append(_repeated([[pairs[index] for index in block] for block in run[1:]], marks))
+    for first, *others in runs(range(len(pairs)), alike, _LONGEST_BLOCK):
+        found += [pairs[index] for index in first]
+        if others:
+            found.append(_repeated([[pairs[index] for index in block] for block in others], marks))
     return found
+
+
+_LEAST = 2
+"""Lines that are left on the lowest screen."""
+
+
+def _lowered(pairs: list[AlignedRows], room: int, marks: Marks) -> list[AlignedRows]:
+    """At most `room` pairs: containers that match as one pair, then neighbours that match or that one network lacks.
+
+    If these are still too many, one pair stands for the rest.
+    """
+    for depth in range(max((_side(pair).path.count(".") for pair in pairs), default=0), 0, -1):
+        if len(pairs) > room:
+            pairs = _without_repeats(_summed(pairs, depth, matching=True), marks)
+    if len(pairs) > room:
+        pairs = [_range(list(together), marks) for _, together in _together(pairs)]
+    if len(pairs) <= room:
+        return pairs
+    rest = pairs[room - 1 :]
+    counts = [sum(getattr(pair, side) is not None for pair in rest) for side in ("target", "other")]
+    return [*pairs[: room - 1], _sum(rest, [f"{marks.ellipsis} {count} more" if count else None for count in counts])]
+
+
+def _together(pairs: Sequence[AlignedRows]) -> Iterator[tuple[object, Iterator[AlignedRows]]]:
+    """Neighbours that all match, or that the same network lacks; each other pair by itself."""
+
+    def key(numbered: tuple[int, AlignedRows]) -> object:
+        index, pair = numbered
+        alone = pair.target is None, pair.other is None
+        return alone if any(alone) or pair.verdict is Verdict.MATCH else index
+
+    return ((found, (pair for _, pair in together)) for found, together in groupby(enumerate(pairs), key))
+
+
+def _range(pairs: Sequence[AlignedRows], marks: Marks) -> AlignedRows:
+    """One pair for several: `bn1 ... layer2.0.bn1`, `layer2.0 ... 1` with their sums."""
+    if len(pairs) == 1:
+        return pairs[0]
+    names = []
+    for side in ("target", "other"):
+        first, last = getattr(pairs[0], side), getattr(pairs[-1], side)
+        names.append(None if first is None else _from_to(_label(first), _label(last), marks))
+    return _sum(pairs, names)
+
+
+def _from_to(first: str, last: str, marks: Marks) -> str:
+    """`layer2.0 ... 1`: what the last name shares with the first is said once; either may be a range already."""
+    between = f" {marks.ellipsis} "
+    start, end = first.partition(between)[0], last.rpartition(between)[2].partition(f" {marks.times}")[0]
+    above = start.rpartition(".")[0]
+    return f"{start}{between}{end.removeprefix(f'{above}.') if above else end}"
 
 
 _POSITION = re.compile(r"(?:(?<=[._])|^)\d+(?=\.|$)")
@@ -239,7 +288,7 @@ def totals_of_both(report: Comparison, marks: Marks) -> Iterator[Fact]:
             both, change = f"{with_unit(here, marks)} against {with_unit(there, marks)}", _change(here, there)
             tone = Tone.PLAIN if here.value == there.value else Tone.DIFFER
             short = with_unit(here, marks) if change == "the same" else f"{both}, {change}".partition(", ratio")[0]
-            yield Fact(label(name), both, change, tone, short.rstrip(", "))
+            yield Fact(label(name), both, change, tone, short.rstrip(", "), is_main=name in ("params", "macs"))
     yield from _fields(report, marks)
     yield from (
         _total_fact(check) for check in totals if not (check.is_of_run or check.name in (*_TOTALS, "receptive_field"))
@@ -265,13 +314,62 @@ def _fields(report: Comparison, marks: Marks) -> Iterator[Fact]:
 def _total_fact(check: Check) -> Fact:
     """The line of a failed check of a total; its `expected` value is that of the other network."""
     here, there = (value_text(check.name, value) for value in (check.found, check.expected))
-    return Fact(label(check.name), f"{here} against {there}", change_text(check.found, check.expected), Tone.DIFFER)
+    change, is_main = change_text(check.found, check.expected), check.is_of_run
+    return Fact(label(check.name), f"{here} against {there}", change, Tone.DIFFER, is_main=is_main)
+
+
+def lead(report: Comparison, marks: Marks) -> list[str]:
+    """The verdict, and what differs in which network: `Only in resnet34: layer1.2, layer2.2 and 6 more`."""
+    if report.verdict is not Verdict.DIFFER:
+        return [f"{verdict_sign(report.verdict, marks).text} {_WORDS.get(report.verdict, _AS_FAR)}"]
+    failing = [check for check in report.checks if check.verdict is Verdict.DIFFER]
+    said = [
+        f"formula and measurement differ {check.hint}: {row_title(check)}"
+        for check in failing
+        if check.source == "formula"
+    ]
+    said += [sentence(check) for check in failing if check.is_of_run]
+    groups: dict[str, list[str]] = {}
+    for pair in report.aligned or ():
+        if pair.verdict is Verdict.DIFFER:
+            groups.setdefault(_how(pair, report), []).append(_label(_side(pair)))
+    said += [f"{how}: {_first_names(names)}" for how, names in groups.items()]
+    if not said:
+        said = [f"totals: {_first_names([label(check.name) for check in failing])}"]
+    rest = [f"and {len(said) - _MOST + 1} more kinds of differences"] if len(said) > _MOST else []
+    return [f"{marks.differ} {_WORDS[Verdict.DIFFER]}", *said[: _MOST - len(rest)], *rest]
+
+
+_MOST = 5
+"""Lines that say what differs."""
+
+_LONG = 50
+"""Characters that the names in such a line have at most, if there are several."""
+
+
+def _how(pair: AlignedRows, report: Comparison) -> str:
+    """`only in resnet34`, `params differs` or `params, MACs differ`."""
+    if pair.target is not None and pair.other is not None:
+        return f"{', '.join(label(name) for name in pair.differs)} differ{'s' if len(pair.differs) == 1 else ''}"
+    networks = [str(report.target.get("name")), str(report.other.target.get("name") if report.other else "")]
+    names = networks if networks[0] != networks[1] else ["the first network", "the other network"]
+    return f"only in {names[pair.target is None]}"
+
+
+def _first_names(names: Sequence[str]) -> str:
+    """The first names, at most three and as many as fit into _LONG, and how many more there are."""
+    shown = next(count for count in (3, 2, 1) if count == 1 or len(", ".join(names[:count])) <= _LONG)
+    rest = len(names) - shown
+    return ", ".join(names[:shown]) + (f" and {rest:,} more" if rest > 0 else "")
+
+
+_WORDS = {Verdict.MATCH: "Same numbers.", Verdict.DIFFER: "Different numbers."}
+_AS_FAR = "The same numbers as far as they are known."
 
 
 def closing(report: Comparison) -> str:
     """The last sentence: `Same numbers. 41 checks: 41 match.`"""
-    words = {Verdict.MATCH: "Same numbers.", Verdict.DIFFER: "Different numbers."}
-    return f"{words.get(report.verdict, 'The same numbers as far as they are known.')} {count_sentence(report.checks)}"
+    return f"{_WORDS.get(report.verdict, _AS_FAR)} {count_sentence(report.checks)}"
 
 
 def _change(here: Quantity, there: Quantity) -> str:

@@ -86,7 +86,7 @@ def _global(total: ReceptiveField, report: Report) -> Iterator[Fact]:
     behind = (row for row in report.rows[max(maps, default=-1) + 1 :] if row.leaf)
     first = next((row for row in behind if row.receptive_field is not None and row.receptive_field.is_global), None)
     if first is not None:
-        yield Fact("  global", f"from {first.label} on", strict)
+        yield Fact("  global", f"from {first.label} on", strict, is_main=False)
     elif strict:
         yield Fact("  global", strict)
 

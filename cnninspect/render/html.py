@@ -61,13 +61,22 @@ def fragment(document: Document) -> str:
 def _body(parts: Page) -> str:
     return (
         f'<div class="cnninspect">\n<style>\n{_STYLE}</style>\n<p class="strong">{escape(parts.title)}</p>\n'
-        f"{_table(parts.sheet)}{_remarks(parts.remarks)}{_facts(parts.facts)}{_drawing(parts.drawing)}"
+        f"{_lead(parts.lead)}{_table(parts.sheet)}{_remarks(_said(parts))}{_facts(parts.facts)}{_drawing(parts.drawing)}"
         f"{f'<p>{escape(parts.closing)}</p>' if parts.closing else ''}</div>\n"
     )
 
 
+def _lead(lines: Sequence[str]) -> str:
+    return "".join(f"<p>{escape(line)}</p>\n" for line in lines)
+
+
 def _drawing(lines: Sequence[str]) -> str:
     return f"<pre>{escape(chr(10).join(lines))}</pre>\n" if lines else ""
+
+
+def _said(parts: Page) -> Sequence[str]:
+    """The remarks, and what the sign of a match leaves out."""
+    return [*parts.remarks, *([f"{UNICODE.match} {parts.match}"] if parts.match else [])]
 
 
 def _remarks(lines: Sequence[str]) -> str:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cnninspect.render import cells, fields
 from cnninspect.render.cells import Context, Line
-from cnninspect.render.numbers import label
-from cnninspect.render.page import Cell, Heading, Marks, Sheet, Worth
+from cnninspect.render.numbers import label, rounded
+from cnninspect.render.page import Cell, Heading, Marks, Sheet, Tables, Worth
 from cnninspect.report.document import FieldStudy, Report
-from cnninspect.report.folding import Folded, Repeat, folded
-from cnninspect.report.quantities import Verdict
-from cnninspect.report.rows import Row
-from cnninspect.report.selection import By, View, select, shares, shown_leaves
+from cnninspect.report.folding import Folded, Repeat, lowered, without_repeats
+from cnninspect.report.quantities import Unit, Verdict, worst
+from cnninspect.report.rows import Row, RowId
+from cnninspect.report.selection import NOT_SUMMED, By, View, select, shares, shown_leaves
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,7 @@ def _columns() -> Iterable[Column]:
     yield Column(Heading("jump", "jump", right=True), fields.part_of_field_cell("jump"))
     yield Column(Heading("field_padding", "padding", right=True), fields.part_of_field_cell("padding"))
     yield Column(Heading("probe", "probe"), fields.probe_cell)
+    yield Column(Heading("receptive_field_verdict", "field"), fields.probe_cell)
     yield Column(Heading("global", "global by"), fields.cause_cell)
     yield Column(Heading("hyperparameters", "hyper-parameters", worth=Worth.MINOR), cells.hyperparameters_cell)
     yield Column(Heading("reasons", "why counters differ", worth=Worth.MINOR), cells.reasons_cell)
@@ -121,6 +122,9 @@ NAMES = (*COLUMNS, COUNTERS, FLOPS_COUNTERS, ADDED)
 """All values of `--columns` in a table of layers."""
 
 _SUMMARY = ("layer", "kind", "output_shape", "params", "macs", "share", "receptive_field", "verdict")
+_UNPROBED = (*(name for name in _SUMMARY if name != "receptive_field"), "receptive_field")
+"""The sign of the verdict stands before a field that it does not cover."""
+
 _FIELD = (
     "layer", "kind", "output_shape", "kernel_size", "stride", "dilation", "receptive_field", "jump", "field_padding",
     "probe", "global",
@@ -148,10 +152,7 @@ _IDENTITY_FOR_PROGRAMS = {
     By.KIND: ("kind",),
     By.OP: ("op",),
 }
-_ALL_NUMBERS = (
-    "params", "macs", COUNTERS, "flops", FLOPS_COUNTERS, "neurons", "share", "cumulative", ADDED, "receptive_field",
-    "reasons", "status", "verdict",
-)  # fmt: skip
+_COUNTS = ("params", "macs", COUNTERS, "flops", FLOPS_COUNTERS, "neurons", "share")
 
 
 def readers(report: Report, view: View) -> tuple[str, ...]:
@@ -159,9 +160,15 @@ def readers(report: Report, view: View) -> tuple[str, ...]:
     if isinstance(report, FieldStudy):
         return _FIELD
     if report.command != "flops" and view.is_tree:
-        return _SUMMARY
+        return _UNPROBED if has_unprobed(report) else _SUMMARY
     which = (*_IDENTITY[view.by], *_sorted_by(view))
     return (*which, *(name for name in _WORK if name not in which))
+
+
+def has_unprobed(report: Report) -> bool:
+    """Whether the probe has not checked some receptive field."""
+    fields = [row.receptive_field for row in report.rows if row.receptive_field is not None]
+    return any(field.was_computed and field.verdict is Verdict.NOT_RUN for field in fields)
 
 
 def _sorted_by(view: View) -> tuple[str, ...]:
@@ -171,10 +178,14 @@ def _sorted_by(view: View) -> tuple[str, ...]:
 
 
 def programs(report: Report, view: View) -> tuple[str, ...]:
-    """The default columns of a CSV file."""
+    """The default columns of a CSV file: numbers that add up; the others, such as ratios, only on request."""
     if isinstance(report, FieldStudy):
         return (*_ID, *(name for name in _FIELD if name not in ("layer", "kind")))
-    return (*_IDENTITY_FOR_PROGRAMS[view.by], *_ALL_NUMBERS)
+    extra = [number for row in (*report.rows, *(report.ops or ())) for number in row.extra.items()]
+    added = dict.fromkeys(name for name, number in extra if number.unit.adds_up and name not in NOT_SUMMED)
+    words = [name for name, number in extra if number.unit is Unit.CLASS]
+    after = ("receptive_field", "receptive_field_verdict", "reasons", "status", "verdict")
+    return (*_IDENTITY_FOR_PROGRAMS[view.by], *_COUNTS, *dict.fromkeys(("calls", *added, *words)), *after)
 
 
 def chosen_columns(names: Iterable[str], shown: Report) -> Iterator[Column]:
@@ -203,7 +214,7 @@ def without_empty(names: tuple[str, ...], shown: Report) -> tuple[str, ...]:
     added = _added(shown)
     empty = set(ADDED_NAMES.difference(added))
     if not any(field.was_computed for field in fields):
-        empty.add("receptive_field")
+        empty |= {"receptive_field", "receptive_field_verdict"}
     if all(field.verdict is Verdict.NOT_RUN for field in fields):
         empty.add("probe")
     if not any(field.cause for field in fields):
@@ -223,25 +234,35 @@ def _added(report: Report) -> list[str]:
 def layer_sheet(
     report: Report, view: View, marks: Marks, default: tuple[str, ...], *, full: bool, parts: bool = False
 ) -> Sheet:
-    """The table of the rows that the view shows; `default` are the columns if the view names none.
+    """The table of the rows that the view shows, as by `tables` without folding to a height."""
+    return tables(report, view, marks, default, full=full, parts=parts)(0)[0]
 
-    With `full`, names are full paths and all shapes are shown. With `parts`, rows that have rows below them are left
-    out, so that the sum of a column is its total.
+
+def tables(
+    report: Report, view: View, marks: Marks, default: tuple[str, ...], *, full: bool, parts: bool = False
+) -> Tables:
+    """Returns a function: lines to leave out -> the table of the rows that the view shows, and remarks on it.
+
+    `default` are the columns if the view names none. With `full`, names are full paths and all shapes are shown. With
+    `parts`, rows that have rows below them are left out, so that the sum of a column is its total.
     """
-    selected = select(report, view)
-    found = folded(selected, view.lines) if view.folds and not full else Folded(selected)
-    shown = found.report
-    lines = [
-        line
-        for line in _lines(found, marks, full=full, hides_root=_hides_root(selected, view))
-        if line.is_part or not parts
-    ]
-    context = Context(marks, _single(report), full)
-    columns = list(chosen_columns(view.columns or without_empty(default, shown), shown))
-    return Sheet(
-        tuple(column.heading for column in columns),
-        tuple(tuple(column.cell(line, context) for column in columns) for line in lines),
-    )
+    selected, verdicts, context = select(report, view), _verdicts(report), Context(marks, _single(report), full)
+    folds = view.folds and not (full and view.fold is None)
+    whole = without_repeats(selected) if folds else Folded(selected, rows=len(selected.rows))
+    hides_root = _hides_root(selected, view)
+
+    def table(left_out: int) -> tuple[Sheet, list[str]]:
+        found = lowered(whole, left_out) if left_out > 0 else whole
+        columns = list(chosen_columns(view.columns or without_empty(default, found.report), found.report))
+        lines = [
+            tuple(column.cell(line, context) for column in columns)
+            for line in _lines(found, verdicts, marks, full=full, hides_root=hides_root)
+            if line.is_part or not parts
+        ]
+        headings = tuple(column.heading for column in columns)
+        return Sheet(headings, tuple(lines)), _remarks(found, report, headings, is_lower=left_out > 0)
+
+    return table
 
 
 def _hides_root(selected: Report, view: View) -> bool:
@@ -249,18 +270,37 @@ def _hides_root(selected: Report, view: View) -> bool:
     return view.is_tree and view.is_partial and not any(view.wants(row.id, row.verdict) for row in selected.rows[:1])
 
 
-def remarks(report: Report, view: View) -> list[str]:
-    """How the rows that a folded table leaves out can be seen; empty if it leaves none out."""
-    found = folded(select(report, view), view.lines)
-    left = len(found.report.rows)
-    if left >= found.rows:
-        return []
-    if view.lines:
-        return [f"folded to fit the screen: --no-fold shows all {found.rows - 1} rows and all totals"]
-    return [f"folded where blocks are equal: --no-fold shows all {found.rows - 1} rows"]
+def _remarks(found: Folded, report: Report, headings: Sequence[Heading], *, is_lower: bool) -> list[str]:
+    """How the rows that a folded table leaves out can be seen, and whether its fields are checked."""
+    said, names = [], [heading.name for heading in headings]
+    if len(found.report.rows) < found.rows:
+        why = "to fit" if is_lower else "where blocks are equal"
+        said.append(f"folded {why}: --no-fold shows all {found.rows - 1} rows")
+    if has_unprobed(report) and "receptive_field" in names and "verdict" not in names:
+        said.append("fields not checked: --probe checks them")
+    return said
 
 
-def _lines(found: Folded, marks: Marks, *, full: bool, hides_root: bool) -> Iterator[Line]:
+def meaning_of_match(report: Report, view: View) -> str:
+    """What the sign of a match stands for, if it leaves out a number in the table; else empty."""
+    columns = view.columns or readers(report, view)
+    leaves_out = has_unprobed(report) and {"receptive_field", "verdict"} <= set(columns)
+    return "all but the field: --probe checks it" if leaves_out else ""
+
+
+def _verdicts(report: Report) -> dict[RowId, Verdict]:
+    """The verdict of each row and of everything inside it."""
+    found = [[row.verdict] for row in report.rows]
+    for index in reversed(range(len(found))):
+        parent = report.rows[index].parent
+        if parent is not None:
+            found[parent].append(worst(found[index]))
+    return {row.id: worst(verdicts) for row, verdicts in zip(report.rows, found, strict=True)}
+
+
+def _lines(
+    found: Folded, verdicts: Mapping[RowId, Verdict], marks: Marks, *, full: bool, hides_root: bool
+) -> Iterator[Line]:
     """The rows as a tree; the root has no line unless it is the only row and not hidden."""
     shown = found.report
     parts = shown_leaves(shown)
@@ -270,20 +310,28 @@ def _lines(found: Folded, marks: Marks, *, full: bool, hides_root: bool) -> Iter
         is_part = index in parts
         is_hidden_root = row.parent is None and (not is_part or hides_root)
         indents.append(-1 if is_hidden_root else above + 1)
-        if not is_hidden_root:
-            name = _name(row, shown.rows, marks, full=full)
-            if repeat := found.repeats.get(index):
-                row = replace(row, kind=_kinds(repeat, marks))
-                name = _span(name, _name(replace(repeat.last, parent=row.parent), shown.rows, marks, full=full), marks)
-            yield Line(row, name, indents[-1], is_part, own)
+        if is_hidden_root:
+            continue
+        name, kind, hidden = _name(row, shown.rows, marks, full=full), None, [row.id] if is_part else []
+        if repeat := found.repeats.get(index):
+            hidden = [each.id for each in repeat.hidden]
+            last = replace(repeat.named[-1], parent=row.parent)
+            name, kind = _repeated(repeat, name, _name(last, shown.rows, marks, full=full), marks)
+        verdict = worst([row.verdict, *(verdicts[each] for each in hidden if each in verdicts)])
+        yield Line(row, name, indents[-1], is_part, own, verdict, kind)
 
 
-def _kinds(repeat: Repeat, marks: Marks) -> str:
-    """`11 × EncoderBlock` for equal blocks, `17 InvertedResidual` for others, `3 × Conv2d + ReLU` for groups."""
-    alone = len(set(repeat.kinds)) == 1
-    count = repeat.count * len(repeat.kinds) if alone else repeat.count
-    times = f"{count} {marks.times}" if repeat.equal and (len(repeat.kinds) == 1 or not alone) else str(count)
-    return f"{times} {repeat.kinds[0] if alone else ' + '.join(repeat.kinds)}"
+def _repeated(repeat: Repeat, first: str, last: str, marks: Marks) -> tuple[str, Cell]:
+    """(name, kind) of a row that stands for several, from the name of the first to that of the last.
+
+    `encoder_layer_1 … 11` and `×11, each 7,087,872` for blocks equal to the one above, with the parameters of one;
+    `… 14 more` for other rows.
+    """
+    if not repeat.blocks:
+        return f"{marks.ellipsis} {len(repeat.named)} more", Cell("")
+    times, each = f"{marks.times}{repeat.blocks}", repeat.each
+    kind = Cell(f"{times}, each {each:,}", short=f"{times}, each {rounded(each)}") if each else Cell(times, short=times)
+    return _span(first, last, marks), kind
 
 
 def _span(first: str, last: str, marks: Marks) -> str:

@@ -26,7 +26,9 @@ def render(document: Document, view: View, _screen: Screen) -> str:
 
 def page_text(parts: Page, verdict: Verdict) -> str:
     """A page as Markdown."""
-    blocks = [f"### {_escaped(parts.title)}", _result(verdict, parts.closing), _table(parts.sheet), _list(parts.facts)]
+    lead = "\n".join(f"- {_escaped(line)}" for line in parts.lead[1:])
+    blocks = [f"### {_escaped(parts.title)}", _result(verdict, parts.closing), lead, _table(parts.sheet)]
+    blocks.append(_list(parts.facts))
     if parts.drawing:
         blocks.append("\n".join(("```", *parts.drawing, "```")))
     return "\n\n".join(block for block in blocks if block) + "\n"

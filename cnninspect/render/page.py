@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import Any, TextIO
@@ -83,13 +83,17 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Fact:
-    """One line of the totals: a label, a text, and a second text beside it; `short` says both on a low screen."""
+    """One line of the totals: a label, a text, and a second text beside it; `short` says both on a low screen.
+
+    On the lowest screens only those that are `is_main` are shown.
+    """
 
     label: str
     text: str
     aside: str = ""
     tone: Tone = Tone.PLAIN
     short: str = ""
+    is_main: bool = True
 
     @property
     def brief(self) -> str:
@@ -101,7 +105,9 @@ class Fact:
 class Page:
     """The parts of a document in reading order; `drawing` holds lines of text.
 
-    `reasons` are shown below the table if the column of reasons does not fit. `remarks` say what the table leaves out.
+    `lead` is the result of a comparison of two networks, line by line.
+    `reasons` are shown below the table if the column of reasons does not fit. `remarks` say what the table leaves out,
+    `match` what the sign of a match stands for, if not for the whole row.
     """
 
     title: str
@@ -111,6 +117,12 @@ class Page:
     drawing: Sequence[str] = ()
     reasons: Sequence[str] = ()
     remarks: Sequence[str] = ()
+    match: str = ""
+    lead: Sequence[str] = ()
+
+
+Tables = Callable[[int], tuple[Sheet, list[str]]]
+"""Lines to leave out of a table so that it fits the screen -> the table, and the remarks on it."""
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from io import StringIO
 from typing import Any
 
@@ -14,7 +15,7 @@ from cnninspect.render import checks, comparison, layers
 from cnninspect.render.checks import count_sentence, failed
 from cnninspect.render.fields import drawing, field_facts, position_facts, position_sheet, varied_sheet
 from cnninspect.render.numbers import bounded
-from cnninspect.render.page import UNICODE, Fact, Marks, Page, Screen, Sheet, Tone
+from cnninspect.render.page import UNICODE, Fact, Marks, Page, Screen, Sheet, Tables, Tone
 from cnninspect.render.totals import facts, title, uncounted_facts
 from cnninspect.report.document import Comparison, Document, FieldStudy, Report, Variation
 from cnninspect.report.json_form import json_text
@@ -25,42 +26,40 @@ from cnninspect.report.selection import View, cut, select
 
 def page_of(document: Document, view: View, marks: Marks, *, full: bool) -> Page:
     """The page of a document for readers; `full` if nothing may be shortened."""
+    return pages_of(document, view, marks, full=full)(0)
+
+
+def pages_of(document: Document, view: View, marks: Marks, *, full: bool) -> Callable[[int], Page]:
+    """Returns a function: lines to leave out of the table or drawing -> the page of a document for readers."""
     heading = title(document, marks)
     match document:
         case Variation():
-            return Page(heading, varied_sheet(document, marks), [])
+            return lambda _: Page(heading, varied_sheet(document, marks), [])
         case FieldStudy(asked=Asked(), sights=fields):
-            return Page(
-                heading,
-                position_sheet(fields),
-                list(position_facts(fields)),
-                drawing=drawing(fields, marks, view.lines),
-            )
-        case FieldStudy():
-            sheet = _layers(document, view, marks, full=full)
-            below = [*_cut(document, view, marks), *field_facts(document)]
-            return Page(heading, sheet, below, remarks=_remarks(document, view, full=full))
+            page = Page(heading, position_sheet(fields), list(position_facts(fields)))
+            return lambda lines: replace(page, drawing=drawing(fields, marks, lines))
         case Comparison(aligned=None):
-            return _findings(document, view, marks)
+            return lambda _: _findings(document, view, marks)
         case Comparison():
-            view = view if not full else replace(view, fold=False)
-            both = [*comparison.totals_of_both(document, marks), *uncounted_facts(document)]
-            sheet = comparison.side_by_side(document, view, marks)
-            left = comparison.remarks(document, view, marks, full=full)
-            return Page(heading, sheet, both, comparison.closing(document), remarks=left)
+            below = [*comparison.totals_of_both(document, marks), *uncounted_facts(document)]
+            page = Page(heading, NO_SHEET, below, comparison.closing(document), lead=comparison.lead(document, marks))
+            tables = comparison.tables(document, view, marks, full=full)
         case Report():
-            sheet = _layers(document, view, marks, full=full)
-            below = [*_cut(document, view, marks), *facts(document, marks)]
-            return Page(heading, sheet, below, remarks=_remarks(document, view, full=full))
-    raise TypeError(f"{type(document).__name__} has no page")
+            of_all = field_facts(document) if isinstance(document, FieldStudy) else facts(document, marks)
+            match = layers.meaning_of_match(document, view)
+            page = Page(heading, NO_SHEET, [*_cut(document, view, marks), *of_all], match=match)
+            tables = layers.tables(document, view, marks, layers.readers(document, view), full=full)
+        case _:
+            raise TypeError(f"{type(document).__name__} has no page")
+    return partial(_with_table, page, tables)
 
 
-def _layers(report: Report, view: View, marks: Marks, *, full: bool) -> Sheet:
-    return layers.layer_sheet(report, view, marks, layers.readers(report, view), full=full)
+NO_SHEET = Sheet((), ())
 
 
-def _remarks(report: Report, view: View, *, full: bool) -> list[str]:
-    return layers.remarks(report, view) if view.folds and not full else []
+def _with_table(page: Page, tables: Tables, lines: int) -> Page:
+    sheet, remarks = tables(lines)
+    return replace(page, sheet=sheet, remarks=remarks)
 
 
 def _cut(report: Report, view: View, marks: Marks) -> Iterator[Fact]:
@@ -96,10 +95,10 @@ def data_sheet(document: Document, view: View, marks: Marks) -> Sheet:
             found = checks.chosen(document, document.checks, view)
             return checks.finding_sheet(document, found, view.columns or checks.PROGRAMS, marks)
         case Comparison():
-            return comparison.side_by_side(document, view, marks, full=True)
+            return comparison.tables(document, view, marks, full=True, programs=True)(0)[0]
         case Report():
-            names = layers.programs(document, view)
-            return layers.layer_sheet(document, view, marks, names, full=True, parts=not view.containers)
+            whole, names = replace(view, fold=False), layers.programs(document, view)
+            return layers.layer_sheet(document, whole, marks, names, full=True, parts=not view.containers)
     raise TypeError(f"{type(document).__name__} has no table")
 
 
@@ -138,9 +137,10 @@ def dataframe(report: Document, *, containers: bool = False) -> Any:
 
 
 def sheet_text(sheet: Sheet) -> str:
-    """A table as CSV."""
+    """A table as CSV; booleans as `true` or `false`."""
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(heading.plain for heading in sheet.headings)
-    writer.writerows([cell.plain for cell in line] for line in sheet.lines)
+    plain = ([cell.plain for cell in line] for line in sheet.lines)
+    writer.writerows([str(each).lower() if isinstance(each, bool) else each for each in line] for line in plain)
     return text.getvalue()

@@ -6,8 +6,11 @@ meta. rich is used to measure wide characters and to write colours.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from enum import IntEnum
+from functools import partial
 
 from rich.cells import cell_len
 from rich.color import ColorSystem
@@ -16,7 +19,7 @@ from rich.style import Style
 from cnninspect.render.checks import REASON
 from cnninspect.render.numbers import EXCEEDS_INPUT
 from cnninspect.render.page import Cell, Fact, Page, Screen, Tone
-from cnninspect.render.sections import page_of
+from cnninspect.render.sections import pages_of
 from cnninspect.render.width import GAP, Fitted, fitted, pieces
 from cnninspect.report.document import Document
 from cnninspect.report.selection import View
@@ -36,33 +39,64 @@ _LONGEST_FIGURE = 48
 def render(document: Document, view: View, screen: Screen) -> str:
     """Title, table and totals. On a terminal no line is wider than the terminal; elsewhere nothing is left out.
 
-    A page that is higher than the terminal has short totals side by side, and then fewer rows.
+    A page that is higher than the terminal has short totals side by side and fewer rows; if few rows are left then,
+    only the main totals.
     """
     view = view if screen.width is not None else replace(view, fold=bool(view.fold))
+    pages = pages_of(document, view, screen.marks, full=screen.width is None)
 
-    def text(lines: int = 0, *, is_low: bool = False) -> str:
-        page = page_of(document, replace(view, lines=lines), screen.marks, full=screen.width is None)
-        return page_text(page, screen, exact=view.exact, is_low=is_low)
+    def page(lines: int, low: Low) -> tuple[str, int]:
+        found = pages(lines)
+        return page_text(found, screen, exact=view.exact, low=low), len(found.sheet.lines)
 
-    found = text()
+    found, rows = page(0, Low.NO)
     room = _room(document, screen)
     if room is None or view.fold is False or found.count("\n") <= room:
         return found
-    lines, found = 0, text(is_low=True)
-    for _ in range(_TRIES):
-        over = found.count("\n") - room
-        if not view.folds_to_height or over == 0 or (over < 0 and not lines):
+    for low in (Low.SHORT, Low.MAIN):
+        found, left = _lowered(partial(page, low=low), room, folds=view.folds_to_height)
+        if found.count("\n") <= room and left >= min(rows, (screen.height or 0) // _SHARE_OF_ROWS):
             break
-        lines = max(1, lines + over)
-        other = text(lines, is_low=True)
-        if over < 0 and other.count("\n") > room:
-            break
-        found = other
     return found
 
 
-_TRIES = 4
-"""Fewer rows may need another remark or other columns, and these more or fewer lines."""
+def _lowered(page: Callable[[int], tuple[str, int]], room: int, *, folds: bool) -> tuple[str, int]:
+    """The page with the most rows that fit, and their number; `page` makes it with some rows fewer.
+
+    Fewer rows may need other remarks and columns, so that their number is searched for: `least` rows fewer do not fit,
+    `most` do.
+    """
+    found = page(0)
+    over = found[0].count("\n") - room
+    if not folds or over <= 0:
+        return found
+    least, lines, most = 0, over, None
+    for _ in range(_TRIES):
+        other = page(lines)
+        over = other[0].count("\n") - room
+        if over <= 0:
+            most, found = lines, other
+        else:
+            least, found = lines, other if most is None else found
+        if over == 0 or (most is not None and most - least <= 1):
+            break
+        lines = lines + over if most is None else min(max(lines + over, least + 1), most - 1)
+    return found
+
+
+class Low(IntEnum):
+    """How much is said below a table on a low screen: everything, short totals side by side, or the main ones."""
+
+    NO = 0
+    SHORT = 1
+    MAIN = 2
+
+
+_SHARE_OF_ROWS = 3
+"""The part of the screen that rows have at least: a third."""
+
+_TRIES = 8
+"""Numbers of rows that are tried."""
 
 _PROMPT = 1
 """Lines of the screen that the shell's prompt takes."""
@@ -76,20 +110,33 @@ def _room(document: Document, screen: Screen) -> int | None:
     return screen.height - _PROMPT - sum(len(pieces(note, max(_SHORTEST_CELL, screen.width - 3))) for note in notes)
 
 
-def page_text(parts: Page, screen: Screen, *, exact: bool = False, is_low: bool = False) -> str:
-    """A page as text; with `exact`, no count is rounded to fit. If the screen `is_low`, the totals are short."""
+def page_text(parts: Page, screen: Screen, *, exact: bool = False, low: Low = Low.NO) -> str:
+    """A page as text; with `exact`, no count is rounded to fit. If the screen is `low`, the totals are short."""
     found = fitted(parts.sheet, screen.width, screen.marks, exact=exact)
-    totals = _explained(parts, found)
-    low = _side_by_side_facts(totals, screen) if is_low else []
+    totals = [fact for fact in _explained(parts, found) if fact.is_main or low is not Low.MAIN]
+    below = _side_by_side_facts(totals, screen) if low else []
     blocks = [
         [painted(line, Tone.STRONG, screen) for line in _wrapped(parts.title, screen, indent="")],
-        [*_table(found, screen), *_remarks(parts, found, screen, is_low=is_low), *low],
+        _lead(parts.lead, screen, most=_MOST_ON_LOW if low is Low.MAIN else len(parts.lead)),
+        [*_table(found, screen), *_remarks(parts, found, screen, is_low=bool(low)), *below],
         _reasons(parts.reasons, screen) if REASON in found.left_out else [],
-        [] if is_low else _facts(totals, screen),
+        [] if low else _facts(totals, screen),
         [f" {line}" for line in _drawn(parts.drawing, screen)],
         _wrapped(parts.closing, screen, indent="") if parts.closing else [],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+_MOST_ON_LOW = 4
+"""Lines of the result of a comparison on a low screen."""
+
+
+def _lead(lines: Sequence[str], screen: Screen, most: int) -> list[str]:
+    """The verdict in its colour, and below it what differs."""
+    tone = Tone.DIFFER if lines and lines[0].startswith(screen.marks.differ) else Tone.MATCH
+    rest = [f"and {len(lines) - most} more kinds of differences"] if len(lines) > most else []
+    found = [painted(f" {line}", tone, screen) for line in lines[:1]]
+    return [*found, *(line for text in (*lines[1:most], *rest) for line in _wrapped(text, screen, indent="   "))]
 
 
 def _drawn(lines: Sequence[str], screen: Screen) -> Sequence[str]:
@@ -127,12 +174,12 @@ def _remarks(parts: Page, found: Fitted, screen: Screen, *, is_low: bool) -> lis
     """What the table leaves out and what its signs mean, below it."""
     if not parts.sheet.lines:
         return []
-    said = [f"left out at this width: {', '.join(found.left_out)}"] if found.left_out else []
-    legend = _legend(found, screen)
+    said = [f"no room for {', '.join(found.left_out)}"] if found.left_out else []
+    legend = _legend(found, parts.match, screen)
     if is_low:
-        short = any(fact.short for fact in parts.facts) and not parts.remarks
-        whole = ["short to fit the screen: --no-fold shows all totals"] if short else parts.remarks
-        lines = _packed([*whole, *said, *legend], screen)
+        is_short = any(fact.short for fact in parts.facts) and not any("--no-fold" in text for text in parts.remarks)
+        short = ["short to fit the screen: --no-fold shows all totals"] if is_short else []
+        lines = _packed([*short, *parts.remarks, *said, *legend], screen)
     else:
         lines = [line for text in (*said, *parts.remarks) for line in _wrapped(text, screen)]
         lines += _packed(legend, screen)
@@ -151,13 +198,18 @@ def _packed(items: Sequence[str], screen: Screen) -> list[str]:
     return lines
 
 
-def _legend(found: Fitted, screen: Screen) -> list[str]:
-    """The signs that occur in the table, with their meaning; empty if there is none but that of a match."""
+def _legend(found: Fitted, match: str, screen: Screen) -> list[str]:
+    """The signs that occur in the table, with their meaning; empty if there is none but that of a match.
+
+    A match that stands for a part of the row has its meaning in `match`.
+    """
     marks = screen.marks
     cells = [
         (heading, cell) for line in found.sheet.lines for heading, cell in zip(found.sheet.headings, line, strict=True)
     ]
     alone = {cell.text.strip() for heading, cell in cells if not heading.shortens}
+    names = [cell.text for heading, cell in cells if heading.shortens]
+    range_, blocks = f" {marks.ellipsis} ", re.compile(rf"(^|.* ){marks.times}\d+(,|$)")
     starts = {cell.text[: len(sign)] for _, cell in cells for sign in (marks.lower, marks.upper, EXCEEDS_INPUT)}
     meanings = [
         (marks.differ in alone, marks.differ, "differs"),
@@ -166,10 +218,13 @@ def _legend(found: Fitted, screen: Screen) -> list[str]:
         (marks.lower in starts, marks.lower, "at least"),
         (marks.upper in starts, marks.upper, "at most"),
         (EXCEEDS_INPUT in starts, EXCEEDS_INPUT, "larger than the input"),
-        (found.is_rounded, "K, M, G", "rounded; or --exact"),
+        (any(range_ in name.strip() for name in names), f"a{range_}b", "the sum from a to b"),
+        (any(map(blocks.match, names)), f"{marks.times}N", "equal to the block above"),
+        (found.is_rounded, "K, M, G", "rounded (--exact)"),
     ]
     said = [f"{sign} {meaning}" for occurs, sign, meaning in meanings if occurs]
-    return [f"{marks.match} matches", *said] if said and marks.match in alone else said
+    is_said = marks.match in alone and (said or match)
+    return [f"{marks.match} {match or 'matches'}", *said] if is_said else said
 
 
 def _line(cells: Sequence[Cell], found: Fitted, screen: Screen) -> list[str]:

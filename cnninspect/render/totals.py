@@ -111,7 +111,7 @@ def _work(numbers: Mapping[str, Quantity], report: Report, marks: Marks) -> Iter
         if report.command == "flops":
             yield from counted(report, macs)
     if neurons is not None:
-        yield Fact("neurons", bounded(neurons, marks), "", _tone(neurons))
+        yield Fact("neurons", bounded(neurons, marks), "", _tone(neurons), is_main=False)
 
 
 def _memory(numbers: Mapping[str, Quantity], marks: Marks) -> Iterator[Fact]:
@@ -119,7 +119,7 @@ def _memory(numbers: Mapping[str, Quantity], marks: Marks) -> Iterator[Fact]:
     if activations is not None:
         text = f"{_memory_text(activations, marks)} activations (Keras style)"
         aside = f"{_memory_text(total, marks)} in all" if total is not None else ""
-        yield Fact("memory", text, aside, _tone(activations), aside)
+        yield Fact("memory", text, aside, _tone(activations), aside, is_main=False)
 
 
 def _memory_text(quantity: Quantity, marks: Marks) -> str:
@@ -134,7 +134,7 @@ def _verified(report: Report) -> Iterator[Fact]:
     parts = "; ".join(filter(None, (parts, _unprobed(leaves))))
     text = f"formula = measurement on {verdicts[Verdict.MATCH]} of {len(leaves)} rows"
     others = [f"{verdicts[other]} {other.value.replace('_', ' ')}" for other in _UNVERIFIED if verdicts[other]]
-    short = ", ".join(filter(None, (text, *others, _unprobed(leaves))))
+    short = ", ".join(filter(None, (text.partition(" on ")[2], *others, _unprobed(leaves))))
     yield Fact("verified", f"{text} ({parts})" if parts else text, ", ".join(others), short=short)
 
 
@@ -218,7 +218,8 @@ def peak(report: Report, marks: Marks) -> Iterator[Fact]:
         held = f"{with_unit(memory, marks)} with parameters, buffers and inputs"
         allocated = _measured(activations)
         text = f"{with_unit(activations, marks)} of activations at once{_in_row(report)}"
-        yield Fact("peak", text, f"{held}; {allocated}" if allocated else held, short=with_unit(memory, marks))
+        aside = f"{held}; {allocated}" if allocated else held
+        yield Fact("peak", text, aside, short=with_unit(memory, marks), is_main=False)
 
 
 def _in_row(report: Report) -> str:
@@ -232,7 +233,7 @@ def added(numbers: Mapping[str, Quantity], marks: Marks) -> Iterator[Fact]:
         if name not in _LISTED_ELSEWHERE:
             tone = Tone.DIFFER if number.verdict is Verdict.DIFFER else Tone.PLAIN
             aside = "; ".join(filter(None, (_made_of(number, marks), _measured(number))))
-            yield Fact(label(name.removesuffix("_bytes")), with_unit(number, marks), aside, tone)
+            yield Fact(label(name.removesuffix("_bytes")), with_unit(number, marks), aside, tone, is_main=False)
 
 
 def _made_of(number: Quantity, marks: Marks) -> str:

@@ -6,6 +6,7 @@ goes on in the next line of its column.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -118,7 +119,7 @@ def _alike(sheet: Sheet, index: int) -> list[int]:
 
 def _with_short_cells(sheet: Sheet, columns: Sequence[int]) -> Sheet:
     def short(index: int, cell: Cell) -> Cell:
-        return cell if cell.short is None or index not in columns else replace(cell, text=cell.short, short=None)
+        return cell if cell.short is None or index not in columns else replace(cell, text=cell.short)
 
     return Sheet(sheet.headings, tuple(tuple(map(short, range(len(line)), line)) for line in sheet.lines))
 
@@ -133,7 +134,7 @@ def _with_short_names(sheet: Sheet, width: int, shortest: int, marks: Marks, *, 
     """
     widths = widths_of(sheet)
     named = [index for index, heading in enumerate(sheet.headings) if heading.shortens]
-    columns = {index: _Names([line[index].text for line in sheet.lines], marks.ellipsis) for index in named}
+    columns = {index: _Names([line[index] for line in sheet.lines], marks.ellipsis) for index in named}
     while total(widths) > width:
         longest = max(named, key=lambda index: widths[index], default=None)
         if longest is None:
@@ -162,10 +163,11 @@ def _replaced(sheet: Sheet, texts: dict[int, dict[str, str]]) -> Sheet:
 
 
 class _Names:
-    """The names of one column; names that stand in a tree keep their indent."""
+    """The names of one column; names that stand in a tree keep their indent. A text with a short form is no name."""
 
-    def __init__(self, texts: Sequence[str], ellipsis: str):
-        self.texts = list(dict.fromkeys(texts))
+    def __init__(self, cells: Sequence[Cell], ellipsis: str):
+        self.texts = list(dict.fromkeys(cell.text for cell in cells if cell.short is None))
+        self.firm = max((cell_len(cell.text) for cell in cells if cell.short is not None), default=0)
         self.names = list(dict.fromkeys(text.strip() for text in self.texts))
         self.ellipsis = ellipsis
         self._found: dict[int, dict[str, str] | None] = {}
@@ -180,7 +182,7 @@ class _Names:
 
     def _at(self, width: int) -> dict[str, str] | None:
         if width not in self._found:
-            self._found[width] = self._shortened(width)
+            self._found[width] = None if width < self.firm else self._shortened(width)
         return self._found[width]
 
     def _shortened(self, width: int) -> dict[str, str] | None:
@@ -197,16 +199,49 @@ class _Names:
         return found
 
     def _short(self, name: str, width: int) -> str | None:
-        """The name with an ellipsis near its middle, as only this name fits; None if there is no such form."""
-        room = width - cell_len(self.ellipsis)
+        """The name with an ellipsis near its middle, as only this name fits; None if there is no such form.
+
+        The number of a use and the end of a range stay: `(Ten…hape) use 2`, `encod…yer_1 … 11`; of a range whose end is
+        long both ends are shortened.
+        """
+        first, between, last = name.partition(f" {self.ellipsis} ")
+        if len(last) > _SHORT_END:
+            return self._short_range(first, between, last, width)
+        after = _AFTER.search(name)
+        kept = "" if after is None else after[0]
+        room = width - cell_len(self.ellipsis + kept)
         if room < _NARROWEST:
             return None
+        stem = name.removesuffix(kept)
         alike = [other for other in self.names if other != name and len(other) >= room // 2]
         for tail in sorted(range(1, room), key=lambda tail: abs(tail - room // 2)):
-            head, end = _start(name, room - tail), _end(name, tail)
-            if not any(other.startswith(head) and other.endswith(end) for other in alike):
-                return f"{head.removesuffix(self.ellipsis)}{self.ellipsis}{end.removeprefix(self.ellipsis)}"
+            head, end = _start(stem, room - tail), _end(stem, tail)
+            if not any(other.startswith(head) and other.endswith(end + kept) for other in alike):
+                return f"{head.removesuffix(self.ellipsis)}{self.ellipsis}{end.removeprefix(self.ellipsis)}{kept}"
         return None
+
+    def _short_range(self, first: str, between: str, last: str, width: int) -> str | None:
+        """A range with both ends shortened; None if that fits another name, too."""
+        room = width - cell_len(between)
+        left = min(cell_len(first), max(room // 2, room - cell_len(last)))
+        ends = [(first, left), (last, room - left)]
+        if any(space < min(cell_len(text), _SHORT_END) for text, space in ends):
+            return None
+        one, other = (text if cell_len(text) <= space else self._cut(text, space) for text, space in ends)
+        head, tail = one.partition(self.ellipsis)[0], other.rpartition(self.ellipsis)[2]
+        names = [each for each in self.names if each.startswith(head) and each.endswith(tail)]
+        return f"{one}{between}{other}" if len(names) == 1 else None
+
+    def _cut(self, text: str, width: int) -> str:
+        room = width - cell_len(self.ellipsis)
+        return f"{_start(text, room - room // 2)}{self.ellipsis}{_end(text, room // 2)}"
+
+
+_SHORT_END = 6
+"""The width of an end of a range that is never shortened."""
+
+_AFTER = re.compile(r"( use \d+| (…|\.\.) [^ ]+( [×x]\d+)?)+$")
+"""What follows a name: the number of its use, or the end of a range and how often its blocks are repeated."""
 
 
 def _start(text: str, width: int) -> str:

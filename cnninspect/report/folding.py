@@ -19,13 +19,19 @@ _LONGEST_PERIOD = 6
 
 @dataclass(frozen=True)
 class Repeat:
-    """What a row stands for: `count` blocks from the row `first` to the row `last`, equal to those before or not."""
+    """The rows for which a row stands: `blocks` blocks like the one above it, of `each` parameters (None if unknown).
 
-    count: int
-    kinds: tuple[str, ...]
-    first: Row
-    last: Row
-    equal: bool = True
+    With 0 blocks, rows for which there was no room.
+    """
+
+    hidden: tuple[Row, ...]
+    blocks: int = 0
+    each: int | None = None
+
+    @property
+    def named(self) -> Sequence[Row]:
+        """The rows of modules, if there are any: functional calls between modules are not named."""
+        return [row for row in self.hidden if not row.functional] or self.hidden
 
 
 @dataclass(frozen=True)
@@ -37,33 +43,33 @@ class Folded:
     rows: int = 0
 
 
-def folded(report: Report, lines: int = 0) -> Folded:
-    """The report with equal blocks folded, and with at least `lines` rows fewer than then if it has containers.
+_LEAST = 6
+"""Rows that are left on the lowest screen, the root among them."""
 
-    If a closed container then has most of the MACs, blocks of one kind are folded too.
+
+def lowered(whole: Folded, lines: int) -> Folded:
+    """The report with at least `lines` rows fewer, but no fewer than _LEAST.
+
+    Containers are opened from the top, those with the most MACs first, as long as there is room. Rows that cost
+    nothing are left out if the others need their room, first those that keep the shape. If the root or a container
+    with most of the MACs has too many rows, its first ones are shown, and one row stands for the rest.
     """
-    found = _without_repeats(report, equal=True)
-    if lines <= 0:
-        return found
-    room = len(found.report.rows) - lines
-    lower = _lower(found, room)
-    if not _hides_most(lower.report):
-        return lower
-    kinds = _lower(_without_repeats(report, equal=False), room)
-    return lower if _hides_most(kinds.report) or len(kinds.report.rows) > room else kinds
+    rows = whole.report.rows
+    room = max(_LEAST, len(rows) - lines)
+    free = {index for index, row in enumerate(rows) if row.parent is not None and _is_free(row)}
+    keeping = {index for index in free if _keeps_shape(rows[index])}
+    found = []
+    for hidden in (set[int](), keeping, free):
+        shown = _opened(rows, set(range(len(rows))) - hidden, room)
+        found.append((shown, *_in_part(rows, shown, free, room)))
+    return _only(whole, *max(found, key=lambda each: len(each[0].union(each[1]) - free)))
 
 
-def _hides_most(shown: Report) -> bool:
-    """Whether a container without rows below it has more than half of the MACs."""
-    opened = {row.parent for row in shown.rows}
-    closed = (row for index, row in enumerate(shown.rows) if not row.leaf and index not in opened)
-    return any(2 * _weight(row) < _weight(shown.rows[0]) for row in closed)
-
-
-def _without_repeats(report: Report, *, equal: bool) -> Folded:
+def without_repeats(report: Report) -> Folded:
+    """The report with equal blocks that follow each other in one row."""
     rows = report.rows
     below = _children(rows)
-    alike = _signatures(rows, below) if equal else [(row.kind, row.functional) for row in rows]
+    alike = _signatures(rows, below)
     kept: list[Row] = []
     repeats: dict[int, Repeat] = {}
 
@@ -73,14 +79,14 @@ def _without_repeats(report: Report, *, equal: bool) -> Folded:
         put_all(below.get(index, []), place)
 
     def put_all(indices: Sequence[int], above: int | None) -> None:
-        for run in runs(indices, alike):
-            shown, hidden = (run[:1], run[1:]) if equal or len(run) == 1 else ([], run)
-            for index in (index for block in shown for index in block):
+        for first, *hidden in runs(indices, alike):
+            for index in first:
                 put(index, above)
             if hidden:
-                repeat = _repeat([[rows[index] for index in block] for block in hidden], equal=equal)
+                together = tuple(rows[index] for block in hidden for index in block)
+                repeat = Repeat(together, len(hidden), _params([rows[index] for index in first]))
                 repeats[len(kept)] = repeat
-                kept.append(_row_of(hidden, repeat, report, above))
+                kept.append(_row_of(repeat, report, above))
 
     put_all(below.get(None, []), None)
     return Folded(replace(report, rows=tuple(kept)), repeats, len(rows))
@@ -142,53 +148,64 @@ def _longest_run(signs: Sequence[Hashable], longest: int) -> tuple[int, int]:
     return 1, 1
 
 
-def _repeat(blocks: Sequence[Sequence[Row]], *, equal: bool) -> Repeat:
-    """What a row for these blocks stands for; functional calls between modules are not named."""
-    first, last = ([row for row in block if not row.functional] or list(block) for block in (blocks[0], blocks[-1]))
-    return Repeat(len(blocks), tuple(row.kind for row in first), first[0], last[-1], equal)
+def _params(block: Sequence[Row]) -> int | None:
+    """The parameters of a block; None if they are not known exactly."""
+    counts = [row.params for row in block if row.params is not None]
+    exact = [count.value for count in counts if count.status is Status.EXACT and count.value is not None]
+    return sum(exact) if len(exact) == len(counts) else None
 
 
-def _row_of(run: Sequence[Sequence[int]], repeat: Repeat, report: Report, above: int | None) -> Row:
-    """The row of the folded blocks: their sums, and the output and field of the last."""
-    rows = [report.rows[index] for block in run for index in block]
-    last = rows[-1]
-    first = repeat.first
+def _row_of(repeat: Repeat, report: Report, above: int | None) -> Row:
+    """The row that stands for these: their sums, and the output and field of the last."""
+    first, last = repeat.named[0], repeat.hidden[-1]
     return replace(
-        group_of(first.path, first.kind, rows, report),
+        group_of(first.path, first.kind, repeat.hidden, report),
         call=first.call, depth=first.depth, functional=first.functional, output_shape=last.output_shape,
         receptive_field=last.receptive_field, parent=above,
     )  # fmt: skip
 
 
-def _lower(whole: Folded, room: int) -> Folded:
-    """At most `room` rows, but everything with numbers directly below the root.
-
-    Containers are opened from the top, those with the most MACs first, as long as there is room. Rows that cost
-    nothing are left out if the others need their room, first those that keep the shape.
-    """
-    rows = whole.report.rows
-    free = {index for index, row in enumerate(rows) if row.parent is not None and _is_free(row)}
-    keeping = {index for index in free if _keeps_shape(rows[index])}
-    found = [_opened(rows, set(range(len(rows))) - hidden, room) for hidden in (set[int](), keeping, free)]
-    fitting = [shown for shown in found if len(shown) <= room]
-    return _only(whole, max(fitting, key=lambda shown: len(shown - free), default=found[-1]))
-
-
 def _opened(rows: Sequence[Row], wanted: set[int], room: int) -> set[int]:
-    """The wanted rows that are shown: those directly below the root, and those inside opened containers."""
+    """The wanted rows that are shown: the roots, and those inside containers that can be opened.
+
+    If there is no room for a container that has most of the MACs, no lighter one is opened: it is opened in part.
+    """
     below = _children(rows)
-    roots = below.get(None, [])
-    shown = {*roots, *(child for root in roots for child in below.get(root, ()) if child in wanted)}
-    level = sorted(shown - set(roots), key=lambda index: _weight(rows[index]))
+    level = list(below.get(None, []))
+    shown = set(level)
     while level:
         opened = []
-        for index in level:
+        for index in sorted(level, key=lambda index: _weight(rows[index])):
             inner = [child for child in below.get(index, []) if child in wanted]
-            if inner and len(shown) + len(inner) <= room:
+            if len(shown) + len(inner) <= room:
                 shown.update(inner)
                 opened += inner
-        level = sorted(opened, key=lambda index: _weight(rows[index]))
+            elif _has_most(rows, index):
+                return shown
+        level = opened
     return shown
+
+
+def _has_most(rows: Sequence[Row], index: int) -> bool:
+    """Whether the row is the root, or has more than half of the MACs."""
+    return rows[index].parent is None or 2 * _weight(rows[index]) < _weight(rows[0])
+
+
+_WORTH_OPENING = 3
+"""Rows that must have room inside a container that is opened in part."""
+
+
+def _in_part(rows: Sequence[Row], shown: set[int], free: set[int], room: int) -> tuple[list[int], list[int]]:
+    """(the first rows, the rest) of the closed container that hides more than half of the MACs; else empty lists."""
+    below = _children(rows)
+    closed = [index for index in shown if below.get(index) and not shown.intersection(below[index])]
+    heaviest = min(closed, key=lambda index: _weight(rows[index]), default=None)
+    left = room - len(shown) - 1
+    if heaviest is None or left + 1 < _WORTH_OPENING or not _has_most(rows, heaviest):
+        return [], []
+    inner = below[heaviest]
+    first = [index for index in inner if index not in free][:left]
+    return first, [index for index in inner if not first or index > first[-1]]
 
 
 def _is_free(row: Row) -> bool:
@@ -206,12 +223,21 @@ def _weight(row: Row) -> int:
     return 0 if row.macs is None or row.macs.value is None else -row.macs.value
 
 
-def _only(whole: Folded, shown: set[int]) -> Folded:
-    places = {index: place for place, index in enumerate(sorted(shown))}
-    rows = whole.report.rows
+def _only(whole: Folded, shown: set[int], first: Sequence[int], rest: Sequence[int]) -> Folded:
+    """The rows that are shown, with the first of a container, and one row for the rest of it."""
+    rows = {index: whole.report.rows[index] for index in {*shown, *first}}
+    repeats = {index: repeat for index, repeat in whole.repeats.items() if index in rows}
+    if rest:
+        hidden = (
+            whole.repeats[each].hidden if each in whole.repeats else whole.report.rows[each : each + 1] for each in rest
+        )
+        repeats[rest[0]] = repeat = Repeat(tuple(row for rows in hidden for row in rows))
+        rows[rest[0]] = _row_of(repeat, whole.report, whole.report.rows[rest[0]].parent)
+    places = {index: place for place, index in enumerate(sorted(rows))}
     kept = tuple(
-        replace(row, parent=None if row.parent is None else places[row.parent])
-        for row in (rows[index] for index in places)
+        replace(rows[index], parent=None if (above := rows[index].parent) is None else places[above])
+        for index in places
     )
-    repeats = {places[index]: repeat for index, repeat in whole.repeats.items() if index in places}
-    return Folded(replace(whole.report, rows=kept), repeats, whole.rows)
+    return Folded(
+        replace(whole.report, rows=kept), {places[index]: each for index, each in repeats.items()}, whole.rows
+    )

@@ -46,8 +46,7 @@ class View:
     a part of a row's name or kind, or a pattern for it. CSV files contain rows of `containers` only on request, because
     these repeat the sums of other rows.
 
-    Only readers fold: `fold` is None if a terminal folds and a file does not; `lines` is the number of rows to leave
-    out so that the table fits the screen. With `exact`, no count is rounded.
+    Only readers fold: `fold` is None if a terminal folds and a file does not. With `exact`, no count is rounded.
     """
 
     depth: int | None = None
@@ -60,7 +59,6 @@ class View:
     filter: str | None = None
     only_differences: bool = False
     fold: bool | None = None
-    lines: int = 0
     exact: bool = False
 
     @property
@@ -154,7 +152,8 @@ def fits_depth(row: Row, rows: tuple[Row, ...], depth: int | None) -> bool:
 TEXT_KEYS: dict[str, Callable[[Row], str]] = {"name": lambda row: row.path, "kind": lambda row: row.kind}
 """The sort keys that are texts, sorted alphabetically."""
 
-_NOT_SUMMED = ("latency_spread",)
+NOT_SUMMED = ("latency_spread",)
+"""Numbers in a unit that adds up whose sum means nothing."""
 
 
 def select(report: Report, view: View) -> Report:
@@ -221,7 +220,7 @@ def group_of(path: str, kind: str, rows: Sequence[Row], report: Report) -> Row:
     """One row with the sums of several rows of the report."""
     macs = _sum("macs", rows)
     names = dict.fromkeys(name for row in rows for name, number in row.extra.items() if number.unit.adds_up)
-    sums = {name: _sum(name, rows) for name in names if name not in _NOT_SUMMED}
+    sums = {name: _sum(name, rows) for name in names if name not in NOT_SUMMED}
     group = Row(
         path=path, call=0, kind=kind, depth=path.count(".") + 1 if path else 0, leaf=True, functional=False,
         hyperparameters={}, input_shapes=(), output_shape=None, params=_sum("params", rows), macs=macs,

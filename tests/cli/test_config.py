@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import cnninspect
+from cnninspect.render.page import Screen
 from tests.cli.conftest import INPUT
 
 
@@ -90,6 +91,18 @@ def test_config_as_a_table(cli, project):
     assert lines[0] == ["key", "value", "from"]
     assert ["device", '"cpu"', "pyproject.toml"] in lines
     assert ["dtype", "-", "default"] in lines
+
+
+def test_a_low_terminal_has_the_defaults_side_by_side(cli, project, monkeypatch):
+    project('[tool.cnninspect]\ndevice = "cpu"\n')
+    monkeypatch.setattr("cnninspect.render.page.Screen.of", lambda _: Screen(60, height=24))
+    lines = cli("config").out.splitlines()
+    assert [line.split() for line in lines[:3]] == [["key", "value", "from"], ["device", '"cpu"', "pyproject.toml"], []]
+    assert lines[3].startswith("defaults: arguments [], inputs [], inputs-from, batch-size, dtype, ")
+    assert len(lines) < 24
+    assert max(map(len, lines)) <= 60
+    project("")
+    assert cli("config").out.startswith("Nothing is set here.\n\ndefaults: arguments []")
 
 
 def test_config_without_a_file(cli, tmp_path, monkeypatch):

@@ -8,8 +8,9 @@ import typer
 from typer.main import get_command
 
 from cnninspect.cli.app import app
-from cnninspect.cli.help import EXAMPLES
+from cnninspect.cli.help import BRIEF, EXAMPLES
 from cnninspect.cli.session import Session
+from cnninspect.render.page import Screen
 
 COMMANDS = sorted(get_command(app).commands)
 
@@ -71,3 +72,30 @@ def test_did_you_mean(cli, arguments, meant):
     result = cli(*arguments)
     assert result.code == 2
     assert re.search(rf"Nearest: .*{meant}", result.err)
+
+
+def test_arguments_are_named_as_they_are_written(cli):
+    first = {
+        name: cli(name, "--help").out.splitlines()[0] for name in ("summary", "rf", "explain", "compare", "models")
+    }
+    assert first == {
+        "summary": "Usage: cnninspect summary [OPTIONS] TARGET",
+        "rf": "Usage: cnninspect rf [OPTIONS] TARGET [LAYER]",
+        "explain": "Usage: cnninspect explain [OPTIONS] TARGET [LAYER]...",
+        "compare": "Usage: cnninspect compare [OPTIONS] [TARGET] [OTHER]",
+        "models": "Usage: cnninspect models [OPTIONS] [PATTERN]",
+    }
+
+
+def test_every_command_has_one_line_in_the_list(cli):
+    text = cli("--help").out
+    assert sorted(BRIEF) == COMMANDS
+    assert all(re.search(rf"^  {name} +{re.escape(line)}$", text, re.MULTILINE) for name, line in BRIEF.items())
+
+
+def test_titles_are_bold_where_there_are_colours(monkeypatch):
+    context = get_command(app).make_context("cnninspect", [], resilient_parsing=True, obj=Session())
+    for colour, count in ((True, 4), (False, 0)):
+        screen = Screen(80, colour=colour)
+        monkeypatch.setattr("cnninspect.cli.help.Screen.of", lambda _, screen=screen: screen)
+        assert context.get_help().count("\x1b[1m") == count

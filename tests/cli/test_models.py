@@ -2,7 +2,9 @@
 
 import pytest
 
+from cnninspect.cli.app import side_by_side
 from cnninspect.errors import MissingPackage
+from cnninspect.render.page import Screen
 
 
 class Provider:
@@ -53,3 +55,19 @@ def test_names_of_the_zoo_are_targets(cli):
     result = cli("models", "zoo:lenet*")
     assert result.out == "zoo:lenet5\n"
     assert cli("summary", "zoo:lenet5", "-q").code == 0
+
+
+@pytest.mark.usefixtures("providers")
+def test_a_terminal_has_them_in_columns_by_provider_with_their_number(cli, monkeypatch):
+    monkeypatch.setattr("cnninspect.cli.app.Screen.of", lambda _: Screen(30))
+    assert cli("-q", "models").out == (
+        "zoo:\n  lenet5    resnet32\n\ntorchvision:\n  resnet18  vgg16\n\n"
+        "4 models: zoo 2, torchvision 2. Each is a TARGET, as zoo:lenet5.\n"
+    )
+    narrow = cli("-q", "models", "zoo:").out
+    assert narrow.startswith("zoo:\n  lenet5    resnet32\n")
+
+
+def test_names_go_down_the_columns_and_no_line_is_too_long():
+    text = side_by_side([f"timm:{'x' * size}" for size in range(1, 8)], 20)
+    assert text.splitlines()[1:5] == ["  x        xxxxx", "  xx       xxxxxx", "  xxx      xxxxxxx", "  xxxx"]

@@ -1,5 +1,6 @@
 """Two networks side by side, built by hand in `samples.py`."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -186,8 +187,39 @@ def test_depth_sums_the_layers_of_a_container_on_both_sides(chains):
 
 
 def test_the_largest_layers_come_first_on_request():
-    text = render(compare_models(tiny(), wider()), view=View(top=2))
-    assert [row.split()[0] for row in text.splitlines()[3:5]] == ["block.0", "stem"]
+    lines = render(compare_models(tiny(), wider()), view=View(top=2)).splitlines()
+    start = next(index for index, row in enumerate(lines) if row.split()[:1] == ["layer"])
+    assert [row.split()[:1] for row in lines[start + 1 : start + 4]] == [["block.0"], ["stem"], ["✓"]]
+
+
+def test_the_verdict_and_what_differs_in_which_network_come_first(chains):
+    """Three of seven blocks are in the second network alone."""
+    lines = render(chains, screen=Screen(90, height=24)).splitlines()
+    assert lines[1:4] == ["", " ✗ Different numbers.", "   only in the other network: blocks.4, blocks.5, blocks.6"]
+    named = replace(chains, other=replace(chains.other, target={**chains.other.target, "name": "Long"}))
+    assert render(named).splitlines()[3] == "   only in Long: blocks.4, blocks.5, blocks.6"
+    assert render(compare_models(tiny(), tiny())).splitlines()[2] == " ✓ Same numbers."
+
+
+def test_a_row_for_the_rest_has_the_sums_of_both_networks():
+    """Ten layers of 1x1 convolutions differ in their channels, i against i + 1: no two rows are alike."""
+    nets = [nn.Sequential(*(nn.Conv2d(n, n + 1, 1, bias=False) for n in range(first, first + 10))) for first in (1, 2)]
+    one, other = (
+        replace(inspect_model(net, inputs=[f"1x{n}x4x4"]), command="compare") for n, net in enumerate(nets, 1)
+    )
+    report = compare_models(one, other)
+    lines = render(report, screen=Screen(120, height=18)).splitlines()
+    assert len(lines) + 1 <= 18
+    shown = [line.split() for line in lines if re.match(r" \d ", line)]
+    (rest,) = [line.split() for line in lines if line.startswith(" … ")]
+    assert [row[0] for row in shown] == [str(index) for index in range(len(shown))]
+    left = 10 - len(shown)
+    assert rest[:3] == ["…", str(left), "more"]
+    assert "✗" in rest
+    # Layer i of the first network has (i + 1) * (i + 2) weights, of the second (i + 2) * (i + 3).
+    assert rest[3] == f"{sum((i + 1) * (i + 2) for i in range(len(shown), 10)):,}"
+    assert rest[8] == f"{sum((i + 2) * (i + 3) for i in range(len(shown), 10)):,}"
+    assert any("--no-fold shows all 10 layers" in line for line in lines)
 
 
 class Flat(nn.Sequential):

@@ -1,6 +1,8 @@
 """CSV for machines: what each line is, and that the sum of a column is its total."""
 
 import csv
+import re
+from fractions import Fraction
 from io import StringIO
 
 import pytest
@@ -9,7 +11,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from cnninspect import inspect_model
-from cnninspect.inspection.accounts.work import Time, Traffic
+from cnninspect.inspection.accounts.training import Backward, Memory
+from cnninspect.inspection.accounts.work import Operations, Time, Traffic
 from cnninspect.render import Format, render
 from cnninspect.report.selection import View
 from tests.accounts.inspections import inspected
@@ -168,3 +171,27 @@ def test_the_first_columns_say_which_row_it_is():
         ("1", "0", "82944"),
         ("2", "0", "82944"),
     ]
+
+
+def test_every_column_of_numbers_adds_up_to_its_total():
+    """With all accounts: columns are those that a spreadsheet reads as numbers; `call` and `depth` name the row."""
+    network = NETWORKS["blocks"][0]().eval()
+    report = inspected(network, Traffic(), Operations(), Memory(), Backward(), Time(0, 1, Ticks()), shape=IMAGE)
+    lines = list(csv.DictReader(StringIO(render(report, Format.CSV))))
+    sums = {
+        name: sum(map(Fraction, filter(None, (line[name] for line in lines))))
+        for name in lines[0]
+        if name not in ("call", "depth") and all(re.fullmatch(r"(\d+(\.\d+)?(e-\d+)?)?", line[name]) for line in lines)
+    }
+    assert {"params", "macs", "flops", "neurons", "share_percent", "bytes_moved", "output_bytes", "element_operations",
+            "backward_macs", "macs_torch", "flops_torch"} < set(sums)  # fmt: skip
+    assert not {"cumulative_percent", "intensity", "flops_per_second", "latency_spread_seconds"} & set(sums)
+    assert sums.pop("share_percent") == pytest.approx(100)
+    # Each row is timed by itself; the ticks make every call one second long.
+    assert sums.pop("latency_seconds") == len(lines)
+    measured = {
+        (unit, name): found for unit in ("macs", "flops") for name, found in report.total(unit).measured.items()
+    }
+    counters = {f"{unit}_{name}": found for (unit, name), found in measured.items()}
+    assert {"macs_torch", "macs_fvcore"} < set(counters)
+    assert sums == {name: counters[name] if name in counters else report.total(name).value for name in sums}

@@ -5,6 +5,7 @@ One test per network: its report is made once and rendered for every terminal.
 
 import functools
 import re
+from dataclasses import replace
 
 import pytest
 from rich.cells import cell_len
@@ -19,6 +20,7 @@ from cnninspect.render.page import UNICODE, Heading, Screen, Sheet, Worth
 from cnninspect.render.page import Cell as PageCell
 from cnninspect.render.width import fitted
 from cnninspect.report.document import formula_checks
+from cnninspect.report.quantities import Verdict
 from cnninspect.report.selection import View
 
 NETWORKS = (
@@ -41,7 +43,7 @@ def shown(name, width, height=None, **view):
 def table_of(lines):
     """The heading and the rows: from the first line after the title to the first remark, total or empty line."""
     start = lines.index("") + 1
-    remarks = (" folded", " short", " left out", " params ")
+    remarks = (" folded", " short", " no room", " ✓ ", " params ")
     ends = (place for place in range(start + 1, len(lines)) if not lines[place] or lines[place].startswith(remarks))
     return lines[start : next(ends)]
 
@@ -143,19 +145,57 @@ def test_equal_blocks_become_one_row_with_their_sum():
     each = 4 * (768 * 768 + 768) + 768 * 3072 + 3072 + 3072 * 768 + 768 + 2 * 2 * 768
     rows = {" ".join(line.split()[:3]): line for line in shown("vit_b_16", 140)}
     assert f"{11 * each:,}" in rows["encoder_layer_1 … 11"]
-    assert "11 × EncoderBlock" in rows["encoder_layer_1 … 11"]
+    assert f"×11, each {each:,}" in rows["encoder_layer_1 … 11"]
+    text = "\n".join(shown("vit_b_16", 140))
+    assert "a … b the sum from a to b" in text
+    assert "×N equal to the block above" in text
+    narrow = shown("vit_b_16", 80, 24)
+    assert any("×11, each 7.09M" in line and f"{11 * each:,}" in line for line in narrow)
     assert not any("encoder_layer_5" in line for line in shown("vit_b_16", 140))
     assert any("encoder_layer_5" in line for line in shown("vit_b_16", 140, fold=False))
 
 
-def test_blocks_of_one_kind_become_one_row_where_their_container_has_most_macs_and_no_room():
-    """mobilenet_v2, table 2 of Sandler 2018: 17 bottlenecks between the first and the last convolution.
+def test_one_row_stands_for_the_rest_of_a_container_that_has_most_macs_and_no_room():
+    """mobilenet_v2, table 2 of Sandler 2018: a convolution, 17 bottlenecks and a convolution, 2,223,872 params in all.
 
-    Its features have 2,223,872 params: 928 in features.0, 412,160 in features.18 (320*1280 + 2*1280), the rest between.
+    928 in features.0 (3*3*3*32 + 2*32), 896 in the first bottleneck (32*9 + 2*32 + 32*16 + 2*16).
     """
-    rows = {" ".join(line.split()[:3]): line.split() for line in table_of(shown("mobilenet_v2", 80, 24))}
-    assert rows["1 … 17"][3:5] == ["17", "InvertedResidual"]
-    assert rows["1 … 17"][6] == f"{2_223_872 - (3 * 3 * 3 * 32 + 2 * 32) - (320 * 1280 + 2 * 1280):,}"
+    lines = [line.split() for line in table_of(shown("mobilenet_v2", 80, 24))]
+    inside = [line for line in lines if line[0].isdigit() and line[1] in ("Conv2dNormActivation", "InvertedResidual")]
+    (rest,) = [line for line in lines if line[0] == "…"]
+    assert [line[0] for line in inside] == [str(index) for index in range(len(inside))]
+    assert [line[3] for line in inside[:2]] == [str(3 * 3 * 3 * 32 + 2 * 32), str(32 * 9 + 2 * 32 + 32 * 16 + 2 * 16)]
+    assert rest[1:4] == [str(19 - len(inside)), "more", "1280x7x7"]
+    assert int(rest[4].replace(",", "")) == 2_223_872 - sum(int(line[3].replace(",", "")) for line in inside)
+
+
+@pytest.mark.parametrize("name", ["vit_b_16", "unet-small", "resnet18"])
+def test_the_lowest_and_narrowest_screens_hold_a_summary(name):
+    """Not all totals, but params, MACs, field and verdict, and rows whose sums are those of the network."""
+    for width, height in ((60, 24), (40, 24), (80, 16)):
+        lines = shown(name, width, height)
+        assert len(lines) + 1 <= height, (width, height)
+        assert [line for line in lines if cell_len(line) > width] == []
+        text = "\n".join(lines)
+        assert {"params", "MACs", "field", "verified"} <= set(text.split())
+        assert "--no-fold" in text
+
+
+def test_a_row_that_hides_others_has_their_worst_verdict():
+    """A wrong field inside a container that is closed, or among rows that one row stands for, is no match."""
+    report = inspected("mobilenet_v2")
+    wrong = replace(report.rows[-1].receptive_field, verdict=Verdict.DIFFER)
+    index = next(index for index, row in enumerate(report.rows) if row.path == "features.17.conv.0.1")
+    rows = [*report.rows]
+    rows[index] = replace(rows[index], receptive_field=wrong)
+    changed = replace(report, rows=tuple(rows))
+    lines = table_of(render(changed, screen=Screen(80, height=24)).splitlines())
+    signs = {line.split()[0]: [sign for sign in line.split() if sign in "✓✗"] for line in lines[1:]}
+    assert signs["…"] == ["✗"]
+    assert signs["classifier"] == ["✓"]
+    assert signs["features"] == ["✓"], "its rows are shown"
+    closed = table_of(render(changed, view=View(depth=1), screen=Screen(80)).splitlines())
+    assert next(line for line in closed if line.startswith(" features")).split()[-2] == "✗"
 
 
 def test_a_low_screen_says_how_the_rest_is_seen():

@@ -55,9 +55,9 @@ def test_reasons_that_have_no_column_stand_below_the_table():
     """tiny has 2106 parameters and 51968 MACs, of which block.0 has 36864: 70.9 %."""
     limits = [("max_params", "2K"), ("max_macs", "50K"), ("max_layer_share", "70%")]
     found = with_checks(tiny(), check_budgets(tiny(), [parse_budget(*limit) for limit in limits]))
-    assert " left out" not in render(found, screen=Screen(100, unicode=False))
+    assert "no room for" not in render(found, screen=Screen(100, unicode=False))
     narrow = render(found, screen=Screen(70, unicode=False))
-    assert " left out at this width: why\n XX differs\n\n total, block.0: over the budget\n" in narrow
+    assert " no room for why\n XX differs\n\n total, block.0: over the budget\n" in narrow
     assert " total, block.0: over the" in render(found, screen=Screen(40, unicode=False))
 
 
@@ -68,9 +68,9 @@ def test_a_finding_names_what_it_is_held_against_longer_than_other_things():
 
 def test_columns_that_are_left_out_are_named():
     text = render(tiny(), screen=Screen(50, unicode=False))
-    assert " left out at this width: share\n" in text
+    assert " no room for share\n" in text
     narrower = render(tiny(), screen=Screen(35, unicode=False))
-    assert " left out at this width: kind,\n   output, share\n" in narrower
+    assert " no room for kind, output, share\n" in narrower
     assert "13,824" in narrower
 
 
