@@ -278,7 +278,7 @@ def side_by_side(names: Sequence[str], width: int) -> str:
     text = ""
     for provider, found in of_provider.items():
         column = max(map(len, found)) + 2
-        count = max(1, (width - 3) // column)
+        count = max(1, width // column)
         rows = -(-len(found) // count)
         lines = ["".join(f"{name:<{column}}" for name in found[row::rows]).rstrip() for row in range(rows)]
         text += f"{provider}:\n" + "".join(f"  {line}\n" for line in lines) + "\n"
