@@ -303,19 +303,23 @@ DOTS = "..."
 
 
 def latex_name(name: str) -> str:
-    """`Cin` as C_{\\mathrm{in}}, `kh` as k_{h}; other names upright."""
+    """`Cin` as C_{\\mathrm{in}}, `kh` as k_{h}; other names upright, `widths_0` with an index."""
     if name == DOTS:
         return r"\cdots"
     parts = _INDEX.fullmatch(name)
     if parts is None:
-        return rf"\mathrm{{{name}}}".replace("_", r"\_")
+        stem, _, place = name.rpartition("_")
+        word = rf"\mathrm{{{stem if stem and place.isdecimal() else name}}}".replace("_", r"\_")
+        return f"{word}_{{{place}}}" if stem and place.isdecimal() else word
     letter, *indices = parts.groups()
     index = ",".join(each if len(each) == 1 else rf"\mathrm{{{each}}}" for each in indices if each)
     return f"{letter}_{{{index}}}" if index else str(letter)
 
 
 def _latex_call(name: str, operands: Sequence[str]) -> str:
-    before, after = _BRACKETS.get(name, (rf"\operatorname{{{name}}}\left(", r"\right)"))
+    # GitHub refuses \operatorname.
+    upright = rf"\{name}" if name in ("max", "min") else rf"\mathrm{{{name}}}"
+    before, after = _BRACKETS.get(name, (rf"{upright}\left(", r"\right)"))
     return before + ", ".join(operands) + after
 
 
@@ -337,7 +341,7 @@ LATEX = Notation(
     call=_latex_call,
     stacked=True,
 )
-"""LaTeX for math mode, with nothing but amsmath's \\operatorname."""
+"""LaTeX for math mode, as amsmath, MathJax and GitHub take it."""
 
 
 def from_sympy(found: Any, values: Mapping[str, Value]) -> Expression:

@@ -14,9 +14,11 @@ from cnninspect.explain.expression import (
     TEXT,
     Expression,
     Number,
+    Operation,
     Symbol,
     evaluate,
     in_sympy,
+    latex_name,
     rounded_last,
     substituted,
     written,
@@ -128,3 +130,23 @@ NUMBERS: list[tuple[Expression, str]] = [
 @pytest.mark.parametrize(("number", "text"), NUMBERS, ids=[text for _, text in NUMBERS])
 def test_numbers_are_written_for_readers(number: Expression, text: str) -> None:
     assert written(number, TEXT) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "latex"),
+    [
+        ("Cin", r"C_{\mathrm{in}}"),
+        ("widths_0", r"\mathrm{widths}_{0}"),
+        ("width_mult", r"\mathrm{width\_mult}"),
+        ("_0", r"\mathrm{\_0}"),
+    ],
+)
+def test_names_in_latex(name: str, latex: str) -> None:
+    assert latex_name(name) == latex
+
+
+def test_latex_has_no_macro_that_github_refuses() -> None:
+    # Source: github/markup issue 1688: GitHub refuses \\operatorname.
+    joined = Operation("max", (Symbol("r1", 27), Symbol("r2", 11)))
+    assert written(joined, LATEX) == r"\max\left(r_{1}, r_{2}\right)"
+    assert written(Operation("%", (Symbol("p", 3), Number(2))), LATEX) == r"\mathrm{mod}\left(p, 2\right)"
