@@ -27,10 +27,10 @@ from cnninspect.explain.expression import (
     quotient,
     times,
 )
-from cnninspect.explain.recorded import HYPER
+from cnninspect.explain.recorded import HYPER, called_by_places
 from cnninspect.ops.rules import each
 from cnninspect.receptive.fields import Fields, name_of
-from cnninspect.receptive.rows import field_of
+from cnninspect.receptive.rows import field_of, places_of
 from cnninspect.report.rows import ReceptiveField, Row
 from cnninspect.trace.records import Call, TensorRef, Trace
 
@@ -57,6 +57,17 @@ class Run:
     def trace(self) -> Trace:
         """The run, written down."""
         return self.fields.trace
+
+    def layouts(self, call: Call) -> dict[tuple[int, ...], tuple[str, ...]]:
+        """The names of the dimensions of what goes into a call, by its shape, where the axes of the image tell them."""
+        found: dict[tuple[int, ...], tuple[str, ...]] = {}
+        first = next((len(ref.shape) for ref in self.trace.inputs.values()), 0)
+        for ref in call.inputs:
+            reach = self.fields.engine.at(ref, _before(call, self.trace))
+            places = places_of(self.fields, reach) if reach.is_known else ()
+            if called := called_by_places(len(ref.shape), places, with_batch=first == len(places) + 2):
+                found.setdefault(tuple(ref.shape), called)
+        return found
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ _NAMES = {"params": "params", "macs": "MACs", "neurons": "neurons", "flops": "FL
 
 def layer_derivation(row: Row, call: Call, run: Run) -> LayerDerivation:
     """All that can be said of one use of a layer, or of one functional call."""
-    found = recordings_of(call, run.trace)
+    found = recordings_of(call, run.trace, run.layouts(call))
     sizes, short = _named_sizes(found)
     derivations = [
         *_output(row, found, sizes),
@@ -225,15 +225,19 @@ def _terms(derivations: Sequence[Derivation], found: Recordings) -> tuple[Term, 
     used = names_in(*formulas)
     first = [name for name in found.names.taken if name in used]
     others = [name for name in used if name not in found.names.taken and name not in results]
-    return tuple(Term(name, used[name], _meaning(name)) for name in (*first, *others))
+    meanings = (*((name, _meaning(name)) for name in first), *((name, _of_input(name)) for name in others))
+    return tuple(Term(name, used[name], meaning) for name, meaning in meanings)
+
+
+def _of_input(name: str) -> str:
+    """What a symbol in the step of a receptive field stands for: a field, jump or padding of what goes in."""
+    plain = name.partition("_")[0]
+    known = _OF_INPUTS.get(plain) or (plain[1:].isdigit() and _OF_INPUTS.get(f"{plain[0]}#"))
+    return known.replace("#", plain[1:]) if known else _meaning(name)
 
 
 def _meaning(name: str) -> str:
     """What a symbol stands for; of an axis of the kernel what the whole kernel is called."""
-    name = name.partition("_")[0] if name[0] in "rjp" else name
-    of_input = _OF_INPUTS.get(name) or (name[1:].isdigit() and _OF_INPUTS.get(f"{name[0]}#"))
-    if of_input:
-        return of_input.replace("#", name[1:])
     for known in (name, name.rstrip("0123456789"), name[:-1]):
         if known in MEANINGS:
             return MEANINGS[known].replace("_", " ")

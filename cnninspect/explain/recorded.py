@@ -190,12 +190,16 @@ class Names:
         return recorded(value, Symbol(free, value))
 
 
-def with_names(use: Use, formula: Formula, names: Names | None = None) -> Use:
+Layouts = Mapping[Shape, tuple[str, ...]]
+"""The names of the dimensions of tensors, by their shape, where the axes of the image tell them."""
+
+
+def with_names(use: Use, formula: Formula, names: Names | None = None, layouts: Layouts | None = None) -> Use:
     """The use with a recorded number for each input dimension and each hyper-parameter that counts something."""
     names = Names() if names is None else names
     axes = spatial_axes(use, formula)
     hyper = {name: _hyper(name, value, axes, names) for name, value in use.hyper.items()}
-    called = _input_names(use, formula, axes)
+    called = _input_names(use, formula, axes, layouts or {})
     inputs = tuple(
         tuple(names.number(name, size) for name, size in zip(dims, shape, strict=True))
         for dims, shape in zip(called, use.inputs, strict=True)
@@ -234,7 +238,7 @@ def _per_axis(symbol: str, value: Sequence[Any], axes: int) -> list[str]:
     return [f"{symbol}{position}" for position in range(1, len(value) + 1)]
 
 
-def _input_names(use: Use, formula: Formula, axes: int) -> list[tuple[str, ...]]:
+def _input_names(use: Use, formula: Formula, axes: int, layouts: Layouts) -> list[tuple[str, ...]]:
     """The names of each input's dimensions."""
     if formula.sequences == 1:
         return [_sequence_names(use, shape, "T", "I") for shape in use.inputs]
@@ -246,7 +250,7 @@ def _input_names(use: Use, formula: Formula, axes: int) -> list[tuple[str, ...]]
         return [(*_leading(shape[:-2]), *last) for shape, last in zip(use.inputs, lasts, strict=True)]
     if formula.name == "matrix product" and len(use.inputs) == 2:
         return [_matrix_names(shape, *last) for shape, last in zip(use.inputs, (("n", "k"), ("k", "m")), strict=True)]
-    found = [_dimension_names(use, formula, shape, axes) for shape in use.inputs]
+    found = [_dimension_names(use, formula, shape, axes, layouts.get(tuple(shape))) for shape in use.inputs]
     return found if len(found) == 1 else _numbered_where_different(found, use.inputs)
 
 
@@ -266,25 +270,41 @@ def _matrix_names(shape: Shape, rows: str, columns: str) -> tuple[str, ...]:
     return (*_leading(shape[:-2]), rows, columns)
 
 
-def _dimension_names(use: Use, formula: Formula, shape: Shape, axes: int) -> tuple[str, ...]:
+def _dimension_names(
+    use: Use, formula: Formula, shape: Shape, axes: int, layout: tuple[str, ...] | None
+) -> tuple[str, ...]:
     """Batch, channels and space; the channels and features by the symbol that the layer's own have."""
     channels = "Cin" if "in_channels" in use.hyper else "C"
     if formula.name in _CHANNELS_SECOND and len(shape) in (2, 3, 4, 5):
         return ("N", channels, *_SPACE.get(len(shape) - 2, ()))
     if axes and len(shape) in (axes + 1, axes + 2):
         return (*("N",) * (len(shape) - axes - 1), channels, *_SPACE[axes])
-    names = _BY_RANK.get(len(shape), tuple(f"n{position}" for position in range(1, len(shape) + 1)))
+    names = layout or _BY_RANK.get(len(shape), tuple(f"n{position}" for position in range(1, len(shape) + 1)))
     if "in_features" in use.hyper or len(use.hyper.get("normalized_shape") or ()) == 1:
         # The features come last, also in a map.
         last = "Fin" if "in_features" in use.hyper else "F"
-        return ("N", "H", "W", last) if len(shape) == 4 else (*names[:-1], last)
+        return ("N", "H", "W", last) if len(shape) == 4 and layout is None else (*names[:-1], last)
     return (*names[:-1], "L") if "num_embeddings" in use.hyper and names else names
 
 
-def called_by_rank(shapes: Sequence[Shape]) -> list[tuple[str, ...]]:
-    """The names of the dimensions of tensors that nothing but their rank is known of."""
+def called_by_places(rank: int, places: Sequence[int], *, with_batch: bool) -> tuple[str, ...] | None:
+    """The names of a map's dimensions where the axes of the image lie along `places`; None where that is unclear."""
+    space, others = _SPACE.get(len(places), ()), [dim for dim in range(rank) if dim not in places]
+    if not space or len(others) not in (1, 2):
+        return None
+    alone = "N" if with_batch and others[0] == 0 else "C"
+    called = dict(zip((*places, *others), (*space, *(("N", "C") if len(others) == 2 else (alone,))), strict=True))
+    return tuple(called[dim] for dim in range(rank))
+
+
+def called_by_rank(shapes: Sequence[Shape], layouts: Layouts | None = None) -> list[tuple[str, ...]]:
+    """The names of the dimensions of tensors that nothing but their rank, and maybe their layout, is known of."""
+    layouts = layouts or {}
     numbered = (tuple(f"n{position}" for position in range(1, len(shape) + 1)) for shape in shapes)
-    found = [_BY_RANK.get(len(shape), other) for shape, other in zip(shapes, numbered, strict=True)]
+    found = [
+        layouts.get(tuple(shape)) or _BY_RANK.get(len(shape), other)
+        for shape, other in zip(shapes, numbered, strict=True)
+    ]
     return _numbered_where_different(found, shapes) if len(found) > 1 else found
 
 

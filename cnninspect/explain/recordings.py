@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cnninspect.explain.recorded import Names, called_by_rank, with_names
+from cnninspect.explain.recorded import Layouts, Names, called_by_rank, with_names
 from cnninspect.ops.evaluate import use_of
 from cnninspect.ops.registry import FUNCTIONS, MODULES, Formula, OpRule, rule_of
 from cnninspect.report.reasons import Reason, ask
@@ -40,11 +40,11 @@ class Recordings:
     formula: str = ""
 
 
-def recordings_of(call: Call, trace: Trace) -> Recordings:
-    """What is known of a call: by its formula, or by its ops."""
+def recordings_of(call: Call, trace: Trace, layouts: Layouts) -> Recordings:
+    """What is known of a call: by its formula, or by its ops. `layouts` name the dimensions of its inputs."""
     formula = formula_of(call)
-    found = None if formula is None or call.transformed else _by_formula(call, formula)
-    return _by_ops(call, trace) if found is None else found
+    found = None if formula is None or call.transformed else _by_formula(call, formula, layouts)
+    return _by_ops(call, trace, layouts) if found is None else found
 
 
 def formula_of(call: Call) -> Formula | None:
@@ -54,13 +54,13 @@ def formula_of(call: Call) -> Formula | None:
     return FUNCTIONS[call.kind][0] if call.functional and call.kind in FUNCTIONS else None
 
 
-def _by_formula(call: Call, formula: Formula) -> Recordings | None:
+def _by_formula(call: Call, formula: Formula, layouts: Layouts) -> Recordings | None:
     """The numbers of a formula, None where it declines."""
     plain = use_of(call, formula)
     if isinstance(plain, Reason):
         return None
     names = Names()
-    use = with_names(plain, formula, names)
+    use = with_names(plain, formula, names, layouts)
     what = f"the formula of {call.kind}"
     shapes, params, macs = ask(what, formula.output, use), ask(what, formula.params, use), ask(what, formula.macs, use)
     if isinstance(shapes, Reason) or isinstance(params, Reason) or isinstance(macs, Reason):
@@ -80,10 +80,10 @@ def _reason(macs: Any) -> str:
 # --- by the ops that ran ------------------------------------------------------------------------------------------
 
 
-def _by_ops(call: Call, trace: Trace) -> Recordings:
+def _by_ops(call: Call, trace: Trace, layouts: Layouts) -> Recordings:
     """The sizes of the results by the rules of the ops, from the sizes of what goes in; and the sum of their MACs."""
     names = Names()
-    known = _input_sizes(call, names)
+    known = _input_sizes(call, names, layouts)
     inputs = tuple(known[ref.value] for ref in call.inputs)
     macs: Any = 0
     sources: dict[str, None] = {}
@@ -99,10 +99,10 @@ def _by_ops(call: Call, trace: Trace) -> Recordings:
     return Recordings(names, inputs, whole, macs=macs, source="; ".join(sources))
 
 
-def _input_sizes(call: Call, names: Names) -> dict[int, Sizes]:
+def _input_sizes(call: Call, names: Names, layouts: Layouts) -> dict[int, Sizes]:
     """The dimensions of the inputs under the names of their rank."""
     shapes = [ref.shape for ref in call.inputs]
-    called = called_by_rank(shapes)
+    called = called_by_rank(shapes, layouts)
     return {
         ref.value: tuple(names.number(name, size) for name, size in zip(dims, ref.shape, strict=True))
         for ref, dims in zip(call.inputs, called, strict=True)

@@ -233,6 +233,18 @@ def _is_map(fields: Fields, reach: Reach) -> bool:
     return bool(moving) and all(moving) and (apart or ways == 1)
 
 
+def places_of(fields: Fields, reach: Reach) -> tuple[int, ...]:
+    """The dimension along which each axis of the input lies; empty unless each has one of its own."""
+    axes = axes_of(fields, reach) if reach.inputs else ()
+    moving = [_moving(reach.forms[axis].endless) for axis in axes]
+    apart = frozenset().union(*moving)
+    return (
+        tuple(min(dims) for dims in moving)
+        if all(len(dims) == 1 for dims in moving) and len(apart) == len(axes)
+        else ()
+    )
+
+
 def _moving(part: Bounds) -> frozenset[int]:
     """The dimensions of positions along which the field advances; if it advances along none, those where it differs."""
     places = [dim for dim in range(len(part.dims)) if not part.holds_features(dim)]
