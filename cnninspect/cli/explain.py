@@ -10,7 +10,7 @@ import typer
 
 from cnninspect.checks import exit_code, with_checks
 from cnninspect.cli.options import OutputOptions, RunOptions
-from cnninspect.cli.reports import inspected, write
+from cnninspect.cli.reports import inspected, note_if_none_fits, write
 from cnninspect.cli.session import Session
 from cnninspect.errors import UsageError
 from cnninspect.files import check_writable
@@ -105,6 +105,7 @@ def explain_target(
 
     level = options.level or (None if options.against is None else Level.SHORT)
     document = explained(report, kept.reach, layers, level, view)
+    note_if_none_fits(report, view, session)
     if options.matrix:
         document = _with_matrices(document, report, kept if options.numbers else None)
     if options.against is not None:

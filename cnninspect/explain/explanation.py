@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import prod
-from typing import TypeGuard
 
 from cnninspect.errors import UsageError
 from cnninspect.explain.against import of_a_pair
@@ -29,6 +28,7 @@ from cnninspect.report.document import Report
 from cnninspect.report.quantities import Quantity, Verdict, item_size
 from cnninspect.report.rows import Check, ReceptiveField, Row, RowId, layers_near
 from cnninspect.report.selection import Level, View, fits_depth, fits_ops, in_order
+from cnninspect.trace.records import Call, Trace, takes_packed
 
 
 def explained(
@@ -61,9 +61,7 @@ def explained(
         notes=report.notes,
         verdict=report.verdict,
         layers=tuple(derived),
-        totals=()
-        if layers
-        else tuple(_totals(report, [known[index] for index in everything], sum(fields.trace.unread.values()))),
+        totals=() if layers else tuple(_totals(report, [known[index] for index in everything], fields.trace)),
     )
 
 
@@ -168,8 +166,9 @@ def _unknown(rows: Sequence[Row], name: str) -> str:
 # --- totals ---------------------------------------------------------------------------------------------------------
 
 
-def _totals(report: Report, layers: Sequence[LayerDerivation], unread: int) -> Iterator[Derivation]:
-    """Each total as the sum over the layers; `unread` parameters, those that no layer reads, are its last term."""
+def _totals(report: Report, layers: Sequence[LayerDerivation], trace: Trace) -> Iterator[Derivation]:
+    """Each total as the sum over the layers; parameters that no layer reads are its last term."""
+    unread = sum(trace.unread.values())
     leaves = [row for row in report.rows if row.leaf]
     for name in ("params", "macs", "neurons", "flops"):
         total = report.totals.get(name)
@@ -178,64 +177,79 @@ def _totals(report: Report, layers: Sequence[LayerDerivation], unread: int) -> I
         found = sum_of(name, total, leaves, unread if name == "params" else 0)
         if found is not None:
             yield found
-    yield from _memory_of_all(report, leaves)
-    yield from _field_of_all(report, layers)
+    yield from _memory_of_all(report, trace)
+    yield from _field_of_all(report, layers, trace)
 
 
-def _memory_of_all(report: Report, leaves: Sequence[Row]) -> Iterator[Derivation]:
-    """Bytes of inputs, of parameters and of activations as a Keras-style summary counts them, and their sum.
-
-    Only where all of them have one data type: then each is a number of elements times its size.
-    """
-    size = Number(item_size(str(report.run.get("dtype"))))
-    inputs = [times(size, *map(Number, item["shape"])) for item in report.run.get("inputs", ())]
-    params = report.totals.get("params")
-    outputs = [shape for row in leaves if _counts(row.params) and row.output_shape for shape in row.output_shape.value]
-    elements = plus(*(Number(prod(shape)) for shape in outputs))
+def _memory_of_all(report: Report, trace: Trace) -> Iterator[Derivation]:
+    """Bytes of inputs, of parameters and of activations as a Keras-style summary counts them, and their sum."""
+    inputs = [times(Number(item_size(each["dtype"])), *map(Number, each["shape"])) for each in report.run["inputs"]]
+    held: dict[int, int] = {}
+    for state in trace.parameters.values():
+        held[item_size(state.dtype)] = held.get(item_size(state.dtype), 0) + state.fresh
+    params = plus(*(times(Number(size), Number(count)) for size, count in held.items()))
+    outputs: dict[int, list[int]] = {}
+    for row, call in zip(report.rows, trace.calls, strict=True):
+        if row.leaf and row.output_shape is not None and _keeps_outputs(row, call, trace):
+            for shape, ref in zip(row.output_shape.value or (), call.outputs, strict=False):
+                outputs.setdefault(item_size(ref.dtype), []).append(prod(shape))
+    activations = [times(Number(2), Number(size), plus(*map(Number, counts))) for size, counts in outputs.items()]
     parts = {
         "inputs": ("input_bytes", plus(*inputs), ""),
-        "parameters": ("params_bytes", times(size, Number(params.value if _counts(params) else 0)), ""),
-        "activations": ("activation_bytes", times(Number(2), size, elements), _KERAS),
+        "parameters": ("params_bytes", params, ""),
+        "activations": ("activation_bytes", plus(*activations), _KERAS),
     }
     found = [_bytes(name, report.totals.get(total), tree, words) for name, (total, tree, words) in parts.items()]
-    known = [each for each in found if each is not None and each.value]
-    whole = _bytes("memory", report.totals.get("total_bytes"), plus(*(Number(each.value) for each in known)), "")
-    if len(found) == sum(each is not None for each in found) and whole is not None:
-        yield from known
-        yield whole
+    known = [each for each in found if each is not None and each.value != 0]
+    yield from known
+    numbers = [Number(each.value) for each in known if isinstance(each.value, int)]
+    whole = _bytes("memory", report.totals.get("total_bytes"), plus(*numbers), "")
+    yield from [] if whole is None else [whole]
+
+
+def _keeps_outputs(row: Row, call: Call, trace: Trace) -> bool:
+    """Whether a Keras-style summary counts the outputs: those of layers that compute with parameters."""
+    reads = call.functional and any(ref.state in trace.parameters for ref in call.inputs)
+    return takes_packed(call) or bool(call.state) or (reads and row.computes)
 
 
 _KERAS = "the outputs of layers with parameters, once forward and once backward"
 
 
-def _counts(number: Quantity | ReceptiveField | None) -> TypeGuard[Quantity]:
-    return isinstance(number, Quantity) and bool(number.value)
-
-
 def _bytes(name: str, total: Quantity | ReceptiveField | None, tree: Expression, words: str) -> Derivation | None:
-    """The derivation of a number of bytes; None where the expression does not come to it."""
-    if not isinstance(total, Quantity) or total.value is None or evaluate(tree) != total.value:
+    """The derivation of a number of bytes; with the reason, and without a formula, where the expression fails."""
+    if not isinstance(total, Quantity):
         return None
-    formula = Formula(name, tree, total.value)
-    return Derivation("memory", name, total.value, formula, measured=total.measured, verdict=total.verdict, words=words)
+    fits = evaluate(tree) == total.value
+    words = words if fits else "; ".join(map(str, total.why)) or "the sizes of its tensors do not add up to it"
+    formula = Formula(name, tree, total.value) if fits else None
+    return Derivation(
+        "memory", name, total.value, formula, measured=total.measured, verdict=total.verdict, status=total.status,
+        words=words,
+    )  # fmt: skip
 
 
-def _field_of_all(report: Report, layers: Sequence[LayerDerivation]) -> Iterator[Derivation]:
+def _field_of_all(report: Report, layers: Sequence[LayerDerivation], trace: Trace) -> Iterator[Derivation]:
     """The field of the network as one pixel and what each window adds to it, where that comes to its size.
 
     So it does without branches, and where all branches but one add nothing (shortcuts with a 1x1 convolution).
     """
     total = report.totals.get("receptive_field")
+    several = len(trace.outputs) > 1
     if not isinstance(total, ReceptiveField) or total.size is None:
+        if several and any(layer.of("receptive_field") for layer in layers):
+            words = f"no map leads to the first of {len(trace.outputs)} outputs; each layer above has its own"
+            yield Derivation("receptive_field", "r", None, words=words)
         return
     until = next((index for index, layer in enumerate(layers) if layer.row.label == total.layer), len(layers) - 1)
     windows = [each for layer in layers[: until + 1] for each in layer.of("receptive_field")]
     for axis, size in enumerate(tuple(each) if isinstance(each, list) else each for each in total.size):
         tree = plus(ONE, *(_added(each) for each in windows if each.axis == axis))
         fits = isinstance(size, int) and evaluate(tree) == size
-        words = f"the last map, {total.layer}" if fits else f"that of {total.layer}; it is no sum over windows"
+        of = f"{total.layer}, on the way to the first of {len(trace.outputs)} outputs" if several else total.layer
+        words = f"the last map, {of}" if fits else f"that of {of}; it is no sum over windows"
         if isinstance(size, tuple):
-            words = f"that of {total.layer}: from {min(size)} to {max(size)} pixels, depending on the position"
+            words = f"that of {of}: from {min(size)} to {max(size)} pixels, depending on the position"
         formula = Formula("r", tree, evaluate(tree)) if fits else None
         yield Derivation("receptive_field", "r", size, formula, axis, verdict=total.verdict, words=words)
 

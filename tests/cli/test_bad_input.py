@@ -135,7 +135,7 @@ def test_no_command_shows_the_help(cli):
     assert "Usage: cnninspect" in result.out
 
 
-@pytest.mark.parametrize("command", ["summary", "flops", "compare", "rf"])
+@pytest.mark.parametrize("command", ["summary", "flops", "compare", "rf", "explain"])
 def test_a_filter_that_no_row_fits_says_so(cli, command):
     for pattern, named in (("zzz*", "c1, c3, c5"), ("outptu", "output")):
         result = cli(command, "lenet5", "--filter", pattern)

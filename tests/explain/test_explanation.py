@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 import sympy
+import torch
+import torch.nn.functional as F
 from torch import nn
 
 from cnninspect.cli.explain import Kept
@@ -402,3 +404,91 @@ def test_the_list_of_symbols_is_in_the_notation_of_the_equations(form: str):
     for symbol in ("k_{h}", "k_{w}", "s_{h}", "s_{w}", r"C_{\mathrm{in}}"):
         assert f"${symbol}$ = " in listed
     assert " kh = " not in listed
+
+
+# --- where dimensions lie, what totals hold ---------------------------------------------------------------------------
+
+
+class ChannelsLast(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.mix = nn.Conv2d(3, 8, 3, padding=1), nn.Linear(8, 16)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.mix(self.stem(x).permute(0, 2, 3, 1)) + 1
+        return F.pad(x, (0, 0, 1, 1, 2, 2)).permute(0, 3, 1, 2) * 2
+
+
+def names(layer: LayerDerivation) -> list[str]:
+    return [each.name for each in layer.of("output_shape")]
+
+
+def test_maps_whose_channels_come_last_are_named_so():
+    # torch.nn.functional.pad starts at the last dimension: 2 rows above and below, 1 column on either side.
+    document, _ = explain(ChannelsLast(), input_shape=(1, 3, 10, 12))
+    stem, mix, add, pad, mul = document.layers
+    assert (names(stem), names(mix)) == (["N", "Cout", "Hout", "Wout"], ["N", "H", "W", "Fout"])
+    assert (names(add), names(mul)) == (["N", "H", "W", "C"], ["N", "C", "H", "W"])
+    sizes = [(each.name, each.to_json()["substituted"]) for each in pad.of("output_shape")[1:]]
+    assert sizes == [("Hout", "10 + 2 + 2"), ("Wout", "12 + 1 + 1"), ("Cout", "16 + 0 + 0")]
+    assert {term.meaning for term in pad.terms if term.name[0] == "p"} == {"padding"}
+
+
+def test_maps_of_one_dimension_have_channels_and_a_length():
+    document, _ = explain(nn.Sequential(nn.Conv1d(3, 8, 3), nn.ReLU()), input_shape=(2, 3, 16))
+    assert names(document.layers[1]) == ["N", "C", "L"]
+
+
+def test_a_vision_transformers_tokens_are_no_map():
+    class Tokens(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.patches = nn.Conv2d(3, 8, 4, stride=4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.patches(x).flatten(2).transpose(1, 2) + 1
+
+    document, _ = explain(Tokens(), input_shape=(1, 3, 16, 16))
+    assert names(document.layers[-1]) == ["N", "L", "F"]
+
+
+class Mixed(nn.Module):
+    """Tokens and an image in, a layer of half precision, one layer used twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.conv, self.last = nn.Embedding(100, 16), nn.Conv2d(1, 1, 3, padding=1), nn.Linear(8, 4).half()
+
+    def forward(self, tokens: torch.Tensor, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return self.words(tokens), self.last(self.conv(self.conv(image)).half())
+
+
+def test_the_memory_of_all_adds_up_what_each_data_type_takes():
+    document, _ = explain(Mixed(), inputs=["2x7:int64", "1x1x8x8"])
+    memory = {
+        each.name: (each.to_json()["substituted"], each.value) for each in document.totals if each.quantity == "memory"
+    }
+    # int64 takes 8 bytes, float32 4, float16 2; 100*16 + 9 + 1 = 1610 and 8*4 + 4 = 36 parameters; the embedding gives
+    # 2*7*16 = 224 numbers, the convolution twice 64, the linear layer 8*4 = 32.
+    assert memory == {
+        "inputs": ("8*2*7 + 4*8*8", 368),
+        "parameters": ("4*1610 + 2*36", 6512),
+        "activations": ("2*4*(224 + 64 + 64) + 2*2*32", 2944),
+        "memory": ("368 + 6512 + 2944", 9824),
+    }
+
+
+def test_of_several_outputs_the_total_says_whose_field_it_is():
+    class Pyramid(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fine, self.coarse = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3, stride=2)
+
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            fine = self.fine(x)
+            return fine, self.coarse(fine)
+
+    (field,) = [each for each in explain(Pyramid(), input_shape=(1, 3, 16, 16))[0].totals if each.name == "r"][:1]
+    assert (field.value, field.words) == (3, "the last map, fine, on the way to the first of 2 outputs")
+    (none,) = [each for each in explain(Mixed(), inputs=["2x7:int64", "1x1x8x8"])[0].totals if each.name == "r"]
+    assert (none.value, none.words) == (None, "no map leads to the first of 2 outputs; each layer above has its own")
