@@ -9,6 +9,7 @@ Source: Araujo, Norris & Sim 2019, "Computing Receptive Fields of Convolutional 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -64,7 +65,7 @@ class Run:
         first = next((len(ref.shape) for ref in self.trace.inputs.values()), 0)
         for ref in call.inputs:
             reach = self.fields.engine.at(ref, _before(call, self.trace))
-            places = places_of(self.fields, reach) if reach.is_known else ()
+            places = places_of(self.fields, reach)
             if called := called_by_places(len(ref.shape), places, with_batch=first == len(places) + 2):
                 found.setdefault(tuple(ref.shape), called)
         return found
@@ -72,10 +73,12 @@ class Run:
 
 @dataclass(frozen=True)
 class Branch:
-    """Something that goes into a layer: what made it, and its field."""
+    """Something that goes into a layer: what made it, its field, and the dimension along which each axis lies."""
 
     name: str
     field: ReceptiveField
+    rank: int
+    places: tuple[int | None, ...]
 
 
 @dataclass(frozen=True)
@@ -133,8 +136,8 @@ def _by_branch(row: Row, axis: int, size: Any, branches: Sequence[Branch]) -> st
         return f"that of its input: from {min(size)} to {max(size)} pixels, depending on the position"
     if not _is_plain(source, axis) or "output_padding" not in row.hyperparameters:
         return ""
-    axes = len(source.size or ())
-    k, s, d = (_setting(row, name, axis, axes) for name in ("kernel_size", "stride", "dilation"))
+    own = _own_axis(row, axis, branches[0])
+    k, s, d = (_setting(row, name, own) for name in ("kernel_size", "stride", "dilation"))
     if k is None or s is None or d is None or d.value != 1:
         return ""
     r, j = int(_size(source, axis, "rin").value), Fraction(_jump(source, axis, "jin").value)
@@ -167,7 +170,7 @@ def _branches(call: Call, run: Run) -> Iterator[Branch]:
         found = field_of(run.fields, reach, ref) if reach.inputs else None
         if found is not None and found.size is not None and ref.value not in seen:
             seen.add(ref.value)
-            yield Branch(_maker(ref, call, run), found)
+            yield Branch(_maker(ref, call, run), found, len(ref.shape), places_of(run.fields, reach))
 
 
 def _before(call: Call, trace: Trace) -> int:
@@ -203,18 +206,18 @@ def _steps(row: Row, axis: int, branches: Sequence[Branch]) -> Iterator[Step]:
     if len(known) > 1:
         yield _joined(known, axis)
         return
-    yield from _from_one(row, axis, known[0].field)
+    yield from _from_one(row, axis, known[0])
 
 
 def _is_plain(found: ReceptiveField, axis: int) -> bool:
     return found.size is not None and isinstance(found.size[axis], int) and found.jump is not None
 
 
-def _from_one(row: Row, axis: int, source: ReceptiveField) -> Iterator[Step]:
+def _from_one(row: Row, axis: int, branch: Branch) -> Iterator[Step]:
     """The closed forms for a layer with one input."""
-    r, j = _size(source, axis, "rin"), _jump(source, axis, "jin")
-    axes = len(source.size or ())
-    k, s, d = (_setting(row, name, axis, axes) for name in ("kernel_size", "stride", "dilation"))
+    r, j = _size(branch.field, axis, "rin"), _jump(branch.field, axis, "jin")
+    own = _own_axis(row, axis, branch)
+    k, s, d = (_setting(row, name, own) for name in ("kernel_size", "stride", "dilation"))
     if k is not None:
         s = s or Symbol("s", k.value)
         gaps = times(plus(k, Number(-1)), *([] if d is None else [d]), j)
@@ -223,20 +226,35 @@ def _from_one(row: Row, axis: int, source: ReceptiveField) -> Iterator[Step]:
         words = "an output sees the places whose windows cover it, ceil(k/s) of them; s outputs stand for each place"
         yield Step(plus(r, times(floored(quotient(plus(k, Number(-1)), s)), j)), quotient(j, s), words)
     yield Step(r, j, "each output sees what one place of its input sees")
-    scale = _setting(row, "scale_factor", axis, axes)
+    scale = _setting(row, "scale_factor", own)
     if scale is not None:
         yield Step(r, quotient(j, scale), "each place of the input stands scale times beside itself")
         yield Step(plus(r, j), quotient(j, scale), "an output between two places of its input sees both")
-    factor = _setting(row, "upscale_factor", axis, axes)
+    factor = _setting(row, "upscale_factor", own)
     if factor is not None:
         yield Step(r, quotient(j, factor), "the channels of one place become u places beside each other")
 
 
-def _setting(row: Row, name: str, axis: int, axes: int) -> Symbol | None:
-    """A hyper-parameter along one axis, under its symbol; None if the layer has none."""
+def _own_axis(row: Row, axis: int, branch: Branch) -> tuple[int, int] | None:
+    """(the layer's own axis that lies along an axis of the image, how many the layer has); None if none does.
+
+    They are the same but for, say, a Conv2d behind a Conv3d: there the place of the axis in the input tells.
+    """
+    axes, digit = len(branch.field.size or ()), re.search(r"([123])d", row.kind)
+    count = int(digit[1]) if digit else axes
+    if count == axes:
+        return axis, axes
+    place = branch.places[axis]
+    index = -1 if place is None else place - branch.rank + count
+    return (index, count) if index >= 0 else None
+
+
+def _setting(row: Row, name: str, own: tuple[int, int] | None) -> Symbol | None:
+    """A hyper-parameter along one of the layer's axes, under its symbol; None if the layer has none."""
     value = row.hyperparameters.get(name)
-    if value is None or isinstance(value, str):
+    if value is None or isinstance(value, str) or own is None:
         return None
+    axis, axes = own
     # A scale factor is a float in torch, also where it is 2: as a fraction it keeps the jump exact.
     values = [Fraction(one) if isinstance(one, float) else one for one in each(value, axes)]
     values = [int(one) if isinstance(one, Fraction) and one.denominator == 1 else one for one in values]

@@ -287,10 +287,10 @@ def _dimension_names(
     return (*names[:-1], "L") if "num_embeddings" in use.hyper and names else names
 
 
-def called_by_places(rank: int, places: Sequence[int], *, with_batch: bool) -> tuple[str, ...] | None:
+def called_by_places(rank: int, places: Sequence[int | None], *, with_batch: bool) -> tuple[str, ...] | None:
     """The names of a map's dimensions where the axes of the image lie along `places`; None where that is unclear."""
     space, others = _SPACE.get(len(places), ()), [dim for dim in range(rank) if dim not in places]
-    if not space or len(others) not in (1, 2):
+    if not space or len(others) not in (1, 2) or len(others) + len(space) != rank:
         return None
     alone = "N" if with_batch and others[0] == 0 else "C"
     called = dict(zip((*places, *others), (*space, *(("N", "C") if len(others) == 2 else (alone,))), strict=True))

@@ -233,16 +233,11 @@ def _is_map(fields: Fields, reach: Reach) -> bool:
     return bool(moving) and all(moving) and (apart or ways == 1)
 
 
-def places_of(fields: Fields, reach: Reach) -> tuple[int, ...]:
-    """The dimension along which each axis of the input lies; empty unless each has one of its own."""
-    axes = axes_of(fields, reach) if reach.inputs else ()
+def places_of(fields: Fields, reach: Reach) -> tuple[int | None, ...]:
+    """The dimension along which each axis of the input lies; None for an axis that lies along none or several."""
+    axes = axes_of(fields, reach) if reach.inputs and reach.is_known else ()
     moving = [_moving(reach.forms[axis].endless) for axis in axes]
-    apart = frozenset().union(*moving)
-    return (
-        tuple(min(dims) for dims in moving)
-        if all(len(dims) == 1 for dims in moving) and len(apart) == len(axes)
-        else ()
-    )
+    return tuple(min(dims) if len(dims) == 1 else None for dims in moving)
 
 
 def _moving(part: Bounds) -> frozenset[int]:

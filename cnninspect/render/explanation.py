@@ -318,12 +318,13 @@ def _remark(each: Derivation, level: Level) -> str:
 
 def _field(found: Sequence[Derivation], level: Level) -> Iterator[Line]:
     """The field and its jump; one line for all axes where they are the same."""
-    different: dict[Any, Derivation] = {}
+    different: dict[Any, list[Derivation]] = {}
     for each in found:
         jump = None if each.jump is None else _worked_out(each.jump)[-1]
-        different.setdefault((each.value, each.formula, each.words, jump), each)
-    for each in different.values():
-        axis = "" if len(different) == 1 else f"axis {each.axis}"
+        different.setdefault((each.value, each.formula, each.words, jump), []).append(each)
+    for each, *alike in different.values():
+        numbers = " and ".join(str(one.axis) for one in (each, *alike))
+        axis = "" if len(different) == 1 else f"{'axes' if alike else 'axis'} {numbers}"
         has_words = level is Level.FULL or each.formula is None or "max" in _signs(each.formula.tree)
         words = ": ".join(part for part in (axis, each.words if has_words else "") if part)
         growth = None if each.jump is None else Line(("j",), _worked_out(each.jump))

@@ -492,3 +492,20 @@ def test_of_several_outputs_the_total_says_whose_field_it_is():
     assert (field.value, field.words) == (3, "the last map, fine, on the way to the first of 2 outputs")
     (none,) = [each for each in explain(Mixed(), inputs=["2x7:int64", "1x1x8x8"])[0].totals if each.name == "r"]
     assert (none.value, none.words) == (None, "no map leads to the first of 2 outputs; each layer above has its own")
+
+
+def test_a_layer_of_fewer_axes_than_the_image_has_its_own_step():
+    class Volume(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Conv3d(1, 8, (3, 5, 5)), nn.Conv2d(8, 4, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.second(self.first(x[:, None]).mean(2))
+
+    # 3 slices make one; along the height and the width 1 + 4 = 5, then 5 + 2 = 7 pixels.
+    document, _ = explain(Volume(), input_shape=(1, 3, 16, 16))
+    fields = [(each.value, each.to_json()["substituted"]) for each in document.layers[-1].of("receptive_field")]
+    assert fields == [(3, "3"), (7, "5 + (3 - 1)*1*1"), (7, "5 + (3 - 1)*1*1")]
+    text = as_text(document, Screen())
+    assert "1 + (5 - 1)*1*1 = 5  (axes 1 and 2: the last map, first)" in text
