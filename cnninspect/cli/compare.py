@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
+import shlex
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
@@ -24,7 +25,7 @@ from cnninspect.cli.options import ExpectationOptions, OutputOptions, RunOptions
 from cnninspect.cli.reports import inspected, note_if_none_fits, write, write_rendered
 from cnninspect.cli.session import Session, explained, say
 from cnninspect.cli.settings import BUDGETS, TARGET, TARGETS, beside_config, with_configured
-from cnninspect.errors import UsageError
+from cnninspect.errors import LoadError, RunError, UsageError
 from cnninspect.files import check_writable
 from cnninspect.plugins import load
 from cnninspect.render.many import Outcome, render_many
@@ -99,7 +100,8 @@ def compare_target(
     else:
         # Two networks are compared with each other, not with measurements, so the default is not to probe.
         run = dataclasses.replace(run, probe=bool(run.probe))
-        one, two = (_report_of(each, run, session) for each in (target, other))
+        one = _one_of_two(target, "", run, session)
+        two = _one_of_two(other, target, run, session)
         result = compare_models(one, two, expectations.tolerance)
     note_if_none_fits(result, view, session)
     write(result, output, view)
@@ -146,6 +148,26 @@ def _check_together(other: str | None, expected: ExpectationOptions) -> None:
         )
     if baseline.tolerance is not None and other is None and baseline.baseline is None:
         raise UsageError("--tolerance needs --baseline FILE or OTHER: nothing else is compared with a tolerance.")
+
+
+_INPUTS = re.compile(r" It runs with ((?:--input \S+ ?)+)\.$")
+
+
+def _one_of_two(target: str, first: str, run: RunOptions, session: Session) -> Report:
+    """The report on one of two networks; an error of its code names it.
+
+    `first` is the other network if that has run already: then other inputs are those of a report that is saved.
+    """
+    try:
+        return _report_of(target, run, session)
+    except (LoadError, RunError) as error:
+        message = f"{target}: {error}"
+        if first and (wanted := _INPUTS.search(message)):
+            words = [target, *(word for each in run.arg for word in ("--arg", each))]
+            save = f"cnninspect summary {shlex.join(words)} {wanted[1]} -o other.json"
+            step = f"Save the other: `{save}`, and compare with other.json."
+            message = f"{message[: wanted.start()]} {first} runs with it. {step}"
+        raise type(error)(message) from error
 
 
 def _report_of(target: str, run: RunOptions, session: Session, command: str = "compare") -> Report:

@@ -184,6 +184,10 @@ class OutputOptions:
         from cnninspect.render.sections import column_names
 
         names = None if self.columns is None else tuple(name.strip() for name in self.columns.split(","))
+        if names is not None and "" in names:
+            raise UsageError(
+                f"--columns {self.columns!r} has an empty name. Write names, for example layer,params,macs."
+            )
         _check_known("--columns", "column", names or (), column_names(command, of_two=of_two))
         if self.sort is not None and command != "flops":
             _check_known("--sort", "number", [self.sort], _sort_keys(of_two=of_two))

@@ -213,10 +213,39 @@ def compared(checks: Sequence[Check]) -> Iterator[Fact]:
         )
         counts = Counter(name for name, *_ in numbers)
         text = ", ".join(f"{name} {count}" for name, count in counts.items())
-        yield Fact(of_source[0].source, text or "nothing was compared", _counters(decided))
+        yield Fact(of_source[0].source, text or "nothing was compared", _counters(decided), is_main=False)
         rest = [check for check in of_source if check.verdict not in (Verdict.MATCH, Verdict.DIFFER)]
         for alike in grouped(rest, lambda check: (check.verdict, check.hint)):
             yield Fact("", _not_compared(alike), tone=Tone.QUIET)
+
+
+def lead(checks: Sequence[Check], marks: Marks) -> list[str]:
+    """How many checks differ; empty if none does."""
+    count = sum(check.verdict is Verdict.DIFFER for check in checks)
+    if not count or [check.name for check in checks] == [RUN]:
+        return []
+    return [f"{marks.differ} {count:,} of {len(checks):,} checks differ{'s' if count == 1 else ''}."]
+
+
+_LEAST = 4
+"""Findings that are shown on the lowest screen."""
+
+
+def cut(sheet: Sheet, marks: Marks, left_out: int) -> tuple[Sheet, list[str]]:
+    """The table with so many findings fewer, one line for the rest, and the remark on them."""
+    keep, every = max(_LEAST, len(sheet.lines) - left_out), len(sheet.lines)
+    if not left_out or keep >= every:
+        return sheet, []
+    rest = sheet.lines[keep - 1 :]
+    texts = {"layer": Cell(f"{marks.ellipsis} {len(rest)} more"), "verdict": rest[0][_place(sheet, "verdict")]}
+    line = tuple(texts.get(heading.name, Cell("")) for heading in sheet.headings)
+    return replace(sheet, lines=(*sheet.lines[: keep - 1], line)), [
+        f"folded to fit: --no-fold shows all {every} findings"
+    ]
+
+
+def _place(sheet: Sheet, name: str) -> int:
+    return next((index for index, heading in enumerate(sheet.headings) if heading.name == name), 0)
 
 
 def _counters(checks: Sequence[Check]) -> str:

@@ -39,7 +39,7 @@ def pages_of(document: Document, view: View, marks: Marks, *, full: bool) -> Cal
             page = Page(heading, position_sheet(fields), list(position_facts(fields)))
             return lambda lines: replace(page, drawing=drawing(fields, marks, lines))
         case Comparison(aligned=None):
-            return lambda _: _findings(document, view, marks)
+            return _findings(document, view, marks)
         case Comparison():
             below = [*comparison.totals_of_both(document, marks), *uncounted_facts(document)]
             page = Page(heading, NO_SHEET, below, comparison.closing(document), lead=comparison.lead(document, marks))
@@ -70,8 +70,8 @@ def _cut(report: Report, view: View, marks: Marks) -> Iterator[Fact]:
         yield Fact("shown", f"{found.shown} of {found.rows} rows", macs, Tone.QUIET)
 
 
-def _findings(document: Comparison, view: View, marks: Marks) -> Page:
-    """The checks that did not pass, and a sentence that counts all of them."""
+def _findings(document: Comparison, view: View, marks: Marks) -> Callable[[int], Page]:
+    """Returns a function: lines to leave out -> the checks that did not pass, and how many of all did not."""
     every = failed(document.checks)
     found = checks.chosen(document, every, view)
     sheet = (
@@ -79,9 +79,16 @@ def _findings(document: Comparison, view: View, marks: Marks) -> Page:
         if view.columns
         else checks.readers_sheet(document, checks.without_alike(found), marks)
     )
-    closing, reasons = count_sentence(document.checks), () if view.columns else checks.reasons(document)
     below = [*checks.shown(found, every), *checks.compared(document.checks), *uncounted_facts(document)]
-    return Page(title(document, marks), sheet, below, closing, reasons=reasons)
+    page = Page(
+        title(document, marks),
+        sheet,
+        below,
+        count_sentence(document.checks),
+        lead=checks.lead(document.checks, marks),
+        reasons=() if view.columns else checks.reasons(document),
+    )
+    return partial(_with_table, page, partial(checks.cut, sheet, marks))
 
 
 def data_sheet(document: Document, view: View, marks: Marks) -> Sheet:

@@ -114,12 +114,14 @@ def page_text(parts: Page, screen: Screen, *, exact: bool = False, low: Low = Lo
     """A page as text; with `exact`, no count is rounded to fit. If the screen is `low`, the totals are short."""
     found = fitted(parts.sheet, screen.width, screen.marks, exact=exact)
     totals = [fact for fact in _explained(parts, found) if fact.is_main or low is not Low.MAIN]
+    reasons = parts.reasons if REASON in found.left_out else ()
     below = _side_by_side_facts(totals, screen) if low else []
     blocks = [
         [painted(line, Tone.STRONG, screen) for line in _wrapped(parts.title, screen, indent="")],
-        _lead(parts.lead, screen, most=_MOST_ON_LOW if low is Low.MAIN else len(parts.lead)),
+        _lead(
+            [*parts.lead, *reasons], screen, most=_MOST_ON_LOW if low is Low.MAIN else len(parts.lead) + len(reasons)
+        ),
         [*_table(found, screen), *_remarks(parts, found, screen, is_low=bool(low)), *below],
-        _reasons(parts.reasons, screen) if REASON in found.left_out else [],
         [] if low else _facts(totals, screen),
         [f" {line}" for line in _drawn(parts.drawing, screen)],
         _wrapped(parts.closing, screen, indent="") if parts.closing else [],
@@ -133,8 +135,9 @@ _MOST_ON_LOW = 4
 
 def _lead(lines: Sequence[str], screen: Screen, most: int) -> list[str]:
     """The verdict in its colour, and below it what differs."""
-    tone = Tone.DIFFER if lines and lines[0].startswith(screen.marks.differ) else Tone.MATCH
-    rest = [f"and {len(lines) - most} more kinds of differences"] if len(lines) > most else []
+    tones = {screen.marks.differ: Tone.DIFFER, screen.marks.match: Tone.MATCH}
+    tone = tones.get(lines[0].split()[0], Tone.PLAIN) if lines else Tone.PLAIN
+    rest = [f"and {len(lines) - most} more"] if len(lines) > most else []
     found = [painted(f" {line}", tone, screen) for line in lines[:1]]
     return [*found, *(line for text in (*lines[1:most], *rest) for line in _wrapped(text, screen, indent="   "))]
 
@@ -153,11 +156,6 @@ def _wrapped(text: str, screen: Screen, indent: str = " ") -> list[str]:
     room = max(_SHORTEST_CELL, screen.width - len(indent) - 2)
     first, *others = pieces(text, room + 2 if cell_len(text) <= room + 2 else room)
     return [indent + first, *(f"{indent}  {line}" for line in others)]
-
-
-def _reasons(reasons: Sequence[str], screen: Screen) -> list[str]:
-    """The reasons, wrapped to the width of the screen."""
-    return [line for reason in reasons for line in _wrapped(reason, screen)]
 
 
 def _table(found: Fitted, screen: Screen) -> list[str]:

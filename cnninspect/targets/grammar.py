@@ -162,6 +162,11 @@ def defined_in(path: Path) -> list[str]:
     return [each.name for each in tree.body if isinstance(each, (ast.ClassDef, ast.FunctionDef))]
 
 
+def first_class(file: Path) -> str | None:
+    """`nets.py:Net` for the first class that the file defines, by parsing it."""
+    return next((f"{file}:{name}" for name in defined_in(file) if name[:1].isupper()), None)
+
+
 def _attribute(text: str, attr: str) -> str:
     if not _ATTRIBUTE.fullmatch(attr):
         file = text.partition(":")[0]

@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from cnninspect.errors import LoadError, MissingPackage, UsageError, error_text, nearest
-from cnninspect.targets.grammar import Archive, FromFile, FromModule, Named, defined_in, how_to_save, parse_target
+from cnninspect.targets.grammar import (
+    Archive,
+    FromFile,
+    FromModule,
+    Named,
+    defined_in,
+    first_class,
+    how_to_save,
+    parse_target,
+)
 from cnninspect.targets.loading import errors_as, find
 from cnninspect.targets.providers import Provider, bare_name_providers, providers
 from cnninspect.targets.signatures import check_arguments
@@ -111,18 +120,13 @@ def _in_a_file(name: str) -> str | None:
     if file is not None and attr in defined_in(file):
         in_package = (file.parent / "__init__.py").is_file()
         return f"{stem}:{attr}" if in_package else f"{file}:{attr}"
-    return _first_class(Path(f"{name}.py"))
+    return first_class(Path(f"{name}.py"))
 
 
 def _example_in(folder: Path) -> str:
     """`folder/nets.py:Net` for the first file of the folder that defines a class, else a name that shows the form."""
-    found = filter(None, map(_first_class, sorted(folder.glob("*.py"))))
+    found = filter(None, map(first_class, sorted(folder.glob("*.py"))))
     return next(found, f"{folder / 'file.py'}:attr")
-
-
-def _first_class(file: Path) -> str | None:
-    """`nets.py:Net` for the first class that the file defines, by parsing it."""
-    return next((f"{file}:{name}" for name in defined_in(file) if name[:1].isupper()), None)
 
 
 def _names(provider: Provider) -> list[str]:

@@ -18,7 +18,7 @@ from torch import nn
 
 from cnninspect.errors import LoadError, UsageError, error_text, own_frame, own_line
 from cnninspect.targets.construct import ConstructionError, construct, copied, is_lazy, placed
-from cnninspect.targets.grammar import Given, InputSpec, how_to_save, parameter_dtype
+from cnninspect.targets.grammar import Given, InputSpec, first_class, how_to_save, parameter_dtype
 from cnninspect.targets.loading import Around
 from cnninspect.targets.providers import Model, Provider
 from cnninspect.targets.signatures import (
@@ -137,10 +137,12 @@ def source_of(thing: Any, name: str, arguments: Mapping[str, Any], around: Aroun
             raise UsageError(f"{name} is a model that is built already and takes no --arg.")
         return Instance(thing)
     if not callable(thing):
-        kind = type(thing).__name__
+        file = name.partition(":")[0]
+        known = first_class(Path(file)) if file.endswith(".py") else None
+        form = known or "file.py:attr or package.module:attr"
         raise LoadError(
-            f"{name} is of type {kind}. A model is an nn.Module, a class, a factory or a function. Name one, as "
-            "file.py:attr or package.module:attr."
+            f"{name} is of type {type(thing).__name__}. A model is an nn.Module, a class, a factory or a function. "
+            f"Name one, as {form}."
         )
     check_arguments(thing, name, arguments)
     if tensor_parameters(thing, arguments):

@@ -62,7 +62,7 @@ CASES = [
     ("summary nets.py:Net --arg 8", 2, "is not NAME=VALUE"),
     ("summary nets.py:Nte", 2, "Nearest: Net"),
     ("summary nets.py:Zzz", 2, "It has Net, Silent, Words"),
-    ("summary nets.py:number", 3, "is of type int"),
+    ("summary nets.py:number", 3, "is of type int. A model is an nn.Module, a class, a factory or a function. Name one, as nets.py:Net."),
     ("summary nets.py:helper", 3, "returned int"),
     ("summary nets.py", 2, "It has Net, Silent, Words"),
     ("summary nets.py:", 2, "Write nets.py:Net"),
@@ -119,6 +119,7 @@ CASES = [
     ("config -f csv", 2, "Choose among table, json."),
     ("summary nets.py:Net --columns mac", 2, "Nearest: macs"),
     ("summary nets.py:Net --sort mac", 2, "Nearest: macs"),
+    ("summary nets.py:Net --columns layer,,macs", 2, "'layer,,macs' has an empty name. Write names, for example layer,"),
     ("summary nets.py:Net --format yaml", 2, "is not one of table, json"),
     ("summary nets.py:Net -o out.pdf", 2, "no format has the ending .pdf"),
     ("summary nets.py:Net -o nosuchdir/out.json", 2, "`mkdir -p nosuchdir` makes it"),
@@ -271,6 +272,26 @@ def follow(step, home):
 
     model, x = torch.nn.Conv2d(3, 8, 3), torch.zeros(1, 3, 8, 8)
     eval(step, {"torch": torch, "cnninspect": cnninspect, "model": model, "x": x})
+
+
+def test_the_network_that_fails_is_named_and_its_report_can_be_compared(typed):
+    """lenet5 takes one channel, Net three; the first that fails is told the inputs that it takes."""
+    assert "resnet18: the forward pass" in typed("compare resnet18 lenet5 --input 1x4x32x32").err
+    failed = typed("compare lenet5 nets.py:Net --input 1x1x32x32")
+    assert (failed.code, failed.out) == (3, "")
+    assert failed.err.startswith("cnninspect: nets.py:Net: the forward pass failed in `conv` (Conv2d)")
+    assert "lenet5 runs with it. Save the other: `" in failed.err
+    save = re.search(r"`cnninspect ([^`]+)`, and compare with other\.json", failed.err)[1]
+    assert typed(save).code == 0
+    compared = typed("compare lenet5 other.json --input 1x1x32x32")
+    assert compared.code == 1
+    assert "Different numbers." in compared.out
+
+
+def test_no_column_at_all(typed):
+    result = typed("summary nets.py:Net --columns ''")
+    assert (result.code, result.out) == (2, "")
+    assert result.err == "cnninspect: --columns '' has an empty name. Write names, for example layer,params,macs.\n"
 
 
 def test_there_are_sixty():

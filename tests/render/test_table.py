@@ -10,8 +10,8 @@ from cnninspect.checks import check_budgets, check_formulas, parse_budget, with_
 from cnninspect.render import render
 from cnninspect.render.page import Screen
 from cnninspect.report.document import FieldStudy
-from cnninspect.report.quantities import Status
-from cnninspect.report.rows import ReceptiveField
+from cnninspect.report.quantities import Status, Verdict
+from cnninspect.report.rows import Check, ReceptiveField
 from cnninspect.report.selection import View
 from tests.render.samples import doubtful, report, row, tiny
 
@@ -51,14 +51,30 @@ def test_a_pipe_shows_everything_without_colour(sample):
         assert each.path in text or sample == "compare"
 
 
-def test_reasons_that_have_no_column_stand_below_the_table():
+def test_reasons_that_have_no_column_stand_above_the_table():
     """tiny has 2106 parameters and 51968 MACs, of which block.0 has 36864: 70.9 %."""
     limits = [("max_params", "2K"), ("max_macs", "50K"), ("max_layer_share", "70%")]
     found = with_checks(tiny(), check_budgets(tiny(), [parse_budget(*limit) for limit in limits]))
     assert "no room for" not in render(found, screen=Screen(100, unicode=False))
     narrow = render(found, screen=Screen(70, unicode=False))
-    assert " no room for why\n XX differs\n\n total, block.0: over the budget\n" in narrow
-    assert " total, block.0: over the" in render(found, screen=Screen(40, unicode=False))
+    assert "\n\n XX 3 of 3 checks differ.\n   total, block.0: over the budget\n\n layer" in narrow
+    assert " no room for why\n XX differs\n" in narrow
+    assert "   total, block.0: over the" in render(found, screen=Screen(40, unicode=False))
+
+
+def test_findings_fit_the_screen_with_the_verdict_and_the_causes_first():
+    """Forty claims of 1 parameter are wrong; the first rows are shown, and one line stands for the others."""
+    claimed = [Check("params", row.id, 1, 2, "claim", Verdict.DIFFER, hint="a slip") for row in tiny().rows] * 6
+    found = with_checks(tiny(), claimed[:40])
+    lines = render(found, screen=Screen(70, height=20)).splitlines()
+    assert len(lines) + 1 <= 20
+    assert lines[2:4] == [" ✗ 40 of 40 checks differ.", "   (Net), stem, F.relu and 6 more: a slip"]
+    (rest,) = [line.split() for line in lines if line.startswith(" … ")]
+    shown = sum(line.startswith(" ") and line.split()[-1] == "✗" for line in lines[5:])
+    assert rest == ["…", str(40 - (shown - 1)), "more", "✗"]
+    assert any("--no-fold shows all 40 findings" in line for line in lines)
+    assert "… " not in render(found, screen=Screen(70, height=20), view=View(fold=False))
+    assert "… " not in render(found)
 
 
 def test_a_finding_names_what_it_is_held_against_longer_than_other_things():
