@@ -322,7 +322,10 @@ def _field_text(field: Any) -> str | None:
 def _total_facts(formulas: _Formulas) -> Iterator[Fact]:
     for name in COUNTS:
         text = formulas.text(("", name))
-        yield Fact("MACs" if name == "macs" else name, text or f"unknown: {formulas.study.why.get(('', name), 'no formula was found')}")
+        yield Fact(
+            "MACs" if name == "macs" else name,
+            text or f"unknown: {formulas.study.why.get(('', name), 'no formula was found')}",
+        )
     field = _field_text(formulas.field(""))
     reasons = [why for (label, name), why in formulas.study.why.items() if not label and name.startswith(FIELD)]
     if field is not None or reasons:

@@ -40,7 +40,10 @@ def render(document: Document, view: View, _screen: Screen) -> str:
 
 def page_text(pages: Sequence[Page]) -> str:
     """One complete HTML file of several pages, with the title of the first."""
-    head = f'<meta charset="utf-8">\n<title>{escape(pages[0].title)}</title>'
+    head = (
+        '<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(pages[0].title)}</title>"
+    )
     scheme = ":root { color-scheme: light dark; }"
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{head}\n<style>{scheme}</style>\n</head>\n'
