@@ -226,4 +226,6 @@ class _Maker:
 def _hint(each: _Varied, value: Any) -> str:
     if isinstance(value, (tuple, list)):
         return f" Vary one of its numbers: --vary '{each.name}[0]'."
+    if isinstance(value, (str, bool)):
+        return " Vary an argument that is one, or a size such as input.h."
     return f" Vary an argument that is one, or give values: --vary {each.name}=1,2,3,4,5."

@@ -147,6 +147,7 @@ BAD = [
     ("a list", ["lenet5", "--vary", "widths"], 2, ["is not an integer", "--vary 'widths[0]'"]),
     ("a number that a list lacks", ["lenet5", "--vary", "widths[7]"], 2, ["has no number 7"]),
     ("a flag", [PICKY, "--vary", "bias"], 2, ["True is not an integer"]),
+    ("a text", ["unet-small", "--vary", "up"], 2, ["'transposed' is not an integer", "or a size such as input.h"]),
     ("a float", [PICKY, "--vary", "scale"], 2, ["1.0 is not an integer", "--vary scale=1,2,3"]),
     ("a negative value", ["lenet5", "--vary", "classes=-1"], 2, ["'-1' is not a whole number from 0"]),
     ("half a value", ["lenet5", "--vary", "classes=1.5,2,3"], 2, ["'1.5' is not a whole number from 0"]),
