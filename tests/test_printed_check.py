@@ -310,6 +310,111 @@ def test_a_factor_that_does_not_see_everything_is_no_gate(monkeypatch: pytest.Mo
     assert (field().size, field().verdict) == ((1, 1), Verdict.UNKNOWN)
 
 
+class Added(nn.Module):
+    """Adds to each row a sum over all rows: with one value for each row, or one value for all of them."""
+
+    def __init__(self, one_for_all: bool) -> None:
+        super().__init__()
+        self.one_for_all = one_for_all
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + (x.sum(2, keepdim=True) if self.one_for_all else torch.ones(5, 5) @ x)
+
+
+def test_a_summand_with_a_value_for_each_position_is_no_gate(monkeypatch: pytest.MonkeyPatch) -> None:
+    def field(one_for_all: bool) -> ReceptiveField:
+        found = inspect_model(Added(one_for_all), (1, 1, 5, 6), probe=True).rows[0].receptive_field
+        assert found is not None
+        return found
+
+    # docs/conventions.md: a gate is one factor or summand for all positions, and the row shows the field without it.
+    assert (field(True).size, field(True).verdict) == ((1, 1), Verdict.MATCH)
+    assert (field(False).size, field(False).verdict) == ((5, 1), Verdict.MATCH)
+    with monkeypatch.context() as patch:
+        patch.setattr(forms, "_is_gate", lambda gate, other, rank: not gate.moves(2) and other.moves(2))
+        assert (field(False).size, field(False).verdict) == ((1, 1), Verdict.UNKNOWN)
+    monkeypatch.setattr(forms, "gates_among", lambda parts, rank: set())
+    assert (field(True).size, field(True).verdict) == ((5, 1), Verdict.UNKNOWN)
+
+
+class Dynamic(nn.Module):
+    """A convolution whose weights are computed from all positions of its input."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.conv2d(x, x.mean((2, 3)).reshape(2, 1, 1, 1), groups=2)
+
+
+def test_weights_computed_from_all_positions_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def field() -> ReceptiveField:
+        found = inspect_model(Dynamic(), (1, 2, 5, 6), probe=True).rows[0].receptive_field
+        assert found is not None
+        return found
+
+    assert (field().size, field().cause, field().verdict) == ((1, 1), "F.conv2d", Verdict.MATCH)
+    monkeypatch.setattr(forms, "gates_among", lambda parts, rank: set())
+    assert (field().size, field().verdict) == (None, Verdict.UNKNOWN)
+
+
+class Steps(nn.Module):
+    """Two recurrent cells, one after the other at each step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.GRUCell(3, 3), nn.GRUCell(3, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        one = two = None
+        for step in x.unbind(1):
+            one = self.first(step, one)
+            two = self.second(one, two)
+        return two
+
+
+def test_the_first_call_that_sees_all_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def field() -> ReceptiveField:
+        found = inspect_model(Steps(), (1, 4, 3), probe=True).rows[0].receptive_field
+        assert found is not None
+        return found
+
+    assert (field().size, field().cause, field().verdict) == (None, "first", Verdict.MATCH)
+    monkeypatch.setattr(rows, "_first_global", lambda fields, ref: "second")
+    assert (field().cause, field().verdict) == ("second", Verdict.UNKNOWN)
+
+
+def test_a_row_that_prints_the_whole_input_as_a_size_is_no_match(monkeypatch: pytest.MonkeyPatch) -> None:
+    def field() -> ReceptiveField:
+        found = inspect_model(nn.AdaptiveAvgPool2d(1), (1, 2, 5, 6), probe=True).rows[0].receptive_field
+        assert found is not None
+        return found
+
+    assert (field().size, field().verdict) == (None, Verdict.MATCH)
+    right = rows.along
+    monkeypatch.setattr(rows, "along", lambda fields, axis, own: replace(right(fields, axis, own), whole=False))
+    assert (field().size, field().verdict) == ((5, 6), Verdict.UNKNOWN)
+
+
+class MeanOfRows(nn.Module):
+    """A convolution, and the mean over its rows: no map, since nothing moves along them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 1, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x).mean(2, keepdim=True) * 2
+
+
+def test_a_result_along_which_nothing_moves_is_not_the_last_map(monkeypatch: pytest.MonkeyPatch) -> None:
+    def total() -> ReceptiveField:
+        found = inspect_model(MeanOfRows(), (1, 1, 12, 14), probe=True).totals["receptive_field"]
+        assert isinstance(found, ReceptiveField)
+        return found
+
+    assert (total().layer, total().size, total().verdict) == ("conv", (3, 3), Verdict.MATCH)
+    monkeypatch.setattr(rows, "_is_map", lambda fields, reach: True)
+    assert (total().layer, total().jump, total().verdict) == ("Tensor.mul", (0, 1), Verdict.UNKNOWN)
+
+
 class Beside(nn.Module):
     """A map and a convolution of it side by side along a new dimension."""
 

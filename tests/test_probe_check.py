@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cnninspect import inspect_model
-from cnninspect.inspection.probe_check import axes_by_name, judged, regions_to_probe
+from cnninspect.inspection.named_axes import doubtful_axes
+from cnninspect.inspection.probe_check import judged, regions_to_probe
 from cnninspect.measure.nan_probe import Region, probe_nan
 from cnninspect.ops.catalogue import layer_of
 from cnninspect.receptive.fields import Field, Interval
@@ -78,6 +79,18 @@ JUDGED = [
     pytest.param(lambda x: torch.nan_to_num(x).flip(2), field([7] * 8, [7] * 8), Verdict.UNKNOWN, id="swallowed-whole"),
     pytest.param(lambda x: torch.zeros(1, 1, WIDTH), NONE, Verdict.MATCH, id="constant"),
     pytest.param(lambda x: torch.zeros(1, 1, WIDTH, dtype=torch.long), NONE, Verdict.MATCH, id="constant-integers"),
+    pytest.param(
+        lambda x: x.new_zeros(1, 1, WIDTH).masked_fill(x.new_zeros(1, 1, WIDTH) != 0, -1.0),
+        NONE,
+        Verdict.MATCH,
+        id="a-mask-of-constants",
+    ),
+    pytest.param(
+        lambda x: torch.zeros(1, 1, WIDTH).masked_fill(x > 2, 1.0),
+        NONE,
+        Verdict.UNKNOWN,
+        id="a-mask-of-the-input",
+    ),
     # In a batch of copies this is the clean one.
     pytest.param(lambda x: x[:1] * 2, PIXELS, Verdict.MATCH, id="first-sample"),
     pytest.param(lambda x: x[:1] * 2, NONE, Verdict.DIFFER, id="first-sample-said-to-be-constant"),
@@ -219,6 +232,17 @@ NAMED = [
     pytest.param(nn.LSTM(3, 2), (5, 2, 3), (0,), id="LSTM"),
     pytest.param(nn.LSTM(3, 2, batch_first=True), (2, 5, 3), (1,), id="LSTM-batch-first"),
     pytest.param(nn.BatchNorm1d(3).eval(), (2, 3), (), id="BatchNorm1d-of-features"),
+    # docs/conventions.md: without windows and steps all from the third on, or T for [N, T, C] into a linear layer.
+    pytest.param(F.relu, (1, 1, 4, 4), (2, 3), id="pointwise"),
+    pytest.param(nn.Linear(6, 2), (2, 5, 6), (1,), id="Linear"),
+    pytest.param(nn.Linear(6, 2), (2, 4, 5, 6), (1, 2), id="Linear-of-images"),
+    pytest.param(lambda x: x.flip(1).relu() @ torch.ones(6, 2), (2, 5, 6), (1,), id="matmul-after-flip"),
+    pytest.param(lambda x: x.transpose(1, 2) @ torch.ones(6, 2), (2, 6, 5), (2,), id="matmul-of-channels"),
+    pytest.param(lambda x: x.unsqueeze(1).squeeze(1) @ torch.ones(6, 2), (2, 5, 6), (1,), id="matmul-after-squeeze"),
+    pytest.param(lambda x: torch.cdist(x, torch.ones(2, 4, 6)), (2, 5, 6), (1,), id="cdist"),
+    pytest.param(nn.LayerNorm(6), (2, 5, 6), (1,), id="LayerNorm-of-features"),
+    pytest.param(nn.LayerNorm((5, 6)), (2, 5, 6), (2,), id="LayerNorm-of-more"),
+    pytest.param(lambda x: nn.Linear(6, 2)(x.select(1, 0)), (2, 3, 5, 6), (1, 2), id="Linear-of-one-channel"),
 ]
 """A network, its input and the dimensions that hold positions, as the documentation of torch.nn says."""
 
@@ -230,7 +254,7 @@ def test_axes_are_held_against_the_names_of_the_layers(
     trace = record(model, (torch.rand(shape),), {}, layer_of, device="cpu")
 
     def doubt(read: tuple[int, ...]) -> object:
-        return axes_by_name(trace, {"0": [Axis("0", index, dim, shape[dim]) for index, dim in enumerate(read)]})
+        return doubtful_axes(trace, {"0": [Axis("0", index, dim, shape[dim]) for index, dim in enumerate(read)]})
 
     assert doubt(dims) is None
     assert not dims or doubt(dims[1:]) is not None

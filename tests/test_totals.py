@@ -12,6 +12,14 @@ from cnninspect import inspect_model
 from cnninspect.ops.registry import OPS
 from cnninspect.report.quantities import Quantity, Status, Verdict
 
+
+class Passes(nn.Module):
+    """A module of somebody's own that gives its input back."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+
 # (model, input shape, output elements of everything that computes)
 NEURONS = {
     "a batch": (lambda: nn.Conv2d(3, 6, 3, padding=1), (5, 3, 8, 8), 5 * 6 * 8 * 8),
@@ -19,6 +27,9 @@ NEURONS = {
     # Output, hidden state and cell.
     "sequence first": (lambda: nn.LSTM(4, 8), (5, 2, 4), 5 * 2 * 8 + 2 * 8 + 2 * 8),
     "a vector": (lambda: nn.Linear(4, 3), (4,), 3),
+    # Nothing is computed: the output is the input.
+    "a module that gives its input back": (Passes, (2, 3), 0),
+    "such modules beside a layer": (lambda: nn.Sequential(Passes(), nn.Linear(4, 3), Passes()), (2, 4), 2 * 3),
 }
 
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from cnninspect.errors import message_of
+from cnninspect.inspection.named_axes import doubtful_axes
 from cnninspect.inspection.printed_check import check_printed
 from cnninspect.inspection.probe_check import (
     Finding,
-    axes_by_name,
     contradiction,
     first_uncontradicted,
     judged,
@@ -22,13 +22,14 @@ from cnninspect.inspection.probe_check import (
     places,
     reacts_to_all,
     regions_to_probe,
+    seems_gated,
 )
 from cnninspect.measure import count
 from cnninspect.measure.base import Count, Progress, Run
 from cnninspect.measure.memory import held_bytes, inference_peak
 from cnninspect.measure.nan_probe import AT_ONCE, Probe, Region, probe_nan
 from cnninspect.ops.catalogue import layer_of
-from cnninspect.receptive.fields import Fields
+from cnninspect.receptive.fields import Fields, label
 from cnninspect.receptive.reach import Axis, Reach
 from cnninspect.receptive.rows import axes_of, listed_beside, row_fields
 from cnninspect.report.quantities import Verdict
@@ -61,6 +62,22 @@ _CHANNELS = Reason(
     Cause.NOT_MEASURED,
     "the row takes a dimension beside the positions for more positions, and in the probe all its indices react alike:"
     " more positions, or channels?",
+)
+
+
+_GATED = Reason(
+    Cause.NOT_MEASURED,
+    "the row leaves nothing out, and in the probe a factor or summand with one value for all positions makes them see"
+    " everything: a gate?",
+)
+
+_ALL_OF_IT = Reason(
+    Cause.NOT_MEASURED, "the row prints the size of the input and no jump, along every axis: is the field global?"
+)
+
+_NOT_FIRST = Reason(
+    Cause.NOT_MEASURED,
+    "the row names a call that sees less than everything, or one behind another that sees everything",
 )
 
 
@@ -148,7 +165,7 @@ def measure(
     try:
         probe, found = _probed(real, reach, fields, regions, edges)
         found = check_printed(run, real, reach, fields, found, excess)
-        if (doubt := axes_by_name(run.trace, reach.axes)) is not None:
+        if (doubt := doubtful_axes(run.trace, reach.axes)) is not None:
             found = [Finding(Verdict.UNKNOWN, (doubt,)) if one.verdict is Verdict.MATCH else one for one in found]
     except Exception as error:
         return Measured(counts, _unprobed(fields), (_failed(_FIELDS, error),))
@@ -186,10 +203,16 @@ def _axes(fields: Fields, reach: Reach) -> tuple[Axis, ...]:
 def _edges(reach: Fields, fields: Sequence[ReceptiveField | None]) -> Edges:
     """Axis -> first and last pixel that the network reads; empty if no row sees, or may see, all pixels."""
     mixed = any(forms.cause is not None for one in reach.engine.reaches.values() for forms in one.forms.values())
-    if not mixed and not any(field is not None and (field.is_global or _stands_still(field)) for field in fields):
+    if not mixed and not any(field is not None and _sees_all(field) for field in fields):
         return {}
     looked_at = {axis: reach.looked_at(axis).tolist() for axes in reach.axes.values() for axis in axes}
     return {axis: (max(lo, 0), min(-negative_hi, axis.size - 1)) for axis, (lo, negative_hi) in looked_at.items()}
+
+
+def _sees_all(field: ReceptiveField) -> bool:
+    """Whether every output sees all pixels, along one axis at least."""
+    sizes = zip(field.size or (), field.jump or (), field.image or (), strict=False)
+    return field.is_global or _stands_still(field) or any(jump == 0 and size == pixels for size, jump, pixels in sizes)
 
 
 def _probed(
@@ -198,9 +221,25 @@ def _probed(
     """A strict probe and its findings."""
     look = partial(probe_nan, run.trace, run.model, run.args, run.kwargs, layer_of, regions)
     probe, found = first_uncontradicted(look, lambda probe: judged(run.trace, reach.of_call, probe))
-    return probe, [
+    held = [
         finding if field is None else _held_against(finding, field, call, run.trace, reach, probe, edges)
         for finding, field, call in zip(found, fields, run.trace.calls, strict=True)
+    ]
+    sure = [field if one.verdict is Verdict.MATCH else None for field, one in zip(fields, held, strict=True)]
+    late = {call.index for call in run.trace.calls if _names_another(call, run.trace, sure, probe)}
+    held = [
+        Finding(Verdict.UNKNOWN, (_NOT_FIRST,)) if i in late and one.verdict is Verdict.MATCH else one
+        for i, one in enumerate(held)
+    ]
+    # A container returns what a call in it made: a doubt about the one is a doubt about the other.
+    doubts = {
+        call.outputs[0].value: after
+        for call, before, after in zip(run.trace.calls, found, held, strict=True)
+        if before.verdict is Verdict.MATCH and after.verdict is Verdict.UNKNOWN
+    }
+    return probe, [
+        doubts.get(call.outputs[0].value, finding) if finding.verdict is Verdict.MATCH and call.outputs else finding
+        for call, finding in zip(run.trace.calls, held, strict=True)
     ]
 
 
@@ -226,11 +265,21 @@ def _held_against(
         listed_beside(own.forms[axis].endless) - dims.own for axis, dims in found.items() if axis in own.forms
     ):
         return Finding(Verdict.UNKNOWN, (_CHANNELS,))
-    if finding.verdict is Verdict.MATCH and field.is_global and own.inputs:
+    whole = [
+        axis for axis, (size, jump) in zip(axes, sees, strict=False) if size is None or (not jump and size == axis.size)
+    ]
+    if finding.verdict is Verdict.MATCH and whole and own.inputs:
         parts = [own.forms[axis].endless for axis in axes]
         features = [dim for dim in range(len(own.shape)) if all(part.holds_features(dim) for part in parts)]
-        if misses_an_end(probe, call, {axis: edges[axis] for axis in axes if axis in edges}, features):
+        if misses_an_end(probe, call, {axis: edges[axis] for axis in axes if axis in edges}, features, whole):
             return Finding(Verdict.UNKNOWN, (_ENDS,))
+    if finding.verdict is Verdict.MATCH and any(
+        axis in own.forms
+        and own.forms[axis].local is own.forms[axis].strict
+        and seems_gated(trace, call, probe, axes, axis)
+        for axis in axes
+    ):
+        return Finding(Verdict.UNKNOWN, (_GATED,))
     if finding.verdict is not Verdict.MATCH or not field.size:
         return finding
     if not own.inputs and any(field.size):
@@ -238,12 +287,37 @@ def _held_against(
     mixed = [forms.cause is not None for forms in own.forms.values()]
     if not field.cause and (_stands_still(field) or (mixed and all(mixed))) and reacts_to_all(probe, call):
         return Finding(Verdict.DIFFER, (), "NaN in either end of the input reaches every output: the field is global")
-    return finding
+    return Finding(Verdict.UNKNOWN, (_ALL_OF_IT,)) if own.inputs and len(whole) == len(axes) else finding
 
 
 def _stands_still(field: ReceptiveField) -> bool:
     """Whether a row prints a field that moves along no axis: one that covers all that the network reads is global."""
     return bool(field.jump) and not any(field.jump or ())
+
+
+def _names_another(call: Call, trace: Trace, fields: Sequence[ReceptiveField | None], probe: Probe) -> bool:
+    """Whether a global row names a call that is not the first, on the way to it, whose result sees all."""
+    field = fields[call.index]
+    if field is None or not field.is_global:
+        return False
+    makers = {ref.value: one for one in trace.calls if one.index not in trace.children for ref in one.outputs}
+    chain, waiting = dict[int, Call](), [ref.value for ref in call.outputs[:1]]
+    while waiting:
+        maker = makers.get(waiting.pop())
+        seen = None if maker is None else fields[maker.index]
+        if maker is None or seen is None or maker.index in chain:
+            continue
+        if seen.is_global and reacts_to_all(probe, maker):
+            chain[maker.index] = maker
+            waiting += [ref.value for ref in maker.inputs]
+    if not any(label(one) == field.cause for one in chain.values()):
+        named = [one for one in trace.calls if label(one) == field.cause]
+        return not any(_is_global(fields[one.index]) or reacts_to_all(probe, one) for one in named)
+    return label(chain[min(chain)]) != field.cause
+
+
+def _is_global(field: ReceptiveField | None) -> bool:
+    return field is not None and (field.is_global or field.cause is not None)
 
 
 def _left_out(what: str, reason: str) -> str:

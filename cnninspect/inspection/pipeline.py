@@ -137,7 +137,8 @@ def _last_field(reach: Fields, fields: Sequence[ReceptiveField | None], maps: Ma
         for call in last.later
         if call.index in maps.shown or (call.index in open_ | maps.possible and len(call.outputs[0].shape) >= last.rank)
     ]
-    if found.verdict is Verdict.MATCH and found.jump is None and last.call.index not in maps.shown:
+    stands_still = any(jump == 0 and size > 1 for jump, size in zip(found.jump or (), found.image or (), strict=False))
+    if found.verdict is Verdict.MATCH and (stands_still or (found.jump is None and last.call.index not in maps.shown)):
         why = Reason(Cause.NOT_MEASURED, f"no probe could confirm that the output of {name} is a map")
         found = replace(found, verdict=Verdict.UNKNOWN, why=(*found.why, why))
     if found.verdict is Verdict.MATCH and doubtful:

@@ -29,7 +29,7 @@ from cnninspect.receptive.rows import axes_of
 from cnninspect.report.quantities import Shape, Verdict
 from cnninspect.report.reasons import Cause, Reason
 from cnninspect.report.rows import ReceptiveField
-from cnninspect.trace.records import Call
+from cnninspect.trace.records import Call, Op, TensorRef
 
 _MOST_COPIES = 24
 """Copies of an input from which on no further end is probed, but for those that a single call needs in any case."""
@@ -53,7 +53,8 @@ _TOO_MANY = Reason(
 
 
 _NO_GATE = Reason(
-    Cause.NOT_MEASURED, "a factor was left out as a gate, and with it some outputs still do not see all pixels"
+    Cause.NOT_MEASURED,
+    "a factor was left out as a gate, and it has a value for each position, or with it some outputs do not see all",
 )
 
 _NO_JUMP = Reason(Cause.NOT_MEASURED, "the row prints no jump, and positions written out seem to advance by a rule")
@@ -107,7 +108,7 @@ class _Checks:
         self, run: Run, real: Run, fields: Fields, rows: Sequence[ReceptiveField | None], excess: Excess
     ) -> None:
         self._run, self._real, self._fields, self._rows, self._excess = run, real, fields, rows, excess
-        self._gated = all(_sees_all(fields, index) for index, gates in parting_ops(fields).items() if gates)
+        self._gated = all(_may_be_left_out(fields, index, gates) for index, gates in parting_ops(fields).items())
         self._open: dict[int, Reason] = {}
         self._over: Reason | None = None
         self._against: dict[int, Finding] = {}
@@ -355,3 +356,21 @@ def _sees_all(fields: Fields, index: int) -> bool:
     reach = fields.engine.of(fields.trace.ops[index].outputs[0])
     parted = [forms for forms in reach.forms.values() if forms.local is not forms.strict]
     return all(covers(forms.strict.table, forms.local.table.reshape(2, -1).min(1)) for forms in parted)
+
+
+def _may_be_left_out(fields: Fields, index: int, gates: tuple[int, ...] | None) -> bool:
+    """Whether an op computes statistics by its name, or stretches its gates over positions that then see all."""
+    op = fields.trace.ops[index]
+    if gates is STATISTICS:
+        return "norm" in op.packet
+    made = {ref.value: maker for maker in fields.trace.ops[:index] for ref in maker.outputs}
+    stretched = not op.pointwise or all(_is_stretched(op.inputs[i], op.outputs[0].shape, made) for i in gates or ())
+    return stretched and _sees_all(fields, index)
+
+
+def _is_stretched(ref: TensorRef, shape: Shape, made: Mapping[int, Op]) -> bool:
+    """Whether a tensor is smaller than `shape`, or was made as large by repeating what was smaller."""
+    if prod(ref.shape) < prod(shape):
+        return True
+    op = made.get(ref.value)
+    return op is not None and any(_is_stretched(one, shape, made) for one in op.inputs if op.pointwise or op.is_view)

@@ -7,13 +7,11 @@ in a hole: for pixels, no element outside the prediction may react.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from itertools import product
+from itertools import permutations, product
 from typing import Literal, NamedTuple
 
 import numpy as np
-import torch
 
 from cnninspect.measure.masks import Mask
 from cnninspect.measure.nan_probe import Probe, Region
@@ -22,7 +20,7 @@ from cnninspect.receptive.fields import Field, Ints
 from cnninspect.receptive.reach import Axis
 from cnninspect.report.quantities import Verdict
 from cnninspect.report.reasons import Cause, Reason, ask
-from cnninspect.trace.records import Call, Op, TensorRef, Trace
+from cnninspect.trace.records import Call, Dataflow, Op, TensorRef, Trace
 
 FieldsOf = Callable[[Call], Sequence[Field]]
 """The field of each tensor that a call returned, as it was when the call ended."""
@@ -64,33 +62,6 @@ def _spans(axes: Sequence[Axis], edges: Mapping[Axis, tuple[int, int]]) -> Itera
     yield {axis.dim: (axis.size // 2, axis.size // 2) for axis in axes}
     if axes and not edges:
         yield {axis.dim: (axis.size - 1, axis.size - 1) for axis in axes}
-
-
-def axes_by_name(trace: Trace, axes: Mapping[str, Sequence[Axis]]) -> Reason | None:
-    """Why the axes of an input are doubtful: torch's names of the layers that read it say other dimensions.
-
-    Conv2d and max_pool2d slide over the last two dimensions; `batch_first` says which dimension holds the steps.
-    """
-    for name, ref in trace.inputs.items():
-        said = [(call, dims) for call in trace.calls if call.inputs and call.inputs[0].value == ref.value
-                and (dims := _positions_by_name(call))]  # fmt: skip
-        if said and all(dims != {axis.dim for axis in axes.get(name, ())} for _, dims in said):
-            call, dims = said[0]
-            words = f"{call.kind} has positions in other dimensions of its input ({', '.join(map(str, sorted(dims)))})"
-            return Reason(Cause.NOT_MEASURED, f"the axes of the row are doubtful: {words}")
-    return None
-
-
-def _positions_by_name(call: Call) -> set[int]:
-    """The dimensions of a call's first argument that hold positions, as far as its name says; empty if it does not."""
-    rank, (room, _, kind) = len(call.inputs[0].shape), call.kind.rpartition(".")
-    if not call.functional and not hasattr(torch.nn, kind):
-        return set()
-    if "batch_first" in call.hyperparameters and rank in (2, 3):
-        return {int(rank == 3 and bool(call.hyperparameters["batch_first"]))}
-    count = int(kind[-2]) if re.search("[123]d$", kind) and room in ("", "F", "torch") else 0
-    slides = re.search("conv|pool", kind, re.IGNORECASE) is not None
-    return set(range(rank - count, rank)) if count and rank >= count + (1 if slides else 2) else set()
 
 
 def box(name: str, shape: tuple[int, ...], spans: Mapping[int, tuple[int, int]]) -> Region:
@@ -141,16 +112,17 @@ def reacts_to_all(probe: Probe, call: Call) -> bool:
 
 
 def misses_an_end(
-    probe: Probe, call: Call, edges: Mapping[Axis, tuple[int, int]], features: Sequence[int]
+    probe: Probe, call: Call, edges: Mapping[Axis, tuple[int, int]], features: Sequence[int], whole: Container[Axis]
 ) -> bool:  # fmt: skip
     """Whether a position of a call's first output reacts to some region, but not to the first or last pixel read.
 
-    Elements that differ in dimensions of `features` alone are one position.
+    Elements that differ in dimensions of `features` alone are one position. Only axes of `whole` are looked at.
     """
     mask = next(iter(probe.masks.get(call.index, ())), None)
     if mask is None:
         return False
-    ends = [(axis.input, axis.dim, span) for axis, (lo, hi) in edges.items() for span in ((0, lo), (hi, axis.size - 1))]
+    ends = [(axis.input, axis.dim, span) for axis, (lo, hi) in edges.items() if axis in whole
+            for span in ((0, lo), (hi, axis.size - 1))]  # fmt: skip
     reacted = [(region, one.any(tuple(features), keepdims=True)) for region, one in _by_region(mask, probe.regions)]
     seen = np.logical_or.reduce([one for _, one in reacted])
     return any(
@@ -159,6 +131,45 @@ def misses_an_end(
         for name, dim, span in ends
         if region.input == name and (region.first[dim], region.last[dim]) == span and _cuts_one(region, edges)
     )
+
+
+def seems_gated(trace: Trace, call: Call, probe: Probe, axes: Sequence[Axis], axis: Axis) -> bool:
+    """Whether a factor or summand with one value for all positions along an axis may let a call's result see them all.
+
+    That is so where every element reacts to every slab along the axis, an argument of the call moves along it, and an
+    op normalises it or brings it together with a tensor that has size 1 in the dimensions where it moves, or with the
+    weights of a window that slides over it.
+    """
+    mask = next(iter(probe.masks.get(call.index, ())), None)
+    reacted = () if mask is None else _by_region(mask, probe.regions)
+    slabs = [one for region, one in reacted if _along(region, axes) == [axis]]
+    if call.index in trace.children or not slabs or not all(one.all() for one in slabs):
+        return False
+    flow = Dataflow(trace)
+    following, stretched = flow.following_inputs(), dict[int, TensorRef]()
+    for op in (trace.ops[index] for index in call.ops):
+        parts = [stretched.get(ref.value, ref) for ref in op.inputs]
+        if op.packet == "aten.expand":
+            stretched[op.outputs[0].value] = op.inputs[0]
+        normed = [x for x in parts if "norm" in op.packet and x.shape == op.outputs[0].shape]
+        if any(_moving_dims(trace, x, probe, axis) for x in normed):
+            return True
+        for x, gate in permutations(parts, 2):
+            slides = "conv" in op.packet
+            joins = (op.pointwise or slides) and flow.key(gate) in following
+            dims = [dim - len(x.shape) for dim in (_moving_dims(trace, x, probe, axis) if joins else ())]
+            if dims and (slides or all(-dim > len(gate.shape) or gate.shape[dim] == 1 for dim in dims)):
+                return True
+    return False
+
+
+def _moving_dims(trace: Trace, ref: TensorRef, probe: Probe, axis: Axis) -> set[int]:
+    """The dimensions of a tensor along which its field moves along an axis, of an input or a call's result."""
+    if trace.inputs[axis.input].value == ref.value:
+        return {axis.dim}
+    makers = [call for call in trace.calls if call.outputs and call.outputs[0].value == ref.value]
+    found = places(probe, makers[-1], [axis]) if makers else {}
+    return found[axis].own if axis in found else set()
 
 
 def _cuts_one(region: Region, edges: Mapping[Axis, tuple[int, int]]) -> bool:
@@ -187,7 +198,7 @@ def places(probe: Probe, call: Call, axes: Sequence[Axis]) -> dict[Axis, Places]
         return {}
     slabs: dict[Axis, list[Mask]] = {}
     for region, reacted in _by_region(mask, probe.regions):
-        cut = [a for a in axes if a.input == region.input and _cuts(region, a)]
+        cut = _along(region, axes)
         if len(cut) == 1:
             slabs.setdefault(cut[0], []).append(reacted)
     whole = {axis: _profiles(found) for axis, found in slabs.items()}
@@ -206,6 +217,11 @@ def may_be_map(found: Mapping[Axis, Places]) -> bool:
     """Whether each axis could have a dimension of its own, for all that a probe shows."""
     ways = product(*(sorted(one.differing) for one in found.values()))
     return bool(found) and any(len(set(dims)) == len(found) for dims in ways)
+
+
+def _along(region: Region, axes: Sequence[Axis]) -> list[Axis]:
+    """The axes along which a region takes a part of its input."""
+    return [axis for axis in axes if axis.input == region.input and _cuts(region, axis)]
 
 
 def _cuts(region: Region, axis: Axis) -> bool:
@@ -373,10 +389,17 @@ def _in_some(pixels: Ints, region: Region, axis: Axis) -> Mask:
 
 
 def _swallowed(trace: Trace) -> dict[int, str]:
-    """Value -> in words, the op between it and the input that may have turned NaN into a number."""
+    """Value -> in words, the op between it and the input that may have turned NaN into a number.
+
+    What is computed from constants alone, as the mask of shifted windows, holds no NaN that could be swallowed.
+    """
     tainted: dict[int, str] = {}
     storages: dict[int, str] = {}
+    flow = Dataflow(trace)
+    following = flow.following_inputs()
     for op in trace.ops:
+        if not any(flow.key(ref) in following for ref in op.outputs):
+            continue
         before = [tainted.get(ref.value) or storages.get(ref.storage) for ref in op.inputs]
         inherited = next(filter(None, before), None)
         for ref in op.outputs:

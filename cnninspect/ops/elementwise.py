@@ -340,4 +340,5 @@ register_op(
     field=_masked_softmax_field,
     source="torch.nn.TransformerEncoder: softmax over the elements that a mask leaves",
     work=Work.NORMALISATION,
+    swallows_nan="makes 0 of what its mask leaves out",
 )

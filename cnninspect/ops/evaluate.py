@@ -282,6 +282,7 @@ def _container(call: Call, children: list[Estimate], predicted: dict[int, Shape 
         macs=sum(macs),
         status=status,
         missing=tuple(name for child in children for name in child.missing),
+        computes=bool(call.ops) or any(child.computes for child in children),
         why=Why(shapes=distinct(reason for child in children for reason in child.why.shapes) if None in shapes else ()),
     )
 

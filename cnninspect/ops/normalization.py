@@ -11,7 +11,7 @@ from math import prod
 from typing import Any
 
 from cnninspect.ops.registry import Formula, Use, Work, aten, register, register_op, same_shape
-from cnninspect.ops.rules import axis, mixed_along, same, spread_over
+from cnninspect.ops.rules import axis, mixed_along, same
 from cnninspect.receptive.knowledge import Result
 from cnninspect.receptive.reach import Reach, merged, nothing, statistics
 from cnninspect.report.quantities import Shape
@@ -258,7 +258,7 @@ def _weight_norm(op: Op, v: Reach, g: Reach, dim: int = 0) -> Result:
     """Direction times magnitude: an element depends on its slice of the direction and on the magnitude of the slice."""
     rank = len(v.shape)
     norms = v.reduced([other for other in range(rank) if other != axis(dim, rank)], op.index)
-    return (merged((v, spread_over(norms, v.shape), g), v.shape, op.index), norms.reshaped(g.shape))
+    return (merged((v, norms, g), v.shape, op.index), norms.reshaped(g.shape))
 
 
 for _names, _shapes, _rule, _source in (
