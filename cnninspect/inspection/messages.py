@@ -71,7 +71,8 @@ def _never_ran(trace: Trace) -> Iterator[str]:
     used = [path for path in trace.never_ran if _is_used(path, trace)]
     idle = [path for path in trace.never_ran if path not in used]
     if used:
-        yield f"{_count(used, 'module')} never ran, but functions use their weights: {_some(used, 1)}."
+        whose = "its" if len(used) == 1 else "their"
+        yield f"{_count(used, 'module')} never ran, but functions use {whose} weights: {_some(used, 1)}."
     if idle:
         counted = any(name.startswith(f"{path}.") for path in idle for name in trace.unread)
         yield f"{_count(idle, 'module')} never ran: {_some(idle)}{'; totals.params counts their parameters' * counted}."

@@ -58,7 +58,7 @@ def fragment(document: Document) -> str:
     """
     page = page_of(document, View(), UNICODE, full=False)
     remarks = [remark.replace("--no-fold shows", "print(report) shows") for remark in page.remarks]
-    return _body(replace(page, remarks=remarks))
+    return _body(replace(page, remarks=remarks, match=page.match.replace("--probe", "probe=True")))
 
 
 def _body(parts: Page) -> str:

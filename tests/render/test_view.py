@@ -1,7 +1,16 @@
 """Which rows are shown, and what stands above them."""
 
-import pytest
+import csv
+import html
+from io import StringIO
 
+import pytest
+from torch import nn
+
+from cnninspect import inspect_model
+from cnninspect.render import Format, render
+from cnninspect.render.page import Screen
+from cnninspect.report.document import FieldStudy
 from cnninspect.report.selection import Ops, View, select, shown_leaves
 from tests.render.samples import report, row, tiny
 
@@ -64,3 +73,26 @@ def test_totals_do_not_depend_on_the_view():
 def test_a_container_whose_rows_are_hidden_is_a_leaf_of_the_view():
     shown = select(tiny(), View(depth=1, ops=Ops.NONE))
     assert [shown.rows[index].path for index in sorted(shown_leaves(shown))] == ["stem", "block", "fc"]
+
+
+def test_a_tick_covers_what_stands_before_it():
+    """Without a probe the field is a formula alone: it stands behind the sign, and the legend says so."""
+    unprobed, probed = (inspect_model("lenet5", probe=probe) for probe in (False, True))
+    for document, last, words in ((unprobed, "field", "all but the field"), (probed, "✓", "matches")):
+        lines = render(document, screen=Screen(100)).splitlines()
+        assert lines[2].split()[-1] == last
+        assert any(line.startswith(f" ✓ {words}") for line in lines)
+        page = html.unescape(document._repr_html_())
+        assert ("✓ all but the field: probe=True checks it" in page) is (document is unprobed)
+        rows = list(csv.DictReader(StringIO(render(document, Format.CSV))))
+        assert {row["receptive_field_verdict"] for row in rows} == {"not_run" if document is unprobed else "match"}
+    study = FieldStudy.of(unprobed, command="rf")
+    assert "fields not checked: --probe checks them" in render(study)
+
+
+def test_folding_is_for_readers_who_ask_for_it_or_have_a_terminal():
+    equal = inspect_model(nn.Sequential(*(nn.Conv2d(8, 8, 3, padding=1) for _ in range(6))), inputs=["1x8x8x8"])
+    assert f"×5, each {8 * 8 * 3 * 3 + 8}" in render(equal, screen=Screen(140))
+    assert f"×5, each {8 * 8 * 3 * 3 + 8}" in render(equal, view=View(fold=True))
+    assert "×" not in render(equal)
+    assert render(equal, Format.CSV, view=View(fold=True)) == render(equal, Format.CSV)
