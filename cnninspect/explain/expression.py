@@ -303,14 +303,16 @@ DOTS = "..."
 
 
 def latex_name(name: str) -> str:
-    """`Cin` as C_{\\mathrm{in}}, `kh` as k_{h}; other names upright, `widths_0` with an index."""
+    """`Cin` as C_{\\mathrm{in}}, `kh` as k_{h}; other names upright, `widths_0` with an index inside."""
     if name == DOTS:
         return r"\cdots"
     parts = _INDEX.fullmatch(name)
     if parts is None:
-        stem, _, place = name.rpartition("_")
-        word = rf"\mathrm{{{stem if stem and place.isdecimal() else name}}}".replace("_", r"\_")
-        return f"{word}_{{{place}}}" if stem and place.isdecimal() else word
+        # GitHub takes `\_` for `_`, and `}_{` for emphasis: an index inside of \mathrm is read alike by all.
+        stem, *others = name.split("_")
+        if stem and others:
+            return rf"\mathrm{{{stem}_{{{','.join(others)}}}}}"
+        return rf"\mathrm{{{name}}}".replace("_", r"\_")
     letter, *indices = parts.groups()
     index = ",".join(each if len(each) == 1 else rf"\mathrm{{{each}}}" for each in indices if each)
     return f"{letter}_{{{index}}}" if index else str(letter)

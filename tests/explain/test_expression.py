@@ -136,8 +136,8 @@ def test_numbers_are_written_for_readers(number: Expression, text: str) -> None:
     ("name", "latex"),
     [
         ("Cin", r"C_{\mathrm{in}}"),
-        ("widths_0", r"\mathrm{widths}_{0}"),
-        ("width_mult", r"\mathrm{width\_mult}"),
+        ("widths_0", r"\mathrm{widths_{0}}"),
+        ("width_mult", r"\mathrm{width_{mult}}"),
         ("_0", r"\mathrm{\_0}"),
     ],
 )
