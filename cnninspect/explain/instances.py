@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
@@ -76,7 +77,7 @@ class Instances:
             try:
                 self._found[point] = self._inspect(point)
             except CnninspectError as error:
-                self.failed[point] = str(error).partition(". ")[0].rstrip(".")
+                self.failed[point] = _without_advice(str(error))
             self._seconds[point] = self._clock() - began
         return point in self._found
 
@@ -126,6 +127,15 @@ class Instances:
         """A number at points that were inspected; a pattern that an instance lacks counts 0."""
         part, absent = int(self.by_pattern), None if is_field(key) else 0
         return [self._found[point][part].get(key, absent) for point in points]
+
+
+def _without_advice(message: str) -> str:
+    """The first sentence; of a failed forward pass torch's own words, which may be several, up to the layer's input."""
+    found = _TORCHS.match(message)
+    return found[0] if found else message.partition(". ")[0].rstrip(".")
+
+
+_TORCHS = re.compile(r"the forward pass failed.*?\(input [^)]*\)", re.S)
 
 
 def _labels(numbers: Numbers) -> list[str]:

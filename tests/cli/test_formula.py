@@ -170,3 +170,11 @@ def test_what_is_refused(cli, arguments, code, words):
     assert (result.code, result.out) == (code, "")
     for word in words:
         assert word in result.err
+
+
+def test_why_an_instance_failed_is_said_in_whole(cli):
+    # A map of 64 pixels can be halved six times; torch's message has three sentences.
+    result = cli("formula", "unet-small", "--vary", "depth=5,6,7", "--arg", "width=1")
+    assert "depth=7 failed: the forward pass failed in `pool` (MaxPool2d)" in result.err
+    assert "Output size is too small (input 1x64x1x1)." in result.err
+    assert "It runs with" not in result.err
