@@ -32,6 +32,10 @@ class UsageError(CnninspectError):
     exit_code = 2
 
 
+class NoSuchTarget(UsageError):
+    """The file, module or attribute that a target names does not exist."""
+
+
 class LoadError(CnninspectError):
     """The target exists but the model could not be loaded or constructed."""
 

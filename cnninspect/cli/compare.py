@@ -25,6 +25,7 @@ from cnninspect.cli.options import ExpectationOptions, OutputOptions, RunOptions
 from cnninspect.cli.reports import inspected, note_if_none_fits, write, write_rendered
 from cnninspect.cli.session import Session, explained, say
 from cnninspect.cli.settings import BUDGETS, TARGET, TARGETS, beside_config, with_configured
+from cnninspect.cli.since import compared_since
 from cnninspect.errors import LoadError, RunError, UsageError
 from cnninspect.files import check_writable
 from cnninspect.plugins import load
@@ -88,14 +89,16 @@ def compare_target(
     session: Session,
 ) -> int:
     """Write the comparison of TARGET and return the exit code, or write its baseline."""
-    _check_together(other, expected)
-    view = output.view("compare", of_two=other is not None)
+    _check_together(target, other, expected)
+    view = output.view("compare", of_two=other is not None or expected.baseline.since is not None)
     expectations = Expectations.of(expected)
     if expected.baseline.update_baseline and expected.baseline.baseline is not None:
         update_baseline(target, run, expected.baseline.baseline, session)
         return 0
     check_writable(output.output)
-    if other is None:
+    if expected.baseline.since is not None:
+        result = compared_since(target, expected.baseline.since, run, expectations.tolerance, session)
+    elif other is None:
         result = expectations.checked(_report_of(target, run, session), session)
     else:
         # Two networks are compared with each other, not with measurements, so the default is not to probe.
@@ -124,8 +127,10 @@ def code_of(report: Comparison, session: Session, *, strict: bool) -> int:
 
 def checked_target(target: str, run: RunOptions, expected: ExpectationOptions, session: Session) -> Comparison:
     """The report on TARGET with its checks."""
-    _check_together(None, expected)
+    _check_together(target, None, expected)
     expectations = Expectations.of(expected)
+    if expected.baseline.since is not None:
+        return compared_since(target, expected.baseline.since, run, expectations.tolerance, session)
     return expectations.checked(_report_of(target, run, session), session)
 
 
@@ -136,18 +141,22 @@ def update_baseline(target: str, run: RunOptions, file: str, session: Session) -
     session.note(f"wrote the baseline {file}.")
 
 
-def _check_together(other: str | None, expected: ExpectationOptions) -> None:
+def _check_together(target: str, other: str | None, expected: ExpectationOptions) -> None:
     """Raises UsageError for options that contradict each other or would have no effect."""
     baseline = expected.baseline
     held_against = (baseline.baseline, expected.claims.claims, *dataclasses.astuple(expected.budgets))
     if baseline.update_baseline and baseline.baseline is None:
         raise UsageError("--update-baseline needs --baseline FILE to write to.")
-    if other is not None and any(held_against):
+    sides = [name for name, given in (("OTHER", other), ("--since", baseline.since)) if given is not None]
+    if len(sides) > 1 or (sides and any(held_against)):
+        sides += ["a baseline, claims and budgets"] if any(held_against) else []
+        raise UsageError(f"TARGET is compared with {', or with '.join(sides)}, not both. Run compare twice.")
+    if baseline.since is not None and target.endswith(SAVED):
+        raise UsageError(f"{target} is a saved report, which --since cannot build. Name the code, as file.py:attr.")
+    if baseline.tolerance is not None and not sides and baseline.baseline is None:
         raise UsageError(
-            "TARGET is compared with OTHER, or with a baseline, claims and budgets, not both. Run compare twice."
+            "--tolerance needs --baseline FILE, --since REV or OTHER: nothing else is compared with a tolerance."
         )
-    if baseline.tolerance is not None and other is None and baseline.baseline is None:
-        raise UsageError("--tolerance needs --baseline FILE or OTHER: nothing else is compared with a tolerance.")
 
 
 _INPUTS = re.compile(r" It runs with ((?:--input \S+ ?)+)\.$")
@@ -201,7 +210,7 @@ def compare_many(
         )
     if expected.baseline.baseline is not None or expected.claims.claims is not None:
         raise UsageError("--baseline and --claims need a TARGET. For several, write them in [tool.cnninspect.targets].")
-    view = output.view("compare")
+    view = output.view("compare", of_two=expected.baseline.since is not None)
     check_writable(output.output)
     entries = [_Entry(name, table, context, session) for name, table in tables.items()]
     with _importable(session.config.file):
@@ -248,6 +257,8 @@ class _Entry:
 
     def _expected(self, given: ExpectationOptions) -> ExpectationOptions:
         """The expectations for the target, from the command line and its table."""
+        if given.baseline.since is not None:
+            return given
         return ExpectationOptions(
             self._configured(given.baseline, self.table),
             self._configured(given.claims, self.table),

@@ -271,7 +271,7 @@ def _limit(metavar: str, text: str) -> Any:
 
 @dataclass(frozen=True)
 class BaselineOptions:
-    """The baseline, and the tolerance."""
+    """The baseline or the revision, and the tolerance."""
 
     baseline: Annotated[
         str | None,
@@ -285,11 +285,19 @@ class BaselineOptions:
             rich_help_panel=_BASELINE,
         ),
     ] = False
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REV",
+            help="Compare with TARGET as it was at this git revision, such as origin/main.",
+            rich_help_panel=_BASELINE,
+        ),
+    ] = None
     tolerance: Annotated[
         str | None,
         typer.Option(
             metavar="1%|macs=1%,params=0",
-            help="Allowed difference from the baseline or OTHER. Shapes and receptive fields have no tolerance.",
+            help="Allowed difference from the baseline, REV or OTHER. Shapes and receptive fields have no tolerance.",
             rich_help_panel=_BASELINE,
         ),
     ] = None

@@ -66,7 +66,7 @@ def inspected(
     arguments = parse_arguments(options.arg)
     parse_inputs(options.input)
     dtype = None if options.dtype is None else dtype_name(options.dtype)
-    parse_target(target, _plugin_names())
+    parse_target(target, plugin_names())
     with Progress(shown=not session.quiet) as progress, _model_output(session), _warnings_as_notes(session):
         progress("importing torch")
         from cnninspect.inspection.pipeline import inspect_model
@@ -101,7 +101,8 @@ def _probe(options: RunOptions, command: str) -> bool | None:
     return False if options.probe is None and command != "compare" else options.probe
 
 
-def _plugin_names() -> list[str]:
+def plugin_names() -> list[str]:
+    """The names of the providers of plug-ins, which are not imported."""
     from importlib.metadata import entry_points
 
     return [entry.name for entry in entry_points(group="cnninspect.models")]

@@ -67,7 +67,7 @@ TARGET = "target"
 
 _RENAMED = {"arg": "arguments", "input": "inputs"}
 _FILES = ("output", "inputs_from", "baseline", "claims")
-_NEVER = ("update_baseline",)
+_NEVER = ("update_baseline", "since")
 """Options that have no key, because they must be given on the command line."""
 
 

@@ -47,12 +47,13 @@ def _against(report: Document) -> str:
 
 
 def _named(target: Mapping[str, Any]) -> str:
-    """The model's name, provider and arguments; for a file, module or archive, the text that the user typed."""
+    """The model's name, provider, arguments and revision; for a file, module or archive, the text that was typed."""
     typed = target.get("provider") in ("file", "module", "archive")
     details = [] if typed or not target.get("provider") else [str(target["provider"])]
     details += [f"{name}={value}" for name, value in target.get("arguments", {}).items()]
     name = str(target["spec"] if typed else target["name"])
-    return f"{name} ({', '.join(details)})" if details else name
+    at = f" at {target['revision']}" if "revision" in target else ""
+    return (f"{name} ({', '.join(details)})" if details else name) + at
 
 
 def facts(report: Report, marks: Marks) -> list[Fact]:

@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 
-from cnninspect.errors import CnninspectError, LoadError, UsageError, error_text, nearest
+from cnninspect.errors import CnninspectError, LoadError, NoSuchTarget, UsageError, error_text, nearest
 from cnninspect.plugins import imported_from
 from cnninspect.targets.grammar import BUILT_IN, FromFile, FromModule
 from cnninspect.targets.torchvision_ops import tolerate_missing_operators
@@ -31,7 +31,7 @@ Around = Callable[[], AbstractContextManager[None]]
 def find(reference: FromFile | FromModule) -> tuple[Any, Around]:
     """(the attribute, a context in which it must be used so that its later imports work).
 
-    Raises UsageError for a file, module or attribute that does not exist, LoadError for one that fails.
+    Raises NoSuchTarget for a file, module or attribute that does not exist, LoadError for one that fails.
     """
     if isinstance(reference, FromFile):
         around: Around = partial(importable, reference.path.parent)
@@ -67,7 +67,7 @@ def _load_file(path: Path) -> ModuleType:
     if path.is_dir():
         raise UsageError(f"{str(path)!r} is a directory, not a file.")
     if not path.is_file():
-        raise UsageError(f"there is no file {str(path)!r}.{_similar_file(path)}")
+        raise NoSuchTarget(f"there is no file {str(path)!r}.{_similar_file(path)}")
     explain = partial(_file_failed, path)
     with errors_as(explain):
         plugin = imported_from(path)
@@ -100,20 +100,20 @@ def _load_module(name: str) -> ModuleType:
 
 
 def _import_failed(name: str, error: BaseException) -> CnninspectError:
-    """UsageError for a module that does not exist, LoadError for one that fails."""
+    """NoSuchTarget for a module that does not exist, LoadError for one that fails."""
     if (
         isinstance(error, ModuleNotFoundError)
         and error.name
         and (name == error.name or name.startswith(f"{error.name}."))
     ):
-        return UsageError(_no_module(name))
+        return NoSuchTarget(_no_module(name))
     return LoadError(f"the module {name} cannot be imported: {_reason(error)}")
 
 
 def _attribute(module: ModuleType, path: str, where: str) -> Any:
     """The attribute `path`, possibly dotted, of the module.
 
-    Raises UsageError, with the nearest names, for one that does not exist, and LoadError for one that fails: a
+    Raises NoSuchTarget, with the nearest names, for one that does not exist, and LoadError for one that fails: a
     package may import its attributes on first access.
     """
     found: Any = module
@@ -126,7 +126,7 @@ def _member(holder: Any, name: str, where: str) -> Any:
     def failed(error: BaseException) -> CnninspectError:
         # An AttributeError about another name was raised by the code that imports this one.
         if isinstance(error, AttributeError) and error.name == name:
-            return UsageError(f"{where} has no {name!r}. {_suggestion(name, holder)}")
+            return NoSuchTarget(f"{where} has no {name!r}. {_suggestion(name, holder)}")
         return LoadError(f"{where} cannot provide {name!r}: {_reason(error)}")
 
     with errors_as(failed):

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cnninspect.errors import LoadError, MissingPackage, UsageError, error_text, nearest
+from cnninspect.errors import LoadError, MissingPackage, NoSuchTarget, UsageError, error_text, nearest
 from cnninspect.targets.grammar import (
     Archive,
     FromFile,
@@ -140,5 +140,5 @@ def _archive(spec: str, reference: Archive, arguments: Mapping[str, Any]) -> Tar
     if arguments:
         raise UsageError(f"{spec} is a model that is built already and takes no --arg.")
     if not reference.path.is_file():
-        raise UsageError(f"there is no file {spec!r}. {how_to_save(reference.path)}")
+        raise NoSuchTarget(f"there is no file {spec!r}. {how_to_save(reference.path)}")
     return Target(spec, "archive", reference.path.stem, arguments, ArchiveSource(reference.path))

@@ -1,0 +1,183 @@
+"""`compare TARGET --since REV`: the report on the same TARGET at a git revision, made in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from cnninspect.checks.differences import compare_models
+from cnninspect.checks.numbers import Tolerance
+from cnninspect.cli.options import RunOptions
+from cnninspect.cli.reports import inspected, plugin_names
+from cnninspect.cli.session import Session
+from cnninspect.errors import CnninspectError, LoadError, NoSuchTarget, UsageError
+from cnninspect.report.document import Comparison, Report
+from cnninspect.targets.grammar import Archive, FromFile, parse_target
+from cnninspect.targets.revision import FromRevision, Revision, files_of, former_name
+
+_START = (
+    "import json, sys; request = json.load(sys.stdin); sys.path[:] = request['path']; "
+    "from cnninspect.cli.since import answer; answer(request)"
+)
+"""What the process runs: it imports this cnninspect, not one among the files of the revision."""
+
+_NOT_THERE = "did not exist"
+
+
+def compared_since(target: str, name: str, run: RunOptions, tolerance: Tolerance, session: Session) -> Comparison:
+    """TARGET in the working tree against TARGET at the revision `name`, built from the files of that time.
+
+    Raises UsageError for an unknown revision or a TARGET that is not of the repository, LoadError if it failed then.
+    """
+    run = dataclasses.replace(run, probe=bool(run.probe))  # as for two networks
+    file = _file_of(target)
+    start = Path.cwd() if file is None else file.parent
+    with _no_bytecode(), files_of(name, start) as revision, _asked(target, run, revision, session) as process:
+        now = inspected(target, run, session, "compare")
+        then = _report(process, target, revision)
+        if then is None:
+            before = None if file is None else former_name(revision, file)
+            was = "" if before is None else f"; git says that its file was called {before}"
+            session.note(f"{target} {_NOT_THERE} at {name}, so all of it is new{was}.")
+            then = dataclasses.replace(now, rows=(), totals={}, notes=())
+    for note in then.notes:
+        if note not in now.notes:
+            session.note(f"at {name}: {note}")
+    return compare_models(now, dataclasses.replace(then, target={**now.target, "revision": name}), tolerance)
+
+
+@contextlib.contextmanager
+def _asked(target: str, run: RunOptions, revision: Revision, session: Session) -> Iterator[subprocess.Popen[str]]:
+    """The process that inspects TARGET at the revision; it ends with the context."""
+    here = revision.then(Path()) or Path.cwd()
+    here.mkdir(parents=True, exist_ok=True)
+    request = {
+        "path": [os.path.abspath(folder) for folder in sys.path],
+        "revision": [revision.name, revision.commit, str(revision.root), str(revision.folder)],
+        "here": str(here),
+        "target": _moved(target, revision),
+        "run": {**dataclasses.asdict(run), "inputs_from": _inputs_then(run.inputs_from, revision)},
+        "answer": str(_answer_file(revision)),
+    }
+    stderr = None if session.debug else subprocess.DEVNULL
+    process = subprocess.Popen(
+        [sys.executable, "-c", _START], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=stderr, text=True,
+        cwd=revision.folder.parent,
+    )  # fmt: skip
+    try:
+        if process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError), process.stdin:
+                process.stdin.write(json.dumps(request))
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def _no_bytecode() -> Iterator[None]:
+    """Importing writes no .pyc files, so that the working tree stays as it is."""
+    before = sys.dont_write_bytecode
+    sys.dont_write_bytecode = True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
+
+
+def _answer_file(revision: Revision) -> Path:
+    return revision.folder.parent / "answer.json"
+
+
+def _file_of(target: str) -> Path | None:
+    """The file that TARGET names; None for a module or the name of a model."""
+    reference = parse_target(target, plugin_names())
+    return reference.path if isinstance(reference, (FromFile, Archive)) else None
+
+
+def _moved(target: str, revision: Revision) -> str:
+    """TARGET with the path of its file at the revision; UsageError for a file outside the repository."""
+    file = _file_of(target)
+    if file is None:
+        return target
+    then = revision.then(file)
+    if then is None:
+        raise UsageError(f"{file} leads out of the repository {revision.root}. Name a file that it holds.")
+    return f"{then}{target.strip()[len(str(file)) :]}"
+
+
+def _inputs_then(function: str | None, revision: Revision) -> str | None:
+    """`--inputs-from` at the revision; that of the working tree where its file did not exist yet."""
+    if function is None:
+        return None
+    file, colon, name = function.rpartition(":")
+    then = revision.then(Path(file))
+    return f"{then if then is not None and then.is_file() else Path(file).resolve()}{colon}{name}"
+
+
+def _report(process: subprocess.Popen[str], target: str, revision: Revision) -> Report | None:
+    """The report of the process; None if TARGET did not exist. Its errors are raised with the revision's name."""
+    code = process.wait()
+    file = _answer_file(revision)
+    if not file.is_file():
+        raise LoadError(
+            f"{target} at {revision.name}: the process that builds it ended with the code {code}. "
+            "--debug shows what it printed."
+        )
+    answer = json.loads(_words(file.read_text(encoding="utf-8"), revision))
+    if "report" in answer:
+        return Report.from_dict(answer["report"])
+    if answer["error"] == _NOT_THERE:
+        return None
+    kind = UsageError if answer["code"] == UsageError.exit_code else LoadError
+    raise kind(f"{target} at {revision.name}: {answer['error']}")
+
+
+def _words(text: str, revision: Revision) -> str:
+    """What the process wrote with paths as in the working tree."""
+    return text.replace(f"{revision.folder}{os.sep}", "").replace(str(revision.folder), str(revision.root))
+
+
+def answer(request: Mapping[str, Any]) -> None:
+    """In the process: inspect the target among the files of the revision, and write the report or the error."""
+    name, commit, root, folder = request["revision"]
+    revision = Revision(name, commit, Path(root), Path(folder))
+    sys.dont_write_bytecode = True
+    finder = FromRevision(revision, __package__.partition(".")[0])
+    then = [revision.then(Path(place)) for place in sys.path]
+    sys.path[:0] = [str(place) for place in then if place is not None and place.is_dir()]
+    sys.meta_path.insert(0, finder)
+    os.chdir(request["here"])
+    found: dict[str, Any]
+    try:
+        report = inspected(request["target"], RunOptions(**request["run"]), Session(quiet=True), "compare")
+        found = {"report": report.to_dict()}
+        if not _is_of(revision, request["target"]):
+            found = _error(
+                UsageError(
+                    f"no file of the repository {root} is part of it, so it is the same at every revision. "
+                    "Name a TARGET whose code the repository holds."
+                )
+            )
+    except NoSuchTarget:
+        found = {"error": _NOT_THERE}
+    except CnninspectError as error:
+        found = _error(error)
+    Path(request["answer"]).write_text(json.dumps(found), encoding="utf-8")
+
+
+def _error(error: CnninspectError) -> dict[str, Any]:
+    return {"error": str(error), "code": error.exit_code}
+
+
+def _is_of(revision: Revision, target: str) -> bool:
+    """Whether code of the revision was run, or an archive of it was read."""
+    files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    return revision.holds(target) or any(revision.holds(file) for file in files)

@@ -1,0 +1,236 @@
+"""`compare TARGET --since REV`: the code of a git revision against the working tree, which stays as it is.
+
+Net has 3*3*3*W + W params in its convolution and 64*W*10 + 10 in its linear layer: 224 and 5,130 for a width W of 8,
+252 and 5,770 for 9; at 8x8 pixels 64 * 27 * W = 13,824 MACs and 15,552.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+NET = """
+from torch import nn
+from blocks import WIDTH
+
+class Net(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Conv2d(3, WIDTH, 3, padding=1), nn.Flatten(), nn.Linear(WIDTH * 64, 10))
+"""
+AT = ("--input", "1x3x8x8", "--since")
+SLOW = "import time\nprint('started', flush=True)\ntime.sleep(60)\n"
+
+
+def git(folder, *arguments):
+    """What git prints in a folder, as a user without any configuration."""
+    known = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull, "HOME": str(folder)}
+    who = ["-c", "user.name=n", "-c", "user.email=n@example.org", "-c", "init.defaultBranch=main"]
+    command = ["git", "-C", str(folder), *who, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, **known}).stdout
+
+
+def commit(folder, words, **files):
+    """Write files (`net` is net.py) and commit them."""
+    for name, text in files.items():
+        (folder / f"{name}.py").write_text(text, encoding="utf-8")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", words)
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """A repository with a net of width 8, in which the working directory is; temporary files have a folder beside."""
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    monkeypatch.chdir(folder)
+    monkeypatch.delitem(sys.modules, "blocks", raising=False)  # that of another test's repository
+    git(folder, "init", "-q")
+    commit(folder, "width 8", net=NET, blocks="WIDTH = 8\n")
+    return folder
+
+
+def bytes_of(folder):
+    """The bytes of every file below a folder, those of git as well."""
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def left(folder):
+    """What is left in the folder of temporary files."""
+    return list((folder.parent / "temporary").iterdir())
+
+
+def test_a_dirty_tree_against_its_last_commit(cli, repository):
+    (repository / "blocks.py").write_text("WIDTH = 9\n", encoding="utf-8")
+    before = bytes_of(repository)
+    result = cli("compare", "net.py:Net", *AT, "HEAD", "-f", "json")
+    report = json.loads(result.out)
+    assert (result.code, report["other"]["target"]["revision"]) == (1, "HEAD")
+    params = [check for check in report["checks"] if check["name"] == "params" and check["verdict"] == "differ"]
+    found = [(check["path"], check["expected"], check["found"]) for check in params]
+    assert found == [("0", 224, 252), ("2", 5130, 5770), ("total", 5354, 6022)]
+    assert (report["totals"]["macs"]["analytic"], report["other"]["totals"]["macs"]["analytic"]) == (21312, 18944)
+    assert bytes_of(repository) == before
+    assert not left(repository)
+
+
+def test_a_clean_tree_is_the_same_and_a_tolerance_allows_a_change(cli, repository):
+    result = cli("compare", "net.py:Net", *AT, "HEAD")
+    assert (result.code, "net.py:Net against net.py:Net at HEAD" in result.out) == (0, True)
+    (repository / "net.py").write_text(NET.replace("nn.Linear(WIDTH * 64, 10)", "nn.Linear(WIDTH * 64, 10, False)"))
+    # 10 of 5,354 params are gone, 0.19 %.
+    assert cli("compare", "net.py:Net", *AT, "HEAD").code == 1
+    assert cli("compare", "net.py:Net", *AT, "HEAD", "--tolerance", "params=1%").code == 0
+
+
+def test_in_a_worktree_and_from_outside(shell, repository, monkeypatch):
+    git(repository, "worktree", "add", "-q", "-b", "wider", "../wider")
+    wider = repository.parent / "wider"
+    commit(wider, "width 9", blocks="WIDTH = 9\n")
+    monkeypatch.chdir(wider)
+    before = bytes_of(repository)
+    assert "224" in shell("compare", "net.py:Net", *AT, "main").out
+    monkeypatch.chdir(repository.parent)
+    assert "252" in shell("compare", "repository/net.py:Net", *AT, "wider").out
+    assert bytes_of(repository) == before
+
+
+def test_a_renamed_file_is_all_new_and_its_old_name_is_said(cli, repository):
+    git(repository, "mv", "net.py", "model.py")
+    result = cli("compare", "model.py:Net", *AT, "HEAD", "-f", "json")
+    checks = {check["name"] for check in json.loads(result.out)["checks"] if check["verdict"] == "differ"}
+    assert (result.code, checks) == (1, {"added"})
+    assert "model.py:Net did not exist at HEAD, so all of it is new; git says that its file was called net.py" in (
+        result.err
+    )
+
+
+def test_a_name_that_did_not_exist_in_its_file_is_all_new(cli, repository):
+    (repository / "net.py").write_text(f"{NET}\nclass Other(Net):\n    pass\n", encoding="utf-8")
+    result = cli("compare", "net.py:Other", *AT, "HEAD")
+    assert (result.code, "only in the first" in result.out, "did not exist" in result.err) == (1, True, True)
+
+
+def test_a_revision_that_fails_is_named(cli, repository):
+    commit(repository, "broken", blocks="import missing_package\nWIDTH = 8\n")
+    commit(repository, "mended", blocks="WIDTH = 8\n")
+    result = cli("compare", "net.py:Net", *AT, "HEAD~1")
+    assert (result.code, result.out) == (3, "")
+    assert "net.py:Net at HEAD~1: net.py cannot be loaded" in result.err
+    assert "missing_package" in result.err
+    assert not left(repository)
+
+
+SRC = {"src/nets/__init__.py": "", "src/nets/small.py": NET.replace("from blocks import WIDTH", "WIDTH = 8")}
+
+
+HOOK = """
+import importlib.util, sys
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "nets":
+            return importlib.util.spec_from_file_location(name, "FILE")
+sys.meta_path.append(Finder)
+"""
+
+
+@pytest.mark.parametrize("installed", ["path", "hook"])
+def test_an_installed_package_of_the_repository_is_built_as_it_was(shell, repository, installed):
+    """An editable install names the working tree: by a path, or by a finder that knows the folder of each package."""
+    for name, text in SRC.items():
+        (repository / name).parent.mkdir(parents=True, exist_ok=True)
+        (repository / name).write_text(text, encoding="utf-8")
+    commit(repository, "a package")
+    (repository / "src/nets/small.py").write_text(SRC["src/nets/small.py"].replace("= 8", "= 9"), encoding="utf-8")
+    site = repository.parent / "site"
+    site.mkdir()
+    hook = HOOK.replace("FILE", f"{repository}/src/nets/__init__.py")
+    (site / "sitecustomize.py").write_text(hook if installed == "hook" else "", encoding="utf-8")
+    paths = [str(site), *([f"{repository}/src"] if installed == "path" else []), os.environ.get("PYTHONPATH", "")]
+    result = shell(
+        "compare", "nets.small:Net", *AT, "HEAD", "-f", "json", PYTHONPATH=os.pathsep.join(filter(None, paths))
+    )
+    assert result.code == 1, result.err
+    report = json.loads(result.out)
+    assert (report["totals"]["macs"]["analytic"], report["other"]["totals"]["macs"]["analytic"]) == (21312, 18944)
+
+
+def test_configured_targets_and_the_inputs_of_today(cli, repository):
+    table = ["[tool.cnninspect.targets.net]", "target = 'net.py:Net'", "inputs_from = 'feed.py:batch'"]
+    (repository / "pyproject.toml").write_text("\n".join([*table, "budgets.max-params = '1'"]), encoding="utf-8")
+    (repository / "feed.py").write_text("import torch\ndef batch(): return torch.zeros(1, 3, 8, 8)\n", encoding="utf-8")
+    result = cli("compare", "--since", "HEAD")
+    assert (result.code, "net" in result.out) == (0, True), result.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["net.py:Net", *AT, "mian"], "git knows no revision 'mian'. Nearest: main."),
+        (["net.py:Net", *AT, "--all"], "git knows no revision '--all'."),
+        (["net.py:Net", *AT, "HEAD:net.py"], "git knows no revision 'HEAD:net.py'."),
+        (["lenet5", "--since", "HEAD"], "so it is the same at every revision"),
+        (["saved.json", "--since", "HEAD"], "is a saved report, which --since cannot build"),
+        (["net.py:Net", "net.py:Net", *AT, "HEAD"], "OTHER, or with --since, not both"),
+        (["net.py:Net", *AT, "HEAD", "--max-params", "5M"], "--since, or with a baseline, claims and budgets"),
+        (["net.py:Nett", *AT, "HEAD"], "Nearest: Net"),
+        (["../net.py:Net", *AT, "HEAD"], "--since needs a git repository"),
+    ],
+)  # fmt: skip
+def test_wrong_uses(cli, repository, arguments, words):
+    result = cli("compare", *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert words in result.err
+    assert "Traceback" not in result.err
+    assert not left(repository)
+
+
+def test_a_shallow_clone_says_how_to_fetch_the_revision(cli, repository, monkeypatch):
+    commit(repository, "width 9", blocks="WIDTH = 9\n")
+    git(repository.parent, "clone", "-q", "--depth", "1", f"file://{repository}", "clone")
+    monkeypatch.chdir(repository.parent / "clone")
+    result = cli("compare", "net.py:Net", *AT, "HEAD~1")
+    assert (result.code, "The clone is shallow: fetch it first" in result.err) == (2, True)
+
+
+@pytest.mark.parametrize("slow", ["then", "now"])
+def test_an_interrupt_leaves_nothing_behind(repository, slow):
+    """Ctrl-C goes to both processes, while the code of the revision runs or that of the working tree."""
+    if slow == "then":
+        commit(repository, "slow", blocks=f"{SLOW}WIDTH = 8\n")
+        (repository / "blocks.py").write_text("WIDTH = 8\n", encoding="utf-8")
+    else:
+        (repository / "blocks.py").write_text(f"{SLOW}WIDTH = 8\n", encoding="utf-8")
+    before = bytes_of(repository)
+    command = [sys.executable, "-m", "cnninspect", "compare", "net.py:Net", *AT, "HEAD", "--debug"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        assert process.stderr is not None
+        while "started" not in (line := process.stderr.readline()):
+            assert line, "it ended before it was interrupted"
+        time.sleep(0.2)
+        os.killpg(process.pid, signal.SIGINT)
+        process.stderr.read()
+    assert process.returncode == 130
+    assert bytes_of(repository) == before
+    assert not left(repository)
+
+
+def test_it_works_in_the_folder_of_a_package_with_the_name_of_ours(shell, repository):
+    """The process must not import the `cnninspect` that the revision holds."""
+    other = repository / "cnninspect"
+    other.mkdir()
+    (other / "__init__.py").write_text("raise RuntimeError('another package')\n", encoding="utf-8")
+    commit(repository, "a package called cnninspect")
+    script = Path(sys.executable).with_name("cnninspect")
+    done = subprocess.run([script, "compare", "net.py:Net", *AT, "HEAD"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
