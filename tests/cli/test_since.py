@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 NET = """
 from torch import nn
@@ -234,3 +236,31 @@ def test_it_works_in_the_folder_of_a_package_with_the_name_of_ours(shell, reposi
     script = Path(sys.executable).with_name("cnninspect")
     done = subprocess.run([script, "compare", "net.py:Net", *AT, "HEAD"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+RECIPE = Path(__file__).parents[2] / "docs" / "ci.md"
+
+
+def test_the_recipe_for_pull_requests_runs(repository, tmp_path):
+    """The commands of docs/ci.md, with what GitHub would fill in, and a `gh` that keeps the comment."""
+    base = git(repository, "rev-parse", "HEAD").strip()
+    (repository / "net.py").write_text(f"{NET}\n", encoding="utf-8")
+    commit(repository, "width 9", blocks="WIDTH = 9\n")
+    (job,) = [
+        text for text in re.findall(r"```yaml\n(.*?)```", RECIPE.read_text(), re.DOTALL) if "gh pr comment" in text
+    ]
+    steps = yaml.safe_load(job)["jobs"]["comment"]["steps"]
+    (script,) = [step["run"] for step in steps if "cnninspect" in step.get("run", "")]
+    filled = {"github.event.pull_request.base.sha": base, "github.event.number": "7"}
+    script = re.sub(r"\$\{\{ (.*?) \}\}", lambda found: filled[found[1]], script)
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "gh").write_text(f'#!/bin/sh\necho "$@" > {tools}/arguments; cp findings.md {tools}\n', encoding="utf-8")
+    (tools / "cnninspect").write_text(f'#!/bin/sh\nexec {sys.executable} -m cnninspect "$@" --input 1x3x8x8\n')
+    for tool in tools.iterdir():
+        tool.chmod(0o755)
+    place = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "MODEL": "net.py:Net"}
+    subprocess.run(["bash", "-e", "-c", script], check=True, env=place)
+    assert (tools / "arguments").read_text().startswith("pr comment 7 --body-file findings.md")
+    comment = (tools / "findings.md").read_text(encoding="utf-8")
+    assert "| `0` | 252 | 15,552 | `0` | 224 | 13,824 |" in comment
