@@ -155,7 +155,7 @@ def _check_together(target: str, other: str | None, expected: ExpectationOptions
         raise UsageError(f"{target} is a saved report, which --since cannot build. Name the code, as file.py:attr.")
     if baseline.tolerance is not None and not sides and baseline.baseline is None:
         raise UsageError(
-            "--tolerance needs --baseline FILE, --since REV or OTHER: nothing else is compared with a tolerance."
+            "--tolerance needs --baseline FILE or OTHER, or --since REV: nothing else is compared with a tolerance."
         )
 
 

@@ -58,7 +58,7 @@ def tables(report: Comparison, view: View, marks: Marks, *, full: bool, programs
 
     def table(left_out: int) -> tuple[Sheet, list[str]]:
         found = _lowered(whole, max(_LEAST, len(whole) - left_out), marks) if left_out > 0 else whole
-        lines = (_cells(pair, marks) for pair in found)
+        lines = (_cells(pair, marks, earlier=_is_earlier(report)) for pair in found)
         sheet = Sheet(
             tuple(HEADINGS[name] for name in columns), tuple(tuple(line[name] for name in columns) for line in lines)
         )
@@ -277,21 +277,26 @@ def _known(count: Quantity | None) -> int:
 def totals_of_both(report: Comparison, marks: Marks) -> Iterator[Fact]:
     """Differences between the runs (input, dtype, training); then the totals, with their change from first to second.
 
-    Other totals and formulas follow where they differ.
+    Where the second is an earlier revision of the first it is the change since then. Other totals and formulas follow
+    where they differ.
     """
     failing = [check for check in report.checks if check.verdict is Verdict.DIFFER]
     totals = [check for check in failing if check.row is None and check.source != "formula"]
-    yield from (_total_fact(check) for check in totals if check.is_of_run)
+    earlier = _is_earlier(report)
+    yield from (_total_fact(check, earlier=earlier) for check in totals if check.is_of_run)
     for name in _TOTALS:
         here, there = _both(report, name)
         if isinstance(here, Quantity) and isinstance(there, Quantity):
-            both, change = f"{with_unit(here, marks)} against {with_unit(there, marks)}", _change(here, there)
+            both = f"{with_unit(here, marks)} against {with_unit(there, marks)}"
+            change = _change(there, here) if earlier else _change(here, there)
             tone = Tone.PLAIN if here.value == there.value else Tone.DIFFER
             short = with_unit(here, marks) if change == "the same" else f"{both}, {change}".partition(", ratio")[0]
             yield Fact(label(name), both, change, tone, short.rstrip(", "), is_main=name in ("params", "macs"))
     yield from _fields(report, marks)
     yield from (
-        _total_fact(check) for check in totals if not (check.is_of_run or check.name in (*_TOTALS, "receptive_field"))
+        _total_fact(check, earlier=earlier)
+        for check in totals
+        if not (check.is_of_run or check.name in (*_TOTALS, "receptive_field"))
     )
     yield from (Fact("formula", sentence(check), tone=Tone.DIFFER) for check in failing if check.source == "formula")
 
@@ -311,11 +316,15 @@ def _fields(report: Comparison, marks: Marks) -> Iterator[Fact]:
         yield Fact("field", f"{_field(here, marks)} against {_field(there, marks)}", tone=tone)
 
 
-def _total_fact(check: Check) -> Fact:
+def _is_earlier(report: Comparison) -> bool:
+    return report.other is not None and report.other.is_earlier
+
+
+def _total_fact(check: Check, *, earlier: bool) -> Fact:
     """The line of a failed check of a total; its `expected` value is that of the other network."""
     here, there = (value_text(check.name, value) for value in (check.found, check.expected))
-    change, is_main = change_text(check.found, check.expected), check.is_of_run
-    return Fact(label(check.name), f"{here} against {there}", change, Tone.DIFFER, is_main=is_main)
+    change = change_text(check.expected, check.found) if earlier else change_text(check.found, check.expected)
+    return Fact(label(check.name), f"{here} against {there}", change, Tone.DIFFER, is_main=check.is_of_run)
 
 
 def lead(report: Comparison, marks: Marks) -> list[str]:
@@ -393,7 +402,7 @@ def _costs(pair: AlignedRows) -> bool:
     return any(count is None or count.value != 0 or count.status is not Status.EXACT for count in counts)
 
 
-def _cells(pair: AlignedRows, marks: Marks) -> dict[str, Cell]:
+def _cells(pair: AlignedRows, marks: Marks, *, earlier: bool) -> dict[str, Cell]:
     cells = {"verdict": verdict_sign(pair.verdict, marks)}
     for index, (prefix, row) in enumerate((("", pair.target), ("other_", pair.other))):
         cells[f"{prefix}layer"] = Cell("(none)", None, Tone.QUIET) if row is None else Cell(_label(row), row.path)
@@ -403,8 +412,9 @@ def _cells(pair: AlignedRows, marks: Marks) -> dict[str, Cell]:
         cells[f"{prefix}params"] = Cell("") if row is None else _count(params, marks)
         cells[f"{prefix}macs"] = Cell("") if row is None else _count(macs, marks)
     cells["differs"] = _differs(pair)
-    cells["ratio"] = _ratio(*pair.macs)
-    cells["params_ratio"] = _ratio(*pair.params)
+    turn = -1 if earlier else 1
+    cells["ratio"] = _ratio(*pair.macs[::turn])
+    cells["params_ratio"] = _ratio(*pair.params[::turn])
     return cells
 
 

@@ -52,8 +52,13 @@ def _named(target: Mapping[str, Any]) -> str:
     details = [] if typed or not target.get("provider") else [str(target["provider"])]
     details += [f"{name}={value}" for name, value in target.get("arguments", {}).items()]
     name = str(target["spec"] if typed else target["name"])
-    at = f" at {target['revision']}" if "revision" in target else ""
+    at = f" at {_short(target['revision'])}" if "revision" in target else ""
     return (f"{name} ({', '.join(details)})" if details else name) + at
+
+
+def _short(revision: str) -> str:
+    """A revision as a name; of a whole hash the first digits."""
+    return revision[:12] if len(revision) >= 40 and revision.isalnum() else revision
 
 
 def facts(report: Report, marks: Marks) -> list[Fact]:

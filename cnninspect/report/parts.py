@@ -129,6 +129,11 @@ class OtherNetwork:
     run: Mapping[str, Any]
     totals: Mapping[str, Quantity | ReceptiveField]
 
+    @property
+    def is_earlier(self) -> bool:
+        """Whether it is the first network as it was at a git revision: changes are then those since."""
+        return "revision" in self.target
+
 
 @dataclass(frozen=True)
 class AlignedRows:

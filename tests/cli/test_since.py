@@ -263,4 +263,6 @@ def test_the_recipe_for_pull_requests_runs(repository, tmp_path):
     subprocess.run(["bash", "-e", "-c", script], check=True, env=place)
     assert (tools / "arguments").read_text().startswith("pr comment 7 --body-file findings.md")
     comment = (tools / "findings.md").read_text(encoding="utf-8")
-    assert "| `0` | 252 | 15,552 | `0` | 224 | 13,824 |" in comment
+    assert "| 0 | 252 | 15,552 | 0 | 224 | 13,824 | 1.125 |" in comment
+    # 6,022 / 5,354 = 1.1248
+    assert "- **params** 6,022 against 5,354, +12.5 %, ratio 1.125" in comment
