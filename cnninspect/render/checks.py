@@ -239,9 +239,7 @@ def cut(sheet: Sheet, marks: Marks, left_out: int) -> tuple[Sheet, list[str]]:
     rest = sheet.lines[keep - 1 :]
     texts = {"layer": Cell(f"{marks.ellipsis} {len(rest)} more"), "verdict": rest[0][_place(sheet, "verdict")]}
     line = tuple(texts.get(heading.name, Cell("")) for heading in sheet.headings)
-    return replace(sheet, lines=(*sheet.lines[: keep - 1], line)), [
-        f"folded to fit: --no-fold shows all {every} findings"
-    ]
+    return replace(sheet, lines=(*sheet.lines[: keep - 1], line)), [f"folded: --no-fold shows all {every} findings"]
 
 
 def _place(sheet: Sheet, name: str) -> int:

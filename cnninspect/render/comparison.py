@@ -62,9 +62,9 @@ def tables(report: Comparison, view: View, marks: Marks, *, full: bool, programs
         sheet = Sheet(
             tuple(HEADINGS[name] for name in columns), tuple(tuple(line[name] for name in columns) for line in lines)
         )
-        why = "to fit" if left_out > 0 else "where blocks are equal"
+        why = "" if left_out > 0 else " where blocks are equal"
         is_folded = len(found) < len(pairs)
-        return sheet, [f"folded {why}: --no-fold shows all {len(pairs)} layers"] if is_folded else []
+        return sheet, [f"folded{why}: --no-fold shows all {len(pairs)} layers"] if is_folded else []
 
     return table
 

@@ -274,8 +274,8 @@ def _remarks(found: Folded, report: Report, headings: Sequence[Heading], *, is_l
     """How the rows that a folded table leaves out can be seen, and whether its fields are checked."""
     said, names = [], [heading.name for heading in headings]
     if len(found.report.rows) < found.rows:
-        why = "to fit" if is_lower else "where blocks are equal"
-        said.append(f"folded {why}: --no-fold shows all {found.rows - 1} rows")
+        why = "" if is_lower else " where blocks are equal"
+        said.append(f"folded{why}: --no-fold shows all {found.rows - 1} rows")
     if has_unprobed(report) and "receptive_field" in names and "verdict" not in names:
         said.append("fields not checked: --probe checks them")
     return said

@@ -140,7 +140,9 @@ def _verified(report: Report) -> Iterator[Fact]:
     parts = "; ".join(filter(None, (parts, _unprobed(leaves))))
     text = f"formula = measurement on {verdicts[Verdict.MATCH]} of {len(leaves)} rows"
     others = [f"{verdicts[other]} {other.value.replace('_', ' ')}" for other in _UNVERIFIED if verdicts[other]]
-    short = ", ".join(filter(None, (text.partition(" on ")[2], *others, _unprobed(leaves))))
+    # The legend of a summary says that its fields are not probed.
+    unsaid = _unprobed(leaves) if report.command == "flops" else ""
+    short = ", ".join(filter(None, (text.partition(" on ")[2], *others, unsaid)))
     yield Fact("verified", f"{text} ({parts})" if parts else text, ", ".join(others), short=short)
 
 

@@ -43,7 +43,7 @@ class Folded:
     rows: int = 0
 
 
-_LEAST = 6
+_LEAST = 5
 """Rows that are left on the lowest screen, the root among them."""
 
 
