@@ -98,7 +98,8 @@ def test_a_low_terminal_has_the_defaults_side_by_side(cli, project, monkeypatch)
     monkeypatch.setattr("cnninspect.render.page.Screen.of", lambda _: Screen(60, height=24))
     lines = cli("config").out.splitlines()
     assert [line.split() for line in lines[:3]] == [["key", "value", "from"], ["device", '"cpu"', "pyproject.toml"], []]
-    assert lines[3].startswith("defaults: arguments [], inputs [], inputs-from, batch-size, dtype, ")
+    assert lines[3] == "defaults: arguments [], inputs [], inputs-from, batch-size,"
+    assert lines[4].startswith("  dtype, train false, ")
     assert len(lines) < 24
     assert max(map(len, lines)) <= 60
     project("")
