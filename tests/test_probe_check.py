@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from cnninspect import inspect_model
 from cnninspect.inspection.named_axes import doubtful_axes
-from cnninspect.inspection.probe_check import judged, regions_to_probe
+from cnninspect.inspection.probe_check import judged, places, regions_to_probe
 from cnninspect.measure.nan_probe import Region, probe_nan
 from cnninspect.ops.catalogue import layer_of
 from cnninspect.receptive.fields import Field, Interval
@@ -91,6 +91,9 @@ JUDGED = [
         Verdict.UNKNOWN,
         id="a-mask-of-the-input",
     ),
+    # What stands in fresh memory is no value: it may be the NaN of a tensor that is gone.
+    pytest.param(lambda x: torch.empty(1, 1, WIDTH), NONE, Verdict.UNKNOWN, id="fresh-memory"),
+    pytest.param(lambda x: x.new_empty(1, 1, WIDTH).fill_(torch.nan), NONE, Verdict.UNKNOWN, id="filled-with-nan"),
     # In a batch of copies this is the clean one.
     pytest.param(lambda x: x[:1] * 2, PIXELS, Verdict.MATCH, id="first-sample"),
     pytest.param(lambda x: x[:1] * 2, NONE, Verdict.DIFFER, id="first-sample-said-to-be-constant"),
@@ -258,3 +261,22 @@ def test_axes_are_held_against_the_names_of_the_layers(
 
     assert doubt(dims) is None
     assert not dims or doubt(dims[1:]) is not None
+
+
+@pytest.mark.parametrize(
+    ("model", "shared"),
+    [
+        pytest.param(nn.Unfold(3, stride=2), {2}, id="windows-of-rows-and-columns"),
+        pytest.param(lambda x: x.flatten(1), set(), id="a-flattened-map-of-two-channels"),
+        pytest.param(lambda x: x.flatten(2), {2}, id="positions-of-two-channels"),
+        pytest.param(lambda x: x.relu(), set(), id="a-map"),
+    ],
+)
+def test_a_dimension_that_several_axes_share_holds_positions_unless_parts_are_alike(
+    model: Callable[..., Any], shared: set[int]
+) -> None:
+    x = torch.rand(1, 2, 12, 14)
+    axes = (Axis("0", 0, 2, 12), Axis("0", 1, 3, 14))
+    trace = record(model, (x,), {}, layer_of, device="cpu")
+    probe = probe_nan(trace, model, (x,), {}, layer_of, regions_to_probe(trace, {"0": axes}))
+    assert [found.shared for found in places(probe, trace.calls[-1], axes).values()] == [shared, shared]

@@ -259,7 +259,7 @@ def _held_against(
         axis for axis, (size, jump) in zip(axes, sees, strict=False) if jump == 0 or (not jump and size == axis.size)
     ]
     found = places(probe, call, axes) if finding.verdict is Verdict.MATCH else {}
-    if any(found[axis].own for axis in still if axis in found):
+    if any(found[axis].own or (field.is_global and found[axis].shared) for axis in still if axis in found):
         return Finding(Verdict.UNKNOWN, (_POSITIONS,))
     if found and any(
         listed_beside(own.forms[axis].endless) - dims.own for axis, dims in found.items() if axis in own.forms
@@ -275,7 +275,7 @@ def _held_against(
             return Finding(Verdict.UNKNOWN, (_ENDS,))
     if finding.verdict is Verdict.MATCH and any(
         axis in own.forms
-        and own.forms[axis].local is own.forms[axis].strict
+        and (axis in whole or own.forms[axis].local is own.forms[axis].strict)
         and seems_gated(trace, call, probe, axes, axis)
         for axis in axes
     ):

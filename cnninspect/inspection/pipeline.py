@@ -132,10 +132,13 @@ def _last_field(reach: Fields, fields: Sequence[ReceptiveField | None], maps: Ma
     if maps is None:
         return replace(found, layer=name)
     open_ = {i for i, field in enumerate(fields) if field is not None and field.verdict is not Verdict.MATCH}
+    own_rank = len(last.call.outputs[0].shape)
     doubtful = [
         call
         for call in last.later
-        if call.index in maps.shown or (call.index in open_ | maps.possible and len(call.outputs[0].shape) >= last.rank)
+        if call.index in maps.shown
+        or (call.index in open_ | maps.possible and len(call.outputs[0].shape) >= last.rank)
+        or (len(call.outputs[0].shape) >= own_rank and _has_places(fields[call.index]))
     ]
     stands_still = any(jump == 0 and size > 1 for jump, size in zip(found.jump or (), found.image or (), strict=False))
     if found.verdict is Verdict.MATCH and (stands_still or (found.jump is None and last.call.index not in maps.shown)):
@@ -145,6 +148,15 @@ def _last_field(reach: Fields, fields: Sequence[ReceptiveField | None], maps: Ma
         why = Reason(Cause.NOT_MEASURED, f"no probe could confirm that the output of {name_of(doubtful[0])} is no map")
         found = replace(found, verdict=Verdict.UNKNOWN, why=(*found.why, why))
     return replace(found, layer=name)
+
+
+def _has_places(field: ReceptiveField | None) -> bool:
+    """Whether a row says that the field moves from place to place along every axis, by a rule or by none."""
+    if field is None or field.size is None:
+        return False
+    if field.jump is None:
+        return all(isinstance(size, list) for size in field.size)
+    return all(jump != 0 for jump, size in zip(field.jump, field.image or (), strict=False) if size > 1)
 
 
 def _with_accounts(report: Report, findings: Findings, run: Run, reach: Fields, options: Options) -> Report:

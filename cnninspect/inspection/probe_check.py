@@ -28,6 +28,9 @@ FieldsOf = Callable[[Call], Sequence[Field]]
 Form = Literal["strict", "local"]
 
 
+_GARBAGE = Reason(Cause.NOT_MEASURED, "its memory holds no values yet, and may hold NaN of another tensor")
+
+
 class Finding(NamedTuple):
     """The verdict of a probe on one call, with the reasons if it is unknown and the contradiction if it differs."""
 
@@ -81,12 +84,16 @@ def judged(
     call returned no tensor, or nothing was probed, or it is not in `about`.
     """
     swallowed = _swallowed(trace)
-    return [
-        _finding(call, fields_of, probe, swallowed, form)
-        if about is None or call.index in about
-        else Finding(Verdict.NOT_RUN)
-        for call in trace.calls
-    ]
+    garbage = {(op.call, ref.value) for op in trace.ops if "empty" in op.packet for ref in op.outputs}
+
+    def finding(call: Call) -> Finding:
+        if about is not None and call.index not in about:
+            return Finding(Verdict.NOT_RUN)
+        if any((call.index, ref.value) in garbage for ref in call.outputs[:1]):
+            return Finding(Verdict.UNKNOWN, (_GARBAGE,))
+        return _finding(call, fields_of, probe, swallowed, form)
+
+    return [finding(call) for call in trace.calls]
 
 
 def first_uncontradicted(
@@ -180,11 +187,13 @@ def _cuts_one(region: Region, edges: Mapping[Axis, tuple[int, int]]) -> bool:
 class Places(NamedTuple):
     """The dimensions of an output that hold the positions along one axis alone, and all along which elements differ.
 
-    `own` are the former, `differing` the latter, as a probe shows them with slabs along this axis.
+    `own` are the former, `differing` the latter, as a probe shows them with slabs along this axis. `shared` hold
+    positions along several axes, as those of the windows of `unfold` do: no parts of equal size are alike.
     """
 
     own: set[int]
     differing: set[int]
+    shared: set[int]
 
 
 def places(probe: Probe, call: Call, axes: Sequence[Axis]) -> dict[Axis, Places]:
@@ -204,12 +213,16 @@ def places(probe: Probe, call: Call, axes: Sequence[Axis]) -> dict[Axis, Places]
     whole = {axis: _profiles(found) for axis, found in slabs.items()}
     live = [np.concatenate(of_dim).any(0) for of_dim in zip(*whole.values(), strict=True)]
     profiles = {axis: [one[:, at] for one, at in zip(own, live, strict=True)] for axis, own in whole.items()}
+    rank = len(live)
+    together = [np.concatenate([profiles[axis][dim] for axis in profiles]) for dim in range(rank)] if profiles else []
     found = {}
     for axis in axes:
         moving = {dim for dim, profile in enumerate(profiles.get(axis, ())) if not _repeats(profile)}
         others = [other for a, other in profiles.items() if a != axis]
         own = {dim for dim in moving if all(_is_constant(other[dim]) for other in others)}
-        found[axis] = Places(own, _differing(slabs.get(axis, ())))
+        varied = {dim for dim, profile in enumerate(profiles.get(axis, ())) if not _is_constant(profile)}
+        shared = {dim for dim in varied - own if not _repeats(together[dim])}
+        found[axis] = Places(own, _differing(slabs.get(axis, ())), shared)
     return found
 
 

@@ -12,10 +12,6 @@ OTHER_NAME = "the layer is read as the function in it: the same numbers, and `gl
 CONFIRMED = "what is unknown without the mutant is said in another way, and the probe confirms it at every position"
 """`torch.cat` of two parts of a map in the other order is a roll, which only shifts a field; so are blocks of zeros."""
 
-STATISTICS = (
-    "with the statistics every output sees everything: the row says so, and does not print the field without them"
-)
-
 EQUIVALENT: dict[tuple[str, str, str], str] = {
     ("receptive/joins.py", "if len(something) != 1:", "1 becomes 2"): CONFIRMED,
     (
@@ -24,12 +20,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "1 becomes 2",
     ): CONFIRMED,
     ("receptive/joins.py", "return bool((part.table > NOTHING // 2).all())", "// becomes *"): CONFIRMED,
-    (
-        "receptive/reach.py",
-        "kinds = [PLACE + 1 + places.index(position) if position in places else FEATURE"
-        " for position in range(len(shape))]",
-        "+ becomes -",
-    ): STATISTICS,
     (
         "ops/catalogue.py",
         "return counts.cause is Cause.FAILED if isinstance(counts, Reason) else names <= set(counts)",
