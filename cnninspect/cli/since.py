@@ -12,14 +12,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from cnninspect.checks.baseline import read_report
 from cnninspect.checks.differences import compare_models
 from cnninspect.checks.numbers import Tolerance
 from cnninspect.cli.options import RunOptions
 from cnninspect.cli.reports import inspected, plugin_names
 from cnninspect.cli.session import Session
 from cnninspect.errors import CnninspectError, LoadError, NoSuchTarget, UsageError
+from cnninspect.render import Format, render
 from cnninspect.report.document import Comparison, Report
-from cnninspect.targets.grammar import Archive, FromFile, parse_target
+from cnninspect.report.selection import Ops, View
+from cnninspect.targets.grammar import Archive, FromFile, defined_in, parse_target
 from cnninspect.targets.revision import FromRevision, Revision, files_of, former_name
 
 _START = (
@@ -104,22 +107,23 @@ def _file_of(target: str) -> Path | None:
 
 def _moved(target: str, revision: Revision) -> str:
     """TARGET with the path of its file at the revision; UsageError for a file outside the repository."""
-    file = _file_of(target)
-    if file is None:
+    reference = parse_target(target, plugin_names())
+    if not isinstance(reference, (FromFile, Archive)):
         return target
-    then = revision.then(file)
+    then = revision.then(reference.path)
     if then is None:
-        raise UsageError(f"{file} leads out of the repository {revision.root}. Name a file that it holds.")
-    return f"{then}{target.strip()[len(str(file)) :]}"
+        raise UsageError(f"{reference.path} leads out of the repository {revision.root}. Name a file that it holds.")
+    return f"{then}:{reference.attr}" if isinstance(reference, FromFile) else str(then)
 
 
 def _inputs_then(function: str | None, revision: Revision) -> str | None:
-    """`--inputs-from` at the revision; that of the working tree where its file did not exist yet."""
+    """`--inputs-from` at the revision; that of the working tree where it did not exist yet."""
     if function is None:
         return None
     file, colon, name = function.rpartition(":")
     then = revision.then(Path(file))
-    return f"{then if then is not None and then.is_file() else Path(file).resolve()}{colon}{name}"
+    existed = then is not None and name in defined_in(then)
+    return f"{then if existed else Path(file).resolve()}{colon}{name}"
 
 
 def _report(process: subprocess.Popen[str], target: str, revision: Revision) -> Report | None:
@@ -131,9 +135,11 @@ def _report(process: subprocess.Popen[str], target: str, revision: Revision) -> 
             f"{target} at {revision.name}: the process that builds it ended with the code {code}. "
             "--debug shows what it printed."
         )
-    answer = json.loads(_words(file.read_text(encoding="utf-8"), revision))
-    if "report" in answer:
-        return Report.from_dict(answer["report"])
+    text = _words(file.read_text(encoding="utf-8"), revision)
+    file.write_text(text, encoding="utf-8")
+    answer = json.loads(text)
+    if "error" not in answer:
+        return read_report(file)
     if answer["error"] == _NOT_THERE:
         return None
     kind = UsageError if answer["code"] == UsageError.exit_code else LoadError
@@ -146,7 +152,7 @@ def _words(text: str, revision: Revision) -> str:
 
 
 def answer(request: Mapping[str, Any]) -> None:
-    """In the process: inspect the target among the files of the revision, and write the report or the error."""
+    """In the process: inspect the target among the files of the revision; write the report, or the error, as JSON."""
     name, commit, root, folder = request["revision"]
     revision = Revision(name, commit, Path(root), Path(folder))
     sys.dont_write_bytecode = True
@@ -155,26 +161,19 @@ def answer(request: Mapping[str, Any]) -> None:
     sys.path[:0] = [str(place) for place in then if place is not None and place.is_dir()]
     sys.meta_path.insert(0, finder)
     os.chdir(request["here"])
-    found: dict[str, Any]
     try:
         report = inspected(request["target"], RunOptions(**request["run"]), Session(quiet=True), "compare")
-        found = {"report": report.to_dict()}
         if not _is_of(revision, request["target"]):
-            found = _error(
-                UsageError(
-                    f"no file of the repository {root} is part of it, so it is the same at every revision. "
-                    "Name a TARGET whose code the repository holds."
-                )
+            raise UsageError(
+                f"no file of the repository {root} is part of it, so it is the same at every revision. "
+                "Name a TARGET whose code the repository holds."
             )
+        found = render(report, Format.JSON, view=View(ops=Ops.ALL))
     except NoSuchTarget:
-        found = {"error": _NOT_THERE}
+        found = json.dumps({"error": _NOT_THERE})
     except CnninspectError as error:
-        found = _error(error)
-    Path(request["answer"]).write_text(json.dumps(found), encoding="utf-8")
-
-
-def _error(error: CnninspectError) -> dict[str, Any]:
-    return {"error": str(error), "code": error.exit_code}
+        found = json.dumps({"error": str(error), "code": error.exit_code})
+    Path(request["answer"]).write_text(found, encoding="utf-8")
 
 
 def _is_of(revision: Revision, target: str) -> bool:

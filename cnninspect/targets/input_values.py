@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from cnninspect.errors import LoadError, UsageError, error_text
+from cnninspect.errors import LoadError, NoSuchTarget, UsageError, error_text
 from cnninspect.targets.grammar import FromFile, FromModule, Given, InputSpec, parse_target
 from cnninspect.targets.loading import Around, errors_as, find, without_side_effects
 from cnninspect.trace.trees import map_leaves, named_leaves
@@ -76,7 +76,10 @@ def call_for_inputs(source: str | Callable[[], Any]) -> Given:
     reference = parse_target(source)
     if not isinstance(reference, (FromFile, FromModule)):
         raise UsageError(f"--inputs-from {source} is not file.py:fn or package.module:fn.")
-    function, around = find(reference)
+    try:
+        function, around = find(reference)
+    except NoSuchTarget as error:
+        raise UsageError(str(error)) from error  # it is not the target that is missing
     if not callable(function):
         raise UsageError(f"--inputs-from {source} is of type {type(function).__name__}, not a function.")
     return _given(_call(function, source, around), source)

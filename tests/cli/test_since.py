@@ -86,8 +86,8 @@ def test_a_dirty_tree_against_its_last_commit(cli, repository):
 
 
 def test_a_clean_tree_is_the_same_and_a_tolerance_allows_a_change(cli, repository):
-    result = cli("compare", "net.py:Net", *AT, "HEAD")
-    assert (result.code, "net.py:Net against net.py:Net at HEAD" in result.out) == (0, True)
+    result = cli("compare", "./net.py:Net", *AT, "HEAD")
+    assert (result.code, "./net.py:Net against ./net.py:Net at HEAD" in result.out) == (0, True)
     (repository / "net.py").write_text(NET.replace("nn.Linear(WIDTH * 64, 10)", "nn.Linear(WIDTH * 64, 10, False)"))
     # 10 of 5,354 params are gone, 0.19 %.
     assert cli("compare", "net.py:Net", *AT, "HEAD").code == 1
@@ -167,7 +167,10 @@ def test_an_installed_package_of_the_repository_is_built_as_it_was(shell, reposi
     assert (report["totals"]["macs"]["analytic"], report["other"]["totals"]["macs"]["analytic"]) == (21312, 18944)
 
 
-def test_configured_targets_and_the_inputs_of_today(cli, repository):
+@pytest.mark.parametrize("before", [None, "def another(): pass\n"])
+def test_configured_targets_and_the_inputs_of_today(cli, repository, before):
+    if before is not None:
+        commit(repository, "inputs", feed=before)
     table = ["[tool.cnninspect.targets.net]", "target = 'net.py:Net'", "inputs_from = 'feed.py:batch'"]
     (repository / "pyproject.toml").write_text("\n".join([*table, "budgets.max-params = '1'"]), encoding="utf-8")
     (repository / "feed.py").write_text("import torch\ndef batch(): return torch.zeros(1, 3, 8, 8)\n", encoding="utf-8")
