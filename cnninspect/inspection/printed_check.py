@@ -211,7 +211,7 @@ class _Checks:
         if other.size is None or axis.index >= len(other.size):
             return None
         held = _as_printed(row, other, axis, _Held(call, self._positions(reach, there)), _edges(long, there))
-        if long.fields is not self._fields and held is None:
+        if row.jump is not None and long.fields is not self._fields and held is None:
             self._resized.add((index, axis))
         same_rule = row.jump is None and other.jump is None and call.outputs[0].shape != own.outputs[0].shape
         if same_rule and self._positions(reach, there).follow_one_rule:

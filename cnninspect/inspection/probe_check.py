@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from itertools import permutations, product
+from math import prod
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -156,7 +157,7 @@ def seems_gated(trace: Trace, call: Call, probe: Probe, axes: Sequence[Axis], ax
     following, stretched = flow.following_inputs(), dict[int, TensorRef]()
     for op in (trace.ops[index] for index in call.ops):
         parts = [stretched.get(ref.value, ref) for ref in op.inputs]
-        if op.packet == "aten.expand":
+        if _is_stretch(op):
             stretched[op.outputs[0].value] = op.inputs[0]
         normed = [x for x in parts if "norm" in op.packet and x.shape == op.outputs[0].shape]
         if any(_moving_dims(trace, x, probe, axis) for x in normed):
@@ -168,6 +169,14 @@ def seems_gated(trace: Trace, call: Call, probe: Probe, axes: Sequence[Axis], ax
             if dims and (slides or all(-dim > len(gate.shape) or gate.shape[dim] == 1 for dim in dims)):
                 return True
     return False
+
+
+def _is_stretch(op: Op) -> bool:
+    """Whether an op repeats elements without a copy: a view that has more elements than its input."""
+    sources, results = op.inputs[:2], op.outputs[:1]
+    if len(sources) != 1 or not results or results[0].storage != sources[0].storage:
+        return False
+    return prod(results[0].shape) > prod(sources[0].shape)
 
 
 def _moving_dims(trace: Trace, ref: TensorRef, probe: Probe, axis: Axis) -> set[int]:
