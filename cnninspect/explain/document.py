@@ -136,7 +136,11 @@ class Matrix:
 
 @dataclass(frozen=True)
 class LayerDerivation:
-    """All that is derived of one row; `terms` are the symbols of its formulas, `level` says how much is shown."""
+    """All that is derived of one row.
+
+    `terms` are the symbols of its formulas, `level` says how much is shown. `keeps_shape` says that the output has the
+    shape of an input.
+    """
 
     row: RowId
     derivations: tuple[Derivation, ...]
@@ -145,6 +149,7 @@ class LayerDerivation:
     where: str | None = None
     matrix: Matrix | None = None
     level: Level = Level.SHORT
+    keeps_shape: bool = False
 
     def of(self, quantity: str) -> list[Derivation]:
         """The derivations of one quantity, in order."""

@@ -21,7 +21,7 @@ from cnninspect.explain.expression import (
     substituted,
     times,
 )
-from cnninspect.explain.fields import Run
+from cnninspect.explain.fields import Run, beyond_gates
 from cnninspect.explain.layers import container_derivation, layer_derivation, sum_of
 from cnninspect.receptive.fields import Fields
 from cnninspect.report.document import Report
@@ -247,9 +247,10 @@ def _field_of_all(report: Report, layers: Sequence[LayerDerivation], trace: Trac
         tree = plus(ONE, *(_added(each) for each in windows if each.axis == axis))
         fits = isinstance(size, int) and evaluate(tree) == size
         of = f"{total.layer}, on the way to the first of {len(trace.outputs)} outputs" if several else total.layer
-        words = f"the last map, {of}" if fits else f"that of {of}; it is no sum over windows"
+        words = f"the last map, {of}" if fits else f"that of {of}: not the sum over all windows"
         if isinstance(size, tuple):
             words = f"that of {of}: from {min(size)} to {max(size)} pixels, depending on the position"
+        words = "; ".join(part for part in (words, beyond_gates(total)) if part)
         formula = Formula("r", tree, evaluate(tree)) if fits else None
         yield Derivation("receptive_field", "r", size, formula, axis, verdict=total.verdict, words=words)
 

@@ -96,12 +96,24 @@ def field_derivations(row: Row, call: Call, run: Run) -> Iterator[Derivation]:
     if found is None:
         return
     if found.size is None:
-        yield Derivation("receptive_field", "r", found.extent, verdict=found.verdict, words=_without_size(found))
+        words = _MAP_ENDS if found.cause == row.label and not row.computes else _without_size(found)
+        yield Derivation("receptive_field", "r", found.extent, verdict=found.verdict, words=words)
         return
     branches = list(_branches(call, run))
     sizes = [tuple(size) if isinstance(size, list) else size for size in found.size]
     for axis, (size, jump) in enumerate(zip(sizes, found.jump or (None,) * len(found.size), strict=True)):
         yield _along(row, axis, size, jump, branches)
+
+
+_MAP_ENDS = "the map ends here: its positions become features"
+"""Said of a flatten: each of its outputs alone may see less than the whole input."""
+
+
+def beyond_gates(found: ReceptiveField) -> str:
+    """What a local field leaves out, and the layer from which on that is the whole input; empty if nothing."""
+    if found.size is None or found.cause is None:
+        return ""
+    return f"with gates and statistics, every output depends on the whole input since {found.cause}"
 
 
 def _without_size(found: ReceptiveField) -> str:
@@ -260,7 +272,7 @@ def _setting(row: Row, name: str, own: tuple[int, int] | None) -> Symbol | None:
     values = [int(one) if isinstance(one, Fraction) and one.denominator == 1 else one for one in values]
     known = len(values) == axes and isinstance(values[axis], (int, Fraction))
     same = len(set(values)) == 1
-    return Symbol(HYPER[name] + ("" if same else _AXES[axes][axis]), values[axis]) if known else None
+    return Symbol(HYPER[name] + ("" if same else _axis_letter(axis, axes)), values[axis]) if known else None
 
 
 _AXES = {1: "l", 2: "hw", 3: "dhw"}
@@ -273,7 +285,12 @@ def _size(source: ReceptiveField, axis: int, name: str) -> Symbol:
 
 
 def _suffix(values: Sequence[Any], axis: int) -> str:
-    return "" if len(set(map(str, values))) == 1 else f"_{_AXES[len(values)][axis]}"
+    return "" if len(set(map(str, values))) == 1 else f"_{_axis_letter(axis, len(values))}"
+
+
+def _axis_letter(axis: int, axes: int) -> str:
+    """`h` for the height of an image; a number among more axes than depth, height and width."""
+    return _AXES[axes][axis] if axes in _AXES else str(axis)
 
 
 def _jump(source: ReceptiveField, axis: int, name: str) -> Symbol:

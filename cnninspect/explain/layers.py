@@ -9,7 +9,7 @@ from typing import Any
 
 from cnninspect.explain.document import Aside, Derivation, Formula, LayerDerivation, Term, names_in
 from cnninspect.explain.expression import Expression, Number, Operation, Symbol, evaluate, plus, replaced
-from cnninspect.explain.fields import Run, field_derivations
+from cnninspect.explain.fields import Run, beyond_gates, field_derivations
 from cnninspect.explain.recorded import MEANINGS, called_by_rank, recorded, tree_of
 from cnninspect.explain.recordings import Recordings, recordings_of
 from cnninspect.report.quantities import Quantity, Status, flops_from_macs, item_size
@@ -34,7 +34,11 @@ def layer_derivation(row: Row, call: Call, run: Run) -> LayerDerivation:
         *field_derivations(row, call, run),
     ]
     known = tuple(each for each in derivations if each is not None)
-    return LayerDerivation(row.id, known, _terms(known, found), tuple(_asides(row, found)), row.where)
+    outputs = {ref.shape for ref in call.outputs}
+    return LayerDerivation(
+        row.id, known, _terms(known, found), tuple(_asides(row, found)), row.where,
+        keeps_shape=outputs <= {ref.shape for ref in call.inputs},
+    )  # fmt: skip
 
 
 # --- output sizes -------------------------------------------------------------------------------------------------
@@ -48,10 +52,11 @@ def _named_sizes(found: Recordings) -> tuple[list[list[Formula]], dict[Expressio
     short: dict[Expression, Expression] = {}
     names = replace(found.names, taken=dict(found.names.taken))
     outputs = []
-    for sizes in found.shapes or ():
+    for output, sizes in enumerate(found.shapes or ()):
         named = []
         for axis, size in enumerate(sizes):
-            tree, name = tree_of(size), _size_name(found, sizes, axis)
+            is_state = output > 0 and axis == 0 and found.formula == "recurrent network"
+            tree, name = tree_of(size), _STATES if is_state else _size_name(found, sizes, axis)
             if isinstance(tree, Operation):
                 symbol = short.setdefault(tree, tree_of(names.number(name, int(size))))
                 name = symbol.name if isinstance(symbol, Symbol) else name
@@ -71,6 +76,9 @@ def _size_name(found: Recordings, sizes: Sequence[Any], axis: int) -> str:
     called = source.name if isinstance(source, Symbol) else by_rank[axis]
     return f"{called.rstrip('0123456789').removesuffix('in')}out"
 
+
+_STATES = "states"
+"""The first dimension of the last hidden states: layers times directions. Source: torch.nn.LSTM, "Outputs"."""
 
 _WINDOWS = ("N", "F", "L")
 """Windows as columns: the elements of a window, then the places. Source: torch.nn.Unfold, "Shape"."""
@@ -266,6 +274,9 @@ def _asides(row: Row, found: Recordings) -> Iterator[Aside]:
     bias = found.params.get("bias")
     if bias is not None and found.held.get("bias") is None and row.params is not None and row.params.value:
         yield Aside(f"it has no bias, which would be {bias:,} more parameter{'' if bias == 1 else 's'}")
+    field = row.receptive_field
+    if field is not None and field.cause == row.label and (words := beyond_gates(field)):
+        yield Aside(words)
     if row.hyperparameters.get("ceil_mode"):
         yield Aside("ceil mode rounds up; a last window that would start in the right padding is left out")
 

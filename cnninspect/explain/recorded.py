@@ -284,7 +284,10 @@ def _dimension_names(
         # The features come last, also in a map.
         last = "Fin" if "in_features" in use.hyper else "F"
         return ("N", "H", "W", last) if len(shape) == 4 and layout is None else (*names[:-1], last)
-    return (*names[:-1], "L") if "num_embeddings" in use.hyper and names else names
+    if "num_embeddings" not in use.hyper or not names:
+        return names
+    # The indices of an embedding have no channels: a dimension beside the length is the batch.
+    return ("N", "L") if len(names) == 2 else (*names[:-1], "L")
 
 
 def called_by_places(rank: int, places: Sequence[int | None], *, with_batch: bool) -> tuple[str, ...] | None:

@@ -211,6 +211,7 @@ def _is_elementwise(layer: LayerDerivation) -> bool:
     sizes = layer.of("output_shape")
     return (
         bool(sizes)
+        and layer.keeps_shape
         and all(each.formula is not None and _is_itself(each) for each in sizes)
         and all(each.value == 0 for name in ("params", "macs") for each in layer.of(name))
         and all(each.formula is None or isinstance(each.formula.tree, Symbol) for each in layer.of("receptive_field"))
@@ -249,7 +250,8 @@ def _sizes(found: Sequence[Derivation], level: Level) -> Iterator[Line]:
         names = tuple(dict.fromkeys(each.name for each in group))
         steps = tuple(step for step in _steps(group[0]) if step != Symbol(group[0].name, group[0].value))
         # A setting that is a size as it stands says nothing without the place where it stands.
-        remark = _axes_of(group, outputs) if isinstance(tree, Symbol) else ""
+        is_further = any(each.output for each in group)
+        remark = _axes_of(group, outputs) if isinstance(tree, Symbol) or is_further else ""
         yield Line(names, steps, remark, group[0].verdict, _measured(group[0], level))
 
 

@@ -46,6 +46,8 @@ COMMANDS = {
     "formula": (["formula", "lenet5", "--vary", "classes=2,3,5"], 0),
     "formula of an input": (["formula", "small-cnn", "--vary", "input.h"], 0),
     "solve": (["solve", "conv", "--in", "32", "--out", "16", "--kernel", "3"], 0),
+    "solve with a stride": (["solve", "conv", "--in", "32", "--out", "16", "--kernel", "3", "--stride", "2"], 0),
+    "solve --chain with a stride": (["solve", "conv", "--chain", "32,16,8", "--kernel", "3", "--stride", "2"], 0),
     "solve with two axes": (["solve", "conv", "--in", "32,16", "--out", "16,8", "--kernel", "3"], 0),
     "solve conv-transpose": (["solve", "conv-transpose", "--in", "16", "--out", "33"], 0),
     "solve pool": (["solve", "pool", "--in", "32", "--out", "16", "--ceil-mode"], 0),

@@ -354,6 +354,72 @@ def test_a_size_that_is_a_setting_is_no_size_of_the_input() -> None:
     assert "output_size" in pool
 
 
+class Mean(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean((2, 3))
+
+
+def test_a_shape_that_loses_its_axes_does_not_stay() -> None:
+    # The mean over height and width takes 1 x 3 x 4 x 4 to 1 x 3. Source: torch.mean, `dim`.
+    text = as_text(explain(Mean(), level=Level.SHORT, input_shape=[1, 3, 4, 4])[0], Screen())
+    assert "the shape stays" not in text
+    assert "N x C = 1 x 3" in text
+
+
+class Gated(nn.Module):
+    """A squeeze-and-excitation block. Source: Hu et al. 2018, figure 1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.pool, self.gate = nn.Conv2d(3, 3, 3), nn.AdaptiveAvgPool2d(1), nn.Conv2d(3, 3, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.conv(x)
+        return x * torch.sigmoid(self.gate(self.pool(x)))
+
+
+def test_a_field_without_its_gate_says_so() -> None:
+    # The map itself sees 3 x 3 pixels; the gate is a mean of the whole map, and it multiplies every output.
+    document, _ = explain(Gated(), input_shape=[1, 3, 9, 9])
+    words = "with gates and statistics, every output depends on the whole input since Tensor.mul"
+    assert [aside.words for aside in document.layers[-1].asides] == [words]
+    fields = [each for each in document.totals if each.quantity == "receptive_field"]
+    assert [(each.value, each.words) for each in fields] == [(3, f"the last map, Tensor.mul; {words}")] * 2
+
+
+def test_a_flatten_ends_the_map_and_does_not_see_it_all() -> None:
+    # Each of the 2*4*4 outputs of the flatten is one place of the map, which sees 3 x 3 of the 6 x 6 pixels.
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(32, 5))
+    _, flat, linear = explain(net, input_shape=[1, 1, 6, 6])[0].layers
+    assert one(flat.of("receptive_field")).words == "the map ends here: its positions become features"
+    assert one(linear.of("receptive_field")).words.startswith("every output depends on the whole input")
+
+
+def test_the_indices_of_an_embedding_are_batch_and_length() -> None:
+    # [N, L] -> [N, L, E]. Source: torch.nn.Embedding, "Shape".
+    net = nn.Sequential(nn.Embedding(20, 8))
+    document, _ = explain(net, inputs=["2x6:int64"])
+    assert [each.name for each in document.layers[0].of("output_shape")] == ["N", "L", "E"]
+
+
+def test_the_states_of_a_recurrent_layer_are_no_time_steps() -> None:
+    # h_n and c_n are [directions*layers, N, features]. Source: torch.nn.LSTM, "Outputs".
+    (found,) = explain(nn.LSTM(6, 8, 2, bidirectional=True), input_shape=[5, 2, 6])[0].layers
+    states = [each for each in found.of("output_shape") if each.output > 0 and each.axis == 0]
+    assert [(each.name, each.value) for each in states] == [("states", 2 * 2)] * 2
+
+
+class Neighbours(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(torch.maximum(x[..., 1:], x[..., :-1]))
+
+
+def test_a_field_has_as_many_axes_as_it_has() -> None:
+    # Every dimension after batch and channels is an axis: four of them, and two neighbours along the last.
+    document, _ = explain(Neighbours(), input_shape=[1, 2, 3, 4, 5, 6])
+    assert [each.value for each in document.layers[-1].of("receptive_field")] == [1, 1, 1, 2]
+
+
 def test_jumps_that_differ_between_axes_are_both_said() -> None:
     # Stride 2 along the height and 1 along the width: both see 3 pixels, the jumps are 2 and 1.
     net = nn.Conv2d(3, 4, 3, stride=(2, 1), padding=1)
