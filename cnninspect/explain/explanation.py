@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 
@@ -21,7 +21,7 @@ from cnninspect.explain.expression import (
     substituted,
     times,
 )
-from cnninspect.explain.fields import Run, beyond_gates
+from cnninspect.explain.fields import Run, beyond_gates, way_to
 from cnninspect.explain.layers import container_derivation, layer_derivation, sum_of
 from cnninspect.receptive.fields import Fields
 from cnninspect.report.document import Report
@@ -61,7 +61,7 @@ def explained(
         notes=report.notes,
         verdict=report.verdict,
         layers=tuple(derived),
-        totals=() if layers else tuple(_totals(report, [known[index] for index in everything], fields.trace)),
+        totals=() if layers else tuple(_totals(report, {index: known[index] for index in everything}, run)),
     )
 
 
@@ -166,9 +166,9 @@ def _unknown(rows: Sequence[Row], name: str) -> str:
 # --- totals ---------------------------------------------------------------------------------------------------------
 
 
-def _totals(report: Report, layers: Sequence[LayerDerivation], trace: Trace) -> Iterator[Derivation]:
+def _totals(report: Report, layers: Mapping[int, LayerDerivation], run: Run) -> Iterator[Derivation]:
     """Each total as the sum over the layers; parameters that no layer reads are its last term."""
-    unread = sum(trace.unread.values())
+    unread = sum(run.trace.unread.values())
     leaves = [row for row in report.rows if row.leaf]
     for name in ("params", "macs", "neurons", "flops"):
         total = report.totals.get(name)
@@ -177,8 +177,8 @@ def _totals(report: Report, layers: Sequence[LayerDerivation], trace: Trace) -> 
         found = sum_of(name, total, leaves, unread if name == "params" else 0)
         if found is not None:
             yield found
-    yield from _memory_of_all(report, trace)
-    yield from _field_of_all(report, layers, trace)
+    yield from _memory_of_all(report, run.trace)
+    yield from _field_of_all(report, layers, run)
 
 
 def _memory_of_all(report: Report, trace: Trace) -> Iterator[Derivation]:
@@ -229,25 +229,28 @@ def _bytes(name: str, total: Quantity | ReceptiveField | None, tree: Expression,
     )  # fmt: skip
 
 
-def _field_of_all(report: Report, layers: Sequence[LayerDerivation], trace: Trace) -> Iterator[Derivation]:
-    """The field of the network as one pixel and what each window adds to it, where that comes to its size.
+def _field_of_all(report: Report, layers: Mapping[int, LayerDerivation], run: Run) -> Iterator[Derivation]:
+    """The field of the network as one pixel and what each window on the way adds to it, if that comes to its size.
 
-    So it does without branches, and where all branches but one add nothing (shortcuts with a 1x1 convolution).
+    Where branches meet, the way leads through the one that sees the most. It does not come to the size where no branch
+    sees all that the others see.
     """
     total = report.totals.get("receptive_field")
-    several = len(trace.outputs) > 1
+    outputs = len(run.trace.outputs)
     if not isinstance(total, ReceptiveField) or total.size is None:
-        if several and any(layer.of("receptive_field") for layer in layers):
-            words = f"no map leads to the first of {len(trace.outputs)} outputs; each layer above has its own"
+        if outputs > 1 and any(layer.of("receptive_field") for layer in layers.values()):
+            words = f"no map leads to the first of {outputs} outputs; each layer above has its own"
             yield Derivation("receptive_field", "r", None, words=words)
         return
-    until = next((index for index, layer in enumerate(layers) if layer.row.label == total.layer), len(layers) - 1)
-    windows = [each for layer in layers[: until + 1] for each in layer.of("receptive_field")]
+    leaves = {index for index, row in enumerate(report.rows) if row.leaf}
+    last = next((index for index in layers if report.rows[index].label == total.layer), max(layers))
     for axis, size in enumerate(tuple(each) if isinstance(each, list) else each for each in total.size):
-        tree = plus(ONE, *(_added(each) for each in windows if each.axis == axis))
+        way = sorted(way_to(last, axis, run, leaves))
+        steps = (each for index in way if index in layers for each in layers[index].of("receptive_field"))
+        tree = plus(ONE, *(_added(each) for each in steps if each.axis == axis))
         fits = isinstance(size, int) and evaluate(tree) == size
-        of = f"{total.layer}, on the way to the first of {len(trace.outputs)} outputs" if several else total.layer
-        words = f"the last map, {of}" if fits else f"that of {of}: not the sum over all windows"
+        of = f"{total.layer}, on the way to the first of {outputs} outputs" if outputs > 1 else total.layer
+        words = f"the last map, {of}" if fits else f"that of {of}; it is no sum over windows"
         if isinstance(size, tuple):
             words = f"that of {of}: from {min(size)} to {max(size)} pixels, depending on the position"
         words = "; ".join(part for part in (words, beyond_gates(total)) if part)

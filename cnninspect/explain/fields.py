@@ -10,7 +10,7 @@ Source: Araujo, Norris & Sim 2019, "Computing Receptive Fields of Convolutional 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -76,6 +76,7 @@ class Branch:
     """Something that goes into a layer: what made it, its field, and the dimension along which each axis lies."""
 
     name: str
+    value: int
     field: ReceptiveField
     rank: int
     places: tuple[int | None, ...]
@@ -182,7 +183,18 @@ def _branches(call: Call, run: Run) -> Iterator[Branch]:
         found = field_of(run.fields, reach, ref) if reach.inputs else None
         if found is not None and found.size is not None and ref.value not in seen:
             seen.add(ref.value)
-            yield Branch(_maker(ref, call, run), found, len(ref.shape), places_of(run.fields, reach))
+            yield Branch(_maker(ref, call, run), ref.value, found, len(ref.shape), places_of(run.fields, reach))
+
+
+def way_to(index: int, axis: int, run: Run, leaves: Collection[int]) -> Iterator[int]:
+    """The leaf calls on the way to a call, the last first; where branches meet, through the one that sees the most."""
+    at: int | None = index
+    while at is not None:
+        yield at
+        plain = [branch for branch in _branches(run.trace.calls[at], run) if _is_plain(branch.field, axis)]
+        widest = max(plain, key=lambda branch: int(_size(branch.field, axis, "r").value), default=None)
+        made = () if widest is None else run.made.get(widest.value, ())
+        at = max((other for other in made if other < at and other in leaves), default=None)
 
 
 def _before(call: Call, trace: Trace) -> int:

@@ -324,13 +324,18 @@ def _field(found: Sequence[Derivation], level: Level) -> Iterator[Line]:
     for each in found:
         jump = None if each.jump is None else _worked_out(each.jump)[-1]
         different.setdefault((each.value, each.formula, each.words, jump), []).append(each)
+    called = _AXES.get(len(found), [f"axis {each.axis}" for each in found])
     for each, *alike in different.values():
-        numbers = " and ".join(str(one.axis) for one in (each, *alike))
-        axis = "" if len(different) == 1 else f"{'axes' if alike else 'axis'} {numbers}"
+        axes = " and ".join(called[one.axis or 0] for one in (each, *alike))
+        axis = "" if len(different) == 1 else axes
         has_words = level is Level.FULL or each.formula is None or "max" in _signs(each.formula.tree)
         words = ": ".join(part for part in (axis, each.words if has_words else "") if part)
         growth = None if each.jump is None else Line(("j",), _worked_out(each.jump))
         yield Line((each.name,), _steps(each), words, each.verdict, jump=growth)
+
+
+_AXES = {2: ("height", "width"), 3: ("depth", "height", "width")}
+"""What the axes of an image are called, by their number."""
 
 
 def _signs(tree: Expression) -> str:

@@ -409,6 +409,53 @@ def test_the_states_of_a_recurrent_layer_are_no_time_steps() -> None:
     assert [(each.name, each.value) for each in states] == [("states", 2 * 2)] * 2
 
 
+class Branches(nn.Module):
+    """A 3x3 and a 5x5 convolution side by side, and a 3x3 one behind them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Conv2d(1, 1, 3, padding=1), nn.Conv2d(1, 1, 5, padding=2)
+        self.last = nn.Conv2d(1, 1, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.a(x) + self.b(x))
+
+
+def test_the_field_of_all_is_the_sum_along_the_widest_branch() -> None:
+    # 1 + (5 - 1) + (3 - 1) = 7 pixels: the 3x3 convolution beside the 5x5 one adds nothing.
+    totals = explain(Branches(), input_shape=[1, 1, 16, 16])[0].totals
+    for each in (each for each in totals if each.quantity == "receptive_field"):
+        assert (each.to_json()["substituted"], each.value) == ("1 + (5 - 1)*1*1 + (3 - 1)*1*1", 7)
+
+
+class Shifted(nn.Module):
+    """Two 3x3 convolutions of which one looks two pixels further to the right."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Conv2d(1, 1, 3), nn.Conv2d(1, 1, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.a(x)[..., 2:] + self.b(x)[..., :-2]
+
+
+def test_a_union_of_branches_is_no_sum_over_windows() -> None:
+    # Along the width one branch sees pixels 0 to 2 and the other 2 to 4: five, as 1 + (3 - 1) + (3 - 1) happens to be,
+    # but the two windows do not stand behind each other. Along the height both see the same three.
+    totals = explain(Shifted(), input_shape=[1, 1, 12, 12])[0].totals
+    height, width = (each for each in totals if each.quantity == "receptive_field")
+    assert (height.to_json()["substituted"], height.value) == ("1 + (3 - 1)*1*1", 3)
+    assert (width.formula, width.value) == (None, 5)
+
+
+def test_axes_of_a_field_have_names() -> None:
+    # A 3x1 kernel sees three pixels along the height and one along the width.
+    net = nn.Conv2d(1, 1, (3, 1))
+    text = as_text(explain(net, level=Level.SHORT, input_shape=[1, 1, 9, 9])[0], Screen())
+    assert "= 3, jump j = jin*s = 1*1 = 1  (height)" in text
+    assert "= 1, jump j = jin*s = 1*1 = 1  (width)" in text
+
+
 class Neighbours(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.relu(torch.maximum(x[..., 1:], x[..., :-1]))
@@ -425,8 +472,8 @@ def test_jumps_that_differ_between_axes_are_both_said() -> None:
     net = nn.Conv2d(3, 4, 3, stride=(2, 1), padding=1)
     text = as_text(explain(net, level=Level.SHORT, input_shape=[1, 3, 16, 16])[0], Screen())
     assert [line for line in text.splitlines() if "j = " in line] != []
-    assert "= 2" in text.partition("axis 0")[0].rpartition("j =")[2]
-    assert "axis 1" in text
+    assert "= 2" in text.partition("(height)")[0].rpartition("j =")[2]
+    assert "= 1" in text.partition("(width)")[0].rpartition("j =")[2]
 
 
 # --- words beside the numbers -----------------------------------------------------------------------------------------
@@ -574,4 +621,4 @@ def test_a_layer_of_fewer_axes_than_the_image_has_its_own_step():
     fields = [(each.value, each.to_json()["substituted"]) for each in document.layers[-1].of("receptive_field")]
     assert fields == [(3, "3"), (7, "5 + (3 - 1)*1*1"), (7, "5 + (3 - 1)*1*1")]
     text = as_text(document, Screen())
-    assert "1 + (5 - 1)*1*1 = 5  (axes 1 and 2: the last map, first)" in text
+    assert "1 + (5 - 1)*1*1 = 5  (height and width: the last map, first)" in text
