@@ -29,6 +29,10 @@ _FEWEST = 3
 _TRIED_STARTS = 20
 
 
+_PANEL = "Formula"
+"""The heading of these options in the help."""
+
+
 @dataclass(frozen=True)
 class VaryOptions:
     """What varies, and how formulas are written."""
@@ -38,10 +42,14 @@ class VaryOptions:
         typer.Option(
             metavar="NAME[=A,B,...]",
             help="An integer argument, a number of a list (widths[0]), or a size of the input (input.h). Repeatable.",
+            rich_help_panel=_PANEL,
         ),
     ] = None
     notation: Annotated[
-        str | None, typer.Option(metavar="text|python|latex", help="How formulas are written; LaTeX in Markdown.")
+        str | None,
+        typer.Option(
+            metavar="text|python|latex", help="How formulas are written; LaTeX in Markdown.", rich_help_panel=_PANEL
+        ),
     ] = None
 
 

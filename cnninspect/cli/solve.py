@@ -18,6 +18,7 @@ from cnninspect.report.quantities import parse_count
 if TYPE_CHECKING:
     from cnninspect.explain.solver import Question
 
+_SIZES = "Sizes"
 _SETTINGS = "Hyper-parameters: one value, several (3,4,5) or a range (1-11)"
 _RANKING = "Which solutions"
 _LARGEST = 65_536
@@ -31,13 +32,18 @@ def _values(metavar: str, text: str) -> Any:
 class SizeOptions:
     """The input and output sizes."""
 
-    size: Annotated[str | None, typer.Option("--in", metavar="N[,M]", help="Size of the input map.")] = None
-    out: Annotated[str | None, typer.Option("--out", metavar="N[,M]", help="Size of the output map.")] = None
+    size: Annotated[
+        str | None, typer.Option("--in", metavar="N[,M]", help="Size of the input map.", rich_help_panel=_SIZES)
+    ] = None
+    out: Annotated[
+        str | None, typer.Option("--out", metavar="N[,M]", help="Size of the output map.", rich_help_panel=_SIZES)
+    ] = None
     chain: Annotated[
         str | None,
         typer.Option(
             metavar="N,N,...",
             help="Solve every step of a chain of sizes. A step that grows is a transposed convolution.",
+            rich_help_panel=_SIZES,
         ),
     ] = None
 

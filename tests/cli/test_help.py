@@ -99,3 +99,10 @@ def test_titles_are_bold_where_there_are_colours(monkeypatch):
         screen = Screen(80, colour=colour)
         monkeypatch.setattr("cnninspect.cli.help.Screen.of", lambda _, screen=screen: screen)
         assert context.get_help().count("\x1b[1m") == count
+
+
+@pytest.mark.parametrize(("name", "options"), [("solve", ("--in", "--out", "--chain")), ("formula", ("--vary",))])
+def test_what_a_command_needs_is_no_other_option(cli, name, options):
+    # The contract writes these in the command's own line: solve --in N --out N, formula TARGET --vary NAME.
+    needed, _, others = cli(name, "--help").out.partition("Other options:")
+    assert all(f"  {option} " in needed and f"  {option} " not in others for option in options)
