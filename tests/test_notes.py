@@ -3,11 +3,17 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from rich.cells import cell_len
 from torch import nn
 from torch.nn.utils import prune
 
 from cnninspect import inspect_model
-from cnninspect.checks import check_budgets, check_formulas, parse_budget
+from cnninspect.checks import check_budgets, check_formulas, parse_budget, with_checks
+from cnninspect.render import render
+from cnninspect.render.layers import COLUMNS
+from cnninspect.render.page import UNICODE, Cell, Screen, Sheet
+from cnninspect.render.width import fitted
+from cnninspect.report.document import formula_checks
 from cnninspect.report.quantities import Verdict
 
 
@@ -133,3 +139,32 @@ def test_a_model_that_looks_for_gradients_and_goes_on_runs_without():
     report = inspect_model(Looks(), (1, 3))
     assert not [note for note in report.notes if "gradients" in note]
     assert [row.kind for row in report.rows if row.functional] == ["Tensor.mean"]
+
+
+class Spectrum(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x):
+        return torch.fft.fft2(self.conv(x)).real
+
+
+def test_the_notes_of_a_field_study_are_about_fields():
+    """A Fourier transform has no exact number of MACs: `summary` says so, `rf` has no MACs to speak of."""
+    assert any("MACs unknown in 1 row" in note for note in inspect_model(Spectrum, (1, 3, 8, 8)).notes)
+    assert not any("MACs" in note for note in inspect_model(Spectrum, (1, 3, 8, 8), command="rf").notes)
+
+
+def test_the_reason_below_a_comparison_without_a_difference_fits_the_screen():
+    report = with_checks(found := inspect_model(Spectrum, (1, 3, 8, 8)), formula_checks(found))
+    lines = render(report, screen=Screen(60)).splitlines()
+    assert any("number of multiplications" in line for line in lines)
+    assert [line for line in lines if cell_len(line) > 60] == []
+
+
+def test_an_account_that_was_asked_for_stays_longer_than_the_output():
+    """1 + 5 + 10 + 15 and two gaps of 2 are 35 columns; with 30, one column goes."""
+    headings = tuple(COLUMNS[name].heading for name in ("layer", "output_shape", "input_gradient_macs"))
+    sheet = Sheet(headings, ((Cell("conv1"), Cell("64x112x112"), Cell("115,605,504")),))
+    assert fitted(sheet, 30, UNICODE).left_out == ("output",)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from cnninspect.errors import error_text, own_frame, own_line
@@ -56,7 +56,7 @@ def notes_of(findings: Findings, command: str = "summary") -> Iterator[str]:
             f"{trace.unregistered:,} elements of parameters are used that the model does not register "
             "(layers in a plain list or dictionary?); they are not counted."
         )
-    yield from _unknown(findings)
+    yield from _unknown(findings, ("output shape", "receptive field") if command == "rf" else None)
     if command == "rf":
         return
     if paths := decomposed(trace):
@@ -97,8 +97,8 @@ def note_of_masks(masked: Mapping[str, int | None], params: Quantity) -> str | N
     )
 
 
-def _unknown(findings: Findings) -> Iterator[str]:
-    """Each reason for unknown numbers or bounds once, with its numbers and rows."""
+def _unknown(findings: Findings, asked: Collection[str] | None = None) -> Iterator[str]:
+    """Each reason for unknown numbers or bounds once, with its numbers and rows; only of the `asked` numbers."""
     numbers: dict[Reason, dict[str, None]] = {}
     paths: dict[Reason, dict[int, str]] = {}
     for call, estimate, field in zip(findings.trace.calls, findings.estimates, findings.fields, strict=True):
@@ -109,7 +109,7 @@ def _unknown(findings: Findings) -> Iterator[str]:
             "receptive field": field.why if field is not None and field.status is Status.UNKNOWN else (),
         }
         for number, reasons in why.items():
-            for reason in reasons:
+            for reason in reasons if asked is None or number in asked else ():
                 numbers.setdefault(reason, {})[number] = None
                 paths.setdefault(reason, {})[call.index] = call.path
     for reason, rows in paths.items():

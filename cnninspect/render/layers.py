@@ -44,6 +44,9 @@ ADDED_NAMES = frozenset(_TITLES)
 
 _UNITS = {"latency": "seconds", "latency_spread": "seconds"}
 
+_WORTH = {"intensity": Worth.MINOR, "calls": Worth.USUAL, "work": Worth.USUAL}
+"""Numbers that stand there unasked; the others stay on a narrow screen longer than the kind and the output."""
+
 
 def added_column(name: str, title: str | None = None) -> Column:
     """The column of a number that an account added."""
@@ -53,7 +56,7 @@ def added_column(name: str, title: str | None = None) -> Column:
             title or label(name),
             right=name not in ("work", "bound_by"),
             unit=_UNITS.get(name, ""),
-            worth=Worth.MINOR if name == "intensity" else Worth.USUAL,
+            worth=_WORTH.get(name, Worth.LATE),
         ),
         cells.count_cell(name),
     )
@@ -82,8 +85,10 @@ def _columns() -> Iterable[Column]:
         Heading("cumulative", "cumulative", right=True, worth=Worth.MINOR, unit="percent"), cells.cumulative_cell
     )
     yield from (added_column(*name_and_title) for name_and_title in _TITLES.items())
-    yield Column(Heading("input_gradient_macs", "input gradients", right=True), _backward("inputs"))
-    yield Column(Heading("weight_gradient_macs", "weight gradients", right=True), _backward("weights"))
+    yield Column(Heading("input_gradient_macs", "input gradients", right=True, worth=Worth.LATE), _backward("inputs"))
+    yield Column(
+        Heading("weight_gradient_macs", "weight gradients", right=True, worth=Worth.LATE), _backward("weights")
+    )
     yield Column(Heading("op", "op", worth=Worth.KEPT, shortens=True), cells.kind_cell)
     yield Column(Heading("kernel_size", "kernel", right=True), fields.setting_cell("kernel_size"))
     yield Column(Heading("stride", "stride", right=True), fields.setting_cell("stride", usual=1))

@@ -138,7 +138,7 @@ def _lead(lines: Sequence[str], screen: Screen, most: int) -> list[str]:
     tones = {screen.marks.differ: Tone.DIFFER, screen.marks.match: Tone.MATCH}
     tone = tones.get(lines[0].split()[0], Tone.PLAIN) if lines else Tone.PLAIN
     rest = [f"and {len(lines) - most} more"] if len(lines) > most else []
-    found = [painted(f" {line}", tone, screen) for line in lines[:1]]
+    found = [painted(line, tone, screen) for text in lines[:1] for line in _wrapped(text, screen)]
     return [*found, *(line for text in (*lines[1:most], *rest) for line in _wrapped(text, screen, indent="   "))]
 
 

@@ -242,7 +242,8 @@ def parse_argument(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     name = name.strip()
     if not equals or not name.isidentifier():
-        raise UsageError(f"--arg {text!r} is not NAME=VALUE. Write --arg NAME={text}.")
+        wanted = f"{text}=VALUE" if text.isidentifier() else f"NAME={text}"
+        raise UsageError(f"--arg {text!r} is not NAME=VALUE. Write --arg {wanted}.")
     return name, _literal(name, value.strip())
 
 

@@ -44,6 +44,8 @@ def test_arguments(text: str, name: str, value: Any) -> None:
     ("text", "message"),
     [
         pytest.param("width", "'width' is not NAME=VALUE", id="no-equals"),
+        pytest.param("width", "Write --arg width=VALUE.", id="a-name"),
+        pytest.param("8", "Write --arg NAME=8.", id="a-value"),
         pytest.param("=8", "'=8' is not NAME=VALUE", id="no-name"),
         pytest.param("2w=8", "'2w=8' is not NAME=VALUE", id="name-is-no-identifier"),
         pytest.param("bias=false", "Write --arg bias=False", id="lower-case-false"),
