@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from tests.mutation.sites import Site
 
-OTHER_NAME = "the layer is read as the function in it: the same numbers, and `global` names the function"
+OTHER_NAME = "the layer is read as a container: rows of the functions in it stand in its place, and sums are of theirs"
 
 CONFIRMED = "what is unknown without the mutant is said in another way, and the probe confirms it at every position"
 """`torch.cat` of two parts of a map in the other order is a roll, which only shifts a field; so are blocks of zeros."""
