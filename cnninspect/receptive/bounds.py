@@ -12,6 +12,7 @@ import numpy as np
 from cnninspect.receptive.digits import (
     COPY,
     FEATURE,
+    NOTHING,
     PLACE,
     Digit,
     Digits,
@@ -69,6 +70,18 @@ class Bounds:
             digit.size > 1 and (bool(digit.step) or self.table.shape[axis] > 1)
             for axis, digit in enumerate(self.dims[dim], self.axis(dim))
         )
+
+    def moves(self, dim: int) -> bool:
+        """Whether the bounds differ along a dimension among the elements that see a pixel, without padding around."""
+        if not self.varies(dim) or any(digit.step for digit in self.dims[dim]):
+            return self.varies(dim)
+        axes = tuple(range(self.axis(dim), self.axis(dim) + len(self.dims[dim])))
+        sees = self.table < NOTHING // 2
+        least, most = (
+            self.table.min(axes, initial=NOTHING, where=sees),
+            self.table.max(axes, initial=-NOTHING, where=sees),
+        )
+        return bool((least < most).any())
 
     @property
     def clipped(self) -> bool:

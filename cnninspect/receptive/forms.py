@@ -52,6 +52,10 @@ class Forms:
         """Whether the field moves along a dimension."""
         return self.endless.varies(dim)
 
+    def sees_move(self, dim: int) -> bool:
+        """Whether the field moves along a dimension among the elements that see a pixel."""
+        return self.endless.moves(dim)
+
     def kind(self, dim: int) -> int:
         """The kind of a dimension: positions, features or copies (`digits.PLACE`, `FEATURE`, `COPY`)."""
         return reduce(meeting, (digit.kind for digit in self.endless.dims[dim]), FEATURE)
@@ -100,6 +104,10 @@ class Pairs(Forms):
     def moves(self, dim: int) -> bool:
         """Whether the field moves along a dimension."""
         return any(part.moves(dim) for part in self.parts)
+
+    def sees_move(self, dim: int) -> bool:
+        """Whether the field moves along a dimension among the elements that see a pixel."""
+        return any(part.sees_move(dim) for part in self.parts)
 
     def kind(self, dim: int) -> int:
         """The kind of a dimension: positions, features or copies (`digits.PLACE`, `FEATURE`, `COPY`)."""

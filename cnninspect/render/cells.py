@@ -141,7 +141,7 @@ def share_cell(line: Line, context: Context) -> Cell:
     figure = f"{share.percent:.1f} %" if share.percent >= 0.1 else "<0.1 %"
     bar = _bar(share.percent, context) if line.is_part else ""
     figure = sign(share.status, context.marks) + figure
-    return Cell(f"{bar:<{BAR_WIDTH}} {figure:>8}", share.percent, Tone.ACCENT, figure)
+    return Cell(f"{bar:<{BAR_WIDTH}} {figure:>8}", _exact(share.percent, share.status), Tone.ACCENT, figure)
 
 
 def cumulative_cell(line: Line, context: Context) -> Cell:
@@ -151,7 +151,13 @@ def cumulative_cell(line: Line, context: Context) -> Cell:
         return Cell("")
     if share.percent is None:
         return Cell(context.marks.unknown, None, Tone.UNKNOWN)
-    return Cell(f"{sign(share.status, context.marks)}{share.percent:.1f} %", round(share.percent, 4), Tone.QUIET)
+    figure = f"{sign(share.status, context.marks)}{share.percent:.1f} %"
+    return Cell(figure, _exact(round(share.percent, 4), share.status), Tone.QUIET)
+
+
+def _exact(percent: float, status: Status) -> float | None:
+    """The number for programs, which see no sign: None for a bound."""
+    return percent if status is Status.EXACT else None
 
 
 def _is_nothing(count: Quantity) -> bool:

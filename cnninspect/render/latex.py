@@ -105,8 +105,9 @@ _SHAPE = re.compile(r"\d+(x\d+)+")
 
 def _text(cell: Cell) -> str:
     """A name; the indent of a tree becomes space that LaTeX keeps, the x of a shape a sign."""
-    text = cell.text.lstrip()
-    indent = r"\quad " * ((len(cell.text) - len(text)) // 2)
+    whole = cell.short if cell.plain is None and cell.short else cell.text  # without a bar
+    text = whole.lstrip()
+    indent = r"\quad " * ((len(whole) - len(text)) // 2)
     if _SHAPE.fullmatch(text):
         return f"{indent}${text.replace('x', chr(92) + 'times ')}$"
     return indent + escaped(" ".join(text.split()))

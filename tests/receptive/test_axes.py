@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cnninspect.inspection.pipeline import inspect_model
 from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
 from cnninspect.receptive.fields import Fields, intervals
 from cnninspect.receptive.rows import row_fields
@@ -151,3 +152,16 @@ def test_every_input_has_axes_of_its_own() -> None:
     assert {name: [axis.dim for axis in axes] for name, axes in fields.axes.items()} == {
         "0": [0], "1": [0], "2": [], "3": [2],
     }  # fmt: skip
+
+
+def test_padding_moves_nothing() -> None:
+    """What a padding adds sees nothing: that others beside it do is no movement along batch and channels."""
+    pools = [
+        nn.MaxPool2d(3, 2, ceil_mode=True),
+        nn.AvgPool2d((2, 3), stride=(1, 2), padding=(1, 1)),
+        nn.LPPool2d(2, 2, 1),
+    ]
+    model = nn.Sequential(*pools, nn.MaxPool2d(2, 1, dilation=2), nn.ZeroPad2d((1, 2, 0, 3)), nn.Conv2d(3, 2, 2))
+    field = inspect_model(model, (1, 3, 15, 15)).totals["receptive_field"]
+    # Rows: 3, 3 + 2, 5 + 2, 7 + 2 * 2, 11 + 2; columns: 3, 3 + 2 * 2, 7 + 4, 11 + 2 * 4, 19 + 4.
+    assert (field.image, field.size, field.jump) == ((15, 15), (13, 23), (2, 4))
