@@ -27,12 +27,15 @@ Target = Annotated[
 ]
 
 
-def format_name(text: str) -> str:
-    """The name itself if it is a format, also of a plug-in; raises BadParameter for other names."""
+def format_name(text: str, offered: Sequence[str] = ()) -> str:
+    """The name itself if it is a format, also of a plug-in; raises BadParameter for other names.
+
+    The message lists the formats that the command offers, all if it offers any.
+    """
     name = text.lower()
     notes = () if name in names() else load()
     if name not in names():
-        raise typer.BadParameter(" ".join((f"{text!r} is not one of {', '.join(names())}.", *notes)))
+        raise typer.BadParameter(" ".join((f"{text!r} is not one of {', '.join(offered or names())}.", *notes)))
     return name
 
 
@@ -50,12 +53,17 @@ OutputFile = Annotated[
 
 
 def format_option(formats: Sequence[str], noun: str) -> Any:
-    """The option `--format` with these names; `noun` says of what."""
+    """The option `--format` with these names; `noun` says of what. Plug-ins add to a list of all names."""
+    offered = () if tuple(formats) == names() else formats
+
+    def parser(text: str) -> str:
+        return format_name(text, offered)
+
     return typer.Option(
         "--format",
         "-f",
         metavar="NAME",
-        parser=format_name,
+        parser=parser,
         help=f"Format of the {noun}: {', '.join(formats)}. Default: by the ending of FILE, else a table.",
         rich_help_panel=_OUTPUT,
     )

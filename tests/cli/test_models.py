@@ -71,3 +71,13 @@ def test_a_terminal_has_them_in_columns_by_provider_with_their_number(cli, monke
 def test_names_go_down_the_columns_and_no_line_is_too_long():
     text = side_by_side([f"timm:{'x' * size}" for size in range(1, 8)], 20)
     assert text.splitlines()[1:5] == ["  x        xxxxx", "  xx       xxxxxx", "  xxx      xxxxxxx", "  xxxx"]
+
+
+@pytest.mark.parametrize(
+    ("command", "offered"),
+    [("models", "table, json"), ("config", "table, json"), ("solve", "table, json, csv, markdown, html")],
+)
+def test_a_wrong_format_lists_those_that_the_command_writes(cli, command, offered):
+    result = cli(command, "-f", "yaml")
+    assert (result.code, result.out) == (2, "")
+    assert f"'yaml' is not one of {offered}. `cnninspect {command} --help`" in result.err
