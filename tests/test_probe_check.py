@@ -94,6 +94,13 @@ JUDGED = [
     # What stands in fresh memory is no value: it may be the NaN of a tensor that is gone.
     pytest.param(lambda x: torch.empty(1, 1, WIDTH), NONE, Verdict.UNKNOWN, id="fresh-memory"),
     pytest.param(lambda x: x.new_empty(1, 1, WIDTH).fill_(torch.nan), NONE, Verdict.UNKNOWN, id="filled-with-nan"),
+    # torch pads by filling fresh memory, whose values then are those of the image.
+    pytest.param(
+        lambda x: F.pad(x, (1, 1), mode="circular"),
+        field([WIDTH - 1, *range(WIDTH), 0], [WIDTH - 1, *range(WIDTH), 0]),
+        Verdict.MATCH,
+        id="filled-memory",
+    ),
     # In a batch of copies this is the clean one.
     pytest.param(lambda x: x[:1] * 2, PIXELS, Verdict.MATCH, id="first-sample"),
     pytest.param(lambda x: x[:1] * 2, NONE, Verdict.DIFFER, id="first-sample-said-to-be-constant"),

@@ -85,7 +85,9 @@ def judged(
     call returned no tensor, or nothing was probed, or it is not in `about`.
     """
     swallowed = _swallowed(trace)
-    garbage = {(op.call, ref.value) for op in trace.ops if "empty" in op.packet for ref in op.outputs}
+    filled = {(op.call, ref.storage) for op in trace.ops if op.writes for ref in op.outputs}
+    made = [(op.call, ref) for op in trace.ops if "empty" in op.packet for ref in op.outputs]
+    garbage = {(call, ref.value) for call, ref in made if (call, ref.storage) not in filled}
 
     def finding(call: Call) -> Finding:
         if about is not None and call.index not in about:
