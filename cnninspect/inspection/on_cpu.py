@@ -5,7 +5,7 @@ Without --probe, a network that takes too much time or memory there is not run, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -14,6 +14,7 @@ from cnninspect.inspection.named_axes import doubtful_axes
 from cnninspect.inspection.printed_check import check_printed
 from cnninspect.inspection.probe_check import (
     Finding,
+    Probed,
     contradiction,
     first_uncontradicted,
     judged,
@@ -221,12 +222,13 @@ def _probed(
     """A strict probe and its findings."""
     look = partial(probe_nan, run.trace, run.model, run.args, run.kwargs, layer_of, regions)
     probe, found = first_uncontradicted(look, lambda probe: judged(run.trace, reach.of_call, probe))
+    probed = Probed(run.trace, probe)
     held = [
-        finding if field is None else _held_against(finding, field, call, run.trace, reach, probe, edges)
+        finding if field is None else _held_against(finding, field, call, reach, probed, edges)
         for finding, field, call in zip(found, fields, run.trace.calls, strict=True)
     ]
     sure = [field if one.verdict is Verdict.MATCH else None for field, one in zip(fields, held, strict=True)]
-    late = {call.index for call in run.trace.calls if _names_another(call, run.trace, sure, probe)}
+    late = _naming_others(sure, probed)
     held = [
         Finding(Verdict.UNKNOWN, (_NOT_FIRST,)) if i in late and one.verdict is Verdict.MATCH else one
         for i, one in enumerate(held)
@@ -244,9 +246,10 @@ def _probed(
 
 
 def _held_against(
-    finding: Finding, field: ReceptiveField, call: Call, trace: Trace, reach: Fields, probe: Probe, edges: Edges
+    finding: Finding, field: ReceptiveField, call: Call, reach: Fields, probed: Probed, edges: Edges
 ) -> Finding:
     """The finding, or a contradiction of the row by the probe: of its field, its axes, its size or `global`."""
+    trace, probe = probed.trace, probed.probe
     if finding.verdict is Verdict.DIFFER:
         return finding._replace(against=contradiction(trace, call, reach.of_call, probe))
     own = reach.reach(call, call.outputs[0])
@@ -276,7 +279,7 @@ def _held_against(
     if finding.verdict is Verdict.MATCH and any(
         axis in own.forms
         and (axis in whole or own.forms[axis].local is own.forms[axis].strict)
-        and seems_gated(trace, call, probe, axes, axis)
+        and seems_gated(probed, call, axes, axis)
         for axis in axes
     ):
         return Finding(Verdict.UNKNOWN, (_GATED,))
@@ -295,25 +298,55 @@ def _stands_still(field: ReceptiveField) -> bool:
     return bool(field.jump) and not any(field.jump or ())
 
 
-def _names_another(call: Call, trace: Trace, fields: Sequence[ReceptiveField | None], probe: Probe) -> bool:
-    """Whether a global row names a call that is not the first, on the way to it, whose result sees all."""
-    field = fields[call.index]
-    if field is None or not field.is_global:
-        return False
-    makers = {ref.value: one for one in trace.calls if one.index not in trace.children for ref in one.outputs}
-    chain, waiting = dict[int, Call](), [ref.value for ref in call.outputs[:1]]
+def _naming_others(fields: Sequence[ReceptiveField | None], probed: Probed) -> set[int]:
+    """The calls whose global row names a call that is not the first, on the way to it, whose result sees all."""
+    calls = probed.trace.calls
+    makers = {ref.value: one for one in calls if one.index not in probed.trace.children for ref in one.outputs}
+    seeing = {
+        one.index
+        for one in calls
+        if (field := fields[one.index]) is not None and field.is_global and reacts_to_all(probed.probe, one)
+    }
+    named: dict[str, list[Call]] = {}
+    for one in calls:
+        named.setdefault(label(one), []).append(one)
+
+    def before(call: Call) -> list[Call]:
+        """The calls that made the arguments of a call, those of which every element sees all."""
+        found = (makers.get(ref.value) for ref in call.inputs)
+        return [one for one in found if one is not None and one.index in seeing and one.index < call.index]
+
+    first: dict[int, int] = {}
+    for call in calls:
+        if call.index in seeing and call.index not in probed.trace.children:
+            first[call.index] = min((first[one.index] for one in before(call)), default=call.index)
+
+    def is_wrong(call: Call, cause: str | None) -> bool:
+        last = next((makers[ref.value] for ref in call.outputs[:1] if ref.value in makers), None)
+        if last is not None and last.index in first:
+            if label(calls[first[last.index]]) == cause:
+                return False
+            if any(label(one) == cause for one in _all_before(last, before)):
+                return True
+        others = named.get(cause or "", ())
+        return not any(_is_global(fields[one.index]) or reacts_to_all(probed.probe, one) for one in others)
+
+    return {
+        call.index
+        for call in calls
+        if (field := fields[call.index]) is not None and field.is_global and is_wrong(call, field.cause)
+    }
+
+
+def _all_before(call: Call, before: Callable[[Call], Sequence[Call]]) -> Iterator[Call]:
+    """A call, and all that lead to it by `before`."""
+    seen, waiting = {call.index}, [call]
     while waiting:
-        maker = makers.get(waiting.pop())
-        seen = None if maker is None else fields[maker.index]
-        if maker is None or seen is None or maker.index in chain:
-            continue
-        if seen.is_global and reacts_to_all(probe, maker):
-            chain[maker.index] = maker
-            waiting += [ref.value for ref in maker.inputs]
-    if not any(label(one) == field.cause for one in chain.values()):
-        named = [one for one in trace.calls if label(one) == field.cause]
-        return not any(_is_global(fields[one.index]) or reacts_to_all(probe, one) for one in named)
-    return label(chain[min(chain)]) != field.cause
+        one = waiting.pop()
+        yield one
+        new = [other for other in before(one) if other.index not in seen]
+        seen.update(other.index for other in new)
+        waiting += new
 
 
 def _is_global(field: ReceptiveField | None) -> bool:

@@ -8,6 +8,8 @@ in a hole: for pixels, no element outside the prediction may react.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import permutations, product
 from math import prod
 from typing import Literal, NamedTuple
@@ -21,7 +23,7 @@ from cnninspect.receptive.fields import Field, Ints
 from cnninspect.receptive.reach import Axis
 from cnninspect.report.quantities import Verdict
 from cnninspect.report.reasons import Cause, Reason, ask
-from cnninspect.trace.records import Call, Dataflow, Op, TensorRef, Trace
+from cnninspect.trace.records import Call, Dataflow, Key, Op, TensorRef, Trace
 
 FieldsOf = Callable[[Call], Sequence[Field]]
 """The field of each tensor that a call returned, as it was when the call ended."""
@@ -143,31 +145,60 @@ def misses_an_end(
     )
 
 
-def seems_gated(trace: Trace, call: Call, probe: Probe, axes: Sequence[Axis], axis: Axis) -> bool:
+@dataclass(frozen=True)
+class Probed:
+    """A run and a probe of it, with what the check of each row asks of both."""
+
+    trace: Trace
+    probe: Probe
+
+    @cached_property
+    def flow(self) -> Dataflow:
+        """The dependencies between the values of the run."""
+        return Dataflow(self.trace)
+
+    @cached_property
+    def following(self) -> set[Key]:
+        """The keys of the inputs, and of all values that are computed from one of them."""
+        return self.flow.following_inputs()
+
+    @cached_property
+    def makers(self) -> dict[int, Call]:
+        """Value -> the last call that returned it as its first output."""
+        return {call.outputs[0].value: call for call in self.trace.calls if call.outputs}
+
+    def moving_dims(self, ref: TensorRef, axis: Axis) -> set[int]:
+        """The dimensions of a tensor along which its field moves along an axis, of an input or a call's result."""
+        if self.trace.inputs[axis.input].value == ref.value:
+            return {axis.dim}
+        found = places(self.probe, self.makers[ref.value], [axis]) if ref.value in self.makers else {}
+        return found[axis].own if axis in found else set()
+
+
+def seems_gated(probed: Probed, call: Call, axes: Sequence[Axis], axis: Axis) -> bool:
     """Whether a factor or summand with one value for all positions along an axis may let a call's result see them all.
 
     That is so where every element reacts to every slab along the axis, an argument of the call moves along it, and an
     op normalises it or brings it together with a tensor that has size 1 in the dimensions where it moves, or with the
     weights of a window that slides over it.
     """
-    mask = next(iter(probe.masks.get(call.index, ())), None)
-    reacted = () if mask is None else _by_region(mask, probe.regions)
+    mask = next(iter(probed.probe.masks.get(call.index, ())), None)
+    reacted = () if mask is None else _by_region(mask, probed.probe.regions)
     slabs = [one for region, one in reacted if _along(region, axes) == [axis]]
-    if call.index in trace.children or not slabs or not all(one.all() for one in slabs):
+    if call.index in probed.trace.children or not slabs or not all(one.all() for one in slabs):
         return False
-    flow = Dataflow(trace)
-    following, stretched = flow.following_inputs(), dict[int, TensorRef]()
-    for op in (trace.ops[index] for index in call.ops):
+    stretched = dict[int, TensorRef]()
+    for op in (probed.trace.ops[index] for index in call.ops):
         parts = [stretched.get(ref.value, ref) for ref in op.inputs]
         if _is_stretch(op):
             stretched[op.outputs[0].value] = op.inputs[0]
         normed = [x for x in parts if "norm" in op.packet and x.shape == op.outputs[0].shape]
-        if any(_moving_dims(trace, x, probe, axis) for x in normed):
+        if any(probed.moving_dims(x, axis) for x in normed):
             return True
         for x, gate in permutations(parts, 2):
             slides = "conv" in op.packet
-            joins = (op.pointwise or slides) and flow.key(gate) in following
-            dims = [dim - len(x.shape) for dim in (_moving_dims(trace, x, probe, axis) if joins else ())]
+            joins = (op.pointwise or slides) and probed.flow.key(gate) in probed.following
+            dims = [dim - len(x.shape) for dim in (probed.moving_dims(x, axis) if joins else ())]
             if dims and (slides or all(-dim > len(gate.shape) or gate.shape[dim] == 1 for dim in dims)):
                 return True
     return False
@@ -179,15 +210,6 @@ def _is_stretch(op: Op) -> bool:
     if len(sources) != 1 or not results or results[0].storage != sources[0].storage:
         return False
     return prod(results[0].shape) > prod(sources[0].shape)
-
-
-def _moving_dims(trace: Trace, ref: TensorRef, probe: Probe, axis: Axis) -> set[int]:
-    """The dimensions of a tensor along which its field moves along an axis, of an input or a call's result."""
-    if trace.inputs[axis.input].value == ref.value:
-        return {axis.dim}
-    makers = [call for call in trace.calls if call.outputs and call.outputs[0].value == ref.value]
-    found = places(probe, makers[-1], [axis]) if makers else {}
-    return found[axis].own if axis in found else set()
 
 
 def _cuts_one(region: Region, edges: Mapping[Axis, tuple[int, int]]) -> bool:

@@ -107,9 +107,7 @@ class _Listener:
     def _along(self, ref: TensorRef, name: str, *dims: int) -> set[int]:
         """The dimensions of an input along which the field moves when an index of one of `dims` does."""
         forms = self._scout.of(ref).forms
-        return {
-            axis.dim for axis in forms if axis.input == name and any(forms[axis].endless.moves(dim) for dim in dims)
-        }
+        return {axis.dim for axis in forms if axis.input == name and any(map(forms[axis].sees_move, dims))}
 
     def _slid_over(self, op: Op, name: str, ref: TensorRef) -> Dims | None:
         """The input's dimensions that a convolution slides over, and those that were folded into its batch.
