@@ -118,12 +118,12 @@ def _moved(target: str, revision: Revision) -> str:
 
 def _inputs_then(function: str | None, revision: Revision) -> str | None:
     """`--inputs-from` at the revision; that of the working tree where it did not exist yet."""
-    if function is None:
-        return None
-    file, colon, name = function.rpartition(":")
-    then = revision.then(Path(file))
-    existed = then is not None and name in defined_in(then)
-    return f"{then if existed else Path(file).resolve()}{colon}{name}"
+    reference = None if function is None else parse_target(function)
+    if not isinstance(reference, FromFile):
+        return function
+    then = revision.then(reference.path)
+    existed = then is not None and reference.attr in defined_in(then)
+    return f"{then if existed else reference.path.resolve()}:{reference.attr}"
 
 
 def _report(process: subprocess.Popen[str], target: str, revision: Revision) -> Report | None:

@@ -73,19 +73,24 @@ def former_name(revision: Revision, path: Path) -> str | None:
     return moves.get(path.resolve().relative_to(revision.root).as_posix())
 
 
-def tracked(root: Path) -> frozenset[str]:
-    """The files of the working tree that git tracks, relative to its root."""
-    return frozenset(_git(["-C", str(root), "ls-files", "-z"], _failed).split("\0"))
+def own_files(root: Path) -> frozenset[str]:
+    """The files of the working tree that git tracks or would add, relative to its root; installed packages are none."""
+    listed = ["-C", str(root), "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    return frozenset(path for path in _git(listed, _failed).split("\0") if "site-packages" not in path)
+
+
+_OF_A_HOOK = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
 
 
 def _git(arguments: Sequence[str], words: Callable[[str], str], environment: Mapping[str, str] | None = None) -> str:
     """What git prints, without the last line break; UsageError with `words(git's message)` if it fails."""
     command = ["git", "--no-optional-locks", *arguments]
+    # In a hook git says which repository it runs for; here that is the one around a folder.
+    own = {name: value for name, value in os.environ.items() if name not in _OF_A_HOOK}
     try:
         done = subprocess.run(
-            command, capture_output=True, encoding="utf-8", errors="surrogateescape",
-            env={**os.environ, **(environment or {})},
-        )  # fmt: skip
+            command, capture_output=True, encoding="utf-8", errors="surrogateescape", env={**own, **(environment or {})}
+        )
     except OSError as error:
         raise UsageError(f"--since needs git, which does not start: {error.strerror}. Install git.") from error
     if done.returncode:
@@ -116,13 +121,13 @@ def _unknown(name: str, root: Path) -> str:
 class FromRevision(MetaPathFinder):
     """Takes modules of the repository from the revision's files, also where an editable install names the working tree.
 
-    A file that git does not track (what was compiled in place, a virtual environment) is the same at every revision.
-    Modules of `own` packages are left alone.
+    A file that git ignores (what was compiled in place) and installed packages are the same at every revision. Modules
+    of the package `own` are left alone.
     """
 
     def __init__(self, revision: Revision, own: str):
         self.revision, self.own = revision, own
-        self._tracked = tracked(revision.root)
+        self._files = own_files(revision.root)
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -134,7 +139,8 @@ class FromRevision(MetaPathFinder):
         if spec is None:
             return None
         if spec.origin is None and spec.submodule_search_locations is not None:
-            spec.submodule_search_locations = [str(self._then(Path(one))) for one in spec.submodule_search_locations]
+            places = [(Path(now), self._then(Path(now))) for now in spec.submodule_search_locations]
+            spec.submodule_search_locations = [str(then if then.is_dir() else now) for now, then in places]
             return spec
         return self._placed(name, spec)
 
@@ -142,7 +148,7 @@ class FromRevision(MetaPathFinder):
         return (finder for finder in sys.meta_path if finder is not self and hasattr(finder, "find_spec"))  # type: ignore[misc]
 
     def _placed(self, name: str, spec: ModuleSpec) -> ModuleSpec:
-        """The spec with its file at the revision; ModuleNotFoundError for a tracked file that did not exist then."""
+        """The spec with its file at the revision; ModuleNotFoundError for one of the repository that did not exist."""
         if not spec.has_location or spec.origin is None:
             return spec
         now = Path(spec.origin)
@@ -150,7 +156,7 @@ class FromRevision(MetaPathFinder):
         if then == now:
             return spec
         if not then.is_file():
-            if now.resolve().relative_to(self.revision.root).as_posix() in self._tracked:
+            if now.resolve().relative_to(self.revision.root).as_posix() in self._files:
                 raise ModuleNotFoundError(f"No module named {name!r}", name=name)
             return spec
         folders = None if spec.submodule_search_locations is None else [str(then.parent)]

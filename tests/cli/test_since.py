@@ -135,6 +135,24 @@ def test_a_revision_that_fails_is_named(cli, repository):
 SRC = {"src/nets/__init__.py": "", "src/nets/small.py": NET.replace("from blocks import WIDTH", "WIDTH = 8")}
 
 
+def test_a_module_that_git_does_not_know_yet_did_not_exist(shell, repository):
+    """It imports what the revision holds; taken from the working tree it would be compared with itself."""
+    (repository / "new.py").write_text(NET, encoding="utf-8")
+    result = shell("compare", "new:Net", *AT, "HEAD", "-f", "json")
+    checks = {check["name"] for check in json.loads(result.out)["checks"] if check["verdict"] == "differ"}
+    assert (result.code, checks) == (1, {"added"})
+
+
+def test_in_a_hook_and_with_inputs_of_a_module(shell, repository):
+    """git tells a hook its repository by relative names, which hold in one folder only."""
+    commit(repository, "inputs", feed="import torch\ndef batch(): return torch.zeros(1, 3, 8, 8)\n")
+    (repository / "blocks.py").write_text("WIDTH = 9\n", encoding="utf-8")
+    command = ["compare", f"{repository}/net.py:Net", "--inputs-from", "feed:batch", "--since", "HEAD", "-f", "json"]
+    result = shell(*command, GIT_DIR=".git", GIT_INDEX_FILE=".git/index")
+    report = json.loads(result.out)
+    assert (report["totals"]["macs"]["analytic"], report["other"]["totals"]["macs"]["analytic"]) == (21312, 18944)
+
+
 HOOK = """
 import importlib.util, sys
 class Finder:
