@@ -16,14 +16,16 @@ from cnninspect.cli.reports import inspected, write_rendered
 from cnninspect.cli.session import Progress, Session
 from cnninspect.cli.solve import several
 from cnninspect.errors import CnninspectError, LoadError, UsageError
-from cnninspect.targets.grammar import parse_arguments
+from cnninspect.targets.grammar import argument_text, parse_arguments
 
 if TYPE_CHECKING:
     from cnninspect.explain.instances import Variable
     from cnninspect.report.document import Report
 
 COMMAND = "formula"
-_NAME = re.compile(r"(?P<argument>[^\W\d]\w*)(?:\[(?P<place>\d+)\])?|input\.(?P<size>[a-z]+)", re.ASCII)
+_NAME = re.compile(
+    r"(?P<argument>(?!input\.)[^\W\d]\w*(?:\.\w+)*)(?:\[(?P<place>\d+)\])?|input\.(?P<size>[a-z]+)", re.ASCII
+)
 _SYMBOLS = {"n": "batch", "c": "channels", "f": "features", "l": "L", "d": "D", "h": "H", "w": "W", "size": "size"}
 _FEWEST = 3
 _TRIED_STARTS = 20
@@ -145,7 +147,8 @@ class _Maker:
                 letter = _SYMBOLS[each.size]
                 names.append(f"input_{each.size}" if letter in arguments else letter)
             else:
-                names.append(str(each.argument) if each.place is None else f"{each.argument}_{each.place}")
+                name = str(each.argument).replace(".", "_")
+                names.append(name if each.place is None else f"{name}_{each.place}")
         return names
 
     def _start(self) -> tuple[tuple[int | None, ...], Report]:
@@ -227,7 +230,7 @@ class _Maker:
                 arguments[name] = tuple(whole)
             elif each.argument is not None:
                 arguments[each.argument] = value
-        texts = [f"{name}={value!r}" for name, value in arguments.items()]
+        texts = [argument_text(name, value) for name, value in arguments.items()]
         return inspected(self.target, dataclasses.replace(self.run, arg=texts), self.session, COMMAND, sizes=sizes)
 
 

@@ -76,7 +76,9 @@ class RunOptions:
     arg: Annotated[
         list[str],
         typer.Option(
-            metavar="NAME=VALUE", help="Constructor argument, a Python literal. Repeatable.", rich_help_panel=_MODEL
+            metavar="NAME=VALUE",
+            help="Constructor argument: a literal or package.module:Class; config.depth=2 changes a part. Repeatable.",
+            rich_help_panel=_MODEL,
         ),
     ] = field(default_factory=list)
     input: Annotated[
@@ -97,6 +99,14 @@ class RunOptions:
     ] = None
     batch_size: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="First dimension of default inputs.", rich_help_panel=_MODEL)
+    ] = None
+    call: Annotated[
+        str | None,
+        typer.Option(
+            metavar="METHOD",
+            help="Run this method instead of forward: encode_image, 'generate(max_new_tokens=4)'.",
+            rich_help_panel=_MODEL,
+        ),
     ] = None
     device: Annotated[
         str,

@@ -22,7 +22,7 @@ from cnninspect.render.page import Screen
 from cnninspect.report.document import Document, Report
 from cnninspect.report.rows import layers_near
 from cnninspect.report.selection import View, matches
-from cnninspect.targets.grammar import dtype_name, parse_arguments, parse_inputs, parse_target
+from cnninspect.targets.grammar import dtype_name, parse_arguments, parse_inputs, parse_method, parse_target
 
 if TYPE_CHECKING:
     from cnninspect.inspection.accounts import Account
@@ -65,6 +65,8 @@ def inspected(
     """
     arguments = parse_arguments(options.arg)
     parse_inputs(options.input)
+    if options.call is not None:
+        parse_method(options.call)
     dtype = None if options.dtype is None else dtype_name(options.dtype)
     parse_target(target, plugin_names())
     with Progress(shown=not session.quiet) as progress, _model_output(session), _warnings_as_notes(session):
@@ -75,6 +77,7 @@ def inspected(
             report = inspect_model(
                 target,
                 arguments=arguments,
+                call=options.call,
                 inputs=options.input,
                 inputs_from=options.inputs_from,
                 batch_size=options.batch_size,

@@ -24,7 +24,7 @@ from cnninspect.report.document import Document, FieldStudy, Variation
 from cnninspect.report.parts import VariedNetwork
 from cnninspect.report.quantities import worst
 from cnninspect.report.rows import ReceptiveField
-from cnninspect.targets.grammar import parse_argument
+from cnninspect.targets.grammar import argument_text, parse_argument
 
 if TYPE_CHECKING:
     from cnninspect.inspection.accounts import Account
@@ -166,7 +166,7 @@ def with_each(
     reports = []
     for setting in settings:
         others = [text for text in run.arg if text.partition("=")[0].strip() not in setting]
-        arguments = [*others, *(f"{name}={value!r}" for name, value in setting.items())]
+        arguments = [*others, *(argument_text(name, value) for name, value in setting.items())]
         reports.append(study_of(dataclasses.replace(run, arg=arguments), dataclasses.replace(session, quiet=True)))
     for note in dict.fromkeys(note for report in reports for note in report.notes):
         session.note(note)

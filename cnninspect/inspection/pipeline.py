@@ -25,7 +25,7 @@ from cnninspect.report.document import Report
 from cnninspect.report.quantities import Quantity, Verdict, worst
 from cnninspect.report.reasons import Cause, Reason
 from cnninspect.report.rows import ReceptiveField
-from cnninspect.targets.grammar import parameter_dtype
+from cnninspect.targets.grammar import parameter_dtype, parse_method
 from cnninspect.targets.inputs import Choice, InputOptions
 from cnninspect.targets.resolve import resolve
 from cnninspect.targets.target import Target
@@ -70,6 +70,7 @@ def _inspected(target: Target, options: Options, command: str) -> Report:
             "provider": target.provider,
             "name": target.name,
             "arguments": dict(target.arguments),
+            **({} if target.method is None else {"call": str(target.method)}),
         },
         run={
             "device": trace.device,
@@ -196,6 +197,7 @@ def inspect_model(
     input_shape: Sequence[int] | Sequence[Sequence[int]] | str | None = None,
     *,
     arguments: Mapping[str, Any] | None = None,
+    call: str | None = None,
     inputs: Sequence[str] | str = (),
     inputs_from: str | Callable[[], Any] | None = None,
     batch_size: int | None = None,
@@ -210,6 +212,8 @@ def inspect_model(
 ) -> Report:
     """The report on a model: a TARGET string as on the command line, a module, a class, a factory or a function.
 
+    `arguments` are those of the class or factory; a dotted name, `{"config.depth": 2}`, changes a part of one.
+    `call` is a method to run in the place of the forward (`"encode_image"`, `"generate(max_new_tokens=4)"`).
     `input_shape` is one shape ([N, C, H, W]) or a sequence of them; `inputs` takes the command line's form
     (`"1x3x224x224"`, `"mask=1x77:int64"`); `sizes` changes dimensions of the first input (`{"h": 64}`). `accounts` are
     added to the report, such as `Memory("adam")` from `cnninspect.inspection.accounts.training`. `probe=True` checks
@@ -219,4 +223,5 @@ def inspect_model(
     chosen = replace(InputOptions.of(input_shape, inputs, inputs_from, batch_size), sizes=sizes or {})
     name = None if dtype is None else parameter_dtype(str(dtype))
     options = Options(chosen, device, name, training, progress, accounts, probe)
-    return inspect(resolve(target, arguments or {}), options, command)
+    method = None if call is None else parse_method(call)
+    return inspect(resolve(target, arguments or {}, method), options, command)

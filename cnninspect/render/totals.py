@@ -53,6 +53,8 @@ def _named(target: Mapping[str, Any]) -> str:
     details += [f"{name}={value}" for name, value in target.get("arguments", {}).items()]
     name = str(target["spec"] if typed else target["name"])
     at = f" at {_short(target['revision'])}" if "revision" in target else ""
+    if called := str(target.get("call", "")):
+        name += f".{called}" if called.endswith(")") else f".{called}()"
     return (f"{name} ({', '.join(details)})" if details else name) + at
 
 

@@ -51,6 +51,7 @@ ALIASES = {
 
 _FILE = re.compile(r"(?P<path>.+\.py):(?P<attr>.*)", re.IGNORECASE | re.DOTALL)
 _ATTRIBUTE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+_ARGUMENT = re.compile(r"[^\W\d]\w*(\.\w+)*")
 _NAME = re.compile(r"[\w.\-]+")
 _WORD = re.compile(r"[A-Za-z][\w.\-/]*")
 _MISSPELT_CONSTANTS = {"true": "True", "false": "False", "none": "None", "null": "None"}
@@ -71,6 +72,9 @@ class FromModule:
     module: str
     attr: str
 
+    def __str__(self) -> str:
+        return f"{self.module}:{self.attr}"
+
 
 @dataclass(frozen=True)
 class FromFile:
@@ -78,6 +82,9 @@ class FromFile:
 
     path: Path
     attr: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.attr}"
 
 
 @dataclass(frozen=True)
@@ -238,16 +245,25 @@ def parse_arguments(texts: Iterable[str]) -> dict[str, Any]:
 
 
 def parse_argument(text: str) -> tuple[str, Any]:
-    """(name, value) of one `NAME=VALUE`, the value a Python literal or a bare word, which is a string."""
+    """(name, value) of one `NAME=VALUE`.
+
+    The name may reach into the value of an argument, `config.depth`. The value is a Python literal, a bare word, which
+    is a string, or an import path such as `torch.nn:GELU`, which is a FromModule or FromFile.
+    """
     name, equals, value = text.partition("=")
     name = name.strip()
-    if not equals or not name.isidentifier():
+    if not equals or not _ARGUMENT.fullmatch(name):
         wanted = f"{text}=VALUE" if text.isidentifier() else f"NAME={text}"
         raise UsageError(f"--arg {text!r} is not NAME=VALUE. Write --arg {wanted}.")
-    return name, _literal(name, value.strip())
+    return name, _value(f"--arg {name}", value.strip())
 
 
-def _literal(name: str, value: str) -> Any:
+def argument_text(name: str, value: Any) -> str:
+    """The `NAME=VALUE` that `parse_argument` reads as these."""
+    return f"{name}={value}" if isinstance(value, (FromModule, FromFile)) else f"{name}={value!r}"
+
+
+def _value(name: str, value: str) -> Any:
     try:
         return ast.literal_eval(value)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
@@ -255,12 +271,50 @@ def _literal(name: str, value: str) -> Any:
     # "false" as a string would be true to every constructor.
     if value.lower() in _MISSPELT_CONSTANTS:
         constant = _MISSPELT_CONSTANTS[value.lower()]
-        raise UsageError(f"--arg {name}={value} is not a Python literal. Write --arg {name}={constant}.")
+        raise UsageError(f"{name}={value} is not a Python literal. Write {name}={constant}.")
     if _WORD.fullmatch(value):
         return value
+    if match := _FILE.fullmatch(value):
+        return FromFile(Path(match["path"]), _attribute(value, match["attr"]))
+    module, _, attr = value.partition(":")
+    if _ATTRIBUTE.fullmatch(module) and _ATTRIBUTE.fullmatch(attr):
+        return FromModule(module, attr)
     raise UsageError(
-        f"--arg {name}={value} is not a Python literal. Write a value such as 3, 0.5, True, (3, 3) or 'text'."
+        f"{name}={value} is not a Python literal. Write a value such as 3, 0.5, True, (3, 3) or 'text', "
+        "or a class as package.module:Class."
     )
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method to run in the place of the forward, with keyword arguments that are no tensors."""
+
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        given = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
+        return f"{self.name}({given})" if given else self.name
+
+
+def parse_method(text: str) -> Method:
+    """The method of `--call`: `NAME`, or `NAME(NAME=VALUE, ...)` with Python literals. Raises UsageError."""
+    wanted = UsageError(
+        f"--call {text!r} is not the name of a method. Write, for example, --call encode_image or "
+        "--call 'generate(max_new_tokens=4)'."
+    )
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+        if isinstance(tree, ast.Name):
+            return Method(tree.id)
+        if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name) or tree.args:
+            raise wanted
+        given = {str(each.arg): ast.literal_eval(each.value) for each in tree.keywords if each.arg is not None}
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        raise wanted from None
+    if len(given) < len(tree.keywords):
+        raise wanted
+    return Method(tree.func.id, given)
 
 
 def parse_inputs(texts: Iterable[str]) -> tuple[InputSpec, ...]:

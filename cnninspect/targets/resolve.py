@@ -7,14 +7,17 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from cnninspect.errors import LoadError, MissingPackage, NoSuchTarget, UsageError, error_text, nearest
+from cnninspect.targets.arguments import prepared
 from cnninspect.targets.grammar import (
     Archive,
     FromFile,
     FromModule,
+    Method,
     Named,
     defined_in,
     first_class,
@@ -27,11 +30,16 @@ from cnninspect.targets.signatures import check_arguments
 from cnninspect.targets.target import ArchiveSource, Provided, Target, plain, source_of
 
 
-def resolve(target: Any, arguments: Mapping[str, Any] | None = None) -> Target:
-    """The Target for a text or an object; nothing is built yet.
+def resolve(target: Any, arguments: Mapping[str, Any] | None = None, method: Method | None = None) -> Target:
+    """The Target for a text or an object, of which `method` is run in the place of the forward; nothing is built yet.
 
     Raises UsageError for a target that cannot be parsed or found, LoadError for a module that fails to import.
     """
+    found = _resolved(target, arguments)
+    return found if method is None else replace(found, method=method)
+
+
+def _resolved(target: Any, arguments: Mapping[str, Any] | None) -> Target:
     arguments = dict(arguments or {})
     if isinstance(target, os.PathLike):
         target = os.fspath(target)
@@ -69,8 +77,10 @@ def _named_in(reference: FromFile | FromModule) -> tuple[str, str] | None:
 
 def _named(spec: str, reference: Named, arguments: Mapping[str, Any]) -> Target:
     provider = _first_with(reference.name, _candidates(reference.provider))
-    check_arguments(provider.factory(reference.name), spec, arguments)
-    return Target(spec, provider.name, reference.name, plain(arguments), Provided(provider, reference.name, arguments))
+    factory = provider.factory(reference.name)
+    check_arguments(factory, spec, arguments)
+    source = Provided(provider, reference.name, prepared(factory, spec, arguments))
+    return Target(spec, provider.name, reference.name, plain(arguments), source)
 
 
 def _candidates(provider: str | None) -> Sequence[Provider]:

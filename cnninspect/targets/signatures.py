@@ -81,7 +81,7 @@ def check_arguments(function: Callable[..., Any], name: str, arguments: Mapping[
     if parameters is None or any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return
     known = [parameter.name for parameter in parameters if parameter.kind in _BY_NAME]
-    for argument in arguments:
+    for argument in (key.partition(".")[0] for key in arguments):
         if argument not in known:
             near = nearest(argument, known)
             hint = f" Nearest: {', '.join(near)}." if near else takes(function)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+import inspect
 import logging
 import re
 import warnings
@@ -11,14 +13,25 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
+from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from cnninspect.errors import LoadError, UsageError, error_text, own_frame, own_line
+from cnninspect.errors import LoadError, UsageError, error_text, nearest, own_frame, own_line
+from cnninspect.targets.arguments import prepared
 from cnninspect.targets.construct import ConstructionError, construct, copied, is_lazy, placed
-from cnninspect.targets.grammar import Given, InputSpec, first_class, how_to_save, parameter_dtype
+from cnninspect.targets.grammar import (
+    FromFile,
+    FromModule,
+    Given,
+    InputSpec,
+    Method,
+    first_class,
+    how_to_save,
+    parameter_dtype,
+)
 from cnninspect.targets.loading import Around
 from cnninspect.targets.providers import Model, Provider
 from cnninspect.targets.signatures import (
@@ -145,6 +158,7 @@ def source_of(thing: Any, name: str, arguments: Mapping[str, Any], around: Aroun
             f"Name one, as {form}."
         )
     check_arguments(thing, name, arguments)
+    arguments = prepared(thing, name, arguments)
     if tensor_parameters(thing, arguments):
         return Function(thing, name, arguments)
     check_complete(thing, name, arguments)
@@ -194,7 +208,7 @@ class Target:
 
     `provider` is a provider's name, or "module", "file", "archive" or "object". `arguments` (as plain data) and
     `notes` (on the latest build) are for the report. `origin` is the file that defines the model, its class or its
-    factory, and its name there; None if it is not known.
+    factory, and its name there; None if it is not known. `method` is run in the place of the forward.
     """
 
     spec: str
@@ -204,15 +218,48 @@ class Target:
     source: Source
     notes: Sequence[str] = field(default=())
     origin: tuple[str, str] | None = None
+    method: Method | None = None
 
     def build(self, device: str, dtype: str | None = None) -> Model:
         """The model on the device: an nn.Module or a plain function of tensors. Raises UsageError or LoadError."""
         model, self.notes = self.source.build(device, None if dtype is None else parameter_dtype(dtype))
-        return model
+        return model if self.method is None else calling(model, self.method, self.name)
 
     def default_inputs(self) -> Sequence[InputSpec] | Given:
         """The inputs that come with the model; empty for a model without a provider."""
         return self.source.default_inputs()
+
+
+class _Calls:
+    """The forward of a module that runs another method; while that runs, the module has its own forward again."""
+
+    def __init__(self, method: Method, function: Callable[..., Any]):
+        self.method = method
+        self.__signature__ = inspect.signature(function)
+
+    def __call__(self, module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        """The method's result."""
+        now = module.__dict__.pop("forward")
+        try:
+            return getattr(module, self.method.name)(*args, **{**self.method.arguments, **kwargs})
+        finally:
+            module.__dict__["forward"] = now
+
+
+def calling(model: Model, method: Method, name: str) -> nn.Module:
+    """A module with the weights and parts of `model` that runs `method` when it is called. Raises UsageError."""
+    if not isinstance(model, nn.Module):
+        raise UsageError(f"{name} is a function and has no method {method.name!r}. Leave --call out.")
+    kind = type(model)
+    function = getattr(kind, method.name, None)
+    if not callable(function) or inspect.isclass(function):
+        own = [each for each in dir(kind) if not each.startswith("_") and not hasattr(nn.Module, each)]
+        near = nearest(method.name, own) or [each for each in own if callable(getattr(kind, each))][:8]
+        hint = f"It has {', '.join(near)}." if near else "It has none but those of every module; leave --call out."
+        raise UsageError(f"{kind.__name__} has no method {method.name!r}. {hint}")
+    twin = copy.copy(model)
+    twin.__dict__["forward"] = MethodType(_Calls(method, function), twin)
+    return twin
 
 
 def plain(value: Any) -> Any:
@@ -223,6 +270,8 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
+    if isinstance(value, (FromModule, FromFile)):
+        return str(value)
     return getattr(value, "__name__", repr(value))
 
 
