@@ -100,14 +100,6 @@ class RunOptions:
     batch_size: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="First dimension of default inputs.", rich_help_panel=_MODEL)
     ] = None
-    call: Annotated[
-        str | None,
-        typer.Option(
-            metavar="METHOD",
-            help="Run this method instead of forward: encode_image, 'generate(max_new_tokens=4)'.",
-            rich_help_panel=_MODEL,
-        ),
-    ] = None
     device: Annotated[
         str,
         typer.Option(
@@ -129,6 +121,14 @@ class RunOptions:
             "--probe/--no-probe",
             help="Check receptive fields with NaN on the CPU; default only for compare, if it is cheap enough.",
             show_default=False,
+            rich_help_panel=_MODEL,
+        ),
+    ] = None
+    call: Annotated[
+        str | None,
+        typer.Option(
+            metavar="METHOD",
+            help="Run this method instead of forward: encode_image, 'generate(max_new_tokens=4)'.",
             rich_help_panel=_MODEL,
         ),
     ] = None
