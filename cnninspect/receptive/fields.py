@@ -13,9 +13,8 @@ from cnninspect.receptive.axes import of_inputs
 from cnninspect.receptive.bounds import Bounds
 from cnninspect.receptive.digits import Mask, Table
 from cnninspect.receptive.engine import Engine
-from cnninspect.receptive.forms import gates_among
 from cnninspect.receptive.knowledge import Knowledge
-from cnninspect.receptive.reach import Axis, Reach
+from cnninspect.receptive.reach import Axis, Reach, gates_among
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Call, Op, TensorRef, Trace
 
@@ -184,13 +183,8 @@ def parting_ops(fields: Fields) -> dict[int, tuple[int, ...] | None]:
 
 
 def _gates(parts: Sequence[Reach | None], rank: int) -> tuple[int, ...]:
-    axes = dict.fromkeys(axis for part in parts if part is not None for axis in part.forms)
-    found: set[int] = set()
-    for axis in axes:
-        those = {i: part.forms[axis] for i, part in enumerate(parts) if part is not None and axis in part.forms}
-        gates = gates_among(list(those.values()), rank)
-        found |= {i for i, forms in those.items() if id(forms) in gates}
-    return tuple(sorted(found))
+    known = {i: part for i, part in enumerate(parts) if part is not None}
+    return tuple(sorted(set().union(*gates_among(known, rank).values())))
 
 
 def _computes_statistics(op: Op, source: Reach | None, result: Reach) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property, reduce
 from itertools import permutations
 from math import prod
@@ -128,12 +128,14 @@ def reduced(forms: Forms, dims: tuple[int, ...], by: int) -> Forms:
     return found
 
 
-def merged(parts: list[Forms], rank: int, by: int, *, lazily: bool = False) -> Forms:
-    """The hull along one axis; the local form leaves gates out. `lazily` puts off a large hull until it is read."""
+def merged(parts: list[Forms], gates: list[Forms], by: int, *, lazily: bool = False) -> Forms:
+    """The hull along one axis of `parts`, of which the local form leaves `gates` out.
+
+    `lazily` puts off a large hull until it is read.
+    """
     if len(parts) == 1:
         return parts[0]
-    gates = gates_among(parts, rank)
-    open_ = [part for part in parts if id(part) not in gates]
+    open_ = [part for part in parts if not any(part is gate for gate in gates)]
     causes = [part.cause for part in open_ if part.cause is not None]
     cause = min(causes, default=by if gates else None)
     if lazily and not gates and len(parts) == 2 and _entries(*(part.strict for part in parts)) >= _LARGE:
@@ -146,9 +148,20 @@ def merged(parts: list[Forms], rank: int, by: int, *, lazily: bool = False) -> F
     return Forms(strict, local, reduce(joins.merged, (part.endless for part in open_)), cause)
 
 
-def gates_among(parts: list[Forms], rank: int) -> set[int]:
-    """The ids of the parts that are a gate for another part."""
-    return {id(gate) for gate, other in permutations(parts, 2) if _is_gate(gate, other, rank)}
+def gates_among(parts: Mapping[int, Forms], rank: int) -> set[tuple[int, int]]:
+    """The pairs of which the first is a gate for the second."""
+    return {(gate, other) for gate, other in permutations(parts, 2) if _is_gate(parts[gate], parts[other], rank)}
+
+
+def is_gate_too(gate: Forms, other: Forms, elsewhere: Forms, rank: int) -> bool:
+    """Whether `gate`, which is a gate along an axis where `other` is `elsewhere`, is one along this axis as well.
+
+    It is if no dimension of `other` moves along this axis alone: the map has one position here, as after a mean over
+    its width, and `gate` is one number for all of the map.
+    """
+    moves_there = _places(elsewhere.endless, rank) or _places(elsewhere.local, rank)
+    moves_here = _places(other.endless, rank)
+    return not _places(gate.endless, rank) and set(moves_here) <= set(moves_there) and _sees_all(gate, other)
 
 
 def _entries(first: Bounds, second: Bounds) -> int:
@@ -175,6 +188,11 @@ def _is_gate(gate: Forms, other: Forms, rank: int) -> bool:
     broadcast = (gate.endless.dims[dim - offset] if dim >= offset else () for dim in places)
     if not any(all(digit.size == 1 or digit.kind == COPY for digit in digits) for digits in broadcast):
         return False
+    return _sees_all(gate, other)
+
+
+def _sees_all(gate: Forms, other: Forms) -> bool:
+    """Whether each element of `gate` that depends on any pixel sees all that the elements of `other` see."""
     return covers(gate.local.table, other.local.table.reshape(2, -1).min(1))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
+from itertools import product
 from math import prod
 from typing import Any
 
@@ -129,12 +130,29 @@ def merged(parts: Sequence[Reach], shape: Shape, by: int, *, lazily: bool = Fals
     if len(present) == 1:
         return present[0].expanded(shape)
     inputs = frozenset().union(*(part.inputs for part in present))
-    forms = {}
+    forms, gates = {}, gates_among(dict(enumerate(present)), len(shape))
     for axis in dict.fromkeys(axis for part in present for axis in part.forms):
-        those = [part.forms[axis] for part in present if axis in part.forms]
-        found = of_axis.merged(those, len(shape), by, lazily=lazily)
+        those = {i: part.forms[axis] for i, part in enumerate(present) if axis in part.forms}
+        closed = [those[i] for i in gates.get(axis, ())]
+        found = of_axis.merged(list(those.values()), closed, by, lazily=lazily)
         forms[axis] = found if found.shape == shape else found.through(lambda part: part.expanded(shape))
     return Reach(shape, forms, inputs)
+
+
+def gates_among(parts: Mapping[int, Reach], rank: int) -> dict[Axis, set[int]]:
+    """By axis, the keys of the tensors that are a gate for another one, in an op whose result has `rank` dimensions.
+
+    What is a gate along one axis is one along every axis along which the map has no positions of its own.
+    """
+    axes = dict.fromkeys(axis for part in parts.values() for axis in part.forms)
+    along = {axis: {i: part.forms[axis] for i, part in parts.items() if axis in part.forms} for axis in axes}
+    pairs = {axis: of_axis.gates_among(forms, rank) for axis, forms in along.items()}
+    found = {axis: {gate for gate, _ in those} for axis, those in pairs.items()}
+    for axis, there in product(along, along) if any(pairs.values()) else ():
+        here = along[axis]
+        both = [(i, j) for i, j in pairs[there] if i not in found[axis] and i in here and j in here]
+        found[axis] |= {i for i, j in both if of_axis.is_gate_too(here[i], here[j], along[there][j], rank)}
+    return found
 
 
 def statistics(x: Reach, dims: Sequence[int], by: int) -> Reach:

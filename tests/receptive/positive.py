@@ -70,17 +70,31 @@ class LocalAlong:
     size: tuple[int, ...]
 
     def is_gate(self, gate: Tensor, other: Tensor) -> bool:
-        """Whether `gate` is one number for all places of `other`, made of all that `other` sees along the axis.
+        """Whether `gate` is a gate for `other` along this axis, or along another one, if this axis has no places.
 
         Raises AmbiguousError where it is a map of equal numbers: whether these are one number is a matter of taste.
         """
-        gate_sees, other_sees = self.line(gate), self.line(other)
-        dims = range(2, other.dim())
-        places = [dim for dim in dims if _varies(other_sees, dim)]
-        if not places or any(_varies(gate_sees, dim) for dim in dims) or any(_varies(gate, dim) for dim in places):
+        along = [LocalAlong(axis, self.size) for axis in range(len(self.size))]
+        gated = [axis for axis in along if axis.is_one_number(gate, other)]
+        places = any(self.places(other) <= axis.places(other) for axis in gated)
+        return places and not self.places(gate) and self.is_made_of_all(gate, other)
+
+    def places(self, x: Tensor) -> set[int]:
+        """The dimensions along which `x` sees different positions of the axis."""
+        return {dim for dim in range(2, x.dim()) if _varies(self.line(x), dim)}
+
+    def is_one_number(self, gate: Tensor, other: Tensor) -> bool:
+        """Whether `gate` is one number for all places of `other`, made of all that `other` sees along the axis."""
+        places = self.places(other)
+        if not places or self.places(gate) or any(_varies(gate, dim) for dim in places):
             return False
         if any(gate.shape[dim] > 1 for dim in places):
             raise AmbiguousError
+        return self.is_made_of_all(gate, other)
+
+    def is_made_of_all(self, gate: Tensor, other: Tensor) -> bool:
+        """Whether each element of `gate` that sees anything sees all that `other` sees along the axis."""
+        gate_sees, other_sees = self.line(gate), self.line(other)
         seen = other_sees.flatten(1).any(1).nonzero()
         sees_any = gate_sees.flatten(1).any(0)
         before, after = gate_sees.flatten(1)[: seen.min() + 1], gate_sees.flatten(1)[seen.max() :]

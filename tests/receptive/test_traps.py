@@ -167,6 +167,22 @@ def test_statistics_and_gates_leave_the_local_field_and_name_the_cause(part: nn.
     assert ends(field, local=True)[0] == [0, 0, 0, *range(1, 10)]
 
 
+def test_a_gate_of_a_map_of_one_column_is_a_gate_along_both_axes() -> None:
+    """Channel 0 reads columns 0..2, channel 1 columns 1..5; both are scaled by one number for all rows."""
+
+    def model(x: Tensor) -> Tensor:
+        columns = torch.cat([x[..., :3].sum(3, keepdim=True), x[..., 1:].sum(3, keepdim=True)], 1)
+        return columns * columns.mean((1, 2, 3), keepdim=True)
+
+    _, field, _ = seen(model, 1, 1, 4, 6)
+    bounds = {axis.index: interval for axis, interval in field.local.items()}
+    shape = (1, 2, 4, 1)
+    lo, hi = (np.broadcast_to(end, shape)[0, :, 0, 0].tolist() for end in (bounds[1].lo, bounds[1].hi))
+    assert (lo, hi) == ([0, 1], [2, 5])
+    assert ends(field, 0, local=True) == ([0, 1, 2, 3], [0, 1, 2, 3])
+    assert ends(field, 1)[1] == [5]
+
+
 def test_the_first_cause_stands() -> None:
     model = nn.Sequential(nn.GroupNorm(1, 2), nn.Conv2d(2, 2, 3), nn.InstanceNorm2d(2), Gate(2))
     _, _, published = seen(model, 1, 2, 9, 9)
