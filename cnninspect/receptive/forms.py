@@ -199,7 +199,7 @@ def _sees_all(gate: Forms, other: Forms) -> bool:
 def _places(part: Bounds, rank: int) -> list[int]:
     """The dimensions, counted in a tensor of `rank`, along which the field moves from place to place."""
     offset = rank - len(part.dims)
-    return [dim + offset for dim in range(len(part.dims)) if part.varies(dim) and not part.holds_features(dim)]
+    return [dim + offset for dim in range(len(part.dims)) if part.moves(dim) and not part.holds_features(dim)]
 
 
 def covers(table: Table, hull: Table) -> bool:

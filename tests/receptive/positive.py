@@ -80,8 +80,10 @@ class LocalAlong:
         return places and not self.places(gate) and self.is_made_of_all(gate, other)
 
     def places(self, x: Tensor) -> set[int]:
-        """The dimensions along which `x` sees different positions of the axis."""
-        return {dim for dim in range(2, x.dim()) if _varies(self.line(x), dim)}
+        """The dimensions along which elements of `x` that see something see different positions of the axis."""
+        line = self.line(x)
+        blind = ~line.any(0)
+        return {dim for dim in range(2, x.dim()) if (line.any(dim) & ~(line | blind).all(dim)).any()}
 
     def is_one_number(self, gate: Tensor, other: Tensor) -> bool:
         """Whether `gate` is one number for all places of `other`, made of all that `other` sees along the axis."""
