@@ -91,18 +91,24 @@ class _Finder(MetaPathFinder):
 
 
 def _make_patient(loader: Any) -> None:
-    """Makes the loader run the package again, with its operators declared, if only these were missing."""
+    """Makes the loader run the package again, with its operators declared, if only these were missing.
+
+    torchvision then does not import torch's compiler either.
+    """
     run = loader.exec_module
 
     def exec_module(module: ModuleType) -> None:
-        try:
-            run(module)
-        except RuntimeError as error:
-            if "operator torchvision::" not in str(error):
-                raise
-            _forget_partial_import()
-            _declare_operators()
-            run(module)
+        from cnninspect.trace.private_torch import compiler_not_imported
+
+        with compiler_not_imported():
+            try:
+                run(module)
+            except RuntimeError as error:
+                if "operator torchvision::" not in str(error):
+                    raise
+                _forget_partial_import()
+                _declare_operators()
+                run(module)
 
     loader.exec_module = exec_module
 

@@ -5,13 +5,14 @@ Each entry says what it is for and what fails without it.
 
 from __future__ import annotations
 
-import gc
+import builtins
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import cache
-from types import FunctionType
-from typing import Any, TypeGuard
+from importlib import import_module
+from threading import Lock, get_ident
+from types import FunctionType, SimpleNamespace
+from typing import Any, ClassVar, TypeGuard
 
 import torch
 from torch import nn
@@ -172,34 +173,149 @@ def functions_unseen() -> AbstractContextManager[Any]:
 
 @contextmanager
 def compiler_not_imported() -> Iterator[None]:
-    """Calls the functions that torch hides from its compiler as they are, unless the compiler is imported already.
+    """Lets functions of torch that import the compiler or sympy, in this thread, do without, unless they are imported.
 
-    Many meta kernels are hidden at their first call, for which torch imports the compiler. That takes a second, and
-    nothing is compiled while a model is traced. Afterwards the functions can be hidden as before.
-    Without it, all works, but starts later.
+    Kernels for meta import them: sizes may be symbols, and many kernels are hidden from the compiler at their first
+    call. That takes longer than most runs, and here all sizes are numbers and nothing is compiled. Whoever else
+    imports them gets the real ones. Without it, all works, but starts later.
     """
-    plain = [] if "torch._dynamo" in sys.modules else [f for f in _hidden_functions() if not hasattr(f, _HIDDEN_FORM)]
-    for function in plain:
-        setattr(function, _HIDDEN_FORM, function)
+    with _lock:
+        if not _threads:
+            _Imports.of_python, builtins.__import__ = builtins.__import__, _import
+        _threads.append(get_ident())
     try:
         yield
     finally:
-        for function in plain:
-            if getattr(function, _HIDDEN_FORM, None) is function:
-                delattr(function, _HIDDEN_FORM)
+        with _lock:
+            _threads.remove(get_ident())
+            if not _threads:
+                _show_again()
+                if builtins.__import__ is _import:
+                    builtins.__import__ = _Imports.of_python
 
 
+class _Imports:
+    """`__import__` as it was, and the functions that stand in their own hidden form's place."""
+
+    of_python = builtins.__import__
+    shown: ClassVar[list[Any]] = []
+
+
+_lock = Lock()
+_threads: list[int] = []
 _HIDDEN_FORM = "__dynamo_disable"
 """The attribute in which torch keeps the hidden form of a function after its first call."""
 
 
-@cache
-def _hidden_functions() -> tuple[FunctionType, ...]:
-    """The functions that are decorated with `torch._disable_dynamo`; its wrappers share one code object."""
-    codes = (constant for constant in _disable_dynamo.__code__.co_consts if getattr(constant, "co_name", "") == "inner")
-    wrappers = [user for code in codes for user in gc.get_referrers(code) if isinstance(user, FunctionType)]
-    decorated = (cell.cell_contents for wrapper in wrappers for cell in wrapper.__closure__ or ())
-    return tuple(function for function in decorated if isinstance(function, FunctionType))
+def _import(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
+    """Replaces `__import__`: the substitute for a module if the caller is known to need no more, else the module."""
+    if name in _MODULES and name not in sys.modules and get_ident() in _threads:
+        importer, function = (globals or {}).get("__name__", ""), sys._getframe(1).f_code.co_name
+        found = _OF_ONE_FUNCTION.get((name, importer, function))
+        # A module that imports a substitute at its top would keep it.
+        if found is None and importer.partition(".")[0] == "torch" and function != "<module>":
+            found = _OF_KERNELS.get(name)
+        if found is not None and all(hasattr(found, wanted) for wanted in fromlist or ()):
+            return found
+    return _Imports.of_python(name, globals, locals, fromlist, level)
+
+
+def _show(function: Any, *_: Any, **__: Any) -> Any:
+    """Replaces `torch._dynamo.disable`: the function as it is, which its caller keeps as its hidden form."""
+    _Imports.shown.append(function)
+    return function
+
+
+def _show_again() -> None:
+    """Lets torch hide these functions from the compiler when they are called next."""
+    while _Imports.shown:
+        function = _Imports.shown.pop()
+        if getattr(function, _HIDDEN_FORM, None) is function:
+            delattr(function, _HIDDEN_FORM)
+
+
+def _for_numbers(name: str, plain: Callable[..., Any]) -> Callable[..., Any]:
+    """torch's function of symbolic shapes; `plain` knows the result for numbers, and NotImplemented for the rest."""
+
+    def function(*args: Any) -> Any:
+        result = plain(*args)
+        return getattr(import_module(_SHAPES), name)(*args) if result is NotImplemented else result
+
+    return function
+
+
+def _condition(value: Any) -> Any:
+    return value if type(value) is bool else NotImplemented
+
+
+def _size(value: Any) -> Any:
+    return value if type(value) is int else NotImplemented
+
+
+def _equal(a: Any, b: Any) -> Any:
+    """Whether two sizes, or two shapes, are the same."""
+    if type(a) is int and type(b) is int:
+        return a == b
+    alike = any(isinstance(a, kind) and isinstance(b, kind) for kind in (tuple, list))
+    return list(a) == list(b) if alike and all(type(n) is int for n in (*a, *b)) else NotImplemented
+
+
+def _both(*conditions: Any) -> Any:
+    return all(conditions) if all(type(each) is bool for each in conditions) else NotImplemented
+
+
+def _either(*conditions: Any) -> Any:
+    return any(conditions) if all(type(each) is bool for each in conditions) else NotImplemented
+
+
+def _disable(function: Any, recursive: bool = True, **options: Any) -> Any:
+    """Replaces `torch._dynamo.disable` for functions of timm, which are then hidden at their first call, like torch's."""
+    if isinstance(function, FunctionType) and function.__module__.startswith("timm."):
+        return _disable_dynamo(function, recursive)
+    return import_module("torch._dynamo").disable(function, recursive, **options)
+
+
+def _is_compile_supported(device: str) -> bool:
+    """Replaces the function of that name until its first call, as torchvision does with functions that it compiles."""
+    roi_align = sys.modules["torchvision.ops.roi_align"]
+    roi_align.is_compile_supported = import_module("torch._dynamo.utils").is_compile_supported  # type: ignore[attr-defined]
+    return bool(roi_align.is_compile_supported(device))
+
+
+_SHAPES = "torch.fx.experimental.symbolic_shapes"
+_CONDITIONS = (
+    "expect_true", "guard_bool", "guard_or_false", "guard_or_true", "guard_size_oblivious", "definitely_true",
+    "statically_known_true",
+)  # fmt: skip
+_IF_NUMBERS: dict[str, Callable[..., Any]] = {
+    **dict.fromkeys(_CONDITIONS, _condition),
+    "_advise_is_size": lambda size: None if type(size) is int and size >= 0 else NotImplemented,
+    "guard_int": _size,
+    "guarding_hint_or_throw": _size,
+    "has_guarding_hint": lambda size: type(size) is int or NotImplemented,
+    "is_nested_int": lambda size: False if type(size) is int else NotImplemented,
+    "sym_eq": _equal,
+    "sym_and": _both,
+    "sym_or": _either,
+}
+"""Name of a function of symbolic shapes -> its result for numbers."""
+
+_OF_KERNELS = {
+    _SHAPES: SimpleNamespace(**{name: _for_numbers(name, plain) for name, plain in _IF_NUMBERS.items()}),
+    "sympy": SimpleNamespace(Basic=type("Basic", (), {})),
+}
+"""Name of a module -> what any function of torch may import instead."""
+
+_OF_ONE_FUNCTION = {
+    ("torch._dynamo", "torch._compile", "inner"): SimpleNamespace(_dynamo=SimpleNamespace(disable=_show)),
+    ("torch._dynamo", "torch.compiler", "disable"): SimpleNamespace(_dynamo=SimpleNamespace(disable=_disable)),
+    ("torch._dynamo.utils", "torchvision.ops.roi_align", "<module>"): SimpleNamespace(
+        is_compile_supported=_is_compile_supported
+    ),
+}
+"""(module, importer, its function) -> the substitute; `import torch._dynamo` binds the name `torch`."""
+
+_MODULES = {*_OF_KERNELS, *(module for module, _, _ in _OF_ONE_FUNCTION)}
 
 
 # -- modules ---------------------------------------------------------------------------------------------------------

@@ -51,9 +51,12 @@ class TimmProvider(Provider):
 
 
 def _timm() -> Any:
+    from cnninspect.trace.private_torch import compiler_not_imported
+
     torchvision_ops.import_torchvision()
     try:
-        return importlib.import_module("timm")
+        with compiler_not_imported():
+            return importlib.import_module("timm")
     except ModuleNotFoundError as error:
         if error.name != "timm":
             raise
