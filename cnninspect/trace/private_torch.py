@@ -269,7 +269,7 @@ def _either(*conditions: Any) -> Any:
 
 
 def _disable(function: Any, recursive: bool = True, **options: Any) -> Any:
-    """Replaces `torch._dynamo.disable` for functions of timm, which are then hidden at their first call, like torch's."""
+    """Replaces `torch._dynamo.disable` for functions of timm: they are hidden at their first call, as torch's are."""
     if isinstance(function, FunctionType) and function.__module__.startswith("timm."):
         return _disable_dynamo(function, recursive)
     return import_module("torch._dynamo").disable(function, recursive, **options)
