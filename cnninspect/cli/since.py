@@ -43,6 +43,11 @@ def compared_since(target: str, name: str, run: RunOptions, tolerance: Tolerance
     file = _file_of(target)
     start = Path.cwd() if file is None else file.parent
     with _no_bytecode(), files_of(name, start) as revision, _asked(target, run, revision, session) as process:
+        for path in revision.lacks:
+            session.note(
+                f"the submodule {path} lacks its commit of {name}, so its files of today are taken. "
+                f"`git -C {revision.root / path} fetch` brings the commit."
+            )
         now = inspected(target, run, session, "compare")
         then = _report(process, target, revision)
         if then is None:
@@ -61,9 +66,11 @@ def _asked(target: str, run: RunOptions, revision: Revision, session: Session) -
     """The process that inspects TARGET at the revision; it ends with the context."""
     here = revision.then(Path()) or Path.cwd()
     here.mkdir(parents=True, exist_ok=True)
+    file = _file_of(target)
+    today = [Path.cwd(), *([] if file is None else [file.parent])]  # for what git ignores: compiled in place
     request = {
-        "path": [os.path.abspath(folder) for folder in sys.path],
-        "revision": [revision.name, revision.commit, str(revision.root), str(revision.folder)],
+        "path": [os.path.abspath(folder) for folder in [*sys.path, *map(str, today)]],
+        "revision": [revision.name, revision.commit, str(revision.root), str(revision.folder), revision.lacks],
         "here": str(here),
         "target": _moved(target, revision),
         "run": {**dataclasses.asdict(run), "inputs_from": _inputs_then(run.inputs_from, revision)},
@@ -153,8 +160,8 @@ def _words(text: str, revision: Revision) -> str:
 
 def answer(request: Mapping[str, Any]) -> None:
     """In the process: inspect the target among the files of the revision; write the report, or the error, as JSON."""
-    name, commit, root, folder = request["revision"]
-    revision = Revision(name, commit, Path(root), Path(folder))
+    name, commit, root, folder, lacks = request["revision"]
+    revision = Revision(name, commit, Path(root), Path(folder), tuple(lacks))
     sys.dont_write_bytecode = True
     finder = FromRevision(revision, __package__.partition(".")[0])
     then = [revision.then(Path(place)) for place in sys.path]

@@ -20,12 +20,16 @@ from cnninspect.errors import UsageError, nearest
 
 @dataclass(frozen=True)
 class Revision:
-    """A revision by the user's name for it, its commit, the root of the working tree, and the folder of its files."""
+    """A revision by the user's name for it, its commit, the root of the working tree, and the folder of its files.
+
+    `lacks` are the submodules of which the commit is not in their clone.
+    """
 
     name: str
     commit: str
     root: Path
     folder: Path
+    lacks: tuple[str, ...] = ()
 
     def then(self, path: Path) -> Path | None:
         """The place of a path of the working tree among the revision's files; None for a path outside the repository.
@@ -50,12 +54,41 @@ def files_of(name: str, start: Path) -> Iterator[Revision]:
     commit = _commit(name, root)
     with TemporaryDirectory(prefix="cnninspect-") as temporary:
         folder = Path(temporary).resolve() / "files"
-        folder.mkdir()
-        # With an index of its own git does not touch the repository's. `git archive` would leave `export-ignore` out.
-        index = {"GIT_INDEX_FILE": str(folder.parent / "index")}
-        _git(["-C", str(root), "read-tree", commit], _failed, index)
-        _git(["-C", str(root), "checkout-index", "--all", f"--prefix={folder}{os.sep}"], _failed, index)
-        yield Revision(name, commit, root, folder)
+        lacks = _check_out(root, commit, folder, folder.parent / "index")
+        yield Revision(name, commit, root, folder, tuple(path.relative_to(root).as_posix() for path in lacks))
+
+
+def _check_out(root: Path, commit: str, folder: Path, index: Path) -> list[Path]:
+    """Write the files of a commit to `folder`, with those of its submodules; return the submodules that lack theirs."""
+    folder.mkdir(exist_ok=True)
+    # With an index of its own git does not touch the repository's. `git archive` would leave `export-ignore` out.
+    own = {"GIT_INDEX_FILE": str(index)}
+    index.unlink(missing_ok=True)
+    _git(["-C", str(root), "read-tree", commit], _failed, own)
+    _git(["-C", str(root), "checkout-index", "--all", f"--prefix={folder}{os.sep}"], _failed, own)
+    lacks: list[Path] = []
+    for line in _git(["-C", str(root), "ls-files", "--stage", "-z"], _failed, own).split("\0"):
+        entry, _, path = line.partition("\t")
+        if entry.startswith(_SUBMODULE) and (root / path / ".git").exists():
+            submodule, then = root / path, entry.split()[1]
+            if _has(submodule, then):
+                lacks += _check_out(submodule, then, folder / path, index)
+            else:
+                lacks.append(submodule)
+                (folder / path).rmdir()  # an empty package would hide the one of today
+    return lacks
+
+
+_SUBMODULE = "160000"
+"""The mode of a submodule in git's index."""
+
+
+def _has(repository: Path, commit: str) -> bool:
+    try:
+        _git(["-C", str(repository), "cat-file", "-e", f"{commit}^{{commit}}"], str)
+    except UsageError:
+        return False
+    return True
 
 
 def _commit(name: str, root: Path) -> str:
@@ -74,9 +107,14 @@ def former_name(revision: Revision, path: Path) -> str | None:
 
 
 def own_files(root: Path) -> frozenset[str]:
-    """The files of the working tree that git tracks or would add, relative to its root; installed packages are none."""
+    """The files of the working tree that git tracks or would add, relative to its root, with those of its submodules.
+
+    Installed packages are none.
+    """
     listed = ["-C", str(root), "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    return frozenset(path for path in _git(listed, _failed).split("\0") if "site-packages" not in path)
+    paths = frozenset(path for path in _git(listed, _failed).split("\0") if path and "site-packages" not in path)
+    below = [(path, own_files(root / path)) for path in paths if (root / path / ".git").exists()]
+    return paths.union(f"{path}/{file}" for path, files in below for file in files)
 
 
 _OF_A_HOOK = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
@@ -127,7 +165,8 @@ class FromRevision(MetaPathFinder):
 
     def __init__(self, revision: Revision, own: str):
         self.revision, self.own = revision, own
-        self._files = own_files(revision.root)
+        lacks = tuple(f"{path}/" for path in revision.lacks)
+        self._files = {file for file in own_files(revision.root) if not file.startswith(lacks)}
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None

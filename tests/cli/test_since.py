@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -141,6 +142,34 @@ def test_a_module_that_git_does_not_know_yet_did_not_exist(shell, repository):
     result = shell("compare", "new:Net", *AT, "HEAD", "-f", "json")
     checks = {check["name"] for check in json.loads(result.out)["checks"] if check["verdict"] == "differ"}
     assert (result.code, checks) == (1, {"added"})
+
+
+def test_a_submodule_is_taken_at_its_commit_or_named(cli, repository):
+    parts = repository.parent / "parts"
+    parts.mkdir()
+    git(parts, "init", "-q")
+    commit(parts, "width 8", widths="WIDTH = 8\n")
+    git(repository, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(parts), "parts")
+    commit(repository, "a submodule", net=NET.replace("from blocks", "from parts.widths"))
+    commit(parts, "width 9", widths="WIDTH = 9\n")
+    git(repository / "parts", "pull", "-q")
+    before = bytes_of(repository)
+    result = cli("compare", "net.py:Net", *AT, "HEAD")
+    assert (result.code, "224" in result.out, "252" in result.out, result.err) == (1, True, True, "")
+    assert bytes_of(repository) == before
+    shutil.rmtree(repository / "parts")
+    git(repository, "clone", "-q", "--depth", "1", parts.as_uri(), "parts")
+    result = cli("compare", "net.py:Net", *AT, "HEAD")
+    assert "the submodule parts lacks its commit of HEAD" in " ".join(result.err.split())
+    assert result.code == 0, result.err
+
+
+def test_what_git_ignores_is_that_of_today(shell, repository):
+    commit(repository, "a generated module", net=NET.replace("from blocks", "from generated"))
+    (repository / ".gitignore").write_text("generated.py\n", encoding="utf-8")
+    (repository / "generated.py").write_text("WIDTH = 9\n", encoding="utf-8")
+    result = shell("compare", "net.py:Net", *AT, "HEAD")
+    assert (result.code, "252" in result.out) == (0, True), result.err
 
 
 def test_in_a_hook_and_with_inputs_of_a_module(shell, repository):
