@@ -1,0 +1,273 @@
+"""The conventions of counters as data: what each sees, and what an operation of each class costs.
+
+A cost is a Python expression over one use, in the names of `apply.NAMES`: `macs` are multiply-accumulates, `inputs`
+and `outputs` elements of the first tensor that goes in and comes out, `bias` and `affine` are 1 or 0. What has no line
+is not counted. The lines describe the released versions that are named; they were found by running the libraries and
+reading their sources, and the tests hold them to what the libraries print.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Work(str, Enum):
+    """What an operation does; the first four multiply and accumulate."""
+
+    CONVOLUTION = "convolutions"
+    LINEAR = "linear layers"
+    MATMUL = "products of activations"
+    RECURRENT = "recurrent layers"
+    BIAS = "biases"
+    NORM = "normalisation"
+    ACTIVATION = "activations"
+    POOLING = "pooling"
+    INTERPOLATION = "interpolation"
+    SOFTMAX = "softmax"
+    ELEMENTWISE = "elementwise products and sums"
+
+
+Costs = Mapping[Work, str]
+
+
+class Params(str, Enum):
+    """Which parameters a counter adds up."""
+
+    ALL = "every trainable parameter once"
+    HOOKED = "those of the modules that it has a hook for and that ran"
+    EACH_MODULE = "those of every module, shared ones once for each module"
+
+
+@dataclass(frozen=True)
+class Convention:
+    """How a library counts, and in which versions.
+
+    `unit` is what its headline number is: "macs" or "flops", of which a multiply-accumulate has `per_mac`. `modules`
+    and `functions` hold the cost of each use; `leaves` that of any module without children, by a word in its name. If n
+    modules contain a module, what it does counts n**`shared` times. `per_sample` means that the sum over modules is
+    divided by the batch size; `subclasses`, that a subclass counts as its base. `unknown` are names whose cost the
+    table does not describe.
+    """
+
+    name: str
+    package: str
+    version: str
+    unit: str
+    says: str
+    modules: Mapping[str, Costs] = field(default_factory=dict)
+    functions: Mapping[str, Costs] = field(default_factory=dict)
+    leaves: Mapping[str, Costs] = field(default_factory=dict)
+    shared: int = 0
+    per_sample: bool = False
+    subclasses: bool = False
+    params: Params = Params.ALL
+    unknown: tuple[str, ...] = ()
+    per_mac: int = 1
+
+
+def _dims(pattern: str, dims: Iterable[int] = (1, 2, 3)) -> tuple[str, ...]:
+    return tuple(pattern.format(n) for n in dims)
+
+
+CONVS, TRANSPOSED = _dims("nn.Conv{}d"), _dims("nn.ConvTranspose{}d")
+BATCH_NORMS, INSTANCE_NORMS = _dims("nn.BatchNorm{}d"), _dims("nn.InstanceNorm{}d")
+MAX_POOLS, AVG_POOLS = _dims("nn.MaxPool{}d"), _dims("nn.AvgPool{}d")
+ADAPTIVE_MAX, ADAPTIVE_AVG = _dims("nn.AdaptiveMaxPool{}d"), _dims("nn.AdaptiveAvgPool{}d")
+POOLS = (*MAX_POOLS, *AVG_POOLS, *ADAPTIVE_MAX, *ADAPTIVE_AVG)
+UPSAMPLES = ("nn.Upsample", "nn.UpsamplingBilinear2d", "nn.UpsamplingNearest2d")
+RECURRENT = ("nn.RNN", "nn.GRU", "nn.LSTM")
+POOL_FUNCTIONS = (
+    *_dims("F.max_pool{}d"), *_dims("F.avg_pool{}d"), *_dims("F.adaptive_max_pool{}d"),
+    *_dims("F.adaptive_avg_pool{}d"),
+)  # fmt: skip
+CONV_FUNCTIONS, TRANSPOSED_FUNCTIONS = _dims("F.conv{}d"), _dims("F.conv_transpose{}d")
+
+
+def _each(names: Iterable[str], work: Work, cost: str, bias: str | None = None) -> dict[str, Costs]:
+    return dict.fromkeys(names, {work: cost} if bias is None else {work: cost, Work.BIAS: bias})
+
+
+THOP = Convention(
+    "thop", "thop", "0.1.1-2209072238", "macs", "MACs",
+    modules={
+        # It takes a transposed convolution for a convolution: from output positions, not from input positions.
+        **_each((*CONVS, *TRANSPOSED), Work.CONVOLUTION, "outputs * (in_channels // groups) * kernel"),
+        **_each(("nn.Linear",), Work.LINEAR, "in_features * outputs"),
+        **_each((*BATCH_NORMS, *INSTANCE_NORMS, "nn.LayerNorm", "nn.SyncBatchNorm"), Work.NORM,
+                "2 * inputs * (1 + affine)"),
+        **_each(("nn.PReLU",), Work.ACTIVATION, "inputs"),
+        **_each(("nn.Softmax",), Work.SOFTMAX, "inputs // features * (3 * features - 1)"),
+        **_each(AVG_POOLS, Work.POOLING, "outputs"),
+        **_each(ADAPTIVE_AVG, Work.POOLING, "int((window + 1) * outputs)"),
+        **_each(UPSAMPLES, Work.INTERPOLATION,
+                "outputs * {'nearest': 1, 'linear': 5, 'bilinear': 11, 'bicubic': 259}.get(mode, 0)"),
+        **_each(("nn.RNN",), Work.RECURRENT, "steps * sum(d * (h * (i + h) + h + 2 * h * bias) for i, h, d in stack)"),
+        **_each(("nn.GRU",), Work.RECURRENT,
+                "steps * sum(d * (3 * (h * (i + h) + h + 2 * h * bias) + 4 * h) for i, h, d in stack)"),
+        **_each(("nn.LSTM",), Work.RECURRENT,
+                "steps * sum(d * (4 * (h * (i + h) + h + 2 * h * bias) + 4 * h) for i, h, d in stack)"),
+        **_each(("nn.ZeroPad2d", "nn.ReLU", "nn.ReLU6", "nn.LeakyReLU", *MAX_POOLS, *ADAPTIVE_MAX, "nn.Dropout",
+                 "nn.PixelShuffle"), Work.ACTIVATION, "0"),
+    },
+    shared=2, params=Params.HOOKED, unknown=("nn.RNNCell", "nn.GRUCell", "nn.LSTMCell"),
+)  # fmt: skip
+
+_PTFLOPS_ADDED = {"nn.RNN": "h", "nn.GRU": "7 * h", "nn.LSTM": "10 * h"}
+
+PTFLOPS = Convention(
+    "ptflops", "ptflops", "0.7.5", "macs", "MACs",
+    modules={
+        **_each((*CONVS, *TRANSPOSED), Work.CONVOLUTION, "macs", "bias * outputs"),
+        **_each(("nn.Linear",), Work.LINEAR, "macs", "bias * outputs"),
+        **_each(("nn.ReLU", "nn.PReLU", "nn.ELU", "nn.LeakyReLU", "nn.ReLU6", "nn.GELU"), Work.ACTIVATION, "outputs"),
+        **_each(POOLS, Work.POOLING, "inputs"),
+        # A layer norm has no attribute `affine`, where this counter looks.
+        **_each((*BATCH_NORMS, *INSTANCE_NORMS, "nn.GroupNorm"), Work.NORM, "inputs * (1 + affine)"),
+        **_each(("nn.LayerNorm",), Work.NORM, "inputs"),
+        # It takes the first sample of the output for the whole output.
+        **_each(("nn.Upsample",), Work.INTERPOLATION, "outputs // batch"),
+        **{name: {Work.RECURRENT: "steps * directions * sum(gates * h * (i + h) + "
+                  f"{more} + 2 * gates * h * bias for i, h, d in stack)"} for name, more in _PTFLOPS_ADDED.items()},
+        "nn.MultiheadAttention": {
+            Work.LINEAR: "batch * (queries * width ** 2 + keys * kdim ** 2 + values * vdim ** 2 + queries * vdim ** 2)",
+            Work.BIAS: "batch * (bias * (queries + keys + values) * width + queries * vdim)",
+            Work.MATMUL: "batch * heads * queries * keys * (width // heads + vdim // heads)",
+            Work.SOFTMAX: "batch * heads * queries * keys",
+            Work.ELEMENTWISE: "batch * queries * width",
+        },
+    },
+    functions={
+        **_each(("F.relu", "F.prelu", "F.elu", "F.relu6", "F.gelu", "F.silu"), Work.ACTIVATION, "inputs"),
+        **_each(POOL_FUNCTIONS, Work.POOLING, "inputs"),
+        **_each(("F.softmax",), Work.SOFTMAX, "inputs"),
+        **_each(("F.interpolate",), Work.INTERPOLATION, "outputs"),
+        **_each(("torch.matmul", "Tensor.matmul", "torch.mm", "Tensor.mm", "torch.bmm", "Tensor.bmm"), Work.MATMUL,
+                "product"),
+        **_each(("torch.addmm", "Tensor.addmm", "torch.baddbmm"), Work.MATMUL, "product", "inputs"),
+        **_each(("torch.mul", "torch.add"), Work.ELEMENTWISE, "broadcast"),
+    },
+    shared=1, per_sample=True,
+    unknown=("nn.RNNCell", "nn.GRUCell", "nn.LSTMCell", "DeformConv2d", "timm.Attention"),
+)  # fmt: skip
+
+TORCHINFO = Convention(
+    "torchinfo", "torchinfo", "1.8.0", "macs", "mult-adds",
+    leaves={
+        "Conv": {Work.CONVOLUTION: "positions * weight_size", Work.BIAS: "positions * bias_size"},
+        # What is no convolution: the number of its parameters, once for each sample and not for each position.
+        "Norm": {Work.NORM: "first_axis * (weight_size + bias_size)"},
+        "": {
+            Work.LINEAR: "first_axis * weight_size", Work.BIAS: "first_axis * bias_size",
+            Work.RECURRENT: "two_axes * other_weights",
+        },
+    },
+    params=Params.EACH_MODULE,
+)  # fmt: skip
+
+
+def _patched(extra: Mapping[str, Costs], *, mac: bool) -> dict[str, Costs]:
+    """What calflops and DeepSpeed have in common: functions that they replace, in FLOPs, or else MACs alone."""
+    two = "" if mac else "2 * "
+    macs = {
+        **_each(CONV_FUNCTIONS, Work.CONVOLUTION, f"{two}macs", None if mac else "bias * outputs"),
+        **_each(("F.linear",), Work.LINEAR, f"{two}macs"),
+        **_each(("torch.matmul", "Tensor.matmul"), Work.MATMUL, f"{two}product"),
+        **_each(("torch.addmm", "Tensor.addmm", "torch.baddbmm"), Work.MATMUL, f"{two}product",
+                None if mac else "inputs"),
+    }  # fmt: skip
+    others = {
+        **_each(("F.relu", "F.prelu", "F.elu", "F.leaky_relu", "F.relu6", "F.silu", "F.gelu"), Work.ACTIVATION,
+                "inputs"),
+        **_each(("F.batch_norm",), Work.NORM, "inputs * (1 + affine)"),
+        **_each(("F.layer_norm", "F.group_norm", "F.instance_norm"), Work.NORM, "inputs * (4 + affine)"),
+        **_each(POOL_FUNCTIONS, Work.POOLING, "inputs"),
+        **_each(("F.softmax",), Work.SOFTMAX, "inputs"),
+        **_each(("torch.mul", "torch.add"), Work.ELEMENTWISE, "broadcast"),
+    }  # fmt: skip
+    return {**macs, **({} if mac else others), **extra}
+
+
+_EINSUM = ("torch.einsum", "nn.RNNCell", "nn.GRUCell", "nn.LSTMCell")
+
+
+def _calflops(*, mac: bool) -> Convention:
+    two = "" if mac else "2 * "
+    per_group = f"{two}inputs * (weight[1] // groups) * kernel"
+    transposed = _each(TRANSPOSED_FUNCTIONS, Work.CONVOLUTION, per_group, None if mac else "bias * shrunk * weight[1]")
+    resized = {} if mac else _each(("F.interpolate",), Work.INTERPOLATION, "size or inputs")
+    return Convention(
+        f"calflops {'MACs' if mac else 'FLOPs'}", "calflops", "0.3.2", "macs" if mac else "flops",
+        "MACs" if mac else "FLOPs",
+        functions=_patched({**transposed, **resized}, mac=mac),
+        modules={} if mac else _RECURRENT_FLOPS, shared=1, unknown=_EINSUM, per_mac=1 if mac else 2,
+    )  # fmt: skip
+
+
+_RECURRENT_FLOPS = {
+    name: {Work.RECURRENT: "steps * directions * sum(2 * gates * h * (i + h) - 2 * gates * h + "
+           f"{more} + 2 * gates * h * bias for i, h, d in stack)"}
+    for name, more in _PTFLOPS_ADDED.items()
+}  # fmt: skip
+
+
+def _deepspeed(*, mac: bool) -> Convention:
+    two = "" if mac else "2 * "
+    more = {
+        **_each(TRANSPOSED_FUNCTIONS, Work.CONVOLUTION, f"{two}macs", None if mac else "bias * outputs"),
+        **_each(("torch.mm", "Tensor.mm", "torch.bmm", "Tensor.bmm"), Work.MATMUL, f"{two}product"),
+        **_each(("F.scaled_dot_product_attention",), Work.MATMUL, f"{two}attention"),
+        **({} if mac else _each(("F.interpolate",), Work.INTERPOLATION, "size or outputs")),
+    }
+    return Convention(
+        f"DeepSpeed {'MACs' if mac else 'FLOPs'}", "deepspeed", "0.19.8", "macs" if mac else "flops",
+        "MACs" if mac else "FLOPs",
+        functions=_patched(more, mac=mac), modules={} if mac else _RECURRENT_FLOPS,
+        unknown=_EINSUM, per_mac=1 if mac else 2,
+    )  # fmt: skip
+
+
+FVCORE = Convention(
+    "fvcore", "fvcore", "0.1.5.post20221221", "macs", "flops",
+    functions={
+        # torch traces another op where the padding is given as `same` or `valid`.
+        **_each(CONV_FUNCTIONS, Work.CONVOLUTION, "0 if named_padding else macs"),
+        **_each(TRANSPOSED_FUNCTIONS, Work.CONVOLUTION, "macs"),
+        **_each(("F.linear",), Work.LINEAR, "macs"),
+        **_each(("torch.matmul", "Tensor.matmul", "torch.mm", "Tensor.mm", "torch.bmm", "Tensor.bmm", "torch.addmm",
+                 "Tensor.addmm"), Work.MATMUL, "product"),
+        **_each(("F.batch_norm",), Work.NORM, "inputs * (1 + affine)"),
+        **_each(("F.layer_norm", "F.group_norm", "F.instance_norm"), Work.NORM, "inputs * (4 + affine)"),
+        **_each(("F.adaptive_avg_pool2d",), Work.POOLING, "inputs"),
+        **_each(("F.interpolate",), Work.INTERPOLATION,
+                "outputs * {'nearest': 1, 'bilinear': 4}.get(mode, 0) if rank == 4 else 0"),
+        **_each(("F.grid_sample",), Work.INTERPOLATION, "4 * outputs"),
+    },
+    unknown=("torch.einsum",),
+)  # fmt: skip
+
+TORCHSCAN = Convention(
+    "torch-scan", "torchscan", "0.2.0", "macs", "MACs",
+    modules={
+        **_each(CONVS, Work.CONVOLUTION, "macs"),
+        **_each(TRANSPOSED, Work.CONVOLUTION, "outputs * (in_channels // groups) * kernel + 4 * (rank - 2)"),
+        **_each(("nn.Linear",), Work.LINEAR, "in_features * outputs"),
+        **_each(BATCH_NORMS, Work.NORM, "inputs * (1 + affine)"),
+        # One number for the kernel size is taken for the number of elements in a window.
+        **_each(MAX_POOLS, Work.POOLING, "outputs * (written_kernel - 1)"),
+        **_each(AVG_POOLS, Work.POOLING, "outputs * (written_kernel - 1 + rank - 2)"),
+        **_each(ADAPTIVE_MAX, Work.POOLING, "outputs * (near_window - 1)"),
+        **_each(ADAPTIVE_AVG, Work.POOLING, "outputs * (near_window - 1 + rank - 2)"),
+    },
+    subclasses=True,
+)  # fmt: skip
+
+CONVENTIONS = {
+    each.name: each
+    for each in (
+        THOP, PTFLOPS, TORCHINFO, _calflops(mac=True), _calflops(mac=False), _deepspeed(mac=True),
+        _deepspeed(mac=False), FVCORE, TORCHSCAN,
+    )
+}  # fmt: skip
+"""Every convention by its name, the best known first."""

@@ -1,0 +1,241 @@
+"""Small networks, one for each reason why counters differ. `INPUTS` says what each runs on."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Functions(nn.Module):
+    """Layers as functions with weights of their own."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(4, 3, 3, 3))
+        self.bias = nn.Parameter(torch.empty(4))
+        self.head = nn.Parameter(torch.empty(5, 4))
+
+    def forward(self, x):
+        x = F.relu(F.conv2d(x, self.weight, self.bias, padding=1))
+        x = F.leaky_relu(F.silu(F.gelu(F.max_pool2d(x, 2))))
+        x = F.softmax(F.adaptive_avg_pool2d(x, 1).flatten(1), dim=1)
+        return F.linear(x, self.head)
+
+
+class Transposed(nn.Module):
+    """Transposed convolutions, plain and grouped."""
+
+    def __init__(self):
+        super().__init__()
+        self.one = nn.ConvTranspose2d(3, 4, 3, stride=2, padding=1)
+        self.two = nn.ConvTranspose2d(4, 6, 4, stride=2, groups=2, bias=False)
+
+    def forward(self, x):
+        return self.two(self.one(x))
+
+
+class Convolutions(nn.Module):
+    """Grouped, dilated, of one and three dimensions, with padding='same', with and without bias."""
+
+    def __init__(self):
+        super().__init__()
+        self.grouped = nn.Conv2d(4, 8, 3, groups=2, padding="same", dilation=2)
+        self.line = nn.Conv1d(8, 6, 5, stride=2, bias=False)
+        self.volume = nn.Conv3d(2, 3, (1, 2, 3))
+
+    def forward(self, x):
+        x = self.line(self.grouped(x).flatten(2))
+        return self.volume(x.reshape(x.shape[0], 2, 3, -1, 3))
+
+
+class Tokens(nn.Module):
+    """A linear layer at every position."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(8, 5)
+        self.plain = nn.Linear(5, 3, bias=False)
+
+    def forward(self, x):
+        return self.plain(self.fc(x))
+
+
+class Attention(nn.Module):
+    """nn.MultiheadAttention with weights, without them, and with a mask; another width of keys."""
+
+    def __init__(self):
+        super().__init__()
+        self.one = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.two = nn.MultiheadAttention(8, 4, bias=False)
+        self.cross = nn.MultiheadAttention(8, 2, kdim=8, vdim=8, batch_first=True)
+
+    def forward(self, x):
+        x = self.one(x, x, x)[0]
+        y = self.two(x, x, x, need_weights=False)[0]
+        return self.cross(x, y, y, attn_mask=torch.zeros(x.shape[1], x.shape[1], device=x.device))[0]
+
+
+class Products(nn.Module):
+    """Products of activations, and sums and products of elements, as functions of torch."""
+
+    def __init__(self):
+        super().__init__()
+        self.unused = nn.Parameter(torch.ones(1))  # calflops fails without a parameter
+
+    def forward(self, x):
+        y = torch.matmul(x, x.transpose(1, 2)).matmul(x).matmul(x.transpose(1, 2))
+        y = torch.bmm(y, y)
+        y = torch.mul(torch.add(y, y), 2)
+        y = F.scaled_dot_product_attention(y, y, y)
+        return torch.addmm(y[0], y[0], y[1]) + y[0] * 2
+
+
+class Norms(nn.Module):
+    """Normalisation with and without weights."""
+
+    def __init__(self):
+        super().__init__()
+        self.many = nn.Sequential(
+            nn.BatchNorm2d(4), nn.BatchNorm2d(4, affine=False), nn.GroupNorm(2, 4), nn.GroupNorm(2, 4, affine=False),
+            nn.InstanceNorm2d(4), nn.InstanceNorm2d(4, affine=True),
+            nn.LayerNorm((4, 6, 6)), nn.LayerNorm(6, elementwise_affine=False),
+        )  # fmt: skip
+
+    def forward(self, x):
+        return F.layer_norm(self.many(x), (6,))
+
+
+class Activations(nn.Module):
+    """Activations as modules."""
+
+    def __init__(self):
+        super().__init__()
+        kinds = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Hardswish, nn.Sigmoid)
+        self.many = nn.Sequential(*(kind() for kind in kinds), nn.Softmax(dim=1), nn.Softmax(dim=-1), nn.Dropout())
+
+    def forward(self, x):
+        return self.many(x)
+
+
+class Pools(nn.Module):
+    """Pooling: kernels as one number and as two, sizes that do not divide, functions."""
+
+    def __init__(self):
+        super().__init__()
+        self.unused = nn.Parameter(torch.ones(1))
+        self.many = nn.Sequential(
+            nn.MaxPool2d(3, 1), nn.MaxPool2d((2, 3), 1), nn.AvgPool2d(2, 1), nn.AvgPool2d((3, 2), 1),
+            nn.AdaptiveMaxPool2d(5), nn.AdaptiveAvgPool2d((3, 2)),
+        )  # fmt: skip
+
+    def forward(self, x):
+        x = F.avg_pool2d(self.many(x), 2, 1)
+        return F.adaptive_avg_pool2d(x, 1)
+
+
+class Upsampling(nn.Module):
+    """Interpolation by a factor and to a size."""
+
+    def __init__(self):
+        super().__init__()
+        self.unused = nn.Parameter(torch.ones(1))
+        self.many = nn.Sequential(
+            nn.Upsample(scale_factor=2), nn.Upsample((9, 7), mode="bilinear"), nn.Upsample((8, 8), mode="bicubic"),
+        )  # fmt: skip
+
+    def forward(self, x):
+        x = F.interpolate(self.many(x), scale_factor=2, mode="bilinear")
+        return F.interpolate(x, size=(5, 6))
+
+
+class Block(nn.Module):
+    """A container of one module that it shares."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x):
+        return self.inner(x)
+
+
+class Shared(nn.Module):
+    """One convolution in two containers; a batch norm that runs twice."""
+
+    def __init__(self):
+        super().__init__()
+        conv = nn.Conv2d(4, 4, 3, padding=1)
+        self.one, self.two, self.norm = Block(conv), Block(conv), nn.BatchNorm2d(4)
+
+    def forward(self, x):
+        return self.norm(self.two(self.norm(self.one(x))))
+
+
+class Tied(nn.Module):
+    """A head with the weight of the embedding."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(10, 6)
+        self.head = nn.Linear(6, 10, bias=False)
+        self.head.weight = self.embedding.weight
+
+    def forward(self, x):
+        return self.head(self.embedding(x))
+
+
+class Recurrent(nn.Module):
+    """Recurrent layers: two directions, two layers, no bias."""
+
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(6, 4, 2, bidirectional=True, batch_first=True)
+        self.gru = nn.GRU(8, 5, batch_first=True)
+        self.rnn = nn.RNN(5, 3, bias=False, batch_first=True)
+
+    def forward(self, x):
+        return self.rnn(self.gru(self.lstm(x)[0])[0])[0]
+
+
+class OwnConv(nn.Conv2d):
+    """A subclass that changes nothing."""
+
+
+class LayerNorm2d(nn.LayerNorm):
+    """A subclass with another forward, as in ConvNeXt."""
+
+    def forward(self, x):
+        x = F.layer_norm(x.permute(0, 2, 3, 1), self.normalized_shape, self.weight, self.bias)
+        return x.permute(0, 3, 1, 2)
+
+
+class Subclasses(nn.Module):
+    """Layers that are subclasses of known ones."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = OwnConv(4, 6, 3), LayerNorm2d(6)
+
+    def forward(self, x):
+        return self.norm(self.conv(x))
+
+
+class Unused(nn.Module):
+    """A head that no forward pass runs, and a parameter outside every layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.aux = nn.Conv2d(4, 3, 1), nn.Linear(3, 7)
+        self.scale = nn.Parameter(torch.ones(3, 1, 1))
+
+    def forward(self, x):
+        return self.stem(x) * self.scale
+
+
+INPUTS = {
+    Functions: "2x3x8x8", Transposed: "2x3x5x5", Convolutions: "2x4x8x8", Tokens: "2x7x8", Attention: "3x5x8",
+    Products: "2x4x6", Norms: "2x4x6x6", Activations: "2x4x5x5", Pools: "2x3x11x11", Upsampling: "2x3x4x4",
+    Shared: "2x4x6x6", Tied: "2x5:int64", Recurrent: "2x5x6", Subclasses: "2x4x6x6", Unused: "2x4x3x3",
+}  # fmt: skip
+"""Network -> the input that it runs on."""
