@@ -103,7 +103,7 @@ class _Attempts:
         failures: list[_Failed] = []
         for choice in found:
             try:
-                ran = self._on_cheapest(choice)
+                ran = self._on_cheapest(choice, first_only=choice.in_turn and choice is not found[-1])
             except _Failed as failed:
                 failures.append(failed)
                 if isinstance(failed.failure.cause, LimitReachedError):
@@ -129,13 +129,13 @@ class _Attempts:
             self._models[device] = self.target.build(device, self.options.dtype)
         return self._models[device]
 
-    def _on_cheapest(self, choice: Choice) -> Ran:
-        """The run with this input on the first device, or else on the second."""
+    def _on_cheapest(self, choice: Choice, *, first_only: bool) -> Ran:
+        """The run with this input on the first device, or else on the second, unless only the first is wanted."""
         first, *others = self.devices
         try:
             return self._run(choice, first, UNASKED if choice.reason is not None else None)
         except _Failed as failed:
-            if not others or not self._may_be_the_devices(failed):
+            if first_only or not others or not self._may_be_the_devices(failed):
                 raise
             failed.remark = self._lacking_memory()
             if failed.remark:
@@ -197,8 +197,8 @@ class _Attempts:
         trace, run, inputs, notes = ran
         if choice.reason is not None:
             where = f" on {self.options.device}" if self.options.device != "auto" else ""
-            size = "" if first else f"; its size is the first usual one with which the model runs{where}"
-            origin = f"the input {choice.specs[0]} is inferred from {choice.reason}{size}. --input gives another one."
+            size = f"; its size is the first usual one with which the model runs{where}"
+            origin = _origin(choice, "" if first or choice.in_turn else size)
             inputs = replace(inputs, notes=(origin,))
         return trace, run, inputs, [*self._notes, *notes]
 
@@ -208,7 +208,7 @@ class _Attempts:
             return self._too_long(failures[-1])
         failed = failures[0]
         if len(failures) > 1:
-            tried = ", ".join(str(each.choice.specs[0]) for each in failures)
+            tried = ", ".join(" ".join(map(str, each.choice.specs)) for each in failures)
             advice = f"No usual input runs ({tried}). --input gives another one, --debug shows the traceback."
         else:
             advice = self._working_advice(failed)
@@ -241,6 +241,14 @@ class _Attempts:
         except (_Failed, LoadError, UsageError):
             return False
         return True
+
+
+def _origin(choice: Choice, size: str) -> str:
+    """The note on inferred inputs."""
+    shown = ", ".join(map(str, choice.specs))
+    if len(choice.specs) > 1:
+        return f"the inputs {shown} are inferred from {choice.reason}{size}. --input gives others."
+    return f"the input {shown} is inferred from {choice.reason}{size}. --input gives another one."
 
 
 def free_bytes() -> int | None:

@@ -94,7 +94,8 @@ def _changed(start: Any, changes: Mapping[str, Any], path: str) -> Any:
         _check(start, [each.name for each in parameters_of(start) or []], changes, path)
         now: Callable[[str], Any] = partial(_class_of, start)
     else:
-        _check(type(start), _names(start), changes, path)
+        others = [name for name in changes if _is_member(start, name)]
+        _check(type(start), [*_names(start), *others], changes, path)
         now = partial(_get, start)
     members = {name: _member(partial(now, name), value, f"{path}.{name}") for name, value in changes.items()}
     return _made(partial(_with_members, start, members), path)
@@ -141,6 +142,13 @@ def _names(start: Any) -> list[str]:
     return [] if isinstance(start, (int, float, str)) else [name for name in dir(start) if not name.startswith("_")]
 
 
+def _is_member(start: Any, name: str) -> bool:
+    """Whether an object has a value of this name, such as a property; a list and a number have none to change."""
+    if isinstance(start, (Mapping, list, tuple, int, float, str)) or name.startswith("_"):
+        return False
+    return hasattr(start, name) and not callable(getattr(start, name))
+
+
 def _check(kind: type, known: list[str], changes: Mapping[str, Any], path: str) -> None:
     """Raises UsageError, with the nearest names, for a member that does not exist; a dictionary takes new keys.
 
@@ -163,7 +171,18 @@ def _rebuilt(start: Any, members: Mapping[str, Any]) -> Any:
         with contextlib.suppress(Exception):  # a field without a default
             if getattr(kind(**others), name) == value:
                 given = others
-    return kind(**{**given, **members})
+    fields = {name: value for name, value in members.items() if name in given or _is_field(kind, name)}
+    others = members.keys() - fields.keys()
+    if not others or any(each.kind is each.VAR_KEYWORD for each in parameters_of(kind) or []):
+        return kind(**{**given, **members})
+    twin = kind(**{**given, **fields})
+    for name in others:
+        setattr(twin, name, members[name])
+    return twin
+
+
+def _is_field(kind: Any, name: str) -> bool:
+    return any(each.name == name and each.init for each in dataclasses.fields(kind))
 
 
 def _made(make: Callable[[], Any], path: str) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 from cnninspect.errors import UsageError
 from cnninspect.report.quantities import Shape
 
-BUILT_IN = ("zoo", "torchvision", "timm")
+BUILT_IN = ("zoo", "torchvision", "timm", "transformers")
 """The providers that come with the package, in the order in which a bare name is looked up."""
 
 PICKLES = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".joblib", ".tar")
@@ -94,7 +94,14 @@ class Archive:
     path: Path
 
 
-Reference = Named | FromModule | FromFile | Archive
+@dataclass(frozen=True)
+class Folder:
+    """A folder, which may hold a model's configuration."""
+
+    path: Path
+
+
+Reference = Named | FromModule | FromFile | Archive | Folder
 
 
 def parse_target(spec: str, plugins: Collection[str] = ()) -> Reference:
@@ -106,13 +113,13 @@ def parse_target(spec: str, plugins: Collection[str] = ()) -> Reference:
         return FromFile(Path(match["path"]), _attribute(text, match["attr"]))
     left, colon, right = text.partition(":")
     if colon and (left in BUILT_IN or left in plugins):
-        return Named(_name(text, right), left)
+        return Named(right if right and Path(right).is_dir() else _name(text, right), left)
     _refuse_other_files(text)
     if text.lower().endswith(".pt2"):
         return Archive(Path(text))
     _refuse_other_places(text)
     if Path(text).is_dir():
-        return Named(text)
+        return Named(text) if _NAME.fullmatch(text) and text.strip(".") else Folder(Path(text))
     if colon and _ATTRIBUTE.fullmatch(left):
         return FromModule(left, _attribute(text, right))
     if colon:

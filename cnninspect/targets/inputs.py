@@ -78,11 +78,15 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Choice:
-    """Possible inputs of a model, as specs or values. `reason` is the layer from which they were inferred, or None."""
+    """Possible inputs of a model, as specs or values. `reason` is the source from which they were inferred, or None.
+
+    Those to be tried `in_turn` are all tried on the first device before the last of them is tried on the second.
+    """
 
     specs: tuple[InputSpec, ...] = ()
     given: Given | None = None
     reason: str | None = None
+    in_turn: bool = False
 
     def make(self, target: Target, model: Model, device: str, dtype: str | None = None) -> Inputs:
         """The inputs on the device; floating point ones have `dtype`, or that of the parameters.
@@ -135,6 +139,9 @@ def choices(target: Target, model: Model, options: InputOptions) -> list[Choice]
         return [Choice(given=default)]
     if default:
         return [Choice(_resized(default, options))]
+    if concluded := target.source.inputs_of(model):
+        reason = f"the configuration and the forward of {type(model).__name__}"
+        return [Choice(_resized(specs, options), reason=reason, in_turn=True) for specs in concluded]
     inferred, reason = infer_inputs(target, model)
     return [Choice(_resized([spec], options), reason=reason) for spec in inferred]
 

@@ -15,6 +15,7 @@ from cnninspect.errors import LoadError, MissingPackage, NoSuchTarget, UsageErro
 from cnninspect.targets.arguments import prepared
 from cnninspect.targets.grammar import (
     Archive,
+    Folder,
     FromFile,
     FromModule,
     Method,
@@ -26,6 +27,7 @@ from cnninspect.targets.grammar import (
 )
 from cnninspect.targets.loading import errors_as, find
 from cnninspect.targets.providers import Provider, bare_name_providers, providers
+from cnninspect.targets.providers.folders import provider_of
 from cnninspect.targets.signatures import check_arguments
 from cnninspect.targets.target import ArchiveSource, Provided, Target, plain, source_of
 
@@ -50,6 +52,8 @@ def _resolved(target: Any, arguments: Mapping[str, Any] | None) -> Target:
     reference = parse_target(target, providers())
     if isinstance(reference, Named):
         return _named(target, reference, arguments)
+    if isinstance(reference, Folder):
+        return _in_folder(target, reference.path, arguments)
     if isinstance(reference, Archive):
         return _archive(target, reference, arguments)
     found, around = find(reference)
@@ -76,16 +80,35 @@ def _named_in(reference: FromFile | FromModule) -> tuple[str, str] | None:
 
 
 def _named(spec: str, reference: Named, arguments: Mapping[str, Any]) -> Target:
-    provider = _first_with(reference.name, _candidates(reference.provider))
+    try:
+        provider = _first_with(reference.name, _candidates(reference))
+    except UsageError:
+        if reference.provider is None and os.path.isdir(reference.name):
+            return _in_folder(spec, Path(reference.name), arguments)
+        raise
+    provider.check(arguments)
     factory = provider.factory(reference.name)
     check_arguments(factory, spec, arguments)
     source = Provided(provider, reference.name, prepared(factory, spec, arguments))
     return Target(spec, provider.name, reference.name, plain(arguments), source)
 
 
-def _candidates(provider: str | None) -> Sequence[Provider]:
+def _in_folder(spec: str, folder: Path, arguments: Mapping[str, Any]) -> Target:
+    """The network in a folder; UsageError for a folder without a configuration."""
+    found = provider_of(folder)
+    if found is None:
+        raise UsageError(
+            f"{str(folder)!r} is a folder without a config.json. "
+            f"Name a file in it, and what the file defines: {_example_in(folder)}."
+        )
+    return _named(spec, Named(os.fspath(folder), found), arguments)
+
+
+def _candidates(reference: Named) -> Sequence[Provider]:
     """The providers to ask, in order."""
-    return bare_name_providers() if provider is None else [providers()[provider]]
+    if reference.provider is not None:
+        return [providers()[reference.provider]]
+    return [provider for provider in bare_name_providers() if provider.fits(reference.name)]
 
 
 def _first_with(name: str, candidates: Sequence[Provider]) -> Provider:
@@ -104,8 +127,6 @@ def _first_with(name: str, candidates: Sequence[Provider]) -> Provider:
 
 def _unknown(name: str, candidates: Sequence[Provider], missing: MissingPackage | None) -> str:
     """`no model is called ...`, the nearest names, and where to see more."""
-    if os.path.isdir(name):
-        return f"{name!r} is a folder. Name a file in it, and what the file defines: {_example_in(Path(name))}."
     if mine := _in_a_file(name):
         return f"no model is called {name!r}; a file here defines one. Write {mine}."
     near = nearest(name, [f"{provider.name}:{known}" for provider in candidates for known in _names(provider)])

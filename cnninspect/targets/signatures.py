@@ -83,9 +83,21 @@ def check_arguments(function: Callable[..., Any], name: str, arguments: Mapping[
     known = [parameter.name for parameter in parameters if parameter.kind in _BY_NAME]
     for argument in (key.partition(".")[0] for key in arguments):
         if argument not in known:
+            if holder := _holder(parameters, argument):
+                raise UsageError(f"{name} takes no --arg {argument}. Write --arg {holder}.{argument}=VALUE.")
             near = nearest(argument, known)
             hint = f" Nearest: {', '.join(near)}." if near else takes(function)
             raise UsageError(f"{name} takes no --arg {argument}.{hint}")
+
+
+def _holder(parameters: list[inspect.Parameter], name: str) -> str | None:
+    """The parameter whose default, an object or a dictionary, has a member of this name."""
+    for each in parameters:
+        default = None if each.default is each.empty else each.default
+        own = default if isinstance(default, Mapping) else getattr(default, "__dict__", {})
+        if name in own and not callable(default):
+            return each.name
+    return None
 
 
 def check_complete(function: Callable[..., Any], name: str, arguments: Mapping[str, Any]) -> None:
@@ -128,10 +140,18 @@ def takes(function: Callable[..., Any]) -> str:
     parameters = parameters_of(function)
     if parameters is None:
         return ""
-    shown = [p.name if p.default is p.empty else f"{p.name}={p.default!r}" for p in parameters if p.kind in _BY_NAME]
+    shown = [
+        p.name if p.default is p.empty else f"{p.name}={_short(p.default)}" for p in parameters if p.kind in _BY_NAME
+    ]
     if shown:
         return f" It takes --arg {', '.join(shown)}."
     return "" if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters) else " It takes no --arg."
+
+
+def _short(default: Any) -> str:
+    """The repr of a default, or its type if that is long."""
+    text = repr(default)
+    return text if len(text) <= 60 and "\n" not in text else f"{type(default).__name__}(...)"
 
 
 def _annotation(parameter: inspect.Parameter) -> str:

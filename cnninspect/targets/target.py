@@ -68,6 +68,10 @@ class Source(ABC):
         """The inputs that come with the model; empty where none do."""
         return ()
 
+    def inputs_of(self, model: Model) -> Sequence[Sequence[InputSpec]]:  # noqa: ARG002 - few sources know
+        """The inputs that follow from the built model, the likeliest first; empty where none do."""
+        return ()
+
     def defaults(self) -> Mapping[str, Any]:
         """The arguments of the constructor that have a default, and which; empty where there is none."""
         return {}
@@ -96,6 +100,10 @@ class Provided(Source):
     def default_inputs(self) -> Sequence[InputSpec]:
         """The provider's inputs."""
         return self.provider.default_inputs(self.name, self.arguments)
+
+    def inputs_of(self, model: Model) -> Sequence[Sequence[InputSpec]]:
+        """What the provider concludes from the model."""
+        return self.provider.inputs_of(model)
 
 
 class Made(Source):

@@ -36,6 +36,19 @@ CLASS = """
             return lambda x: x
 """
 
+LATE = """
+    from torch import nn
+
+    def names():
+        return ["net"]
+
+    def build(name):
+        return nn.Linear(7, 2)
+
+    def inputs_of(model):
+        return [f"input=1x{model.in_features}"]
+"""
+
 RAISING = """
     def names():
         raise KeyError("database")
@@ -60,6 +73,7 @@ def installed(write: Write, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     write("site/acme_nets.py", MODULE)
     write("site/single_net.py", CLASS)
     write("site/broken_nets.py", "import no_such_package_here")
+    write("site/late_nets.py", LATE)
     write("site/poor_nets.py", "def names(): return []")
     write("site/raising_nets.py", RAISING)
     write("site/acme-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: acme\nVersion: 1\n")
@@ -69,6 +83,7 @@ def installed(write: Write, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         "broken = broken_nets",
         "poor = poor_nets",
         "raising = raising_nets",
+        "late = late_nets",
         "vague = raising_nets:Vague",
         "zoo = acme_nets",
     ]
@@ -81,8 +96,8 @@ def installed(write: Write, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("installed")
 class TestPlugins:
     def test_they_come_after_the_built_in_providers(self) -> None:
-        assert list(providers())[:3] == ["zoo", "torchvision", "timm"]
-        assert set(list(providers())[3:]) == {"acme", "single", "broken", "poor", "raising", "vague"}
+        assert list(providers())[:4] == ["zoo", "torchvision", "timm", "transformers"]
+        assert set(list(providers())[4:]) == {"acme", "single", "broken", "poor", "raising", "late", "vague"}
 
     def test_a_built_in_name_cannot_be_taken(self) -> None:
         assert "nethw" in providers()["zoo"].names()
@@ -102,6 +117,11 @@ class TestPlugins:
         target = resolve("single:only")
         with pytest.raises(UsageError, match=r"the inputs of only \(x\) are not known"):
             make_inputs(target, target.build("meta"), InputOptions(), "meta")
+
+    def test_inputs_that_follow_from_the_network(self) -> None:
+        target = resolve("late:net")
+        inputs = make_inputs(target, target.build("meta"), InputOptions(), "meta")
+        assert inputs.described == ({"name": "input", "shape": [1, 7], "dtype": "float32"},)
 
     def test_an_unknown_name(self) -> None:
         with pytest.raises(UsageError, match=r"no model is called 'wird'\. Nearest: acme:wide"):

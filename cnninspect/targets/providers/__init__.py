@@ -9,8 +9,10 @@ from typing import Any
 from cnninspect.errors import LoadError, UsageError, nearest
 from cnninspect.targets.grammar import InputSpec
 from cnninspect.targets.providers.base import Model, Provider, plugins
+from cnninspect.targets.providers.package import PackageProvider
 from cnninspect.targets.providers.timm import TimmProvider
 from cnninspect.targets.providers.torchvision import TorchvisionProvider
+from cnninspect.targets.providers.transformers import TransformersProvider
 from cnninspect.zoo import Entry
 
 __all__ = ["Model", "Provider", "bare_name_providers", "names_like", "providers"]
@@ -50,7 +52,7 @@ def _entries() -> Mapping[str, Entry]:
 
 def bare_name_providers() -> list[Provider]:
     """The providers that a name without a prefix is looked up in, in this order."""
-    return [ZooProvider(), TorchvisionProvider(), TimmProvider()]
+    return [ZooProvider(), TorchvisionProvider(), TimmProvider(), TransformersProvider()]
 
 
 def providers() -> Mapping[str, Provider]:
@@ -61,10 +63,15 @@ def providers() -> Mapping[str, Provider]:
 def names_like(pattern: str, note: Callable[[str], None]) -> list[str]:
     """The names that match the pattern, as `provider:name`; UsageError, with the nearest names, if none does.
 
-    `note` is called for each provider whose package is missing or broken.
+    `note` is called for each provider whose package is missing or broken; an optional one is not missed unless the
+    pattern names it.
     """
     names = []
     for provider in providers().values():
+        if isinstance(provider, PackageProvider) and not (
+            provider.installed or pattern.startswith(f"{provider.name}:")
+        ):
+            continue
         try:
             names += [f"{provider.name}:{name}" for name in provider.names()]
         except LoadError as failure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property, partial
 from importlib.metadata import EntryPoint, entry_points
@@ -46,6 +46,17 @@ class Provider(ABC):
     def default_inputs(self, name: str, arguments: Mapping[str, Any]) -> Sequence[InputSpec]:
         """The inputs that the model's authors use, batch size 1; empty if they are not known."""
 
+    def inputs_of(self, model: Any) -> Sequence[Sequence[InputSpec]]:  # noqa: ARG002 - for those who override
+        """The inputs that follow from the network itself, the likeliest first; asked where no default is known."""
+        return ()
+
+    def check(self, arguments: Mapping[str, Any]) -> None:  # noqa: B027 - few arguments are refused by their name
+        """Raises UsageError for an argument that would fetch weights or run foreign code."""
+
+    def fits(self, name: str) -> bool:  # noqa: ARG002
+        """Whether a name without a prefix may be one of these; a provider that it does not fit is not asked."""
+        return True
+
     def notes(self, name: str, arguments: Mapping[str, Any]) -> Sequence[str]:  # noqa: ARG002 - for those who override
         """Notes for the report on how the model is built."""
         return ()
@@ -63,6 +74,7 @@ class PluginProvider(Provider):
         names() -> sequence of the names it knows
         build(name, **arguments) -> an nn.Module with random weights, or a plain function of tensors
         inputs(name, **arguments) -> sequence of inputs, batch first (optional)
+        inputs_of(model) -> the same, from the network that was built (optional)
 
     An input is a shape, (1, 3, 64, 64), or the text of an `--input`, "1x77:int64". `build` runs with torch's default
     device set, often to meta.
@@ -95,8 +107,14 @@ class PluginProvider(Provider):
         if not hasattr(self._plugin, "inputs"):
             return ()
         with self._errors_named(f"say what inputs {name} takes"):
-            stated = [*self._plugin.inputs(name, **arguments)]
-            return [parse_input(item) if isinstance(item, str) else InputSpec(tuple(item)) for item in stated]
+            return _specs(self._plugin.inputs(name, **arguments))
+
+    def inputs_of(self, model: Any) -> Sequence[Sequence[InputSpec]]:
+        """The inputs that the plug-in gives for the model; empty if it gives none."""
+        if not hasattr(self._plugin, "inputs_of"):
+            return ()
+        with self._errors_named("say what inputs the network takes"):
+            return [_specs(self._plugin.inputs_of(model))]
 
     def _errors_named(self, task: str) -> AbstractContextManager[None]:
         """A context that turns every error of the plug-in into a LoadError with its name."""
@@ -116,6 +134,10 @@ class PluginProvider(Provider):
             if not callable(getattr(plugin, method, None)):
                 raise LoadError(f"the provider {self.name!r} ({self._entry_point.value}) has no function `{method}`.")
         return plugin
+
+
+def _specs(stated: Iterable[Any]) -> list[InputSpec]:
+    return [parse_input(item) if isinstance(item, str) else InputSpec(tuple(item)) for item in stated]
 
 
 def plugins() -> list[PluginProvider]:
