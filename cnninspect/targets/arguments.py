@@ -172,11 +172,11 @@ def _rebuilt(start: Any, members: Mapping[str, Any]) -> Any:
             if getattr(kind(**others), name) == value:
                 given = others
     fields = {name: value for name, value in members.items() if name in given or _is_field(kind, name)}
-    others = members.keys() - fields.keys()
-    if not others or any(each.kind is each.VAR_KEYWORD for each in parameters_of(kind) or []):
+    extra = members.keys() - fields.keys()
+    if not extra or any(each.kind is each.VAR_KEYWORD for each in parameters_of(kind) or []):
         return kind(**{**given, **members})
     twin = kind(**{**given, **fields})
-    for name in others:
+    for name in extra:
         setattr(twin, name, members[name])
     return twin
 
