@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import torch
@@ -120,6 +120,12 @@ class OpSchema:
     is_query: bool
     aliases: tuple[tuple[int, str, bool] | None, ...]
     written: tuple[tuple[int, str], ...]
+    of_torch: bool = False
+
+    @cached_property
+    def makes_new(self) -> bool:
+        """Whether this is an op of torch that, by its schema, writes nothing and returns tensors of their own."""
+        return self.of_torch and not self.written and bool(self.aliases) and not any(self.aliases)
 
     def results(
         self, values: Values, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any
@@ -162,6 +168,7 @@ def schema_of(op: Any) -> OpSchema:
         is_query=name.rsplit(".", 1)[0] in private_torch.QUERIES or op.namespace == "profiler",
         aliases=tuple(_alias(schema, result, is_view=op.is_view) for result in schema.returns),
         written=_written(schema),
+        of_torch=op.namespace == "aten",
     )
 
 

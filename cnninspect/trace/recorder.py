@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from cnninspect.trace.isolation import isolated, noticing_threads
+from cnninspect.trace.meta_results import MetaResults
 from cnninspect.trace.module_calls import Args, Kwargs, never_ran
 from cnninspect.trace.names import (
     ASKS_FOR_GRADIENTS,
@@ -132,6 +133,7 @@ class Recorder(CallTracker):
         self._in_threads: str | None = None
         self._paused = False
         self._own_files = OwnFiles()
+        self._results = MetaResults()
 
     def run_model(self, model: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
         """Runs the model while this records, and returns its output."""
@@ -291,7 +293,7 @@ class Recorder(CallTracker):
         layout = (args[0].stride(), args[0].storage_offset()) if schema.packet in READ_LAYOUT else None
         before_args, before_kwargs = self.values.plain(tuple(args)), self.values.plain(dict(kwargs))
         refuse(op, args)
-        output = op(*args, **kwargs)
+        output = self._results.run(op, schema, args, kwargs)
         outputs, writes = schema.results(self.values, args, kwargs, output)
         call = self.open_calls[-1]
         made = Op(
