@@ -38,6 +38,7 @@ from cnninspect.cli.rf import FieldOptions
 from cnninspect.cli.session import INTERRUPTED, Progress, Session, failed
 from cnninspect.cli.settings import Source, config, configured, source
 from cnninspect.cli.solve import RankOptions, SettingOptions, SizeOptions
+from cnninspect.cli.sweep import SweepOptions
 from cnninspect.render import Format
 from cnninspect.render.page import Screen
 from cnninspect.report.json_form import SCHEMA_VERSION
@@ -256,6 +257,23 @@ Pattern = Annotated[
 ]
 
 
+Swept = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="PATTERN|TARGET...",
+        show_default=False,
+        help="Patterns such as 'timm:vit_*', TARGETs, or functions that return a dict or list of models.",
+    ),
+]
+
+
+def sweep(context: typer.Context, words: Swept, run: RunOptions, rows: SweepOptions, _common: Common) -> None:
+    """Many models into one table: a row each with the totals of its summary, written as it is done."""
+    from cnninspect.cli.sweep.run import report_sweep
+
+    raise typer.Exit(report_sweep(words, run, rows, context.ensure_object(Session)))
+
+
 def models(context: typer.Context, text: ListOptions, _common: Common, pattern: Pattern = "") -> None:
     """List the models of all providers; each name is a TARGET."""
     from cnninspect.cli.reports import put
@@ -297,7 +315,7 @@ def listed(names: Sequence[str]) -> str:
     return json.dumps({"schema_version": SCHEMA_VERSION, "command": "models", "models": entries}, indent=2) + "\n"
 
 
-for command in (summary, flops, compare, rf, explain, formula, config):
+for command in (summary, flops, compare, rf, explain, formula, sweep, config):
     app.command(cls=Command)(expanded(configured(command)))
 app.command(cls=Command)(expanded(models))
 app.command(cls=Command)(expanded(solve))

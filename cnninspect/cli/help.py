@@ -34,6 +34,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "explain": ("cnninspect explain custom-alexnet conv2", "cnninspect explain lenet5 -f latex -o lenet5.tex"),
     "formula": ("cnninspect formula small-cnn --vary 'widths[0]=8,16,24,32'",),
     "solve": ("cnninspect solve conv --in 32 --out 16 --kernel 3",),
+    "sweep": (
+        "cnninspect sweep 'torchvision:resnet*'",
+        "cnninspect sweep 'timm:*' nets.py:build_all -o all.csv --resume --jobs 4",
+        "cnninspect sweep 'timm:*' --where 'macs < 1G and field > 200' --sort params",
+    ),
     "models": ("cnninspect models resnet", "cnninspect models 'timm:vit_*' -f json"),
     "config": ("cnninspect config", "cnninspect config -f json"),
 }
@@ -47,6 +52,7 @@ BRIEF = {
     "explain": "Where every number of a layer comes from, step by step.",
     "formula": "Counts as exact formulas in arguments and input sizes.",
     "solve": "All settings of a layer that turn one size into another.",
+    "sweep": "Many models into one table, a row each.",
     "models": "The models of all providers; each name is a TARGET.",
     "config": "The options in use here, and the origin of each.",
 }

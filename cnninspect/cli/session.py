@@ -131,7 +131,7 @@ def _misused(error: Any) -> str:
 
 
 _NO_NUMBER = re.compile(
-    r"^(invalid value for '\S+'): (?:Input should be .*|\S+ is not (?:a valid integer|in the range).*)$"
+    r"^(invalid value for '\S+'(?: / '\S+')?): (?:Input should be .*|\S+ is not (?:a valid integer|in the range).*)$"
 )
 """The words of pydantic and of click for a text that is no number, or is out of the range."""
 

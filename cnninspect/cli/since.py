@@ -120,7 +120,7 @@ def _moved(target: str, revision: Revision) -> str:
     then = revision.then(reference.path)
     if then is None:
         raise UsageError(f"{reference.path} leads out of the repository {revision.root}. Name a file that it holds.")
-    return f"{then}:{reference.attr}" if isinstance(reference, FromFile) else str(then)
+    return f"{then}:{target.rpartition('.py:')[2]}" if isinstance(reference, FromFile) else str(then)
 
 
 def _inputs_then(function: str | None, revision: Revision) -> str | None:

@@ -75,7 +75,7 @@ def run_on_cheapest(target: Target, options: Options) -> Ran:
     if needs_kernels and options.device == "meta":
         raise UsageError("nothing runs on meta, so there is no time to measure. Use --device cpu or --device cuda.")
     if options.device != "auto":
-        return _Attempts(target, options, [_checked_device(options.device)]).first_that_runs()
+        return _Attempts(target, options, [checked_device(options.device)]).first_that_runs()
     return _Attempts(target, options, ["cpu"] if needs_kernels else ["meta", "cpu"]).first_that_runs()
 
 
@@ -271,7 +271,7 @@ def _reclaimable(stat: Path) -> int:
     return sum(int(value) for name, value in lines if name == "inactive_file")
 
 
-def _checked_device(name: str) -> str:
+def checked_device(name: str) -> str:
     """A device that torch knows and this machine has; otherwise UsageError or RunError."""
     try:
         device = torch.device(name)

@@ -165,7 +165,7 @@ def _table(found: Fitted, screen: Screen) -> list[str]:
     titles = (each.title or (screen.marks.match if each.name == "verdict" else "") for each in found.sheet.headings)
     heading = tuple(Cell(title, tone=Tone.QUIET) for title in titles)
     lines = (heading, *found.sheet.lines)
-    return [text for cells in lines for text in _line(cells, found, screen)]
+    return [text for cells in lines for text in line_of(cells, found, screen)]
 
 
 def _remarks(parts: Page, found: Fitted, screen: Screen, *, is_low: bool) -> list[str]:
@@ -225,7 +225,7 @@ def _legend(found: Fitted, match: str, screen: Screen) -> list[str]:
     return [f"{marks.match} {match or 'matches'}", *said] if is_said else said
 
 
-def _line(cells: Sequence[Cell], found: Fitted, screen: Screen) -> list[str]:
+def line_of(cells: Sequence[Cell], found: Fitted, screen: Screen) -> list[str]:
     """The cells side by side, without spaces at the end; cells wider than their columns go on in further lines."""
     parts = [pieces(cell.text, width) for cell, width in zip(cells, found.widths, strict=True)]
     return [

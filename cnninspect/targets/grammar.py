@@ -67,10 +67,11 @@ class Named:
 
 @dataclass(frozen=True)
 class FromModule:
-    """The attribute `attr` of an importable module."""
+    """The attribute `attr` of an importable module, or the model `member` of those that it holds or returns."""
 
     module: str
     attr: str
+    member: str | None = None
 
     def __str__(self) -> str:
         return f"{self.module}:{self.attr}"
@@ -78,10 +79,11 @@ class FromModule:
 
 @dataclass(frozen=True)
 class FromFile:
-    """The attribute `attr` of a Python file."""
+    """The attribute `attr` of a Python file, or the model `member` of those that it holds or returns."""
 
     path: Path
     attr: str
+    member: str | None = None
 
     def __str__(self) -> str:
         return f"{self.path}:{self.attr}"
@@ -110,7 +112,8 @@ def parse_target(spec: str, plugins: Collection[str] = ()) -> Reference:
     if not text:
         raise UsageError(f"the target is empty. A target is {FORMS}.")
     if match := _FILE.fullmatch(text):
-        return FromFile(Path(match["path"]), _attribute(text, match["attr"]))
+        attr, member = _with_member(match["attr"])
+        return FromFile(Path(match["path"]), _attribute(text, attr), member)
     left, colon, right = text.partition(":")
     if colon and (left in BUILT_IN or left in plugins):
         return Named(right if right and Path(right).is_dir() else _name(text, right), left)
@@ -121,7 +124,8 @@ def parse_target(spec: str, plugins: Collection[str] = ()) -> Reference:
     if Path(text).is_dir():
         return Named(text) if _NAME.fullmatch(text) and text.strip(".") else Folder(Path(text))
     if colon and _ATTRIBUTE.fullmatch(left):
-        return FromModule(left, _attribute(text, right))
+        attr, member = _with_member(right)
+        return FromModule(left, _attribute(text, attr), member)
     if colon:
         raise UsageError(f"{text!r} cannot be read: {left!r} is not a Python file or module. A target is {FORMS}.")
     return Named(_name(text, text))
@@ -179,6 +183,15 @@ def defined_in(path: Path) -> list[str]:
 def first_class(file: Path) -> str | None:
     """`nets.py:Net` for the first class that the file defines, by parsing it."""
     return next((f"{file}:{name}" for name in defined_in(file) if name[:1].isupper()), None)
+
+
+_MEMBER = re.compile(r"(?P<attr>[^\[]*)\[(?P<member>.+)\]", re.DOTALL)
+
+
+def _with_member(text: str) -> tuple[str, str | None]:
+    """`build_all[small]` as (`build_all`, `small`); the second is None without brackets."""
+    match = _MEMBER.fullmatch(text)
+    return (text, None) if match is None else (match["attr"], match["member"])
 
 
 def _attribute(text: str, attr: str) -> str:

@@ -26,6 +26,7 @@ from cnninspect.targets.grammar import (
     parse_target,
 )
 from cnninspect.targets.loading import errors_as, find
+from cnninspect.targets.members import source_of_member
 from cnninspect.targets.providers import Provider, bare_name_providers, providers
 from cnninspect.targets.providers.folders import provider_of
 from cnninspect.targets.signatures import check_arguments
@@ -60,9 +61,13 @@ def _resolved(target: Any, arguments: Mapping[str, Any] | None) -> Target:
     provider = "file" if isinstance(reference, FromFile) else "module"
     # A lazily imported object may fail at the first access to an attribute.
     with errors_as(lambda error: LoadError(f"{target} cannot be used: {error_text(error)}.")):
-        source = source_of(found, target, arguments, around)
+        if reference.member is None:
+            source, name = source_of(found, target, arguments, around), reference.attr
+        else:
+            source = source_of_member(found, reference.member, target, arguments, around)
+            name = f"{reference.attr}[{reference.member}]"
         origin = _defined(found) or _named_in(reference)
-    return Target(target, provider, reference.attr, plain(arguments), source, origin=origin)
+    return Target(target, provider, name, plain(arguments), source, origin=origin)
 
 
 def _defined(thing: Any) -> tuple[str, str] | None:

@@ -60,14 +60,14 @@ def providers() -> Mapping[str, Provider]:
     return {provider.name: provider for provider in [*bare_name_providers(), *plugins()]}
 
 
-def names_like(pattern: str, note: Callable[[str], None]) -> list[str]:
+def names_like(pattern: str, note: Callable[[str], None], of: Sequence[Provider] | None = None) -> list[str]:
     """The names that match the pattern, as `provider:name`; UsageError, with the nearest names, if none does.
 
     `note` is called for each provider whose package is missing or broken; an optional one is not missed unless the
-    pattern names it.
+    pattern names it. With `of` only these are asked.
     """
     names = []
-    for provider in providers().values():
+    for provider in providers().values() if of is None else of:
         if isinstance(provider, PackageProvider) and not (
             provider.installed or pattern.startswith(f"{provider.name}:")
         ):
