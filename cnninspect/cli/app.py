@@ -290,6 +290,20 @@ def models(context: typer.Context, text: ListOptions, _common: Common, pattern: 
     put(listed(names) if form == Format.JSON else lines, file)
 
 
+Action = Annotated[
+    str, typer.Argument(metavar="info|clear", show_default=False, help="Say what is kept, or remove all of it.")
+]
+
+
+def cache(text: ListOptions, _common: Common, action: Action = "info") -> None:
+    """The reports and lists of names that are kept between runs."""
+    from cnninspect.cli.kept import cache_report
+    from cnninspect.cli.reports import put
+
+    form, file = text.checked()
+    put(cache_report(action, form), file)
+
+
 def side_by_side(names: Sequence[str], width: int) -> str:
     """Names for a terminal: those of each provider below its own name, in columns, and their numbers at the end."""
     of_provider = {name: [each.partition(":")[2] for each in group] for name, group in groupby(names, _provider)}
@@ -319,6 +333,7 @@ for command in (summary, flops, compare, rf, explain, formula, sweep, config):
     app.command(cls=Command)(expanded(configured(command)))
 app.command(cls=Command)(expanded(models))
 app.command(cls=Command)(expanded(solve))
+app.command(cls=Command)(expanded(cache))
 
 
 def run(arguments: Sequence[str]) -> int:

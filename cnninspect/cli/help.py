@@ -41,6 +41,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "models": ("cnninspect models resnet", "cnninspect models 'timm:vit_*' -f json"),
     "config": ("cnninspect config", "cnninspect config -f json"),
+    "cache": ("cnninspect cache info", "cnninspect cache clear"),
 }
 """Command -> command lines that work, the usual ones first."""
 
@@ -55,6 +56,7 @@ BRIEF = {
     "sweep": "Many models into one table, a row each.",
     "models": "The models of all providers; each name is a TARGET.",
     "config": "The options in use here, and the origin of each.",
+    "cache": "What is kept between runs: reports on models of catalogues.",
 }
 """Command -> its purpose in one line of a list, in the order of the list."""
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cnninspect.cli.session import be_quiet, show_tracebacks
+from cnninspect.cli.session import be_quiet, do_without_cache, show_tracebacks
 from cnninspect.errors import UsageError, nearest
 from cnninspect.files import check_writable
 from cnninspect.plugins import load
@@ -370,4 +370,7 @@ class Common:
     )
     debug: Annotated[
         bool, typer.Option("--debug", callback=show_tracebacks, help="Show the traceback of a failure.")
+    ] = False
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", callback=do_without_cache, help="Neither read nor write kept reports.")
     ] = False

@@ -7,12 +7,14 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnninspect.checks import exit_code
 from cnninspect.cli.flops import WorkOptions
+from cnninspect.cli.kept import kept_report, report_key
 from cnninspect.cli.options import OutputOptions, RunOptions
 from cnninspect.cli.session import Progress, Session
 from cnninspect.errors import LoadError, OutputError
@@ -44,7 +46,8 @@ def report_on(
     if work is not None:
         view = work.arranged(view)
     check_writable(output.output)
-    report = inspected(target, run, session, command, accounts)
+    key = report_key(target, plugin_names(), run, command, {} if work is None else asdict(work))
+    report = kept_report(key, session, lambda: inspected(target, run, session, command, accounts))
     note_if_none_fits(report, view, session)
     write(report, output, view)
     return exit_code(report, strict=output.strict)

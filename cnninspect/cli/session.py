@@ -8,10 +8,11 @@ import shutil
 import sys
 import threading
 import traceback
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from textwrap import fill
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from rich.status import Status
 
 
+R = TypeVar("R")
 INTERRUPTED = 130
 MISUSE: Any = typer.BadParameter.__base__
 """The exception for a wrong command line; it is defined in click or Typer, depending on Typer's version."""
@@ -33,26 +35,38 @@ _SUGGESTION = re.compile(r"\.? \(?(?:Did you mean|Possible options:) (.*?)\??\)?
 
 @dataclass
 class Session:
-    """The options `--quiet` and `--debug`, from before or after the command, and the configuration.
+    """The options `--quiet`, `--debug` and `--no-cache`, from before or after the command, and the configuration.
 
     `about` is the beginning of every note: the name of the target if there are several, else empty.
     """
 
     quiet: bool = False
     debug: bool = False
+    cached: bool = True
     config: Config = field(default_factory=Config)
     about: str = ""
     notes: list[str] = field(default_factory=list)
 
     def note(self, text: str) -> None:
-        """Keep a note for the end, unless `--quiet` is given; each is said once."""
-        note = f"note: {self.about}{text}"
-        if not self.quiet and note not in self.notes:
-            self.notes.append(note)
+        """Keep a note for the end; each is said once."""
+        self.add_notes([f"note: {self.about}{text}"])
+
+    def add_notes(self, notes: Sequence[str]) -> None:
+        """Keep the notes that are new."""
+        self.notes += [note for note in dict.fromkeys(notes) if note not in self.notes]
+
+    def with_notes_of(self, run: Callable[[], R]) -> tuple[R, list[str]]:
+        """The result of `run()`, and the notes that it left."""
+        earlier, self.notes = self.notes, []
+        try:
+            return run(), self.notes
+        finally:
+            found, self.notes = self.notes, earlier
+            self.add_notes(found)
 
     def say_notes(self) -> None:
-        """Print the notes on stderr: after the report, where a reader looks for them."""
-        for note in self.notes:
+        """Print the notes on stderr, unless `--quiet` is given: after the report, where a reader looks for them."""
+        for note in () if self.quiet else self.notes:
             say(note)
         self.notes.clear()
 
@@ -84,6 +98,13 @@ def show_tracebacks(context: typer.Context, wanted: bool) -> bool:
     """Store `--debug` in the session."""
     session = context.ensure_object(Session)
     session.debug = session.debug or wanted
+    return wanted
+
+
+def do_without_cache(context: typer.Context, wanted: bool) -> bool:
+    """Store `--no-cache` in the session."""
+    session = context.ensure_object(Session)
+    session.cached = session.cached and not wanted
     return wanted
 
 

@@ -1,0 +1,140 @@
+"""Reports and lists of names that are kept between runs, and the command `cache`.
+
+A report on a model of a catalogue is the same each time for the same versions and options, so the second one is read
+from the cache, without torch. A user's own files and modules, models of plug-ins and anything measured on a device are
+never kept.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, distribution, entry_points
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
+
+from cnninspect.cli.options import RunOptions
+from cnninspect.cli.session import Session
+from cnninspect.errors import UsageError
+from cnninspect.files import MOST_KEPT, cache_entries, cache_folder, cause_of, clear_cache, keep, kept
+from cnninspect.plugins import GROUP
+from cnninspect.report.document import Report
+from cnninspect.report.json_form import SCHEMA_VERSION
+from cnninspect.targets.grammar import FromFile, FromModule, Named, parse_argument, parse_target
+from cnninspect.version import __version__
+
+CATALOGUES = ("zoo", "torchvision", "timm")
+"""Providers whose models change only with the version of a package."""
+
+_PACKAGES = ("torch", "torchvision", "timm", "fvcore", "numpy")
+
+
+def kept_report(key: Any, session: Session, inspect: Callable[[], Report]) -> Report:
+    """The report that was kept under the key with its notes, else that of `inspect`, which is then kept if it may be.
+
+    It is kept only if what is read back is equal to it, so that every format writes the same bytes.
+    """
+    if key is None or not session.cached:
+        return inspect()
+    found = kept(key)
+    if found is not None:
+        session.add_notes(found["notes"])
+        return Report.from_dict(found["report"])
+    report, notes = session.with_notes_of(inspect)
+    if _is_of_catalogue(report):
+        data = json.loads(json.dumps(report.to_dict()))
+        again = Report.from_dict(data)
+        if again == report and again.to_dict() == report.to_dict():
+            keep(key, {"notes": notes, "report": data})
+    return report
+
+
+def report_key(
+    target: str, plugins: Sequence[str], options: RunOptions, command: str, accounts: Mapping[str, Any]
+) -> Any:
+    """All that a report depends on, as plain data; None if it must not be kept.
+
+    `plugins` are the names of further providers, `accounts` the options of the accounts that are added.
+    """
+    reference = parse_target(target, plugins)
+    own_code = options.inputs_from is not None or options.call is not None or any(map(_names_code, options.arg))
+    on_meta = options.device in ("auto", "meta") and not options.probe and not accounts.get("time")
+    if not isinstance(reference, Named) or reference.provider not in (None, *CATALOGUES) or own_code or not on_meta:
+        return None
+    versions = versions_key()
+    return None if versions is None else ["report", command, target, asdict(options), dict(accounts), versions]
+
+
+def _names_code(argument: str) -> bool:
+    return isinstance(parse_argument(argument)[1], FromModule | FromFile)
+
+
+def _is_of_catalogue(report: Report) -> bool:
+    """Whether the model is in a catalogue and was run on meta: on a device, limits of time and memory decide."""
+    return report.target["provider"] in CATALOGUES and report.run["device"] == "meta"
+
+
+def versions_key() -> Any:
+    """The versions of everything that makes a report; None if plug-ins add to it or a package is edited in place."""
+    if entry_points(group=GROUP):
+        return None
+    packages = {name: _installed(name) for name in _PACKAGES}
+    return None if "edited" in packages.values() else [__version__, _own_code(), sys.version, packages]
+
+
+def _installed(name: str) -> str | None:
+    """Version, place and time of an installed package; `edited` if another copy is imported, None without one."""
+    spec = find_spec(name)
+    if spec is None or spec.origin is None:
+        return None
+    try:
+        found = distribution(name)
+        place = Path(str(found.locate_file(f"{name}/__init__.py")))
+        same = place.samefile(spec.origin)
+    except (OSError, PackageNotFoundError):
+        return "edited"
+    return f"{found.version} {place} {place.stat().st_mtime_ns}" if same else "edited"
+
+
+def _own_code() -> str:
+    """A digest of the sizes and times of cnninspect's own files, which a developer changes without a new version."""
+    files = sorted(Path(__file__).parents[1].rglob("*.py"))
+    return sha256(repr([(str(file), (s := file.stat()).st_size, s.st_mtime_ns) for file in files]).encode()).hexdigest()
+
+
+ACTIONS = ("info", "clear")
+
+
+def cache_report(action: str, form: str) -> str:
+    """What `cache info` or `cache clear` prints, as text or JSON."""
+    if action not in ACTIONS:
+        raise UsageError(f"cache has no action {action!r}. Write `cnninspect cache info` or `cnninspect cache clear`.")
+    folder, entries = cache_folder(), cache_entries()
+    size = sum(about.st_size for _, about in entries)
+    removed = clear_cache() if action == "clear" else 0
+    if form == "json":
+        shown = {"folder": None if folder is None else str(folder), "entries": len(entries) - removed}
+        sizes = {"bytes": 0 if removed else size, "limit": MOST_KEPT, "removed": removed}
+        document = {"schema_version": SCHEMA_VERSION, "command": "cache", **shown, **sizes}
+        return json.dumps(document, indent=2) + "\n"
+    if folder is None:
+        return "Nothing is kept: CNNINSPECT_CACHE_DIR is empty.\n"
+    number = f"{len(entries)} entr{'y' if len(entries) == 1 else 'ies'}, {size / 2**20:.1f} MiB"
+    if action == "clear":
+        return f"removed {number} from {folder}\n"
+    return f"{folder}: {number} of at most {MOST_KEPT // 2**20} MiB{_state(folder)}\n"
+
+
+def _state(folder: Path) -> str:
+    """Why nothing can be kept there; empty if it can."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
+    except OSError as error:
+        return f"; it cannot be written ({cause_of(error)}), so nothing new is kept"
+    return ""
