@@ -50,7 +50,7 @@ class Inspector:
             self.end()
             raise
         if line:
-            return dict(json.loads(line))
+            return self._answer(line)
         return {"error": f"its process {self._death()}", "seconds": round(monotonic() - began, 3)}
 
     def end(self) -> None:
@@ -73,6 +73,13 @@ class Inspector:
         if self._lines.get():
             return None
         return f"the process that inspects models {self._death()} before it was ready. --debug shows what it printed."
+
+    def _answer(self, line: str) -> dict[str, Any]:
+        """The answer in a line; a process that has grown too large ends with it, and is replaced at the next request."""
+        answer: dict[str, Any] = json.loads(line)
+        if answer.pop("last"):
+            self.end()
+        return answer
 
     def _write(self, text: str) -> None:
         """Write a line to the process; one that is dead already has ended its answers, which says so."""

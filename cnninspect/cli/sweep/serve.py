@@ -10,6 +10,7 @@ import queue
 import sys
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -22,6 +23,12 @@ from cnninspect.report.swept import swept
 from cnninspect.targets.grammar import parse_arguments
 
 Data = Mapping[str, Any]
+
+_SETTLED = 10
+"""Answers after which the packages of the models are imported."""
+
+_MOST_GROWTH = 1.15
+"""The largest size of the process, as a multiple of its size then."""
 
 _COLLECT_AFTER = 5.0
 """Seconds after which garbage is collected between two models: it takes as long as inspecting a small one."""
@@ -36,10 +43,13 @@ def serve() -> None:
     import cnninspect.inspection.pipeline  # noqa: F401
 
     found: Data = {"ready": True}
-    collected = monotonic()
+    collected, growth = monotonic(), _Growth()
     while True:
-        answers.write(f"{json.dumps(found)}\n")
+        is_last = growth.is_too_large()
+        answers.write(f"{json.dumps({**found, 'last': is_last})}\n")
         answers.flush()
+        if is_last:
+            return
         request = json.loads(requests.get())
         try:
             os.chdir(request["folder"])
@@ -49,6 +59,33 @@ def serve() -> None:
         if monotonic() - collected > _COLLECT_AFTER:
             gc.collect()
             collected = monotonic()
+
+
+class _Growth:
+    """Says when this process has grown: caches and gaps between objects add up over a thousand models."""
+
+    def __init__(self) -> None:
+        self._answers = 0
+        self._settled = 0
+
+    def is_too_large(self) -> bool:
+        """Whether the process should be replaced by a new one; False where its memory cannot be read."""
+        self._answers += 1
+        resident = _resident()
+        if self._answers == _SETTLED:
+            self._settled = resident
+        if not 0 < self._settled * _MOST_GROWTH < resident:
+            return False
+        gc.collect()
+        return self._settled * _MOST_GROWTH < _resident()
+
+
+def _resident() -> int:
+    """Bytes of memory that the process has; 0 if the system does not say."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def _receive(requests: queue.SimpleQueue[str]) -> None:
