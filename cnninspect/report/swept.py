@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from math import inf
 from typing import Any
 
 from cnninspect.report.document import Report
@@ -111,6 +112,14 @@ def field_sizes(extent: Any) -> list[int]:
     if extent is None or extent == GLOBAL:
         return []
     return [size for axis in extent for size in (axis if isinstance(axis, tuple) else (axis,))]
+
+
+def number_of(row: SweptModel, column: str) -> float | None:
+    """The number in a column, of a field its largest size; None if it is unknown."""
+    value = getattr(row, COLUMNS[column])
+    if value is None or row.bounds.get(column) == Status.UNKNOWN.value:
+        return None
+    return inf if value == GLOBAL else max(field_sizes(value), default=None) if column == "field" else value
 
 
 _AXIS = re.compile(r"(\d+)(?:\.\.(\d+))?")

@@ -30,6 +30,7 @@ from cnninspect.cli.sweep.plan import options_text, versions_text
 from cnninspect.cli.sweep.rows_file import RowsFile
 from cnninspect.errors import UsageError
 from cnninspect.render.page import Screen
+from cnninspect.render.scatter import points
 from cnninspect.render.swept import Layout
 from cnninspect.report.swept import COLUMNS, SweptModel
 
@@ -300,6 +301,9 @@ WRONG = [
     (["lenet5", "--jobs", "0"], 2, "a whole number from 1"), (["lenet5", "--timeout", "0"], 2, "--timeout"),
     (["lenet5", "--backend", "dask"], 2, "needs --scheduler ADDRESS"), (["lenet5", "--scheduler", "x"], 2, "--backend"),
     (["lenet5", "--device", "gpu"], 2, "no device is called 'gpu'"), (["lenet5", "--dtype", "x"], 2, "no dtype 'x'"),
+    (["lenet5", "--plot", "mac", "params", "a.svg"], 2, "--plot: there is no column 'mac'. Nearest: macs."),
+    (["lenet5", "--plot", "macs", "params", "a.png"], 2, "must end in .svg or .html"),
+    (["lenet5", "--plot", "macs", "params"], 2, "--plot"),
     (["lenet5", "--arg", "x=1"], 2, "takes no --arg x"), (["lenet5", "-o", "no/a.csv"], 2, "no directory"),
 ]  # fmt: skip
 
@@ -518,3 +522,37 @@ def test_a_process_that_has_grown_is_replaced(nets):
     sweep.end()
     assert pids[0] == pids[8] != pids[-1]
     assert None in pids
+
+
+NAMED = {"a": (1, 50), "b": (2, 20), "c": (3, 30), "d": (4, 10), "e": (4, 20), "f": (None, 1), "g": (9, 10)}
+
+
+def named(x="params", y="macs"):
+    return [SweptModel(name, **{x: one, y: other}) for name, (one, other) in NAMED.items()]
+
+
+def test_the_pareto_front():
+    """c is undercut by b in both, e by b and d, g by d in one with the same other; f has no place."""
+    assert {each.name for each in points(named(), "params", "macs") if each.is_best} == {"a", "b", "d"}
+    assert [each.name for each in points(named(), "params", "macs")] == ["a", "b", "c", "d", "e", "g"]
+    # A larger field is better: of 1 to 9 params the fields are 50, 20, 30, 10, 20 and 10.
+    fields = [replace(row, macs=None, extent=(row.macs, row.macs)) for row in named()]
+    assert {each.name for each in points(fields, "params", "field") if each.is_best} == {"a"}
+    assert points([SweptModel("x", params=1, extent="global")], "params", "field") == []
+
+
+def test_a_plot_names_its_points(cli, tmp_path):
+    for ending in ("svg", "html"):
+        file = tmp_path / f"plot.{ending}"
+        assert cli("-q", "sweep", *ZOO, "--plot", "macs", "peak_memory", str(file)).code == 0
+        text = file.read_text(encoding="utf-8")
+        assert all(name.partition(":")[2] in text for name in ZOO)
+        # 25,600 MACs and 8,292 bytes: docs/sweep.md says what they are; it has the fewest of both.
+        assert "<title>zoo:conv-5x5: 25,600 macs, 8,292 bytes peak_memory</title>" in text
+        assert re.findall(r"""(?:href|src)="?https?:""", text) == []
+    assert 'class="rows"' in text
+    result = cli(
+        "sweep", "zoo:conv-5x5", "--where", "macs > 1M", "--plot", "macs", "params", str(tmp_path / "none.svg")
+    )
+    assert "nothing is plotted" in result.err
+    assert not (tmp_path / "none.svg").exists()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cnninspect.cli.options import OutputFile, check_offered
-from cnninspect.cli.sweep.condition import sorted_rows
+from cnninspect.cli.sweep.condition import NUMBERS, check_column, sorted_rows
 from cnninspect.cli.sweep.rows_file import ENDINGS, FORMATS, PARQUET, TABLE, check_parquet
 from cnninspect.cli.sweep.workers import Backend, Workers
 from cnninspect.errors import UsageError
@@ -23,6 +24,17 @@ def _format(text: str) -> str:
     """The name of a format in any case; raises UsageError for others, also for formats of other commands."""
     check_offered(text.lower(), FORMATS)
     return text.lower()
+
+
+def _check_plot(x: str, y: str, file: str) -> None:
+    """Raises UsageError for columns or a file that cannot be plotted."""
+    for column in (x, y):
+        check_column("--plot", column, NUMBERS)
+    if Path(file).suffix.lower().lstrip(".") not in ("svg", "html"):
+        raise UsageError(f"--plot {file}: the name of the file must end in .svg or .html.")
+    if find_spec("matplotlib") is None:
+        raise UsageError("--plot needs matplotlib. Install it with: `python -m pip install matplotlib`.")
+    check_writable(file)
 
 
 @dataclass(frozen=True)
@@ -67,6 +79,11 @@ class SweepOptions:
         typer.Option(metavar="COLUMN", help="Sort rows at the end, largest number first; -COLUMN: smallest first.",
                      rich_help_panel=_ROWS),
     ] = None  # fmt: skip
+    plot: Annotated[
+        tuple[str, str, str] | None,
+        typer.Option(metavar="X Y FILE.svg|html", help="Plot two columns, such as macs params, with the Pareto front.",
+                     rich_help_panel=_ROWS, show_default=False),
+    ] = None  # fmt: skip
     format: Annotated[
         str | None,
         typer.Option("--format", "-f", metavar="NAME", parser=_format, rich_help_panel="Output",
@@ -95,6 +112,8 @@ class SweepOptions:
             raise UsageError("--retry inspects again what failed before: give --resume, too.")
         if self.sort is not None:
             sorted_rows([], self.sort)
+        if self.plot is not None:
+            _check_plot(*self.plot)
         Workers(self.jobs, self.backend, self.scheduler).check()
         check_writable(self.output)
         return form, None if self.output is None else Path(self.output)

@@ -15,7 +15,7 @@ from typing import Any
 from cnninspect.errors import UsageError, nearest
 from cnninspect.report.quantities import Status, parse_count, parse_memory
 from cnninspect.report.rows import GLOBAL
-from cnninspect.report.swept import COLUMNS, SweptModel, field_sizes
+from cnninspect.report.swept import COLUMNS, SweptModel, field_sizes, number_of
 
 Answer = bool | None
 """The value of a condition for a row; None is unknown."""
@@ -204,11 +204,3 @@ def sorted_rows(rows: Iterable[SweptModel], key: str) -> list[SweptModel]:
         return size is None, 0 if size is None else size if backwards else -size
 
     return sorted(rows, key=place)
-
-
-def number_of(row: SweptModel, column: str) -> float | None:
-    """The number in a column, of a field its largest size; None if it is unknown."""
-    value = getattr(row, COLUMNS[column])
-    if value is None or row.bounds.get(column) == Status.UNKNOWN.value:
-        return None
-    return inf if value == GLOBAL else max(field_sizes(value), default=None) if column == "field" else value

@@ -75,7 +75,7 @@ class Inspector:
         return f"the process that inspects models {self._death()} before it was ready. --debug shows what it printed."
 
     def _answer(self, line: str) -> dict[str, Any]:
-        """The answer in a line; a process that has grown too large ends with it, and is replaced at the next request."""
+        """The answer in a line; a process that has grown too large ends with it and is replaced later."""
         answer: dict[str, Any] = json.loads(line)
         if answer.pop("last"):
             self.end()

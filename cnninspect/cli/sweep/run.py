@@ -26,6 +26,7 @@ from cnninspect.cli.sweep.rows_file import (
 )
 from cnninspect.cli.sweep.workers import Workers
 from cnninspect.errors import LoadError
+from cnninspect.files import write_whole
 from cnninspect.render.page import Screen
 from cnninspect.render.swept import Layout
 from cnninspect.report.quantities import Verdict
@@ -47,7 +48,23 @@ def report_sweep(words: Sequence[str], run: RunOptions, options: SweepOptions, s
     found = chosen.of(rows.values())
     writer.finish(found)
     chosen.say_unknown(rows.values(), session)
+    if options.plot is not None:
+        _plot(found, *options.plot, session)
     return _code([rows[plan.target] for plan in plans], options, session)
+
+
+def _plot(rows: Sequence[SweptModel], x: str, y: str, file: str, session: Session) -> None:
+    """Draw the rows, with a note on those that have no place in the plot."""
+    from cnninspect.render.scatter import plot, points
+
+    found = points(rows, x, y)
+    without = len(rows) - len(found)
+    if without:
+        session.note(f"not in the plot, because {x} or {y} is unknown or global: {_models(without)}.")
+    if not found:
+        session.note(f"nothing is plotted, and {file} is not written.")
+        return
+    write_whole(Path(file), plot(found, x, y, Path(file).suffix.lower().lstrip(".")))
 
 
 def _inspect(
