@@ -58,7 +58,7 @@ def _of_calls(applied: Applied, trace: Trace, macs: Sequence[int]) -> Iterator[D
 def _of_call(convention: Convention, call: Call, own: Sequence[Term], amount: int) -> Difference:
     name = call.kind if call.functional else f"nn.{call.kind}" if call.layer == call.kind else call.kind
     if not own:
-        return Difference(_work_of(call), amount, f"leaves out {name}: {_why_unseen(convention, call)}")
+        return Difference(work_of(call), amount, f"leaves out {name}: {_why_unseen(convention, call)}")
     counted = " + ".join(dict.fromkeys(f"{term.cost}" for term in own))
     if call.layer == "MultiheadAttention" and amount < 0:
         return Difference(Work.MATMUL, amount, f"leaves out the products of attention in {name}, sees its projections")
@@ -66,7 +66,8 @@ def _of_call(convention: Convention, call: Call, own: Sequence[Term], amount: in
     return Difference(own[0].work, amount, f"counts {verb} for {name}: {counted}")
 
 
-def _work_of(call: Call) -> Work:
+def work_of(call: Call) -> Work:
+    """The class of the work that a call multiplies in."""
     kind = (call.layer or call.kind).lower()
     words = (("conv", Work.CONVOLUTION), ("linear", Work.LINEAR), ("lstm", Work.RECURRENT), ("gru", Work.RECURRENT),
              ("rnn", Work.RECURRENT))  # fmt: skip

@@ -9,7 +9,7 @@ reading their sources, and the tests hold them to what the libraries print.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 
@@ -152,6 +152,9 @@ PTFLOPS = Convention(
     unknown=("nn.RNNCell", "nn.GRUCell", "nn.LSTMCell", "DeformConv2d", "timm.Attention"),
 )  # fmt: skip
 
+# Up to 0.6.9 it hooked modules alone, as it still does with `count_functional=False`.
+PTFLOPS_OF_MODULES = replace(PTFLOPS, name="ptflops up to 0.6.9", functions={})
+
 TORCHINFO = Convention(
     "torchinfo", "torchinfo", "1.8.0", "macs", "mult-adds",
     leaves={
@@ -266,7 +269,7 @@ TORCHSCAN = Convention(
 CONVENTIONS = {
     each.name: each
     for each in (
-        THOP, PTFLOPS, TORCHINFO, _calflops(mac=True), _calflops(mac=False), _deepspeed(mac=True),
+        THOP, PTFLOPS, PTFLOPS_OF_MODULES, TORCHINFO, _calflops(mac=True), _calflops(mac=False), _deepspeed(mac=True),
         _deepspeed(mac=False), FVCORE, TORCHSCAN,
     )
 }  # fmt: skip

@@ -64,13 +64,16 @@ def _ptflops(model: nn.Module, args: Args, kwargs: Kwargs) -> Printed:
 
     if len(args) > 1 or (args and kwargs):
         raise ValueError("ptflops takes one positional input, or named ones")
-    macs, params = get_model_complexity_info(
-        model, (1,), as_strings=False, print_per_layer_stat=False,
-        input_constructor=lambda _: args[0] if args else dict(kwargs),
-    )  # fmt: skip
-    if macs is None:
-        raise ValueError("the model failed in ptflops")
-    return {"ptflops": int(macs), "params": int(params)}
+    found = {}
+    for name, config in (("ptflops up to 0.6.9", {"count_functional": False}), ("ptflops", {})):
+        macs, params = get_model_complexity_info(
+            model, (1,), as_strings=False, print_per_layer_stat=False, backend_specific_config=config,
+            input_constructor=lambda _: args[0] if args else dict(kwargs),
+        )  # fmt: skip
+        if macs is None:
+            raise ValueError("the model failed in ptflops")
+        found |= {name: int(macs), "params": int(params)}
+    return found
 
 
 def _torchinfo(model: nn.Module, args: Args, kwargs: Kwargs) -> Printed:

@@ -1,7 +1,7 @@
 """Runs every library on every model and writes down what it prints, into `tests/data/counters.json`.
 
     python -m pip install thop ptflops torchinfo torchscan fvcore calflops accelerate transformers deepspeed
-    python -m tests.conventions.record
+    python -m tests.conventions.record [LIBRARY]...
 
 Libraries that are not installed keep the numbers that the file has.
 """
@@ -38,14 +38,14 @@ def recorded() -> dict:
     return json.loads(FILE.read_text()) if FILE.exists() else {"versions": {}, "printed": {}}
 
 
-def main(names: list[str]) -> None:
+def main(libraries: list[str]) -> None:
     found = recorded()
     for library, entry in LIBRARIES.items():
-        if not entry.is_installed:
+        if not entry.is_installed or (libraries and library not in libraries):
             continue
         found["versions"][library] = {"version": entry.version, "date": date.today().isoformat()}
         numbers = found["printed"].setdefault(library, {})
-        for name in names or [*MODELS, *NETS]:
+        for name in [*MODELS, *NETS]:
             try:
                 numbers[name] = ask(library, request(name))
             except LibraryFailedError as error:
