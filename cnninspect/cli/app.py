@@ -34,6 +34,7 @@ from cnninspect.cli.options import (
     RunOptions,
     Target,
 )
+from cnninspect.cli.reconcile import PublishedOptions
 from cnninspect.cli.rf import FieldOptions
 from cnninspect.cli.session import INTERRUPTED, Progress, Session, failed
 from cnninspect.cli.settings import Source, config, configured, source
@@ -251,6 +252,20 @@ def formula(
     raise typer.Exit(report_formula(target, run, vary, answer, context.ensure_object(Session)))
 
 
+def reconcile(
+    context: typer.Context,
+    target: Target,
+    published: PublishedOptions,
+    run: RunOptions,
+    answer: AnswerOptions,
+    _common: Common,
+) -> None:
+    """Which unit, counter, input, batch or head gives a published number; exit code 1 if none does."""
+    from cnninspect.cli.reconcile import report_reconciled
+
+    raise typer.Exit(report_reconciled(target, published, run, answer, context.ensure_object(Session)))
+
+
 Pattern = Annotated[
     str,
     typer.Argument(metavar="PATTERN", show_default=False, help="Part of a name, or a pattern such as 'timm:vit_*'."),
@@ -329,7 +344,7 @@ def listed(names: Sequence[str]) -> str:
     return json.dumps({"schema_version": SCHEMA_VERSION, "command": "models", "models": entries}, indent=2) + "\n"
 
 
-for command in (summary, flops, compare, rf, explain, formula, sweep, config):
+for command in (summary, flops, compare, rf, explain, formula, sweep, reconcile, config):
     app.command(cls=Command)(expanded(configured(command)))
 app.command(cls=Command)(expanded(models))
 app.command(cls=Command)(expanded(solve))

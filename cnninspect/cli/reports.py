@@ -72,34 +72,44 @@ def inspected(
         parse_method(options.call)
     dtype = None if options.dtype is None else dtype_name(options.dtype)
     parse_target(target, plugin_names())
-    with Progress(shown=not session.quiet) as progress, _model_output(session), _warnings_as_notes(session):
-        progress("importing torch")
+    with running(target, session) as progress:
         from cnninspect.inspection.pipeline import inspect_model
 
+        report = inspect_model(
+            target,
+            arguments=arguments,
+            call=options.call,
+            inputs=options.input,
+            inputs_from=options.inputs_from,
+            batch_size=options.batch_size,
+            sizes=sizes,
+            device=options.device,
+            dtype=dtype,
+            training=options.train,
+            probe=_probe(options, command),
+            command=command,
+            progress=progress,
+            accounts=() if accounts is None else accounts(),
+        )
+    for note in report.notes:
+        session.note(note)
+    return report
+
+
+@contextlib.contextmanager
+def running(target: str, session: Session) -> Iterator[Progress]:
+    """The context in which code of the user runs: its prints go to stderr, its warnings become notes; shows progress.
+
+    Raises LoadError for code that ends the process.
+    """
+    with Progress(shown=not session.quiet) as progress, _model_output(session), _warnings_as_notes(session):
+        progress("importing torch")
         try:
-            report = inspect_model(
-                target,
-                arguments=arguments,
-                call=options.call,
-                inputs=options.input,
-                inputs_from=options.inputs_from,
-                batch_size=options.batch_size,
-                sizes=sizes,
-                device=options.device,
-                dtype=dtype,
-                training=options.train,
-                probe=_probe(options, command),
-                command=command,
-                progress=progress,
-                accounts=() if accounts is None else accounts(),
-            )
+            yield progress
         except SystemExit as end:
             raise LoadError(
                 f"the code of {target} calls sys.exit({end.code!r}). Remove that call from the code that is run."
             ) from end
-    for note in report.notes:
-        session.note(note)
-    return report
 
 
 def _probe(options: RunOptions, command: str) -> bool | None:

@@ -7,74 +7,29 @@ wrong number fits none.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import Enum
 from fractions import Fraction
 from itertools import product
+from typing import Any
 
 from cnninspect.conventions.apply import Applied
+from cnninspect.conventions.differences import MULTIPLYING
 from cnninspect.conventions.table import Work
+from cnninspect.report.published import Published, Quantity
 from cnninspect.report.quantities import flops_from_macs
 
 PLAIN = "multiply-accumulates"
 """The name of our own count."""
 
-
-class Quantity(str, Enum):
-    """What a published number counts."""
-
-    MACS = "macs"
-    FLOPS = "flops"
-    PARAMS = "params"
-    ACTIVATIONS = "activations"
-
-
-_WRITTEN = re.compile(r"(\d+(?:,\d{3})*)(?:\.(\d*))?(?:[eE]\+?(\d+))?\s*([KMGBT]?)", re.ASCII)
-_POWERS = {"": 0, "K": 3, "M": 6, "G": 9, "B": 9, "T": 12}
-_MOST_DIGITS = 30
-
-
-@dataclass(frozen=True)
-class Published:
-    """A number as it is written, and the interval of what is rounded to it: `4.09G` is 4.085 to 4.095."""
-
-    quantity: Quantity
-    text: str
-    number: Fraction
-    half: Fraction
-
-    @classmethod
-    def of(cls, quantity: Quantity, text: str) -> Published:
-        """The number in a text; ValueError with a message for the user if there is none."""
-        found = _WRITTEN.fullmatch(text.strip().upper().replace("E+", "E"))
-        if found is None or len(text) > _MOST_DIGITS:
-            raise ValueError(f"{text!r} is not a number; write it as it is published, such as 4.09G, 300M or 25557032")
-        digits = found[2] or ""
-        power = int(found[3] or 0) + _POWERS[found[4]]
-        if power > _MOST_DIGITS:
-            raise ValueError(f"{text!r} is too large; write it as it is published, such as 4.09G")
-        unit = Fraction(10) ** (power - len(digits))
-        number = int(found[1].replace(",", "") + digits) * unit
-        if not number:
-            raise ValueError(f"{text!r} is 0; write the number that is published")
-        return cls(quantity, text.strip(), number, unit / 2)
-
-    def fits(self, value: int) -> bool:
-        """Whether the value is rounded to this number."""
-        return abs(value - self.number) <= self.half
-
-    def distance(self, value: int) -> int:
-        """How far the value is from the number as written."""
-        return round(abs(value - self.number))
+MACS_AS_FLOPS = "MACs are called FLOPs"
 
 
 @dataclass(frozen=True)
 class Reading:
     """A number that could have been printed: a sum of `terms`, and in words what is not plain about it.
 
-    `also` are other counters that count the same classes of work at other rates, each with its number.
+    `also` are readings of other counters that the digits cannot tell from this one.
     """
 
     value: int
@@ -83,7 +38,7 @@ class Reading:
     terms: tuple[tuple[str, int], ...]
     differences: tuple[str, ...] = ()
     degree: int = 0
-    also: tuple[tuple[str, int], ...] = ()
+    also: tuple[Reading, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -137,7 +92,7 @@ def _units(
     double = _reading(counter, "FLOPs", [(f"2 x {name}", flops_from_macs(n)) for name, n in terms], words, degree)
     if flops:
         yield double
-        yield replace(single, differences=(*words, "MACs are called FLOPs"), degree=degree + 1)
+        yield replace(single, differences=(*words, MACS_AS_FLOPS), degree=degree + 1)
     else:
         yield single
         if both:
@@ -163,12 +118,12 @@ def _of_counter(applied: Applied, *, flops: bool, both: bool) -> Iterator[Readin
     if is_flops == flops or "flops" in convention.says:
         yield printed
     elif both and not is_flops:
-        yield replace(printed, differences=(f"the MACs of {convention.name} are called FLOPs",), degree=2)
+        yield replace(printed, differences=(MACS_AS_FLOPS,), degree=2)
         doubled = [(f"2 x {name}", 2 * number) for name, number in terms]
-        words = (f"two FLOPs for each of {convention.name}'s MACs",)
+        words = ("two FLOPs for each of the MACs that a counter prints",)
         yield replace(_reading(convention.name, "FLOPs", doubled), differences=words, degree=2)
     elif both:
-        yield replace(printed, differences=(f"the FLOPs of {convention.name} are called MACs",), degree=3)
+        yield replace(printed, differences=("FLOPs are called MACs",), degree=3)
 
 
 def _variants(setting: Setting) -> Iterator[tuple[str, int, list[tuple[str, int]]]]:
@@ -222,6 +177,9 @@ class Result:
     alone: list[tuple[Published, Explanation]] = field(default_factory=list)
     nearest: list[Near] = field(default_factory=list)
     tried: int = 0
+    notes: tuple[str, ...] = ()
+    target: Mapping[str, Any] = field(default_factory=dict)
+    run: Mapping[str, Any] = field(default_factory=dict)
 
 
 def search(published: Sequence[Published], tiers: Iterable[Iterable[Setting]]) -> Result:
@@ -248,32 +206,42 @@ def _explanations(setting: Setting, published: Sequence[Published]) -> list[Expl
     fitting = [_grouped(each, readings(setting, each.quantity)) for each in published]
     if not all(fitting):
         return []
-    return [Explanation(setting, found) for found in product(*(each[:_MOST_EACH] for each in fitting))]
+    if len(published) > 1:
+        fitting = [_plainest(found) for found in fitting]
+    return [Explanation(setting, found) for found in product(*fitting)]
 
 
-_MOST_EACH = 8
-"""Readings of one number that are combined with those of others."""
+def _plainest(found: Sequence[Reading]) -> list[Reading]:
+    """The readings that are combined with those of other numbers: none that is two degrees beyond the plainest."""
+    least = min(reading.degree for reading in found)
+    return [reading for reading in found if reading.degree < least + 2]
 
 
 def _grouped(published: Published, found: Sequence[Reading]) -> list[Reading]:
-    """The readings that fit, those that differ only in the rates of the same classes of work together."""
+    """The readings that fit: what known counters print that count the same work and more stands together.
+
+    They differ only in what else they count, and the digits cannot tell them apart.
+    """
     groups: dict[tuple[object, ...], list[Reading]] = {}
+    plain = {reading.value for reading in found if reading.counter == PLAIN}
     for reading in found:
         if published.fits(reading.value):
-            groups.setdefault(_kind(reading), []).append(reading)
+            groups.setdefault(_kind(reading, plain), []).append(reading)
     together = []
     for group in groups.values():
         first, *others = sorted(group, key=lambda one: (one.degree, published.distance(one.value)))
-        also = dict.fromkeys((one.counter, one.value) for one in others if one.counter != first.counter)
-        together.append(replace(first, also=tuple(also)))
+        together.append(replace(first, also=tuple(others)))
     return together
 
 
-def _kind(reading: Reading) -> tuple[object, ...]:
-    plain = not reading.differences
-    terms = frozenset(name.removeprefix("2 x ") for name, _ in reading.terms)
-    unit = reading.unit if plain and reading.unit == "FLOPs" else ""
-    return (terms, unit, "" if plain else reading.differences)
+_MULTIPLYING = frozenset(work.value for work in MULTIPLYING)
+
+
+def _kind(reading: Reading, plain: set[int]) -> tuple[object, ...]:
+    names = frozenset(name.removeprefix("2 x ") for name, _ in reading.terms)
+    if not names & _MULTIPLYING:
+        return (reading.counter, names, reading.differences)
+    return (reading.differences, names & _MULTIPLYING, reading.value in plain)
 
 
 def _distance(explanation: Explanation, published: Sequence[Published]) -> Fraction:

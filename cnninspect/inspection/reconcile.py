@@ -1,8 +1,8 @@
-"""The runs in which `reconcile` looks for a published number: as the model is, then with another input, batch or head."""
+"""The runs in which `reconcile` looks for a number: of the model as it is, then with another input, batch or head."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import prod
@@ -10,19 +10,22 @@ from typing import Any
 
 from torch import nn
 
-from cnninspect.conventions.apply import apply
+from cnninspect.conventions.apply import Applied, apply
 from cnninspect.conventions.differences import own_macs, work_of
-from cnninspect.conventions.search import Published, Quantity, Reading, Result, Setting, search
+from cnninspect.conventions.search import Reading, Result, Setting, search
 from cnninspect.conventions.sight import events, parts_of
 from cnninspect.conventions.table import CONVENTIONS, Params, Work
 from cnninspect.errors import CnninspectError
 from cnninspect.inspection.run import Options, run_on_cheapest
 from cnninspect.measure.base import Run
 from cnninspect.ops.evaluate import Estimate, evaluate
+from cnninspect.report.published import Published, Quantity
 from cnninspect.report.quantities import Status
+from cnninspect.targets.grammar import Method
 from cnninspect.targets.resolve import resolve
 from cnninspect.targets.target import Target
-from cnninspect.trace.records import Trace
+from cnninspect.trace.private_torch import compiler_not_imported
+from cnninspect.trace.records import Call, State, Trace
 
 SIDES = (32, 64, 96, 112, 128, 160, 192, 224, 240, 256, 288, 299, 320, 384, 448, 512)
 """Sides of square images that papers use."""
@@ -41,21 +44,30 @@ AUXILIARY = ("aux_logits", "aux_loss")
 
 
 def reconcile(
-    target: str, arguments: Mapping[str, Any], options: Options, published: Sequence[Published]
-) -> tuple[Result, Setting, tuple[str, ...]]:
-    """The explanations of the published numbers, the setting as the model is, and notes about the run.
+    target: Any,
+    published: Sequence[Published],
+    arguments: Mapping[str, Any] | None = None,
+    method: Method | None = None,
+    options: Options | None = None,
+) -> Result:
+    """The explanations of the published numbers of a model, best first, or the nearest numbers where there are none.
 
     Raises UsageError, LoadError or RunError for a model that does not run.
     """
-    search_ = _Search(target, dict(arguments), options, {each.quantity for each in published})
-    own = search_.own()
-    return search(published, [[own], search_.changed(own)]), own, tuple(search_.notes)
+    wanted = {each.quantity for each in published}
+    settings = _Search(target, dict(arguments or {}), method, options or Options(), wanted)
+    with compiler_not_imported():
+        own = settings.own()
+        result = search(published, [[own], settings.changed(own)])
+    result.notes, result.target, result.run = tuple(settings.notes), settings.described(), settings.as_run()
+    return result
 
 
 @dataclass
 class _Search:
-    target: str
+    target: Any
     arguments: dict[str, Any]
+    method: Method | None
     options: Options
     wanted: set[Quantity]
 
@@ -64,16 +76,32 @@ class _Search:
 
     def own(self) -> Setting:
         """The setting of the model as it is."""
-        found = resolve(self.target, self.arguments)
+        found = self._resolved()
         trace, run, inputs, notes = run_on_cheapest(found, self.options)
         self.notes += [*found.notes, *inputs.notes, *notes]
-        self._target, self._trace, self._first = found, trace, _first_shape(trace)
+        self._target, self._trace, self._inputs, self._first = found, trace, inputs, _first_shape(trace)
         estimates = evaluate(trace)
         if estimates[0].status is not Status.EXACT and self._works:
             self.notes.append(
                 "some ops have no formula, so the MACs of this model are a lower bound; summary names the ops"
             )
         return _setting(trace, run, estimates, ())
+
+    def _resolved(self, **others: Any) -> Target:
+        return resolve(self.target, {**self.arguments, **others}, self.method)
+
+    def described(self) -> dict[str, Any]:
+        """The target as in a report."""
+        found = self._target
+        return {
+            "spec": found.spec, "provider": found.provider, "name": found.name, "arguments": dict(found.arguments),
+        }  # fmt: skip
+
+    def as_run(self) -> dict[str, Any]:
+        """The run as in a report."""
+        return {
+            "device": self._trace.device, "training": self.options.training, "inputs": list(self._inputs.described),
+        }  # fmt: skip
 
     @property
     def _works(self) -> bool:
@@ -92,7 +120,7 @@ class _Search:
         for name in set(AUXILIARY) & set(self._target.source.defaults()):
             for other in (True, False):
                 words = f"{name}={other}: {'with' if other else 'without'} the auxiliary heads"
-                found = self._try(resolve(self.target, {**self.arguments, name: other}), self.options, (words,), 1)
+                found = self._try(self._resolved(**{name: other}), self.options, (words,), 1)
                 if found is not None and found.params[0].value != own.params[0].value:
                     yield found
 
@@ -124,7 +152,7 @@ class _Search:
             return found
         for name in SIZED:
             with suppress(CnninspectError):
-                target = resolve(self.target, {**self.arguments, name: side})
+                target = self._resolved(**{name: side})
                 if (found := self._try(target, self.options, (*words, f"{name}={side}"), 2)) is not None:
                     return found
         return None
@@ -132,13 +160,10 @@ class _Search:
     def _try(self, target: Target, options: Options, words: tuple[str, ...], degree: int) -> Setting | None:
         """The setting of a changed run; None if the model does not run in this way."""
         try:
-            trace, run, _, _ = run_on_cheapest(target, replace(options, device=self._device()))
+            trace, run, _, _ = run_on_cheapest(target, replace(options, device=self._trace.device))
         except CnninspectError:
             return None
         return _setting(trace, run, evaluate(trace), words, degree)
-
-    def _device(self) -> str:
-        return self._trace.device
 
 
 def _batches(own: Setting) -> Iterator[Setting]:
@@ -170,7 +195,7 @@ def _setting(
 ) -> Setting:
     parts = parts_of(run.model)
     own = own_macs(trace, [estimate.macs for estimate in estimates])
-    macs = {work: 0 for work in (Work.CONVOLUTION, Work.LINEAR, Work.MATMUL, Work.RECURRENT)}
+    macs = dict.fromkeys((Work.CONVOLUTION, Work.LINEAR, Work.MATMUL, Work.RECURRENT), 0)
     for call, number in zip(trace.calls, own, strict=True):
         # The projections of attention are linear layers; what is left are products of activations.
         inside = _projections(call, own[call.index])
@@ -186,11 +211,11 @@ def _setting(
     )  # fmt: skip
 
 
-def _projections(call: Any, macs: int) -> int:
+def _projections(call: Call, macs: int) -> int:
     """The MACs of a MultiheadAttention's projections: every input and the heads' output times the width."""
     if call.layer != "MultiheadAttention" or len(call.inputs) < 3:
         return 0
-    width = call.hyperparameters["embed_dim"]
+    width = int(call.hyperparameters["embed_dim"])
     inputs = sum(prod(ref.shape) * width for ref in call.inputs[:3])
     return min(macs, inputs + prod(call.inputs[0].shape[:-1]) * width * width)
 
@@ -198,41 +223,40 @@ def _projections(call: Any, macs: int) -> int:
 # --- parameters and activations -----------------------------------------------------------------------------------
 
 
-def _params(trace: Trace, run: Run, applied: Sequence[Any]) -> Iterator[Reading]:
+def _params(trace: Trace, run: Run, applied: Sequence[Applied]) -> Iterator[Reading]:
     states = list(trace.parameters.values())
     total = sum(state.fresh for state in states)
-    plain = (("parameters", total),)
+    plain: tuple[tuple[str, int], ...] = (("parameters", total),)
     yield Reading(total, "parameters", "every parameter once", plain)
     for words, degree, number in _fewer(trace, run):
         if 0 < number < total:
             terms = (*plain, (words.removeprefix("without "), -number))
             yield Reading(total - number, "parameters", "every parameter once", terms, (words,), degree)
-    for words, number in (("with buffers", sum(s.fresh for s in trace.buffers.values())), ("tied weights at every use", _tied(run))):
+    buffers = sum(state.fresh for state in trace.buffers.values())
+    for words, degree, number in (("with tied weights at every use", 1, _tied(run)), ("with buffers", 2, buffers)):
         if number:
-            yield Reading(
-                total + number, "parameters", "every parameter once", (*plain, (words, number)), (words,),
-                1 if "tied" in words else 2,
-            )  # fmt: skip
+            terms = (*plain, (words.removeprefix("with "), number))
+            yield Reading(total + number, "parameters", "every parameter once", terms, (words,), degree)
     for each in applied:
-        counts_else = each.convention.params is not Params.ALL and each.params not in (None, total)
-        if counts_else:
+        if each.convention.params is not Params.ALL and each.params is not None and each.params != total:
             terms = (*plain, (f"what {each.convention.name} leaves out or counts again", each.params - total))
-            words = (f"{each.convention.name} counts {each.convention.params.value}",)
-            yield Reading(each.params, "parameters", each.convention.name, terms, words, 1)
+            counts = f"{each.convention.name} counts {each.convention.params.value}"
+            yield Reading(each.params, "parameters", each.convention.name, terms, (counts,), 1)
 
 
 def _fewer(trace: Trace, run: Run) -> Iterator[tuple[str, int, int]]:
     """What is left out of the parameters, in words, with its degree and number."""
     states = trace.parameters
 
-    def those(test: Any) -> int:
+    def those(test: Callable[[str, State], bool]) -> int:
         return sum(state.fresh for name, state in states.items() if test(name, state))
 
-    unused = {name for name in trace.unread}
+    unused = set(trace.unread)
     yield "without frozen parameters", 1, those(lambda _, state: not state.trainable)
     yield "without the parts that do not run, such as auxiliary heads", 1, those(lambda name, _: name in unused)
     modules = dict(run.model.named_modules()) if isinstance(run.model, nn.Module) else {}
-    head = next((name for name in reversed(modules) if isinstance(modules[name], nn.Linear) and _ran(trace, name)), None)
+    linear = [name for name, module in modules.items() if isinstance(module, nn.Linear) and _ran(trace, name)]
+    head = linear[-1] if linear else None
     if head is not None:
         yield "without the last linear layer, the head", 2, those(lambda name, _: name.rpartition(".")[0] == head)
     tables = {name for name, module in modules.items() if isinstance(module, nn.Embedding)}
@@ -261,7 +285,7 @@ def _activations(trace: Trace, estimates: Sequence[Estimate]) -> Iterator[Readin
     leaves = [call for call in trace.calls if not trace.children.get(call.index)]
     sizes = {call.index: sum(prod(ref.shape) for ref in call.outputs[:1]) for call in leaves}
 
-    def of(words: str, calls: Iterable[Any], degree: int) -> Reading:
+    def of(words: str, calls: Iterable[Call], degree: int) -> Reading:
         number = sum(sizes[call.index] for call in calls)
         return Reading(number, "elements", words, ((words, number),), (), degree)
 
@@ -271,4 +295,3 @@ def _activations(trace: Trace, estimates: Sequence[Estimate]) -> Iterator[Readin
     if len(multiply) > len(convs):
         yield of("outputs of all layers that multiply", multiply, 0)
     yield of("outputs of all layers that compute", [c for c in leaves if estimates[c.index].computes], 1)
-

@@ -64,10 +64,11 @@ def _ptflops(model: nn.Module, args: Args, kwargs: Kwargs) -> Printed:
 
     if len(args) > 1 or (args and kwargs):
         raise ValueError("ptflops takes one positional input, or named ones")
-    found = {}
-    for name, config in (("ptflops up to 0.6.9", {"count_functional": False}), ("ptflops", {})):
+    found: Printed = {}
+    for name, functions in (("ptflops up to 0.6.9", False), ("ptflops", True)):
         macs, params = get_model_complexity_info(
-            model, (1,), as_strings=False, print_per_layer_stat=False, backend_specific_config=config,
+            model, (1,), as_strings=False, print_per_layer_stat=False,
+            backend_specific_config={"count_functional": functions},
             input_constructor=lambda _: args[0] if args else dict(kwargs),
         )  # fmt: skip
         if macs is None:

@@ -233,6 +233,19 @@ class Unused(nn.Module):
         return self.stem(x) * self.scale
 
 
+class Plain(nn.Module):
+    """A convolution of a stem and one of a block, both 3x3 with a batch norm, and a head."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 16, 3, 2, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU())
+        self.block = nn.Sequential(nn.Conv2d(16, 32, 3, 2, 1), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2))
+        self.pool, self.head = nn.AdaptiveAvgPool2d(1), nn.Linear(32, 10)
+
+    def forward(self, x):
+        return self.head(self.pool(self.block(self.stem(x))).flatten(1))
+
+
 INPUTS = {
     Functions: "2x3x8x8", Transposed: "2x3x5x5", Convolutions: "2x4x8x8", Tokens: "2x7x8", Attention: "3x5x8",
     Products: "2x4x6", Norms: "2x4x6x6", Activations: "2x4x5x5", Pools: "2x3x11x11", Upsampling: "2x3x4x4",
