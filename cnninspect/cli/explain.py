@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cnninspect.checks import exit_code, with_checks
 from cnninspect.cli.options import OutputOptions, RunOptions
-from cnninspect.cli.reports import inspected, note_if_none_fits, write
+from cnninspect.cli.reports import note_if_none_fits, with_findings, write
 from cnninspect.cli.session import Session
 from cnninspect.errors import UsageError
 from cnninspect.files import check_writable
@@ -20,7 +20,7 @@ from cnninspect.report.selection import Level, View
 
 if TYPE_CHECKING:
     from cnninspect.explain.document import Explanation
-    from cnninspect.inspection.accounts import Account, Addition, Inspected
+    from cnninspect.inspection.accounts import Inspected
 
 COMMAND = "explain"
 FORMATS = ("table", "json", "markdown", "latex", "html")
@@ -70,20 +70,6 @@ class ExplainOptions:
     ] = None
 
 
-class Kept:
-    """An account that adds nothing: it keeps what both sides found for the derivations."""
-
-    needs_kernels: ClassVar[bool] = False
-    found: Inspected
-
-    def __call__(self, inspected: Inspected) -> Addition:
-        """Nothing."""
-        from cnninspect.inspection.accounts import Addition
-
-        self.found = inspected
-        return Addition()
-
-
 def explain_target(
     target: str,
     layers: Sequence[str],
@@ -100,7 +86,7 @@ def explain_target(
         raise UsageError("--numbers fills a matrix with weights, and meta has none. Give --matrix --device cpu too.")
     view = output.view(COMMAND)
     check_writable(output.output)
-    report, kept = with_findings(target, run, session)
+    report, kept = with_findings(target, run, session, COMMAND)
     from cnninspect.explain.explanation import explained
 
     level = options.level or (None if options.against is None else Level.SHORT)
@@ -126,7 +112,7 @@ def _correct_sheet(
     claims = read_claims(str(options.claims))
     view = output.view(COMMAND)
     check_writable(output.output)
-    report, kept = with_findings(target, run, session)
+    report, kept = with_findings(target, run, session, COMMAND)
     from cnninspect.claims.judge import check_claims
     from cnninspect.explain.explanation import corrected
 
@@ -148,7 +134,7 @@ def _with_other(
         others, reach, layers = report, kept.reach, [name]
     else:
         target, *layers = name.split()
-        others, found = with_findings(target, replace(run, arg=[]), session)
+        others, found = with_findings(target, replace(run, arg=[]), session, COMMAND)
         reach = found.reach
     other = explained(others, reach, layers, level, view)
     return side_by_side(document, other, _rows(document, report), _rows(other, others))
@@ -190,13 +176,3 @@ def check_format(name: str) -> None:
     """UsageError for a format that holds no derivations, before a model is built."""
     if name not in FORMATS:
         raise UsageError(f"--format {name} cannot hold derivations. Use {', '.join(FORMATS[:-1])} or {FORMATS[-1]}.")
-
-
-def with_findings(target: str, run: RunOptions, session: Session) -> tuple[Report, Inspected]:
-    """The report on TARGET, and what both sides found in the same run."""
-    kept = Kept()
-
-    def accounts() -> Sequence[Account]:
-        return [kept]
-
-    return inspected(target, run, session, COMMAND, accounts), kept.found

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from cnninspect.checks import exit_code
 from cnninspect.cli.flops import WorkOptions
@@ -23,11 +23,13 @@ from cnninspect.render import Format, render
 from cnninspect.render.page import Screen
 from cnninspect.report.document import Document, Report
 from cnninspect.report.rows import layers_near
-from cnninspect.report.selection import View, matches
+from cnninspect.report.selection import By, View, matches
 from cnninspect.targets.grammar import dtype_name, parse_arguments, parse_inputs, parse_method, parse_target
 
 if TYPE_CHECKING:
-    from cnninspect.inspection.accounts import Account
+    from cnninspect.explain.document import LayerDerivation
+    from cnninspect.inspection.accounts import Account, Addition, Inspected
+    from cnninspect.report.rows import RowId
 
     Accounts = Callable[[], Sequence[Account]]
 
@@ -46,11 +48,41 @@ def report_on(
     if work is not None:
         view = work.arranged(view)
     check_writable(output.output)
-    key = report_key(target, plugin_names(), run, command, {} if work is None else asdict(work))
-    report = kept_report(key, session, lambda: inspected(target, run, session, command, accounts))
+    derived = None
+    if output.format == Format.HTML and view.by is By.LAYER:
+        report, kept = with_findings(target, run, session, command, accounts)
+        from cnninspect.explain.explanation import derivations
+
+        derived = derivations(report, kept.reach)
+    else:
+        key = report_key(target, plugin_names(), run, command, {} if work is None else asdict(work))
+        report = kept_report(key, session, lambda: inspected(target, run, session, command, accounts))
     note_if_none_fits(report, view, session)
-    write(report, output, view)
+    write(report, output, view, derived)
     return exit_code(report, strict=output.strict)
+
+
+class Kept:
+    """An account that adds nothing: it keeps what both sides found for the derivations."""
+
+    needs_kernels: ClassVar[bool] = False
+    found: Inspected
+
+    def __call__(self, inspected: Inspected) -> Addition:
+        """Nothing."""
+        from cnninspect.inspection.accounts import Addition
+
+        self.found = inspected
+        return Addition()
+
+
+def with_findings(
+    target: str, run: RunOptions, session: Session, command: str, accounts: Accounts | None = None
+) -> tuple[Report, Inspected]:
+    """The report on TARGET, and what both sides found in the same run."""
+    kept = Kept()
+    found = inspected(target, run, session, command, lambda: [*([] if accounts is None else accounts()), kept])
+    return found, kept.found
 
 
 def inspected(
@@ -163,9 +195,11 @@ def note_if_none_fits(document: Document, view: View, session: Session) -> None:
         session.note(f"no row fits --filter {view.filter!r}. There are, for example, {near}.")
 
 
-def write(report: Document, options: OutputOptions, view: View) -> None:
+def write(
+    report: Document, options: OutputOptions, view: View, derivations: Mapping[RowId, LayerDerivation] | None = None
+) -> None:
     """Render the document and write it to the chosen output; raises OutputError."""
-    write_rendered(partial(render, report, view=view), options.format, options.output)
+    write_rendered(partial(render, report, view=view, derivations=derivations), options.format, options.output)
 
 
 def write_rendered(rendered: Callable[..., str], form: str, file: str | None) -> None:

@@ -65,6 +65,12 @@ def explained(
     )
 
 
+def derivations(report: Report, fields: Fields) -> dict[RowId, LayerDerivation]:
+    """The derivations of every row, those of containers as sums; `report` and `fields` are of one run."""
+    run = Run.of(fields)
+    return {row.id: _derived(index, report, run) for index, row in enumerate(report.rows)}
+
+
 def corrected(report: Report, fields: Fields, checks: Sequence[Check]) -> Explanation:
     """A sheet of hand calculations, corrected: the checks of its cells, beside wrong ones the right derivations.
 

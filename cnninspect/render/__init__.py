@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnninspect.errors import OutputError, error_text
 from cnninspect.render.page import Screen
 from cnninspect.report.document import Document
 from cnninspect.report.selection import View
+
+if TYPE_CHECKING:
+    from cnninspect.explain.document import LayerDerivation
+    from cnninspect.report.rows import RowId
 
 
 class Format(str, Enum):
@@ -103,16 +107,25 @@ def _by_plugin(name: str, report: Document, view: View) -> str:
 
 
 def render(
-    report: Document, fmt: Format | str = Format.TABLE, *, view: View | None = None, screen: Screen | None = None
+    report: Document,
+    fmt: Format | str = Format.TABLE,
+    *,
+    view: View | None = None,
+    screen: Screen | None = None,
+    derivations: Mapping[RowId, LayerDerivation] | None = None,
 ) -> str:
-    """The document in one format, ending in a newline; without `screen`, without colours and with no limit of width."""
+    """The document in one format, ending in a newline; without `screen`, without colours and with no limit of width.
+
+    `derivations` are what the numbers of an HTML page open; other formats have no room for them.
+    """
     if type(report).__name__ == "Explanation":
         return _derivations(report, str(getattr(fmt, "value", fmt)), view or View(), screen or Screen())
     if fmt in _ADDED:
         return _by_plugin(fmt, report, view or View())
     file, function = _RENDERERS[Format(fmt)]
     renderer = getattr(import_module(f"cnninspect.render.{file}"), function)
-    text: str = renderer(report, view or View(), screen or Screen())
+    beside = {"derivations": derivations} if fmt == Format.HTML else {}
+    text: str = renderer(report, view or View(), screen or Screen(), **beside)
     return text
 
 

@@ -1,53 +1,77 @@
-"""HTML: a complete page for a browser, and a fragment for a notebook."""
+"""HTML: a complete page for a browser, and a fragment for a notebook. Templates, style and script are in `web/`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from html import escape
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
 
-from cnninspect.render.page import UNICODE, Cell, Fact, Heading, Page, Screen, Sheet, Tone
+import jinja2
+from markupsafe import Markup
+
+from cnninspect.explain.document import Derivation, LayerDerivation
+from cnninspect.render.page import UNICODE, Cell, Heading, Page, Screen, Sheet, Tone
 from cnninspect.render.sections import page_of
-from cnninspect.report.document import Document
-from cnninspect.report.selection import View
+from cnninspect.report.document import Comparison, Document, Report
+from cnninspect.report.rows import RowId
+from cnninspect.report.selection import View, select
 
-_STYLE = """\
-.cnninspect { font: 14px/1.45 system-ui, sans-serif; }
-.cnninspect table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 1em 0; }
-.cnninspect table th, .cnninspect table td { padding: 0.1em 0.8em; border: 0; max-width: none;
-  text-align: left !important; white-space: pre !important; vertical-align: baseline; }
-.cnninspect th { font-weight: normal; opacity: 0.6; }
-.cnninspect thead th { border-bottom: 1px solid; }
-.cnninspect table .right { text-align: right !important; }
-.cnninspect .strong { font-weight: bold; }
-.cnninspect .quiet { opacity: 0.55; }
-.cnninspect .accent { color: #0891b2; font-family: monospace; }
-.cnninspect .match { color: #16a34a; }
-.cnninspect .differ { color: #dc2626; font-weight: bold; }
-.cnninspect .unknown { font-weight: bold; }
-.cnninspect table.totals td { white-space: pre-wrap !important; overflow-wrap: anywhere; }
-.cnninspect table.rows tr > :first-child { position: sticky; left: 0; background: var(--jp-layout-color0, Canvas); }
-@media (max-width: 600px) {
-  .cnninspect table th, .cnninspect table td { padding-left: 0.3em; padding-right: 0.3em; }
-}
-"""
+_FILES = Path(__file__).parent / "web"
+
+_OPENS = {
+    "output_shape": "output_shape", "params": "params", "macs": "macs", "flops": "flops", "neurons": "neurons",
+    "share": "macs", "cumulative": "macs", "receptive_field": "receptive_field", "jump": "receptive_field",
+    "field_padding": "receptive_field",
+}  # fmt: skip
+"""Column -> the number whose derivation its cells open."""
 
 
-def render(document: Document, view: View, _screen: Screen) -> str:
-    """The document as a complete HTML file."""
-    return page_text([page_of(document, view, UNICODE, full=True)])
-
-
-def page_text(pages: Sequence[Page]) -> str:
-    """One complete HTML file of several pages, with the title of the first."""
-    head = (
-        '<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(pages[0].title)}</title>"
+def render(
+    document: Document, view: View, _screen: Screen, derivations: Mapping[RowId, LayerDerivation] | None = None
+) -> str:
+    """The document as a complete HTML file, in which the numbers of a table of layers open their `derivations`."""
+    page = page_of(document, view, UNICODE, full=True)
+    if not isinstance(document, Report) or isinstance(document, Comparison) or not page.sheet.places:
+        return page_text([page], document)
+    shown = select(document, view)
+    rows = {row.id: index for index, row in enumerate(shown.rows)}
+    derived = [(derivations or {}).get(row.id) for row in shown.rows]
+    tree = _Tree(rows, [set(row.quantities) for row in shown.rows], shown)
+    return _whole(
+        [(page, _sheet(page.sheet, tree))],
+        document,
+        script=_text("page.js"),
+        report=_data(shown.to_dict()),
+        derivations=_data(_interned(derived)),
     )
-    scheme = ":root { color-scheme: light dark; }"
-    return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{head}\n<style>{scheme}</style>\n</head>\n'
-        f"<body>\n{''.join(map(_body, pages))}</body>\n</html>\n"
+
+
+def page_text(pages: Sequence[Page], document: Document | None = None) -> str:
+    """One complete HTML file of several pages, with the title of the first."""
+    return _whole([(page, _sheet(page.sheet)) for page in pages], document)
+
+
+def _whole(
+    pages: Sequence[tuple[Page, dict[str, Any]]],
+    document: Document | None,
+    *,
+    script: str = "",
+    report: str = "",
+    derivations: str = "",
+) -> str:
+    """The file of one or more pages; `script` works on the data in `report` and `derivations`."""
+    return _template("page.html").render(
+        title=pages[0][0].title,
+        style=_style("style.css", "page.css"),
+        pages=[(page, sheet, _said(page)) for page, sheet in pages],
+        notes=() if document is None else document.notes,
+        tool="" if document is None else _versions(document),
+        script=script,
+        report=report,
+        derivations=derivations,
     )
 
 
@@ -58,70 +82,186 @@ def fragment(document: Document) -> str:
     """
     page = page_of(document, View(), UNICODE, full=False)
     remarks = [remark.replace("--no-fold shows", "print(report) shows") for remark in page.remarks]
-    return _body(replace(page, remarks=remarks, match=page.match.replace("--probe", "probe=True")))
-
-
-def _body(parts: Page) -> str:
-    return (
-        f'<div class="cnninspect">\n<style>\n{_STYLE}</style>\n<p class="strong">{escape(parts.title)}</p>\n'
-        f"{_lead(parts.lead)}{_table(parts.sheet)}{_remarks(_said(parts))}{_facts(parts.facts)}{_drawing(parts.drawing)}"
-        f"{f'<p>{escape(parts.closing)}</p>' if parts.closing else ''}</div>\n"
+    page = replace(page, remarks=remarks, match=page.match.replace("--probe", "probe=True"))
+    return _template("notebook.html").render(
+        page=page, sheet=_sheet(page.sheet), said=_said(page), style=_style("style.css")
     )
 
 
-def _lead(lines: Sequence[str]) -> str:
-    return "".join(f"<p>{escape(line)}</p>\n" for line in lines)
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_FILES), autoescape=True, undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+    )  # fmt: skip
 
 
-def _drawing(lines: Sequence[str]) -> str:
-    return f"<pre>{escape(chr(10).join(lines))}</pre>\n" if lines else ""
+def _template(name: str) -> jinja2.Template:
+    return _environment().get_template(name)
 
 
-def _said(parts: Page) -> Sequence[str]:
+def _text(name: str) -> Markup:
+    return Markup((_FILES / name).read_text(encoding="utf-8"))
+
+
+def _style(*names: str) -> Markup:
+    return Markup("").join(_text(name) for name in names)
+
+
+def _data(value: Any) -> Markup:
+    """JSON that may stand in a script element: no name in it can end the element or begin a comment."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
+
+
+def _interned(derived: Sequence[LayerDerivation | None]) -> dict[str, Any]:
+    """The derivations row by row; formulas and sources, which many rows share, are numbers of `texts`."""
+    texts: dict[str, int] = {}
+
+    def shown(one: Derivation) -> dict[str, Any]:
+        found = one.to_json()
+        for name in ("symbolic", "substituted", "source"):
+            found[name] = texts.setdefault(found[name] or "", len(texts))
+        return found
+
+    rows = [[] if one is None else [shown(each) for each in one.derivations] for one in derived]
+    return {"rows": rows, "texts": list(texts)}
+
+
+def _versions(document: Document) -> str:
+    """The tool and the versions that the numbers depend on: `cnninspect 0.1 · python 3.11 · torch 2.13`."""
+    tool = {name: version for name, version in document.tool.items() if version and name not in ("name", "version")}
+    own = f"{document.tool.get('name', 'cnninspect')} {document.tool.get('version', '')}".strip()
+    return UNICODE.separator.join([own, *(f"{name} {version}" for name, version in tool.items())])
+
+
+def _said(page: Page) -> Sequence[str]:
     """The remarks, and what the sign of a match leaves out."""
-    return [*parts.remarks, *([f"{UNICODE.match} {parts.match}"] if parts.match else [])]
+    return [*page.remarks, *([f"{UNICODE.match} {page.match}"] if page.match else [])]
 
 
-def _remarks(lines: Sequence[str]) -> str:
-    return "".join(f'<p class="quiet">{escape(line)}</p>\n' for line in lines)
+# --- the parts of a table, as the templates take them ---------------------------------------------------------------
 
 
-def _table(sheet: Sheet) -> str:
-    if not sheet.lines:
-        return ""
-    head = "".join(
-        f"<th{_attribute(heading)}>{escape(heading.title or heading.name)}</th>" for heading in sheet.headings
+@dataclass(frozen=True)
+class _Tree:
+    """What makes a table a tree: the number of each row in the report, and the names of its numbers, which open."""
+
+    rows: Mapping[RowId, int]
+    numbers: Sequence[set[str]]
+    report: Report
+
+
+def _sheet(sheet: Sheet, tree: _Tree | None = None) -> dict[str, Any]:
+    is_tree = tree is not None
+    return {
+        "headings": [_heading(heading, is_tree=is_tree) for heading in sheet.headings],
+        "lines": [_plain_line(line, sheet.headings) for line in sheet.lines]
+        if tree is None
+        else _branches(sheet, tree),
+        "is_tree": is_tree,
+        "attributes": _attributes({"role": "treegrid", "aria-label": "Layers"} if is_tree else {}),
+        "row": _attributes({"role": "row"} if is_tree else {}),
+    }
+
+
+def _plain_line(line: Sequence[Cell], headings: Sequence[Heading]) -> dict[str, Any]:
+    return {"attributes": "", "cells": list(map(_cell, line, headings))}
+
+
+def _branches(sheet: Sheet, tree: _Tree) -> list[dict[str, Any]]:
+    """The lines of a table of layers, each with the path of the line above it in the tree."""
+    above: list[str] = []
+    depths, found = [place.depth for place in sheet.places], []
+    for index, (line, place) in enumerate(zip(sheet.lines, sheet.places, strict=True)):
+        above = [*above[: place.depth], place.row.path]
+        has_below = depths[index + 1 : index + 2] > [place.depth]
+        number = tree.rows.get(place.row)
+        opens = set() if number is None else tree.numbers[number]
+        first = _first_cell(line[0], sheet.headings[0], above[-2:-1], place.depth, twists=has_below)
+        rest = [_tree_cell(cell, heading, opens) for cell, heading in zip(line[1:], sheet.headings[1:], strict=True)]
+        found.append({
+            "attributes": _of_row(tree, number, place.depth, has_below=has_below),
+            "cells": [first, *rest],
+        })  # fmt: skip
+    return found
+
+
+def _of_row(tree: _Tree, number: int | None, depth: int, *, has_below: bool) -> Markup:
+    return _attributes(
+        {
+            "role": "row",
+            "aria-level": depth + 1,
+            "aria-expanded": "true" if has_below else None,
+            "aria-selected": "false",
+            "tabindex": "-1",
+            "data-row": number,
+            "data-verdict": None if number is None else tree.report.rows[number].verdict.value,
+        }
     )
-    rows = (
-        "".join(_cell(cell, heading) for cell, heading in zip(line, sheet.headings, strict=True))
-        for line in sheet.lines
-    )
-    body = "".join(f"<tr>{row}</tr>\n" for row in rows)
-    return f'<table class="rows">\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n'
 
 
-def _cell(cell: Cell, heading: Heading) -> str:
-    text = cell.text.lstrip()
-    indent = (len(cell.text) - len(text)) / 2
-    style = f' style="padding-left: {0.8 + 1.2 * indent:.1f}em !important"' if heading.shortens and indent else ""
+def _heading(heading: Heading, *, is_tree: bool) -> dict[str, Any]:
+    sorts = {"role": "columnheader", "aria-sort": "none", "data-name": heading.name} if is_tree else {}
+    classes = ["right"] if heading.right else []
+    return {"text": heading.title or heading.name, "attributes": _attributes({"class": classes, **sorts})}
+
+
+def _cell(cell: Cell, heading: Heading) -> dict[str, Any]:
+    """A cell of a plain table; names are indented as the text says."""
+    text, bar, indent = cell.text, "", (len(cell.text) - len(cell.text.lstrip())) / 2
     if cell.tone is Tone.ACCENT:
-        figure = cell.text.lstrip(UNICODE.bar)
-        bar = f'<span class="accent">{escape(cell.text.removesuffix(figure))}</span>' if figure != cell.text else ""
-        return f"<td{_attribute(heading)}>{bar}{escape(figure)}</td>"
-    return f"<td{_attribute(heading, cell.tone)}{style}>{escape(text if style else cell.text)}</td>"
+        text = cell.text.lstrip(UNICODE.bar)
+        bar = cell.text.removesuffix(text) if text != cell.text else ""
+    indents = heading.shortens and indent
+    return {
+        "text": text.lstrip() if indents else text,
+        "above": "",
+        "bar": bar,
+        "twist": False,
+        "opens": "",
+        "attributes": _attributes(_look(cell, heading, indent if indents else None)),
+    }
 
 
-def _attribute(heading: Heading, tone: Tone = Tone.PLAIN) -> str:
-    classes = [name for name in ("right" if heading.right else "", "" if tone is Tone.PLAIN else tone.value) if name]
-    return f' class="{" ".join(classes)}"' if classes else ""
+def _look(cell: Cell, heading: Heading, indent: float | None = None) -> dict[str, Any]:
+    tone = [] if cell.tone in (Tone.PLAIN, Tone.ACCENT) else [cell.tone.value]
+    style = None if indent is None else f"padding-left: {0.8 + 1.2 * indent:.1f}em !important"
+    return {"class": [*(["right"] if heading.right else []), *tone], "style": style}
 
 
-def _facts(found: list[Fact]) -> str:
-    rows = "".join(f'<tr><th scope="row">{escape(fact.label)}</th>{_texts(fact)}</tr>\n' for fact in found)
-    return f'<table class="totals">\n<tbody>\n{rows}</tbody>\n</table>\n'
+def _tree_cell(cell: Cell, heading: Heading, opens: set[str]) -> dict[str, Any]:
+    """A cell of a table of layers; a number opens its derivation if there is one."""
+    found = _cell(cell, heading)
+    quantity = _OPENS.get(heading.name, "macs" if heading.name.startswith("macs_") else "")
+    is_number = isinstance(cell.plain, (int, float)) and not isinstance(cell.plain, bool)
+    attributes = {"role": "gridcell", **_look(cell, heading), "data-sort": cell.plain if is_number else None}
+    return {
+        **found,
+        "opens": quantity if quantity in opens and found["text"].strip() else "",
+        "attributes": _attributes(attributes),
+    }
 
 
-def _texts(fact: Fact) -> str:
-    """Both texts of a fact; one without a second text takes the room of both."""
-    text = f'<td class="{fact.tone.value}"{"" if fact.aside else " colspan=2"}>{escape(fact.text)}</td>'
-    return f"{text}<td>{escape(fact.aside)}</td>" if fact.aside else text
+def _first_cell(cell: Cell, heading: Heading, above: Sequence[str], depth: int, *, twists: bool) -> dict[str, Any]:
+    """The name of a row: what stands above it in the tree first, which a narrow screen leaves out."""
+    text = cell.text.lstrip()
+    prefix = next(
+        (each for each in (f"{path}{end}" for path in above if path for end in (".", " ")) if text.startswith(each)), ""
+    )
+    look = _look(cell, heading, max(depth, 0) + 0.8)
+    return {
+        **_cell(cell, heading),
+        "text": text.removeprefix(prefix),
+        "above": prefix,
+        "twist": twists,
+        "attributes": _attributes({"role": "gridcell", **look}),
+    }
+
+
+def _attributes(found: Mapping[str, Any]) -> Markup:
+    """Attributes with a space before each; those that are None, or classes without a name, are left out."""
+    given: Iterable[tuple[str, Any]] = (
+        (name, " ".join(value) if isinstance(value, list) else value) for name, value in found.items()
+    )
+    return Markup("").join(Markup(' {}="{}"').format(name, value) for name, value in given if value not in (None, ""))

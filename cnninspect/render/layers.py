@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from cnninspect.render import cells, fields
 from cnninspect.render.cells import Context, Line
 from cnninspect.render.numbers import label, rounded
-from cnninspect.render.page import Cell, Heading, Marks, Sheet, Tables, Worth
+from cnninspect.render.page import Cell, Heading, Marks, Place, Sheet, Tables, Worth
 from cnninspect.report.document import FieldStudy, Report
 from cnninspect.report.folding import Folded, Repeat, lowered, without_repeats
 from cnninspect.report.quantities import Unit, Verdict, worst
@@ -259,13 +259,12 @@ def tables(
     def table(left_out: int) -> tuple[Sheet, list[str]]:
         found = lowered(whole, left_out) if left_out > 0 else whole
         columns = list(chosen_columns(view.columns or without_empty(default, found.report), found.report))
-        lines = [
-            tuple(column.cell(line, context) for column in columns)
-            for line in _lines(found, verdicts, marks, full=full, hides_root=hides_root)
-            if line.is_part or not parts
-        ]
+        every = _lines(found, verdicts, marks, full=full, hides_root=hides_root)
+        shown = [line for line in every if line.is_part or not parts]
+        lines = tuple(tuple(column.cell(line, context) for column in columns) for line in shown)
         headings = tuple(column.heading for column in columns)
-        return Sheet(headings, tuple(lines)), _remarks(found, report, headings, is_lower=left_out > 0)
+        places = tuple(Place(line.row.id, line.indent) for line in shown)
+        return Sheet(headings, lines, places), _remarks(found, report, headings, is_lower=left_out > 0)
 
     return table
 

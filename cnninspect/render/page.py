@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import Any, TextIO
 
+from cnninspect.report.rows import RowId
+
 
 class Tone(str, Enum):
     """The emphasis of a cell; each format shows it in its own way."""
@@ -66,11 +68,20 @@ class Heading:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a line stands in the tree of layers: its row, and its depth below the lines above it, from 0."""
+
+    row: RowId
+    depth: int
+
+
+@dataclass(frozen=True)
 class Sheet:
-    """A table: headings, and lines with one cell per heading."""
+    """A table: headings, and lines with one cell per heading; `places` are those of the lines in a table of layers."""
 
     headings: tuple[Heading, ...]
     lines: tuple[tuple[Cell, ...], ...]
+    places: tuple[Place, ...] = ()
 
     def without(self, positions: Iterable[int]) -> Sheet:
         """The sheet without the columns at these positions."""
@@ -78,6 +89,7 @@ class Sheet:
         return Sheet(
             tuple(self.headings[index] for index in left),
             tuple(tuple(line[index] for index in left) for line in self.lines),
+            self.places,
         )
 
 

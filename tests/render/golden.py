@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,10 +42,15 @@ def texts() -> dict[str, str]:
     found = {}
     for name, sample in SAMPLES.items():
         for fmt in Format:
-            found[f"{name}.{EXTENSIONS.get(fmt, fmt.value)}"] = render(sample(), fmt)
+            found[f"{name}.{EXTENSIONS.get(fmt, fmt.value)}"] = _without_files(render(sample(), fmt))
         for screen in SCREENS:
             found[f"{name}.{screen}.txt"] = render(sample(), screen=SCREENS[screen])
     return found
+
+
+def _without_files(text: str) -> str:
+    """A page without its style and script, which are files of the package."""
+    return re.sub(r"(<style>|<script>)\n.*?(</)", r"\1…\2", text, flags=re.DOTALL)
 
 
 if __name__ == "__main__":

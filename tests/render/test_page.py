@@ -1,0 +1,244 @@
+"""The HTML report in a real browser: the tree, its tools and keys, derivations, charts, widths, and hostile names.
+
+The network has a stem, two blocks of a convolution and a ReLU, and a head. Hand arithmetic at 3x32x32, padding 1:
+the stem has 3*3*3*8 + 8 = 224 params and 32*32*8*27 = 221,184 MACs, each block 8*8*9 + 8 = 584 and 32*32*8*72 =
+589,824, the head 8*10 + 10 = 90 and 80.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+HOSTILE = "</script><img src=x onerror=hit()>"
+NET = f"""
+from torch import nn
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.relu = nn.Conv2d(8, 8, 3, padding=1), nn.ReLU()
+    def forward(self, x):
+        return self.relu(self.conv(x))
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, padding=1)
+        self.body = nn.Sequential(Block(), Block())
+        self.add_module({HOSTILE!r}, nn.Identity())
+        self.pool, self.head = nn.AdaptiveAvgPool2d(1), nn.Linear(8, 10)
+    def forward(self, x):
+        x = getattr(self, {HOSTILE!r})(self.body(self.stem(x)))
+        return self.head(self.pool(x).flatten(1))
+"""
+PROGRAM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+ROWS = 12
+"""Stem, body, its two blocks of two layers each, the hostile one, pool, Tensor.flatten, head."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api")
+    if PROGRAM is None:
+        pytest.skip("no Chromium is installed")
+    with playwright.sync_playwright() as running:
+        yield running.chromium.launch(executable_path=PROGRAM, args=["--no-sandbox"])
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> str:
+    from cnninspect.cli.app import run
+
+    folder = tmp_path_factory.mktemp("page")
+    (folder / "net.py").write_text(NET, encoding="utf-8")
+    out = folder / "report.html"
+    assert run(["summary", f"{folder / 'net.py'}:Net", "--input", "1x3x32x32", "-q", "-o", str(out)]) == 0
+    return out.as_uri()
+
+
+@pytest.fixture
+def opened(browser: Any, file: str) -> Iterator[Any]:
+    """Opens the report at a width; in the end nothing was requested but the file, and nothing stands on the console."""
+    said: list[str] = []
+    contexts = []
+
+    def open_(width: int = 1280, address: str = file, **options: Any) -> Any:
+        contexts.append(browser.new_context(viewport={"width": width, "height": 800}, **options))
+        page = contexts[-1].new_page()
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: said.append(request.url) if request.url != address else None)
+        page.add_init_script("window.hit = () => console.error('hostile')")
+        page.goto(address)
+        return page
+
+    yield open_
+    assert said == []
+    for context in contexts:
+        context.close()
+
+
+def names(page: Any) -> list[str]:
+    """The names in the rows that are shown."""
+    return [text.strip() for text in page.locator("tbody tr:visible td:first-child").all_inner_texts()]
+
+
+def active(page: Any) -> str:
+    return str(page.evaluate("document.activeElement.closest('tr')?.cells[0].textContent.trim() ?? ''"))
+
+
+def test_the_tree_has_levels_and_folds(opened: Any) -> None:
+    page = opened()
+    assert page.get_by_role("treegrid").get_attribute("aria-label") == "Layers"
+    assert len(names(page)) == ROWS
+    body = page.locator("tbody tr", has_text="Sequential")
+    assert (body.get_attribute("aria-level"), body.get_attribute("aria-expanded")) == ("1", "true")
+    body.locator("button.twist").click()
+    assert body.get_attribute("aria-expanded") == "false"
+    assert [name for name in names(page) if name.startswith("body.")] == []
+    page.get_by_role("button", name="Expand all").click()
+    assert len(names(page)) == ROWS
+    page.get_by_role("button", name="Collapse all").click()
+    assert names(page)[:2] == ["stem", "body"]
+
+
+def test_search_keeps_what_is_above(opened: Any) -> None:
+    page = opened()
+    page.get_by_role("searchbox").fill("relu")
+    assert names(page) == ["body", "body.0", "body.0.relu", "body.1", "body.1.relu"]
+    assert page.get_by_role("status").first.inner_text() == f"5 of {ROWS} rows"
+    page.get_by_role("combobox").select_option("differ")
+    assert names(page) == []
+
+
+def test_sorting_orders_the_tree_and_the_list(opened: Any) -> None:
+    page = opened()
+    header = page.get_by_role("columnheader", name="MACs")
+    header.get_by_role("button").click()
+    assert header.get_attribute("aria-sort") == "descending"
+    assert names(page)[0] == "body"  # 1,179,648 MACs
+    page.get_by_label("as a list").check()
+    assert names(page)[:4] == ["body.0.conv", "body.1.conv", "stem", "head"]
+    header.get_by_role("button").click()
+    assert header.get_attribute("aria-sort") == "ascending"
+    assert names(page)[-3:] == ["stem", "body.0.conv", "body.1.conv"]
+    header.get_by_role("button").click()
+    page.get_by_label("as a list").uncheck()
+    assert names(page)[:3] == ["stem", "body", "body.0"]
+
+
+def test_columns_can_be_left_out(opened: Any) -> None:
+    page = opened()
+    page.locator("details.columns summary").click()
+    page.get_by_role("checkbox", name="params").uncheck()
+    assert page.get_by_role("columnheader", name="params").count() == 0
+    assert page.get_by_text("589,824", exact=True).first.is_visible()
+    page.keyboard.press("Escape")
+    assert not page.get_by_role("checkbox", name="params").is_visible()
+
+
+def test_a_number_opens_its_derivation(opened: Any) -> None:
+    page = opened()
+    button = page.locator("tbody tr", has_text="stem").locator('button[data-opens="params"]')
+    assert button.inner_text() == "224"
+    button.click()
+    dialog = page.get_by_role("dialog")
+    assert dialog.get_by_role("heading").first.inner_text() == "stem · Conv2d"
+    symbolic = dialog.locator(".symbolic").first.get_attribute("data-expression")
+    put = dialog.locator(".substituted").first.get_attribute("data-expression")
+    assert "Cout" in symbolic
+    assert eval(put) == 224
+    assert "✓ match" in dialog.inner_text()
+    assert dialog.locator("math msub").count() > 0
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.dataset.opens") == "params"
+
+
+def test_every_number_of_the_table_opens_something_that_is_its_value(opened: Any) -> None:
+    page = opened()
+    seen = 0
+    for button in page.locator('tbody button[data-opens="params"], tbody button[data-opens="macs"]').all():
+        text = button.inner_text().strip()
+        if not text.replace(",", "").isdigit():
+            continue
+        button.click()
+        values = page.get_by_role("dialog").locator(".value").all_inner_texts()
+        assert text in [value.removeprefix("= ") for value in values]
+        page.keyboard.press("Escape")
+        seen += 1
+    assert seen == 2 * 4 + 2 * 3  # both numbers of three convolutions and the head; of body and its two blocks
+
+
+def test_the_keyboard_reaches_everything(opened: Any) -> None:
+    page = opened()
+    page.locator("tbody tr").first.focus()
+    page.keyboard.press("ArrowDown")
+    assert active(page) == "body"
+    page.keyboard.press("ArrowLeft")
+    assert page.locator("tbody tr", has_text="Sequential").get_attribute("aria-expanded") == "false"
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    assert active(page) == "body.0"
+    page.keyboard.press("ArrowLeft")  # folds the block, then goes to what is above
+    page.keyboard.press("ArrowLeft")
+    assert active(page) == "body"
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.dataset.opens") == "params"
+    page.keyboard.press("Enter")
+    assert page.get_by_role("dialog").is_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("End")
+    assert active(page) == "head"
+
+
+def test_charts_and_the_field_follow_the_row(opened: Any) -> None:
+    page = opened()
+    charts = page.locator("#charts")
+    assert "largest is body.0.conv with 589,824" in charts.get_by_role("img").first.get_attribute("aria-label")
+    charts.locator("svg .bar").nth(2).click()
+    assert page.locator('tr[aria-selected="true"] td').first.inner_text().strip() == "body.1.conv"
+    viewer = page.locator("#viewer")
+    # Three 3x3 convolutions: 7 pixels, 3 on each side of position 16.
+    assert "sees rows 13 to 19 and columns 13 to 19" in viewer.inner_text()
+    viewer.get_by_label("row").fill("0")
+    assert "sees rows -3 to 3" in viewer.inner_text()
+    assert viewer.locator("rect.seen").get_attribute("height") == "4"
+
+
+def test_names_are_text(opened: Any) -> None:
+    page = opened()
+    assert HOSTILE in names(page)
+    row = page.locator("tbody tr", has_text="Identity")
+    row.locator('button[data-opens="output_shape"]').click()
+    assert HOSTILE in page.get_by_role("dialog").inner_text()
+    assert page.locator("img").count() == 0
+    held = json.loads(page.locator("#report").text_content())
+    assert HOSTILE in [row["path"] for row in held["rows"]]
+    assert (held["schema_version"], held["totals"]["params"]["value"]) == (2, 224 + 2 * 584 + 90)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_it_fits_and_axe_finds_nothing(opened: Any, width: int, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = opened(width, color_scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert axe.run(page).response["violations"] == []
+    page.locator('tbody button[data-opens="macs"]').first.click()
+    assert page.get_by_role("dialog").bounding_box()["width"] <= width
+    assert axe.run(page).response["violations"] == []
+
+
+def test_print_leaves_the_tools_out(opened: Any) -> None:
+    page = opened()
+    page.emulate_media(media="print")
+    assert not page.locator(".tools").is_visible()
+    assert len(names(page)) == ROWS
+    assert page.get_by_text("589,824", exact=True).first.is_visible()
