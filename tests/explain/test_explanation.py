@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from cnninspect.cli.explain import Kept
+from cnninspect.cli.reports import Kept
 from cnninspect.errors import UsageError
 from cnninspect.explain.document import Derivation, Explanation, LayerDerivation
 from cnninspect.explain.explanation import explained
