@@ -72,9 +72,14 @@ class LocalAlong:
     def is_gate(self, gate: Tensor, other: Tensor) -> bool:
         """Whether `gate` is a gate for `other` along this axis, or along another one, if this axis has no places.
 
-        Raises AmbiguousError where it is a map of equal numbers: whether these are one number is a matter of taste.
+        Raises AmbiguousError where it is a map of equal numbers, and where all positions of `other` that see anything
+        see the same: whether the former are one number and the latter a map is a matter of taste.
         """
         along = [LocalAlong(axis, self.size) for axis in range(len(self.size))]
+        sees = (other > 0).any(0, keepdim=True)
+        blind = [dim for dim in range(2, other.dim()) if _varies(sees, dim)]
+        if blind and not any(axis.places(part) for axis in along for part in (gate, other)):
+            raise AmbiguousError
         gated = [axis for axis in along if axis.is_one_number(gate, other)]
         places = any(self.places(other) <= axis.places(other) for axis in gated)
         return places and not self.places(gate) and self.is_made_of_all(gate, other)
