@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,8 +13,13 @@ from typing import Any
 from cnninspect.errors import UsageError
 from cnninspect.report.quantities import Shape
 
-BUILT_IN = ("zoo", "torchvision", "timm", "transformers")
-"""The providers that come with the package, in the order in which a bare name is looked up."""
+BUILT_IN = (
+    "zoo", "torchvision", "timm", "transformers", "diffusers", "smp", "open_clip", "monai", "ultralytics",
+)  # fmt: skip
+"""The providers that come with the package; a bare name is looked up in the first four, in this order."""
+
+HUB_FILE = "hubconf.py"
+"""The file of a repository that defines what torch.hub can load."""
 
 PICKLES = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".joblib", ".tar")
 WEIGHTS = (".safetensors", ".npz", ".h5")
@@ -115,6 +121,8 @@ def parse_target(spec: str, plugins: Collection[str] = ()) -> Reference:
         attr, member = _with_member(match["attr"])
         return FromFile(Path(match["path"]), _attribute(text, attr), member)
     left, colon, right = text.partition(":")
+    if colon and left == "hub":
+        return _in_clone(text, right)
     if colon and (left in BUILT_IN or left in plugins):
         return Named(right if right and Path(right).is_dir() else _name(text, right), left)
     _refuse_other_files(text)
@@ -129,6 +137,20 @@ def parse_target(spec: str, plugins: Collection[str] = ()) -> Reference:
     if colon:
         raise UsageError(f"{text!r} cannot be read: {left!r} is not a Python file or module. A target is {FORMS}.")
     return Named(_name(text, text))
+
+
+def _in_clone(text: str, place: str) -> FromFile:
+    """The entry of `hub:FOLDER:NAME`, in a clone here, or in the folder where torch.hub keeps `OWNER/NAME`."""
+    folder, _, entry = place.rpartition(":")
+    cache = Path(os.environ.get("TORCH_HOME") or Path.home() / ".cache" / "torch") / "hub"
+    kept = sorted(cache.glob(f"{folder.replace('/', '_')}_*")) if folder.count("/") == 1 else []
+    for clone in (Path(folder), *kept):
+        if folder and (clone / HUB_FILE).is_file():
+            return FromFile(clone / HUB_FILE, _attribute(text, entry))
+    raise UsageError(
+        f"{text!r}: there is no clone with a {HUB_FILE} at {folder!r}, and hubs are not read over the network. "
+        "Clone the repository, and write hub:FOLDER:NAME."
+    )
 
 
 def _refuse_other_files(text: str) -> None:

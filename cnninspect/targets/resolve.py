@@ -28,8 +28,9 @@ from cnninspect.targets.grammar import (
 from cnninspect.targets.loading import errors_as, find
 from cnninspect.targets.members import source_of_member
 from cnninspect.targets.providers import Provider, bare_name_providers, providers
-from cnninspect.targets.providers.folders import provider_of
-from cnninspect.targets.signatures import check_arguments
+from cnninspect.targets.providers.folders import provider_of, settings_in
+from cnninspect.targets.providers.package import check_foreign, no_weights
+from cnninspect.targets.signatures import check_arguments, check_complete
 from cnninspect.targets.target import ArchiveSource, Provided, Target, plain, source_of
 
 
@@ -59,6 +60,9 @@ def _resolved(target: Any, arguments: Mapping[str, Any] | None) -> Target:
         return _archive(target, reference, arguments)
     found, around = find(reference)
     provider = "file" if isinstance(reference, FromFile) else "module"
+    if target.strip().startswith("hub:"):
+        check_foreign(arguments)
+        arguments = {**arguments, **no_weights(found)}
     # A lazily imported object may fail at the first access to an attribute.
     with errors_as(lambda error: LoadError(f"{target} cannot be used: {error_text(error)}.")):
         if reference.member is None:
@@ -94,6 +98,7 @@ def _named(spec: str, reference: Named, arguments: Mapping[str, Any]) -> Target:
     provider.check(arguments)
     factory = provider.factory(reference.name)
     check_arguments(factory, spec, arguments)
+    check_complete(factory, spec, {key.partition(".")[0]: None for key in arguments})
     source = Provided(provider, reference.name, prepared(factory, spec, arguments))
     return Target(spec, provider.name, reference.name, plain(arguments), source)
 
@@ -106,6 +111,10 @@ def _in_folder(spec: str, folder: Path, arguments: Mapping[str, Any]) -> Target:
             f"{str(folder)!r} is a folder without a config.json. "
             f"Name a file in it, and what the file defines: {_example_in(folder)}."
         )
+    if found == "timm":
+        settings = settings_in(folder)
+        written = {key: settings[key] for key in ("num_classes",) if key in settings} | settings.get("model_args", {})
+        return _named(spec, Named(str(settings["architecture"]), found), {**written, **arguments})
     return _named(spec, Named(os.fspath(folder), found), arguments)
 
 

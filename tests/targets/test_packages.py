@@ -107,6 +107,13 @@ def test_folders(
         resolve(str(tmp_path))
 
 
+def test_a_folder_of_timm(write: Write) -> None:
+    folder = write("mine/config.json", '{"architecture": "resnet18", "num_classes": 10}').parent
+    # ResNet-18 has 11,689,512 parameters with 1,000 classes, 513 for each class.
+    assert inspect_model(str(folder)).total("params").value == 11_689_512 - 990 * 513
+    assert inspect_model(str(folder), arguments={"num_classes": 2}).total("params").value == 11_689_512 - 998 * 513
+
+
 def test_a_name_that_is_known_goes_before_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "lenet5").mkdir()
@@ -115,6 +122,40 @@ def test_a_name_that_is_known_goes_before_a_folder(tmp_path: Path, monkeypatch: 
     for folder in ("./lenet5", "mine"):
         with pytest.raises(UsageError, match=r"is a folder without a config\.json"):
             resolve(folder)
+
+
+HUB = """
+    from torch import nn
+
+    dependencies = ["torch"]
+
+    def small(pretrained=True, width=4):
+        assert not pretrained
+        return nn.Linear(3, width)
+"""
+
+
+class TestHub:
+    def test_a_clone(self, write: Write) -> None:
+        clone = write("clone/hubconf.py", HUB).parent
+        found = inspect_model(f"hub:{clone}:small", arguments={"width": 5})
+        assert found.total("params").value == 3 * 5 + 5
+        with pytest.raises(UsageError, match="would download weights"):
+            inspect_model(f"hub:{clone}:small", arguments={"pretrained": True})
+        with pytest.raises(UsageError, match=r"has no 'smal'\. Nearest: small"):
+            inspect_model(f"hub:{clone}:smal")
+
+    def test_a_clone_that_torch_keeps(self, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        write("home/hub/acme_nets_main/hubconf.py", HUB)
+        monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
+        assert inspect_model("hub:acme/nets:small").total("params").value == 3 * 4 + 4
+
+    @pytest.mark.parametrize("target", ["hub:acme/nets:small", "hub:acme/nets", "hub:", "hub:.:small"])
+    def test_nothing_is_fetched(self, target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(UsageError, match="hubs are not read over the network"):
+            resolve(target)
 
 
 # --- the inputs of a forward by the names of its parameters ---------------------------------------------------------

@@ -96,8 +96,19 @@ def installed(write: Write, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("installed")
 class TestPlugins:
     def test_they_come_after_the_built_in_providers(self) -> None:
-        assert list(providers())[:4] == ["zoo", "torchvision", "timm", "transformers"]
-        assert set(list(providers())[4:]) == {"acme", "single", "broken", "poor", "raising", "late", "vague"}
+        built_in = [
+            "zoo",
+            "torchvision",
+            "timm",
+            "transformers",
+            "diffusers",
+            "smp",
+            "open_clip",
+            "monai",
+            "ultralytics",
+        ]
+        assert list(providers())[:9] == built_in
+        assert set(list(providers())[9:]) == {"acme", "single", "broken", "poor", "raising", "late", "vague"}
 
     def test_a_built_in_name_cannot_be_taken(self) -> None:
         assert "nethw" in providers()["zoo"].names()

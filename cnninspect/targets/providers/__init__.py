@@ -9,10 +9,17 @@ from typing import Any
 from cnninspect.errors import LoadError, UsageError, nearest
 from cnninspect.targets.grammar import InputSpec
 from cnninspect.targets.providers.base import Model, Provider, plugins
+from cnninspect.targets.providers.diffusers import DiffusersProvider
 from cnninspect.targets.providers.package import PackageProvider
 from cnninspect.targets.providers.timm import TimmProvider
 from cnninspect.targets.providers.torchvision import TorchvisionProvider
 from cnninspect.targets.providers.transformers import TransformersProvider
+from cnninspect.targets.providers.vision import (
+    MonaiProvider,
+    OpenClipProvider,
+    SegmentationProvider,
+    UltralyticsProvider,
+)
 from cnninspect.zoo import Entry
 
 __all__ = ["Model", "Provider", "bare_name_providers", "names_like", "providers"]
@@ -57,7 +64,8 @@ def bare_name_providers() -> list[Provider]:
 
 def providers() -> Mapping[str, Provider]:
     """Every provider by name, plug-ins last."""
-    return {provider.name: provider for provider in [*bare_name_providers(), *plugins()]}
+    named = (DiffusersProvider, SegmentationProvider, OpenClipProvider, MonaiProvider, UltralyticsProvider)
+    return {each.name: each for each in [*bare_name_providers(), *(kind() for kind in named), *plugins()]}
 
 
 def names_like(pattern: str, note: Callable[[str], None], of: Sequence[Provider] | None = None) -> list[str]:

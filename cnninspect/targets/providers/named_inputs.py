@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from cnninspect.report.quantities import Shape
@@ -115,7 +115,9 @@ def _series(sizes: Sizes) -> Shape:
     return (1, steps, channels) if sizes.get("num_input_channels") or channels > 1 else (1, steps)
 
 
-KNOWN: dict[str, tuple[str, Callable[[Sizes], Shape], str | None]] = {
+Shapes = dict[str, tuple[str, Callable[[Sizes], Shape | None], str | None]]
+
+KNOWN: Shapes = {
     "input_ids": ("text", _text, "int64"),
     "decoder_input_ids": ("decoder", _text, "int64"),
     "pixel_values": ("image", _image, None),
@@ -136,11 +138,7 @@ def inputs_by_name(
     `main` is the parameter that the model says is its main input, `modalities` are what it says that it takes.
     """
     parameters = inspect.signature(forward).parameters
-    needed = {
-        name for name, each in parameters.items()
-        if each.default is each.empty and each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)
-    }  # fmt: skip
-    needed |= {main} & parameters.keys()
+    needed = required_in(forward) | ({main} & parameters.keys())
     sizes = Sizes(config)
     if sizes.get("is_encoder_decoder") or "decoder" in config:
         needed |= {"decoder_input_ids"} & parameters.keys()
@@ -151,16 +149,22 @@ def inputs_by_name(
         others -= {"pixel_values_videos"}
     if "input_features" in needed | others:
         others -= {"input_values"}
-    moving = "video" in modalities and "pixel_values_videos" not in parameters and "image" not in modalities
-    candidates = [[name for name in parameters if name in chosen] for chosen in (needed | others, needed)]
-    return [
-        tuple(_spec(name, sizes, moving=moving) for name in names)
-        for place, names in enumerate(candidates)
-        if names not in candidates[:place]
-    ]
+    known: Shapes = dict(KNOWN)
+    if "video" in modalities and "pixel_values_videos" not in parameters and "image" not in modalities:
+        known["pixel_values"] = ("video", _video, None)
+    fullest = specs_of(parameters, needed | others, sizes, known)
+    least = specs_of(parameters, needed, sizes, known)
+    return [fullest] if fullest == least else [fullest, least]
 
 
-def _spec(name: str, sizes: Sizes, *, moving: bool) -> InputSpec:
-    _, shape, dtype = KNOWN[name]
-    made = _video(sizes) if moving and name == "pixel_values" else shape(sizes)
-    return InputSpec(made, dtype, name)
+def required_in(forward: Callable[..., Any]) -> set[str]:
+    """The parameters that a call of the forward cannot leave out."""
+    parameters = inspect.signature(forward).parameters.items()
+    return {name for name, each in parameters
+            if each.default is each.empty and each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)}  # fmt: skip
+
+
+def specs_of(parameters: Iterable[str], chosen: Collection[str], sizes: Sizes, known: Shapes) -> tuple[InputSpec, ...]:
+    """The inputs for the chosen parameters, in their order, without those that the configuration gives no size."""
+    shapes = {name: known[name][1](sizes) for name in parameters if name in chosen}
+    return tuple(InputSpec(shape, known[name][2], name) for name, shape in shapes.items() if shape is not None)

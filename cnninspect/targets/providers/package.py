@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import inspect
 import os
 import sys
 import warnings
@@ -17,6 +16,7 @@ from cnninspect.errors import LoadError, MissingPackage, UsageError, error_text
 from cnninspect.targets import torchvision_ops
 from cnninspect.targets.grammar import InputSpec
 from cnninspect.targets.providers.base import Model, Provider
+from cnninspect.targets.signatures import parameters_of
 
 SWITCHES = {
     "HF_HUB_OFFLINE": "1",
@@ -24,6 +24,7 @@ SWITCHES = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "YOLO_OFFLINE": "true",
     "YOLO_AUTOINSTALL": "false",
+    "YOLO_VERBOSE": "false",
     "DO_NOT_TRACK": "1",
 }
 """Environment variables that keep these packages off the network; they read them when they are imported."""
@@ -55,7 +56,7 @@ class PackageProvider(Provider):
             raise MissingPackage(f"{self.package} is not installed. `python -m pip install {self.install}` brings it.")
         torchvision_ops.tolerate_missing_operators()
         try:
-            with offline(), quiet():
+            with offline(), quiet(), contextlib.redirect_stdout(sys.stderr):
                 return importlib.import_module(name or self.package)
         except Exception as error:
             raise LoadError(
@@ -64,13 +65,7 @@ class PackageProvider(Provider):
 
     def check(self, arguments: Mapping[str, Any]) -> None:
         """Raises UsageError for an argument that would fetch weights or run code of a hub."""
-        for name, value in arguments.items():
-            if name in FOREIGN and value:
-                raise UsageError(f"--arg {name} would run code from a hub, which is never done. Leave it out.")
-            if name.rpartition(".")[2] in WEIGHTS and value:
-                raise UsageError(
-                    f"--arg {name} would download weights, which no number of the report needs. Leave it out."
-                )
+        check_foreign(arguments)
 
     def build(self, name: str, arguments: Mapping[str, Any]) -> Model:
         """The network with random weights."""
@@ -86,12 +81,24 @@ class PackageProvider(Provider):
         return ()
 
 
+def check_foreign(arguments: Mapping[str, Any]) -> None:
+    """Raises UsageError for an argument that would fetch weights or run code of a hub."""
+    for name, value in arguments.items():
+        if name in FOREIGN and value:
+            raise UsageError(f"--arg {name} would run code from a hub, which is never done. Leave it out.")
+        if name.rpartition(".")[2] in WEIGHTS and value:
+            raise UsageError(f"--arg {name} would download weights, which no number of the report needs. Leave it out.")
+
+
+def no_weights(function: Callable[..., Any]) -> dict[str, Any]:
+    """The arguments of a function that would fetch weights, switched off."""
+    return {each.name: False if isinstance(each.default, bool) else None
+            for each in parameters_of(function) or [] if each.name in WEIGHTS}  # fmt: skip
+
+
 def without_weights(function: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments, with those that would fetch weights switched off."""
-    parameters = inspect.signature(function).parameters
-    off = {name: False if isinstance(each.default, bool) else None
-           for name, each in parameters.items() if name in WEIGHTS}  # fmt: skip
-    return {**arguments, **off}
+    return {**arguments, **no_weights(function)}
 
 
 @contextlib.contextmanager
