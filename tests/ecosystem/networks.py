@@ -42,7 +42,7 @@ AutoencoderTiny AutoencoderDC AutoencoderKLHunyuanVideo AutoencoderKLMagvit T2IA
 """
 MONAI = """
 UNet BasicUNet AttentionUnet DynUNet SegResNet VNet UNETR ViT DenseNet121 AutoEncoder HighResNet BasicUNetPlusPlus
-SegResNetDS AHNet ViTAutoEnc RegUNet LocalNet Classifier
+SegResNetDS SwinUNETR ViTAutoEnc RegUNet LocalNet Classifier
 """
 SMP = "Unet UnetPlusPlus MAnet Linknet FPN PSPNet DeepLabV3 DeepLabV3Plus PAN UPerNet Segformer DPT"
 ULTRALYTICS = (

@@ -85,7 +85,7 @@ class MonaiProvider(_Classes):
         "num_classes": 2,
         "classes": 2,
         "n_classes": 2,
-        "channels": (16, 32, 64, 128),
+        "channels": (16, 32, 64),
         "strides": (2, 2, 2),
         "img_size": (96, 96, 96),
         "image_size": (96, 96, 96),
@@ -93,13 +93,14 @@ class MonaiProvider(_Classes):
         "in_shape": (1, 96, 96, 96),
         "out_shape": (1, 96, 96, 96),
         "patch_size": (16, 16, 16),
-        "kernel_size": (3, 3, 3, 3),
-        "upsample_kernel_size": (2, 2, 2),
+        "kernel_size": (3, 3, 3),
+        "upsample_kernel_size": (2, 2),
         "latent_shape": (16,),
         "latent_size": 16,
         "start_shape": (16, 12, 12, 12),
         "num_channel_initial": 16,
         "depth": 3,
+        "extract_levels": (0, 1, 2, 3),
     }
 
     def default_inputs(self, name: str, arguments: Mapping[str, Any]) -> Sequence[InputSpec]:
