@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import inspect
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
@@ -18,6 +19,7 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 import typer
 from typer.main import get_command
 
+from cnninspect.cli.completion import complete_layer, complete_target, whole_words
 from cnninspect.cli.explain import ExplainOptions
 from cnninspect.cli.flops import WorkOptions
 from cnninspect.cli.formula import VaryOptions
@@ -138,11 +140,17 @@ CompareTarget = Annotated[
         metavar="TARGET",
         show_default=False,
         help="As for summary, or a report saved as JSON. Without one: the targets of \\[tool.cnninspect.targets].",
+        autocompletion=complete_target,
     ),
 ]
 Other = Annotated[
     str | None,
-    typer.Argument(metavar="OTHER", show_default=False, help="Another TARGET, or a report saved as JSON."),
+    typer.Argument(
+        metavar="OTHER",
+        show_default=False,
+        help="Another TARGET, or a report saved as JSON.",
+        autocompletion=complete_target,
+    ),
 ]
 
 
@@ -172,7 +180,10 @@ def compare(
 Layer = Annotated[
     str | None,
     typer.Argument(
-        metavar="LAYER", show_default=False, help="A layer by its path, or 'path F.relu' for a functional call."
+        metavar="LAYER",
+        show_default=False,
+        help="A layer by its path, or 'path F.relu' for a functional call.",
+        autocompletion=complete_layer,
     ),
 ]
 
@@ -217,7 +228,10 @@ def solve(
 Layers = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[LAYER]...", show_default=False, help="Layers by their paths; a container stands for all in it."
+        metavar="[LAYER]...",
+        show_default=False,
+        help="Layers by their paths; a container stands for all in it.",
+        autocompletion=complete_layer,
     ),
 ]
 
@@ -296,9 +310,9 @@ def models(context: typer.Context, text: ListOptions, _common: Common, pattern: 
     session = context.ensure_object(Session)
     with Progress(shown=not session.quiet) as progress:
         progress("asking the providers")
-        from cnninspect.targets.providers import names_like
+        from cnninspect.cli.kept import model_names
 
-        names = names_like(pattern, session.note)
+        names = model_names(pattern, session)
     form, file = text.checked()
     width = Screen.of(sys.stdout).width if file is None and sys.stdout is not None else None
     lines = "".join(f"{name}\n" for name in names) if width is None else side_by_side(names, width)
@@ -355,7 +369,8 @@ def run(arguments: Sequence[str]) -> int:
     """The exit code of one command line. Every failure becomes a message on stderr here, and only here."""
     session = Session()
     try:
-        code = get_command(app).main(list(arguments), "cnninspect", standalone_mode=False, obj=session)
+        with whole_words(os.environ):
+            code = get_command(app).main(list(arguments), "cnninspect", standalone_mode=False, obj=session)
         session.say_notes()
     except (Exception, KeyboardInterrupt) as error:
         return failed(error, session)

@@ -8,9 +8,9 @@ never kept.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, distribution, entry_points
 from importlib.util import find_spec
@@ -18,20 +18,26 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from cnninspect.cli.options import RunOptions
 from cnninspect.cli.session import Session
 from cnninspect.errors import UsageError
 from cnninspect.files import MOST_KEPT, cache_entries, cache_folder, cause_of, clear_cache, keep, kept
 from cnninspect.plugins import GROUP
 from cnninspect.report.document import Report
 from cnninspect.report.json_form import SCHEMA_VERSION
-from cnninspect.targets.grammar import FromFile, FromModule, Named, parse_argument, parse_target
+from cnninspect.targets.grammar import BUILT_IN, FromFile, FromModule, Named, parse_argument, parse_target
+from cnninspect.targets.names import matching, no_such_model
 from cnninspect.version import __version__
 
 CATALOGUES = ("zoo", "torchvision", "timm")
 """Providers whose models change only with the version of a package."""
 
-_PACKAGES = ("torch", "torchvision", "timm", "fvcore", "numpy")
+_KEPT_ACCOUNTS = (
+    "by", "top", "elementwise", "backward", "input_grad", "memory", "optimizer", "repeats", "warmup", "peak_flops",
+    "bandwidth",
+)  # fmt: skip
+"""Options of `flops` that need nothing but the run on meta."""
+
+_PACKAGES = ("torch", "torchvision", "timm", "fvcore", "numpy", *BUILT_IN[3:])
 
 
 def kept_report(key: Any, session: Session, inspect: Callable[[], Report]) -> Report:
@@ -55,19 +61,22 @@ def kept_report(key: Any, session: Session, inspect: Callable[[], Report]) -> Re
 
 
 def report_key(
-    target: str, plugins: Sequence[str], options: RunOptions, command: str, accounts: Mapping[str, Any]
+    target: str, plugins: Sequence[str], options: Mapping[str, Any], command: str, accounts: Mapping[str, Any]
 ) -> Any:
     """All that a report depends on, as plain data; None if it must not be kept.
 
-    `plugins` are the names of further providers, `accounts` the options of the accounts that are added.
+    `plugins` are the names of further providers, `options` those of the run that are not left out, `accounts` those of
+    the accounts that are added.
     """
+    given = {name: value for name, value in options.items() if value and (name, value) != ("device", "auto")}
     reference = parse_target(target, plugins)
-    own_code = options.inputs_from is not None or options.call is not None or any(map(_names_code, options.arg))
-    on_meta = options.device in ("auto", "meta") and not options.probe and not accounts.get("time")
+    known = all(name in _KEPT_ACCOUNTS for name, value in accounts.items() if value)
+    own_code = "inputs_from" in given or "call" in given or any(map(_names_code, given.get("arg", ())))
+    on_meta = given.get("device", "meta") == "meta" and "probe" not in given and known
     if not isinstance(reference, Named) or reference.provider not in (None, *CATALOGUES) or own_code or not on_meta:
         return None
     versions = versions_key()
-    return None if versions is None else ["report", command, target, asdict(options), dict(accounts), versions]
+    return None if versions is None else ["report", command, target, given, dict(accounts), versions]
 
 
 def _names_code(argument: str) -> bool:
@@ -106,6 +115,63 @@ def _own_code() -> str:
     files = sorted(Path(__file__).parents[1].rglob("*.py"))
     return sha256(repr([(str(file), (s := file.stat()).st_size, s.st_mtime_ns) for file in files]).encode()).hexdigest()
 
+
+# -- names -----------------------------------------------------------------------------------------------------------
+
+
+def model_names(pattern: str, session: Session) -> list[str]:
+    """The names that match, as `provider:name`; the list of all is kept if all providers could be asked."""
+    names = kept_names() if session.cached and not _is_of_another(pattern) else None
+    if names is None:
+        from cnninspect.targets.providers import all_names
+
+        failures: list[str] = []
+        names = all_names(pattern, failures.append)
+        for failure in failures:
+            session.note(failure)
+        if session.cached and not failures and (key := _names_key()) is not None:
+            keep(key, names)
+    return matching(names, pattern)
+
+
+def kept_names() -> list[str] | None:
+    """The names of all providers if they were listed before; plug-ins may change theirs, and are asked each time."""
+    key = _names_key()
+    found: list[str] | None = None if key is None else kept(key)
+    return found
+
+
+def refuse_unknown(target: str, plugins: Sequence[str], session: Session) -> None:
+    """Raises UsageError, with the nearest names, for a name that no catalogue has; needs a kept list, not torch.
+
+    Names that a provider may know without listing them (tags, classes, quantized models) are left to the providers.
+    """
+    reference = parse_target(target, plugins)
+    if not isinstance(reference, Named) or not session.cached or not _PLAIN_NAME.fullmatch(reference.name):
+        return
+    name, asked = reference.name, CATALOGUES if reference.provider is None else (reference.provider,)
+    if not set(asked) <= set(CATALOGUES) or name.startswith("quantized_") or Path(name).is_dir():
+        return
+    known = [each for each in kept_names() or () if each.partition(":")[0] in asked]
+    if {each.partition(":")[0] for each in known} == set(asked) and not {f"{each}:{name}" for each in asked} & {*known}:
+        raise UsageError(no_such_model(name, known))
+
+
+_PLAIN_NAME = re.compile("[a-z0-9_-]+")
+
+
+def _names_key() -> Any:
+    versions = versions_key()
+    return None if versions is None or entry_points(group="cnninspect.models") else ["names", versions]
+
+
+def _is_of_another(pattern: str) -> bool:
+    """Whether a pattern names a provider whose package may be missing, which has to be said."""
+    left, colon, _ = pattern.partition(":")
+    return bool(colon) and left not in CATALOGUES
+
+
+# -- the command -----------------------------------------------------------------------------------------------------
 
 ACTIONS = ("info", "clear")
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cnninspect.cli.completion import complete_columns, complete_dtype, complete_target
 from cnninspect.cli.session import be_quiet, do_without_cache, show_tracebacks
 from cnninspect.errors import UsageError, nearest
 from cnninspect.files import check_writable
@@ -23,6 +24,7 @@ Target = Annotated[
         metavar="TARGET",
         show_default=False,
         help="NAME, PROVIDER:NAME, package.module:attr, path/to/file.py:attr or path/model.pt2.",
+        autocompletion=complete_target,
     ),
 ]
 
@@ -110,7 +112,12 @@ class RunOptions:
     ] = "auto"
     dtype: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Type of parameters and floating point inputs.", rich_help_panel=_MODEL),
+        typer.Option(
+            metavar="NAME",
+            help="Type of parameters and floating point inputs.",
+            autocompletion=complete_dtype,
+            rich_help_panel=_MODEL,
+        ),
     ] = None
     train: Annotated[
         bool, typer.Option("--train/--eval", help="Mode of the model; default eval.", rich_help_panel=_MODEL)
@@ -154,7 +161,13 @@ class OutputOptions:
         ),
     ] = Ops.COMPUTE
     columns: Annotated[
-        str | None, typer.Option(metavar="A,B,C", help="Columns of tables and CSV, in order.", rich_help_panel=_OUTPUT)
+        str | None,
+        typer.Option(
+            metavar="A,B,C",
+            help="Columns of tables and CSV, in order.",
+            autocompletion=complete_columns,
+            rich_help_panel=_OUTPUT,
+        ),
     ] = None
     sort: Annotated[
         str | None,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from cnninspect.checks import exit_code
 from cnninspect.cli.flops import WorkOptions
-from cnninspect.cli.kept import kept_report, report_key
+from cnninspect.cli.kept import kept_report, refuse_unknown, report_key
 from cnninspect.cli.options import OutputOptions, RunOptions
 from cnninspect.cli.session import Progress, Session
 from cnninspect.errors import LoadError, OutputError
@@ -24,7 +24,7 @@ from cnninspect.render.page import Screen
 from cnninspect.report.document import Document, Report
 from cnninspect.report.rows import layers_near
 from cnninspect.report.selection import By, View, matches
-from cnninspect.targets.grammar import dtype_name, parse_arguments, parse_inputs, parse_method, parse_target
+from cnninspect.targets.grammar import dtype_name, parse_arguments, parse_inputs, parse_method
 
 if TYPE_CHECKING:
     from cnninspect.explain.document import LayerDerivation
@@ -55,7 +55,7 @@ def report_on(
 
         derived = derivations(report, kept.reach)
     else:
-        key = report_key(target, plugin_names(), run, command, {} if work is None else asdict(work))
+        key = report_key(target, plugin_names(), asdict(run), command, {} if work is None else asdict(work))
         report = kept_report(key, session, lambda: inspected(target, run, session, command, accounts))
     note_if_none_fits(report, view, session)
     write(report, output, view, derived)
@@ -103,7 +103,7 @@ def inspected(
     if options.call is not None:
         parse_method(options.call)
     dtype = None if options.dtype is None else dtype_name(options.dtype)
-    parse_target(target, plugin_names())
+    refuse_unknown(target, plugin_names(), session)
     with running(target, session) as progress:
         from cnninspect.inspection.pipeline import inspect_model
 

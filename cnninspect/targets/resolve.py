@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import inspect
 import os
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cnninspect.errors import LoadError, MissingPackage, NoSuchTarget, UsageError, error_text, nearest
+from cnninspect.errors import LoadError, MissingPackage, NoSuchTarget, UsageError, error_text
 from cnninspect.targets.arguments import prepared
 from cnninspect.targets.grammar import (
     Archive,
@@ -20,13 +19,13 @@ from cnninspect.targets.grammar import (
     FromModule,
     Method,
     Named,
-    defined_in,
     first_class,
     how_to_save,
     parse_target,
 )
 from cnninspect.targets.loading import errors_as, find
 from cnninspect.targets.members import source_of_member
+from cnninspect.targets.names import no_such_model
 from cnninspect.targets.providers import Provider, bare_name_providers, providers
 from cnninspect.targets.providers.folders import provider_of, settings_in
 from cnninspect.targets.providers.package import check_foreign, no_weights
@@ -136,36 +135,8 @@ def _first_with(name: str, candidates: Sequence[Provider]) -> Provider:
             missing = error
     if missing is not None and len(candidates) == 1:
         raise missing
-    raise UsageError(_unknown(name, candidates, missing))
-
-
-def _unknown(name: str, candidates: Sequence[Provider], missing: MissingPackage | None) -> str:
-    """`no model is called ...`, the nearest names, and where to see more."""
-    if mine := _in_a_file(name):
-        return f"no model is called {name!r}; a file here defines one. Write {mine}."
-    near = nearest(name, [f"{provider.name}:{known}" for provider in candidates for known in _names(provider)])
-    sentences = [f"no model is called {name!r}."]
-    if near:
-        sentences.append(f"Nearest: {', '.join(near)}.")
-    elif "." in name:
-        sentences.append("A model from a module is {}:{}.".format(*name.rsplit(".", 1)))
-    if missing is not None:
-        sentences.append(str(missing))
-    # Of the nearest name, which exists: the misspelt one would list nothing.
-    family = re.match(r"[a-zA-Z]*", near[0].rpartition(":")[2]) if near else None
-    pattern = f" {family[0]}" if family and family[0] else ""
-    return " ".join([*sentences, f"`cnninspect models{pattern}` lists {'more' if near else 'them'}."])
-
-
-def _in_a_file(name: str) -> str | None:
-    """`nets.py:Net` for `nets` and for `nets.Net`, where a file nets.py in the working directory defines it."""
-    stem, _, attr = name.rpartition(".")
-    module = Path(*stem.split("."))
-    file = module.with_name(f"{module.name}.py") if stem else None
-    if file is not None and attr in defined_in(file):
-        in_package = (file.parent / "__init__.py").is_file()
-        return f"{stem}:{attr}" if in_package else f"{file}:{attr}"
-    return first_class(Path(f"{name}.py"))
+    known = [f"{provider.name}:{each}" for provider in candidates for each in _names(provider)]
+    raise UsageError(no_such_model(name, known, missing))
 
 
 def _example_in(folder: Path) -> str:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 
 import pytest
 
@@ -12,7 +13,7 @@ from cnninspect.cli.kept import report_key
 from cnninspect.cli.options import RunOptions
 from cnninspect.files import cache_entries, keep, kept
 
-FORMATS = ("table", "json", "csv", "markdown", "latex", "html", "github", "junit")
+FORMATS = ("table", "json", "csv", "markdown", "latex", "github", "junit")
 
 
 @pytest.fixture
@@ -73,6 +74,7 @@ NEVER = {
     "a run on the CPU": ("small-cnn", {"device": "cpu"}),
     "a probe": ("small-cnn", {"probe": True}),
     "a time": ("small-cnn", {"accounts": {"time": True}}),
+    "other counters": ("small-cnn", {"accounts": {"counters": "thop"}}),
 }
 
 
@@ -80,9 +82,9 @@ NEVER = {
 def test_what_is_never_kept(case, monkeypatch):
     target, options = NEVER[case]
     accounts = options.get("accounts", {})
-    run = RunOptions(**{name: value for name, value in options.items() if name != "accounts"})
+    run = asdict(RunOptions(**{name: value for name, value in options.items() if name != "accounts"}))
     assert report_key(target.replace("net:", "nets.py:"), ["acme"], run, "flops", accounts) is None
-    assert report_key("small-cnn", ["acme"], RunOptions(), "flops", {}) is not None
+    assert report_key("small-cnn", ["acme"], asdict(RunOptions()), "flops", {}) is not None
 
 
 def test_a_model_that_ran_on_the_cpu_because_of_auto_is_not_kept(cli, folder, monkeypatch):
@@ -196,3 +198,36 @@ def test_nothing_is_kept_without_a_folder(cli, monkeypatch):
     monkeypatch.setenv("CNNINSPECT_CACHE_DIR", "")
     cli("summary", "conv-5x5")
     assert cli("cache").out == "Nothing is kept: CNNINSPECT_CACHE_DIR is empty.\n"
+
+
+def test_names_are_listed_once(cli, folder, monkeypatch):
+    from cnninspect.targets import providers
+
+    asked, all_names = [], providers.all_names
+    monkeypatch.setattr(providers, "all_names", lambda *a: [asked.append(a), all_names(*a)][1])
+    first = cli("models", "resnet1")
+    assert "torchvision:resnet18" in first.out
+    assert cli("models", "resnet1") == first
+    assert cli("models", "nothing-like-it") == cli("models", "nothing-like-it", "--no-cache")
+    assert len(asked) == 2
+    monkeypatch.setattr(module, "entry_points", lambda group: ["a plug-in"] if group == "cnninspect.models" else [])
+    assert cli("models", "resnet1") == first
+    assert len(asked) == 3
+
+
+@pytest.mark.parametrize(
+    "target", ["resnet81", "timm:vit_tinny", "torchvision:alexnett", "nets", "lenet-5.x", "Lenet5"]
+)
+def test_an_unknown_name_has_the_same_advice_from_the_kept_list(cli, folder, tmp_path, monkeypatch, target):
+    (tmp_path / "nets.py").write_text("class Net: pass\n")
+    monkeypatch.chdir(tmp_path)
+    cli("models")
+    assert cli("summary", target) == cli("summary", target, "--no-cache")
+
+
+def test_an_unknown_name_needs_no_torch(cli, folder, runs):
+    cli("models")
+    assert "Nearest: torchvision:resnet18" in cli("summary", "resnet81").err
+    assert runs == []
+    assert cli("summary", "timm:test_vit.r160_in1k").code == 0
+    assert len(runs) == 1

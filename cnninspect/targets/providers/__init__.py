@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
-from cnninspect.errors import LoadError, UsageError, nearest
+from cnninspect.errors import LoadError
 from cnninspect.targets.grammar import InputSpec
+from cnninspect.targets.names import matching
 from cnninspect.targets.providers.base import Model, Provider, plugins
 from cnninspect.targets.providers.diffusers import DiffusersProvider
 from cnninspect.targets.providers.package import PackageProvider
@@ -22,7 +22,7 @@ from cnninspect.targets.providers.vision import (
 )
 from cnninspect.zoo import Entry
 
-__all__ = ["Model", "Provider", "bare_name_providers", "names_like", "providers"]
+__all__ = ["Model", "Provider", "all_names", "bare_name_providers", "names_like", "providers"]
 
 
 class ZooProvider(Provider):
@@ -71,6 +71,14 @@ def providers() -> Mapping[str, Provider]:
 def names_like(pattern: str, note: Callable[[str], None], of: Sequence[Provider] | None = None) -> list[str]:
     """The names that match the pattern, as `provider:name`; UsageError, with the nearest names, if none does.
 
+    `note` and `of` are those of `all_names`.
+    """
+    return matching(all_names(pattern, note, of), pattern)
+
+
+def all_names(pattern: str, note: Callable[[str], None], of: Sequence[Provider] | None = None) -> list[str]:
+    """The names of all providers that the pattern may mean, as `provider:name`.
+
     `note` is called for each provider whose package is missing or broken; an optional one is not missed unless the
     pattern names it. With `of` only these are asked.
     """
@@ -84,16 +92,4 @@ def names_like(pattern: str, note: Callable[[str], None], of: Sequence[Provider]
             names += [f"{provider.name}:{name}" for name in provider.names()]
         except LoadError as failure:
             note(str(failure))
-    matching = [name for name in names if _matches(name, pattern)]
-    if matching:
-        return matching
-    near = ", ".join(nearest(pattern, names))
-    hint = f"Nearest: {near}." if near else "`cnninspect models` lists all names."
-    raise UsageError(f"no model matches {pattern!r}. {hint}")
-
-
-def _matches(name: str, pattern: str) -> bool:
-    """Whether the pattern is part of the name, or matches all of it or of what follows the provider."""
-    if any(letter in pattern for letter in "*?["):
-        return fnmatchcase(name, pattern) or fnmatchcase(name.partition(":")[2], pattern)
-    return pattern.lower() in name.lower()
+    return names
