@@ -212,10 +212,11 @@ def _import(name: str, globals: Any = None, locals: Any = None, fromlist: Any = 
     if name in _MODULES and name not in sys.modules and get_ident() in _threads:
         importer, function = (globals or {}).get("__name__", ""), sys._getframe(1).f_code.co_name
         found = _OF_ONE_FUNCTION.get((name, importer, function))
-        # A module that imports a substitute at its top would keep it.
-        if found is None and importer.partition(".")[0] == "torch" and function != "<module>":
+        # A module that imports a substitute at its top would keep it; `import a.b.c` binds `a`.
+        by_a_kernel = importer.partition(".")[0] == "torch" and function != "<module>"
+        if found is None and by_a_kernel and (fromlist or "." not in name):
             found = _OF_KERNELS.get(name)
-        if found is not None and all(hasattr(found, wanted) for wanted in fromlist or ()):
+        if found is not None and all(wanted in vars(found) for wanted in fromlist or ()):
             return found
     return _Imports.of_python(name, globals, locals, fromlist, level)
 
@@ -300,9 +301,17 @@ _IF_NUMBERS: dict[str, Callable[..., Any]] = {
 }
 """Name of a function of symbolic shapes -> its result for numbers."""
 
+
+class _Part(SimpleNamespace):
+    """A part of the module `of`; the module itself is imported for anything else."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module(vars(self)["of"]), name)
+
+
 _OF_KERNELS = {
-    _SHAPES: SimpleNamespace(**{name: _for_numbers(name, plain) for name, plain in _IF_NUMBERS.items()}),
-    "sympy": SimpleNamespace(Basic=type("Basic", (), {})),
+    _SHAPES: _Part(of=_SHAPES, **{name: _for_numbers(name, plain) for name, plain in _IF_NUMBERS.items()}),
+    "sympy": _Part(of="sympy", Basic=type("Basic", (), {})),
 }
 """Name of a module -> what any function of torch may import instead."""
 

@@ -129,3 +129,24 @@ def test_substitutes_give_what_torch_gives_for_numbers():
         for values, found in answered:
             expected = getattr(shapes, name)(*values)
             assert (type(found), found) == (type(expected), expected), (name, values)
+
+
+def test_a_substitute_knows_the_rest_of_its_module():
+    # In a process of its own, in which neither is imported yet: sympy.Integer(2) is 2; `import a.b.c` binds `a`.
+    script = """
+import sys, torch
+from cnninspect.trace.private_torch import compiler_not_imported
+names = {"__name__": "torch.of_a_test", "sys": sys}
+exec('''
+def importing():
+    import sympy
+    first = isinstance(1, sympy.Basic), "sympy" in sys.modules
+    return first, sympy.Integer(2) == 2, "sympy" in sys.modules
+def dotted():
+    import torch.fx.experimental.symbolic_shapes as shapes
+    return shapes.ShapeEnv.__name__
+''', names)
+with compiler_not_imported():
+    print(*names["importing"](), names["dotted"]())
+"""
+    assert lines_of(script) == ["(False, False) True True ShapeEnv"]
