@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cnninspect.cli.options import RunOptions
 from cnninspect.errors import UsageError, nearest
 from cnninspect.report.quantities import parse_count, parse_memory
 from cnninspect.report.selection import TEXT_KEYS, By, View
+from cnninspect.targets.grammar import dtype_name, parameter_dtype, parse_arguments
 
 if TYPE_CHECKING:
     from cnninspect.inspection.accounts import Account
 
 _VIEW = "View"
+LIBRARIES = ("thop", "ptflops", "torchinfo", "calflops", "deepspeed", "fvcore", "torchscan")
 _ACCOUNTS = "Accounts"
 
 
@@ -90,6 +93,14 @@ class WorkOptions:
     warmup: Annotated[
         int, typer.Option(metavar="N", min=0, help="Number of runs before the timed ones.", rich_help_panel=_ACCOUNTS)
     ] = 3
+    counters: Annotated[
+        str | None,
+        typer.Option(
+            metavar="all|NAME,..",
+            help=f"Counters of other libraries beside ours, by class of work: {', '.join(LIBRARIES)}.",
+            rich_help_panel=_ACCOUNTS,
+        ),
+    ] = None
     peak_flops: Annotated[
         str | None,
         typer.Option(metavar="SIZE", help="FLOPs per second of a machine, such as 19.5T.", rich_help_panel=_ACCOUNTS),
@@ -104,18 +115,34 @@ class WorkOptions:
         """Whether memory is asked for, also by naming an optimizer."""
         return self.memory or self.optimizer is not None
 
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """The libraries whose counters are asked for; UsageError for one that is not known."""
+        asked = [name.strip().lower() for name in (self.counters or "").split(",")]
+        if self.counters is None or asked == ["all"]:
+            return LIBRARIES if asked == ["all"] else ()
+        for name in asked:
+            if name not in LIBRARIES:
+                near = nearest(name, LIBRARIES)
+                hint = f"Nearest: {', '.join(near)}." if near else f"Write all, or some of {', '.join(LIBRARIES)}."
+                raise UsageError(f"--counters: no counter is called {name!r}. {hint}")
+        return tuple(dict.fromkeys(asked))
+
     def arranged(self, view: View) -> View:
         """The view with these rows in this order; UsageError for a sort key that the rows will not have."""
         if view.sort is not None:
             self._check_sort(view.sort)
         return replace(view, by=self.by, top=view.top if self.top is None else self.top)
 
-    def accounts(self) -> Callable[[], Sequence[Account]]:
+    def accounts(self, target: str, run: RunOptions) -> Callable[[], Sequence[Account]]:
         """A function that makes the accounts, after torch is imported; UsageError for incompatible options."""
+        if self.libraries and (run.train or run.call is not None):
+            option = "--train" if run.train else "--call"
+            raise UsageError(f"--counters counts a forward pass in eval mode. Leave {option} out.")
         if self.input_grad and not self.backward:
             raise UsageError("--input-grad needs --backward. Give both.")
         machine = self._machine()
-        return lambda: _accounts(self, machine)
+        return lambda: [*_accounts(self, machine), *_other_counters(self.libraries, target, run)]
 
     def _check_sort(self, name: str) -> None:
         if name in TEXT_KEYS:
@@ -181,6 +208,17 @@ def _accounts(options: WorkOptions, machine: dict[str, Any]) -> list[Account]:
         (options.time, Time(options.warmup, options.repeats)),
     ]
     return [account for wanted, account in asked if wanted]
+
+
+def _other_counters(libraries: Sequence[str], target: str, run: RunOptions) -> Sequence[Account]:
+    if not libraries:
+        return ()
+    from cnninspect.inspection.accounts.other_counters import OtherCounters
+    from cnninspect.inspection.other_process import Request
+
+    dtype = None if run.dtype is None else parameter_dtype(dtype_name(run.dtype))
+    request = Request(target, parse_arguments(run.arg), inputs_from=run.inputs_from, dtype=dtype)
+    return [OtherCounters(libraries, request)]
 
 
 def _parsed(option: str, parse: Callable[[str], int], text: str) -> int:

@@ -44,7 +44,7 @@ def report_on(
 ) -> int:
     """Write the report on TARGET, with the rows and accounts of `work`, and return the exit code."""
     view = output.view(command)
-    accounts = None if work is None else work.accounts()
+    accounts = None if work is None else work.accounts(target, run)
     if work is not None:
         view = work.arranged(view)
     check_writable(output.output)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 
 from cnninspect.conventions.apply import Applied, Term
 from cnninspect.conventions.table import Convention, Work
@@ -64,6 +65,25 @@ def _of_call(convention: Convention, call: Call, own: Sequence[Term], amount: in
         return Difference(Work.MATMUL, amount, f"leaves out the products of attention in {name}, sees its projections")
     verb = "less" if amount < 0 else "more"
     return Difference(own[0].work, amount, f"counts {verb} for {name}: {counted}")
+
+
+def macs_by_work(trace: Trace, own: Sequence[int]) -> dict[Work, int]:
+    """Our MACs by class of work; the projections of attention are linear layers, the rest of it are products."""
+    found = dict.fromkeys(MULTIPLYING, 0)
+    for call, number in zip(trace.calls, own, strict=True):
+        inside = _projections(call, number)
+        found[Work.LINEAR] += inside
+        found[work_of(call)] += number - inside
+    return found
+
+
+def _projections(call: Call, macs: int) -> int:
+    """The MACs of a MultiheadAttention's projections: every input and the heads' output times the width."""
+    if call.layer != "MultiheadAttention" or len(call.inputs) < 3:
+        return 0
+    width = int(call.hyperparameters["embed_dim"])
+    inputs = sum(prod(ref.shape) * width for ref in call.inputs[:3])
+    return min(macs, inputs + prod(call.inputs[0].shape[:-1]) * width * width)
 
 
 def work_of(call: Call) -> Work:

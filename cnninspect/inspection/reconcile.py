@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from cnninspect.conventions.apply import Applied, apply
-from cnninspect.conventions.differences import own_macs, work_of
+from cnninspect.conventions.differences import macs_by_work, own_macs, work_of
 from cnninspect.conventions.search import Reading, Result, Setting, search
 from cnninspect.conventions.sight import events, parts_of
 from cnninspect.conventions.table import CONVENTIONS, Params, Work
@@ -85,7 +85,7 @@ class _Search:
             self.notes.append(
                 "some ops have no formula, so the MACs of this model are a lower bound; summary names the ops"
             )
-        return _setting(trace, run, estimates, ())
+        return setting_of(trace, run, estimates, ())
 
     def _resolved(self, **others: Any) -> Target:
         return resolve(self.target, {**self.arguments, **others}, self.method)
@@ -163,7 +163,7 @@ class _Search:
             trace, run, _, _ = run_on_cheapest(target, replace(options, device=self._trace.device))
         except CnninspectError:
             return None
-        return _setting(trace, run, evaluate(trace), words, degree)
+        return setting_of(trace, run, evaluate(trace), words, degree)
 
 
 def _batches(own: Setting) -> Iterator[Setting]:
@@ -190,17 +190,13 @@ def _first_shape(trace: Trace) -> tuple[int, ...]:
     return next((ref.shape for ref in trace.inputs.values()), ())
 
 
-def _setting(
+def setting_of(
     trace: Trace, run: Run, estimates: Sequence[Estimate], changes: tuple[str, ...], degree: int = 0
 ) -> Setting:
+    """What a run counts, with `changes` from the model as it is, and their degree."""
     parts = parts_of(run.model)
     own = own_macs(trace, [estimate.macs for estimate in estimates])
-    macs = dict.fromkeys((Work.CONVOLUTION, Work.LINEAR, Work.MATMUL, Work.RECURRENT), 0)
-    for call, number in zip(trace.calls, own, strict=True):
-        # The projections of attention are linear layers; what is left are products of activations.
-        inside = _projections(call, own[call.index])
-        macs[Work.LINEAR] += inside
-        macs[work_of(call)] += number - inside
+    macs = macs_by_work(trace, own)
     applied = tuple(apply(convention, trace, parts) for convention in CONVENTIONS.values())
     head = next((own[c.index] for c in reversed(trace.calls) if "Linear" in (c.layer or "") or c.kind == "F.linear"), 0)
     biased = ("F.linear", *(f"F.conv{n}d" for n in (1, 2, 3)), *(f"F.conv_transpose{n}d" for n in (1, 2, 3)))
@@ -209,15 +205,6 @@ def _setting(
         "x".join(map(str, _first_shape(trace))), changes, degree, macs, head, biases, applied,
         tuple(_params(trace, run, applied)), tuple(_activations(trace, estimates)),
     )  # fmt: skip
-
-
-def _projections(call: Call, macs: int) -> int:
-    """The MACs of a MultiheadAttention's projections: every input and the heads' output times the width."""
-    if call.layer != "MultiheadAttention" or len(call.inputs) < 3:
-        return 0
-    width = int(call.hyperparameters["embed_dim"])
-    inputs = sum(prod(ref.shape) * width for ref in call.inputs[:3])
-    return min(macs, inputs + prod(call.inputs[0].shape[:-1]) * width * width)
 
 
 # --- parameters and activations -----------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import Any
 
 from cnninspect.errors import MissingPackage
 from cnninspect.explain.document import QUANTITIES
-from cnninspect.render import checks, comparison, layers
+from cnninspect.render import checks, comparison, layers, other_counters
 from cnninspect.render.checks import count_sentence, failed
 from cnninspect.render.fields import drawing, field_facts, position_facts, position_sheet, varied_sheet
 from cnninspect.render.numbers import bounded
@@ -44,6 +44,9 @@ def pages_of(document: Document, view: View, marks: Marks, *, full: bool) -> Cal
             below = [*comparison.totals_of_both(document, marks), *uncounted_facts(document)]
             page = Page(heading, NO_SHEET, below, comparison.closing(document), lead=comparison.lead(document, marks))
             tables = comparison.tables(document, view, marks, full=full)
+        case Report(other_counters=(_, *_)):
+            page = Page(heading, other_counters.sheet(document), list(other_counters.facts(document)))
+            return lambda _: page
         case Report():
             of_all = field_facts(document) if isinstance(document, FieldStudy) else facts(document, marks)
             match = layers.meaning_of_match(document, view)
@@ -103,6 +106,8 @@ def data_sheet(document: Document, view: View, marks: Marks) -> Sheet:
             return checks.finding_sheet(document, found, view.columns or checks.PROGRAMS, marks)
         case Comparison():
             return comparison.tables(document, view, marks, full=True, programs=True)(0)[0]
+        case Report(other_counters=(_, *_)):
+            return other_counters.sheet(document)
         case Report():
             whole, names = replace(view, fold=False), layers.programs(document, view)
             return layers.layer_sheet(document, whole, marks, names, full=True, parts=not view.containers)

@@ -18,6 +18,7 @@ from cnninspect.report.parts import (
     CounterConvention,
     Machine,
     MemoryDetails,
+    OtherCounter,
     OtherNetwork,
     PositionField,
     Timing,
@@ -120,7 +121,8 @@ class Report(Document):
     """The rows and totals of one inspection, and the ops that no formula covers. `summary` and `flops` make it.
 
     The accounts of `flops` fill the last fields: the convention of each counter, the limits of the machine, a row for
-    every ATen op, the unit of every class of work, the op of the memory peak, the number of timed runs.
+    every ATen op, the unit of every class of work, the op of the memory peak, the number of timed runs, the counters of
+    other libraries with our own MACs by class of work.
     """
 
     totals: Mapping[str, Quantity | ReceptiveField]
@@ -131,6 +133,8 @@ class Report(Document):
     classes: Mapping[str, str] | None = None
     memory: MemoryDetails | None = None
     timing: Timing | None = None
+    other_counters: tuple[OtherCounter, ...] | None = None
+    macs_by_work: Mapping[str, int] | None = None
 
     @classmethod
     def of(cls: type[R], report: Report, **parts: Any) -> R:

@@ -31,9 +31,11 @@ from cnninspect.report.parts import (
     Asked,
     BaselineFile,
     CounterConvention,
+    CounterDifference,
     InputField,
     Machine,
     MemoryDetails,
+    OtherCounter,
     OtherNetwork,
     Peak,
     PositionField,
@@ -105,6 +107,10 @@ def _uncounted(data: Data) -> Uncounted:
 
 def _convention_to_json(about: CounterConvention) -> dict[str, Any]:
     return {name: value for name, value in asdict(about).items() if name != "failed" or value is not None}
+
+
+def _other_counter(data: Data) -> OtherCounter:
+    return OtherCounter(**{**data, "differences": tuple(CounterDifference(**each) for each in data["differences"])})
 
 
 def _memory(data: Data) -> MemoryDetails:
@@ -249,6 +255,8 @@ _CODECS = {
     "classes": _Codec(),
     "memory": _Codec(asdict, _memory),
     "timing": _Codec(asdict, lambda data: Timing(**data)),
+    "other_counters": _tuple_of(lambda item: plain(asdict(item)), _other_counter),
+    "macs_by_work": _Codec(),
     "baseline": _Codec(asdict, lambda data: BaselineFile(**data)),
     "other": _Codec(_other_to_json, _other),
     "aligned": _tuple_of(_aligned_to_json, _aligned),

@@ -150,3 +150,38 @@ class AlignedRows:
     macs: tuple[Quantity | None, Quantity | None]
     verdict: Verdict
     differs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CounterDifference:
+    """A reason why a counter's number is not ours, the class of work that it concerns, and how much it adds."""
+
+    work: str | None
+    amount: int
+    text: str
+
+
+@dataclass(frozen=True)
+class OtherCounter:
+    """The number of a counter of another library: as the library prints it here, and as its convention gives it.
+
+    `unit` is the library's word for it. `ours` is our number in this unit, `by_work` the convention's number by class
+    of work; `differences` add up to what lies between. `version` is the installed one, `described` that of the
+    convention. `failed` is why the library printed nothing.
+    """
+
+    name: str
+    unit: str
+    described: str
+    version: str | None
+    printed: int | None
+    expected: int | None
+    ours: int
+    by_work: Mapping[str, int]
+    differences: tuple[CounterDifference, ...] = ()
+    failed: str | None = None
+
+    @property
+    def value(self) -> int | None:
+        """What it prints or, if it did not run, what it would print."""
+        return self.expected if self.printed is None else self.printed

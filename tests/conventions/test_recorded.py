@@ -13,15 +13,21 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import torch
 
+from cnninspect.cli import flops
+from cnninspect.cli.app import run
 from cnninspect.conventions.apply import apply
 from cnninspect.conventions.differences import differences, own_macs
+from cnninspect.conventions.search import search
 from cnninspect.conventions.sight import parts_of
 from cnninspect.conventions.table import CONVENTIONS
-from cnninspect.inspection.other_process import LibraryFailedError, Request, ask
+from cnninspect.inspection.other_process import LibraryFailedError, ask
+from cnninspect.inspection.reconcile import setting_of
 from cnninspect.inspection.run import Options, run_on_cheapest
-from cnninspect.measure.libraries import LIBRARIES
+from cnninspect.measure.libraries import LIBRARIES, Library, printed
 from cnninspect.ops.evaluate import evaluate
+from cnninspect.report.published import Published, Quantity
 from cnninspect.targets.inputs import InputOptions
 from cnninspect.targets.resolve import resolve
 from tests.conventions.record import MODELS, NETS, recorded, request
@@ -33,57 +39,75 @@ LIGHT = ["thop", "ptflops", "torchinfo", "fvcore", "torchscan"]
 
 
 @cache
-def ran(name):
+def own(name):
+    """The trace of a model, its parts, and our MACs of each call."""
     asked = request(name)
     options = Options(inputs=InputOptions.of(None, asked.inputs))
     trace, run, _, _ = run_on_cheapest(resolve(asked.target), options)
-    return trace, parts_of(run.model), own_macs(trace, [estimate.macs for estimate in evaluate(trace)])
+    return trace, parts_of(run.model), own_macs(trace, [estimate.macs for estimate in evaluate(trace)]), run
 
 
 @cache
 def applied(name, convention):
-    trace, parts, _ = ran(name)
+    trace, parts, *_ = own(name)
     return apply(CONVENTIONS[convention], trace, parts)
 
 
 def reasons(name, convention):
-    trace, _, macs = ran(name)
+    trace, _, macs, _ = own(name)
     return differences(applied(name, convention), trace, macs)
 
 
-def numbers_of(library):
-    return [each.name for each in CONVENTIONS.values() if each.package == library]
+@cache
+def reasons_of_small_networks(convention):
+    return {reason.text for name in NETS for reason in reasons(name, convention)}
 
 
-@pytest.mark.parametrize("library", LIBRARIES)
-@pytest.mark.parametrize("name", [*MODELS, *NETS])
-def test_a_convention_gives_what_the_library_prints(name, library):
-    printed = RECORDED["printed"][library][name]
-    found = {convention: applied(name, convention).total for convention in numbers_of(library)}
-    params = {applied(name, convention).params for convention in numbers_of(library)} - {None}
-    assert found == {convention: printed[convention] for convention in found}
-    assert params <= {printed["params"]}
+def printed_by(convention, name):
+    """(the number, the parameters) that the library of a convention prints for a model."""
+    printed = RECORDED["printed"][CONVENTIONS[convention].package][name]
+    return printed[convention], printed["params"]
 
 
-def test_parameters_that_the_table_does_not_say():
-    """torchinfo counts a convolution of 4*4*9 + 4 = 148 up to three times if two containers share it, in an order."""
-    unknown = {(n, c) for n in [*MODELS, *NETS] for c in CONVENTIONS if applied(n, c).params is None}
-    assert unknown == {("Shared", "torchinfo")}
+@pytest.mark.parametrize("convention", CONVENTIONS)
+@pytest.mark.parametrize("name", NETS)
+def test_a_convention_gives_what_the_library_prints_for_a_small_network(name, convention):
+    found = applied(name, convention)
+    number, params = printed_by(convention, name)
+    assert found.total == number
+    # torchinfo counts a convolution of 4*4*9 + 4 = 148 up to three times if two containers share it, in an order.
+    assert found.params == (None if (name, convention) == ("Shared", "torchinfo") else params)
+    difference = sum(reason.amount for reason in reasons(name, convention))
+    assert difference == number - CONVENTIONS[convention].per_mac * sum(own(name)[2])
 
 
-@pytest.mark.parametrize("name", [*MODELS, *NETS])
-def test_reasons_add_up_to_the_difference(name):
-    ours = sum(ran(name)[2])
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_of_torchvision(name):
+    """What each library prints is what its convention gives; every reason is one that a small network triggers.
+
+    `reconcile`, given the number with three digits under the library's own word, names the counter among the first
+    three explanations.
+    """
+    trace, _, macs, run = own(name)
+    setting = setting_of(trace, run, evaluate(trace), ())
     for convention, each in CONVENTIONS.items():
-        found = sum(reason.amount for reason in reasons(name, convention))
-        assert found == applied(name, convention).total - each.per_mac * ours, convention
+        number, params = printed_by(convention, name)
+        assert (applied(name, convention).total, applied(name, convention).params) == (number, params), convention
+        found = reasons(name, convention)
+        assert sum(reason.amount for reason in found) == number - each.per_mac * sum(macs), convention
+        assert {reason.text for reason in found} <= reasons_of_small_networks(convention), convention
+        word = Quantity.FLOPS if "flop" in each.says.lower() else Quantity.MACS
+        text = three_digits(number)
+        best = search([Published.of(word, text)], [[setting]]).explanations[:3]
+        counters = {n for e in best for r in e.readings for n in (r.counter, *(other.counter for other in r.also))}
+        assert convention in counters, (convention, text)
 
 
-def test_a_small_network_triggers_every_reason():
-    for convention in CONVENTIONS:
-        known = {reason.text for name in NETS for reason in reasons(name, convention)}
-        found = {reason.text for name in MODELS for reason in reasons(name, convention)}
-        assert not found - known, convention
+def three_digits(number):
+    """`4.13G`, `320M`, `15.5G`: as papers print it."""
+    power = len(str(number)) - 1
+    scale, unit = next((s, u) for s, u in ((9, "G"), (6, "M"), (3, "K")) if power >= s)
+    return f"{number / 10**scale:.{2 - (power - scale)}f}{unit}"
 
 
 def test_reasons_in_words():
@@ -130,13 +154,56 @@ def test_the_light_libraries_themselves():
     assert found == {library: {name: RECORDED["printed"][library][name] for name in NETS} for library in installed}
 
 
-def test_a_library_in_a_process_of_its_own():
-    assert ask("fvcore", request("Tokens")) == {"fvcore": 560 + 210, "params": 8 * 5 + 5 + 5 * 3}
+def test_counters_beside_ours(capsys):
+    """The library runs in a process of its own; nn.Linear(8, 5) and nn.Linear(5, 3) at 2 * 7 positions."""
+    target = request("Tokens")
+    arguments = ["-q", "flops", target.target, "--input", target.inputs[0], "--counters", "fvcore", "-f", "json"]
+    assert run(arguments) == 0
+    data = json.loads(capsys.readouterr().out)
+    (found,) = data["other_counters"]
+    assert (found["printed"], found["expected"], found["ours"], found["differences"]) == (770, 770, 770, [])
+    assert data["macs_by_work"] == found["by_work"] == {"linear layers": 14 * (8 * 5 + 5 * 3)}
 
 
-def test_why_a_library_failed():
-    with pytest.raises(LibraryFailedError, match="fvcore takes modules, not functions"):
-        ask("fvcore", Request("torch.nn.functional:relu", inputs=("1x3",)))
+def test_a_missing_library_has_its_convention_and_the_command_that_installs_it(capsys, monkeypatch):
+    monkeypatch.setattr(Library, "is_installed", False)
+    target = request("Tokens")
+    assert run(["-q", "flops", target.target, "--input", target.inputs[0], "--counters", "thop,calflops"]) == 0
+    out = capsys.readouterr().out
+    assert "by its convention; not installed: `python -m pip install thop`" in out
+    assert "not installed: `python -m pip install calflops transformers`" in out
+    assert "1,540 FLOPs" in out  # two for each of the 770 MACs
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--counters", "tohp"], "--counters: no counter is called 'tohp'. Nearest: thop."),
+        (["--counters", "all", "--train"], "--counters counts a forward pass in eval mode. Leave --train out."),
+    ],
+)
+def test_wrong_counters(capsys, arguments, message):
+    assert run(["flops", request("Tokens").target, *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_library_that_fails_costs_its_column(capsys, monkeypatch):
+    def fail(*_):
+        raise LibraryFailedError("it was not done after 600 seconds")
+
+    monkeypatch.setattr("cnninspect.inspection.accounts.other_counters.ask", fail)
+    target = request("Tokens")
+    assert run(["-q", "flops", target.target, "--input", target.inputs[0], "--counters", "fvcore"]) == 0
+    assert "by its convention; it failed: it was not done after 600 seconds" in capsys.readouterr().out
+
+
+def test_the_command_line_knows_every_library():
+    assert set(flops.LIBRARIES) == set(LIBRARIES)
+
+
+def test_libraries_take_modules_only():
+    with pytest.raises(ValueError, match="fvcore takes modules, not functions"):
+        printed("fvcore", torch.relu, (torch.zeros(1),), {})
 
 
 def test_a_library_has_a_limit_of_time():
