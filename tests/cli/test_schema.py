@@ -46,7 +46,10 @@ COMMANDS = {
     "formula": (["formula", "lenet5", "--vary", "classes=2,3,5"], 0),
     "formula of an input": (["formula", "small-cnn", "--vary", "input.h"], 0),
     "reconcile": (["reconcile", "lenet5", "--params", "61.7K", "--macs", "417K"], 0),
-    "reconcile without explanation": (["reconcile", "net:Net", "--input", "1x3x8x8", "--macs", "1", "--params", "7"], 1),
+    "reconcile without explanation": (
+        ["reconcile", "net:Net", "--input", "1x3x8x8", "--macs", "1", "--params", "7"],
+        1,
+    ),
     "flops with other counters": (["flops", "lenet5", "--counters", "thop"], 0),
     "solve": (["solve", "conv", "--in", "32", "--out", "16", "--kernel", "3"], 0),
     "solve with a stride": (["solve", "conv", "--in", "32", "--out", "16", "--kernel", "3", "--stride", "2"], 0),
