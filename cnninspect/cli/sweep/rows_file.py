@@ -15,7 +15,7 @@ from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any, TextIO
 
-from cnninspect.errors import MissingPackage, OutputError, UsageError
+from cnninspect.errors import OutputError, UsageError
 from cnninspect.files import cause_of, write_whole
 from cnninspect.render.numbers import field_text
 from cnninspect.report.rows import ReceptiveField
@@ -170,11 +170,11 @@ def append(file: TextIO, text: str) -> None:
 
 
 def check_parquet() -> None:
-    """Raises MissingPackage without pyarrow."""
+    """Raises UsageError without pyarrow."""
     try:
         import pyarrow.parquet  # noqa: F401
     except ImportError:
-        raise MissingPackage("parquet needs pyarrow. Install it with: `python -m pip install pyarrow`.") from None
+        raise UsageError("parquet needs pyarrow. Install it with: `python -m pip install pyarrow`.") from None
 
 
 _TYPES = {**dict.fromkeys(COUNTS, "int64"), "seconds": "float64"}

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
+import socket
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from cnninspect.cli.sweep.process import answer_to
-from cnninspect.errors import LoadError, MissingPackage, UsageError, message_of
+from cnninspect.errors import LoadError, UsageError, message_of
 
 
 class Backend(str, Enum):
@@ -44,7 +46,7 @@ class Workers:
     scheduler: str | None = None
 
     def check(self) -> None:
-        """Raises UsageError for options that do not go together, MissingPackage for one that is not installed."""
+        """Raises UsageError for options that do not go together or need a package, LoadError for a silent cluster."""
         if self.backend is None:
             if self.scheduler is not None:
                 raise UsageError("--scheduler needs --backend dask or --backend ray, whose scheduler it is.")
@@ -56,6 +58,8 @@ class Workers:
             raise UsageError(f"--backend {self.backend.value} needs --scheduler ADDRESS, such as {example}.")
         _need("joblib", "joblib", f"--backend {self.backend.value}")
         _need(*_PACKAGES[self.backend], f"--backend {self.backend.value}")
+        with _no_answer(self.backend, self.scheduler):
+            _knock(self.scheduler)  # Ray itself would try for a quarter of an hour
 
     def answers(self, requests: Sequence[Data], seconds: float, *, debug: bool) -> Iterator[dict[str, Any]]:
         """The answer to each request as soon as it is there, in any order."""
@@ -67,9 +71,12 @@ class Workers:
         from joblib import Parallel, delayed, parallel_config
 
         with self._connected() as (backend, jobs), parallel_config(backend=backend, n_jobs=jobs):
-            # A batch of several models would hold back the rows that are done.
-            parallel = Parallel(return_as="generator_unordered", batch_size=1)
-            yield from parallel(delayed(answer_to)(request, seconds, debug) for request in requests)
+            # A batch of several models would hold back the rows that are done. Dask takes its number of jobs from what
+            # is handed out at once.
+            ahead = self.jobs or "2*n_jobs"
+            parallel = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=ahead)
+            with _no_failure(self.backend):
+                yield from parallel(delayed(answer_to)(request, seconds, debug) for request in requests)
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[tuple[str, int]]:
@@ -84,7 +91,7 @@ class Workers:
 
 def _need(module: str, package: str, option: str) -> None:
     if find_spec(module) is None:
-        raise MissingPackage(f"{option} needs {package}. Install it with: `python -m pip install {package}`.")
+        raise UsageError(f"{option} needs {package}. Install it with: `python -m pip install {package}`.")
 
 
 @contextlib.contextmanager
@@ -114,6 +121,30 @@ def _ray(address: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+_HOST_AND_PORT = re.compile(r"(?:(?:tcp|tls|ray)://)?(?P<host>[^/\[\]]+):(?P<port>\d+)")
+
+
+def _knock(address: str) -> None:
+    """Raises OSError if nothing listens at the address; other forms of addresses are left to the cluster's library."""
+    match = _HOST_AND_PORT.fullmatch(address)
+    if match is not None:
+        socket.create_connection((match["host"], int(match["port"])), timeout=10).close()
+
+
+@contextlib.contextmanager
+def _no_failure(backend: Backend | None) -> Iterator[None]:
+    """Turns an error of the cluster into a LoadError; a model that fails is a row and no error."""
+    try:
+        yield
+    except Exception as error:
+        if backend is None:
+            raise
+        raise LoadError(
+            f"the {backend.value} cluster failed: {message_of(error) or type(error).__name__}. "
+            "Mend it; with -o FILE.csv the rows that are done are kept, and --resume goes on."
+        ) from error
 
 
 @contextlib.contextmanager
