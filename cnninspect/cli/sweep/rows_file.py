@@ -15,13 +15,13 @@ from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any, TextIO
 
+from cnninspect.cli.sweep import CSV, LINES, PARQUET, TABLE
 from cnninspect.errors import OutputError, UsageError
 from cnninspect.files import cause_of, write_whole
 from cnninspect.render.numbers import field_text
 from cnninspect.report.rows import ReceptiveField
 from cnninspect.report.swept import COLUMNS, COUNTS, SweptModel, parse_field
 
-TABLE, CSV, LINES, PARQUET = FORMATS = ("table", "csv", "jsonl", "parquet")
 ENDINGS = {".txt": TABLE, ".csv": CSV, ".jsonl": LINES, ".ndjson": LINES, ".parquet": PARQUET}
 
 

@@ -13,20 +13,12 @@ import socket
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from importlib.util import find_spec
 from typing import Any
 
+from cnninspect.cli.sweep import Backend
 from cnninspect.cli.sweep.process import answer_to
 from cnninspect.errors import LoadError, UsageError, message_of
-
-
-class Backend(str, Enum):
-    """Clusters that can inspect models."""
-
-    DASK = "dask"
-    RAY = "ray"
-
 
 _PACKAGES = {Backend.DASK: ("distributed", "'dask[distributed]'"), Backend.RAY: ("ray", "ray")}
 """Backend -> the module that it needs, and what installs it."""
