@@ -43,11 +43,18 @@ def measured(network: Network) -> dict[str, Any]:
         "unknown_fields": sum(
             each.receptive_field is not None and each.receptive_field.status is Status.UNKNOWN for each in report.rows
         ),
+        "attention": sum(
+            each.macs.value or 0 for each in report.rows if each.macs is not None and _is_attention(each.kind)
+        ),
         "not_compared": [note for note in report.notes if "not compared" in note],
         "uncounted": [each["op"] for each in report.to_dict()["uncounted"]],
         "seconds": round(seconds, 1),
         "peak": peak,
     }
+
+
+def _is_attention(kind: str) -> bool:
+    return kind.endswith("scaled_dot_product_attention")
 
 
 def oracle(target: str, arguments: Mapping[str, Any], report: Report) -> tuple[int, int | str]:

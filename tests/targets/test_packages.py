@@ -188,6 +188,10 @@ def series(self, past_values): ...
             id="video",
         ),
         pytest.param(
+            image, {"num_frames": 4, "image_size": 32}, "pixel_values", ["image"],
+            [["pixel_values=1x3x32x32"], ["pixel_values=1x4x3x32x32"]], id="video-that-is-called-an-image",
+        ),
+        pytest.param(
             image_and_text,
             {"image_size": 1, "vision_config": {"image_size": 96}, "text_config": {"max_position_embeddings": 8}},
             "input_ids", ["image", "text"],

@@ -149,12 +149,15 @@ def inputs_by_name(
         others -= {"pixel_values_videos"}
     if "input_features" in needed | others:
         others -= {"input_values"}
-    known: Shapes = dict(KNOWN)
-    if "video" in modalities and "pixel_values_videos" not in parameters and "image" not in modalities:
-        known["pixel_values"] = ("video", _video, None)
-    fullest = specs_of(parameters, needed | others, sizes, known)
-    least = specs_of(parameters, needed, sizes, known)
-    return [fullest] if fullest == least else [fullest, least]
+    moving: Shapes = {**KNOWN, "pixel_values": ("video", _video, None)}
+    # A network of videos may call them images, but then it states how many frames it takes.
+    known = [moving] if "video" in modalities and "image" not in modalities else [KNOWN]
+    if "pixel_values_videos" in parameters:
+        known = [KNOWN]
+    elif "num_frames" in config and known == [KNOWN]:
+        known.append(moving)
+    found = [specs_of(parameters, chosen, sizes, shapes) for shapes in known for chosen in (needed | others, needed)]
+    return list(dict.fromkeys(found))
 
 
 def required_in(forward: Callable[..., Any]) -> set[str]:
