@@ -24,7 +24,7 @@ from cnninspect.files import MOST_KEPT, cache_entries, cache_folder, cause_of, c
 from cnninspect.plugins import GROUP
 from cnninspect.report.document import Report
 from cnninspect.report.json_form import SCHEMA_VERSION
-from cnninspect.targets.grammar import BUILT_IN, FromFile, FromModule, Named, parse_argument, parse_target
+from cnninspect.targets.grammar import OPTIONAL, FromFile, FromModule, Named, parse_argument, parse_target
 from cnninspect.targets.names import matching, no_such_model
 from cnninspect.version import __version__
 
@@ -37,7 +37,8 @@ _KEPT_ACCOUNTS = (
 )  # fmt: skip
 """Options of `flops` that need nothing but the run on meta."""
 
-_PACKAGES = ("torch", "torchvision", "timm", "fvcore", "numpy", *BUILT_IN[3:])
+_PACKAGES = {**{name: name for name in ("torch", "torchvision", "timm", "fvcore", "numpy")}, **dict(OPTIONAL.values())}
+"""The name that is imported -> the name that pip installs."""
 
 
 def kept_report(key: Any, session: Session, inspect: Callable[[], Report]) -> Report:
@@ -102,7 +103,7 @@ def _installed(name: str) -> str | None:
     if spec is None or spec.origin is None:
         return None
     try:
-        found = distribution(name)
+        found = distribution(_PACKAGES[name])
         place = Path(str(found.locate_file(f"{name}/__init__.py")))
         same = place.samefile(spec.origin)
     except (OSError, PackageNotFoundError):

@@ -91,7 +91,9 @@ def _changed(start: Any, changes: Mapping[str, Any], path: str) -> Any:
     if inspect.isclass(start) and dataclasses.is_dataclass(start) and not required(start):
         start = _made(start, path)
     if inspect.isclass(start):
-        _check(start, [each.name for each in parameters_of(start) or []], changes, path)
+        parameters = parameters_of(start) or []
+        if not any(each.kind is each.VAR_KEYWORD for each in parameters):
+            _check(start, [each.name for each in parameters], changes, path)
         now: Callable[[str], Any] = partial(_class_of, start)
     else:
         others = [name for name in changes if _is_member(start, name)]

@@ -13,9 +13,17 @@ from typing import Any
 from cnninspect.errors import UsageError
 from cnninspect.report.quantities import Shape
 
-BUILT_IN = (
-    "zoo", "torchvision", "timm", "transformers", "diffusers", "smp", "open_clip", "monai", "ultralytics",
-)  # fmt: skip
+OPTIONAL = {
+    "transformers": ("transformers", "transformers"),
+    "diffusers": ("diffusers", "diffusers"),
+    "smp": ("segmentation_models_pytorch", "segmentation-models-pytorch"),
+    "open_clip": ("open_clip", "open_clip_torch"),
+    "monai": ("monai", "monai"),
+    "ultralytics": ("ultralytics", "ultralytics"),
+}
+"""Provider of an optional package -> the name that is imported, the name that pip installs."""
+
+BUILT_IN = ("zoo", "torchvision", "timm", *OPTIONAL)
 """The providers that come with the package; a bare name is looked up in the first four, in this order."""
 
 HUB_FILE = "hubconf.py"

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from dataclasses import asdict
+from importlib.util import find_spec
 
 import pytest
 
@@ -231,3 +232,14 @@ def test_an_unknown_name_needs_no_torch(cli, folder, runs):
     assert runs == []
     assert cli("summary", "timm:test_vit.r160_in1k").code == 0
     assert len(runs) == 1
+
+
+def test_optional_packages_are_found_by_the_names_that_pip_knows(monkeypatch):
+    """open_clip is installed as open_clip_torch: under its own name it would count as edited, and nothing be kept."""
+    asked, timm = [], module.distribution("timm")
+    found = find_spec("timm")
+    monkeypatch.setattr(module, "find_spec", lambda name: found)
+    monkeypatch.setattr(module, "distribution", lambda name: asked.append(name) or timm)
+    module.versions_key()
+    names = {"transformers", "diffusers", "segmentation-models-pytorch", "open_clip_torch", "monai", "ultralytics"}
+    assert names <= set(asked)

@@ -73,6 +73,11 @@ NETS = """
         return nn.Linear(space.rank, space.parts[1])
 
 
+    class Open:
+        def __init__(self, **sizes):
+            self.a = sizes["a"]
+
+
     def bare(cfg):
         return nn.Linear(cfg.a, 3)
 """
@@ -101,6 +106,7 @@ def report(target: str, inputs: str = "1x3", call: str | None = None, **argument
         pytest.param("of_dict", ["cfg.in=2", "cfg.bias=False"], "1x2", 6, id="new-key-of-a-dictionary"),
         pytest.param("of_dict", ["cfg={'in': 1, 'deep': {}}", "cfg.deep.out=2"], "1x1", 4, id="given-dictionary"),
         pytest.param("of_space", ["space.rank=3", "space.parts.1=2"], "1x3", 8, id="object-and-place-of-a-list"),
+        pytest.param("bare", ["cfg=nets:Open", "cfg.a=2"], "1x2", 9, id="class-that-takes-any-keyword"),
     ],
 )
 def test_an_argument_is_reached_into(

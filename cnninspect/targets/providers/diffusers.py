@@ -29,7 +29,7 @@ MOMENTS = 9
 class DiffusersProvider(PackageProvider):
     """Names of classes, such as `UNet2DConditionModel`, and folders with a `config.json` that holds `_class_name`."""
 
-    name = package = install = "diffusers"
+    name = "diffusers"
 
     def names(self) -> Sequence[str]:
         """Every network."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from cnninspect.errors import LoadError, MissingPackage, UsageError, error_text
 from cnninspect.targets import torchvision_ops
-from cnninspect.targets.grammar import InputSpec
+from cnninspect.targets.grammar import OPTIONAL, InputSpec
 from cnninspect.targets.providers.base import Model, Provider
 from cnninspect.targets.signatures import parameters_of
 
@@ -40,10 +40,15 @@ FOREIGN = ("trust_remote_code", "code_revision")
 class PackageProvider(Provider):
     """Networks of a package that may not be installed; a subclass says how to list, build and feed them."""
 
-    package: str
-    """The name that is imported."""
-    install: str
-    """The name that pip installs."""
+    @property
+    def package(self) -> str:
+        """The name that is imported."""
+        return OPTIONAL[self.name][0]
+
+    @property
+    def install(self) -> str:
+        """The name that pip installs."""
+        return OPTIONAL[self.name][1]
 
     @property
     def installed(self) -> bool:

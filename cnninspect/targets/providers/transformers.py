@@ -20,7 +20,7 @@ from cnninspect.targets.providers.package import PackageProvider, offline, quiet
 class TransformersProvider(PackageProvider):
     """Names of classes, such as `ResNetForImageClassification`, and folders with a `config.json`."""
 
-    name = package = install = "transformers"
+    name = "transformers"
 
     def names(self) -> Sequence[str]:
         """Every network, without the abstract bases."""

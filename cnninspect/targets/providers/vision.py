@@ -69,14 +69,13 @@ class SegmentationProvider(_Classes):
     """Architectures such as `Unet`, with any encoder: `--arg encoder_name=resnet34`."""
 
     name = "smp"
-    package = home = "segmentation_models_pytorch"
-    install = "segmentation-models-pytorch"
+    home = "segmentation_models_pytorch"
 
 
 class MonaiProvider(_Classes):
     """Networks of MONAI, of volumes where the class leaves the number of dimensions open."""
 
-    name = package = install = "monai"
+    name = "monai"
     home = "monai.networks.nets"
     usual: ClassVar[Mapping[str, Any]] = {
         "spatial_dims": 3,
@@ -121,8 +120,7 @@ class MonaiProvider(_Classes):
 class OpenClipProvider(PackageProvider):
     """Pairs of an image and a text network, by the names of their configurations: `RN50`, `ViT-B-32`."""
 
-    name = package = "open_clip"
-    install = "open_clip_torch"
+    name = "open_clip"
 
     def names(self) -> Sequence[str]:
         """Every configuration."""
@@ -154,7 +152,7 @@ class OpenClipProvider(PackageProvider):
 class UltralyticsProvider(PackageProvider):
     """Networks that a YAML file of the package describes, with the letter of their scale: `yolo11n.yaml`."""
 
-    name = package = install = "ultralytics"
+    name = "ultralytics"
     _KINDS: ClassVar[Mapping[str, str]] = {
         "detect": "DetectionModel",
         "segment": "SegmentationModel",
