@@ -400,12 +400,13 @@ def until(holds, seconds=120):
 
 
 def alive(folder):
-    """The sweeps and their processes, other than this one, whose working directory is the folder."""
+    """The sweeps and their processes whose working directory is the folder."""
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         with contextlib.suppress(OSError):
             command = Path(f"/proc/{pid}/cmdline").read_bytes()
-            if os.readlink(f"/proc/{pid}/cwd") == str(folder) and b"sweep" in command and int(pid) != os.getpid():
+            is_ours = b"cli.sweep.serve" in command or b"cnninspect\0sweep" in command
+            if os.readlink(f"/proc/{pid}/cwd") == str(folder) and is_ours:
                 found.append(int(pid))
     return found
 
