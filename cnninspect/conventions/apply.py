@@ -67,16 +67,25 @@ def apply(convention: Convention, trace: Trace, parts: Mapping[str, Part]) -> Ap
     if not parts:
         return Applied(convention, (), None, f"{convention.name} takes modules, not functions")
     seen = list(events(trace, parts))
-    unknown = next((e.name for e in seen if _is_unknown(convention, e)), "")
-    why = f"the table does not say how {convention.name} counts {unknown}" if unknown else ""
-    terms = tuple(term for event in seen for term in _terms(convention, event, parts))
+    terms: list[Term] = []
+    unknown: dict[str, None] = {}
+    for event in seen:
+        try:
+            terms += _terms(convention, event, parts)
+        except (IndexError, ValueError, KeyError, TypeError, ZeroDivisionError):
+            unknown[f"{event.name} with these inputs"] = None  # the table knows batches of feature maps, for one
+        if _is_unknown(convention, event):
+            unknown[event.name] = None
+    why = f"the table does not say how {convention.name} counts {', '.join(unknown)}" if unknown else ""
     samples = seen[0].inputs[0][0] if convention.per_sample and seen[0].inputs and seen[0].inputs[0] else 1
-    return Applied(convention, terms, _params(convention, seen, parts), why, samples)
+    return Applied(convention, tuple(terms), _params(convention, seen, parts), why, samples)
 
 
 def _is_unknown(convention: Convention, event: Event) -> bool:
     timm = event.part is not None and event.name == "Attention" and event.part.origin.startswith("timm.")
-    return event.name in convention.unknown or (timm and "timm.Attention" in convention.unknown)
+    by_name = event.name == "nn.MultiheadAttention" and len([a for a in event.call.args[:3] if a is not None]) < 3
+    needs_three = by_name and event.name in convention.modules  # its hook unpacks three positional inputs
+    return event.name in convention.unknown or needs_three or (timm and "timm.Attention" in convention.unknown)
 
 
 def _terms(convention: Convention, event: Event, parts: Mapping[str, Part]) -> Iterator[Term]:

@@ -197,6 +197,18 @@ def test_a_library_that_fails_costs_its_column(capsys, monkeypatch):
     assert "by its convention; it failed: it was not done after 600 seconds" in capsys.readouterr().out
 
 
+def test_what_the_table_does_not_describe_has_no_number(capsys, tmp_path):
+    """ptflops unpacks a batch of sequences from three positional inputs; this is one sequence."""
+    file = tmp_path / "one.py"
+    file.write_text("from torch import nn\ndef make():\n    return nn.Transformer(8, 2, 1, 1, 16)\n")
+    inputs = ["--input", "5x8", "--input", "5x8"]
+    assert run(["-q", "flops", f"{file}:make", *inputs, "--counters", "ptflops", "-f", "json"]) == 0
+    for found in json.loads(capsys.readouterr().out)["other_counters"]:
+        assert (found["expected"], found["by_work"], found["differences"]) == (None, {}, [])
+        assert "how ptflops" in found["failed"]
+        assert "counts nn.MultiheadAttention with these inputs" in found["failed"]
+
+
 def test_the_command_line_knows_every_library():
     assert set(flops.LIBRARIES) == set(LIBRARIES)
 

@@ -14,9 +14,11 @@ from cnninspect.report.parts import (
     Asked,
     BaselineFile,
     CounterConvention,
+    CounterDifference,
     InputField,
     Machine,
     MemoryDetails,
+    OtherCounter,
     Peak,
     PositionField,
     Timing,
@@ -42,6 +44,21 @@ def full():
         classes={"mac": "one MAC"},
         memory=MemoryDetails("adam", Peak("conv", 0, "Conv2d", "aten.convolution")),
         timing=Timing(warmup=3, repeats=20),
+        other_counters=(
+            OtherCounter(
+                "thop",
+                "MACs",
+                "0.1.1",
+                None,
+                None,
+                12,
+                10,
+                {"biases": 2},
+                (CounterDifference("biases", 2, "counts"),),
+                "not installed",
+            ),
+        ),
+        macs_by_work={"linear layers": 10},
     )
 
 

@@ -80,8 +80,9 @@ def _counter(
         if library.version == convention.version:
             text = "not explained: it counts otherwise than the table says"
         reasons.append(CounterDifference(None, printed - expected, text))
+    by_work = {} if expected is None else {work.value: number for work, number in applied.by_work.items()}
     return OtherCounter(
         convention.name, convention.says, convention.version, library.version, printed, expected,
-        convention.per_mac * sum(own), {work.value: number for work, number in applied.by_work.items()},
+        convention.per_mac * sum(own), by_work,
         tuple(reasons), failed,
     )  # fmt: skip
