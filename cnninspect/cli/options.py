@@ -23,7 +23,7 @@ Target = Annotated[
     typer.Argument(
         metavar="TARGET",
         show_default=False,
-        help="NAME, PROVIDER:NAME, package.module:attr, path/to/file.py:attr or path/model.pt2.",
+        help="NAME, PROVIDER:NAME, package.module:attr, path/file.py:attr, path/model.pt2 or a folder (config.json).",
         autocompletion=complete_target,
     ),
 ]

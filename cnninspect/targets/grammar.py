@@ -44,7 +44,7 @@ _OTHERS = {
 }
 """Ending of a file that holds no PyTorch network -> the rest of a message."""
 
-FORMS = "NAME, PROVIDER:NAME, package.module:attr, file.py:attr or model.pt2"
+FORMS = "NAME, PROVIDER:NAME, package.module:attr, file.py:attr, model.pt2 or a folder with config.json"
 
 FLOATING = ("float32", "float64", "float16", "bfloat16")
 DTYPES = (
