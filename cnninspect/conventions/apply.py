@@ -85,7 +85,10 @@ def _is_unknown(convention: Convention, event: Event) -> bool:
     timm = event.part is not None and event.name == "Attention" and event.part.origin.startswith("timm.")
     by_name = event.name == "nn.MultiheadAttention" and len([a for a in event.call.args[:3] if a is not None]) < 3
     needs_three = by_name and event.name in convention.modules  # its hook unpacks three positional inputs
-    return event.name in convention.unknown or needs_three or (timm and "timm.Attention" in convention.unknown)
+    # Interpolation by areas calls an adaptive pool, a function of its own.
+    by_areas = event.name == "F.interpolate" and event.name in convention.functions and _mode(event) == "area"
+    timm_unknown = timm and "timm.Attention" in convention.unknown
+    return event.name in convention.unknown or needs_three or timm_unknown or by_areas
 
 
 def _terms(convention: Convention, event: Event, parts: Mapping[str, Part]) -> Iterator[Term]:
@@ -93,7 +96,8 @@ def _terms(convention: Convention, event: Event, parts: Mapping[str, Part]) -> I
     if not costs:
         return
     owner = parts.get(event.call.path)
-    times = 1 if owner is None else owner.places**convention.shared
+    once = owner is None or (convention.per_sample and not by_module)  # functions then are no part of any module
+    times = 1 if once or owner is None else owner.places**convention.shared
     for work, cost in costs.items():
         code, names = _compiled(cost)
         value = int(eval(code, {"__builtins__": _BUILTINS, **{name: NAMES[name](event) for name in names}}))
@@ -125,12 +129,16 @@ def _compiled(cost: str) -> tuple[CodeType, tuple[str, ...]]:
 
 
 def _kernel(event: Event) -> int:
-    return prod((event.weight or ())[2:])
+    if event.weight is None:
+        raise ValueError("a weight that is not seen")
+    return prod(event.weight[2:])
 
 
 def _macs(event: Event) -> int:
     """Multiply-accumulates of a convolution, a transposed one or a linear layer, from the shape of its weight."""
     weight = event.weight or ()
+    if len(weight) < 2 or len(event.inputs[0]) < len(weight) > 2:
+        raise ValueError("a vector for a weight, a weight that is not seen, or a convolution without a batch")
     if "ranspose" in event.name:
         return prod(event.inputs[0]) * prod(weight[1:])
     return prod(event.output) * prod(weight[1:])
@@ -157,9 +165,16 @@ def _attention(event: Event) -> dict[str, int]:
 def _stack(event: Event) -> list[tuple[int, int, int]]:
     """For every layer of a recurrent module its input size, hidden size and number of directions."""
     settings = event.settings
+    if settings.get("proj_size"):
+        raise ValueError("projections of the hidden state")
     hidden, directions = settings["hidden_size"], 1 + bool(settings["bidirectional"])
     first = [(settings["input_size"], hidden, directions)]
     return first + [(hidden * directions, hidden, directions)] * (settings["num_layers"] - 1)
+
+
+def _steps(event: Event) -> int:
+    batch, length, _ = event.inputs[0]  # a ValueError without a batch
+    return batch * length
 
 
 def _features(event: Event) -> int:
@@ -225,9 +240,26 @@ def _bias(event: Event) -> int:
 
 def _padding(event: Event) -> Any:
     """The padding of a convolution: sizes, or `same` or `valid`."""
+    return _setting(event, "padding", 4, 0)
+
+
+def _setting(event: Event, name: str, position: int, default: Any) -> Any:
+    """A setting of a module, or an argument of a function at its position or by its name."""
     call = event.call
-    settings = call.kwargs if event.part is None else call.hyperparameters
-    return call.args[4] if event.part is None and len(call.args) > 4 else settings.get("padding", 0)
+    if event.part is not None:
+        return call.hyperparameters.get(name, event.settings.get(name, default))
+    return call.args[position] if len(call.args) > position else call.kwargs.get(name, default)
+
+
+def _mode(event: Event) -> str:
+    return str(_setting(event, "mode", 3, "nearest"))
+
+
+def _trained(event: Event) -> int:
+    """1 if a batch norm takes the mean and variance of the batch."""
+    if event.part is not None:
+        return int(event.call.training or event.settings.get("running_mean", 0) is None)
+    return int(bool(_setting(event, "training", 5, False)))
 
 
 def _broadcast(event: Event) -> int:
@@ -236,16 +268,14 @@ def _broadcast(event: Event) -> int:
 
 def _shrunk(event: Event) -> int:
     """Positions that the size of a convolution's output gives for the input of a transposed convolution, per sample."""
-    call, part = event.call, event.part
-    settings = call.hyperparameters if part is not None else call.kwargs
     found = event.inputs[0][0]
     for axis, (size, kernel) in enumerate(zip(event.inputs[0][2:], (event.weight or ())[2:], strict=True)):
-        stride, padding, dilation = (_along(settings.get(n, d), axis) for n, d in _CONV_DEFAULTS)
+        stride, padding, dilation = (_along(_setting(event, *each), axis) for each in _CONV_DEFAULTS)
         found *= (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
     return found
 
 
-_CONV_DEFAULTS = (("stride", 1), ("padding", 0), ("dilation", 1))
+_CONV_DEFAULTS = (("stride", 3, 1), ("padding", 4, 0), ("dilation", 7, 1))
 
 
 def _along(value: Any, axis: int) -> int:
@@ -264,14 +294,15 @@ NAMES: dict[str, Callable[[Event], Any]] = {
     "affine": lambda e: int(e.weight is not None),
     "kernel": _kernel,
     "weight": lambda e: e.weight,
-    "groups": lambda e: e.settings.get("groups", 1),
+    "groups": lambda e: _setting(e, "groups", 6, 1),
+    "trained": _trained,
     "in_channels": lambda e: e.inputs[0][1],
-    "in_features": lambda e: (e.weight or (0, 0))[1],
+    "in_features": lambda e: (e.weight or ())[1],
     "features": _features,
     "window": _window,
     "near_window": _near_window,
     "written_kernel": _written_kernel,
-    "mode": lambda e: e.settings.get("mode", "nearest"),
+    "mode": _mode,
     "size": _size,
     "rank": lambda e: len(e.inputs[0]),
     "batch": _batch,
@@ -280,7 +311,7 @@ NAMES: dict[str, Callable[[Event], Any]] = {
     "broadcast": _broadcast,
     "shrunk": _shrunk,
     "stack": _stack,
-    "steps": lambda e: prod(e.inputs[0][:-1]),
+    "steps": _steps,
     "directions": lambda e: 1 + bool(e.settings.get("bidirectional")),
     "gates": lambda e: {"nn.RNN": 1, "nn.GRU": 3, "nn.LSTM": 4}[e.name],
     "named_padding": lambda e: isinstance(_padding(e), str),
@@ -297,10 +328,11 @@ NAMES: dict[str, Callable[[Event], Any]] = {
 
 def _params(convention: Convention, seen: Sequence[Event], parts: Mapping[str, Part]) -> int | None:
     if convention.params is Params.HOOKED:
-        ran = {e.part.path: e.part for e in seen if e.part is not None and e.name in convention.modules and not e.via}
+        hooked = {*convention.modules, *convention.unknown}
+        ran = {e.part.path: e.part for e in seen if e.part is not None and e.name in hooked and not e.via}
         return sum(part.all_params * part.places for part in ran.values())
     if convention.params is Params.EACH_MODULE:
-        if any(part.places > 1 for part in parts.values()):
+        if any(part.places > 1 and part.all_params for part in parts.values()):
             return None  # what it does then depends on where containers first appear in its table
         return sum(prod(shape) for part in parts.values() for shape in part.params.values())
-    return parts[""].all_params
+    return parts[""].trainable if convention.params is Params.TRAINABLE else parts[""].all_params

@@ -57,7 +57,7 @@ def _of_calls(applied: Applied, trace: Trace, macs: Sequence[int]) -> Iterator[D
 
 
 def _of_call(convention: Convention, call: Call, own: Sequence[Term], amount: int) -> Difference:
-    name = call.kind if call.functional else f"nn.{call.kind}" if call.layer == call.kind else call.kind
+    name = _written(call) if call.functional else f"nn.{call.kind}" if call.layer == call.kind else call.kind
     if not own:
         return Difference(work_of(call), amount, f"leaves out {name}: {_why_unseen(convention, call)}")
     counted = " + ".join(dict.fromkeys(f"{term.cost}" for term in own))
@@ -65,6 +65,10 @@ def _of_call(convention: Convention, call: Call, own: Sequence[Term], amount: in
         return Difference(Work.MATMUL, amount, f"leaves out the products of attention in {name}, sees its projections")
     verb = "less" if amount < 0 else "more"
     return Difference(own[0].work, amount, f"counts {verb} for {name}: {counted}")
+
+
+def _written(call: Call) -> str:
+    return "the operator @" if call.operator and call.kind == "Tensor.matmul" else call.kind
 
 
 def macs_by_work(trace: Trace, own: Sequence[int]) -> dict[Work, int]:

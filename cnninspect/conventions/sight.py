@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
+import torch
 from torch import nn
 
 from cnninspect.report.quantities import Shape
@@ -19,7 +20,7 @@ from cnninspect.trace.records import Call, TensorRef, Trace
 
 _SETTINGS = (
     "kernel_size", "groups", "mode", "size", "dim", "num_layers", "hidden_size", "input_size", "bidirectional",
-    "batch_first", "num_heads", "embed_dim", "bias_k", "add_zero_attn",
+    "batch_first", "num_heads", "embed_dim", "bias_k", "add_zero_attn", "proj_size", "running_mean",
 )  # fmt: skip
 
 
@@ -28,7 +29,8 @@ class Part:
     """A module of the model as a counter meets it that walks over the model.
 
     `places` is the number of times such a walk meets it: once for each module that contains it. `params` are its own
-    parameters' shapes; `all_params` counts the elements of these and of all parameters below it.
+    parameters' shapes; `all_params` counts the elements of these and of all parameters below it, `trainable` those that
+    are trained. `weights` are the shapes of its `weight` and `bias`, also where they are computed from parameters.
     """
 
     path: str
@@ -39,6 +41,8 @@ class Part:
     settings: Mapping[str, Any] = field(default_factory=dict)
     params: Mapping[str, Shape] = field(default_factory=dict)
     all_params: int = 0
+    trainable: int = 0
+    weights: Mapping[str, Shape] = field(default_factory=dict)
 
 
 def parts_of(model: Any) -> dict[str, Part]:
@@ -56,9 +60,17 @@ def parts_of(model: Any) -> dict[str, Part]:
             {name: getattr(module, name) for name in _SETTINGS if hasattr(module, name)},
             {name: tuple(param.shape) for name, param in module.named_parameters(recurse=False)},
             sum(param.numel() for param in module.parameters()),
+            sum(param.numel() for param in module.parameters() if param.requires_grad),
+            _weight_shapes(module),
         )
         for path, module in model.named_modules()
     }
+
+
+def _weight_shapes(module: nn.Module) -> dict[str, Shape]:
+    """Shapes of a module's own `weight` and `bias`; spectral and weight norm keep no parameters of these names."""
+    found = {name: vars(module).get(name, module._parameters.get(name)) for name in ("weight", "bias")}
+    return {name: tuple(value.shape) for name, value in found.items() if isinstance(value, torch.Tensor)}
 
 
 def _places(model: nn.Module) -> Counter[int]:
@@ -107,6 +119,7 @@ _FUNCTIONS = {
     **{f"InstanceNorm{n}d": "F.instance_norm" for n in (1, 2, 3)},
     **{f"{kind}Pool{n}d": f"F.{kind.lower()}_pool{n}d" for kind in ("Max", "Avg") for n in (1, 2, 3)},
     **{f"Adaptive{kind}Pool{n}d": f"F.adaptive_{kind.lower()}_pool{n}d" for kind in ("Max", "Avg") for n in (1, 2, 3)},
+    "SyncBatchNorm": "F.batch_norm", "Softmax2d": "F.softmax",
     "Linear": "F.linear", "LayerNorm": "F.layer_norm", "GroupNorm": "F.group_norm", "Softmax": "F.softmax",
     "ReLU": "F.relu", "SiLU": "F.silu", "GELU": "F.gelu", "PReLU": "F.prelu", "ELU": "F.elu",
     "LeakyReLU": "F.leaky_relu", "Hardswish": "F.hardswish", "Embedding": "F.embedding",
@@ -127,10 +140,10 @@ def events(trace: Trace, parts: Mapping[str, Part]) -> Iterator[Event]:
     """What counters meet during the run, in the order of the run."""
     for call in trace.calls:
         if call.functional:
-            yield _function(call)
+            yield _function(call, parts.get(call.path))
             continue
         part = parts.get(call.path)
-        weights = {} if part is None else part.params
+        weights = {} if part is None else part.weights
         seen = Event(
             f"nn.{call.kind}" if call.kind in (call.layer, call.base) else call.kind,
             call, part, _shapes(call.inputs), _output(call), weights.get("weight"), weights.get("bias"),
@@ -144,9 +157,21 @@ def events(trace: Trace, parts: Mapping[str, Part]) -> Iterator[Event]:
             )
 
 
-def _function(call: Call) -> Event:
+_KEPT = {"TransformerEncoderLayer", "TransformerDecoderLayer"}
+"""Modules of torch that keep the function of their activation when they are made, before a counter replaces it."""
+
+
+def _function(call: Call, owner: Part | None) -> Event:
     weight, bias = (_argument(call, position, name) for position, name in _weights(call.kind))
-    return Event(call.kind, call, None, _shapes(call.inputs), _output(call), weight, bias)
+    return Event(_name(call, owner), call, None, _shapes(call.inputs), _output(call), weight, bias)
+
+
+def _name(call: Call, owner: Part | None) -> str:
+    if call.operator:
+        return call.kind.replace(".", ".__") + "__"
+    if owner is not None and owner.kind in _KEPT and call.kind in ("F.relu", "F.gelu"):
+        return f"{call.kind} kept by {owner.kind}"
+    return call.kind.removesuffix("_with_indices")
 
 
 def _weights(kind: str) -> Iterator[tuple[int, str]]:

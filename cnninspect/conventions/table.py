@@ -35,7 +35,8 @@ Costs = Mapping[Work, str]
 class Params(str, Enum):
     """Which parameters a counter adds up."""
 
-    ALL = "every trainable parameter once"
+    ALL = "every parameter once"
+    TRAINABLE = "every parameter that is trained, once"
     HOOKED = "those of the modules that it has a hook for and that ran"
     EACH_MODULE = "those of every module, shared ones once for each module"
 
@@ -78,6 +79,12 @@ ADAPTIVE_MAX, ADAPTIVE_AVG = _dims("nn.AdaptiveMaxPool{}d"), _dims("nn.AdaptiveA
 POOLS = (*MAX_POOLS, *AVG_POOLS, *ADAPTIVE_MAX, *ADAPTIVE_AVG)
 UPSAMPLES = ("nn.Upsample", "nn.UpsamplingBilinear2d", "nn.UpsamplingNearest2d")
 RECURRENT = ("nn.RNN", "nn.GRU", "nn.LSTM")
+ELEMENTWISE = ("torch.mul", "Tensor.mul", "torch.add", "Tensor.add")  # not `x * y`: an operator is another attribute
+CELLS = ("nn.RNNCell", "nn.GRUCell", "nn.LSTMCell")
+# They call functions of torch inside, some of which counters have replaced.
+COMPOSED = (
+    "nn.LocalResponseNorm", "F.local_response_norm", *_dims("nn.LPPool{}d"), *_dims("F.lp_pool{}d"),
+)  # fmt: skip
 POOL_FUNCTIONS = (
     *_dims("F.max_pool{}d"), *_dims("F.avg_pool{}d"), *_dims("F.adaptive_max_pool{}d"),
     *_dims("F.adaptive_avg_pool{}d"),
@@ -111,7 +118,7 @@ THOP = Convention(
         **_each(("nn.ZeroPad2d", "nn.ReLU", "nn.ReLU6", "nn.LeakyReLU", *MAX_POOLS, *ADAPTIVE_MAX, "nn.Dropout",
                  "nn.PixelShuffle"), Work.ACTIVATION, "0"),
     },
-    shared=2, params=Params.HOOKED, unknown=("nn.RNNCell", "nn.GRUCell", "nn.LSTMCell"),
+    shared=2, params=Params.HOOKED, unknown=CELLS,
 )  # fmt: skip
 
 _PTFLOPS_ADDED = {"nn.RNN": "h", "nn.GRU": "7 * h", "nn.LSTM": "10 * h"}
@@ -146,10 +153,10 @@ PTFLOPS = Convention(
         **_each(("torch.matmul", "Tensor.matmul", "torch.mm", "Tensor.mm", "torch.bmm", "Tensor.bmm"), Work.MATMUL,
                 "product"),
         **_each(("torch.addmm", "Tensor.addmm", "torch.baddbmm"), Work.MATMUL, "product", "inputs"),
-        **_each(("torch.mul", "torch.add"), Work.ELEMENTWISE, "broadcast"),
+        **_each(ELEMENTWISE, Work.ELEMENTWISE, "broadcast"),
     },
-    shared=1, per_sample=True,
-    unknown=("nn.RNNCell", "nn.GRUCell", "nn.LSTMCell", "DeformConv2d", "timm.Attention"),
+    shared=1, per_sample=True, params=Params.TRAINABLE,
+    unknown=(*CELLS, *COMPOSED, "DeformConv2d", "timm.Attention"),
 )  # fmt: skip
 
 # Up to 0.6.9 it hooked modules alone, as it still does with `count_functional=False`.
@@ -183,16 +190,16 @@ def _patched(extra: Mapping[str, Costs], *, mac: bool) -> dict[str, Costs]:
     others = {
         **_each(("F.relu", "F.prelu", "F.elu", "F.leaky_relu", "F.relu6", "F.silu", "F.gelu"), Work.ACTIVATION,
                 "inputs"),
-        **_each(("F.batch_norm",), Work.NORM, "inputs * (1 + affine)"),
+        **_each(("F.batch_norm",), Work.NORM, "inputs * (1 + affine + 3 * trained)"),
         **_each(("F.layer_norm", "F.group_norm", "F.instance_norm"), Work.NORM, "inputs * (4 + affine)"),
         **_each(POOL_FUNCTIONS, Work.POOLING, "inputs"),
         **_each(("F.softmax",), Work.SOFTMAX, "inputs"),
-        **_each(("torch.mul", "torch.add"), Work.ELEMENTWISE, "broadcast"),
+        **_each(ELEMENTWISE, Work.ELEMENTWISE, "broadcast"),
     }  # fmt: skip
     return {**macs, **({} if mac else others), **extra}
 
 
-_EINSUM = ("torch.einsum", "nn.RNNCell", "nn.GRUCell", "nn.LSTMCell")
+_UNKNOWN = ("torch.einsum", *CELLS)
 
 
 def _calflops(*, mac: bool) -> Convention:
@@ -204,7 +211,9 @@ def _calflops(*, mac: bool) -> Convention:
         f"calflops {'MACs' if mac else 'FLOPs'}", "calflops", "0.3.2", "macs" if mac else "flops",
         "MACs" if mac else "FLOPs",
         functions=_patched({**transposed, **resized}, mac=mac),
-        modules={} if mac else _RECURRENT_FLOPS, shared=1, unknown=_EINSUM, per_mac=1 if mac else 2,
+        modules={} if mac else _RECURRENT_FLOPS, shared=1, params=Params.TRAINABLE,
+        unknown=_UNKNOWN if mac else (*_UNKNOWN, *COMPOSED),
+        per_mac=1 if mac else 2,
     )  # fmt: skip
 
 
@@ -219,7 +228,9 @@ def _deepspeed(*, mac: bool) -> Convention:
     two = "" if mac else "2 * "
     more = {
         **_each(TRANSPOSED_FUNCTIONS, Work.CONVOLUTION, f"{two}macs", None if mac else "bias * outputs"),
-        **_each(("torch.mm", "Tensor.mm", "torch.bmm", "Tensor.bmm"), Work.MATMUL, f"{two}product"),
+        **_each(
+            ("Tensor.__matmul__", "torch.mm", "Tensor.mm", "torch.bmm", "Tensor.bmm"), Work.MATMUL, f"{two}product"
+        ),
         **_each(("F.scaled_dot_product_attention",), Work.MATMUL, f"{two}attention"),
         **({} if mac else _each(("F.interpolate",), Work.INTERPOLATION, "size or outputs")),
     }
@@ -227,7 +238,8 @@ def _deepspeed(*, mac: bool) -> Convention:
         f"DeepSpeed {'MACs' if mac else 'FLOPs'}", "deepspeed", "0.19.8", "macs" if mac else "flops",
         "MACs" if mac else "FLOPs",
         functions=_patched(more, mac=mac), modules={} if mac else _RECURRENT_FLOPS,
-        unknown=_EINSUM, per_mac=1 if mac else 2,
+        unknown=_UNKNOWN if mac else (*_UNKNOWN, *COMPOSED),
+        per_mac=1 if mac else 2,
     )  # fmt: skip
 
 
@@ -238,16 +250,16 @@ FVCORE = Convention(
         **_each(CONV_FUNCTIONS, Work.CONVOLUTION, "0 if named_padding else macs"),
         **_each(TRANSPOSED_FUNCTIONS, Work.CONVOLUTION, "macs"),
         **_each(("F.linear",), Work.LINEAR, "macs"),
-        **_each(("torch.matmul", "Tensor.matmul", "torch.mm", "Tensor.mm", "torch.bmm", "Tensor.bmm", "torch.addmm",
-                 "Tensor.addmm"), Work.MATMUL, "product"),
-        **_each(("F.batch_norm",), Work.NORM, "inputs * (1 + affine)"),
+        **_each(("torch.matmul", "torch.linalg.matmul", "Tensor.matmul", "Tensor.__matmul__", "torch.mm", "Tensor.mm",
+                 "torch.bmm", "Tensor.bmm", "torch.addmm", "Tensor.addmm"), Work.MATMUL, "product"),
+        **_each(("F.batch_norm",), Work.NORM, "inputs * (1 + affine + 3 * trained)"),
         **_each(("F.layer_norm", "F.group_norm", "F.instance_norm"), Work.NORM, "inputs * (4 + affine)"),
         **_each(("F.adaptive_avg_pool2d",), Work.POOLING, "inputs"),
         **_each(("F.interpolate",), Work.INTERPOLATION,
                 "outputs * {'nearest': 1, 'bilinear': 4}.get(mode, 0) if rank == 4 else 0"),
         **_each(("F.grid_sample",), Work.INTERPOLATION, "4 * outputs"),
     },
-    unknown=("torch.einsum",),
+    unknown=_UNKNOWN,
 )  # fmt: skip
 
 TORCHSCAN = Convention(
@@ -256,7 +268,7 @@ TORCHSCAN = Convention(
         **_each(CONVS, Work.CONVOLUTION, "macs"),
         **_each(TRANSPOSED, Work.CONVOLUTION, "outputs * (in_channels // groups) * kernel + 4 * (rank - 2)"),
         **_each(("nn.Linear",), Work.LINEAR, "in_features * outputs"),
-        **_each(BATCH_NORMS, Work.NORM, "inputs * (1 + affine)"),
+        **_each((*BATCH_NORMS, "nn.SyncBatchNorm"), Work.NORM, "inputs * (1 + affine)"),
         # One number for the kernel size is taken for the number of elements in a window.
         **_each(MAX_POOLS, Work.POOLING, "outputs * (written_kernel - 1)"),
         **_each(AVG_POOLS, Work.POOLING, "outputs * (written_kernel - 1 + rank - 2)"),

@@ -233,6 +233,72 @@ class Unused(nn.Module):
         return self.stem(x) * self.scale
 
 
+class Operators(nn.Module):
+    """Sums and products as operators and as methods: one function each for torch, not for the counters."""
+
+    def __init__(self):
+        super().__init__()
+        self.unused = nn.Parameter(torch.ones(1))
+
+    def forward(self, x):
+        y = (x @ x.transpose(1, 2)).matmul(x) + x * 2
+        y = y.add(x).mul(x)
+        return torch.linalg.matmul(y, x.transpose(1, 2)) @ x
+
+
+class Calling(nn.Module):
+    """Layers that call a function which counters replace: of another name, or with the batch's own statistics."""
+
+    def __init__(self):
+        super().__init__()
+        self.many = nn.Sequential(
+            nn.Conv2d(4, 4, 1), nn.Softmax2d(), nn.BatchNorm2d(4, track_running_stats=False),
+            nn.BatchNorm2d(4, affine=False, track_running_stats=False), nn.SyncBatchNorm(4),
+        )  # fmt: skip
+
+    def forward(self, x):
+        x = self.many(x)
+        return F.batch_norm(x, None, None, None, None, True)
+
+
+class Kept(nn.Module):
+    """Functions that a layer keeps from the start, a module in two containers, and weights that are not trained."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.TransformerEncoderLayer(8, 2, 12, batch_first=True)
+        self.act = nn.ReLU()
+        self.many = nn.ModuleList([nn.Linear(8, 8), self.act])
+        self.frozen = nn.Linear(8, 6).requires_grad_(False)
+
+    def forward(self, x):
+        return self.frozen(self.act(self.many[1](self.many[0](self.layer(x)))))
+
+
+class Positions(nn.Module):
+    """Settings of functions by position; `sum`, which adds without a name; a pool with indices."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(4, 2, 3, 3)), nn.Parameter(torch.ones(4))
+
+    def forward(self, x):
+        x = F.conv_transpose2d(x, self.weight, self.bias, 2, 1, 0, 2)
+        x = F.conv2d(x, self.weight, self.bias, 1, 1, 1, 2)
+        return sum([F.max_pool2d(x, 2, return_indices=True)[0]] * 2)
+
+
+class Normed(nn.Module):
+    """A weight that is computed from parameters of other names."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.utils.spectral_norm(nn.Linear(8, 5))
+
+    def forward(self, x):
+        return self.fc(x)
+
+
 class Plain(nn.Module):
     """A convolution of a stem and one of a block, both 3x3 with a batch norm, and a head."""
 
@@ -249,6 +315,7 @@ class Plain(nn.Module):
 INPUTS = {
     Functions: "2x3x8x8", Transposed: "2x3x5x5", Convolutions: "2x4x8x8", Tokens: "2x7x8", Attention: "3x5x8",
     Products: "2x4x6", Norms: "2x4x6x6", Activations: "2x4x5x5", Pools: "2x3x11x11", Upsampling: "2x3x4x4",
+    Operators: "2x5x4", Calling: "3x4x5x5", Kept: "2x5x8", Positions: "2x4x5x5", Normed: "3x4x8",
     Shared: "2x4x6x6", Tied: "2x5:int64", Recurrent: "2x5x6", Subclasses: "2x4x6x6", Unused: "2x4x3x3",
 }  # fmt: skip
 """Network -> the input that it runs on."""
