@@ -11,6 +11,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, distribution, entry_points
 from importlib.util import find_spec
@@ -24,6 +25,8 @@ from cnninspect.files import MOST_KEPT, cache_entries, cache_folder, cause_of, c
 from cnninspect.plugins import GROUP
 from cnninspect.report.document import Report
 from cnninspect.report.json_form import SCHEMA_VERSION
+from cnninspect.report.json_rows import frozen
+from cnninspect.report.rows import ReceptiveField
 from cnninspect.targets.grammar import OPTIONAL, FromFile, FromModule, Named, parse_argument, parse_target
 from cnninspect.targets.names import matching, no_such_model
 from cnninspect.version import __version__
@@ -56,9 +59,19 @@ def kept_report(key: Any, session: Session, inspect: Callable[[], Report]) -> Re
     if _is_of_catalogue(report):
         data = json.loads(json.dumps(report.to_dict()))
         again = Report.from_dict(data)
-        if again == report and again.to_dict() == report.to_dict():
+        if again == _as_read(report) and again.to_dict() == report.to_dict():
             keep(key, {"notes": notes, "report": data})
     return report
+
+
+def _as_read(report: Report) -> Report:
+    """The report with its ranges of sizes as tuples, as they are read from JSON."""
+
+    def read(field: Any) -> Any:
+        return replace(field, size=frozen(field.size)) if isinstance(field, ReceptiveField) else field
+
+    rows = tuple(replace(row, receptive_field=read(row.receptive_field)) for row in report.rows)
+    return replace(report, rows=rows, totals={name: read(number) for name, number in report.totals.items()})
 
 
 def report_key(

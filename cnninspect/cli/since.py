@@ -69,7 +69,8 @@ def _asked(target: str, run: RunOptions, revision: Revision, session: Session) -
     file = _file_of(target)
     today = [Path.cwd(), *([] if file is None else [file.parent])]  # for what git ignores: compiled in place
     request = {
-        "path": [os.path.abspath(folder) for folder in [*sys.path, *map(str, today)]],
+        "path": [os.path.abspath(folder) for folder in sys.path],
+        "today": [str(folder.absolute()) for folder in today],
         "revision": [revision.name, revision.commit, str(revision.root), str(revision.folder), revision.lacks],
         "here": str(here),
         "target": _moved(target, revision),
@@ -164,6 +165,7 @@ def answer(request: Mapping[str, Any]) -> None:
     revision = Revision(name, commit, Path(root), Path(folder), tuple(lacks))
     sys.dont_write_bytecode = True
     finder = FromRevision(revision, __package__.partition(".")[0])
+    sys.path += request["today"]
     then = [revision.then(Path(place)) for place in sys.path]
     sys.path[:0] = [str(place) for place in then if place is not None and place.is_dir()]
     sys.meta_path.insert(0, finder)

@@ -27,7 +27,7 @@ from cnninspect.trace.records import Call, TensorRef
 class AxisField:
     """The field of a row along one axis. `whole`: every output sees all pixels that the network reads."""
 
-    size: int | tuple[int, int]
+    size: int | list[int]
     jump: int | str | None
     padding: int | None
     whole: bool = False
@@ -166,11 +166,11 @@ def _over_features(part: Bounds) -> Bounds:
     return part.reduced(filter(part.holds_features, range(len(part.dims))))
 
 
-def _sizes(table: Table) -> int | tuple[int, int]:
-    """The size, or (min, max); 0 where an element depends on nothing."""
+def _sizes(table: Table) -> int | list[int]:
+    """The size, or [min, max]; 0 where an element depends on nothing."""
     sizes = (1 - table.sum(0)).clip(min=0)
     least, most = int(sizes.min()), int(sizes.max())
-    return least if least == most else (least, most)
+    return least if least == most else [least, most]
 
 
 def _jump(places: Bounds) -> int | str:

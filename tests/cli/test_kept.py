@@ -45,6 +45,13 @@ def test_every_format_of_a_second_look_is_that_of_a_run(cli, folder, runs, comma
     assert len(runs) == 1 + len(formats) + ("html" in formats)
 
 
+def test_a_field_whose_size_depends_on_the_position_is_kept(cli, folder, runs):
+    first = cli("summary", "unet-small")
+    assert "92..100" in first.out
+    assert cli("summary", "unet-small") == first
+    assert len(runs) == 1
+
+
 def test_a_second_look_does_not_import_torch(cli, folder):
     first = cli("summary", "torchvision:alexnet", "--train")
     code = "import atexit, sys\natexit.register(lambda: print('torch' in sys.modules))\n"

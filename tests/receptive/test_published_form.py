@@ -39,7 +39,7 @@ def test_size_jump_and_padding_hold_inside(network: Network) -> None:
     assert published.padding is not None
     sizes = sorted({max(0, int(hi[i] - lo[i]) + 1) for i in inside})
     size = published.size[0]
-    assert (size if isinstance(size, tuple) else (size, size)) == (sizes[0], sizes[-1])
+    assert (size if isinstance(size, list) else [size, size]) == [sizes[0], sizes[-1]]
     if sizes[0]:
         jump = Fraction(published.jump[0])
         assert -published.padding[0] in {int(lo[i]) - jump * i for i in inside}
