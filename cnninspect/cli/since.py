@@ -22,7 +22,7 @@ from cnninspect.errors import CnninspectError, LoadError, NoSuchTarget, UsageErr
 from cnninspect.render import Format, render
 from cnninspect.report.document import Comparison, Report
 from cnninspect.report.selection import Ops, View
-from cnninspect.targets.grammar import Archive, FromFile, defined_in, parse_target
+from cnninspect.targets.grammar import Archive, Folder, FromFile, defined_in, parse_target
 from cnninspect.targets.revision import FromRevision, Revision, files_of, former_name
 
 _START = (
@@ -74,6 +74,7 @@ def _asked(target: str, run: RunOptions, revision: Revision, session: Session) -
         "revision": [revision.name, revision.commit, str(revision.root), str(revision.folder), revision.lacks],
         "here": str(here),
         "target": _moved(target, revision),
+        "is_folder": isinstance(parse_target(target, plugin_names()), Folder),
         "run": {**dataclasses.asdict(run), "inputs_from": _inputs_then(run.inputs_from, revision)},
         "answer": str(_answer_file(revision)),
     }
@@ -114,13 +115,15 @@ def _file_of(target: str) -> Path | None:
 
 
 def _moved(target: str, revision: Revision) -> str:
-    """TARGET with the path of its file at the revision; UsageError for a file outside the repository."""
+    """TARGET with the path of its file or folder at the revision; UsageError for one outside the repository."""
     reference = parse_target(target, plugin_names())
-    if not isinstance(reference, (FromFile, Archive)):
+    if not isinstance(reference, (FromFile, Archive, Folder)):
         return target
     then = revision.then(reference.path)
     if then is None:
-        raise UsageError(f"{reference.path} leads out of the repository {revision.root}. Name a file that it holds.")
+        raise UsageError(
+            f"{reference.path} leads out of the repository {revision.root}. Name a file or folder that it holds."
+        )
     return f"{then}:{target.rpartition('.py:')[2]}" if isinstance(reference, FromFile) else str(then)
 
 
@@ -171,6 +174,8 @@ def answer(request: Mapping[str, Any]) -> None:
     sys.meta_path.insert(0, finder)
     os.chdir(request["here"])
     try:
+        if request["is_folder"] and not Path(request["target"]).is_dir():
+            raise NoSuchTarget(f"there is no folder {request['target']}.")
         report = inspected(request["target"], RunOptions(**request["run"]), Session(quiet=True), "compare")
         if not _is_of(revision, request["target"]):
             raise UsageError(
@@ -186,6 +191,6 @@ def answer(request: Mapping[str, Any]) -> None:
 
 
 def _is_of(revision: Revision, target: str) -> bool:
-    """Whether code of the revision was run, or an archive of it was read."""
+    """Whether code of the revision was run, or an archive or a folder of it was read."""
     files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
     return revision.holds(target) or any(revision.holds(file) for file in files)

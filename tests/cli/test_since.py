@@ -117,6 +117,28 @@ def test_a_renamed_file_is_all_new_and_its_old_name_is_said(cli, repository):
     )
 
 
+def test_a_folder_with_a_configuration_is_that_of_the_revision(cli, repository):
+    """timm's resnet18 has 11,176,512 params below its head, and 512 * N + N in it: 1,539 for 3 classes, 2,565 for 5."""
+    pytest.importorskip("timm")
+    config = repository / "folder" / "config.json"
+    config.parent.mkdir()
+    config.write_text('{"architecture": "resnet18", "num_classes": 3}', encoding="utf-8")
+    asked = ("compare", "./folder", "--format", "json", "--since", "HEAD")
+    new = cli(*asked)
+    differ = {check["name"] for check in json.loads(new.out)["checks"] if check["verdict"] == "differ"}
+    assert (new.code, differ) == (1, {"added"})
+    assert "./folder did not exist at HEAD, so all of it is new" in new.err
+    commit(repository, "a folder")
+    assert cli(*asked).code == 0
+    config.write_text('{"architecture": "resnet18", "num_classes": 5}', encoding="utf-8")
+    for target in ("./folder", str(config.parent)):
+        result = cli("compare", target, *asked[2:])
+        params = [(c["found"], c["expected"]) for c in json.loads(result.out)["checks"] if c["name"] == "params"]
+        assert (result.code, "temporary" in result.out + result.err) == (1, False)
+        assert (11_176_512 + 2_565, 11_176_512 + 1_539) in params
+    assert git(repository, "status", "--short") == " M folder/config.json\n"
+
+
 def test_a_name_that_did_not_exist_in_its_file_is_all_new(cli, repository):
     (repository / "net.py").write_text(f"{NET}\nclass Other(Net):\n    pass\n", encoding="utf-8")
     result = cli("compare", "net.py:Other", *AT, "HEAD")
