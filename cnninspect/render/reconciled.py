@@ -116,7 +116,7 @@ def _ends_in_zeros(text: str) -> bool:
 
 
 def _plain(number: Fraction) -> str:
-    return f"{int(number):,}" if number.denominator == 1 else f"{float(number):,.1f}"
+    return f"{int(number):,}" if number.denominator == 1 else f"{float(number):,.6f}".rstrip("0")
 
 
 def _sum(reading: Reading) -> str:

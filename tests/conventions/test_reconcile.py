@@ -202,3 +202,8 @@ def test_every_format_has_the_value(capsys, form):
     assert run(["-q", "reconcile", NET, "--input", INPUT, "--macs", "1.62M", "-f", form]) == 0
     out = capsys.readouterr().out
     assert "1,622,336" in out or "1622336" in out
+
+
+def test_the_limits_of_a_number_with_a_fraction_are_not_rounded(capsys):
+    assert run(["reconcile", "lenet5", "--macs", "1.5", "-q"]) == 1
+    assert "1.45 to 1.55 are rounded to it" in capsys.readouterr().out
