@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
+from cnninspect import inspect_model
+from cnninspect.targets.torchvision_ops import import_torchvision
 from tests.conventions.figures import FIGURES, PAGE, row, says
 
 SAMPLE = ["googlenet --params 6.6M", "mobilenet_v2 --macs 320M", "alexnet --params 60M", "vit_b_16 --params 86M"]
@@ -28,3 +31,18 @@ def test_every_row_has_a_figure():
     rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| `") and "--" in line]
     assert len(rows) == len(FIGURES)
     assert len({figure.key for figure in FIGURES}) == len(FIGURES)
+
+
+@pytest.mark.parametrize(("name", "macs"), [("resnet50", 3_857_973_248), ("resnet101", 7_570_194_432)])
+def test_resnets_with_the_strides_of_the_paper(name, macs):
+    """The page quotes these. The numbers are half of what torch's FlopCounterMode counts for the changed networks."""
+    import_torchvision()
+    from torchvision import models
+
+    with torch.device("meta"):
+        model = getattr(models, name)().eval()
+    for block in model.modules():
+        if isinstance(block, models.resnet.Bottleneck) and block.stride != 1:
+            block.conv1.stride, block.conv2.stride = block.conv2.stride, (1, 1)
+    assert inspect_model(model, (1, 3, 224, 224), device="meta").total("macs").value == macs
+    assert f"{macs:,}" in PAGE.read_text(encoding="utf-8")
