@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -210,6 +211,22 @@ def test_charts_and_the_field_follow_the_row(opened: Any) -> None:
     viewer.get_by_label("row").fill("0")
     assert "sees rows -3 to 3" in viewer.inner_text()
     assert viewer.locator("rect.seen").get_attribute("height") == "4"
+
+
+def test_a_region_that_is_not_the_same_for_all_positions_is_not_drawn(opened: Any, tmp_path: Path) -> None:
+    """The ends of the zoo's U-Net see 92 to 100 pixels, by position; its first convolution 3, from 1 before."""
+    from cnninspect.cli.app import run
+
+    out = tmp_path / "unet.html"
+    assert run(["summary", "unet-small", "-q", "-o", str(out)]) == 0
+    page = opened(address=out.as_uri())
+    viewer, rows = page.locator("#viewer"), page.locator("tbody tr[data-row]")
+    rows.filter(has_text="92..100").last.locator("td").nth(1).click()
+    assert "is not drawn" in viewer.inner_text()
+    assert viewer.locator("rect.seen").count() == 0
+    rows.filter(has_text="Conv2d").first.locator("td").nth(1).click()
+    viewer.get_by_label("row").fill("0")
+    assert "sees rows -1 to 1" in viewer.inner_text()
 
 
 def test_names_are_text(opened: Any) -> None:

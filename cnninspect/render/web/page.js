@@ -465,11 +465,21 @@ function positionsOf(line) {
   return shape.length === 4 ? shape.slice(2) : null;
 }
 
+/**
+ * Whether size, jump and padding give the region of each position: they are the same numbers for all, and the last
+ * position reaches as far over the end as the first over the start. A map whose channels come last fails this.
+ */
+function isPlaced(field, axis, map) {
+  const [size, jump, padding] = [field.size?.[axis], field.jump?.[axis], field.padding?.[axis]];
+  if (field.size?.length !== 2 || ![size, jump, padding].every(Number.isInteger) || size === 0) return false;
+  const over = (map[axis] - 1) * jump - padding + size - imageSize()[axis];
+  return Math.abs(over - padding) <= 2 * jump;
+}
+
 /** First and last pixel along an axis, without the border of the image; null for all of it. */
 function seenAlong(field, axis, position) {
   const size = sizeAlong(field, axis);
-  const [above, below = "1"] = String(field.jump[axis]).split("/");
-  const first = Math.floor(position * Number(above) / Number(below)) - field.padding[axis];
+  const first = position * field.jump[axis] - field.padding[axis];
   return [first, first + size - 1];
 }
 
@@ -479,26 +489,27 @@ function drawField() {
   viewer.hidden = !(image.length && field);
   if (viewer.hidden) return;
   const map = positionsOf(chosen);
-  const whole = !field.size || field.size.length !== 2 || !field.jump || !field.padding || !map;
   const label = chosen.data.path || chosen.data.kind;
+  const whole = field.status === "exact" && !field.size;
+  const known = whole || (field.status === "exact" && map !== null && image.every((_, axis) => isPlaced(field, axis, map)));
   const svg = element("svg:svg", { viewBox: `0 0 ${image[1]} ${image[0]}`, role: "img", "aria-label": `What ${label} sees of the input` });
   if (picture) svg.append(element("svg:image", { href: picture, width: image[1], height: image[0], preserveAspectRatio: "none" }));
   const words = [];
   let range = [[0, image[0] - 1], [0, image[1] - 1]];
-  if (!whole) {
+  if (!known) words.push(`What a position of ${label} sees is not drawn: \`cnninspect rf\` with this layer and --at says it where it is known.`);
+  else if (!whole) {
     map.forEach((count, axis) => { places[axis] = Math.min(places[axis], count - 1); });
     range = places.map((place, axis) => seenAlong(field, axis, place));
     const named = range.map(([first, last]) => `${first} to ${last}`);
     words.push(`Position ${places.join(", ")} of ${map.join("x")} sees rows ${named[0]} and columns ${named[1]}; pixels below 0 or from ${image.join(" and ")} on are padding.`);
-  } else if (field.status === "unknown") words.push(`What ${label} sees is unknown.`);
-  else words.push(`${label} sees all of the input, or has no map of positions.`);
-  if (field.status !== "unknown") {
+  } else words.push(`${label} sees all of the input.`);
+  if (known) {
     const [top, left] = range.map(([first]) => Math.max(first, 0));
     const [bottom, right] = range.map(([, last], axis) => Math.min(last, image[axis] - 1));
     if (bottom >= top && right >= left) svg.append(element("svg:rect", { class: "seen", x: left, y: top, width: right - left + 1, height: bottom - top + 1 }));
   }
   const form = element("form", {});
-  if (!whole) ["row", "column"].forEach((name, axis) => {
+  if (known && !whole) ["row", "column"].forEach((name, axis) => {
     const slider = element("input", { type: "range", min: 0, max: map[axis] - 1, value: places[axis], name });
     slider.addEventListener("input", () => { places[axis] = Number(slider.value); redraw(name); });
     form.append(element("label", {}, `${name} `, slider));
