@@ -15,7 +15,8 @@ from cnninspect.ops.registry import Formula, Use, Work, aten, register, register
 from cnninspect.ops.rules import as_tuple, axis, divided, each, resized, same, shape_of
 from cnninspect.receptive import taps
 from cnninspect.receptive.digits import MISSING
-from cnninspect.receptive.reach import Reach
+from cnninspect.receptive.knowledge import NoRule
+from cnninspect.receptive.reach import Reach, written
 from cnninspect.receptive.taps import Taps
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op, TensorRef
@@ -236,6 +237,23 @@ def _overlap_field(op: Op, x: Reach, sizes: list[int], dim: int, size: int, step
     return _folded(x.permuted((*range(dim), rank, *range(dim, rank))), dim, into, op.index)
 
 
+def _windows_back(op: Op, position: int, whole: Reach, part: Reach, dim: int, size: int, step: int) -> Reach:
+    """`whole` with new contents in its windows; NoRule where windows that overlap hold different ones for one place."""
+    if not whole.shape:
+        return part.reshaped(())
+    dim = axis(dim, len(whole.shape))
+    n, cut = whole.shape[dim], taps.windows(whole.shape[dim], part.shape[dim], size, step)
+    joined = _overlap_field(op, part, list(whole.shape), dim, size, step)
+    if step < size and not _windows_field(op, joined, dim, size, step).equals(part):
+        raise NoRule("it writes different contents to one place in memory, in the windows that overlap there")
+    covered = np.unique(cut.index)
+    return (
+        joined
+        if len(covered) == n
+        else written(whole, dim, covered, joined.slid(dim, taps.listed(n, covered.tolist())))
+    )
+
+
 def _folded(x: Reach, dim: int, into: Taps, by: int) -> Reach:
     """Tap index (on `dim`) and window (on the next) as the positions they came from."""
     if not x.varies(dim):
@@ -269,6 +287,7 @@ register_op(
     field=_windows_field,
     source="torch.Tensor.unfold: windows of one dimension",
     slides=True,
+    put_back=_windows_back,
 )
 register_op(
     "aten.im2col",

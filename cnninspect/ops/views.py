@@ -335,6 +335,14 @@ def _transposed_back(op: Op, position: int, whole: Reach, part: Reach, first: in
     return part.permuted(_swapped(len(whole.shape), first, second))
 
 
+def _as_real_back(op: Op, position: int, whole: Reach, part: Reach) -> Reach:
+    return part.reduced([len(whole.shape)], op.index).without([len(whole.shape)])
+
+
+def _as_complex_back(op: Op, position: int, whole: Reach, part: Reach) -> Reach:
+    return part.moved(whole.shape, lambda each: each.inserted(len(part.shape)).expanded(whole.shape, FEATURE))
+
+
 # --- the ops ------------------------------------------------------------------------------------------------------
 
 
@@ -364,17 +372,23 @@ for _names, _shapes, _rule, _back, _source in (
     ("unsqueeze_", _unsqueezed, _unsqueeze_field, None, "torch.unsqueeze: a new dimension of size 1"),
     ("squeeze", _squeezed, _squeeze_field, _reshaped_back, "torch.squeeze: dimensions of size 1 taken away"),
     ("squeeze_", _squeezed, _squeeze_field, None, "torch.squeeze: dimensions of size 1 taken away"),
-    ("view_as_real", _as_real, _as_real_field, None, "torch.view_as_real: the parts of a + ib in a last dimension"),
+    (
+        "view_as_real",
+        _as_real,
+        _as_real_field,
+        _as_real_back,
+        "torch.view_as_real: the parts of a + ib in a last dimension",
+    ),
     (
         "view_as_complex",
         _as_complex,
         _as_complex_field,
-        None,
+        _as_complex_back,
         "torch.view_as_complex: (a, b) in a last dimension as a + ib",
     ),
     ("alias", same, elementwise, _reshaped_back, "torch.Tensor.view_as: the same elements under the same shape"),
     ("lift", same, elementwise, None, "torch.tensor, under a function transform: the same elements"),
-    ("_conj _neg_view", same, elementwise, None, "torch.conj, torch.Tensor.imag: a - ib, -a of each element"),
+    ("_conj _neg_view", same, elementwise, _reshaped_back, "torch.conj, torch.Tensor.imag: a - ib, -a of each element"),
 ):
     register_op(*aten(_names), output=_shapes, field=_rule, source=_source, put_back=_back)
 for _name, _back in (("detach", _reshaped_back), ("detach_", None)):

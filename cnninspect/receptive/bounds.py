@@ -117,6 +117,10 @@ class Bounds:
             full = full.completed(dim) if full.varies(dim) else full.resized(dim, 1)
         return full.table.reshape(2, *(digits[0].size if digits else 1 for digits in full.dims))
 
+    def equals(self, other: Bounds) -> bool:
+        """Whether each element of two tensors of one shape has the same bounds."""
+        return self is other or (self.shape == other.shape and bool((self.dense() == other.dense()).all()))
+
     # -- one dimension -----------------------------------------------------------------------------------------
 
     def inserted(self, dim: int, digits: Digits = ()) -> Bounds:

@@ -191,12 +191,7 @@ def _computes_statistics(op: Op, source: Reach | None, result: Reach) -> bool:
     """Whether an op makes the strict field of its first argument larger and leaves the local one as it is."""
     shared = [axis for axis in result.forms if source is not None and axis in source.forms]
     return source is not None and any(
-        not _same(result.forms[axis].strict, source.forms[axis].strict)
-        and _same(result.forms[axis].local, source.forms[axis].local)
+        not result.forms[axis].strict.equals(source.forms[axis].strict)
+        and result.forms[axis].local.equals(source.forms[axis].local)
         for axis in shared
     )
-
-
-def _same(first: Bounds, second: Bounds) -> bool:
-    """Whether two tensors of one shape have the same bounds."""
-    return first is second or (first.shape == second.shape and np.array_equal(first.dense(), second.dense()))

@@ -48,6 +48,11 @@ class Forms:
         """The same forms, computed."""
         return self
 
+    def equals(self, other: Forms) -> bool:
+        """Whether every form holds the same bounds for every element."""
+        pairs = (self.strict, other.strict), (self.local, other.local), (self.endless, other.endless)
+        return all(first.equals(second) for first, second in pairs)
+
     def moves(self, dim: int) -> bool:
         """Whether the field moves along a dimension."""
         return self.endless.varies(dim)

@@ -88,6 +88,14 @@ class Reach:
         shape = (*self.shape[:dim], taps.out, taps.count, *self.shape[dim + 1 :])
         return self.moved(shape, lambda part: part.taken(dim, taps))
 
+    def equals(self, other: Reach) -> bool:
+        """Whether each element of two tensors of one shape sees the same, in every form."""
+        return (
+            self.inputs == other.inputs
+            and self.forms.keys() == other.forms.keys()
+            and all(forms.equals(other.forms[axis]) for axis, forms in self.forms.items())
+        )
+
     def permuted(self, order: Sequence[int]) -> Reach:
         """With the dimensions in another order."""
         return self.moved(tuple(self.shape[dim] for dim in order), lambda part: part.permuted(order))

@@ -143,7 +143,59 @@ def run_of_memory_zeroed(x: Tensor) -> Tensor:
     return y
 
 
+def windows_side_by_side_set(x: Tensor) -> Tensor:
+    y = x * 1
+    y.unfold(2, 2, 2).copy_(near(x).unfold(2, 2, 2))
+    return y
+
+
+def windows_with_gaps_set(x: Tensor) -> Tensor:
+    """Rows 0, 1 and 3, 4 are written; rows 2 and 5 stand between and behind the windows."""
+    y = x * 1
+    y.unfold(-2, 2, 3).copy_(near(x).unfold(2, 2, 3))
+    return y
+
+
+def overlapping_windows_rectified(x: Tensor) -> Tensor:
+    """Each place is written by up to three windows, each time from itself."""
+    y = near(x)
+    y.unfold(2, 3, 1).movedim(-1, 2).flatten(1, 2).relu_()
+    y.unfold(2, 3, 1).relu_()
+    return y
+
+
+def overlapping_windows_rectified_and_read(x: Tensor) -> Tensor:
+    """Offset 0 of the windows: window i holds row i."""
+    windows = near(x).unfold(2, 3, 1)
+    return windows.relu_()[..., 0]
+
+
+def parts_of_complex_numbers_set(x: Tensor) -> Tensor:
+    y = torch.complex(x, x * 1)
+    torch.view_as_real(y).mul_(near(x).unsqueeze(-1))
+    return y
+
+
+def complex_numbers_over_pairs_set(x: Tensor) -> Tensor:
+    pairs = torch.stack([x, x], -1)
+    torch.view_as_complex(pairs)[:, :, :2].mul_(near(x)[:, :, :2])
+    return pairs[..., 1]
+
+
+def conjugate_set(x: Tensor) -> Tensor:
+    y = torch.complex(x, x * 1)
+    y.conj()[:, :, 5:].zero_()
+    return y
+
+
 CASES = [
+    (windows_side_by_side_set, NEAR),
+    (windows_with_gaps_set, ([0, 0, 2, 2, 3, 5], [1, 2, 2, 4, 5, 5])),
+    (overlapping_windows_rectified, NEAR),
+    (overlapping_windows_rectified_and_read, ([0, 0, 1, 2], [1, 2, 3, 4])),
+    (parts_of_complex_numbers_set, NEAR),
+    (complex_numbers_over_pairs_set, ([0, 0, 2, 3, 4, 5], [1, 2, 2, 3, 4, 5])),
+    (conjugate_set, ([0, 1, 2, 3, 4, None], [0, 1, 2, 3, 4, None])),
     (strided_rows_set, ([0, 1, 1, 2, 4, 5], [0, 1, 3, 4, 4, 5])),
     (every_other_row_of_a_transposed_tensor_set, ([0, 0, 2, 1, 4, 2], [0, 0, 2, 1, 4, 2])),
     # Places 6 to 12: row 1, and the first column of row 2.
@@ -189,8 +241,9 @@ def test_rows_seen(function: Callable[[Tensor], Tensor], expected: tuple[list[in
 
 def test_writing_where_it_is_not_known_taints_the_tensor() -> None:
     def windows(x: Tensor) -> Tensor:
+        """Row 1 is offset 1 of the first window and offset 0 of the second: the order of writing decides."""
         y = x * 1
-        y.unfold(2, 2, 2).add_(x.sum())
+        y.unfold(2, 2, 1).add_(near(x)[:, :, :5].unsqueeze(-1))
         return y
 
     def one_place(x: Tensor) -> Tensor:
