@@ -1,8 +1,11 @@
 """The documentation: its commands exist, its code runs, its recipes can be read, its links lead somewhere."""
 
 import contextlib
+import importlib.util
+import os
 import re
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +15,7 @@ import yaml
 from typer.main import get_command
 
 from cnninspect.cli.app import app, run
+from cnninspect.cli.help import EXAMPLES
 from cnninspect.cli.session import Session
 from cnninspect.version import __version__
 
@@ -65,7 +69,9 @@ def test_links_lead_somewhere(page):
 def test_files_that_a_page_names_exist(page):
     named = set(re.findall(r"`((?:\w+/)*[a-z]\w*\.py)`", page.read_text()))
     there = [
-        f"/{path.relative_to(ROOT)}" for folder in ("cnninspect", "tests") for path in (ROOT / folder).rglob("*.py")
+        f"/{path.relative_to(ROOT)}"
+        for folder in ("cnninspect", "tests", "docs")
+        for path in (ROOT / folder).rglob("*.py")
     ]
     assert [name for name in sorted(named) if not any(path.endswith(f"/{name}") for path in there)] == []
 
@@ -134,3 +140,39 @@ def test_the_screens_of_a_page_are_what_the_tool_prints(capsys, line, screen):
     shown_title, *shown = [each.rstrip() for each in screen.splitlines()]
     assert shown == printed[: len(shown)]
     assert title.split("+")[0] == shown_title.split("+")[0]
+
+
+@pytest.fixture(scope="module")
+def generated():
+    """The pages of the site that are made from the code, by their paths."""
+    pytest.importorskip("mkdocs")
+    spec = importlib.util.spec_from_file_location("generated_pages", ROOT / "docs" / "generated_pages.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return dict(module.pages())
+
+
+@pytest.mark.parametrize("name", sorted(get_command(app).commands))
+def test_the_page_of_a_command_has_its_options_and_examples(generated, name):
+    page = generated[f"reference/{name}.md"]
+    command = get_command(app).commands[name]
+    options = [option for each in command.params for option in (*each.opts, *each.secondary_opts) if option[0] == "-"]
+    assert [option for option in options if not re.search(rf"[`, /]{option}[`, /]", page)] == []
+    assert [line for line in EXAMPLES[name] if line not in page] == []
+
+
+def test_the_start_of_the_site_leads_where_the_readme_does(generated):
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", generated["index.md"])
+    assert len(links) > 10
+    assert [link for link in links if not (ROOT / "docs" / link).exists()] == []
+
+
+@pytest.mark.sweep
+def test_the_site_is_built_without_warnings_and_asks_no_other_server(tmp_path):
+    """`.ci/run` builds it as well; a search in its pages for what a browser would fetch takes another 10 seconds."""
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-f", ".mkdocs.yml", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"})
+    pages = list(tmp_path.rglob("*.html"))
+    assert len(pages) > 60
+    fetched = r"(?:src=|<link(?! rel=.canonical)[^>]*href=|url\()[\"']?(?:https?:)?//"
+    assert [str(page) for page in [*pages, *tmp_path.rglob("*.css")] if re.search(fetched, page.read_text())] == []

@@ -1,4 +1,4 @@
-"""The pages of docs/theory: their screens and pictures are what the tool prints and draws now."""
+"""The pages of docs/theory and the gallery: their screens and pictures are what the tool prints and draws now."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(path for path in (ROOT / "docs" / "theory").glob("*.md") if path.name != "README.md")
 IDS = [path.stem for path in PAGES]
+MADE = [*PAGES, ROOT / "docs" / "gallery.md"]
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("regenerate", ROOT / "docs" / "theory" / "regenerate.py")
+    spec = importlib.util.spec_from_file_location("regenerate", ROOT / "docs" / "regenerate.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -30,7 +31,7 @@ def at_the_root(monkeypatch: Any) -> None:
     monkeypatch.chdir(ROOT)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=IDS)
+@pytest.mark.parametrize("page", MADE, ids=[*IDS, "gallery"])
 def test_screens_are_what_the_tool_prints(page: Path, script: ModuleType) -> None:
     text = page.read_text(encoding="utf-8")
     assert text.count("\n$ cnninspect ") >= 2
@@ -43,7 +44,7 @@ def labels(picture: bytes) -> list[str]:
     return [*re.findall(r"<text[^>]*>(.*?)</text>", text), str(text.count('<g id="patch_'))]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=IDS)
+@pytest.mark.parametrize("page", MADE, ids=[*IDS, "gallery"])
 def test_pictures_are_what_the_tool_draws(page: Path, script: ModuleType) -> None:
     """Their outlines change with the version of matplotlib; what they say, and their boxes, do not."""
     text = page.read_text(encoding="utf-8")

@@ -102,7 +102,7 @@ class Command(TyperCommand):
         self.format_usage(ctx, formatter)
         _paragraph(formatter, self.help or "")
         _lines(formatter, "Examples", EXAMPLES.get(str(self.name), ()))
-        for title, rows in _groups(self.get_params(ctx)):
+        for title, rows in option_groups(self.get_params(ctx)):
             _section(formatter, title, rows)
         _exit_codes(formatter)
 
@@ -117,7 +117,7 @@ class Group(TyperGroup):
         _section(formatter, "Commands", list(BRIEF.items()))
         _section(formatter, "TARGET is one of", _TARGET)
         _lines(formatter, "Examples", [lines[0] for lines in EXAMPLES.values()][:4])
-        _section(formatter, "Options", [row for _, rows in _groups(self.get_params(ctx)) for row in rows])
+        _section(formatter, "Options", [row for _, rows in option_groups(self.get_params(ctx)) for row in rows])
         _exit_codes(formatter)
 
 
@@ -148,7 +148,7 @@ def _lines(formatter: Any, title: str, lines: Sequence[str]) -> None:
                 formatter.write(f"  {line}\n")
 
 
-def _groups(params: Sequence[Any]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+def option_groups(params: Sequence[Any]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """(title, options) in the order of the command, arguments first, those of every command last."""
     found: dict[str, list[tuple[str, str]]] = {}
     last: list[tuple[str, str]] = []

@@ -1,4 +1,4 @@
-"""Writes the screens and pictures of these pages anew: python docs/theory/regenerate.py.
+"""Writes the screens and pictures of docs/theory and docs/gallery.md anew: python docs/regenerate.py.
 
 A screen is a block of code that begins with a command; ` | head -N` or ` | tail -N` after the command keeps N lines of
 what it prints. A picture stands below a comment with the command that draws it.
@@ -26,8 +26,8 @@ _UNSTABLE = re.compile(r" · torch \S+$|  \S+\.py:\d+$", re.M)
 
 
 def pages() -> list[Path]:
-    """The pages of this folder."""
-    return sorted(HERE.glob("*.md"))
+    """The pages whose screens and pictures are made."""
+    return [*sorted((HERE / "theory").glob("*.md")), HERE / "gallery.md"]
 
 
 def regenerated(text: str) -> str:
@@ -71,9 +71,9 @@ def main() -> None:
         text = page.read_text(encoding="utf-8")
         page.write_text(regenerated(text), encoding="utf-8")
         for name, content in pictures(text).items():
-            (HERE / name).write_bytes(content)
+            (page.parent / name).write_bytes(content)
 
 
 if __name__ == "__main__":
-    os.chdir(HERE.parent.parent)
+    os.chdir(HERE.parent)
     main()
