@@ -50,10 +50,7 @@ def report_on(
     check_writable(output.output)
     derived = None
     if output.format == Format.HTML and view.by is By.LAYER:
-        report, kept = with_findings(target, run, session, command, accounts)
-        from cnninspect.explain.explanation import derivations
-
-        derived = derivations(report, kept.reach)
+        report, derived = with_derivations(target, run, session, command, accounts)
     else:
         key = report_key(target, plugin_names(), asdict(run), command, {} if work is None else asdict(work))
         report = kept_report(key, session, lambda: inspected(target, run, session, command, accounts))
@@ -83,6 +80,22 @@ def with_findings(
     kept = Kept()
     found = inspected(target, run, session, command, lambda: [*([] if accounts is None else accounts()), kept])
     return found, kept.found
+
+
+def with_derivations(
+    target: str, run: RunOptions, session: Session, command: str, accounts: Accounts | None = None
+) -> tuple[Report, Mapping[RowId, LayerDerivation]]:
+    """The report on TARGET as its HTML page needs it: with the course of the run, and the derivations of every row."""
+
+    def with_course() -> Sequence[Account]:
+        from cnninspect.inspection.accounts.course import Course
+
+        return [*([] if accounts is None else accounts()), Course()]
+
+    report, kept = with_findings(target, run, session, command, with_course)
+    from cnninspect.explain.explanation import derivations
+
+    return report, derivations(report, kept.reach)
 
 
 def inspected(

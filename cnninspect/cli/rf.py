@@ -16,11 +16,12 @@ import typer
 
 from cnninspect.checks import exit_code
 from cnninspect.cli.options import OutputOptions, RunOptions
-from cnninspect.cli.reports import inspected, note_if_none_fits, write
+from cnninspect.cli.reports import inspected, note_if_none_fits, with_derivations, write
 from cnninspect.cli.session import Session
 from cnninspect.errors import UsageError
 from cnninspect.files import check_writable, write_whole
-from cnninspect.report.document import Document, FieldStudy, Variation
+from cnninspect.render import Format
+from cnninspect.report.document import Document, FieldStudy, Report, Variation
 from cnninspect.report.parts import VariedNetwork
 from cnninspect.report.quantities import worst
 from cnninspect.report.rows import ReceptiveField
@@ -74,15 +75,20 @@ def report_fields(
         raise UsageError(
             "--columns works only for the table of all layers. Leave out LAYER, --at and --vary, or --columns."
         )
-    study_of = partial(_study, target, layer, at)
-    reports = with_each(settings, study_of, run, session) if settings else [study_of(run, session)]
+    derived = None
+    if output.format == Format.HTML and not settings:
+        report, derived = with_derivations(target, run, session, COMMAND, _nested_fields(layer, at))
+        reports = [_checked_study(report)]
+    else:
+        study_of = partial(_study, target, layer, at)
+        reports = with_each(settings, study_of, run, session) if settings else [study_of(run, session)]
     document: Document = together(reports, settings) if settings else reports[0]
     if field.picture is not None:
         from cnninspect.render.picture import picture
 
         write_whole(Path(field.picture), picture(reports[0], kind, field.image))
     note_if_none_fits(document, view, session)
-    write(document, output, view)
+    write(document, output, view, derived)
     codes = [exit_code(one, strict=output.strict) for one in reports]
     return min(filter(None, codes), default=0)
 
@@ -110,13 +116,21 @@ def _checked_kind(field: FieldOptions) -> str:
 
 def _study(target: str, layer: str | None, at: tuple[int, ...] | None, run: RunOptions, session: Session) -> FieldStudy:
     """The report with the nested fields of the layer, or of the last layer with a spatial map if none is named."""
+    return _checked_study(inspected(target, run, session, COMMAND, _nested_fields(layer, at)))
+
+
+def _nested_fields(layer: str | None, at: tuple[int, ...] | None) -> Callable[[], Sequence[Account]]:
+    """Returns a function: the account that adds the nested fields."""
 
     def accounts() -> Sequence[Account]:
         from cnninspect.inspection.accounts.nested_fields import NestedFields
 
         return [NestedFields(layer, at)]
 
-    report = inspected(target, run, session, COMMAND, accounts)
+    return accounts
+
+
+def _checked_study(report: Report) -> FieldStudy:
     assert isinstance(report, FieldStudy), "the account NestedFields makes it one"
     return report
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from cnninspect.errors import error_text, own_frame, own_line
 from cnninspect.inspection.findings import Findings
-from cnninspect.inspection.totals import cyclic, decomposed
+from cnninspect.inspection.totals import decomposed
 from cnninspect.ops.rules import numel
 from cnninspect.report.quantities import Quantity, Status, Verdict
 from cnninspect.report.reasons import Reason
@@ -62,7 +62,6 @@ def notes_of(findings: Findings, command: str = "summary") -> Iterator[str]:
     if paths := decomposed(trace):
         whole = "--device cpu measures the fused kernel"
         yield f"peak memory of {_some(paths)} is that of the decomposed run on meta; {whole}."
-    yield from (f"peaks of memory are upper bounds: {reason}." for reason in cyclic(trace))
     yield from _failed(findings)
     yield from _explained(findings)
 

@@ -31,15 +31,6 @@ SHAPELESS = "no formula gives the output shape of a layer with parameters"
 ONE_SOURCE = "lifetimes of storages are measured; no formula gives the peak"
 
 
-def cyclic(trace: Trace) -> tuple[Reason, ...]:
-    """The reason why peaks of memory are upper bounds; empty if no tensor waits for the garbage collector."""
-    if not trace.cyclic:
-        return ()
-    tensors = "1 tensor lies" if trace.cyclic == 1 else f"{trace.cyclic} tensors lie"
-    words = f"{tensors} in reference cycles of the model's code, and may live until Python collects garbage"
-    return (Reason(Cause.NOT_MEASURED, words),)
-
-
 def totals(findings: Findings, field: ReceptiveField) -> dict[str, Quantity | ReceptiveField]:
     """The contract's totals, the other Keras-style memory figures, and the peaks of memory."""
     trace, held = findings.trace, findings.held
@@ -149,7 +140,6 @@ def _peaks(trace: Trace, *, packed: bool) -> dict[str, Quantity]:
     """Bytes of a forward pass: the peak of activations, and that peak with parameters, buffers and inputs.
 
     A reason marks peaks that hold only for meta. Packed weights are not measured: `peak_memory` is then a lower bound.
-    What waits for the garbage collector counts to the end of the run: both are then upper bounds.
     """
     activations = inference_peak(trace).nbytes
     parts = {**held_bytes(trace), "activations": activations}
@@ -157,11 +147,8 @@ def _peaks(trace: Trace, *, packed: bool) -> dict[str, Quantity]:
     reasons = reasons if decomposed(trace) else {}
     peak = one_sided(Unit.BYTES, ONE_SOURCE, measured={"storages": activations})
     memory = one_sided(Unit.BYTES, ONE_SOURCE, measured={"storages": sum(parts.values())}, parts=parts)
-    if waiting := cyclic(trace):
-        peak, memory = (replace(each, status=Status.UPPER_BOUND, why=(*each.why, *waiting)) for each in (peak, memory))
     if packed:
-        status = Status.UNKNOWN if waiting else Status.LOWER_BOUND
-        memory = replace(memory, status=status, why=(*memory.why, Reason(Cause.NOT_MEASURED, PACKED)))
+        memory = replace(memory, status=Status.LOWER_BOUND, why=(*memory.why, Reason(Cause.NOT_MEASURED, PACKED)))
     return {
         "peak_activation_bytes": replace(peak, reasons=reasons),
         "peak_memory": replace(memory, reasons=reasons),

@@ -43,7 +43,7 @@ def render(
     return _whole(
         [(page, _sheet(page.sheet, tree))],
         document,
-        script=_text("page.js"),
+        script=_texts("dagre.min.js", "page.js", "graph.js", "charts.js"),
         report=_data(shown.to_dict()),
         derivations=_data(_interned(derived)),
     )
@@ -65,7 +65,7 @@ def _whole(
     """The file of one or more pages; `script` works on the data in `report` and `derivations`."""
     return _template("page.html").render(
         title=pages[0][0].title,
-        style=_style("style.css", "page.css"),
+        style=_texts("style.css", "page.css"),
         pages=[(page, sheet, _said(page)) for page, sheet in pages],
         notes=() if document is None else document.notes,
         tool="" if document is None else _versions(document),
@@ -84,7 +84,7 @@ def fragment(document: Document) -> str:
     remarks = [remark.replace("--no-fold shows", "print(report) shows") for remark in page.remarks]
     page = replace(page, remarks=remarks, match=page.match.replace("--probe", "probe=True"))
     return _template("notebook.html").render(
-        page=page, sheet=_sheet(page.sheet), said=_said(page), style=_style("style.css")
+        page=page, sheet=_sheet(page.sheet), said=_said(page), style=_texts("style.css")
     )
 
 
@@ -100,12 +100,9 @@ def _template(name: str) -> jinja2.Template:
     return _environment().get_template(name)
 
 
-def _text(name: str) -> Markup:
-    return Markup((_FILES / name).read_text(encoding="utf-8"))
-
-
-def _style(*names: str) -> Markup:
-    return Markup("").join(_text(name) for name in names)
+def _texts(*names: str) -> Markup:
+    """The files one after the other, as they are: styles and scripts, in which nothing is escaped."""
+    return Markup("").join(Markup((_FILES / name).read_text(encoding="utf-8")) for name in names)
 
 
 def _data(value: Any) -> Markup:

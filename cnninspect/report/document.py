@@ -16,6 +16,8 @@ from cnninspect.report.parts import (
     Asked,
     BaselineFile,
     CounterConvention,
+    Dataflow,
+    LiveBytes,
     Machine,
     MemoryDetails,
     OtherCounter,
@@ -122,7 +124,7 @@ class Report(Document):
 
     The accounts of `flops` fill the last fields: the convention of each counter, the limits of the machine, a row for
     every ATen op, the unit of every class of work, the op of the memory peak, the number of timed runs, the counters of
-    other libraries with our own MACs by class of work.
+    other libraries with our own MACs by class of work. The HTML page adds the graph and the memory over the run.
     """
 
     totals: Mapping[str, Quantity | ReceptiveField]
@@ -135,6 +137,8 @@ class Report(Document):
     timing: Timing | None = None
     other_counters: tuple[OtherCounter, ...] | None = None
     macs_by_work: Mapping[str, int] | None = None
+    dataflow: Dataflow | None = None
+    live_bytes: LiveBytes | None = None
 
     @classmethod
     def of(cls: type[R], report: Report, **parts: Any) -> R:

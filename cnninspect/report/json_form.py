@@ -32,7 +32,9 @@ from cnninspect.report.parts import (
     BaselineFile,
     CounterConvention,
     CounterDifference,
+    Dataflow,
     InputField,
+    LiveBytes,
     Machine,
     MemoryDetails,
     OtherCounter,
@@ -217,6 +219,10 @@ def _counts(name: str, unit: Unit, data: Data) -> tuple[Quantity | None, Quantit
     return count(values[0], bounds[0]), count(values[1], bounds[1])
 
 
+def _frozen(data: Data) -> dict[str, Any]:
+    return {name: frozen(part) for name, part in data.items()}
+
+
 @dataclass(frozen=True)
 class _Codec:
     """How one field of a document is written as JSON and read back."""
@@ -257,6 +263,8 @@ _CODECS = {
     "timing": _Codec(asdict, lambda data: Timing(**data)),
     "other_counters": _tuple_of(lambda item: plain(asdict(item)), _other_counter),
     "macs_by_work": _Codec(),
+    "dataflow": _Codec(lambda flow: plain(asdict(flow)), lambda data: Dataflow(**_frozen(data))),
+    "live_bytes": _Codec(lambda alive: plain(asdict(alive)), lambda data: LiveBytes(**_frozen(data))),
     "baseline": _Codec(asdict, lambda data: BaselineFile(**data)),
     "other": _Codec(_other_to_json, _other),
     "aligned": _tuple_of(_aligned_to_json, _aligned),

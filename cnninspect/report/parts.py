@@ -50,6 +50,50 @@ class MemoryDetails:
 
 
 @dataclass(frozen=True)
+class Dataflow:
+    """The graph of the network: pairs (source, reader) of rows by their index, and the sources of the outputs.
+
+    Source -1 is the first of `inputs`, -2 the second.
+    """
+
+    inputs: tuple[str, ...]
+    edges: tuple[tuple[int, int], ...]
+    outputs: tuple[int, ...]
+
+    def among(self, standing: Sequence[int | None]) -> Dataflow:
+        """The graph of fewer rows: `standing` has for every row the one that stands for it, None for a row left out.
+
+        What reads a row that is left out reads the sources of that row.
+        """
+        read_by: dict[int, list[int]] = {}
+        for source, reader in self.edges:
+            read_by.setdefault(reader, []).append(source)
+        behind: dict[int, tuple[int, ...]] = {}
+
+        def shown(sources: Sequence[int]) -> tuple[int, ...]:
+            return tuple(dict.fromkeys(each for source in sources for each in behind.get(source, (source,))))
+
+        edges: dict[tuple[int, int], None] = {}
+        for reader, stands in enumerate(standing):
+            sources = shown(read_by.get(reader, []))
+            behind[reader] = sources if stands is None else (stands,)
+            edges |= {(source, stands): None for source in sources if stands is not None and source != stands}
+        return Dataflow(self.inputs, tuple(edges), shown(self.outputs))
+
+
+@dataclass(frozen=True)
+class LiveBytes:
+    """Memory over the run: `held` by parameters, buffers and inputs all the time, and by activations after each op.
+
+    `rows` has for each op the index of its row.
+    """
+
+    held: int
+    activations: tuple[int, ...]
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Timing:
     """The number of timed runs, and of untimed runs before them."""
 

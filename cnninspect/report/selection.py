@@ -118,7 +118,22 @@ def tree(report: Report, view: View) -> Report:
             rows.append(replace(row, parent=above))
         else:
             nearest.append(above)
-    return replace(report, rows=tuple(rows))
+    return _with_course(replace(report, rows=tuple(rows)), nearest)
+
+
+def _with_course(shown: Report, nearest: Sequence[int | None]) -> Report:
+    """The report with its graph and its memory over the run by the rows that are shown.
+
+    `nearest` has for every row of the whole report itself, or else the nearest row above it that is shown. A shown row
+    without rows below it stands for all that it contains; other rows that are not shown have no part in the graph.
+    """
+    flow, alive = shown.dataflow, shown.live_bytes
+    if flow is None or alive is None:
+        return shown
+    ends = shown_leaves(shown)
+    standing = [row if row in ends else None for row in nearest]
+    rows = tuple(nearest[row] or 0 for row in alive.rows)
+    return replace(shown, dataflow=flow.among(standing), live_bytes=replace(alive, rows=rows))
 
 
 def shown_leaves(report: Report) -> set[int]:

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -72,17 +71,13 @@ def record(
 
     `model` is a module or a plain function of tensors. `layer_of` tells for which modules a formula is known; the
     inside of such a layer is recorded as ops, not as calls. Gradients are off, so that their memory is not counted; a
-    model that needs them in its forward runs again with gradients on. It also runs again if modules were imported
-    while it ran: the frames of some imports (torch's compiler) stay in cycles, and with them all tensors in the frames
-    above. Raises ForwardFailed when the forward raises, unless `partial`: then the trace ends there.
+    model that needs them in its forward runs again with gradients on. Raises ForwardFailed when the forward raises,
+    unless `partial`: then the trace ends there.
     """
-    imported = len(sys.modules)
     try:
         trace = _record(model, args, kwargs, layer_of, device, training, partial, gradients=False)
     except _NeedsGradients:
         trace = _record(model, args, kwargs, layer_of, device, training, partial, gradients=True)
-    if trace.cyclic and len(sys.modules) > imported:
-        trace = _record(model, args, kwargs, layer_of, device, training, partial, gradients=trace.gradients)
     return trace
 
 
@@ -113,7 +108,6 @@ def _record(
         else:
             if not gradients and recorder.asks_for_gradients:
                 raise _NeedsGradients
-            recorder.values.collect((*inputs.values(), *map(recorder.values.ref, leaves(output, torch.Tensor))))
             trace = recorder.finish(inputs, output, device, training)
     trace.gradients = gradients
     return trace
@@ -143,12 +137,7 @@ class Recorder(CallTracker):
 
     def run_model(self, model: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
         """Runs the model while this records, and returns its output."""
-        with (
-            self.attached(),
-            _DispatchWatch(self),
-            noticing_threads(self._note_thread),
-            self.values.noting_collections(),
-        ):
+        with self.attached(), _DispatchWatch(self), noticing_threads(self._note_thread):
             if self.model is not None:
                 output = model(*args, **kwargs)
             else:
@@ -339,7 +328,7 @@ class Recorder(CallTracker):
         trace.parameters, trace.buffers = self.values.parameters, self.values.buffers
         trace.tied, trace.leaves = tuple(self.values.tied), self.values.leaves
         trace.unread, trace.unregistered = self.values.unread(), self.values.unregistered
-        trace.freed, trace.cyclic, trace.read_out = dict(self.values.freed), len(self.values.cyclic), self.read_out
+        trace.freed, trace.read_out = dict(self.values.freed), self.read_out
         trace.indices = self.indices
         trace.never_ran = never_ran(self.model, trace.calls)
         for call in trace.calls:

@@ -166,8 +166,7 @@ class Trace:
     """One forward pass: calls and ops in the order in which they started, inputs and outputs.
 
     `unread` maps parameters to the number of elements that no call read. `freed` maps each storage that was freed
-    during the run to the number of ops that had run by then. `cyclic` counts the storages, not among them, that the
-    garbage collector has to free. `unregistered` is the number of parameter elements that
+    during the run to the number of ops that had run by then. `unregistered` is the number of parameter elements that
     were read but are not registered in the model (layers in a plain list). `tied` are trainable parameters whose
     elements all belong to earlier ones: each has a gradient of its own. `leaves` are values that want a gradient and
     are no parameters of the model, with whether they are weights: parameters that are not registered. `gradients` means
@@ -190,7 +189,6 @@ class Trace:
     never_ran: list[str] = field(default_factory=list)
     children: dict[int, list[int]] = field(default_factory=dict)
     freed: dict[int, int] = field(default_factory=dict)
-    cyclic: int = 0
     read_out: list[tuple[int, str, TensorRef]] = field(default_factory=list)
     indices: dict[int, list[int]] = field(default_factory=dict)
 

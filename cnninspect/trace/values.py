@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import weakref
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -30,15 +28,12 @@ class NestedTensorError(NotImplementedError):
 class Values:
     """Gives every tensor of a run its TensorRef, without keeping tensors alive.
 
-    `freed` maps each freed storage to the number of ops seen by then; the recorder updates `ops_seen`. `cyclic` are
-    storages that only Python's garbage collector frees, at a time of its own.
+    `freed` maps each freed storage to the number of ops seen by then; the recorder updates `ops_seen`.
     """
 
     def __init__(self, model: nn.Module | None):
         self.ops_seen = 0
         self.freed: dict[int, int] = {}
-        self.cyclic: set[int] = set()
-        self._collecting = False
         self._known = WeakTensorKeyDictionary()
         self._counter = 0
         self._storages: dict[int, tuple[int, weakref.ref[torch.UntypedStorage]]] = {}
@@ -128,33 +123,7 @@ class Values:
         return self._storages[key][0]
 
     def _note_freed(self, key: int) -> None:
-        number = self._storages.pop(key)[0]
-        if self._collecting:
-            self.cyclic.add(number)
-        else:
-            self.freed[number] = self.ops_seen
-
-    @contextmanager
-    def noting_collections(self) -> Iterator[None]:
-        """Tells storages that the garbage collector frees from those that are freed when nothing refers to them."""
-
-        def note(phase: str, _: Any) -> None:
-            self._collecting = phase == "start"
-
-        gc.callbacks.append(note)
-        try:
-            yield
-        finally:
-            gc.callbacks.remove(note)
-
-    def collect(self, held: Iterable[TensorRef]) -> None:
-        """Collects garbage if storages are alive that neither the model nor `held` are known to hold."""
-        states = (*self.parameters.values(), *self.tied, *self.buffers.values())
-        known = {ref.storage for ref in held} | {state.storage for state in states}
-        if any(number not in known for number, _ in self._storages.values()):
-            # While the collector is off, all that the run made is in its youngest generation.
-            with self.noting_collections():
-                gc.collect(2 if gc.isenabled() else 0)
+        self.freed[self._storages.pop(key)[0]] = self.ops_seen
 
     def read(self, tensor: torch.Tensor) -> TensorRef:
         """The tensor's TensorRef when a call reads it; `fresh` is the number of elements that no call read before."""

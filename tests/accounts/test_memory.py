@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from importlib import import_module
-
 import pytest
 import torch
 from torch import nn
 
 from cnninspect.inspection.accounts.training import Memory
 from cnninspect.report.parts import Peak
-from cnninspect.report.quantities import Status
 from cnninspect.targets.inputs import InputOptions, make_inputs
 from cnninspect.targets.resolve import resolve
 from cnninspect.trace.isolation import isolated
@@ -104,56 +100,3 @@ def test_the_peak_of_every_network_of_the_zoo_is_what_a_tracker_of_storages_sees
     with isolated(model if isinstance(model, nn.Module) else None, False), StorageTracker(*tensors, *states) as tracker:
         model(*inputs.args, **inputs.kwargs)
     assert inspected(f"zoo:{name}").total("peak_activation_bytes").value == tracker.peak > 0
-
-
-class Kept(nn.Module):
-    """Its frame, and with it the product, lies in a cycle that only Python's garbage collector takes apart."""
-
-    def __init__(self, importing):
-        super().__init__()
-        self.importing = importing
-
-    def forward(self, x):
-        y = x * 2
-        if self.importing:
-            import_module("makes_a_cycle_of_frames")
-        else:
-            cycle = [y]
-            cycle.append(cycle)
-        return y + 1
-
-
-@pytest.mark.parametrize("device", ["meta", "cpu"])
-@pytest.mark.parametrize("importing", [False, True])
-def test_tensors_in_cycles_make_peaks_upper_bounds(importing, device, tmp_path, monkeypatch):
-    """Four operations of 20 floats: two are alive at once, and the first as long as nobody collects it.
-
-    A module is imported in one run only; the next says what the model takes.
-    """
-    (tmp_path / "makes_a_cycle_of_frames.py").write_text("import sys\ndef f():\n here = sys._getframe()\nf()\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    network = nn.Sequential(Kept(importing), nn.ReLU(), nn.ReLU())
-    report = inspected(network, Memory(), shape=(5, 4), device=device)
-    monkeypatch.delitem(sys.modules, "makes_a_cycle_of_frames", raising=False)
-    peak, memory = report.total("peak_activation_bytes"), report.total("peak_memory")
-    words = "1 tensor lies in reference cycles of the model's code, and may live until Python collects garbage"
-    if importing:
-        assert (peak.value, peak.status, memory.status) == (2 * 80, Status.EXACT, Status.EXACT)
-    else:
-        assert (peak.value, peak.status, memory.status) == (3 * 80, Status.UPPER_BOUND, Status.UPPER_BOUND)
-        assert words in [str(reason) for reason in peak.why]
-        assert report.total("training_peak_bytes").status is Status.UPPER_BOUND
-        assert report.total("training_memory").status is Status.UPPER_BOUND
-    assert (f"peaks of memory are upper bounds: {words}." in report.notes) is not importing
-
-
-def test_tensors_that_a_model_keeps_are_in_no_cycle():
-    """A cache lives as long as the model, which is no doubt."""
-
-    class Caching(nn.Module):
-        def forward(self, x):
-            self.cache = x * 2
-            return self.cache + 1
-
-    peak = inspected(nn.Sequential(Caching(), nn.ReLU(), nn.ReLU()), shape=(5, 4)).total("peak_activation_bytes")
-    assert (peak.value, peak.status) == (3 * 80, Status.EXACT)

@@ -177,7 +177,7 @@ def test_every_number_of_the_table_opens_something_that_is_its_value(opened: Any
 
 def test_the_keyboard_reaches_everything(opened: Any) -> None:
     page = opened()
-    page.locator("tbody tr").first.focus()
+    page.locator("[role=treegrid] tbody tr").first.focus()
     page.keyboard.press("ArrowDown")
     assert active(page) == "body"
     page.keyboard.press("ArrowLeft")
@@ -213,13 +213,18 @@ def test_charts_and_the_field_follow_the_row(opened: Any) -> None:
     assert viewer.locator("rect.seen").get_attribute("height") == "4"
 
 
-def test_a_region_that_is_not_the_same_for_all_positions_is_not_drawn(opened: Any, tmp_path: Path) -> None:
-    """The ends of the zoo's U-Net see 92 to 100 pixels, by position; its first convolution 3, from 1 before."""
+@pytest.fixture(scope="module")
+def unet(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> str:
     from cnninspect.cli.app import run
 
-    out = tmp_path / "unet.html"
+    out = tmp_path_factory.mktemp("unet") / "unet.html"
     assert run(["summary", "unet-small", "-q", "-o", str(out)]) == 0
-    page = opened(address=out.as_uri())
+    return out.as_uri()
+
+
+def test_a_region_that_is_not_the_same_for_all_positions_is_not_drawn(opened: Any, unet: str) -> None:
+    """The ends of the zoo's U-Net see 92 to 100 pixels, by position; its first convolution 3, from 1 before."""
+    page = opened(address=unet)
     viewer, rows = page.locator("#viewer"), page.locator("tbody tr[data-row]")
     rows.filter(has_text="92..100").last.locator("td").nth(1).click()
     assert "is not drawn" in viewer.inner_text()
@@ -227,6 +232,112 @@ def test_a_region_that_is_not_the_same_for_all_positions_is_not_drawn(opened: An
     rows.filter(has_text="Conv2d").first.locator("td").nth(1).click()
     viewer.get_by_label("row").fill("0")
     assert "sees rows -1 to 1" in viewer.inner_text()
+
+
+def boxes(page: Any) -> list[str]:
+    """The names of the boxes that the graph shows, in the order of the run."""
+    return [text.strip() for text in page.locator("#graph .box > text.name").all_text_contents()]
+
+
+def test_the_graph_opens_and_closes(opened: Any) -> None:
+    page = opened()
+    graph = page.get_by_role("tree", name="Graph of the network")
+    short = f"{HOSTILE[:15]}…{HOSTILE[-15:]}"
+    assert boxes(page) == ["input", "stem", "body", short, "pool", "Tensor.flatten", "head", "output"]
+    assert graph.locator(".link").count() == 7  # a chain of eight
+    body = graph.get_by_role("treeitem", name="body, Sequential")
+    assert body.get_attribute("aria-expanded") == "false"
+    assert body.get_attribute("aria-label").endswith(f"; reads stem; read by {HOSTILE}")
+    body.locator(".twist").click()
+    assert body.get_attribute("aria-expanded") == "true"
+    assert boxes(page)[2:5] == ["body", "0", "1"]
+    page.get_by_role("button", name="Open one level").click()
+    assert boxes(page)[2:9] == ["body", "0", "conv", "relu", "1", "conv", "relu"]
+    label = graph.get_by_role("treeitem", name="body.1.conv, Conv2d").get_attribute("aria-label")
+    assert label == "body.1.conv, Conv2d, 8x32x32; reads body.0.relu; read by body.1.relu"
+    page.get_by_role("button", name="Close all").click()
+    assert len(boxes(page)) == 8
+
+
+def test_the_skip_connections_of_a_u_net_are_drawn(opened: Any, unet: str) -> None:
+    page = opened(address=unet)
+    cat = page.get_by_role("treeitem", name="torch.cat, 64x16x16")
+    assert cat.get_attribute("aria-label").endswith("; reads down.2.3, up.0; read by join.0.0")
+    edges = page.evaluate("report.dataflow.edges.length + report.dataflow.outputs.length")
+    while page.locator('#graph .box[aria-expanded="false"]').count():
+        page.get_by_role("button", name="Open one level").click()
+    assert page.locator("#graph .link[marker-end]").count() == edges
+    # No line leaves the picture, and no arrow points up.
+    shown = page.locator("#graph svg").evaluate(
+        "svg => [svg.viewBox.baseVal.width, svg.viewBox.baseVal.height, ...[...svg.querySelectorAll('.link')].flatMap("
+        "path => { const b = path.getBBox(); return [b.x, b.y, b.x + b.width, b.y + b.height]; })]"
+    )
+    width, height, *ends = shown
+    assert min(ends) >= 0
+    assert max(ends[2::4]) <= width
+    assert max(ends[3::4]) <= height
+
+
+def test_graph_table_and_chart_are_one_choice(opened: Any) -> None:
+    page = opened()
+    chosen = page.locator('[role="treegrid"] tr[aria-selected="true"] td').first
+    box = page.locator('#graph .box[aria-selected="true"]')
+    page.locator("#charts svg .bar").nth(2).click()
+    assert chosen.inner_text().strip() == "body.1.conv"
+    assert box.get_attribute("aria-label").startswith("body.1.conv,")
+    page.get_by_role("treeitem", name="stem, Conv2d").click()
+    assert chosen.inner_text().strip() == "stem"
+    assert page.locator("#charts svg .bar.chosen").count() == 2  # its MACs and its params
+    assert boxes(page)[1:3] == ["stem", "body"]  # what the chart had opened has closed
+    card = page.locator("#graph .card")
+    assert "224" in card.inner_text()
+    card.get_by_role("button", name="221,184").click()
+    assert "221,184" in page.get_by_role("dialog").inner_text()
+    page.keyboard.press("Escape")
+    page.locator('[role="treegrid"] tr', has_text="body.0.relu").locator("td").nth(1).click()
+    assert box.get_attribute("aria-label").startswith("body.0.relu,")
+    card.get_by_role("button", name="body.1.conv").click()  # what reads it
+    assert chosen.inner_text().strip() == "body.1.conv"
+
+
+def test_the_graph_has_keys(opened: Any) -> None:
+    page = opened()
+    page.locator('#graph .box[tabindex="0"]').focus()
+
+    def focused() -> str:
+        return str(page.evaluate("document.activeElement.getAttribute('aria-label')")).partition(",")[0]
+
+    assert focused() == "input; read by stem"
+    for key, name in (("ArrowDown", "stem"), ("ArrowDown", "body"), ("ArrowRight", "body"), ("ArrowRight", "body.0"),
+                      ("Enter", "body.0"), ("ArrowRight", "body.0.conv"), ("ArrowLeft", "body.0"),
+                      ("ArrowLeft", "body.0"), ("End", "output; reads head")):  # fmt: skip
+        page.keyboard.press(key)
+        assert focused() == name
+    svg = page.locator("#graph svg")
+    before = float(svg.get_attribute("width"))
+    page.keyboard.press("+")
+    assert float(svg.get_attribute("width")) > before
+    page.keyboard.press("0")
+    assert float(svg.get_attribute("height")) <= page.locator("#graph .frame").bounding_box()["height"]
+
+
+def test_rf_writes_the_same_page(tmp_path: Path) -> None:
+    """Derivations of every row, and the graph: three layers of the zoo's network, each read by the next."""
+    from cnninspect.cli.app import run
+
+    out = tmp_path / "field.html"
+    assert run(["rf", "lenet5", "-q", "-o", str(out)]) == 0
+    text = out.read_text(encoding="utf-8")
+    report, derived = (
+        json.loads(text.partition(f'<script type="application/json" id="{name}">')[2].partition("</script>")[0])
+        for name in ("report", "derivations")
+    )
+    named = {
+        row["path"]: [each["quantity"] for each in of] for row, of in zip(report["rows"], derived["rows"], strict=True)
+    }
+    assert named["c3"].count("receptive_field") == 2
+    assert {"params", "macs", "output_shape"} <= set(named["c3"])
+    assert report["dataflow"]["outputs"] == [len(report["rows"]) - 1]
 
 
 def test_names_are_text(opened: Any) -> None:
@@ -246,6 +357,8 @@ def test_names_are_text(opened: Any) -> None:
 def test_it_fits_and_axe_finds_nothing(opened: Any, width: int, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = opened(width, color_scheme=scheme)
+    page.get_by_role("button", name="Open one level").click()
+    page.locator("#graph .box").nth(1).click()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert axe.run(page).response["violations"] == []
     page.locator('tbody button[data-opens="macs"]').first.click()

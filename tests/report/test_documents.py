@@ -15,7 +15,9 @@ from cnninspect.report.parts import (
     BaselineFile,
     CounterConvention,
     CounterDifference,
+    Dataflow,
     InputField,
+    LiveBytes,
     Machine,
     MemoryDetails,
     OtherCounter,
@@ -59,6 +61,8 @@ def full():
             ),
         ),
         macs_by_work={"linear layers": 10},
+        dataflow=Dataflow(("0",), ((-1, 0),), (0,)),
+        live_bytes=LiveBytes(8, (4, 2), (0, 0)),
     )
 
 

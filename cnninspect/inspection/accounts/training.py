@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from cnninspect.inspection.accounts import Addition, Inspected, attempted, inclusive
 from cnninspect.inspection.findings import Findings
-from cnninspect.inspection.totals import ONE_SOURCE, SHAPELESS, bytes_of, cyclic, trainable
+from cnninspect.inspection.totals import ONE_SOURCE, SHAPELESS, bytes_of, trainable
 from cnninspect.measure.backward import CONVENTION, OWN_FUNCTION, WITHOUT_GRADIENTS, backward_macs
 from cnninspect.measure.base import Count, Run, doubt, explain, with_calls_below
 from cnninspect.measure.memory import (
@@ -152,14 +152,13 @@ class Memory:
         inspected.progress("running a training step")
         found, notes = attempted("a training step", lambda: _training_step(inspected.run))
         step, allocated = found or (None, None)
-        waiting = cyclic(trace)
-        peak = None if step is None else _peak(step.peak, allocated, waiting)
+        peak = None if step is None else _peak(step.peak, allocated)
         totals = {
             "output_bytes": outputs[0],
             "gradient_bytes": _gradients(inspected.findings, step),
             "optimizer_bytes": optimizer,
             **_inference(inspected),
-            "training_kept_bytes": UNKNOWN if step is None else _peak(step.kept, None, waiting),
+            "training_kept_bytes": UNKNOWN if step is None else _peak(step.kept, None),
             "training_peak_bytes": peak or UNKNOWN,
             "training_memory": _training_memory(trace, optimizer, peak),
         }
@@ -215,8 +214,7 @@ def _inference(inspected: Inspected) -> dict[str, Quantity]:
     allocated = inference_allocation(inspected.run)
     if allocated is None:
         return {}
-    nbytes = inference_peak(inspected.trace).nbytes
-    return {"peak_activation_bytes": _peak(nbytes, allocated, cyclic(inspected.trace))}
+    return {"peak_activation_bytes": _peak(inference_peak(inspected.trace).nbytes, allocated)}
 
 
 def _training_step(run: Run) -> tuple[TrainingMemory, int | None]:
@@ -224,12 +222,10 @@ def _training_step(run: Run) -> tuple[TrainingMemory, int | None]:
     return training_memory(run), training_allocation(run)
 
 
-def _peak(nbytes: int, allocated: int | None, waiting: tuple[Reason, ...]) -> Quantity:
-    """Bytes alive at once; an upper bound if tensors wait for the garbage collector."""
+def _peak(nbytes: int, allocated: int | None) -> Quantity:
     measured = {"storages": nbytes, **({} if allocated is None else {"allocator": allocated})}
     found = one_sided(Unit.BYTES, ONE_SOURCE, measured=measured)
-    found = replace(found, reasons={} if allocated is None else {"allocator": ROUNDED}, why=(*found.why, *waiting))
-    return replace(found, status=Status.UPPER_BOUND) if waiting else found
+    return replace(found, reasons={} if allocated is None else {"allocator": ROUNDED})
 
 
 def _training_memory(trace: Trace, optimizer: Quantity, peak: Quantity | None) -> Quantity:
@@ -237,8 +233,7 @@ def _training_memory(trace: Trace, optimizer: Quantity, peak: Quantity | None) -
     if peak is None:
         return UNKNOWN
     parts = {**held_bytes(trace), "optimizer": optimizer.value, "activations and gradients": peak.value}
-    why = (Reason(Cause.NOT_MEASURED, NO_STEP), *cyclic(trace))
-    return Quantity(sum(parts.values()), Unit.BYTES, peak.status, parts=parts, why=why)
+    return Quantity(sum(parts.values()), Unit.BYTES, parts=parts, why=(Reason(Cause.NOT_MEASURED, NO_STEP),))
 
 
 def _peak_at(trace: Trace) -> Peak | None:
