@@ -22,7 +22,6 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "cnninspect summary resnet18",
         "cnninspect summary nets.py:Net --arg width=64 --input 1x3x32x32",
         "cnninspect summary vit_b_16 --filter 'conv*' -f csv -o layers.csv",
-        "cnninspect summary weights.safetensors",
     ),
     "flops": ("cnninspect flops resnet18 --top 5", "cnninspect flops nets.py:Net --by kind --backward --memory"),
     "compare": (
@@ -31,7 +30,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "cnninspect compare nets.py:Net --claims homework.csv",
         "cnninspect compare resnet18 resnet34 --only-differences",
     ),
-    "rf": ("cnninspect rf custom-alexnet", "cnninspect rf custom-alexnet conv3 --at 0,6 --picture field.svg"),
+    "rf": (
+        "cnninspect rf custom-alexnet",
+        "cnninspect rf custom-alexnet conv3 --at 0,6 --picture field.svg",
+        "cnninspect rf resnet18 layer3 --effective --picture influence.svg",
+    ),
     "explain": ("cnninspect explain custom-alexnet conv2", "cnninspect explain lenet5 -f latex -o lenet5.tex"),
     "formula": ("cnninspect formula small-cnn --vary 'widths[0]=8,16,24,32'",),
     "solve": ("cnninspect solve conv --in 32 --out 16 --kernel 3",),

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 COMMAND = "rf"
 _FIELD = "Receptive field"
+SAMPLES = 16
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,24 @@ class FieldOptions:
     image: Annotated[
         str | None, typer.Option(metavar="FILE", help="Draw them over this image.", rich_help_panel=_FIELD)
     ] = None
+    effective: Annotated[
+        bool,
+        typer.Option(
+            "--effective",
+            help="Measure how much each pixel influences the position, by gradients (Luo et al. 2016).",
+            rich_help_panel=_FIELD,
+        ),
+    ] = False
+    samples: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help=f"Random inputs that --effective takes the mean of; default {SAMPLES}.",
+            show_default=False,
+            rich_help_panel=_FIELD,
+        ),
+    ] = None
     vary: Annotated[
         list[str] | None,
         typer.Option(
@@ -70,17 +89,20 @@ def report_fields(
     """Write the study of receptive fields and return the exit code."""
     view, at, settings = output.view(COMMAND), _parse_at(field.at), parse_settings(field.vary or [])
     kind = _checked_kind(field)
+    _check_effective(field, run)
     check_writable(output.output)
-    if view.columns is not None and (settings or layer is not None or at is not None):
+    if view.columns is not None and (settings or layer is not None or at is not None or field.effective):
         raise UsageError(
-            "--columns works only for the table of all layers. Leave out LAYER, --at and --vary, or --columns."
+            "--columns works only for the table of all layers. "
+            "Leave out --columns, or all of LAYER, --at, --effective and --vary."
         )
+    account_of = partial(_account, layer, at, field, run)
     derived = None
     if output.format == Format.HTML and not settings:
-        report, derived = with_derivations(target, run, session, COMMAND, _nested_fields(layer, at))
+        report, derived = with_derivations(target, run, session, COMMAND, lambda: [account_of()])
         reports = [_checked_study(report)]
     else:
-        study_of = partial(_study, target, layer, at)
+        study_of = partial(_study, target, account_of)
         reports = with_each(settings, study_of, run, session) if settings else [study_of(run, session)]
     document: Document = together(reports, settings) if settings else reports[0]
     if field.picture is not None:
@@ -114,25 +136,38 @@ def _checked_kind(field: FieldOptions) -> str:
     return kind
 
 
-def _study(target: str, layer: str | None, at: tuple[int, ...] | None, run: RunOptions, session: Session) -> FieldStudy:
-    """The report with the nested fields of the layer, or of the last layer with a spatial map if none is named."""
-    return _checked_study(inspected(target, run, session, COMMAND, _nested_fields(layer, at)))
+def _check_effective(field: FieldOptions, run: RunOptions) -> None:
+    """Raises UsageError for options that go ill with `--effective`, before the model runs."""
+    if not field.effective:
+        if field.samples is not None:
+            raise UsageError("--samples is the number of inputs of --effective. Give --effective too.")
+        return
+    if field.vary:
+        raise UsageError("--effective measures one network, and --vary makes several. Keep one of the options.")
+    if run.device == "meta":
+        raise UsageError("--effective needs numbers, and meta has none. Leave --device out, or use cpu or cuda.")
+    if field.samples is not None and run.inputs_from is not None:
+        raise UsageError("--effective takes the inputs of --inputs-from as they are. Leave out --samples.")
 
 
-def _nested_fields(layer: str | None, at: tuple[int, ...] | None) -> Callable[[], Sequence[Account]]:
-    """Returns a function: the account that adds the nested fields."""
-
-    def accounts() -> Sequence[Account]:
-        from cnninspect.inspection.accounts.nested_fields import NestedFields
-
-        return [NestedFields(layer, at)]
-
-    return accounts
+def _study(target: str, account: Callable[[], Account], run: RunOptions, session: Session) -> FieldStudy:
+    """The report with the fields of the layer, or of the last layer with a spatial map if none is named."""
+    return _checked_study(inspected(target, run, session, COMMAND, lambda: [account()]))
 
 
 def _checked_study(report: Report) -> FieldStudy:
-    assert isinstance(report, FieldStudy), "the account NestedFields makes it one"
+    assert isinstance(report, FieldStudy), "both accounts make it one"
     return report
+
+
+def _account(layer: str | None, at: tuple[int, ...] | None, field: FieldOptions, run: RunOptions) -> Account:
+    if field.effective:
+        from cnninspect.inspection.accounts.effective_field import EffectiveFields
+
+        return EffectiveFields(layer, at, field.samples or SAMPLES, as_given=run.inputs_from is not None)
+    from cnninspect.inspection.accounts.nested_fields import NestedFields
+
+    return NestedFields(layer, at)
 
 
 def _parse_at(text: str | None) -> tuple[int, ...] | None:

@@ -66,7 +66,7 @@ def field_at(fields: Fields, call: Call, at: Sequence[int] | None = None) -> Pos
     Raises ValueError for a position that the output does not have and for a field that is unknown.
     """
     reach = _known(fields, call)
-    places = _places(reach)
+    places = place_dims(reach)
     positions = tuple(reach.shape[dim] for dim in places)
     where = tuple(size // 2 for size in positions) if at is None else tuple(at)
     _check(where, positions)
@@ -103,7 +103,7 @@ def _known(fields: Fields, call: Call) -> Reach:
     return reach
 
 
-def _places(reach: Reach) -> tuple[int, ...]:
+def place_dims(reach: Reach) -> tuple[int, ...]:
     """The dimensions that hold positions: some field moves along them, and they hold no features."""
     return tuple(
         dim
@@ -179,7 +179,7 @@ def _leading_to(fields: Fields, call: Call) -> set[int]:
 
 def _centred(fields: Fields, reach: Reach, call: Call, goal: PositionField) -> PositionField:
     """The position whose field has its centre nearest to that of `goal`."""
-    places = _places(reach)
+    places = place_dims(reach)
     distance = np.zeros((1,) * len(places))
     for span in goal.spans:
         table = _table(reach.forms[span.axis].endless, places)

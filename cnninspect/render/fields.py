@@ -9,7 +9,7 @@ from cnninspect.render.cells import Context, Line, verdict_sign
 from cnninspect.render.numbers import EXCEEDS_INPUT, dimensions, field_text, number_cell, per_axis
 from cnninspect.render.page import Cell, Fact, Heading, Marks, Sheet, Tone, Worth
 from cnninspect.report.document import Report, Variation
-from cnninspect.report.parts import Ends, PositionField, VariedNetwork
+from cnninspect.report.parts import Ends, InputField, PositionField, VariedNetwork
 from cnninspect.report.quantities import Status
 from cnninspect.report.rows import ReceptiveField
 
@@ -105,7 +105,7 @@ _AXES = {1: ("positions",), 2: ("rows", "columns"), 3: ("planes", "rows", "colum
 
 def position_sheet(fields: Sequence[PositionField]) -> Sheet:
     """One line per nested field, numbered from the innermost: layer, position, size, and first and last pixels."""
-    axes = _axes(fields[-1])
+    axes = axis_names(len(fields[-1].inputs[0].image))
     beyond = any(field.inputs[0].endless != field.inputs[0].local for field in fields)
     headings = (
         Heading("number", "", right=True, worth=Worth.KEPT),
@@ -122,7 +122,7 @@ def position_sheet(fields: Sequence[PositionField]) -> Sheet:
 def _position_line(number: int, field: PositionField) -> tuple[Cell, ...]:
     part = field.inputs[0]
     local, endless = ([_ends(ends) for ends in form] for form in (part.local, part.endless))
-    at, size = ",".join(map(str, field.at)), size_text(field)
+    at, size = ",".join(map(str, field.at)), extents_text(field.inputs[0])
     return (
         Cell(str(number), number, Tone.STRONG),
         Cell(field.layer, field.layer),
@@ -133,12 +133,16 @@ def _position_line(number: int, field: PositionField) -> tuple[Cell, ...]:
     )
 
 
-def size_text(field: PositionField) -> str:
-    """The size of the unclipped field in the first input, in pixels: `435`, `31x91`, or `global`."""
-    part = field.inputs[0]
+def extents_text(part: InputField) -> str:
+    """The size of the unclipped field in one input: `435`, `31x91`, or `global`."""
     if part.is_global:
         return field_text(ReceptiveField(status=Status.EXACT))
-    return field_text(ReceptiveField(size=tuple(map(_extent, part.endless))))
+    return size_text(tuple(map(_extent, part.endless)))
+
+
+def size_text(size: tuple[int, ...]) -> str:
+    """`435` where all axes have the same size, else `31x91`."""
+    return field_text(ReceptiveField(size=size))
 
 
 def position_facts(fields: Sequence[PositionField]) -> Iterator[Fact]:
@@ -160,8 +164,8 @@ def _sentence(parts: Sequence[Ends | None]) -> str:
     return ", ".join(f"{name} {_ends(ends)}" for name, ends in zip(names, parts, strict=True))
 
 
-def _axes(field: PositionField) -> tuple[str, ...]:
-    count = len(field.inputs[0].image)
+def axis_names(count: int) -> tuple[str, ...]:
+    """The names of this many spatial axes, for headings."""
     return _AXES.get(count, tuple(f"axis_{index}" for index in range(count)))
 
 
@@ -188,7 +192,7 @@ def drawing(fields: Sequence[PositionField], marks: Marks, fewer: int = 0) -> li
     """
     regions = [field.inputs[0] for field in fields]
     image = regions[0].image[-2:]
-    rows, columns = _size(image, max(_LOWEST, HEIGHT - fewer))
+    rows, columns = drawing_size(image, fewer)
     grid = [[marks.nothing] * columns for _ in range(rows)]
     for number in range(len(regions), 0, -1):
         ends = [each for each in regions[number - 1].local[-2:] if each is not None]
@@ -199,8 +203,9 @@ def drawing(fields: Sequence[PositionField], marks: Marks, fewer: int = 0) -> li
     return ["".join(line) for line in grid]
 
 
-def _size(image: Sequence[int], height: int) -> tuple[int, int]:
-    """Lines, `height` at most, and characters of a drawing, in about the proportions of the image."""
+def drawing_size(image: Sequence[int], fewer: int = 0) -> tuple[int, int]:
+    """Lines and characters of a drawing, in about the proportions of the image; `fewer` lines than HEIGHT fit."""
+    height = max(_LOWEST, HEIGHT - fewer)
     width = min(WIDTH, image[-1])
     if len(image) == 1:
         return 1, width

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from cnninspect.errors import UsageError, error_text
-from cnninspect.render.fields import size_text
+from cnninspect.render.effective import draw_influence
+from cnninspect.render.fields import extents_text
 from cnninspect.render.numbers import dimensions
 from cnninspect.report.document import FieldStudy
 from cnninspect.report.parts import Ends, InputField, PositionField
@@ -56,16 +58,24 @@ def _figure(study: FieldStudy, image: str | None) -> Figure:
     from matplotlib.figure import Figure
 
     fields, last = study.sights, study.sights[-1]
+    if study.effective is not None:
+        shown = study.effective.inputs[0].name
+        fields = (replace(last, inputs=tuple(part for part in last.inputs if part.name == shown)),)
     regions = [field.inputs[0] for field in fields]
     colours = _colours(len(regions))
     size = regions[-1].image[-2:]
     figure = Figure(figsize=(5.6, 1.2 + 0.25 * len(regions)) if len(size) == 1 else (5.6, 5.6))
     axes = figure.add_subplot()
-    if len(size) == 1:
+    if study.effective is not None:
+        _ground(axes, size, image)
+        draw_influence(axes, study)
+        _frame(axes, regions, size)
+    elif len(size) == 1:
         _bars(axes, regions, size[0], colours)
+        _legend(axes, fields, colours)
     else:
         _boxes(axes, regions, (size[0], size[1]), colours, image)
-    _legend(axes, fields, colours)
+        _legend(axes, fields, colours)
     at = f" at {','.join(map(str, last.at))} of {dimensions(last.positions)}" if last.at else ""
     axes.set_title(f"{study.target['name']}: what {last.layer}{at} sees", loc="left", fontsize=10)
     axes.set_xlabel(f"pixels of input {regions[-1].name}, {dimensions(regions[-1].image)}")
@@ -84,12 +94,8 @@ def _boxes(axes: Axes, regions: Sequence[InputField], size: Ends, colours: Seque
     from matplotlib.patches import Rectangle
     from matplotlib.patheffects import withStroke
 
-    height, width = size
     halo = [] if image is None else [withStroke(linewidth=3.4, foreground="white")]
-    if image is None:
-        axes.add_patch(Rectangle((-0.5, -0.5), width, height, facecolor="0.94", edgecolor="none"))
-    else:
-        axes.imshow(_middle(image, height / width), extent=(-0.5, width - 0.5, height - 0.5, -0.5), cmap="gray")
+    _ground(axes, size, image)
     for region, colour in reversed(list(zip(regions, colours, strict=True))):
         dashed: Style = {"fill": False, "edgecolor": colour, "linestyle": (0, (4, 2)), "linewidth": 1.0}
         filled: Style = {"facecolor": (*colour[:3], 0.18), "edgecolor": colour, "linewidth": 1.8, "path_effects": halo}
@@ -98,26 +104,47 @@ def _boxes(axes: Axes, regions: Sequence[InputField], size: Ends, colours: Seque
             if rows is not None and columns is not None:
                 (top, bottom), (left, right) = rows, columns
                 axes.add_patch(Rectangle((left - 0.5, top - 0.5), right - left + 1, bottom - top + 1, **style))
-    axes.add_patch(Rectangle((-0.5, -0.5), width, height, fill=False, edgecolor="0.25", linewidth=1.0))
-    axes.set_xlim(*_limits(regions, -1, width))
-    axes.set_ylim(*reversed(_limits(regions, -2, height)))
-    axes.set_aspect("equal")
-    axes.set_yticks(_ticks(height))
-    _plain_frame(axes, width)
+    _frame(axes, regions, size)
+
+
+def _ground(axes: Axes, size: Sequence[int], image: str | None) -> None:
+    """The input: grey, or the middle of the image."""
+    from matplotlib.patches import Rectangle
+
+    if len(size) == 1:
+        axes.axvspan(-0.5, size[0] - 0.5, facecolor="0.94", edgecolor="none")
+        return
+    height, width = size
+    if image is None:
+        axes.add_patch(Rectangle((-0.5, -0.5), width, height, facecolor="0.94", edgecolor="none"))
+    else:
+        axes.imshow(_middle(image, height / width), extent=(-0.5, width - 0.5, height - 0.5, -0.5), cmap="gray")
+
+
+def _frame(axes: Axes, regions: Sequence[InputField], size: Sequence[int]) -> None:
+    """Limits and ticks, and the border of the input."""
+    from matplotlib.patches import Rectangle
+
+    axes.set_xlim(*_limits(regions, -1, size[-1]))
+    if len(size) > 1:
+        height, width = size
+        axes.add_patch(Rectangle((-0.5, -0.5), width, height, fill=False, edgecolor="0.25", linewidth=1.0))
+        axes.set_ylim(*reversed(_limits(regions, -2, height)))
+        axes.set_aspect("equal")
+    axes.set_yticks(_ticks(size[0]) if len(size) > 1 else [])
+    _plain_frame(axes, size[-1])
 
 
 def _bars(axes: Axes, regions: Sequence[InputField], size: int, colours: Sequence[Colour]) -> None:
     """One bar per field for an input with one axis, the innermost on top."""
-    axes.axvspan(-0.5, size - 0.5, facecolor="0.94", edgecolor="none")
+    _ground(axes, [size], None)
     for line, (region, colour) in enumerate(zip(regions, colours, strict=True)):
         for (ends, *_), alpha in ((region.endless, 0.3), (region.local, 1.0)):
             if ends is not None:
                 first, last = ends
                 axes.barh(line, last - first + 1, left=first - 0.5, height=0.7, color=(*colour[:3], alpha))
-    axes.set_xlim(*_limits(regions, -1, size))
     axes.set_ylim(len(regions) - 0.4, -0.6)
-    axes.set_yticks([])
-    _plain_frame(axes, size)
+    _frame(axes, regions, [size])
 
 
 def _limits(regions: Sequence[InputField], axis: int, size: int) -> tuple[float, float]:
@@ -147,7 +174,7 @@ def _legend(axes: Axes, fields: Sequence[PositionField], colours: Sequence[Colou
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    names = [f"{field.layer}: {size_text(field)}" for field in fields]
+    names = [f"{field.layer}: {extents_text(field.inputs[0])}" for field in fields]
     signs: list[Any] = [
         Patch(facecolor=(*colour[:3], 0.35), edgecolor=colour, linewidth=1.5, label=name)
         for name, colour in zip(names, colours, strict=True)

@@ -33,6 +33,9 @@ from cnninspect.report.parts import (
     CounterConvention,
     CounterDifference,
     Dataflow,
+    EffectiveField,
+    EffectiveInput,
+    InfluenceRegion,
     InputField,
     LiveBytes,
     Machine,
@@ -41,7 +44,6 @@ from cnninspect.report.parts import (
     OtherNetwork,
     Peak,
     PositionField,
-    Shard,
     Timing,
     VariedNetwork,
 )
@@ -150,6 +152,21 @@ def _input_field(data: Data) -> InputField:
     return InputField(data["name"], image, local, strict, endless, data["global"])
 
 
+def _effective_to_json(field: EffectiveField) -> dict[str, Any]:
+    parts = [{**plain(asdict(part)), "verdict": part.verdict.value} for part in field.inputs]
+    return {"samples": field.samples, "drawn": field.drawn, "inputs": parts}
+
+
+def _effective(data: Data) -> EffectiveField:
+    return EffectiveField(data["samples"], data["drawn"], tuple(_effective_input(part) for part in data["inputs"]))
+
+
+def _effective_input(data: Data) -> EffectiveInput:
+    regions = tuple(InfluenceRegion(**{**each, "box": frozen(each["box"])}) for each in data["regions"])
+    parts = {name: frozen(data[name]) for name in ("image", "deviation", "deviation_of_squares", "influence")}
+    return EffectiveInput(**{**data, **parts, "regions": regions, "verdict": Verdict(data["verdict"])})
+
+
 def _asked(data: Data) -> Asked:
     return Asked(data["layer"], frozen(data["at"]))
 
@@ -169,16 +186,6 @@ def _varied_to_json(network: VariedNetwork) -> dict[str, Any]:
 def _varied(data: Data) -> VariedNetwork:
     numbers = (field_of(data["receptive_field"]), quantity_of(data["params"]), quantity_of(data["macs"]))
     return VariedNetwork(data["arguments"], data["layer"], tuple(data["map"]), *numbers, data["inputs"])
-
-
-def _shard_to_json(shard: Shard) -> dict[str, Any]:
-    facts = {name: plain(getattr(shard, name)) for name in ("file", "tensors", "header_bytes", "metadata")}
-    return {**facts, "file_bytes": number_to_json(shard.file_bytes)}
-
-
-def _shard(data: Data) -> Shard:
-    size = quantity_of(data["file_bytes"])
-    return Shard(data["file"], data["tensors"], data["header_bytes"], size, data["metadata"])
 
 
 def _other_to_json(other: OtherNetwork) -> dict[str, Any]:
@@ -281,7 +288,7 @@ _CODECS = {
     "aligned": _tuple_of(_aligned_to_json, _aligned),
     "sights": _tuple_of(_position_field_to_json, _position_field),
     "asked": _Codec(lambda asked: plain(asdict(asked)), _asked),
-    "shards": _tuple_of(_shard_to_json, _shard),
+    "effective": _Codec(_effective_to_json, _effective),
     "varied": _tuple_of(_varied_to_json, _varied),
 }
 """Field of a document -> its codec, in the order of the JSON."""

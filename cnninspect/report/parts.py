@@ -132,6 +132,62 @@ class PositionField:
 
 
 @dataclass(frozen=True)
+class InfluenceRegion:
+    """A region of one input: the smallest box around it, its number of pixels, its share of all influence, 0 to 1."""
+
+    name: str
+    box: tuple[Ends, ...]
+    pixels: int
+    share: float
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        """Pixels of the box along each axis."""
+        return tuple(last - first + 1 for first, last in self.box)
+
+
+@dataclass(frozen=True)
+class EffectiveInput:
+    """How much the pixels of one input influence a position: means over all runs, summed over channels.
+
+    `deviation` is the standard deviation of the absolute gradient along each axis in pixels, `deviation_of_squares`
+    that of the squared gradient. `influence` holds the absolute gradients on the last two axes, or on the only one,
+    divided by the largest. `verdict` is `match` if no pixel outside the (strict) theoretical field has any influence,
+    `not_run` if no pixel lies outside.
+    """
+
+    name: str
+    image: tuple[int, ...]
+    deviation: tuple[float, ...]
+    deviation_of_squares: tuple[float, ...]
+    regions: tuple[InfluenceRegion, ...]
+    influence: tuple[Any, ...]
+    verdict: Verdict
+
+    @property
+    def effective(self) -> InfluenceRegion:
+        """The pixels with more than 1 - 95.45 % of the largest influence."""
+        return next(region for region in self.regions if region.name == "effective")
+
+    @property
+    def across(self) -> float:
+        """The size of the effective field in pixels along an axis: the root of its number of pixels."""
+        return float(self.effective.pixels ** (1 / len(self.image)))
+
+
+@dataclass(frozen=True)
+class EffectiveField:
+    """The effective receptive field of the last of the `sights`: as of Luo et al. 2016, from `samples` runs.
+
+    `drawn` says that the inputs were drawn at random; otherwise they are those that the user gave.
+    """
+
+    samples: int
+    drawn: bool
+    inputs: tuple[EffectiveInput, ...]
+
+
+@dataclass(frozen=True)
 class Asked:
     """The layer and position in the command line of `rf`; None where the default was used."""
 
@@ -154,20 +210,6 @@ class VariedNetwork:
     params: Quantity
     macs: Quantity
     inputs: Sequence[Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class Shard:
-    """One file of a checkpoint: its tensors and the bytes of its header, None where the file is missing.
-
-    `file_bytes` are those that the header asks for, against the size on the disk.
-    """
-
-    file: str
-    tensors: int | None
-    header_bytes: int | None
-    file_bytes: Quantity
-    metadata: Mapping[str, str]
 
 
 @dataclass(frozen=True)

@@ -175,11 +175,7 @@ class _Watch:
             if kwargs or len(seen) != len(args) or any(a is not b for a, b in zip(seen, args, strict=True)):
                 self.listener.receive(call, args, kwargs)
             return call
-        if self.listener.hidden():
-            return None
-        call = self.listener.open_module(module, args, kwargs)
-        call.direct = True
-        return call
+        return None if self.listener.hidden() else self.listener.open_module(module, args, kwargs)
 
 
 def never_ran(model: nn.Module | None, calls: Sequence[Call]) -> list[str]:

@@ -16,6 +16,9 @@ from cnninspect.report.parts import (
     CounterConvention,
     CounterDifference,
     Dataflow,
+    EffectiveField,
+    EffectiveInput,
+    InfluenceRegion,
     InputField,
     LiveBytes,
     Machine,
@@ -72,6 +75,12 @@ def study():
     return FieldStudy.of(tiny(), command="rf", sights=(position,), asked=Asked("block F.relu", (2, 3)))
 
 
+def influence():
+    regions = tuple(InfluenceRegion(name, ((0, 1), (2, 3)), 4, 0.5) for name in ("theoretical", "effective", "50 %"))
+    part = EffectiveInput("0", (2, 4), (0.5, 1.5), (0.4, 1.1), regions, ((0, 0.5, 1, 0), (0, 0, 0, 0)), Verdict.MATCH)
+    return replace(study(), effective=EffectiveField(16, True, (part,)))
+
+
 def compared():
     checks = formula_checks(doubtful())
     missing = Check("layer", RowId("norm", ""), "norm", None, "claim", Verdict.DIFFER, "no layer is called 'norm'")
@@ -94,6 +103,7 @@ DOCUMENTS = {
     "two networks": (lambda: compare_models(tiny(), wider()), Comparison),
     "no checks": (lambda: Comparison.of(tiny()), Comparison),
     "what a position sees": (study, FieldStudy),
+    "how much each pixel influences a position": (influence, FieldStudy),
     "fields of all layers": (lambda: FieldStudy.of(tiny(), command="rf"), FieldStudy),
     "varied arguments": (variation, Variation),
 }

@@ -35,7 +35,7 @@ class NestedFields:
         Raises UsageError for a layer or a position that is not there, and for one whose field is not known.
         """
         fields = inspected.reach
-        call = _last(fields) if self.layer is None else _called(self.layer, inspected.trace)
+        call = self.chosen(inspected)
         if (
             self.layer is None
             and self.at is None
@@ -45,6 +45,10 @@ class NestedFields:
         if call is None:
             raise UsageError("no layer has spatial positions that --at could select.")
         return self._study(tuple(_position_field(one) for one in self._nested(fields, call)))
+
+    def chosen(self, inspected: Inspected) -> Call | None:
+        """The call that is asked for: that of the layer, or the last map; None for a network without maps."""
+        return _last(inspected.reach) if self.layer is None else _called(self.layer, inspected.trace)
 
     def _study(self, fields: tuple[PositionField, ...]) -> Addition:
         is_asked = self.layer is not None or self.at is not None

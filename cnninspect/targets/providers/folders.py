@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from cnninspect.errors import LoadError, UsageError
-from cnninspect.targets.grammar import CONFIG, PIPELINE
+
+CONFIG = "config.json"
+PIPELINE = "model_index.json"
 
 
 def provider_of(folder: Path) -> str | None:
