@@ -66,6 +66,11 @@ def error_text(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
+def printable(text: str) -> str:
+    """The text with control characters escaped: a name in a file must not steer the terminal."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 _LONG = 300
 """Of a longer line only the first sentence is shown: torch lists every backend of an op in one line."""
 

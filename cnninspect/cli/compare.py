@@ -19,10 +19,11 @@ from cnninspect.checks import Budget, check_budgets, exit_code, parse_budget, wi
 from cnninspect.checks.baseline import check_baseline, read_baseline, read_report, save_baseline
 from cnninspect.checks.differences import compare_models
 from cnninspect.checks.numbers import Tolerance, parse_tolerance
+from cnninspect.checks.tensors import compare_checkpoints
 from cnninspect.claims.judge import check_claims
 from cnninspect.claims.read import Claim, read_claims
 from cnninspect.cli.options import ExpectationOptions, OutputOptions, RunOptions
-from cnninspect.cli.reports import inspected, note_if_none_fits, write, write_rendered
+from cnninspect.cli.reports import checkpoint_report, inspected, note_if_none_fits, write, write_rendered
 from cnninspect.cli.session import Session, explained, say
 from cnninspect.cli.settings import BUDGETS, TARGET, TARGETS, beside_config, with_configured
 from cnninspect.cli.since import compared_since
@@ -30,10 +31,11 @@ from cnninspect.errors import LoadError, RunError, UsageError
 from cnninspect.files import check_writable
 from cnninspect.plugins import load
 from cnninspect.render.many import Outcome, render_many
-from cnninspect.report.document import Comparison, Report, formula_checks
+from cnninspect.report.document import Checkpoint, Comparison, Report, formula_checks
 from cnninspect.report.parts import BaselineFile
 from cnninspect.report.quantities import Verdict
 from cnninspect.report.rows import Check
+from cnninspect.targets.grammar import INDEX
 
 SAVED = ".json"
 """The ending of the file of a saved report."""
@@ -90,6 +92,11 @@ def compare_target(
 ) -> int:
     """Write the comparison of TARGET and return the exit code, or write its baseline."""
     _check_together(target, other, expected)
+    if (report := _tensors_of(target, run, session)) is not None:
+        result = _compared_tensors(report, target, other, run, expected, session)
+        view = output.view("compare")
+        write(result, output, view)
+        return code_of(result, session, strict=output.strict)
     view = output.view("compare", of_two=other is not None or expected.baseline.since is not None)
     expectations = Expectations.of(expected)
     if expected.baseline.update_baseline and expected.baseline.baseline is not None:
@@ -104,6 +111,8 @@ def compare_target(
         # Two networks are compared with each other, not with measurements, so the default is not to probe.
         run = dataclasses.replace(run, probe=bool(run.probe))
         one = _one_of_two(target, "", run, session)
+        if _tensors_of(other, run, session) is not None:
+            raise UsageError(f"{other} is a checkpoint and {target} is not. Compare two checkpoints, or two networks.")
         two = _one_of_two(other, target, run, session)
         result = compare_models(one, two, expectations.tolerance)
     note_if_none_fits(result, view, session)
@@ -157,6 +166,41 @@ def _check_together(target: str, other: str | None, expected: ExpectationOptions
         raise UsageError(
             "--tolerance needs --baseline FILE or OTHER, or --since REV: nothing else is compared with a tolerance."
         )
+
+
+def _tensors_of(target: str, run: RunOptions, session: Session) -> Checkpoint | None:
+    """The report on a checkpoint, or a saved one; None for any other TARGET."""
+    if not target.endswith(SAVED) or target.endswith(INDEX):
+        return checkpoint_report(target, run, session, "compare")
+    saved = read_report(target) if Path(target).is_file() else None
+    return dataclasses.replace(saved, command="compare") if isinstance(saved, Checkpoint) else None
+
+
+def _compared_tensors(
+    report: Checkpoint, target: str, other: str | None, run: RunOptions, expected: ExpectationOptions, session: Session
+) -> Comparison:
+    """A checkpoint alone (bytes by shape against its files), against another one, or against a saved report."""
+    baseline = expected.baseline
+    if baseline.update_baseline or baseline.since is not None or baseline.tolerance is not None:
+        option = "--update-baseline" if baseline.update_baseline else "--since" if baseline.since else "--tolerance"
+        save = f"`cnninspect summary {shlex.quote(target)} -o tensors.json` saves a report to compare with."
+        raise UsageError(f"{target} is a checkpoint, which takes no {option}. {save}")
+    if expected.claims.claims is not None or any(dataclasses.astuple(expected.budgets)):
+        raise UsageError(
+            f"{target} is a checkpoint: it has tensors, but no layers, so that claims and budgets do not apply. Leave "
+            "them out, or name the code of its network."
+        )
+    against = other if baseline.baseline is None else baseline.baseline
+    if against is None:
+        return with_checks(report, formula_checks(report))
+    known = _tensors_of(against, run, session)
+    if known is None:
+        raise UsageError(
+            f"{target} is a checkpoint and {against} is not. Compare two checkpoints; `cnninspect summary` with "
+            "-o tensors.json saves the report on one, which stands for it."
+        )
+    found = compare_checkpoints(report, known, "other" if other is not None else "baseline")
+    return found if other is not None else dataclasses.replace(found, other=None, baseline=BaselineFile(against, {}))
 
 
 _INPUTS = re.compile(r" It runs with ((?:--input \S+ ?)+)\.$")

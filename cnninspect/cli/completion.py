@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from cnninspect.targets.grammar import DTYPES, defined_in
+from cnninspect.targets.grammar import DTYPES, SAFETENSORS, defined_in
 from cnninspect.targets.names import built_in
 
 
@@ -59,11 +59,13 @@ def complete_target(incomplete: str) -> list[str]:
 
 
 def _files(incomplete: str) -> list[str]:
-    """Python files as `nets.py:`, and folders."""
+    """Python files as `nets.py:`, folders, and files of weights."""
     folder = Path(incomplete).parent if not incomplete.endswith("/") else Path(incomplete)
     found = sorted(folder.iterdir()) if folder.is_dir() else []
     shown = [each for each in found if not each.name.startswith((".", "__"))]
-    return [f"{each}/" if each.is_dir() else f"{each}:" for each in shown if each.is_dir() or each.suffix == ".py"]
+    endings = {".py": ":", SAFETENSORS: ""}
+    return [f"{each}{'/' if each.is_dir() else endings[each.suffix]}"
+            for each in shown if each.is_dir() or each.suffix in endings]  # fmt: skip
 
 
 def complete_layer(context: typer.Context, incomplete: str) -> list[str]:

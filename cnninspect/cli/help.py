@@ -22,6 +22,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "cnninspect summary resnet18",
         "cnninspect summary nets.py:Net --arg width=64 --input 1x3x32x32",
         "cnninspect summary vit_b_16 --filter 'conv*' -f csv -o layers.csv",
+        "cnninspect summary weights.safetensors",
     ),
     "flops": ("cnninspect flops resnet18 --top 5", "cnninspect flops nets.py:Net --by kind --backward --memory"),
     "compare": (

@@ -15,6 +15,7 @@ from cnninspect.errors import UsageError, nearest
 from cnninspect.files import check_writable
 from cnninspect.plugins import load
 from cnninspect.render import Format, format_of, names
+from cnninspect.report.document import CHECKPOINT
 from cnninspect.report.rows import NUMBERS
 from cnninspect.report.selection import TEXT_KEYS, Ops, View
 
@@ -211,7 +212,10 @@ class OutputOptions:
     ] = False
 
     def view(self, command: str, *, of_two: bool = False) -> View:
-        """The rows and columns that the options ask for; UsageError for a column that `command` does not have."""
+        """The rows and columns that the options ask for; UsageError for a column that `command` does not have.
+
+        The table of a checkpoint is that of no command: it is called CHECKPOINT.
+        """
         from cnninspect.render.sections import column_names
 
         names = None if self.columns is None else tuple(name.strip() for name in self.columns.split(","))
@@ -221,7 +225,7 @@ class OutputOptions:
             )
         _check_known("--columns", "column", names or (), column_names(command, of_two=of_two))
         if self.sort is not None and command != "flops":
-            _check_known("--sort", "number", [self.sort], _sort_keys(of_two=of_two))
+            _check_known("--sort", "number", [self.sort], _sort_keys(command, of_two=of_two))
         return View(
             self.depth, self.ops, names, containers=self.containers,
             sort=self.sort, filter=self.filter, only_differences=self.only_differences,
@@ -229,8 +233,10 @@ class OutputOptions:
         )  # fmt: skip
 
 
-def _sort_keys(*, of_two: bool) -> tuple[str, ...]:
+def _sort_keys(command: str, *, of_two: bool) -> tuple[str, ...]:
     """The values of `--sort`; `flops`, which has more, checks its own."""
+    if command == CHECKPOINT:
+        return (*TEXT_KEYS, "elements", "bytes")
     if of_two:
         return (*TEXT_KEYS, "params", "macs")
     return (*TEXT_KEYS, *(name for name in NUMBERS if name != "output_shape"))

@@ -19,11 +19,13 @@ from cnninspect.cli.options import OutputOptions, RunOptions
 from cnninspect.cli.session import Progress, Session
 from cnninspect.errors import LoadError, OutputError
 from cnninspect.files import cause_of, check_writable, write_whole
+from cnninspect.inspection.tensors import inspect_checkpoint
 from cnninspect.render import Format, render
 from cnninspect.render.page import Screen
-from cnninspect.report.document import Document, Report
+from cnninspect.report.document import Checkpoint, Document, Report
 from cnninspect.report.rows import layers_near
 from cnninspect.report.selection import By, View, matches
+from cnninspect.targets.checkpoint import checkpoint_at
 from cnninspect.targets.grammar import dtype_name, parse_arguments, parse_inputs, parse_method
 
 if TYPE_CHECKING:
@@ -43,6 +45,12 @@ def report_on(
     work: WorkOptions | None = None,
 ) -> int:
     """Write the report on TARGET, with the rows and accounts of `work`, and return the exit code."""
+    if command == "summary" and (found := checkpoint_report(target, run, session)) is not None:
+        view = output.view(found.target["provider"])
+        check_writable(output.output)
+        note_if_none_fits(found, view, session)
+        write(found, output, view)
+        return exit_code(found, strict=output.strict)
     view = output.view(command)
     accounts = None if work is None else work.accounts(target, run)
     if work is not None:
@@ -57,6 +65,19 @@ def report_on(
     note_if_none_fits(report, view, session)
     write(report, output, view, derived)
     return exit_code(report, strict=output.strict)
+
+
+def checkpoint_report(target: str, run: RunOptions, session: Session, command: str = "summary") -> Checkpoint | None:
+    """The report on the tensors of a checkpoint, for which torch is not imported; None for any other TARGET."""
+    found = checkpoint_at(target)
+    if found is None:
+        return None
+    if run != RunOptions(probe=run.probe):
+        session.note(f"{target} holds tensors, and nothing runs: options that change the run have no effect on it.")
+    report = inspect_checkpoint(found, command)
+    for note in report.notes:
+        session.note(note)
+    return report
 
 
 class Kept:

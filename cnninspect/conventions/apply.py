@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from math import prod
 from types import CodeType
 from typing import Any
 
-from cnninspect.conventions.sight import Event, Part, events
-from cnninspect.conventions.table import Convention, Costs, Params, Work
-from cnninspect.trace.records import Trace
+from cnninspect.conventions.costs import NAMES, NoCost, Use, use_of
+from cnninspect.conventions.sight import Event, Sight
+from cnninspect.conventions.table import (
+    CONV_FUNCTIONS,
+    SIGNATURES,
+    TRANSPOSED_FUNCTIONS,
+    Convention,
+    Costs,
+    Params,
+    Work,
+)
+from cnninspect.report.reasons import failure
+from cnninspect.trace.records import TensorRef
 
 
 @dataclass(frozen=True)
@@ -62,275 +71,123 @@ class Applied:
         return {work: found for work in Work if (found := sum(t.value for t in self.terms if t.work is work))}
 
 
-def apply(convention: Convention, trace: Trace, parts: Mapping[str, Part]) -> Applied:
+def apply(convention: Convention, sight: Sight) -> Applied:
     """What `convention` makes of a run. Libraries take modules only, so that a function has no number."""
-    if not parts:
+    if not sight.parts:
         return Applied(convention, (), None, f"{convention.name} takes modules, not functions")
-    seen = list(events(trace, parts))
     terms: list[Term] = []
     unknown: dict[str, None] = {}
-    for event in seen:
+    for event in sight.events:
         try:
-            terms += _terms(convention, event, parts)
-        except (IndexError, ValueError, KeyError, TypeError, ZeroDivisionError):
-            unknown[f"{event.name} with these inputs"] = None  # the table knows batches of feature maps, for one
-        if _is_unknown(convention, event):
-            unknown[event.name] = None
-    why = f"the table does not say how {convention.name} counts {', '.join(unknown)}" if unknown else ""
-    samples = seen[0].inputs[0][0] if convention.per_sample and seen[0].inputs and seen[0].inputs[0] else 1
-    return Applied(convention, tuple(terms), _params(convention, seen, parts), why, samples)
+            terms += _terms(convention, event, sight)
+        except NoCost as error:
+            unknown[f"how {convention.name} counts {event.name}: {error}"] = None
+        except Exception as error:  # a bug of ours, which must not look like a gap of the table
+            unknown[str(failure(f"the cost of {event.name} for {convention.name}", error))] = None
+    try:
+        samples = _samples(sight) if convention.per_sample else 1
+    except NoCost as error:
+        samples, unknown[f"how {convention.name} finds the batch size: {error}"] = 1, None
+    unknown |= dict.fromkeys(_refused(convention, sight))
+    why = f"unknown: {'; '.join(unknown)}" if unknown else ""
+    return Applied(convention, tuple(terms), _params(convention, sight), why, samples)
 
 
-def _is_unknown(convention: Convention, event: Event) -> bool:
-    timm = event.part is not None and event.name == "Attention" and event.part.origin.startswith("timm.")
-    by_name = event.name == "nn.MultiheadAttention" and len([a for a in event.call.args[:3] if a is not None]) < 3
-    needs_three = by_name and event.name in convention.modules  # its hook unpacks three positional inputs
-    # Interpolation by areas calls an adaptive pool, a function of its own.
-    by_areas = event.name == "F.interpolate" and event.name in convention.functions and _mode(event) == "area"
-    timm_unknown = timm and "timm.Attention" in convention.unknown
-    return event.name in convention.unknown or needs_three or timm_unknown or by_areas
+def adds_bias(event: Event) -> bool:
+    """Whether the event is a convolution or linear function with a bias."""
+    if event.name not in ("F.linear", *CONV_FUNCTIONS, *TRANSPOSED_FUNCTIONS):
+        return False
+    return use_of(event, SIGNATURES[event.name], positional=True).shape("bias") is not None
 
 
-def _terms(convention: Convention, event: Event, parts: Mapping[str, Part]) -> Iterator[Term]:
+def _refused(convention: Convention, sight: Sight) -> Iterator[str]:
+    """Why the number of the whole model is unknown."""
+    if sight.failed and convention.functions:
+        yield f"which functions {convention.name} meets: {sight.failed}"
+    lazy = [part.kind for part in sight.parts.values() if part.kind.startswith("Lazy") and part.is_torch]
+    frozen = [part for part in sight.parts.values() if part.kind == "MultiheadAttention" and part.is_torch]
+    if convention.functions and any(part.all_params and not part.trainable for part in frozen):
+        yield f"what {convention.name} meets in nn.MultiheadAttention without trained weights: torch may fuse it there"
+    if lazy and convention.fails_lazy:
+        yield f"{convention.name} fails for {lazy[0]}, whose parameters have no shape before the first run"
+
+
+def _samples(sight: Sight) -> int:
+    """The batch size as a hook on the model finds it: the length of the first positional input, else 1."""
+    first = sight.events[0].args[:1] if sight.events else ()
+    if not first:
+        return 1
+    if isinstance(first[0], TensorRef) and first[0].shape:
+        return first[0].shape[0]
+    if isinstance(first[0], (tuple, list, dict)):
+        return len(first[0])
+    raise NoCost("the first input has no length")
+
+
+def _terms(convention: Convention, event: Event, sight: Sight) -> Iterator[Term]:
+    if _is_unknown(convention, event):
+        raise NoCost("the table has no rule for it")
     costs, by_module = _costs(convention, event)
     if not costs:
         return
-    owner = parts.get(event.call.path)
-    once = owner is None or (convention.per_sample and not by_module)  # functions then are no part of any module
-    times = 1 if once or owner is None else owner.places**convention.shared
+    signature = convention.takes.get(event.name, SIGNATURES.get(event.name))
+    use = use_of(event, signature, positional=not convention.subclasses)
+    # Functions are no part of any module where the sum over modules is divided by the batch size.
+    places = 1 if convention.per_sample and not by_module else sight.parts[event.owner].places
     for work, cost in costs.items():
-        code, names = _compiled(cost)
-        value = int(eval(code, {"__builtins__": _BUILTINS, **{name: NAMES[name](event) for name in names}}))
-        if value:
-            yield Term(event, work, cost, value, times, by_module)
+        value = int(eval(_compiled(cost), _Values(use)))
+        if value and (not convention.only or work in convention.only):
+            yield Term(event, work, cost, value, places**convention.shared, by_module)
 
 
 _BUILTINS = {"int": int, "sum": sum, "max": max}
 
 
+def _is_unknown(convention: Convention, event: Event) -> bool:
+    timm = event.part is not None and event.name == "Attention" and event.part.origin.startswith("timm.")
+    return event.name in convention.unknown or (timm and "timm.Attention" in convention.unknown)
+
+
 def _costs(convention: Convention, event: Event) -> tuple[Costs, bool]:
     """The costs of a use, and whether they are those of a module."""
-    if event.call.functional or event.via:
-        return convention.functions.get(event.name, {}), False
+    if event.call.functional or event.via or event.part is None:
+        return convention.functions.get(event.name, {}) if event.replaced or convention.traces else {}, False
     name = event.name
     if convention.subclasses and name not in convention.modules:
         name = f"nn.{event.call.layer or event.call.base}"
-    if event.part is not None and event.part.leaf and convention.leaves:
-        return next(costs for word, costs in convention.leaves.items() if word in event.call.kind), True
+    if event.part.leaf and convention.leaves:
+        return next(costs for word, costs in convention.leaves.items() if word in event.part.kind), True
     return convention.modules.get(name, {}), True
 
 
 @cache
-def _compiled(cost: str) -> tuple[CodeType, tuple[str, ...]]:
-    """The code of a cost, and the names that it takes from the use."""
-    tree = ast.parse(cost, mode="eval")
-    names = dict.fromkeys(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
-    return compile(tree, cost, "eval"), tuple(name for name in names if name in NAMES)
+def _compiled(cost: str) -> CodeType:
+    return compile(cost, cost, "eval")
 
 
-def _kernel(event: Event) -> int:
-    if event.weight is None:
-        raise ValueError("a weight that is not seen")
-    return prod(event.weight[2:])
+class _Values(dict[str, Any]):
+    """The names of a cost, each worked out for one use where the cost asks for it."""
+
+    def __init__(self, use: Use):
+        super().__init__(__builtins__=_BUILTINS)
+        self._use = use
+
+    def __missing__(self, name: str) -> Any:
+        if name not in NAMES:
+            raise KeyError(name)
+        try:
+            return NAMES[name](self._use)
+        except KeyError as error:  # Python would take it for a name that does not exist.
+            raise LookupError(f"{name} asks for {error}") from error
 
 
-def _macs(event: Event) -> int:
-    """Multiply-accumulates of a convolution, a transposed one or a linear layer, from the shape of its weight."""
-    weight = event.weight or ()
-    if len(weight) < 2 or len(event.inputs[0]) < len(weight) > 2:
-        raise ValueError("a vector for a weight, a weight that is not seen, or a convolution without a batch")
-    if "ranspose" in event.name:
-        return prod(event.inputs[0]) * prod(weight[1:])
-    return prod(event.output) * prod(weight[1:])
-
-
-def _batch(event: Event) -> int:
-    if event.name.endswith("MultiheadAttention"):
-        return _attention(event)["batch"]
-    return event.inputs[0][0] if event.inputs and event.inputs[0] else 1
-
-
-def _attention(event: Event) -> dict[str, int]:
-    """Sizes of a MultiheadAttention, from its three inputs."""
-    settings = event.settings
-    axis = 1 if settings["batch_first"] else 0
-    (queries, width), (keys, kdim), (values, vdim) = ((shape[axis], shape[2]) for shape in event.inputs[:3])
-    batch = event.inputs[0][1 - axis]
-    return {
-        "batch": batch, "queries": queries, "keys": keys, "values": values, "width": width, "kdim": kdim,
-        "vdim": vdim, "heads": settings["num_heads"],
-    }  # fmt: skip
-
-
-def _stack(event: Event) -> list[tuple[int, int, int]]:
-    """For every layer of a recurrent module its input size, hidden size and number of directions."""
-    settings = event.settings
-    if settings.get("proj_size"):
-        raise ValueError("projections of the hidden state")
-    hidden, directions = settings["hidden_size"], 1 + bool(settings["bidirectional"])
-    first = [(settings["input_size"], hidden, directions)]
-    return first + [(hidden * directions, hidden, directions)] * (settings["num_layers"] - 1)
-
-
-def _steps(event: Event) -> int:
-    batch, length, _ = event.inputs[0]  # a ValueError without a batch
-    return batch * length
-
-
-def _features(event: Event) -> int:
-    axis = event.settings.get("dim")
-    return event.inputs[0][axis] if axis is not None and event.inputs else 1
-
-
-def _window(event: Event) -> float:
-    """Input elements of an adaptive pool for each output element: sizes divided, whole or not."""
-    found = 1.0
-    for size, out in zip(event.inputs[0][2:], event.output[2:], strict=True):
-        found *= size / out
-    return found
-
-
-def _near_window(event: Event) -> int:
-    pairs = zip(event.inputs[0][2:], event.output[2:], strict=True)
-    return prod(size // out if size % out == 0 else size % out + 1 for size, out in pairs)
-
-
-def _written_kernel(event: Event) -> int:
-    kernel = event.settings.get("kernel_size", 1)
-    return prod(kernel) if isinstance(kernel, tuple) else kernel
-
-
-def _product(event: Event) -> int:
-    """MACs of a matrix product: the elements of the first operand times the last size of the second."""
-    first, second = event.inputs[-2:]
-    return prod(first) * second[-1]
-
-
-def _scores(event: Event) -> int:
-    """MACs of both products of attention."""
-    queries, keys, values = event.inputs[:3]
-    return prod(queries[:-1]) * keys[-2] * (queries[-1] + values[-1])
-
-
-def _size(event: Event) -> int:
-    """The product of the sizes that an interpolation is asked for; 0 if it is asked for a scale."""
-    settings = event.settings
-    size = settings.get("size", event.call.args[1] if len(event.call.args) > 1 else None)
-    return 0 if size is None else prod(size) if isinstance(size, (tuple, list)) else int(size)
-
-
-def _params_named(event: Event, word: str, *, plain: bool = True) -> int:
-    """Elements of the parameters called `weight` or `bias`, or whose names contain one of these words."""
-    params = {} if event.part is None else event.part.params
-    if plain:
-        return prod(params[word]) if word in params else 0
-    return sum(
-        prod(shape) for name, shape in params.items()
-        if name not in ("weight", "bias") and ("weight" in name or "bias" in name)
-    )  # fmt: skip
-
-
-def _bias(event: Event) -> int:
-    if event.name in ("nn.RNN", "nn.GRU", "nn.LSTM"):
-        return int("bias_ih_l0" in (event.part.params if event.part is not None else ()))
-    if event.name == "nn.MultiheadAttention":
-        return int("in_proj_bias" in (event.part.params if event.part is not None else ()))
-    return int(event.bias is not None)
-
-
-def _padding(event: Event) -> Any:
-    """The padding of a convolution: sizes, or `same` or `valid`."""
-    return _setting(event, "padding", 4, 0)
-
-
-def _setting(event: Event, name: str, position: int, default: Any) -> Any:
-    """A setting of a module, or an argument of a function at its position or by its name."""
-    call = event.call
-    if event.part is not None:
-        return call.hyperparameters.get(name, event.settings.get(name, default))
-    return call.args[position] if len(call.args) > position else call.kwargs.get(name, default)
-
-
-def _mode(event: Event) -> str:
-    return str(_setting(event, "mode", 3, "nearest"))
-
-
-def _trained(event: Event) -> int:
-    """1 if a batch norm takes the mean and variance of the batch."""
-    if event.part is not None:
-        return int(event.call.training or event.settings.get("running_mean", 0) is None)
-    return int(bool(_setting(event, "training", 5, False)))
-
-
-def _broadcast(event: Event) -> int:
-    return prod(event.output)
-
-
-def _shrunk(event: Event) -> int:
-    """Positions that the size of a convolution's output gives for the input of a transposed convolution, per sample."""
-    found = event.inputs[0][0]
-    for axis, (size, kernel) in enumerate(zip(event.inputs[0][2:], (event.weight or ())[2:], strict=True)):
-        stride, padding, dilation = (_along(_setting(event, *each), axis) for each in _CONV_DEFAULTS)
-        found *= (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
-    return found
-
-
-_CONV_DEFAULTS = (("stride", 3, 1), ("padding", 4, 0), ("dilation", 7, 1))
-
-
-def _along(value: Any, axis: int) -> int:
-    return int(value[axis]) if isinstance(value, (tuple, list)) else int(value)
-
-
-def _of_attention(name: str) -> Callable[[Event], Any]:
-    return lambda event: _attention(event)[name]
-
-
-NAMES: dict[str, Callable[[Event], Any]] = {
-    "inputs": lambda e: prod(e.inputs[0]) if e.inputs else 0,
-    "outputs": lambda e: prod(e.output),
-    "macs": _macs,
-    "bias": _bias,
-    "affine": lambda e: int(e.weight is not None),
-    "kernel": _kernel,
-    "weight": lambda e: e.weight,
-    "groups": lambda e: _setting(e, "groups", 6, 1),
-    "trained": _trained,
-    "in_channels": lambda e: e.inputs[0][1],
-    "in_features": lambda e: (e.weight or ())[1],
-    "features": _features,
-    "window": _window,
-    "near_window": _near_window,
-    "written_kernel": _written_kernel,
-    "mode": _mode,
-    "size": _size,
-    "rank": lambda e: len(e.inputs[0]),
-    "batch": _batch,
-    "product": _product,
-    "attention": _scores,
-    "broadcast": _broadcast,
-    "shrunk": _shrunk,
-    "stack": _stack,
-    "steps": _steps,
-    "directions": lambda e: 1 + bool(e.settings.get("bidirectional")),
-    "gates": lambda e: {"nn.RNN": 1, "nn.GRU": 3, "nn.LSTM": 4}[e.name],
-    "named_padding": lambda e: isinstance(_padding(e), str),
-    "positions": lambda e: prod(e.output[:1] + e.output[2:]),
-    "first_axis": lambda e: e.output[0] if e.output else 0,
-    "two_axes": lambda e: prod(e.output[:2]),
-    "weight_size": lambda e: _params_named(e, "weight"),
-    "bias_size": lambda e: _params_named(e, "bias"),
-    "other_weights": lambda e: _params_named(e, "", plain=False),
-    **{name: _of_attention(name) for name in ("queries", "keys", "values", "width", "kdim", "vdim", "heads")},
-}
-"""Name in a cost -> its value for one use."""
-
-
-def _params(convention: Convention, seen: Sequence[Event], parts: Mapping[str, Part]) -> int | None:
+def _params(convention: Convention, sight: Sight) -> int | None:
+    parts = sight.parts
     if convention.params is Params.HOOKED:
         hooked = {*convention.modules, *convention.unknown}
-        ran = {e.part.path: e.part for e in seen if e.part is not None and e.name in hooked and not e.via}
-        return sum(part.all_params * part.places for part in ran.values())
+        ran = {e.part.path: e.part for e in sight.events if e.part is not None and e.name in hooked and not e.via}
+        # The model itself is no child, and so is left out if it is such a layer.
+        return sum(part.all_params * part.places for part in ran.values() if part.path)
     if convention.params is Params.EACH_MODULE:
         if any(part.places > 1 and part.all_params for part in parts.values()):
             return None  # what it does then depends on where containers first appear in its table

@@ -57,7 +57,7 @@ def _of_calls(applied: Applied, trace: Trace, macs: Sequence[int]) -> Iterator[D
 
 
 def _of_call(convention: Convention, call: Call, own: Sequence[Term], amount: int) -> Difference:
-    name = _written(call) if call.functional else f"nn.{call.kind}" if call.layer == call.kind else call.kind
+    name = call.kind if call.functional else f"nn.{call.kind}" if call.layer == call.kind else call.kind
     if not own:
         return Difference(work_of(call), amount, f"leaves out {name}: {_why_unseen(convention, call)}")
     counted = " + ".join(dict.fromkeys(f"{term.cost}" for term in own))
@@ -65,10 +65,6 @@ def _of_call(convention: Convention, call: Call, own: Sequence[Term], amount: in
         return Difference(Work.MATMUL, amount, f"leaves out the products of attention in {name}, sees its projections")
     verb = "less" if amount < 0 else "more"
     return Difference(own[0].work, amount, f"counts {verb} for {name}: {counted}")
-
-
-def _written(call: Call) -> str:
-    return "the operator @" if call.operator and call.kind == "Tensor.matmul" else call.kind
 
 
 def macs_by_work(trace: Trace, own: Sequence[int]) -> dict[Work, int]:
@@ -99,12 +95,16 @@ def work_of(call: Call) -> Work:
 
 
 def _why_unseen(convention: Convention, call: Call) -> str:
+    if call.direct and not convention.functions:
+        return "the code calls `.forward()`, which runs no hook"
     if convention.leaves and not call.functional:
         return "it looks at modules that contain no others"
     if not call.functional:
         return "it has no rule for this module"
     if not convention.functions:
         return "it looks at modules, and this is a function"
+    if call.kind in convention.functions and not convention.traces:
+        return "it replaces this function, but the code reaches it by another name"
     return "it has no rule for this function"
 
 
@@ -119,7 +119,7 @@ def _others(terms: Sequence[Term], convention: Convention) -> Iterator[Differenc
 
 def _again(term: Term, convention: Convention) -> bool:
     """Whether a function counts that a module calls which has been counted itself."""
-    return term.event.via in convention.modules
+    return term.event.via in convention.modules or term.event.via in convention.functions
 
 
 def _of_the_whole(applied: Applied) -> Iterator[Difference]:

@@ -1,7 +1,6 @@
-"""What counters of other libraries see of a run: uses of modules, and torch functions that run in them.
+"""What counters of other libraries see of a run: uses of modules, and torch functions by the names they are reached by.
 
-A counter hooks modules by their type, or replaces functions of torch. Both are read off the trace: a module that the
-trace holds as a whole calls the functions that its own forward calls in torch, as listed here.
+A counter hooks modules by their type, or replaces functions of torch. `Sight` holds both for one run.
 """
 
 from __future__ import annotations
@@ -9,18 +8,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import prod
 from typing import Any
 
 import torch
 from torch import nn
 
 from cnninspect.report.quantities import Shape
+from cnninspect.report.reasons import Declined
+from cnninspect.trace.module_calls import Args, Kwargs
+from cnninspect.trace.reached import Reached, reached
 from cnninspect.trace.records import Call, TensorRef, Trace
 
 _SETTINGS = (
     "kernel_size", "groups", "mode", "size", "dim", "num_layers", "hidden_size", "input_size", "bidirectional",
-    "batch_first", "num_heads", "embed_dim", "bias_k", "add_zero_attn", "proj_size", "running_mean",
+    "batch_first", "num_heads", "embed_dim", "proj_size",
 )  # fmt: skip
 
 
@@ -28,9 +29,10 @@ _SETTINGS = (
 class Part:
     """A module of the model as a counter meets it that walks over the model.
 
-    `places` is the number of times such a walk meets it: once for each module that contains it. `params` are its own
-    parameters' shapes; `all_params` counts the elements of these and of all parameters below it, `trainable` those that
-    are trained. `weights` are the shapes of its `weight` and `bias`, also where they are computed from parameters.
+    `kind` is its class before the first run, which makes another of a lazy layer. `places` is the number of times such
+    a walk meets it: once for each module that contains it. `params` are its own parameters' shapes; `all_params` counts
+    the elements of these and of all parameters below it, `trainable` those that are trained. `weights` are the shapes
+    of its `weight` and `bias`, also where they are computed from parameters.
     """
 
     path: str
@@ -44,16 +46,74 @@ class Part:
     trainable: int = 0
     weights: Mapping[str, Shape] = field(default_factory=dict)
 
+    @property
+    def is_torch(self) -> bool:
+        """Whether torch has its class."""
+        return self.origin.startswith("torch.nn.")
 
-def parts_of(model: Any) -> dict[str, Part]:
-    """Every module of the model by its first path; empty for a function, which no counter takes."""
+
+@dataclass(frozen=True)
+class Event:
+    """A module that is used (`nn.Conv2d`), or a torch function that runs (`F.conv2d`), as a counter meets it.
+
+    `part` is the module, None for a function. `inputs` are the shapes of the tensors that go in, `output` that of the
+    first that comes out, None if there is none; `weight` and `bias` are shapes, or None where there is none. `args` and
+    `kwargs` are the arguments. `replaced` means that the function is reached by this name, so that a counter that has
+    replaced it sees the call. `via` is the module or function that calls it, else empty. `owner` is the path of the
+    innermost module around it whose hooks run, or of the module itself.
+    """
+
+    name: str
+    call: Call
+    part: Part | None
+    inputs: tuple[Shape, ...]
+    output: Shape | None
+    weight: Shape | None = None
+    bias: Shape | None = None
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    replaced: bool = False
+    via: str = ""
+    owner: str = ""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What counters meet in a run: the model's modules by their first path, and the events in the order of the run.
+
+    `failed` is why the functions that are reached are not known. For a plain function, which no counter takes, `parts`
+    is empty.
+    """
+
+    parts: Mapping[str, Part]
+    events: Sequence[Event]
+    failed: str = ""
+
+
+def sight_of(
+    trace: Trace, model: Any, args: Args, kwargs: Kwargs, names: Sequence[str], kinds: Mapping[str, str] | None = None
+) -> Sight:
+    """What counters meet that replace the functions of these names; the model runs a second time.
+
+    `kinds` holds the classes, by path, of modules that the first run turned into another.
+    """
     if not isinstance(model, nn.Module):
-        return {}
+        return Sight({}, ())
+    parts = parts_of(model, kinds or {})
+    try:
+        functions = reached(model, args, kwargs, trace, names)
+    except Declined as error:
+        return Sight(parts, tuple(_events(trace, parts, ())), str(error))
+    return Sight(parts, tuple(_events(trace, parts, functions)))
+
+
+def parts_of(model: nn.Module, kinds: Mapping[str, str]) -> dict[str, Part]:
+    """Every module of the model by its first path."""
     places = _places(model)
     return {
         path: Part(
             path,
-            type(module).__name__,
+            kinds.get(path, type(module).__name__),
             type(module).__module__,
             places[id(module)],
             not any(True for _ in module.children()),
@@ -89,147 +149,57 @@ def _places(model: nn.Module) -> Counter[int]:
     return found
 
 
-@dataclass(frozen=True)
-class Event:
-    """A module that is used (`nn.Conv2d`), or a torch function that runs (`F.conv2d`), as a counter meets it.
-
-    `inputs` are the shapes of the tensors that go in, `output` that of the first that comes out; `weight` and `bias`
-    are shapes, or None where there is none. `via` is the module whose forward calls this function, else empty.
-    """
-
-    name: str
-    call: Call
-    part: Part | None
-    inputs: tuple[Shape, ...]
-    output: Shape
-    weight: Shape | None = None
-    bias: Shape | None = None
-    via: str = ""
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """The settings of the module, or the named arguments of the function."""
-        return self.call.kwargs if self.part is None else self.part.settings
+_KERNELS = {"RNNCell": "torch.rnn_cell", "GRUCell": "torch.gru_cell", "LSTMCell": "torch.lstm_cell"}
+"""Layer -> the function that it calls by a name which no counter replaces."""
 
 
-_FUNCTIONS = {
-    **{f"Conv{n}d": f"F.conv{n}d" for n in (1, 2, 3)},
-    **{f"ConvTranspose{n}d": f"F.conv_transpose{n}d" for n in (1, 2, 3)},
-    **{f"BatchNorm{n}d": "F.batch_norm" for n in (1, 2, 3)},
-    **{f"InstanceNorm{n}d": "F.instance_norm" for n in (1, 2, 3)},
-    **{f"{kind}Pool{n}d": f"F.{kind.lower()}_pool{n}d" for kind in ("Max", "Avg") for n in (1, 2, 3)},
-    **{f"Adaptive{kind}Pool{n}d": f"F.adaptive_{kind.lower()}_pool{n}d" for kind in ("Max", "Avg") for n in (1, 2, 3)},
-    "SyncBatchNorm": "F.batch_norm", "Softmax2d": "F.softmax",
-    "Linear": "F.linear", "LayerNorm": "F.layer_norm", "GroupNorm": "F.group_norm", "Softmax": "F.softmax",
-    "ReLU": "F.relu", "SiLU": "F.silu", "GELU": "F.gelu", "PReLU": "F.prelu", "ELU": "F.elu",
-    "LeakyReLU": "F.leaky_relu", "Hardswish": "F.hardswish", "Embedding": "F.embedding",
-    **dict.fromkeys(("Upsample", "UpsamplingNearest2d", "UpsamplingBilinear2d"), "F.interpolate"),
-}  # fmt: skip
-"""Layer -> the function of torch that its forward calls. `nn.ReLU6` calls `hardtanh`, which no counter replaces."""
-
-_PLACES_OF_WEIGHTS = {
-    **dict.fromkeys((f"F.conv{n}d" for n in (1, 2, 3)), (1, 2)),
-    **dict.fromkeys((f"F.conv_transpose{n}d" for n in (1, 2, 3)), (1, 2)),
-    "F.linear": (1, 2), "F.batch_norm": (3, 4), "F.instance_norm": (3, 4), "F.layer_norm": (2, 3),
-    "F.group_norm": (2, 3),
-}  # fmt: skip
-"""Function -> the positions of its arguments `weight` and `bias`."""
-
-
-def events(trace: Trace, parts: Mapping[str, Part]) -> Iterator[Event]:
-    """What counters meet during the run, in the order of the run."""
+def _events(trace: Trace, parts: Mapping[str, Part], functions: Sequence[Reached]) -> Iterator[Event]:
+    inside: dict[int, list[Reached]] = {}
+    for each in functions:
+        inside.setdefault(each.call, []).append(each)
     for call in trace.calls:
-        if call.functional:
-            yield _function(call, parts.get(call.path))
-            continue
-        part = parts.get(call.path)
-        weights = {} if part is None else part.weights
-        seen = Event(
-            f"nn.{call.kind}" if call.kind in (call.layer, call.base) else call.kind,
-            call, part, _shapes(call.inputs), _output(call), weights.get("weight"), weights.get("bias"),
-        )  # fmt: skip
-        yield seen
-        if call.layer == "MultiheadAttention":
-            yield from _inside_attention(seen)
-        elif call.layer in _FUNCTIONS:
+        part, owner = parts.get(call.path), _owner(trace, call, parts)
+        here = inside.get(call.index, [])
+        if not call.functional and part is not None and not call.direct:
+            yield _of_module(call, part)
+        if call.layer in _KERNELS and part is not None:
+            name = _KERNELS[call.layer]
+            yield Event(name, call, part, _shapes(call.inputs), _output(call), via=f"nn.{call.layer}", owner=owner)
+        if call.functional and not any(each.own for each in here):
             yield Event(
-                _FUNCTIONS[call.layer], call, part, seen.inputs, seen.output, seen.weight, seen.bias, f"nn.{call.kind}"
-            )
+                call.kind, call, None, _shapes(call.inputs), _output(call), args=call.args, kwargs=call.kwargs,
+                owner=owner,
+            )  # fmt: skip
+        around = f"nn.{call.kind}" if call.layer is not None and not call.direct else ""
+        for each in here:
+            yield Event(
+                each.name, call, None, _shapes(_tensors(each)), each.output, args=each.args, kwargs=each.kwargs,
+                replaced=True, via=each.inside or around, owner=owner,
+            )  # fmt: skip
 
 
-_KEPT = {"TransformerEncoderLayer", "TransformerDecoderLayer"}
-"""Modules of torch that keep the function of their activation when they are made, before a counter replaces it."""
+def _of_module(call: Call, part: Part) -> Event:
+    kind = part.kind
+    return Event(
+        f"nn.{kind}" if kind in (call.layer, call.base) else kind, call, part, _shapes(call.inputs), _output(call),
+        part.weights.get("weight"), part.weights.get("bias"), call.args, call.kwargs, owner=call.path,
+    )  # fmt: skip
 
 
-def _function(call: Call, owner: Part | None) -> Event:
-    weight, bias = (_argument(call, position, name) for position, name in _weights(call.kind))
-    return Event(_name(call, owner), call, None, _shapes(call.inputs), _output(call), weight, bias)
+def _owner(trace: Trace, call: Call, parts: Mapping[str, Part]) -> str:
+    """The path of the innermost module around the call, or of the called module, that a counter has put hooks on."""
+    while call.parent is not None and (call.functional or call.direct or call.path not in parts):
+        call = trace.calls[call.parent]
+    return call.path
 
 
-def _name(call: Call, owner: Part | None) -> str:
-    if call.operator:
-        return call.kind.replace(".", ".__") + "__"
-    if owner is not None and owner.kind in _KEPT and call.kind in ("F.relu", "F.gelu"):
-        return f"{call.kind} kept by {owner.kind}"
-    return call.kind.removesuffix("_with_indices")
-
-
-def _weights(kind: str) -> Iterator[tuple[int, str]]:
-    return zip(_PLACES_OF_WEIGHTS.get(kind, (-1, -1)), ("weight", "bias"), strict=True)
-
-
-def _argument(call: Call, position: int, name: str) -> Shape | None:
-    value = call.args[position] if 0 <= position < len(call.args) else call.kwargs.get(name)
-    return value.shape if isinstance(value, TensorRef) else None
+def _tensors(each: Reached) -> list[TensorRef]:
+    return [value for value in (*each.args, *each.kwargs.values()) if isinstance(value, TensorRef)]
 
 
 def _shapes(refs: Sequence[TensorRef]) -> tuple[Shape, ...]:
     return tuple(ref.shape for ref in refs)
 
 
-def _output(call: Call) -> Shape:
-    return call.outputs[0].shape if call.outputs else ()
-
-
-def _inside_attention(seen: Event) -> Iterator[Event]:
-    """The functions that `F.multi_head_attention_forward` calls: projections, and products of matrices or one op.
-
-    With `need_weights` it multiplies the heads' matrices itself, without it calls scaled_dot_product_attention.
-    """
-    part, call = seen.part, seen.call
-    if part is None or len(seen.inputs) < 3:
-        return
-    heads, width = part.settings["num_heads"], part.settings["embed_dim"]
-    batched = len(seen.inputs[0]) == 3
-    first = part.settings["batch_first"] or not batched
-    batch = seen.inputs[0][0 if first else 1] if batched else 1
-    queries, keys = (prod(shape[:-1]) // batch for shape in seen.inputs[:2])
-    via = f"nn.{call.kind}"
-
-    def linear(shape: Shape, bias: bool) -> Event:
-        out = (*shape[:-1], width)
-        return Event("F.linear", call, part, (shape,), out, (width, shape[-1]), (width,) if bias else None, via)
-
-    biased = "in_proj_bias" in part.params
-    yield from (linear(shape, biased) for shape in seen.inputs[:3])
-    keys += (part.settings["bias_k"] is not None) + bool(part.settings["add_zero_attn"])
-    yield from _products(seen, batch * heads, queries, keys, width // heads, via)
-    yield linear((*seen.inputs[0][:-1], width), biased)
-
-
-def _products(seen: Event, count: int, queries: int, keys: int, width: int, via: str) -> Iterator[Event]:
-    """The two products of attention, and the softmax between them if it is a function of its own."""
-    call, part = seen.call, seen.part
-    q, k, scores = (count, queries, width), (count, keys, width), (count, queries, keys)
-    needs_weights = call.args[4] if len(call.args) > 4 else call.kwargs.get("need_weights", True)
-    if not needs_weights:
-        yield Event("F.scaled_dot_product_attention", call, part, (q, k, k), q, via=via)
-        return
-    padding, mask = (_argument(call, position, name) for position, name in ((3, "key_padding_mask"), (5, "attn_mask")))
-    if padding is None and mask is None:
-        yield Event("torch.bmm", call, part, (q, (count, width, keys)), scores, via=via)
-    else:
-        added = (1 if padding is None and len(mask or ()) == 2 else count, 1 if mask is None else queries, keys)
-        yield Event("torch.baddbmm", call, part, (added, q, (count, width, keys)), scores, via=via)
-    yield Event("F.softmax", call, part, (scores,), scores, via=via)
-    yield Event("torch.bmm", call, part, (scores, k), q, via=via)
+def _output(call: Call) -> Shape | None:
+    return call.outputs[0].shape if call.outputs else None

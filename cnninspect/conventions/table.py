@@ -1,9 +1,10 @@
 """The conventions of counters as data: what each sees, and what an operation of each class costs.
 
-A cost is a Python expression over one use, in the names of `apply.NAMES`: `macs` are multiply-accumulates, `inputs`
+A cost is a Python expression over one use, in the names of `costs.NAMES`: `macs` are multiply-accumulates, `inputs`
 and `outputs` elements of the first tensor that goes in and comes out, `bias` and `affine` are 1 or 0. What has no line
-is not counted. The lines describe the released versions that are named; they were found by running the libraries and
-reading their sources, and the tests hold them to what the libraries print.
+is not counted. A function is named by the place where a counter replaces it: `F.conv2d` is not `torch.conv2d`. The
+lines describe the released versions that are named; they were found by running the libraries and reading their sources,
+and the tests hold them to what the libraries print.
 """
 
 from __future__ import annotations
@@ -48,8 +49,11 @@ class Convention:
     `unit` is what its headline number is: "macs" or "flops", of which a multiply-accumulate has `per_mac`. `modules`
     and `functions` hold the cost of each use; `leaves` that of any module without children, by a word in its name. If n
     modules contain a module, what it does counts n**`shared` times. `per_sample` means that the sum over modules is
-    divided by the batch size; `subclasses`, that a subclass counts as its base. `unknown` are names whose cost the
-    table does not describe.
+    divided by the batch size; `subclasses`, that a subclass counts as its base and that named inputs are put in order;
+    `traces`, that functions are read off torch's traced graph and not replaced, so that it does not matter by which
+    name they are reached; `fails_lazy`, that it fails for layers without shapes. `takes` holds the arguments that its
+    rules take where they are not those of `SIGNATURES`. It fails for other arguments also of functions whose work is
+    not among `only` and so is not counted. `unknown` are names whose cost the table does not describe.
     """
 
     name: str
@@ -66,6 +70,10 @@ class Convention:
     params: Params = Params.ALL
     unknown: tuple[str, ...] = ()
     per_mac: int = 1
+    traces: bool = False
+    fails_lazy: bool = False
+    takes: Mapping[str, str] = field(default_factory=dict)
+    only: tuple[Work, ...] = ()
 
 
 def _dims(pattern: str, dims: Iterable[int] = (1, 2, 3)) -> tuple[str, ...]:
@@ -79,17 +87,64 @@ ADAPTIVE_MAX, ADAPTIVE_AVG = _dims("nn.AdaptiveMaxPool{}d"), _dims("nn.AdaptiveA
 POOLS = (*MAX_POOLS, *AVG_POOLS, *ADAPTIVE_MAX, *ADAPTIVE_AVG)
 UPSAMPLES = ("nn.Upsample", "nn.UpsamplingBilinear2d", "nn.UpsamplingNearest2d")
 RECURRENT = ("nn.RNN", "nn.GRU", "nn.LSTM")
-ELEMENTWISE = ("torch.mul", "Tensor.mul", "torch.add", "Tensor.add")  # not `x * y`: an operator is another attribute
 CELLS = ("nn.RNNCell", "nn.GRUCell", "nn.LSTMCell")
-# They call functions of torch inside, some of which counters have replaced.
-COMPOSED = (
-    "nn.LocalResponseNorm", "F.local_response_norm", *_dims("nn.LPPool{}d"), *_dims("F.lp_pool{}d"),
-)  # fmt: skip
+ELEMENTWISE = ("torch.mul", "Tensor.mul", "torch.add", "Tensor.add")  # not `x * y`: an operator is another attribute
+PRODUCTS = ("torch.matmul", "Tensor.matmul", "torch.mm", "Tensor.mm", "torch.bmm", "Tensor.bmm")
+RESIZING = ("F.interpolate", "F.upsample")
 POOL_FUNCTIONS = (
     *_dims("F.max_pool{}d"), *_dims("F.avg_pool{}d"), *_dims("F.adaptive_max_pool{}d"),
     *_dims("F.adaptive_avg_pool{}d"),
 )  # fmt: skip
 CONV_FUNCTIONS, TRANSPOSED_FUNCTIONS = _dims("F.conv{}d"), _dims("F.conv_transpose{}d")
+
+
+_POOL = (
+    "input, kernel_size, stride=None, padding=0, dilation=None, ceil_mode=False, count_include_pad=True, "
+    "divisor_override=None, return_indices=None"
+)
+_CONV = "input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1"
+_ADDED = "input, mat1, mat2, *, beta=1, alpha=1, out=None"
+SIGNATURES = {
+    **dict.fromkeys(CONV_FUNCTIONS, _CONV),
+    **dict.fromkeys(TRANSPOSED_FUNCTIONS, "input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, "
+                                          "dilation=1"),
+    **dict.fromkeys(POOL_FUNCTIONS, _POOL),
+    "F.linear": "input, weight, bias=None",
+    "F.batch_norm": "input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5",
+    "F.instance_norm": "input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, "
+                       "momentum=0.1, eps=1e-5",
+    "F.layer_norm": "input, normalized_shape, weight=None, bias=None, eps=1e-5",
+    "F.group_norm": "input, num_groups, weight=None, bias=None, eps=1e-5",
+    **dict.fromkeys(("F.relu", "F.relu6", "F.silu"), "input, inplace=False"),
+    "F.prelu": "input, weight",
+    "F.elu": "input, alpha=1.0, inplace=False",
+    "F.leaky_relu": "input, negative_slope=0.01, inplace=False",
+    "F.gelu": "input, **kwargs",
+    "F.softmax": "input, dim=None, _stacklevel=3, dtype=None",
+    "F.embedding": "input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, "
+                   "sparse=False",
+    "F.scaled_dot_product_attention": "q, k, v, *args, **kwargs",
+    **dict.fromkeys((*PRODUCTS, "Tensor.__matmul__", "torch.linalg.matmul"), "input, other, *, out=None"),
+    **dict.fromkeys(("torch.addmm", "Tensor.addmm", "torch.baddbmm"), _ADDED),
+    **dict.fromkeys(("torch.mul", "Tensor.mul"), "input, other, *, out=None"),
+    **dict.fromkeys(("torch.add", "Tensor.add"), "input, other, *, alpha=1, out=None"),
+}  # fmt: skip
+"""Function -> the arguments that counters take which have replaced it. They fail where a call has others."""
+
+_TORCHS_OWN = {
+    "F.interpolate": "input, size=None, scale_factor=None, mode='nearest', align_corners=None, "
+                     "recompute_scale_factor=None, antialias=False",
+    "torch.batch_norm": "input, weight, bias, running_mean, running_var, training, momentum, eps, cudnn_enabled",
+    "torch.layer_norm": "input, normalized_shape, weight=None, bias=None, eps=1e-5, cudnn_enable=True",
+    "torch.group_norm": "input, num_groups, weight=None, bias=None, eps=1e-5, cudnn_enabled=True",
+    "torch.instance_norm": "input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps, "
+                           "cudnn_enabled",
+    **dict.fromkeys(("torch.mm", "Tensor.mm", "torch.bmm", "Tensor.bmm"), "input, mat2, *, out=None"),
+    "F.adaptive_avg_pool2d": "input, output_size",
+}  # fmt: skip
+"""Function -> its arguments in torch, for a counter that reads torch's graph."""
+
+_ANY = "input, *args, **kwargs"
 
 
 def _each(names: Iterable[str], work: Work, cost: str, bias: str | None = None) -> dict[str, Costs]:
@@ -117,17 +172,29 @@ THOP = Convention(
                 "steps * sum(d * (4 * (h * (i + h) + h + 2 * h * bias) + 4 * h) for i, h, d in stack)"),
         **_each(("nn.ZeroPad2d", "nn.ReLU", "nn.ReLU6", "nn.LeakyReLU", *MAX_POOLS, *ADAPTIVE_MAX, "nn.Dropout",
                  "nn.PixelShuffle"), Work.ACTIVATION, "0"),
+        "nn.RNNCell": {Work.RECURRENT: "steps * sum(h * (i + h) + h + 2 * h * bias for i, h, d in stack)"},
+        "nn.GRUCell": {
+            Work.RECURRENT: "steps * sum(3 * (h * (i + h) + h + 2 * h * bias) + 4 * h for i, h, d in stack)"
+        },
+        "nn.LSTMCell": {
+            Work.RECURRENT: "steps * sum(4 * (h * (i + h) + h + 2 * h * bias) + 4 * h for i, h, d in stack)"
+        },
     },
-    shared=2, params=Params.HOOKED, unknown=CELLS,
+    shared=2, params=Params.HOOKED,
 )  # fmt: skip
 
-_PTFLOPS_ADDED = {"nn.RNN": "h", "nn.GRU": "7 * h", "nn.LSTM": "10 * h"}
+_ADDED_BY_GATES = {
+    name: more for kind, more in (("RNN", "h"), ("GRU", "7 * h"), ("LSTM", "10 * h"))
+    for name in (f"nn.{kind}", f"nn.{kind}Cell")
+}  # fmt: skip
+
+_PTFLOPS_ACTIVATIONS = ("F.relu", "F.prelu", "F.elu", "F.relu6", "F.gelu", "F.silu")
 
 PTFLOPS = Convention(
     "ptflops", "ptflops", "0.7.5", "macs", "MACs",
     modules={
         **_each((*CONVS, *TRANSPOSED), Work.CONVOLUTION, "macs", "bias * outputs"),
-        **_each(("nn.Linear",), Work.LINEAR, "macs", "bias * outputs"),
+        **_each(("nn.Linear",), Work.LINEAR, "inputs * weight[0]", "bias * outputs"),
         **_each(("nn.ReLU", "nn.PReLU", "nn.ELU", "nn.LeakyReLU", "nn.ReLU6", "nn.GELU"), Work.ACTIVATION, "outputs"),
         **_each(POOLS, Work.POOLING, "inputs"),
         # A layer norm has no attribute `affine`, where this counter looks.
@@ -136,7 +203,7 @@ PTFLOPS = Convention(
         # It takes the first sample of the output for the whole output.
         **_each(("nn.Upsample",), Work.INTERPOLATION, "outputs // batch"),
         **{name: {Work.RECURRENT: "steps * directions * sum(gates * h * (i + h) + "
-                  f"{more} + 2 * gates * h * bias for i, h, d in stack)"} for name, more in _PTFLOPS_ADDED.items()},
+                  f"{more} + 2 * gates * h * bias for i, h, d in stack)"} for name, more in _ADDED_BY_GATES.items()},
         "nn.MultiheadAttention": {
             Work.LINEAR: "batch * (queries * width ** 2 + keys * kdim ** 2 + values * vdim ** 2 + queries * vdim ** 2)",
             Work.BIAS: "batch * (bias * (queries + keys + values) * width + queries * vdim)",
@@ -146,17 +213,20 @@ PTFLOPS = Convention(
         },
     },
     functions={
-        **_each(("F.relu", "F.prelu", "F.elu", "F.relu6", "F.gelu", "F.silu"), Work.ACTIVATION, "inputs"),
+        **_each(_PTFLOPS_ACTIVATIONS, Work.ACTIVATION, "inputs"),
         **_each(POOL_FUNCTIONS, Work.POOLING, "inputs"),
         **_each(("F.softmax",), Work.SOFTMAX, "inputs"),
-        **_each(("F.interpolate",), Work.INTERPOLATION, "outputs"),
-        **_each(("torch.matmul", "Tensor.matmul", "torch.mm", "Tensor.mm", "torch.bmm", "Tensor.bmm"), Work.MATMUL,
-                "product"),
-        **_each(("torch.addmm", "Tensor.addmm", "torch.baddbmm"), Work.MATMUL, "product", "inputs"),
-        **_each(ELEMENTWISE, Work.ELEMENTWISE, "broadcast"),
+        **_each(RESIZING, Work.INTERPOLATION, "outputs if sized else scaled"),
+        **_each(PRODUCTS, Work.MATMUL, "product"),
+        **_each(("torch.addmm", "Tensor.addmm", "torch.baddbmm"), Work.MATMUL, "product", "inputs * (beta != 0)"),
+        **_each(ELEMENTWISE, Work.ELEMENTWISE, "from_left"),
     },
-    shared=1, per_sample=True, params=Params.TRAINABLE,
-    unknown=(*CELLS, *COMPOSED, "DeformConv2d", "timm.Attention"),
+    shared=1, per_sample=True, params=Params.TRAINABLE, fails_lazy=True,
+    takes={
+        **dict.fromkeys((*_PTFLOPS_ACTIVATIONS, *POOL_FUNCTIONS, "F.softmax"), _ANY),
+        **dict.fromkeys((*PRODUCTS, *ELEMENTWISE), "input, other, *args, **kwargs"),
+    },
+    unknown=("DeformConv2d", "timm.Attention"),
 )  # fmt: skip
 
 # Up to 0.6.9 it hooked modules alone, as it still does with `count_functional=False`.
@@ -177,11 +247,15 @@ TORCHINFO = Convention(
 )  # fmt: skip
 
 
+_MACS = (Work.CONVOLUTION, Work.LINEAR, Work.MATMUL)
+
+
 def _patched(extra: Mapping[str, Costs], *, mac: bool) -> dict[str, Costs]:
     """What calflops and DeepSpeed have in common: functions that they replace, in FLOPs, or else MACs alone."""
     two = "" if mac else "2 * "
     macs = {
-        **_each(CONV_FUNCTIONS, Work.CONVOLUTION, f"{two}macs", None if mac else "bias * outputs"),
+        **_each(CONV_FUNCTIONS, Work.CONVOLUTION, f"{two}spots * weight[0] * weight[1] * kernel",
+                None if mac else "bias * spots * weight[0]"),
         **_each(("F.linear",), Work.LINEAR, f"{two}macs"),
         **_each(("torch.matmul", "Tensor.matmul"), Work.MATMUL, f"{two}product"),
         **_each(("torch.addmm", "Tensor.addmm", "torch.baddbmm"), Work.MATMUL, f"{two}product",
@@ -194,52 +268,51 @@ def _patched(extra: Mapping[str, Costs], *, mac: bool) -> dict[str, Costs]:
         **_each(("F.layer_norm", "F.group_norm", "F.instance_norm"), Work.NORM, "inputs * (4 + affine)"),
         **_each(POOL_FUNCTIONS, Work.POOLING, "inputs"),
         **_each(("F.softmax",), Work.SOFTMAX, "inputs"),
-        **_each(ELEMENTWISE, Work.ELEMENTWISE, "broadcast"),
+        "torch.einsum": {Work.MATMUL: "0 * einsum" if mac else "einsum"},
+        **_each(("F.embedding",), Work.ELEMENTWISE, "0"),
     }  # fmt: skip
-    return {**macs, **({} if mac else others), **extra}
-
-
-_UNKNOWN = ("torch.einsum", *CELLS)
+    return {**macs, **others, **extra}
 
 
 def _calflops(*, mac: bool) -> Convention:
     two = "" if mac else "2 * "
     per_group = f"{two}inputs * (weight[1] // groups) * kernel"
-    transposed = _each(TRANSPOSED_FUNCTIONS, Work.CONVOLUTION, per_group, None if mac else "bias * shrunk * weight[1]")
-    resized = {} if mac else _each(("F.interpolate",), Work.INTERPOLATION, "size or inputs")
+    extra = {
+        **_each(TRANSPOSED_FUNCTIONS, Work.CONVOLUTION, per_group, None if mac else "bias * spots * weight[1]"),
+        **_each(RESIZING, Work.INTERPOLATION, "size or unscaled"),
+        **_each(ELEMENTWISE, Work.ELEMENTWISE, "from_left"),
+    }
     return Convention(
         f"calflops {'MACs' if mac else 'FLOPs'}", "calflops", "0.3.2", "macs" if mac else "flops",
         "MACs" if mac else "FLOPs",
-        functions=_patched({**transposed, **resized}, mac=mac),
-        modules={} if mac else _RECURRENT_FLOPS, shared=1, params=Params.TRAINABLE,
-        unknown=_UNKNOWN if mac else (*_UNKNOWN, *COMPOSED),
-        per_mac=1 if mac else 2,
+        functions=_patched(extra, mac=mac), modules={} if mac else _RECURRENT_FLOPS, shared=1, params=Params.TRAINABLE,
+        per_mac=1 if mac else 2, fails_lazy=True, only=_MACS if mac else (),
     )  # fmt: skip
 
 
 _RECURRENT_FLOPS = {
     name: {Work.RECURRENT: "steps * directions * sum(2 * gates * h * (i + h) - 2 * gates * h + "
            f"{more} + 2 * gates * h * bias for i, h, d in stack)"}
-    for name, more in _PTFLOPS_ADDED.items()
+    for name, more in _ADDED_BY_GATES.items()
 }  # fmt: skip
 
 
 def _deepspeed(*, mac: bool) -> Convention:
     two = "" if mac else "2 * "
-    more = {
+    extra = {
         **_each(TRANSPOSED_FUNCTIONS, Work.CONVOLUTION, f"{two}macs", None if mac else "bias * outputs"),
         **_each(
             ("Tensor.__matmul__", "torch.mm", "Tensor.mm", "torch.bmm", "Tensor.bmm"), Work.MATMUL, f"{two}product"
         ),
         **_each(("F.scaled_dot_product_attention",), Work.MATMUL, f"{two}attention"),
-        **({} if mac else _each(("F.interpolate",), Work.INTERPOLATION, "size or outputs")),
+        **_each(RESIZING, Work.INTERPOLATION, "size or int(inputs * scale)"),
+        **_each(ELEMENTWISE, Work.ELEMENTWISE, "broadcast"),
     }
     return Convention(
         f"DeepSpeed {'MACs' if mac else 'FLOPs'}", "deepspeed", "0.19.8", "macs" if mac else "flops",
         "MACs" if mac else "FLOPs",
-        functions=_patched(more, mac=mac), modules={} if mac else _RECURRENT_FLOPS,
-        unknown=_UNKNOWN if mac else (*_UNKNOWN, *COMPOSED),
-        per_mac=1 if mac else 2,
+        functions=_patched(extra, mac=mac), modules={} if mac else _RECURRENT_FLOPS, per_mac=1 if mac else 2,
+        fails_lazy=True, only=_MACS if mac else (),
     )  # fmt: skip
 
 
@@ -250,16 +323,21 @@ FVCORE = Convention(
         **_each(CONV_FUNCTIONS, Work.CONVOLUTION, "0 if named_padding else macs"),
         **_each(TRANSPOSED_FUNCTIONS, Work.CONVOLUTION, "macs"),
         **_each(("F.linear",), Work.LINEAR, "macs"),
-        **_each(("torch.matmul", "torch.linalg.matmul", "Tensor.matmul", "Tensor.__matmul__", "torch.mm", "Tensor.mm",
-                 "torch.bmm", "Tensor.bmm", "torch.addmm", "Tensor.addmm"), Work.MATMUL, "product"),
-        **_each(("F.batch_norm",), Work.NORM, "inputs * (1 + affine + 3 * trained)"),
-        **_each(("F.layer_norm", "F.group_norm", "F.instance_norm"), Work.NORM, "inputs * (4 + affine)"),
+        **_each((*PRODUCTS, "torch.linalg.matmul", "Tensor.__matmul__", "torch.addmm", "Tensor.addmm"), Work.MATMUL,
+                "matched"),
+        "torch.einsum": {Work.MATMUL: "einsum // 2"},
+        **_each(("F.batch_norm", "torch.batch_norm"), Work.NORM, "inputs * (1 + affine + 3 * trained)"),
+        **_each(("F.layer_norm", "F.group_norm", "torch.layer_norm", "torch.group_norm", "torch.instance_norm",
+                 "F.instance_norm"), Work.NORM, "inputs * (4 + affine)"),
         **_each(("F.adaptive_avg_pool2d",), Work.POOLING, "inputs"),
         **_each(("F.interpolate",), Work.INTERPOLATION,
-                "outputs * {'nearest': 1, 'bilinear': 4}.get(mode, 0) if rank == 4 else 0"),
-        **_each(("F.grid_sample",), Work.INTERPOLATION, "4 * outputs"),
+                "outputs * {'nearest': 1, 'bilinear': 4}.get(mode, 0) if rank == 4 and not antialias else 0"),
+        **_each(("F.grid_sample", "torch.grid_sampler"), Work.INTERPOLATION, "4 * outputs"),
+        # A cell is two linear layers in the graph.
+        **_each(("torch.rnn_cell", "torch.gru_cell", "torch.lstm_cell"), Work.RECURRENT,
+                "steps * sum(gates * h * (i + h) for i, h, d in stack)"),
     },
-    unknown=_UNKNOWN,
+    traces=True, takes=_TORCHS_OWN,
 )  # fmt: skip
 
 TORCHSCAN = Convention(
@@ -286,3 +364,11 @@ CONVENTIONS = {
     )
 }  # fmt: skip
 """Every convention by its name, the best known first."""
+
+REPLACED = tuple(
+    dict.fromkeys(
+        name for each in CONVENTIONS.values() for name in each.functions
+        if not (each.traces and name.startswith("torch."))  # F.layer_norm calls torch.layer_norm: it is one op
+    )
+)  # fmt: skip
+"""The names of all functions that counters replace."""

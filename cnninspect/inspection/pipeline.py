@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ from cnninspect import plugins
 from cnninspect.inspection.findings import Findings, rows
 from cnninspect.inspection.messages import note_of_masks, notes_of, uncounted
 from cnninspect.inspection.run import Options, run_on_cheapest
+from cnninspect.inspection.tensors import inspect_checkpoint
 from cnninspect.inspection.totals import totals
 from cnninspect.measure import count
 from cnninspect.measure.base import Count, Progress, Run, left_out, silent
@@ -25,6 +27,7 @@ from cnninspect.report.document import Report
 from cnninspect.report.quantities import Quantity, Verdict, worst
 from cnninspect.report.reasons import Cause, Reason
 from cnninspect.report.rows import ReceptiveField
+from cnninspect.targets.checkpoint import checkpoint_at
 from cnninspect.targets.grammar import parameter_dtype, parse_method
 from cnninspect.targets.inputs import Choice, InputOptions
 from cnninspect.targets.resolve import resolve
@@ -217,9 +220,12 @@ def inspect_model(
     `input_shape` is one shape ([N, C, H, W]) or a sequence of them; `inputs` takes the command line's form
     (`"1x3x224x224"`, `"mask=1x77:int64"`); `sizes` changes dimensions of the first input (`{"h": 64}`). `accounts` are
     added to the report, such as `Memory("adam")` from `cnninspect.inspection.accounts.training`. `probe=True` checks
-    the receptive fields with NaN on the CPU and lets fvcore count there; None does so unless it costs too much. Raises
-    CnninspectError with the command line's message.
+    the receptive fields with NaN on the CPU and lets fvcore count there; None does so unless it costs too much. A
+    checkpoint in safetensors files has a report on its tensors. Raises CnninspectError with the command line's message.
     """
+    files = checkpoint_at(os.fspath(target)) if isinstance(target, (str, os.PathLike)) else None
+    if files is not None and command == "summary":
+        return inspect_checkpoint(files)
     chosen = replace(InputOptions.of(input_shape, inputs, inputs_from, batch_size), sizes=sizes or {})
     name = None if dtype is None else parameter_dtype(str(dtype))
     options = Options(chosen, device, name, training, progress, accounts, probe)

@@ -10,12 +10,13 @@ from typing import Any
 
 from torch import nn
 
-from cnninspect.conventions.apply import Applied, apply
+from cnninspect.conventions.apply import Applied, adds_bias, apply
 from cnninspect.conventions.differences import macs_by_work, own_macs, work_of
 from cnninspect.conventions.search import Reading, Result, Setting, search
-from cnninspect.conventions.sight import events, parts_of
+from cnninspect.conventions.sight import Sight
 from cnninspect.conventions.table import CONVENTIONS, Params, Work
 from cnninspect.errors import CnninspectError
+from cnninspect.inspection.accounts.other_counters import seen
 from cnninspect.inspection.run import Options, run_on_cheapest
 from cnninspect.measure.base import Run
 from cnninspect.ops.evaluate import Estimate, evaluate
@@ -147,7 +148,10 @@ class _Search:
     def _of_size(self, side: int, words: tuple[str, ...]) -> Setting | None:
         """The setting with another image; of a model whose constructor takes the size, another model."""
         inputs = replace(self.options.inputs, sizes={"h": side, "w": side})
-        found = self._try(self._target, replace(self.options, inputs=inputs), words, 2)
+        options = replace(self.options, inputs=inputs)
+        found = self._try(
+            self._target, options, words, 2, counters=side in COUNTERS_AT or Quantity.PARAMS in self.wanted
+        )
         if found is not None or side not in COUNTERS_AT or self.options.inputs.specs:
             return found
         for name in SIZED:
@@ -157,13 +161,15 @@ class _Search:
                     return found
         return None
 
-    def _try(self, target: Target, options: Options, words: tuple[str, ...], degree: int) -> Setting | None:
+    def _try(
+        self, target: Target, options: Options, words: tuple[str, ...], degree: int, *, counters: bool = True
+    ) -> Setting | None:
         """The setting of a changed run; None if the model does not run in this way."""
         try:
             trace, run, _, _ = run_on_cheapest(target, replace(options, device=self._trace.device))
         except CnninspectError:
             return None
-        return setting_of(trace, run, evaluate(trace), words, degree)
+        return setting_of(trace, run, evaluate(trace), words, degree, counters=counters)
 
 
 def _batches(own: Setting) -> Iterator[Setting]:
@@ -191,16 +197,16 @@ def _first_shape(trace: Trace) -> tuple[int, ...]:
 
 
 def setting_of(
-    trace: Trace, run: Run, estimates: Sequence[Estimate], changes: tuple[str, ...], degree: int = 0
-) -> Setting:
-    """What a run counts, with `changes` from the model as it is, and their degree."""
-    parts = parts_of(run.model)
+    trace: Trace, run: Run, estimates: Sequence[Estimate], changes: tuple[str, ...], degree: int = 0,
+    *, counters: bool = True,
+) -> Setting:  # fmt: skip
+    """What a run counts, with `changes` from the model as it is, and their degree; known counters too if wanted."""
     own = own_macs(trace, [estimate.macs for estimate in estimates])
     macs = macs_by_work(trace, own)
-    applied = tuple(apply(convention, trace, parts) for convention in CONVENTIONS.values())
+    sight = seen(run) if counters else Sight({}, ())
+    applied = tuple(apply(convention, sight) for convention in CONVENTIONS.values()) if counters else ()
+    biases = sum(prod(event.output or ()) for event in sight.events if adds_bias(event))
     head = next((own[c.index] for c in reversed(trace.calls) if "Linear" in (c.layer or "") or c.kind == "F.linear"), 0)
-    biased = ("F.linear", *(f"F.conv{n}d" for n in (1, 2, 3)), *(f"F.conv_transpose{n}d" for n in (1, 2, 3)))
-    biases = sum(prod(e.output) for e in events(trace, parts) if e.name in biased and e.bias is not None)
     return Setting(
         "x".join(map(str, _first_shape(trace))), changes, degree, macs, head, biases, applied,
         tuple(_params(trace, run, applied)), tuple(_activations(trace, estimates)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from cnninspect.errors import printable
 from cnninspect.render.numbers import (
     EXCEEDS_INPUT,
     dimensions,
@@ -56,12 +57,12 @@ class Context:
 def layer_cell(line: Line, _context: Context) -> Cell:
     """The row's name, indented below the row that calls it."""
     tone = Tone.QUIET if line.row.functional else Tone.PLAIN if line.is_part else Tone.STRONG
-    return Cell("  " * line.indent + line.name, line.row.path, tone)
+    return Cell("  " * line.indent + printable(line.name), line.row.path, tone)
 
 
 def kind_cell(line: Line, _context: Context) -> Cell:
     """The name of the class or function; of a row that stands for several, how many these are."""
-    return line.kind or Cell(line.row.kind, line.row.kind, Tone.QUIET if _is_free(line.row) else Tone.PLAIN)
+    return line.kind or Cell(printable(line.row.kind), line.row.kind, Tone.QUIET if _is_free(line.row) else Tone.PLAIN)
 
 
 def output_cell(line: Line, context: Context) -> Cell:
@@ -73,6 +74,22 @@ def output_cell(line: Line, context: Context) -> Cell:
         return Cell(context.marks.unknown, None, Tone.UNKNOWN)
     tone = Tone.QUIET if _is_free(line.row) and quantity.verdict is not Verdict.DIFFER else tone_of(quantity.verdict)
     return Cell(_shapes_text(quantity.value, context), _plain_shapes(quantity.value), tone)
+
+
+def tensor_shape_cell(line: Line, _context: Context) -> Cell:
+    """The shape of a checkpoint's tensor, all of its axes."""
+    shape = line.row.output_shape
+    return Cell("") if shape is None else Cell(shapes_text(shape.value, single=False), _plain_shapes(shape.value))
+
+
+def word_cell(name: str) -> Callable[[Line, Context], Cell]:
+    """The cell of a number that is a word, such as the file of a tensor."""
+
+    def cell(line: Line, _context: Context) -> Cell:
+        word = line.row.extra.get(name)
+        return Cell("") if word is None else Cell(printable(str(word.value)), word.value, Tone.QUIET)
+
+    return cell
 
 
 def input_cell(line: Line, context: Context) -> Cell:
@@ -204,7 +221,7 @@ def fact_cell(name: str) -> Callable[[Line, Context], Cell]:
 
     def cell(line: Line, _context: Context) -> Cell:
         value = getattr(line.row, name)
-        return Cell(str(value).lower() if isinstance(value, bool) else str(value), value)
+        return Cell(str(value).lower() if isinstance(value, bool) else printable(str(value)), value)
 
     return cell
 
@@ -216,8 +233,8 @@ def hyperparameters_cell(line: Line, _context: Context) -> Cell:
 
 
 def _is_free(row: Row) -> bool:
-    """Whether the row has no parameters and exactly 0 MACs."""
-    counts = [count for count in (row.params, row.macs) if count is not None]
+    """Whether the row has no parameters or elements and exactly 0 MACs."""
+    counts = [count for count in (row.params, row.macs, row.extra.get("elements")) if count is not None]
     return all(_is_nothing(count) for count in counts)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, 
 from dataclasses import replace
 from typing import Any
 
+from cnninspect.errors import printable
 from cnninspect.render.cells import verdict_sign
 from cnninspect.render.numbers import change_text, label, sign, value_text
 from cnninspect.render.page import UNICODE, Cell, Fact, Heading, Marks, Sheet, Tone, Worth
@@ -273,7 +274,7 @@ def reasons(report: Comparison) -> list[str]:
 
 
 def _label(check: Check) -> str:
-    return row_name(check) if check.row is None else check.row.label
+    return row_name(check) if check.row is None else printable(check.row.label)
 
 
 def _reason(hint: str, layers: Mapping[str, str | None], shown: int = 3) -> str:
@@ -287,9 +288,9 @@ def _reason(hint: str, layers: Mapping[str, str | None], shown: int = 3) -> str:
 def _cells(check: Check, where: str | None, marks: Marks) -> dict[str, Cell]:
     wrong = Tone.DIFFER if check.verdict is Verdict.DIFFER else Tone.PLAIN
     return {
-        "layer": Cell(row_name(check), check.path),
+        "layer": Cell(printable(row_name(check)), check.path),
         "call": Cell(str(check.call), check.call),
-        "kind": Cell(check.kind if check.row is None or check.row.path else "", check.kind),
+        "kind": Cell(printable(check.kind) if check.row is None or check.row.path else "", check.kind),
         "what": Cell(number_name(check), check.name),
         "expected": _value_cell(check, check.expected, check.expected_status, Tone.PLAIN, marks),
         "source": Cell(check.source, check.source, Tone.QUIET),

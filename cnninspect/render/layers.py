@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from cnninspect.render import cells, fields
+from cnninspect.render import cells, fields, tensors
 from cnninspect.render.cells import Context, Line
 from cnninspect.render.numbers import label, rounded
 from cnninspect.render.page import Cell, Heading, Marks, Place, Sheet, Tables, Worth
-from cnninspect.report.document import FieldStudy, Report
+from cnninspect.report.document import Checkpoint, FieldStudy, Report
 from cnninspect.report.folding import Folded, Repeat, lowered, without_repeats
 from cnninspect.report.quantities import Unit, Verdict, worst
 from cnninspect.report.rows import Row, RowId
@@ -76,6 +76,11 @@ def _columns() -> Iterable[Column]:
     yield Column(Heading("kind", "kind", shortens=True), cells.kind_cell)
     yield Column(Heading("input_shape", "input"), cells.input_cell)
     yield Column(Heading("output_shape", "output"), cells.output_cell)
+    yield Column(Heading("dtype", "dtype"), cells.kind_cell)
+    yield Column(Heading("shape", "shape"), cells.tensor_shape_cell)
+    yield Column(Heading("elements", "elements", right=True, worth=Worth.MAIN), cells.count_cell("elements"))
+    yield Column(Heading("bytes", "bytes", right=True, worth=Worth.MAIN), cells.count_cell("bytes"))
+    yield Column(Heading("file", "file", worth=Worth.MINOR, shortens=True), cells.word_cell("file"))
     yield Column(Heading("params", "params", right=True, worth=Worth.MAIN), cells.count_cell("params"))
     yield Column(Heading("macs", "MACs", right=True, worth=Worth.MAIN), cells.count_cell("macs"))
     yield Column(Heading("flops", "FLOPs", right=True, worth=Worth.MINOR), cells.count_cell("flops"))
@@ -162,6 +167,8 @@ _COUNTS = ("params", "macs", COUNTERS, "flops", FLOPS_COUNTERS, "neurons", "shar
 
 def readers(report: Report, view: View) -> tuple[str, ...]:
     """The default columns for readers: of `rf`; of `flops` and of grouped or sorted rows; else of `summary`."""
+    if isinstance(report, Checkpoint):
+        return tensors.READERS
     if isinstance(report, FieldStudy):
         return _FIELD
     if report.command != "flops" and view.is_tree:
@@ -184,6 +191,8 @@ def _sorted_by(view: View) -> tuple[str, ...]:
 
 def programs(report: Report, view: View) -> tuple[str, ...]:
     """The default columns of a CSV file: numbers that add up; the others, such as ratios, only on request."""
+    if isinstance(report, Checkpoint):
+        return tensors.PROGRAMS
     if isinstance(report, FieldStudy):
         return (*_ID, *(name for name in _FIELD if name not in ("layer", "kind")))
     extra = [number for row in (*report.rows, *(report.ops or ())) for number in row.extra.items()]
@@ -202,6 +211,8 @@ def chosen_columns(names: Iterable[str], shown: Report) -> Iterator[Column]:
             yield from (counter_column(counter, "flops") for counter in counters_of(shown))
         elif name == ADDED:
             yield from (COLUMNS.get(added) or added_column(added) for added in _added(shown))
+        elif name == "layer" and isinstance(shown, Checkpoint):
+            yield replace(COLUMNS[name], heading=replace(COLUMNS[name].heading, title="tensor"))
         elif name == _STAYS and isinstance(shown, FieldStudy):
             yield replace(COLUMNS[name], heading=replace(COLUMNS[name].heading, worth=Worth.KEPT))
         else:
@@ -226,6 +237,8 @@ def without_empty(names: tuple[str, ...], shown: Report) -> tuple[str, ...]:
         empty.add("global")
     if not any(row.macs is not None and row.macs.reasons for row in shown.rows):
         empty.add("reasons")
+    if "file" not in added:
+        empty.add("file")
     if "backward_macs" not in added:
         empty |= {"input_gradient_macs", "weight_gradient_macs"}
     return tuple(name for name in names if name not in empty)

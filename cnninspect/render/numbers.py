@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from cnninspect.errors import printable
 from cnninspect.render.page import Cell, Marks, Tone
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
 from cnninspect.report.rows import ReceptiveField
@@ -130,7 +131,7 @@ _IN_BYTES = ("_bytes", "_memory")
 def value_text(name: str, value: Any) -> str:
     """An expected or found value of the number called `name`: `1,234`, `43.2 %`, `1x64x8x8`, `435`, `2 layers, ...`."""
     if isinstance(value, bool) or not isinstance(value, (int, float, tuple, list, Mapping)):
-        return "unknown" if value is None else str(value)
+        return "unknown" if value is None else printable(str(value))
     if isinstance(value, int):
         return mebibytes(value) if name.endswith(_IN_BYTES) else f"{value:,}"
     if isinstance(value, float):

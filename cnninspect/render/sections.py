@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from io import StringIO
@@ -11,14 +11,14 @@ from typing import Any
 
 from cnninspect.errors import MissingPackage
 from cnninspect.explain.document import QUANTITIES
-from cnninspect.render import checks, comparison, layers, other_counters
+from cnninspect.render import checks, comparison, layers, other_counters, tensors
 from cnninspect.render.checks import count_sentence, failed
 from cnninspect.render.effective import effective_drawing, effective_facts, effective_sheet
 from cnninspect.render.fields import drawing, field_facts, position_facts, position_sheet, varied_sheet
 from cnninspect.render.numbers import bounded
 from cnninspect.render.page import UNICODE, Fact, Marks, Page, Screen, Sheet, Tables, Tone
 from cnninspect.render.totals import facts, title, uncounted_facts
-from cnninspect.report.document import Comparison, Document, FieldStudy, Report, Variation
+from cnninspect.report.document import CHECKPOINT, Checkpoint, Comparison, Document, FieldStudy, Report, Variation
 from cnninspect.report.json_form import json_text
 from cnninspect.report.parts import Asked, EffectiveField
 from cnninspect.report.quantities import Quantity
@@ -52,7 +52,7 @@ def pages_of(document: Document, view: View, marks: Marks, *, full: bool) -> Cal
             page = Page(heading, other_counters.sheet(document), list(other_counters.facts(document)))
             return lambda _: page
         case Report():
-            of_all = field_facts(document) if isinstance(document, FieldStudy) else facts(document, marks)
+            of_all = _totals(document, marks)
             match = layers.meaning_of_match(document, view)
             page = Page(heading, NO_SHEET, [*_cut(document, view, marks), *of_all], match=match)
             tables = layers.tables(document, view, marks, layers.readers(document, view), full=full)
@@ -62,6 +62,12 @@ def pages_of(document: Document, view: View, marks: Marks, *, full: bool) -> Cal
 
 
 NO_SHEET = Sheet((), ())
+
+
+def _totals(report: Report, marks: Marks) -> Iterable[Fact]:
+    if isinstance(report, Checkpoint):
+        return tensors.facts(report, marks)
+    return field_facts(report) if isinstance(report, FieldStudy) else facts(report, marks)
 
 
 def _with_table(page: Page, tables: Tables, lines: int) -> Page:
@@ -121,9 +127,11 @@ def data_sheet(document: Document, view: View, marks: Marks) -> Sheet:
 
 
 def column_names(command: str, *, of_two: bool = False) -> tuple[str, ...]:
-    """The values of `--columns` for a command; `of_two` for `compare` with two networks."""
+    """The values of `--columns` for a command, or for CHECKPOINT; `of_two` for `compare` with two networks."""
     if of_two:
         return tuple(comparison.HEADINGS)
+    if command == CHECKPOINT:
+        return tensors.NAMES
     if command == "explain":
         return QUANTITIES
     return tuple(checks.HEADINGS) if command == "compare" else layers.NAMES

@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from cnninspect.render import tensors
 from cnninspect.render.checks import row_name
 from cnninspect.render.fields import field_facts
 from cnninspect.render.layers import counters_of
 from cnninspect.render.numbers import bounded, dimensions, label, mebibytes, sign, value_with_unit, with_unit
 from cnninspect.render.page import Fact, Marks, Tone
-from cnninspect.report.document import Comparison, Document, Report, formula_checks
+from cnninspect.report.document import CHECKPOINT, Checkpoint, Comparison, Document, Report, formula_checks
 from cnninspect.report.parts import CounterConvention
 from cnninspect.report.quantities import Quantity, Verdict, flops_from_macs
 from cnninspect.report.rows import Row
@@ -20,6 +21,10 @@ from cnninspect.report.sums import remainder
 
 def title(report: Document, marks: Marks) -> str:
     """The title: `resnet18 (torchvision) · 1x3x224x224 float32 · eval · meta · torch 2.13.0`."""
+    if isinstance(report, Checkpoint):
+        return tensors.title(report, marks)
+    if report.target.get("provider") == CHECKPOINT:
+        return _named(report.target) + _against(report)
     run = report.run
     parts = (
         _named(report.target) + _against(report),
@@ -48,7 +53,7 @@ def _against(report: Document) -> str:
 
 def _named(target: Mapping[str, Any]) -> str:
     """The model's name, provider, arguments and revision; for a file, module or archive, the text that was typed."""
-    typed = target.get("provider") in ("file", "module", "archive")
+    typed = target.get("provider") in ("file", "module", "archive", CHECKPOINT)
     details = [] if typed or not target.get("provider") else [str(target["provider"])]
     details += [f"{name}={value}" for name, value in target.get("arguments", {}).items()]
     name = str(target["spec"] if typed else target["name"])

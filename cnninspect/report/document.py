@@ -24,11 +24,15 @@ from cnninspect.report.parts import (
     OtherCounter,
     OtherNetwork,
     PositionField,
+    Shard,
     Timing,
     VariedNetwork,
 )
 from cnninspect.report.quantities import Quantity, Status, Unit, Verdict
 from cnninspect.report.rows import Check, Number, ReceptiveField, Row, RowId, Uncounted
+
+CHECKPOINT = "checkpoint"
+"""The provider of a target whose report is a Checkpoint."""
 
 D = TypeVar("D", bound="Document")
 R = TypeVar("R", bound="Report")
@@ -98,7 +102,7 @@ class Document:
         from cnninspect.report.json_form import from_json
 
         found = from_json(data)
-        kinds = (("varied", Variation), ("checks", Comparison), ("sights", FieldStudy))
+        kinds = (("varied", Variation), ("checks", Comparison), ("sights", FieldStudy), ("shards", Checkpoint))
         kind: type[Document] = next((kind for name, kind in kinds if name in found), Report)
         if not issubclass(kind, cls):
             raise ValueError(f"it holds a {kind.__name__}, not a {cls.__name__}")
@@ -212,6 +216,22 @@ class FieldStudy(Report):
     sights: tuple[PositionField, ...] = ()
     asked: Asked | None = None
     effective: EffectiveField | None = None
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Checkpoint(Report):
+    """The tensors of a checkpoint, of which nothing ran: `summary` makes it.
+
+    A row is a tensor, or a prefix that several share: `kind` is the type of its elements, `output_shape` its shape, and
+    `elements`, `bytes` and `file` stand in `extra`. A tensor is no parameter yet: a buffer looks the same.
+    """
+
+    shards: tuple[Shard, ...] = ()
+
+    def _figures(self) -> str:
+        """`18 tensors, 61,706 elements, `."""
+        tensors, elements = sum(row.leaf for row in self.rows), self.total("elements").value
+        return f"{tensors} tensors, {'?' if elements is None else format(elements, ',')} elements, "
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -116,10 +117,17 @@ def _own_signature(row: Row) -> Hashable:
         row.kind,
         row.functional,
         repr(row.hyperparameters),
+        _of_tensor(row),
         row.input_shapes,
         tuple(_known(count) for count in counts),
         None if row.receptive_field is None else (row.receptive_field.verdict, row.receptive_field.status),
     )
+
+
+def _of_tensor(row: Row) -> Hashable:
+    """The bytes of a checkpoint's tensor, and its name without numbers: a bias is no weight, whatever their sizes."""
+    size = row.extra.get("bytes")
+    return None if size is None else (re.sub("[0-9]+", "0", row.path), _known(size))
 
 
 def _known(count: Quantity | None) -> Hashable:
@@ -149,8 +157,8 @@ def _longest_run(signs: Sequence[Hashable], longest: int) -> tuple[int, int]:
 
 
 def _params(block: Sequence[Row]) -> int | None:
-    """The parameters of a block; None if they are not known exactly."""
-    counts = [row.params for row in block if row.params is not None]
+    """The parameters of a block, or the elements of its tensors; None if they are not known exactly."""
+    counts = [count for row in block if (count := row.params or row.extra.get("elements")) is not None]
     exact = [count.value for count in counts if count.status is Status.EXACT and count.value is not None]
     return sum(exact) if len(exact) == len(counts) else None
 
@@ -209,8 +217,8 @@ def _in_part(rows: Sequence[Row], shown: set[int], free: set[int], room: int) ->
 
 
 def _is_free(row: Row) -> bool:
-    """Whether a row has no parameters and MACs, and nothing of it is wrong or unknown."""
-    counts = [count for count in (row.params, row.macs) if count is not None]
+    """Whether a row has no parameters, MACs or elements, and nothing of it is wrong or unknown."""
+    counts = [count for count in (row.params, row.macs, row.extra.get("elements")) if count is not None]
     fine = row.verdict not in (Verdict.DIFFER, Verdict.UNKNOWN)
     return fine and all(count.value == 0 and count.status is Status.EXACT for count in counts)
 
@@ -220,7 +228,9 @@ def _keeps_shape(row: Row) -> bool:
 
 
 def _weight(row: Row) -> int:
-    return 0 if row.macs is None or row.macs.value is None else -row.macs.value
+    """What sorts the heaviest row first: by its MACs, for a tensor by its bytes."""
+    weight = row.extra.get("bytes") if row.macs is None else row.macs
+    return 0 if weight is None or weight.value is None else -weight.value
 
 
 def _only(whole: Folded, shown: set[int], first: Sequence[int], rest: Sequence[int]) -> Folded:

@@ -44,6 +44,7 @@ from cnninspect.report.parts import (
     OtherNetwork,
     Peak,
     PositionField,
+    Shard,
     Timing,
     VariedNetwork,
 )
@@ -188,6 +189,16 @@ def _varied(data: Data) -> VariedNetwork:
     return VariedNetwork(data["arguments"], data["layer"], tuple(data["map"]), *numbers, data["inputs"])
 
 
+def _shard_to_json(shard: Shard) -> dict[str, Any]:
+    facts = {name: plain(getattr(shard, name)) for name in ("file", "tensors", "header_bytes", "metadata")}
+    return {**facts, "file_bytes": number_to_json(shard.file_bytes)}
+
+
+def _shard(data: Data) -> Shard:
+    size = quantity_of(data["file_bytes"])
+    return Shard(data["file"], data["tensors"], data["header_bytes"], size, data["metadata"])
+
+
 def _other_to_json(other: OtherNetwork) -> dict[str, Any]:
     head = {"tool": plain(other.tool), "target": plain(other.target), "run": plain(other.run)}
     return {**head, "totals": numbers_to_json(other.totals)}
@@ -288,6 +299,7 @@ _CODECS = {
     "aligned": _tuple_of(_aligned_to_json, _aligned),
     "sights": _tuple_of(_position_field_to_json, _position_field),
     "asked": _Codec(lambda asked: plain(asdict(asked)), _asked),
+    "shards": _tuple_of(_shard_to_json, _shard),
     "effective": _Codec(_effective_to_json, _effective),
     "varied": _tuple_of(_varied_to_json, _varied),
 }

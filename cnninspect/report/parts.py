@@ -213,6 +213,20 @@ class VariedNetwork:
 
 
 @dataclass(frozen=True)
+class Shard:
+    """One file of a checkpoint: its tensors and the bytes of its header, None where the file is missing.
+
+    `file_bytes` are those that the header asks for, against the size on the disk.
+    """
+
+    file: str
+    tensors: int | None
+    header_bytes: int | None
+    file_bytes: Quantity
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class BaselineFile:
     """The baseline file that a report is compared with, and the versions that wrote it."""
 

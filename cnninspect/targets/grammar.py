@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
+import shlex
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +32,19 @@ BUILT_IN = ("zoo", "torchvision", "timm", *OPTIONAL)
 HUB_FILE = "hubconf.py"
 """The file of a repository that defines what torch.hub can load."""
 
+CONFIG = "config.json"
+PIPELINE = "model_index.json"
+"""The files of a folder that describe a network, and a pipeline of several."""
+
+SAFETENSORS = ".safetensors"
+INDEX = ".safetensors.index.json"
+"""The endings of a file of tensors, and of the index of several."""
+
 PICKLES = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".joblib", ".tar")
-WEIGHTS = (".safetensors", ".npz", ".h5")
+WEIGHTS = (".npz", ".h5")
 _CODE = "Name the PyTorch code that builds the network, as file.py:attr."
 _OTHERS = {
+    ".gguf": f"a GGUF file of llama.cpp, whose blocks of quantised weights are not read. {_CODE}",
     ".onnx": f"an ONNX graph, which has no PyTorch modules. {_CODE}",
     ".keras": f"a Keras model. {_CODE}",
     ".tflite": f"a TensorFlow Lite model. {_CODE}",
@@ -171,7 +183,12 @@ def _refuse_other_files(text: str) -> None:
             f"{text!r} is a pickle or TorchScript: loading it can run any code, and it usually holds weights without "
             "the network. "
             "Name the code that builds the network (file.py:attr), or save it with torch.export.save as model.pt2."
+            + _how_to_convert(text)
         )
+    if text.lower().endswith((SAFETENSORS, INDEX)) and not Path(text).is_dir():
+        raise UsageError(holds_weights(text, text))
+    if text.lower().endswith(".bin.index.json"):
+        raise UsageError(f"{text!r} is the index of pickles, which are not read. Save the weights as safetensors.")
     if suffix in WEIGHTS:
         raise UsageError(f"{text!r} holds weights, not a network. Name the code that builds it, as file.py:attr.")
     if suffix == ".json":
@@ -193,6 +210,36 @@ def _refuse_other_places(text: str) -> None:
         raise UsageError(f"{text!r} is a place on the network: hubs and URLs are not read. {step}")
     if re.fullmatch(r"[\w.\-]+(/[\w.\-]+)+", text) and not Path(text).exists():
         raise UsageError(f"there is no file or folder {text!r} here, and names on hubs are not read. {step}")
+
+
+def holds_weights(text: str, place: str) -> str:
+    """The sentences on a checkpoint where a network is wanted; `summary` lists what is at the place."""
+    return (
+        f"{text!r} holds weights, not a network. `cnninspect summary {shlex.quote(place)}` lists its tensors; for all "
+        "else name the code that builds the network, as file.py:attr."
+    )
+
+
+def _how_to_convert(text: str) -> str:
+    """Sentences, after a space, that say how the tensors of a pickle are listed.
+
+    The command has its names in brackets, so that it also works with the line breaks of a terminal.
+    """
+    path = Path(text)
+    if path.suffix.lower() in (".joblib", ".pkl", ".pickle"):
+        return ""
+    wanted = path.with_suffix(SAFETENSORS)
+    code = (
+        f'(t := __import__("torch"), d := t.load({json.dumps(text)}, map_location="cpu", weights_only=True), '
+        '__import__("safetensors.torch").torch.save_file({k: v.clone().contiguous() for k, v in '
+        f'd.get("state_dict", d.get("model", d)).items() if t.is_tensor(v)}}, {json.dumps(str(wanted))}))'
+    )
+    missing = find_spec("safetensors") is None
+    first = "`python -m pip install safetensors`, and " if missing else ""
+    return (
+        f" To list its tensors, convert it without running code: {first}`python -c {shlex.quote(code)}`; "
+        f"`summary` takes the {wanted.name} that it writes."
+    )
 
 
 def how_to_save(path: Path) -> str:

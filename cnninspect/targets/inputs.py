@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Integral
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
+from torch.nn.modules.lazy import LazyModuleMixin
 
 from cnninspect.errors import LoadError, UsageError
 from cnninspect.report.quantities import Shape
@@ -192,8 +194,18 @@ def _floating_dtype(model: Model, dtype: str | None) -> torch.dtype:
     return next((p.dtype for p in parameters if p.is_floating_point()), torch.get_default_dtype())
 
 
+_LAZY: WeakKeyDictionary[nn.Module, Mapping[str, str]] = WeakKeyDictionary()
+
+
+def lazy_kinds(model: Model) -> Mapping[str, str]:
+    """Path -> class of each lazy layer of a model before its first run, which makes plain layers of them."""
+    return _LAZY.get(model, {}) if isinstance(model, nn.Module) else {}
+
+
 def _initialize(model: nn.Module, given: Given) -> None:
     """Runs the model once, so that its lazy layers get their hyper-parameters."""
+    named = model.named_modules()
+    _LAZY[model] = {path: type(module).__name__ for path, module in named if isinstance(module, LazyModuleMixin)}
     # A failing forward fails again in the recorded run, where the error is reported.
     with contextlib.suppress(Exception), without_side_effects(), torch.no_grad():
         model.eval()(*given.args, **given.kwargs)
@@ -241,7 +253,7 @@ def usual_inputs(model: Model) -> list[InputSpec]:
 def _first_layer(model: nn.Module) -> tuple[str, nn.Module, list[InputSpec]] | None:
     """(path, layer, the inputs it could have) of the first layer with weights that fix the size of an input."""
     for path, layer in model.named_modules():
-        if isinstance(layer, (nn.MultiheadAttention, nn.modules.lazy.LazyModuleMixin)):
+        if isinstance(layer, (nn.MultiheadAttention, LazyModuleMixin)):
             return None
         candidates = list(_candidates(layer))
         if candidates:

@@ -12,6 +12,7 @@ from typing import Any
 
 from cnninspect.errors import LoadError, MissingPackage, NoSuchTarget, UsageError, error_text
 from cnninspect.targets.arguments import prepared
+from cnninspect.targets.checkpoint import in_folder
 from cnninspect.targets.grammar import (
     Archive,
     Folder,
@@ -20,6 +21,7 @@ from cnninspect.targets.grammar import (
     Method,
     Named,
     first_class,
+    holds_weights,
     how_to_save,
     parse_target,
 )
@@ -106,6 +108,8 @@ def _in_folder(spec: str, folder: Path, arguments: Mapping[str, Any]) -> Target:
     """The network in a folder; UsageError for a folder without a configuration."""
     found = provider_of(folder)
     if found is None:
+        if in_folder(spec, folder) is not None:
+            raise UsageError(holds_weights(str(folder), os.path.join(folder, "")))
         raise UsageError(
             f"{str(folder)!r} is a folder without a config.json. "
             f"Name a file in it, and what the file defines: {_example_in(folder)}."

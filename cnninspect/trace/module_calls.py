@@ -175,7 +175,11 @@ class _Watch:
             if kwargs or len(seen) != len(args) or any(a is not b for a, b in zip(seen, args, strict=True)):
                 self.listener.receive(call, args, kwargs)
             return call
-        return None if self.listener.hidden() else self.listener.open_module(module, args, kwargs)
+        if self.listener.hidden():
+            return None
+        call = self.listener.open_module(module, args, kwargs)
+        call.direct = True
+        return call
 
 
 def never_ran(model: nn.Module | None, calls: Sequence[Call]) -> list[str]:

@@ -115,7 +115,7 @@ class Call:
     formula applies to this module, or None: then the calls that it makes are recorded below it. `base` is the known
     layer that it subclasses with another forward. `where` is its line in the user's files, `nets.py:41`. `transformed`
     means that it ran under `torch.vmap` or another function transform: the call sees one sample, its ops a batch.
-    `operator` means that a sum or product is written as `x + y`, `x * y` or `x @ y`, and not as a method.
+    `direct` means that the code calls the module's `.forward()`, so that its hooks do not run.
     """
 
     index: int
@@ -135,7 +135,7 @@ class Call:
     ops: list[int] = field(default_factory=list)
     where: str | None = None
     transformed: bool = False
-    operator: bool = False
+    direct: bool = False
 
     @property
     def depth(self) -> int:

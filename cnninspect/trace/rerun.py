@@ -55,12 +55,12 @@ def watch(
     """
     module = model if isinstance(model, nn.Module) else None
     with isolated(module, training, gradients=gradients, inputs=(args, kwargs), onednn=onednn):
-        watcher = _Watcher(module, layer_of, on_output, change)
+        watcher = Watcher(module, layer_of, on_output, change)
         watcher.run_model(model, args, kwargs)
     return renumbered(watcher.calls, watcher.ops, watcher.uses)
 
 
-class _Watcher(Recorder):
+class Watcher(Recorder):
     """Passes the output of every call to `on_output`, and stores nothing about tensors."""
 
     def __init__(self, model: nn.Module | None, layer_of: LayerOf, on_output: OnOutput, change: Change | None):

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import dis
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from types import FrameType
 from typing import Any
 
 from torch import nn
@@ -135,7 +132,6 @@ class CallTracker:
         if kind in SHAPE_QUERIES:
             return function(*args, **kwargs)
         call = self.open_function(kind, args, kwargs)
-        call.operator = kind in OPERATORS and written_as_operator(sys._getframe(1), kind)
         return self.run(call, function, args, kwargs)
 
     def _new(self, path: str, kind: str, *, functional: bool) -> Call:
@@ -167,24 +163,6 @@ class CallTracker:
         if call.number == self.uses[site_of(call)] - 1:
             self.uses[site_of(call)] -= 1
         call.number = -1
-
-
-OPERATORS = frozenset({"Tensor.matmul", "Tensor.add", "Tensor.mul"})
-"""Functions that are one for torch, as a method and as an operator: `x.matmul(y)` and `x @ y`."""
-
-
-def written_as_operator(frame: FrameType | None, kind: str) -> bool:
-    """Whether the code that runs below `frame` calls the function by an operator and not by its name.
-
-    Source: the instruction that runs is BINARY_OP (until Python 3.10 one for each operator); a call of something else,
-    as of `sum`, adds without the name in the code.
-    """
-    while frame is not None and frame.f_code.co_name in ("on_function", "__torch_function__"):
-        frame = frame.f_back
-    if frame is None:
-        return False
-    running = dis.opname[frame.f_code.co_code[frame.f_lasti]]
-    return running.startswith(("BINARY_", "INPLACE_")) or kind.rpartition(".")[2] not in frame.f_code.co_names
 
 
 def site_of(call: Call) -> Site:

@@ -38,7 +38,7 @@ BAD = [
     ("missing CUDA device", ["net:Net", *INPUT, "--device", "cuda:99"], 3, ["sees no device cuda:99"]),
     ("unknown device", ["net:Net", *INPUT, "--device", "warp"], 2, ["no device is called 'warp'"]),
     ("pickle", ["weights.pth"], 2, ["is a pickle", "torch.export"]),
-    ("saved weights", ["weights.safetensors"], 2, ["holds weights, not a network"]),
+    ("saved weights that are missing", ["weights.safetensors"], 2, ["there is no file 'weights.safetensors'"]),
     ("saved report", ["report.json"], 2, ["is a saved report"]),
     ("empty target", [""], 2, ["the target is empty"]),
     (

@@ -25,7 +25,8 @@ FILES = {
     "pkg/build.py": "from .blocks import Block\n\ndef make():\n    return Block(8)\n",
     "inputs.py": "import torch\n\ndef fn():\n    return ({'image': torch.zeros(1, 3, 32, 32)},)\n",
     "other.json": '{"a": 1}', "list.json": "[1, 2]", "broken.json": "not json", "saved.json": "{}", "fake.pt2": "garbage",
-    **{f"model.{ending}": "{}" for ending in ("onnx", "keras", "tflite", "h5", "pt", "ckpt", "ipynb", "yaml", "safetensors")},
+    **{f"model.{ending}": "{}" for ending in ("onnx", "keras", "tflite", "h5", "pt", "ckpt", "ipynb", "yaml")},
+    "weights/model.safetensors": "\2\0\0\0\0\0\0\0{}",
 }  # fmt: skip
 
 # Command line, exit code, words of the message.
@@ -79,7 +80,8 @@ CASES = [
     ("summary model.keras", 2, "a Keras model"),
     ("summary model.tflite", 2, "a TensorFlow Lite model"),
     ("summary model.h5", 2, "holds weights"),
-    ("summary model.safetensors", 2, "holds weights"),
+    ("flops weights/model.safetensors", 2, "holds weights"),
+    ("summary weights/nosuch.safetensors", 2, "there is no file 'weights/nosuch.safetensors'. Did you mean"),
     ("summary model.pt", 2, "a pickle or TorchScript"),
     ("summary model.ckpt", 2, "a pickle or TorchScript"),
     ("summary model.ipynb", 2, "a notebook"),

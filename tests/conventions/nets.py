@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.functional import linear, relu
 
 
 class Functions(nn.Module):
@@ -299,6 +302,147 @@ class Normed(nn.Module):
         return self.fc(x)
 
 
+class Direct(nn.Module):
+    """Layers and a container that are called by `.forward`, which runs no hooks; one is called as usual, too."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm, self.act = nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU()
+        self.many = nn.Sequential(nn.Conv2d(4, 6, 1), nn.AvgPool2d(2), nn.Upsample(scale_factor=2))
+        self.heads, self.attention = nn.ModuleList([nn.Linear(3, 3)]), nn.MultiheadAttention(3, 1, batch_first=True)
+
+    def forward(self, x):
+        x = self.act.forward(self.norm.forward(self.conv.forward(self.conv(x))))
+        x = self.many.forward(x).flatten(2)[..., :3]
+        return self.heads[0].forward(self.attention.forward(x, x, x)[0])
+
+
+class Names(nn.Module):
+    """Functions that stand in two places of torch, or that the code has kept from there before anything is replaced."""
+
+    kept = staticmethod(partial(F.gelu, approximate="tanh"))
+
+    def __init__(self):
+        super().__init__()
+        self.line, self.bias = nn.Parameter(torch.ones(8, 8, 3)), nn.Parameter(torch.ones(8))
+        self.square, self.head = nn.Parameter(torch.ones(8, 8)), nn.Parameter(torch.ones(1, 8, 3, 3))
+        self.register_buffer("mean", torch.ones(8))
+
+    def forward(self, x):
+        x = torch.conv1d(x, self.line, self.bias, padding=1) + F.conv1d(x, self.line, self.bias, padding=1)
+        x = torch.conv_transpose1d(x, self.line, self.bias, padding=1) + F.conv_transpose1d(x, self.line, None, 1, 1)
+        x = torch.relu(x) + relu(x) + F.relu(x) + x.relu() + F.relu_(x) + self.kept(x) + F.gelu(x, approximate="tanh")
+        x = torch.prelu(x, self.bias) + F.prelu(x, self.bias) + torch.softmax(x, 1) + x.softmax(1) + F.softmax(x, 1)
+        x = torch.avg_pool1d(x, 3, 1, 1) + F.avg_pool1d(x, 3, 1, 1) + torch.max_pool1d(x, 3, 1, 1)
+        x = torch.layer_norm(x, (8,), self.bias) + F.layer_norm(x, (8,), self.bias)
+        x = torch.batch_norm(x, self.bias, None, self.mean, self.mean, False, 0.1, 1e-5, False) + torch.group_norm(x, 2)
+        x = (
+            F.batch_norm(x, self.mean, self.mean)
+            + F.group_norm(x, 2)
+            + torch.instance_norm(x, None, None, None, None, True, 0.1, 1e-5, False)
+        )
+        x = linear(x, self.square) + F.linear(x, self.square) + torch.adaptive_avg_pool1d(x, 8)
+        return torch.conv2d(x[:, None], self.head.transpose(0, 1), padding=1)
+
+
+class Resized(nn.Module):
+    """Interpolation under its old names, which call the new one; by a broken scale; by areas, which calls a pool."""
+
+    def __init__(self):
+        super().__init__()
+        self.unused = nn.Parameter(torch.ones(1))
+        self.area = nn.Upsample((4, 6), mode="area")
+
+    def forward(self, x):
+        x = F.interpolate(F.upsample(x, scale_factor=2), scale_factor=1.5, mode="bilinear")
+        x = F.interpolate(F.upsample_bilinear(x, (8, 8)), (6, 8), mode="area")
+        x = F.interpolate(self.area(x), size=(8, 8), mode="bilinear", antialias=True)
+        return F.interpolate(F.upsample(x, (4, 4), mode="bicubic"), scale_factor=0.5)
+
+
+class Lazy(nn.Module):
+    """Layers that get their sizes in the first run, which makes plain layers of them."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm, self.head = nn.LazyConv2d(6, 3), nn.LazyBatchNorm2d(), nn.LazyLinear(5)
+        self.plain = nn.Linear(5, 4)
+
+    def forward(self, x):
+        return self.plain(self.head(self.norm(self.conv(x)).flatten(1)))
+
+
+class Dunders(nn.Module):
+    """Operators that are written out; sums without a name beside `.add`; shapes of unlike rank."""
+
+    def __init__(self):
+        super().__init__()
+        self.line = nn.Parameter(torch.ones(4))
+
+    def forward(self, x):
+        y = x.__matmul__(x.transpose(1, 2)) + torch.Tensor.matmul(x, x.transpose(1, 2)) + x @ x.transpose(1, 2)
+        y = y.__add__(y).__mul__(2).__rmul__(3)
+        y = sum([y, y.add(y)]).add(sum([y, y]))
+        y @= y
+        x = y.__rmatmul__(y).matmul(x)
+        x = torch.mul(x, self.line) + torch.add(self.line, x, alpha=2) + self.line.mul(x)
+        return torch.einsum("bij,bkj->bik", x, x) + torch.einsum("bij,bjk,bkl->bil", y, y, y)
+
+
+class Composed(nn.Module):
+    """Layers and functions that call others, some of which are replaced."""
+
+    def __init__(self):
+        super().__init__()
+        self.pool, self.norm, self.gate = nn.LPPool2d(2, 2, 1), nn.LocalResponseNorm(3), nn.Softmax2d()
+        self.conv = nn.Conv2d(4, 4, 3, padding=1, padding_mode="circular")
+        self.even = nn.Conv2d(4, 4, (2, 4), padding="same")
+
+    def forward(self, x):
+        x = F.local_response_norm(self.gate(self.norm(self.pool(x))), 2)
+        return F.lp_pool2d(self.even(self.conv(x)), 2.0, 2)
+
+
+class Cells(nn.Module):
+    """Recurrent cells, which are called for each step."""
+
+    def __init__(self):
+        super().__init__()
+        self.lstm, self.gru, self.rnn = nn.LSTMCell(6, 4), nn.GRUCell(4, 5, bias=False), nn.RNNCell(5, 3)
+
+    def forward(self, x):
+        h, c = self.lstm(x)
+        h, c = self.lstm(x, (h, c))
+        return self.rnn(self.gru(h))
+
+
+class NamedInputs(nn.Module):
+    """Layers whose inputs are given by name, where hooks see none."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc, self.conv = nn.Linear(5, 5), nn.Conv2d(4, 6, 1)
+
+    def forward(self, x):
+        return self.conv(input=self.fc(x))
+
+
+class Refused(nn.Module):
+    """Arguments that the rules of some counters do not take."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(4, 4, 3, 3))
+
+    def forward(self, x):
+        return F.adaptive_avg_pool2d(F.conv2d(x, self.weight, stride=[1, 1], padding=[1, 1]), output_size=2)
+
+
+def layer():
+    """A layer as the whole model."""
+    return nn.Linear(4, 3)
+
+
 class Plain(nn.Module):
     """A convolution of a stem and one of a block, both 3x3 with a batch norm, and a head."""
 
@@ -316,6 +460,8 @@ INPUTS = {
     Functions: "2x3x8x8", Transposed: "2x3x5x5", Convolutions: "2x4x8x8", Tokens: "2x7x8", Attention: "3x5x8",
     Products: "2x4x6", Norms: "2x4x6x6", Activations: "2x4x5x5", Pools: "2x3x11x11", Upsampling: "2x3x4x4",
     Operators: "2x5x4", Calling: "3x4x5x5", Kept: "2x5x8", Positions: "2x4x5x5", Normed: "3x4x8",
+    Direct: "2x4x6x6", Names: "2x8x8", Resized: "2x3x4x4", Lazy: "2x3x5x5", Dunders: "2x4x4", Composed: "2x4x7x8",
+    Cells: "3x6", NamedInputs: "2x4x5x5", Refused: "2x4x5x5", layer: "2x4",
     Shared: "2x4x6x6", Tied: "2x5:int64", Recurrent: "2x5x6", Subclasses: "2x4x6x6", Unused: "2x4x3x3",
 }  # fmt: skip
 """Network -> the input that it runs on."""

@@ -372,3 +372,17 @@ def test_print_leaves_the_tools_out(opened: Any) -> None:
     assert not page.locator(".tools").is_visible()
     assert len(names(page)) == ROWS
     assert page.get_by_text("589,824", exact=True).first.is_visible()
+
+
+def test_the_page_of_a_checkpoint_is_the_same_tree(opened, tmp_path):
+    from cnninspect.cli.app import run
+    from tests.safetensors_files import header, write
+
+    names = [f"layers.{number}.{part}" for number in range(3) for part in ("weight", HOSTILE)]
+    write(tmp_path / "w.safetensors", header(*((name, "F32", (4,), 16) for name in names)))
+    assert run(["summary", str(tmp_path / "w.safetensors"), "-q", "-o", str(tmp_path / "w.html")]) == 0
+    page = opened(address=(tmp_path / "w.html").as_uri())
+    # The hostile name ends in a dot and no more parts, so that layers, three prefixes and six tensors are ten rows.
+    assert page.locator("[role=treegrid] [role=row][data-row]").count() == 10
+    page.get_by_role("searchbox").fill("layers.2")
+    assert page.locator("[role=treegrid] [role=row][data-row]:visible").count() == 4

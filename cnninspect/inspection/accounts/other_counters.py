@@ -8,12 +8,14 @@ from typing import ClassVar
 
 from cnninspect.conventions.apply import Applied, apply
 from cnninspect.conventions.differences import differences, macs_by_work, own_macs
-from cnninspect.conventions.sight import parts_of
-from cnninspect.conventions.table import CONVENTIONS
+from cnninspect.conventions.sight import Sight, sight_of
+from cnninspect.conventions.table import CONVENTIONS, REPLACED
 from cnninspect.inspection.accounts import Addition, Inspected
 from cnninspect.inspection.other_process import LibraryFailedError, Request, ask
+from cnninspect.measure.base import Run
 from cnninspect.measure.libraries import LIBRARIES, Library, Printed
 from cnninspect.report.parts import CounterDifference, OtherCounter
+from cnninspect.targets.inputs import lazy_kinds
 from cnninspect.trace.records import Trace
 
 
@@ -28,7 +30,7 @@ class OtherCounters:
     def __call__(self, inspected: Inspected) -> Addition:
         """`other_counters` in the document, and our MACs by class of work."""
         trace = inspected.trace
-        parts = parts_of(inspected.run.model)
+        sight = seen(inspected.run)
         own = own_macs(trace, [estimate.macs for estimate in inspected.findings.estimates])
         given = () if self.request.inputs_from else inputs_of(trace)
         request = replace(self.request, inputs=given)
@@ -37,10 +39,15 @@ class OtherCounters:
             inspected.progress(f"running {name}")
             printed, failed = _printed(name, request)
             for convention in (each for each in CONVENTIONS.values() if each.package == name):
-                applied = apply(convention, trace, parts)
+                applied = apply(convention, sight)
                 found.append(_counter(LIBRARIES[name], applied, trace, own, printed.get(convention.name), failed))
         ours = {work.value: number for work, number in macs_by_work(trace, own).items() if number}
         return Addition(parts=lambda report: replace(report, other_counters=tuple(found), macs_by_work=ours))
+
+
+def seen(run: Run) -> Sight:
+    """What counters meet in a run."""
+    return sight_of(run.trace, run.model, run.args, run.kwargs, REPLACED, lazy_kinds(run.model))
 
 
 def inputs_of(trace: Trace) -> tuple[str, ...]:

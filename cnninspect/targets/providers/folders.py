@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cnninspect.errors import LoadError, UsageError
-
-CONFIG = "config.json"
-PIPELINE = "model_index.json"
+from cnninspect.targets.grammar import CONFIG, PIPELINE
 
 
 def provider_of(folder: Path) -> str | None:
