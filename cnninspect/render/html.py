@@ -178,13 +178,17 @@ def _branches(sheet: Sheet, tree: _Tree) -> list[dict[str, Any]]:
         first = _first_cell(line[0], sheet.headings[0], above[-2:-1], place.depth, twists=has_below)
         rest = [_tree_cell(cell, heading, opens) for cell, heading in zip(line[1:], sheet.headings[1:], strict=True)]
         found.append({
-            "attributes": _of_row(tree, number, place.depth, has_below=has_below),
+            "attributes": _of_row(tree, number, place.depth, has_below=has_below, waits=index >= _AT_ONCE),
             "cells": [first, *rest],
         })  # fmt: skip
     return found
 
 
-def _of_row(tree: _Tree, number: int | None, depth: int, *, has_below: bool) -> Markup:
+_AT_ONCE = 500
+"""Rows that a browser lays out before the script runs; later ones are hidden until then, or until there is none."""
+
+
+def _of_row(tree: _Tree, number: int | None, depth: int, *, has_below: bool, waits: bool) -> Markup:
     return _attributes(
         {
             "role": "row",
@@ -192,6 +196,7 @@ def _of_row(tree: _Tree, number: int | None, depth: int, *, has_below: bool) -> 
             "aria-expanded": "true" if has_below else None,
             "aria-selected": "false",
             "tabindex": "-1",
+            "hidden": "hidden" if waits else None,
             "data-row": number,
             "data-verdict": None if number is None else tree.report.rows[number].verdict.value,
         }

@@ -321,6 +321,79 @@ def test_the_graph_has_keys(opened: Any) -> None:
     assert float(svg.get_attribute("height")) <= page.locator("#graph .frame").bounding_box()["height"]
 
 
+def test_memory_over_the_run_has_the_reported_peak(opened: Any) -> None:
+    """Always there: 4 bytes each of 3*32*32 inputs and 1,482 params; at the second ReLU, four maps of 8*32*32.
+
+    The stem's output is still an argument of the body, and the first block's of the second; then come the outputs of
+    the convolution and of the ReLU.
+    """
+    page = opened()
+    peak = 4 * (3 * 32 * 32 + 1482) + 4 * 4 * 8 * 32 * 32
+    assert json.loads(page.locator("#report").text_content())["totals"]["peak_memory"]["value"] == peak
+    chart = page.locator("#charts").get_by_role("img", name="Memory over the run")
+    assert f"({peak:,} bytes) in body.1.relu" in chart.get_attribute("aria-label")
+    box = chart.bounding_box()
+    chart.click(position={"x": 1, "y": box["height"] / 2})
+    assert page.locator('[role="treegrid"] tr[aria-selected="true"] td').first.inner_text().strip() == "stem"
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> str:
+    """The page of 700 layers."""
+    from cnninspect.cli.app import run
+
+    folder = tmp_path_factory.mktemp("long")
+    (folder / "long.py").write_text(
+        "from torch import nn\ndef net(): return nn.Sequential(*map(nn.Softplus, range(1, 701)))"
+    )
+    assert run(["summary", f"{folder / 'long.py'}:net", "--input", "1x4", "-q", "-o", str(folder / "long.html")]) == 0
+    return (folder / "long.html").as_uri()
+
+
+def test_of_a_long_table_the_rows_around_the_seen_place_are_there(opened: Any, long: str) -> None:
+    page = opened(address=long)
+    rows = page.locator("[role=treegrid] tbody tr[data-row]")
+    assert page.get_by_role("status").first.inner_text() == "700 of 700 rows"
+    assert rows.count() < 250
+    assert rows.first.locator("td").first.inner_text().strip() == "0"
+    rows.first.focus()
+    page.keyboard.press("End")
+    assert active(page) == "699"
+    page.keyboard.press("Home")
+    assert active(page) == "0"
+    page.locator("#layers .scroll").evaluate("room => { room.scrollTop = room.scrollHeight / 2; }")
+    page.locator("[role=treegrid] tbody tr", has_text="355").first.click()
+    page.evaluate("choose(lines[650])")
+    assert page.locator('tr[aria-selected="true"] td').first.is_visible()
+    page.get_by_role("searchbox").fill("55")
+    assert len(names(page)) == 16  # 55, 155 ... 655, and 550 to 559 without 555
+    page.get_by_role("searchbox").fill("")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert rows.count() == 700
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    # The graph has the 700 in groups of ten; that of the chosen layer is open. Input and output are boxes too.
+    assert page.locator("#graph .box").count() == 2 + 70 + 10
+    assert boxes(page)[1] == "0 … 9"
+
+
+def test_a_long_table_is_whole_without_a_script(opened: Any, long: str) -> None:
+    page = opened(address=long, java_script_enabled=False)
+    assert page.locator("[role=treegrid] tbody tr:visible").count() == 700
+
+
+@pytest.mark.sweep
+def test_the_page_of_resnet152_opens_at_once(opened: Any, tmp_path: Path) -> None:
+    """Under two seconds until everything is drawn, and under 5 MB."""
+    from cnninspect.cli.app import run
+
+    out = tmp_path / "resnet152.html"
+    assert run(["summary", "torchvision:resnet152", "-q", "-o", str(out)]) == 0
+    assert out.stat().st_size < 5_000_000
+    times = [opened(address=out.as_uri()).evaluate("performance.timing.loadEventEnd - performance.timing.fetchStart")
+             for _ in range(3)]  # fmt: skip
+    assert min(times) < 2_000
+
+
 def test_rf_writes_the_same_page(tmp_path: Path) -> None:
     """Derivations of every row, and the graph: three layers of the zoo's network, each read by the next."""
     from cnninspect.cli.app import run

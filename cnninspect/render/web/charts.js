@@ -1,16 +1,19 @@
 /* Charts of costs and fields, the field of the chosen layer on the input, and what happens when the page opens. */
 
+const marked = []; // the charts, each with the row of every place along it
 const leaves = lines.filter((line) => !line.below.length);
 const amount = (line, name) => line.data?.[name]?.value ?? 0;
 
 function bars(name, title) {
   const values = leaves.map((line) => amount(line, name));
-  const most = Math.max(...values, 1);
-  const largest = leaves[values.indexOf(Math.max(...values))];
+  const greatest = values.reduce((most, value) => Math.max(most, value), 0);
+  const most = Math.max(greatest, 1);
+  const largest = leaves[values.indexOf(greatest)];
   const svg = element("svg:svg", {
     viewBox: `0 0 ${leaves.length} 100`, preserveAspectRatio: "none", role: "img",
-    "aria-label": `${title} of ${leaves.length} layers in the order in which they run; the largest is ${largest.data.path || largest.data.kind} with ${grouped(Math.max(...values))}`,
-  });
+    "aria-label": `${title} of ${leaves.length} layers in the order in which they run; the largest is ${largest.data.path || largest.data.kind} with ${grouped(greatest)}`,
+  }, element("svg:g", { class: "spans" }));
+  marked.push({ svg, owners: leaves });
   leaves.forEach((line, index) => {
     if (!values[index]) return;
     const height = Math.max(100 * values[index] / most, 0.5);
@@ -19,7 +22,7 @@ function bars(name, title) {
     bar.addEventListener("click", () => choose(line));
     svg.append(bar);
   });
-  return element("figure", {}, svg, element("figcaption", {}, `${title} by layer, in the order of the run. Most: ${largest.data.path || largest.data.kind}, ${grouped(Math.max(...values))}.`));
+  return element("figure", {}, svg, element("figcaption", {}, `${title} by layer, in the order of the run. Most: ${largest.data.path || largest.data.kind}, ${grouped(greatest)}.`));
 }
 
 function byKind(name, title) {
@@ -36,18 +39,66 @@ function byKind(name, title) {
 
 const sizeAlong = (field, axis) => (Array.isArray(field.size[axis]) ? field.size[axis][1] : field.size[axis]);
 
+/** A line of steps; `owners` has for each step the row that it belongs to, and a click chooses that row. */
+function stepChart(values, owners, most, label, caption, words) {
+  const count = values.length;
+  const height = (value) => 100 - 98 * value / most;
+  const points = values.flatMap((value, index) => (value === null ? [] : [`${index},${height(value)}`, `${index + 1},${height(value)}`]));
+  const svg = element("svg:svg", { viewBox: `0 0 ${count} 100`, preserveAspectRatio: "none", role: "img", "aria-label": label },
+    element("svg:g", { class: "spans" }), element("svg:polyline", { class: "step", points: points.join(" ") }));
+  const shown = element("output", { class: "strong" });
+  const at = (event) => {
+    const { left, width } = svg.getBoundingClientRect();
+    return Math.min(Math.max(Math.floor((event.clientX - left) / width * count), 0), count - 1);
+  };
+  svg.addEventListener("click", (event) => { const line = owners[at(event)]; if (line) choose(line); });
+  svg.addEventListener("pointermove", (event) => {
+    const index = at(event);
+    shown.textContent = values[index] === null || !owners[index] ? "" : ` ${labelOf(owners[index])}: ${words(values[index])}`;
+  });
+  svg.addEventListener("pointerleave", () => { shown.textContent = ""; });
+  marked.push({ svg, owners });
+  return { svg, figure: element("figure", {}, svg, element("figcaption", {}, caption, shown)), height };
+}
+
+/** Mark the chosen row in all charts: its bar, and the steps of all that it contains. */
+function markCharts(line) {
+  for (const bar of document.querySelectorAll("svg .bar")) bar.classList.toggle("chosen", bar.dataset.row === line.row.dataset.row);
+  const inside = (each) => { for (; each; each = each.above) if (each === line) return true; return false; };
+  for (const { svg, owners } of marked) {
+    const first = owners.findIndex(inside);
+    const last = owners.findLastIndex(inside);
+    svg.querySelector(".spans").replaceChildren(...(first < 0 ? [] : [element("svg:rect", { class: "span", x: first, y: 0, width: last + 1 - first, height: 100 })]));
+  }
+}
+
 function growth() {
   const seen = leaves.map((line) => line.data?.receptive_field).map((field) => (field?.size?.length ? Math.max(...field.size.map((_, axis) => sizeAlong(field, axis))) : null));
   const known = seen.filter((size) => size !== null);
   if (known.length < 2) return null;
   const edge = Math.max(...imageSize(), 0);
-  const most = Math.max(...known, edge);
-  const points = seen.flatMap((size, index) => (size === null ? [] : [`${index},${100 - 100 * size / most}`, `${index + 1},${100 - 100 * size / most}`]));
-  const svg = element("svg:svg", { viewBox: `0 0 ${leaves.length} 100`, preserveAspectRatio: "none", role: "img", "aria-label": `The receptive field grows from ${known[0]} to ${Math.max(...known)} pixels` },
-    element("svg:polyline", { class: "step", points: points.join(" ") }));
-  if (edge) svg.append(element("svg:line", { class: "edge", x1: 0, x2: leaves.length, y1: 100 - 100 * edge / most, y2: 100 - 100 * edge / most }));
-  const words = `Receptive field by layer, up to ${grouped(Math.max(...known))} pixels${edge ? `; the dashed line is the input's ${edge}` : ""}. Layers whose field is global or unknown have no line.`;
-  return element("figure", {}, svg, element("figcaption", {}, words));
+  const greatest = known.reduce((most, size) => Math.max(most, size));
+  const words = `Receptive field by layer, up to ${grouped(greatest)} pixels${edge ? `; the dashed line is the input's ${edge}` : ""}. Layers whose field is global or unknown have no line.`;
+  const { svg, figure, height } = stepChart(seen, leaves, Math.max(greatest, edge), `The receptive field grows from ${known[0]} to ${greatest} pixels`, words, (size) => `${grouped(size)} pixels`);
+  if (edge) svg.append(element("svg:line", { class: "edge", x1: 0, x2: leaves.length, y1: height(edge), y2: height(edge) }));
+  return figure;
+}
+
+const mebibytes = (bytes) => `${(bytes / 2 ** 20).toFixed(2)} MiB`;
+
+/** The bytes that are alive after each op; the floor of the chart is what is there all the time. */
+function memory() {
+  const alive = report.live_bytes;
+  const most = (alive?.activations ?? []).reduce((greatest, bytes) => Math.max(greatest, bytes), 0);
+  if (!most) return null;
+  const owners = alive.rows.map((row) => lineOfRow.get(row));
+  const at = owners[alive.activations.indexOf(most)];
+  const bound = report.totals.peak_memory?.status === "lower_bound" ? "at least " : "";
+  const peak = `${bound}${mebibytes(alive.held + most)} (${grouped(alive.held + most)} bytes)${at ? ` in ${labelOf(at)}` : ""}`;
+  const { figure } = stepChart(alive.activations, owners, most, `Memory over the run; the most is ${peak}`,
+    `Memory after each op: ${mebibytes(alive.held)} of parameters, buffers and inputs are the floor, activations come on top. Most: ${peak}.`,
+    (bytes) => `${mebibytes(alive.held + bytes)}, ${mebibytes(bytes)} of activations`);
+  return figure;
 }
 
 function drawCharts() {
@@ -56,7 +107,7 @@ function drawCharts() {
   for (const [name, title] of [["macs", "MACs"], ["params", "Params"]]) {
     if (leaves.some((line) => amount(line, name))) parts.push(bars(name, title), byKind(name, title));
   }
-  parts.push(growth());
+  parts.push(growth(), memory());
   const drawn = parts.filter(Boolean);
   section.querySelector(".charts").append(...drawn);
   section.hidden = !drawn.length;

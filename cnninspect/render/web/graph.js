@@ -2,6 +2,7 @@
 
 const GAP = { rank: 22, node: 14, side: 12, head: 24, foot: 12 };
 const BOLD = "600 13px system-ui, sans-serif";
+const MOST_BOXES = 800; // that a button opens
 const MOST_PARTS = 80; // of one container; more are drawn in groups, so that no layout becomes slow
 
 /** The boxes of the graph as a tree, with the links between them; null where the report has no graph for this table. */
@@ -419,10 +420,15 @@ function drawGraph(section) {
   button("open", () => openLevel());
   button("close", () => { for (const box of walk(top)) { box.open = false; box.inner = null; } opened = []; top.inner = null; draw(); });
 
-  /** Open every container that is closed now; one level at a time. */
+  /** Open the containers that are closed now, those inside them not; as many as a picture can hold. */
   function openLevel() {
-    const closed = [...boxOfDrawn.values()].filter((box) => box.below.length && !box.open);
-    closed.forEach((box) => { box.open = true; forget(box); });
+    let count = boxOfDrawn.size;
+    for (const box of [...boxOfDrawn.values()].filter((each) => each.below.length && !each.open)) {
+      count += box.below.length;
+      if (count > MOST_BOXES) break;
+      box.open = true;
+      forget(box);
+    }
     draw();
   }
 

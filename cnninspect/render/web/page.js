@@ -38,7 +38,9 @@ const roots = [];
     path.push(line);
   }
 }
+for (const line of lines) line.row.hidden = false;
 const lineOf = new Map(lines.map((line) => [line.row, line]));
+const lineOfRow = new Map(lines.filter((line) => line.data).map((line) => [Number(line.row.dataset.row), line]));
 const headers = [...grid.tHead.rows[0].cells];
 const tools = document.querySelector(".tools");
 const search = tools.querySelector('[role="searchbox"]');
@@ -80,24 +82,71 @@ function arrange() {
     const walk = (some) => sorted(some).forEach((line) => { inOrder.push(line); walk(line.below); });
     walk(roots);
   }
-  if (order.moved || order.column !== null || flat.checked) body.append(...inOrder.map((line) => line.row));
-  order.moved = order.column !== null || flat.checked;
-  const shown = new Set(inOrder);
-  let count = 0;
-  for (const line of lines) {
-    const found = flat.checked ? fits(line) : kept.has(line);
-    const opened = asked || flat.checked || ways(line).every((each) => each.open);
-    line.row.hidden = !(shown.has(line) && found && opened);
-    count += line.row.hidden ? 0 : 1;
-    if (line.below.length) line.row.setAttribute("aria-expanded", String(asked || line.open));
-  }
+  const isOpen = new Map(); // whether all containers above are open
+  for (const line of lines) isOpen.set(line, !line.above || (line.above.open && isOpen.get(line.above)));
+  shown = inOrder.filter((line) => (flat.checked ? fits(line) : kept.has(line) && (asked || isOpen.get(line))));
+  for (const line of lines) if (line.below.length) line.row.setAttribute("aria-expanded", String(asked || line.open));
   grid.classList.toggle("flat", flat.checked);
-  tools.querySelector('[role="status"]').textContent = `${count} of ${lines.length} rows`;
+  tools.querySelector('[role="status"]').textContent = `${shown.length} of ${lines.length} rows`;
+  placeRows(true);
+}
+
+// Of a long table only the rows around the place that is seen stand in the page, with room for the others.
+const WHOLE = 500; // rows up to which all of them do
+const BESIDE = 60;
+const room = grid.parentElement;
+const spacers = [0, 1].map(() => element("tr", { "aria-hidden": "true", class: "spacer" }, element("td", { colspan: headers.length })));
+let shown = [];
+let placed = [0, 0];
+let height = 0;
+
+/** Put rows into the table: all, or those around the place that is seen, or around one of them. */
+function placeRows(anew = false, around = null, whole = false) {
+  const all = whole || shown.length <= WHOLE;
+  height ||= Math.max(body.querySelector("tr[data-row]")?.offsetHeight ?? 0, 1);
+  const seen = Math.ceil(room.clientHeight / height);
+  const first = around ?? Math.min(Math.floor(room.scrollTop / height), shown.length - 1);
+  const suffices = all || (around === null && first >= placed[0] + BESIDE / 3 && first + seen <= placed[1] - BESIDE / 3);
+  const next = all ? [0, shown.length] : [Math.max(first - BESIDE, 0) & ~1, Math.min(first + seen + BESIDE, shown.length)];
+  if (!anew && (suffices || (next[0] === placed[0] && next[1] === placed[1]))) return;
+  const [focused, top] = [document.activeElement, room.scrollTop];
+  placed = next;
+  spacers[0].firstChild.style.height = `${placed[0] * height}px`;
+  spacers[1].firstChild.style.height = `${(shown.length - placed[1]) * height}px`;
+  const rows = shown.slice(...placed).map((line) => line.row);
+  hold(all ? rows : [spacers[0], ...rows, spacers[1]]);
+  if (around === null) room.scrollTop = top;
+  if (focused !== document.activeElement && body.contains(focused)) focused.focus({ preventScroll: true });
   keepFocusable();
 }
 
-function* waysUp(line) { for (let each = line.above; each; each = each.above) yield each; }
-const ways = (line) => [...waysUp(line)];
+/** Have these rows in the table in this order; those that are there already stay, with what has the focus in them. */
+function hold(rows) {
+  const wanted = new Set(rows);
+  for (const row of [...body.children]) if (!wanted.has(row)) row.remove();
+  let at = body.firstChild;
+  for (const row of rows) {
+    if (row === at) at = at.nextSibling;
+    else body.insertBefore(row, at);
+  }
+}
+
+room.addEventListener("scroll", () => placeRows());
+addEventListener("beforeprint", () => placeRows(true, null, true));
+addEventListener("afterprint", () => placeRows(true));
+
+/** Have the row in the table, wherever the table is scrolled to. */
+function reach(line) {
+  const index = shown.indexOf(line);
+  if (index >= 0 && !line.row.isConnected) placeRows(false, index);
+}
+
+/** The containers of a line, the innermost first. */
+function ways(line) {
+  const found = [];
+  for (let each = line.above; each; each = each.above) found.push(each);
+  return found;
+}
 
 /** Fold what lies deeper than the deepest level of which no more than `room` rows are shown. */
 function foldTo(room) {
@@ -117,34 +166,34 @@ function choose(line, { scroll = true } = {}) {
     ways(line).forEach((each) => { each.open = true; });
     arrange();
   }
-  if (scroll) showRow(line.row);
+  if (scroll) showRow(line);
   graph.follow(line);
   document.getElementById("chosen").textContent = labelOf(line);
-  for (const bar of document.querySelectorAll("svg .bar")) bar.classList.toggle("chosen", bar.dataset.row === line.row.dataset.row);
+  markCharts(line);
   drawField();
 }
 
 /** Scroll the table alone, so that the row is seen in it. */
-function showRow(row) {
-  const room = grid.parentElement;
+function showRow(line) {
+  reach(line);
+  const row = line.row;
   const [above, height] = [row.offsetTop - grid.tHead.offsetHeight, row.offsetHeight];
   if (above < room.scrollTop || row.offsetTop + height > room.scrollTop + room.clientHeight) room.scrollTop = row.offsetTop - room.clientHeight / 2;
 }
 
 // --- keyboard: one row or one number of it has the focus ------------------------------------------------------------
 
-const visible = () => [...body.rows].filter((row) => !row.hidden);
+let reachable = null; // the row or the number that the Tab key reaches
 function keepFocusable() {
-  const current = body.querySelector('[tabindex="0"]');
-  if (current && !current.closest("tr").hidden) return;
-  if (current) current.tabIndex = -1;
-  const first = visible()[0];
-  if (first) first.tabIndex = 0;
+  if (reachable?.isConnected) return;
+  if (reachable) reachable.tabIndex = -1;
+  reachable = body.querySelector("tr[data-row]");
+  if (reachable) reachable.tabIndex = 0;
 }
 
 function focusOn(target) {
-  const current = body.querySelector('[tabindex="0"]');
-  if (current) current.tabIndex = -1;
+  if (reachable) reachable.tabIndex = -1;
+  reachable = target;
   target.tabIndex = 0;
   target.focus();
 }
@@ -159,17 +208,18 @@ body.addEventListener("keydown", (event) => {
   const line = lineOf.get(row);
   const numbers = [...row.querySelectorAll("button.number")].filter((button) => !button.closest("td").hidden);
   const at = numbers.indexOf(event.target);
-  const rows = visible();
-  const place = rows.indexOf(row);
+  const place = shown.indexOf(line);
   const move = (to) => {
-    const next = rows[Math.min(Math.max(to, 0), rows.length - 1)];
+    const nearest = shown[Math.min(Math.max(to, 0), shown.length - 1)];
+    reach(nearest);
+    const next = nearest.row;
     const same = at < 0 ? null : [...next.querySelectorAll("button.number")].find((button) => button.dataset.opens === event.target.dataset.opens);
     focusOn(same ?? next);
-    choose(lineOf.get(next), { scroll: false });
+    choose(nearest, { scroll: false });
   };
   const actions = {
     ArrowDown: () => move(place + 1), ArrowUp: () => move(place - 1), PageDown: () => move(place + 10),
-    PageUp: () => move(place - 10), Home: () => move(0), End: () => move(rows.length - 1),
+    PageUp: () => move(place - 10), Home: () => move(0), End: () => move(shown.length - 1),
     ArrowRight: () => {
       if (at < 0 && line.below.length && !line.open && !flat.checked) toggle(line, true);
       else if (numbers[at + 1]) focusOn(numbers[at + 1]);
@@ -177,7 +227,7 @@ body.addEventListener("keydown", (event) => {
     ArrowLeft: () => {
       if (at >= 0) focusOn(numbers[at - 1] ?? row);
       else if (line.below.length && line.open && !flat.checked) toggle(line, false);
-      else if (line.above && !flat.checked) { focusOn(line.above.row); choose(line.above); }
+      else if (line.above && !flat.checked) { reach(line.above); focusOn(line.above.row); choose(line.above); }
     },
     Enter: () => (at < 0 ? line.below.length && toggle(line) : numbers[at].click()),
     " ": () => (at < 0 ? choose(line) : numbers[at].click()),
@@ -220,7 +270,7 @@ headers.forEach((header, column) => {
   if (column === 0) return;
   const box = element("input", { type: "checkbox", checked: "" });
   box.addEventListener("change", () => {
-    for (const row of [header.parentElement, ...body.rows]) row.cells[column].hidden = !box.checked;
+    for (const row of [header.parentElement, ...lines.map((line) => line.row)]) row.cells[column].hidden = !box.checked;
   });
   tools.querySelector("details.columns > div").append(element("label", {}, box, ` ${header.textContent.trim() || header.dataset.name}`));
 });
