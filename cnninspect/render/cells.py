@@ -102,7 +102,7 @@ def count_cell(name: str) -> Callable[[Line, Context], Cell]:
     """The cell of one of the row's numbers."""
 
     def cell(line: Line, context: Context) -> Cell:
-        number = line.row.quantities.get(name)
+        number = line.row.number(name)
         return number_cell(number if isinstance(number, Quantity) else None, context.marks)
 
     return cell

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import IntEnum
 from functools import partial
+from operator import le
 
-from rich.cells import cell_len
 from rich.color import ColorSystem
 from rich.style import Style
 
@@ -20,7 +20,7 @@ from cnninspect.render.checks import REASON
 from cnninspect.render.numbers import EXCEEDS_INPUT
 from cnninspect.render.page import Cell, Fact, Page, Screen, Tone
 from cnninspect.render.sections import pages_of
-from cnninspect.render.width import GAP, Fitted, fitted, pieces
+from cnninspect.render.width import GAP, Fitted, fitted, pieces, text_width
 from cnninspect.report.document import Document
 from cnninspect.report.selection import View
 
@@ -144,7 +144,7 @@ def _lead(lines: Sequence[str], screen: Screen, most: int) -> list[str]:
 
 def _drawn(lines: Sequence[str], screen: Screen) -> Sequence[str]:
     """The drawing; on a screen that is too narrow, half of its lines and columns."""
-    while screen.width is not None and any(cell_len(line) >= screen.width for line in lines):
+    while screen.width is not None and any(text_width(line) >= screen.width for line in lines):
         lines = [line[::2] for line in lines[::2]]
     return lines
 
@@ -154,7 +154,7 @@ def _wrapped(text: str, screen: Screen, indent: str = " ") -> list[str]:
     if screen.width is None:
         return [indent + text]
     room = max(_SHORTEST_CELL, screen.width - len(indent) - 2)
-    first, *others = pieces(text, room + 2 if cell_len(text) <= room + 2 else room)
+    first, *others = pieces(text, room + 2 if text_width(text) <= room + 2 else room)
     return [indent + first, *(f"{indent}  {line}" for line in others)]
 
 
@@ -189,7 +189,7 @@ def _packed(items: Sequence[str], screen: Screen) -> list[str]:
     lines: list[str] = []
     for item in items:
         longer = f"{lines[-1]}   {item}" if lines else ""
-        if lines and (screen.width is None or cell_len(longer) <= screen.width):
+        if lines and (screen.width is None or text_width(longer) <= screen.width):
             lines[-1] = longer
         else:
             lines += _wrapped(item, screen)
@@ -202,13 +202,13 @@ def _legend(found: Fitted, match: str, screen: Screen) -> list[str]:
     A match that stands for a part of the row has its meaning in `match`.
     """
     marks = screen.marks
-    cells = [
-        (heading, cell) for line in found.sheet.lines for heading, cell in zip(found.sheet.headings, line, strict=True)
-    ]
-    alone = {cell.text.strip() for heading, cell in cells if not heading.shortens}
-    names = [cell.text for heading, cell in cells if heading.shortens]
+    columns = zip(found.sheet.headings, zip(*found.sheet.lines, strict=True), strict=False)
+    texts = [(heading.shortens, {cell.text for cell in column}) for heading, column in columns]
+    alone = {text.strip() for shortens, column in texts if not shortens for text in column}
+    names = [text for shortens, column in texts if shortens for text in column]
     range_, blocks = f" {marks.ellipsis} ", re.compile(rf"(^|.* ){marks.times}\d+(,|$)")
-    starts = {cell.text[: len(sign)] for _, cell in cells for sign in (marks.lower, marks.upper, EXCEEDS_INPUT)}
+    signs = (marks.lower, marks.upper, EXCEEDS_INPUT)
+    starts = {text[: len(sign)] for _, column in texts for text in column for sign in signs}
     meanings = [
         (marks.differ in alone, marks.differ, "differs"),
         (marks.unknown in alone, marks.unknown, "unknown"),
@@ -227,25 +227,30 @@ def _legend(found: Fitted, match: str, screen: Screen) -> list[str]:
 
 def line_of(cells: Sequence[Cell], found: Fitted, screen: Screen) -> list[str]:
     """The cells side by side, without spaces at the end; cells wider than their columns go on in further lines."""
-    parts = [pieces(cell.text, width) for cell, width in zip(cells, found.widths, strict=True)]
-    return [
-        _side_by_side([each[index] if index < len(each) else "" for each in parts], cells, found, screen)
-        for index in range(max(map(len, parts)))
-    ]
+    texts = [cell.text for cell in cells]
+    wide = [text_width(text) for text in texts]
+    if all(map(le, wide, found.widths)):
+        return [_side_by_side(texts, wide, cells, found, screen)]
+    parts = [pieces(text, width) for text, width in zip(texts, found.widths, strict=True)]
+    lines = [[each[index] if index < len(each) else "" for each in parts] for index in range(max(map(len, parts)))]
+    return [_side_by_side(line, list(map(text_width, line)), cells, found, screen) for line in lines]
 
 
-def _side_by_side(texts: Sequence[str], cells: Sequence[Cell], found: Fitted, screen: Screen) -> str:
+def _side_by_side(
+    texts: Sequence[str], wide: Sequence[int], cells: Sequence[Cell], found: Fitted, screen: Screen
+) -> str:
+    """One line; `wide` are the widths of its texts."""
     last = max((index for index, text in enumerate(texts) if text), default=-1)
     line = []
     for index in range(last + 1):
-        padded = _padded(texts[index], found.widths[index], right=found.sheet.headings[index].right)
+        space = " " * (found.widths[index] - wide[index])
+        padded = space + texts[index] if found.sheet.headings[index].right else texts[index] + space
         line.append(painted(padded.rstrip() if index == last else padded, cells[index].tone, screen))
     return " " + (" " * GAP).join(line)
 
 
-def _padded(text: str, width: int, *, right: bool) -> str:
-    space = " " * (width - cell_len(text))
-    return space + text if right else text + space
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - text_width(text))
 
 
 def _explained(parts: Page, found: Fitted) -> list[Fact]:
@@ -258,17 +263,17 @@ def _facts(found: Sequence[Fact], screen: Screen) -> list[str]:
 
     Texts longer than _LONGEST_FIGURE in the first column do not widen it.
     """
-    indent = max((cell_len(fact.label) for fact in found), default=0) + 3
-    figures = [cell_len(fact.text) for fact in found if fact.aside]
+    indent = max((text_width(fact.label) for fact in found), default=0) + 3
+    figures = [text_width(fact.text) for fact in found if fact.aside]
     column = max((width for width in figures if width <= _LONGEST_FIGURE), default=0) + GAP
     lines = []
     for fact in found:
-        both = f"{_padded(fact.text + ' ' * GAP, column, right=False)}{fact.aside}".rstrip()
+        both = f"{_padded(fact.text + ' ' * GAP, column)}{fact.aside}".rstrip()
         parts = [both]
-        if screen.width is not None and indent + cell_len(both) > screen.width:
+        if screen.width is not None and indent + text_width(both) > screen.width:
             room = max(_SHORTEST_CELL, screen.width - indent)
             parts = [line for text in (fact.text, fact.aside) for line in pieces(text, room) if line]
-        label = painted(_padded(f" {fact.label}", indent, right=False), _label_tone(fact), screen)
+        label = painted(_padded(f" {fact.label}", indent), _label_tone(fact), screen)
         starts = (label, *[" " * indent] * len(parts))
         lines += [start + painted(part, fact.tone, screen) for start, part in zip(starts, parts, strict=False)]
     return lines
@@ -287,20 +292,22 @@ def _side_by_side_facts(found: Sequence[Fact], screen: Screen) -> list[str]:
         label = fact.label.strip()
         first, *others = pieces(f"{label} {fact.brief}", max(_SHORTEST_CELL, width - 3))
         styled = painted(label, _label_tone(fact), screen) + painted(first.removeprefix(label), fact.tone, screen)
-        if used + cell_len(separator + first) <= width and not others:
+        if used + text_width(separator + first) <= width and not others:
             lines[-1] += painted(separator, Tone.QUIET, screen) + styled
-            used += cell_len(separator + first)
+            used += text_width(separator + first)
         else:
             lines += [f" {styled}", *(f"   {painted(other, fact.tone, screen)}" for other in others)]
-            used = 3 + cell_len(others[-1]) if others else 1 + cell_len(first)
+            used = 3 + text_width(others[-1]) if others else 1 + text_width(first)
     return lines
 
 
 def painted(text: str, tone: Tone, screen: Screen) -> str:
     """The text in the colour of its tone, where the screen shows colours."""
+    if not screen.colour:
+        return text
     style = _STYLES.get(tone)
     bar, rest = (text, "") if tone is not Tone.ACCENT else _bar_and_rest(text, screen)
-    if not screen.colour or style is None or not bar.strip():
+    if style is None or not bar.strip():
         return text
     return style.render(bar, color_system=ColorSystem.STANDARD) + rest
 

@@ -155,7 +155,8 @@ def _verified(report: Report) -> Iterator[Fact]:
 
 def _differing(report: Report) -> Iterator[Fact]:
     """The rows where a formula and a measurement differ."""
-    checks = formula_checks(report)
+    numbers = (*(number for row in report.rows for number in row.quantities.values()), *report.totals.values())
+    checks = formula_checks(report) if any(number.verdict is Verdict.DIFFER for number in numbers) else ()
     wrong = list(dict.fromkeys(row_name(check) for check in checks if check.verdict is Verdict.DIFFER))
     if wrong:
         yield Fact("differ", f"{_first_names(wrong)}; `cnninspect compare` says how", tone=Tone.DIFFER)

@@ -57,8 +57,15 @@ def fitted(sheet: Sheet, width: int | None, marks: Marks, *, exact: bool = False
 
 def widths_of(sheet: Sheet) -> list[int]:
     """The width of each column: that of its widest text or title."""
-    texts = [[heading.title for heading in sheet.headings], *([cell.text for cell in line] for line in sheet.lines)]
-    return [max(cell_len(text) for text in column) for column in zip(*texts, strict=True)]
+    texts = [{heading.title} for heading in sheet.headings]
+    for found, column in zip(texts, zip(*sheet.lines, strict=True), strict=False):
+        found.update(cell.text for cell in column)
+    return [max(map(text_width, found)) for found in texts]
+
+
+def text_width(text: str) -> int:
+    """The characters of a terminal that a text is wide; rich is asked only where it may be another number."""
+    return len(text) if text.isascii() and text.isprintable() else cell_len(text)
 
 
 def total(widths: Sequence[int]) -> int:
@@ -167,7 +174,7 @@ class _Names:
 
     def __init__(self, cells: Sequence[Cell], ellipsis: str):
         self.texts = list(dict.fromkeys(cell.text for cell in cells if cell.short is None))
-        self.firm = max((cell_len(cell.text) for cell in cells if cell.short is not None), default=0)
+        self.firm = max((text_width(cell.text) for cell in cells if cell.short is not None), default=0)
         self.names = list(dict.fromkeys(text.strip() for text in self.texts))
         self.ellipsis = ellipsis
         self._found: dict[int, dict[str, str] | None] = {}
@@ -189,7 +196,7 @@ class _Names:
         """Text -> its form at this width for texts that are wider; None if one would fit two names."""
         found = {}
         for text in self.texts:
-            if cell_len(text) > width:
+            if text_width(text) > width:
                 name = text.strip()
                 indent = len(text) - len(text.lstrip())
                 short = self._short(name, width - indent)
@@ -209,7 +216,7 @@ class _Names:
             return self._short_range(first, between, last, width)
         after = _AFTER.search(name)
         kept = "" if after is None else after[0]
-        room = width - cell_len(self.ellipsis + kept)
+        room = width - text_width(self.ellipsis + kept)
         if room < _NARROWEST:
             return None
         stem = name.removesuffix(kept)
@@ -222,18 +229,18 @@ class _Names:
 
     def _short_range(self, first: str, between: str, last: str, width: int) -> str | None:
         """A range with both ends shortened; None if that fits another name, too."""
-        room = width - cell_len(between)
-        left = min(cell_len(first), max(room // 2, room - cell_len(last)))
+        room = width - text_width(between)
+        left = min(text_width(first), max(room // 2, room - text_width(last)))
         ends = [(first, left), (last, room - left)]
-        if any(space < min(cell_len(text), _SHORT_END) for text, space in ends):
+        if any(space < min(text_width(text), _SHORT_END) for text, space in ends):
             return None
-        one, other = (text if cell_len(text) <= space else self._cut(text, space) for text, space in ends)
+        one, other = (text if text_width(text) <= space else self._cut(text, space) for text, space in ends)
         head, tail = one.partition(self.ellipsis)[0], other.rpartition(self.ellipsis)[2]
         names = [each for each in self.names if each.startswith(head) and each.endswith(tail)]
         return f"{one}{between}{other}" if len(names) == 1 else None
 
     def _cut(self, text: str, width: int) -> str:
-        room = width - cell_len(self.ellipsis)
+        room = width - text_width(self.ellipsis)
         return f"{_start(text, room - room // 2)}{self.ellipsis}{_end(text, room // 2)}"
 
 
@@ -249,7 +256,7 @@ def _start(text: str, width: int) -> str:
 
 
 def _end(text: str, width: int) -> str:
-    while cell_len(text) > width:
+    while text_width(text) > width:
         text = text[1:]
     return text
 
@@ -267,10 +274,10 @@ def _squeezed(widths: Sequence[int], width: int) -> list[int]:
 
 def pieces(text: str, width: int) -> list[str]:
     """A text in parts that are at most `width` wide, to stand below each other; broken at spaces if there are any."""
-    if cell_len(text) <= width:
+    if text_width(text) <= width:
         return [text]
     found = []
-    while cell_len(text) > width:
+    while text_width(text) > width:
         part = _longest_start(text, width)
         space = part.rfind(" ", 1) if part.strip() and " " in part.strip() else -1
         part = part[: space + 1] if space > 0 else part
@@ -280,5 +287,5 @@ def pieces(text: str, width: int) -> list[str]:
 
 
 def _longest_start(text: str, width: int) -> str:
-    count = next((end for end in range(len(text), 0, -1) if cell_len(text[:end]) <= width), 1)
+    count = next((end for end in range(len(text), 0, -1) if text_width(text[:end]) <= width), 1)
     return text[:count]

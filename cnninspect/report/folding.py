@@ -138,18 +138,18 @@ def runs(
     indices: Sequence[int], alike: Sequence[Hashable], longest: int = _LONGEST_PERIOD
 ) -> Iterator[list[list[int]]]:
     """The rows in order, as runs of equal blocks of rows; a block that is not repeated is a run of its own."""
-    place = 0
+    place, signs = 0, [alike[index] for index in indices]
     while place < len(indices):
-        period, count = _longest_run([alike[index] for index in indices[place:]], longest)
+        period, count = _longest_run(signs, place, longest)
         yield [list(indices[place + start * period : place + (start + 1) * period]) for start in range(count)]
         place += period * count
 
 
-def _longest_run(signs: Sequence[Hashable], longest: int) -> tuple[int, int]:
-    """The length of the first block, and how often it stands there; (1, 1) if it is not repeated often enough."""
-    for period in range(1, min(longest, len(signs) // _FEWEST) + 1):
-        count = 1
-        while signs[count * period : (count + 1) * period] == signs[:period]:
+def _longest_run(signs: Sequence[Hashable], start: int, longest: int) -> tuple[int, int]:
+    """The length of the block at `start`, and how often it stands there; (1, 1) if it is not repeated often enough."""
+    for period in range(1, min(longest, (len(signs) - start) // _FEWEST) + 1):
+        first, count = signs[start : start + period], 1
+        while signs[start + count * period : start + (count + 1) * period] == first:
             count += 1
         if count >= _FEWEST:
             return period, count

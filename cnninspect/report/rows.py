@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from cnninspect.errors import nearest_layers
@@ -95,6 +96,8 @@ RUN_NAMES = ("input", "dtype", "training")
 NUMBERS = ("output_shape", "params", "macs", "flops", "neurons", "receptive_field")
 """The numbers that every row may have."""
 
+_numbers_of = attrgetter(*NUMBERS)
+
 
 @dataclass(frozen=True)
 class Row:
@@ -140,13 +143,18 @@ class Row:
     @property
     def quantities(self) -> dict[str, Quantity | ReceptiveField]:
         """Name in the JSON -> number, for the numbers that the row has."""
-        named = {name: getattr(self, name) for name in NUMBERS}
-        return {**{name: quantity for name, quantity in named.items() if quantity is not None}, **self.extra}
+        named = zip(NUMBERS, _numbers_of(self), strict=True)
+        return {**{name: quantity for name, quantity in named if quantity is not None}, **self.extra}
+
+    def number(self, name: str) -> Quantity | ReceptiveField | None:
+        """The number with this name in the JSON; None if the row has none."""
+        return getattr(self, name) if name in NUMBERS else self.extra.get(name)
 
     @property
     def verdict(self) -> Verdict:
         """The worst verdict of the row's numbers."""
-        return worst(quantity.verdict for quantity in self.quantities.values())
+        numbers = (*_numbers_of(self), *self.extra.values())
+        return worst([number.verdict for number in numbers if number is not None])
 
 
 def layers_near(rows: Sequence[Row], wrong: str, *, functions: bool = True) -> list[str]:

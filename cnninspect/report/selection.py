@@ -115,7 +115,7 @@ def tree(report: Report, view: View) -> Report:
         asked = row.parent is None or not view.is_partial or view.wants(row.id, row.verdict)
         if asked and fits_ops(row, view.ops) and fits_depth(row, report.rows, view.depth):
             nearest.append(len(rows))
-            rows.append(replace(row, parent=above))
+            rows.append(row if row.parent == above else replace(row, parent=above))
         else:
             nearest.append(above)
     return _with_course(replace(report, rows=tuple(rows)), nearest)
@@ -292,7 +292,7 @@ def shares(shown: Report) -> list[Shares]:
             found.append(Shares(None, None))
             continue
         if index in leaves:
-            reached = total_of(Unit.MACS, [reached, row.macs])
+            reached = total_of(Unit.MACS, [reached, Quantity(row.macs.value, Unit.MACS, row.macs.status)])
         found.append(Shares(share(row.macs, total), share(reached, total) if index in leaves else None))
     return found
 
