@@ -25,6 +25,7 @@ from cnninspect.inspection.probe_check import (
     regions_to_probe,
     seems_gated,
 )
+from cnninspect.inspection.run import shortage
 from cnninspect.measure import count
 from cnninspect.measure.base import Count, Progress, Run
 from cnninspect.measure.memory import held_bytes, inference_peak
@@ -150,8 +151,12 @@ def measure(
         spent.extend([copies] if reason is None else [])
         return reason
 
-    if limited and (reason := Cost.of(run.trace, macs, 1).excess) is not None:
-        return Measured(count(run), fields, (_left_out(_ALL, reason),))
+    once = Cost.of(run.trace, macs, 1)
+    if limited and once.excess is not None:
+        return Measured(count(run), fields, (_left_out(_ALL, once.excess),))
+    if run.device == "meta" and (short := shortage(once.nbytes)):
+        note = f"{_ALL}: the run takes {short}. Use a machine with more memory, or --dtype bfloat16."
+        return Measured(count(run), fields if limited else _unprobed(fields, NO_ROOM), (note,))
     try:
         real = on_cpu()
     except Exception as error:
@@ -357,9 +362,12 @@ def _left_out(what: str, reason: str) -> str:
     return f"{what}: {reason}. --probe does it all the same."
 
 
-def _unprobed(fields: Sequence[ReceptiveField | None]) -> list[ReceptiveField | None]:
-    """The fields with a verdict that is not known: the probe was asked for, and the model fails on the CPU."""
-    why = Reason(Cause.NOT_MEASURED, "the model fails on the CPU, or with NaN in its input, so nothing is probed")
+FAILS = Reason(Cause.NOT_MEASURED, "the model fails on the CPU, or with NaN in its input, so nothing is probed")
+NO_ROOM = Reason(Cause.LIMIT, "the model does not fit the free memory of the CPU, so nothing is probed")
+
+
+def _unprobed(fields: Sequence[ReceptiveField | None], why: Reason = FAILS) -> list[ReceptiveField | None]:
+    """The fields with a verdict that is not known: the probe was asked for, and there is none."""
     return [field and replace(field, verdict=Verdict.UNKNOWN, why=distinct((*field.why, why))) for field in fields]
 
 

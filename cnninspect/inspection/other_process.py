@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cnninspect.errors import error_text
+from cnninspect.inspection.run import refuse_without_room
 from cnninspect.measure.libraries import Printed, printed
 from cnninspect.targets.inputs import InputOptions, choices
 from cnninspect.targets.resolve import resolve
@@ -73,6 +74,7 @@ def answer(request: Mapping[str, Any]) -> None:
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             target = resolve(request["target"], request["arguments"])
+            refuse_without_room(target, request["dtype"], "Other libraries count with real weights")
             model = target.build("cpu", request["dtype"])
             options = InputOptions.of(None, request["inputs"], request["inputs_from"])
             made = choices(target, model, options)[0].make(target, model, "cpu", request["dtype"])

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
 import torch
 
-from cnninspect.errors import DeviceError, LoadError, RunError, UsageError, error_text
+from cnninspect.errors import CnninspectError, DeviceError, LoadError, RunError, UsageError, error_text
 from cnninspect.inspection.messages import (
     corrected_inputs,
     explain_failure,
@@ -25,7 +26,7 @@ from cnninspect.ops.catalogue import layer_of
 from cnninspect.targets.construct import state_bytes
 from cnninspect.targets.inputs import Choice, InputOptions, Inputs, choices
 from cnninspect.targets.providers import Model
-from cnninspect.targets.target import Target
+from cnninspect.targets.target import Instance, Target
 from cnninspect.targets.torchvision_ops import refused_at_once, why_missing
 from cnninspect.trace.isolation import uncollected
 from cnninspect.trace.recorder import ForwardFailed, record
@@ -126,8 +127,16 @@ class _Attempts:
     def _model(self, device: str) -> Model:
         if device not in self._models:
             self.options.progress(f"building {self.target.name} on {device}")
-            self._models[device] = self.target.build(device, self.options.dtype)
+            built = partial(self.target.build, device, self.options.dtype)
+            self._models[device] = built() if device != "cpu" or "meta" in self.devices else self._with_room(built)
         return self._models[device]
+
+    def _with_room(self, build: Callable[[], Model]) -> Model:
+        """The model that `build` makes on the CPU; RunError if there is no room for it."""
+        asked = "Without --device the numbers come from meta, which needs no memory"
+        timed = "Without --time the numbers come from meta, which needs no memory"
+        refuse_without_room(self.target, self.options.dtype, asked if self.options.device == "cpu" else timed)
+        return build()
 
     def _on_cheapest(self, choice: Choice, *, first_only: bool) -> Ran:
         """The run with this input on the first device, or else on the second, unless only the first is wanted."""
@@ -184,13 +193,8 @@ class _Attempts:
 
     def _lacking_memory(self) -> str:
         """A sentence, after a space, that says why the CPU was not tried; empty if there is room for the parameters."""
-        needed, free = state_bytes(self._models["meta"]), free_bytes()
-        if free is None or needed <= free:
-            return ""
-        return (
-            f" It was not tried on the CPU: its parameters take {needed / 2**20:,.0f} MiB, "
-            f"{free / 2**20:,.0f} MiB are free."
-        )
+        short = shortage(state_bytes(self._models["meta"]))
+        return f" It was not tried on the CPU: its parameters take {short}." if short else ""
 
     def _with_notes(self, ran: Ran, choice: Choice, *, first: bool) -> Ran:
         """The run, with a note on where an inferred input comes from."""
@@ -249,6 +253,31 @@ def _origin(choice: Choice, size: str) -> str:
     if len(choice.specs) > 1:
         return f"the inputs {shown} are inferred from {choice.reason}{size}. --input gives others."
     return f"the input {shown} is inferred from {choice.reason}{size}. --input gives another one."
+
+
+def shortage(needed: int) -> str:
+    """`25,705 MiB, 16,210 MiB are free`; empty if there is room for so many bytes, or the system does not say."""
+    free = free_bytes()
+    return "" if free is None or needed <= free else f"{needed / 2**20:,.0f} MiB, {free / 2**20:,.0f} MiB are free"
+
+
+def refuse_without_room(target: Target, dtype: str | None, otherwise: str) -> None:
+    """RunError if the parameters do not fit the free memory, before the system ends the process.
+
+    They are counted on meta; a model that cannot be built there is not refused, nor one that is in memory already.
+    `otherwise` is a way without the CPU.
+    """
+    if isinstance(target.source, Instance):
+        return
+    try:
+        short = shortage(state_bytes(target.build("meta", dtype)))
+    except CnninspectError:
+        return
+    if short:
+        smaller = "" if dtype is not None else ", and --dtype bfloat16 takes half of float32"
+        raise RunError(
+            f"`{target.name}` does not fit the memory: on the CPU its parameters take {short}. {otherwise}{smaller}."
+        )
 
 
 def free_bytes() -> int | None:
