@@ -2,7 +2,7 @@
 
     python tests/benchmarks/one_peer.py TOOL MODEL [WARM_ROUNDS]
 
-Only the tool and torchvision are imported. With WARM_ROUNDS, the analysis of the same model is repeated in this process.
+Only the tool and torchvision are imported. With WARM_ROUNDS, the same model is analysed again in this process.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 SIZE = (1, 3, 224, 224)
 
 Found = dict[str, Any]
-"""`params`, `macs`, and `field`: the receptive field of the last feature map of more than one position; None if none."""
+"""`params`, `macs`, and `field`: the receptive field of the last map of more than one position; None if none."""
 
 
 def torchvision_model(name: str, device: str = "cpu") -> Any:
