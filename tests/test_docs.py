@@ -128,6 +128,39 @@ def test_the_screen_of_the_readme_is_what_the_tool_prints(capsys):
     assert printed_title.split("+")[0] == title.split("+")[0]
 
 
+def test_the_picture_of_the_readme_is_drawn_by_its_command():
+    """tests/test_theory.py compares the picture with what the command of the gallery draws."""
+    text, gallery = (ROOT / "README.md").read_text(), (ROOT / "docs" / "gallery.md").read_text()
+    (picture,) = re.findall(r"!\[.*?\]\(docs/(.*?)\)", text)
+    (line,) = re.findall(rf"`cnninspect (.* --picture {picture})`", text)
+    assert f"<!-- cnninspect {line} -->" in gallery
+
+
+def module_of(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+COUNTERS = ROOT / "tests" / "benchmarks" / "readme_table.py"
+
+
+def test_our_column_of_the_readmes_table_is_true():
+    rows = re.findall(r"^\| (.*?) \| ([\d,]+) \| ([\d,]+) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    script = module_of(COUNTERS)
+    ours = {f"{each.number} of {each.words}": script.cell(script.cnninspect, each) for each in script.CASES}
+    assert ours == {words: right for words, right, _ in rows} == {words: found for words, _, found in rows}
+
+
+@pytest.mark.sweep
+def test_the_table_of_the_readme_is_what_the_tools_print():
+    for tool in ("torchinfo", "fvcore", "torchlens"):
+        pytest.importorskip(tool)
+    printed = subprocess.run([sys.executable, str(COUNTERS)], capture_output=True, text=True, check=True).stdout
+    assert printed.strip() in (ROOT / "README.md").read_text()
+
+
 FIELDS = (ROOT / "docs" / "receptive-fields.md").read_text()
 SCREENS = re.findall(r"^\$ (cnninspect [^\n]*)\n(.*?)^```$", FIELDS, re.MULTILINE | re.DOTALL)
 
@@ -146,10 +179,7 @@ def test_the_screens_of_a_page_are_what_the_tool_prints(capsys, line, screen):
 def generated():
     """The pages of the site that are made from the code, by their paths."""
     pytest.importorskip("mkdocs")
-    spec = importlib.util.spec_from_file_location("generated_pages", ROOT / "docs" / "generated_pages.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return dict(module.pages())
+    return dict(module_of(ROOT / "docs" / "generated_pages.py").pages())
 
 
 @pytest.mark.parametrize("name", sorted(get_command(app).commands))
