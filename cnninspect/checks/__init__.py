@@ -55,6 +55,8 @@ def is_incomplete(report: Report) -> bool:
 def _lacks(number: Number) -> bool:
     if isinstance(number, ReceptiveField) and number.verdict is Verdict.NOT_RUN:
         return number.status is Status.UNKNOWN and number.cause is not None
+    if isinstance(number, Quantity) and number.was_left_out:
+        return False
     return number.status is not Status.EXACT or number.verdict is Verdict.UNKNOWN
 
 

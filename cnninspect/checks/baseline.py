@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cnninspect.checks.alignment import align
-from cnninspect.checks.differences import Comparer
+from cnninspect.checks.differences import Comparer, check_both_ran
 from cnninspect.checks.numbers import NAMES, Tolerance
 from cnninspect.checks.tree import is_layer
 from cnninspect.errors import UsageError, error_text
@@ -22,6 +22,7 @@ from cnninspect.report.document import Report
 from cnninspect.report.json_form import READ_VERSIONS, SCHEMA_VERSION, json_text
 from cnninspect.report.json_rows import frozen, number_to_json, plain, row_to_json
 from cnninspect.report.quantities import Quantity, Unit
+from cnninspect.report.reasons import Cause
 from cnninspect.report.rows import Check, Number, ReceptiveField, Row
 
 _KEPT_OF_RUN = ("dtype", "training", "inputs")
@@ -31,6 +32,7 @@ _KEPT_OF_ROW = ("path", "call", "kind", "leaf", "functional", "hyperparameters",
 
 def check_baseline(report: Report, baseline: Report, tolerance: Tolerance | None = None) -> tuple[Check, ...]:
     """One check for every number of the baseline; a difference beyond the tolerance fails in either direction."""
+    check_both_ran(report, baseline, "the baseline")
     comparer = Comparer("baseline", tolerance or Tolerance())
     return tuple(comparer.checks(baseline, report, align(baseline.rows, report.rows)))
 
@@ -52,7 +54,10 @@ def baseline_text(report: Report) -> str:
     reduced = {
         "schema_version": SCHEMA_VERSION,
         "target": {"name": report.target["name"]},
-        "run": {name: plain(report.run.get(name)) for name in _KEPT_OF_RUN},
+        "run": {
+            **{name: plain(report.run.get(name)) for name in _KEPT_OF_RUN},
+            **({"ran": False} if report.run.get("ran") is False else {}),
+        },
         "totals": _numbers({name: report.totals[name] for name in _KEPT_TOTALS if name in report.totals}),
         "rows": _rows(report.rows),
     }
@@ -78,6 +83,8 @@ def _numbers(numbers: Mapping[str, Number]) -> dict[str, Any]:
         if isinstance(number, Quantity):
             value = plain(number.known_value)
             found[name] = {"value": value, "unit": number.unit.value, "status": number.status.value}
+            if number.was_left_out:
+                found[name]["why"] = number_to_json(number)["why"]
         elif number.was_computed:
             found[name] = {key: value for key, value in number_to_json(number).items() if key != "verdict"}
     return found
@@ -131,7 +138,8 @@ def _completed(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def _number(value: Any) -> Any:
     if isinstance(value, Mapping) and "status" in value:
-        verdict = "unknown" if value["status"] == "unknown" else "not_run"
+        is_left_out = any(reason["cause"] == Cause.NOT_RUN for reason in value.get("why", ()))
+        verdict = "unknown" if value["status"] == "unknown" and not is_left_out else "not_run"
         return {"analytic": None, "measured": {}, "verdict": verdict, **value}
     return value
 

@@ -17,6 +17,7 @@ from cnninspect.checks import with_checks
 from cnninspect.checks.alignment import Pair, align
 from cnninspect.checks.numbers import NAMES, Compared, Tolerance, compare_fields, compare_quantities
 from cnninspect.checks.tree import Node, settings
+from cnninspect.errors import UsageError
 from cnninspect.ops.catalogue import same_setting
 from cnninspect.report.document import Comparison, Report, formula_checks
 from cnninspect.report.parts import AlignedRows, OtherNetwork
@@ -101,7 +102,8 @@ class Comparer:
         results = {}
         for name in ("output_shape", "params", "macs", "neurons", "receptive_field"):
             result = self._number(name, getattr(expected, name), getattr(found, name))
-            if result is not None:
+            # That nothing ran is said once, of the totals.
+            if result is not None and result.verdict is not Verdict.NOT_RUN:
                 results[name] = result
         follows = {"neurons": _differs(results.get("output_shape")), "receptive_field": settled}
         for name, result in results.items():
@@ -237,11 +239,22 @@ def _text(value: Any) -> str:
     return str(value[0]) if len(set(value)) == 1 else "x".join(map(str, value))
 
 
+def check_both_ran(report: Report, other: Report, name: str) -> None:
+    """Raises UsageError if one of two reports is of a run and the other is not: their rows are other things."""
+    ran = [each.run.get("ran") is not False for each in (report, other)]
+    if ran[0] is not ran[1]:
+        here, there = ("a run", "none") if ran[0] else ("no run", "one")
+        raise UsageError(
+            f"this is a report of {here}, and {name} is of {there}. Give --no-run for both or for neither."
+        )
+
+
 def compare_models(report: Report, other: Report, tolerance: Tolerance | None = None) -> Comparison:
     """The report with a check for every number that both networks have, and with the aligned layers of both.
 
     The numbers of `other` are the expected ones. Names and kinds are not compared, because the code may be different.
     """
+    check_both_ran(report, other, str(other.target["name"]))
     names = [str(each.target["name"]) for each in (report, other)]
     comparer = Comparer("other", tolerance or Tolerance(), by_numbers=True)
     runs = list(comparer.runs(other, report))

@@ -104,8 +104,11 @@ class Compared:
 def compare_quantities(name: str, expected: Quantity, found: Quantity, margin: Margin) -> Compared:
     """The comparison of two counts: `match` or `differ` only where that is certain, so two bounds are `unknown`.
 
-    Neurons of a schema 1 file were counted in another way: they are `not_run`, with the reason.
+    Neurons of a schema 1 file were counted in another way: they are `not_run`, with the reason, as is a number that
+    needs a run where neither side ran.
     """
+    if expected.was_left_out and found.was_left_out:
+        return Compared(name, None, None, Verdict.NOT_RUN, why=str(found.why[0]))
     if SCHEMA_1_NEURONS in (expected, found):
         return Compared(name, expected.value, found.value, Verdict.NOT_RUN, why=str(SCHEMA_1_NEURONS.why[0]))
     one, other = (expected.known_value, expected.known_status), (found.known_value, found.known_status)

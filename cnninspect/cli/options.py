@@ -140,6 +140,20 @@ class RunOptions:
             rich_help_panel=_MODEL,
         ),
     ] = None
+    no_run: Annotated[
+        bool,
+        typer.Option(
+            "--no-run",
+            help="Count parameters without a forward pass, also of modules without one; for summary and compare.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = False
+
+    @property
+    def of_a_run(self) -> list[str]:
+        """The options among the given ones that have an effect only on a run."""
+        names = ("input", "inputs_from", "batch_size", "probe", "call")
+        return [f"--{name.replace('_', '-')}" for name in names if getattr(self, name)]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from cnninspect.cli.flops import WorkOptions
 from cnninspect.cli.kept import kept_report, refuse_unknown, report_key
 from cnninspect.cli.options import OutputOptions, RunOptions
 from cnninspect.cli.session import Progress, Session
-from cnninspect.errors import LoadError, OutputError
+from cnninspect.errors import LoadError, OutputError, UsageError
 from cnninspect.files import cause_of, check_writable, write_whole
 from cnninspect.inspection.tensors import inspect_checkpoint
 from cnninspect.render import Format, render
@@ -57,7 +58,7 @@ def report_on(
         view = work.arranged(view)
     check_writable(output.output)
     derived = None
-    if output.format == Format.HTML and view.by is By.LAYER:
+    if output.format == Format.HTML and view.by is By.LAYER and not run.no_run:
         report, derived = with_derivations(target, run, session, command, accounts)
     else:
         key = report_key(target, plugin_names(), asdict(run), command, {} if work is None else asdict(work))
@@ -136,6 +137,7 @@ def inspected(
     parse_inputs(options.input)
     if options.call is not None:
         parse_method(options.call)
+    _check_needs_no_run(target, options, command, session)
     dtype = None if options.dtype is None else dtype_name(options.dtype)
     refuse_unknown(target, plugin_names(), session)
     with running(target, session) as progress:
@@ -144,7 +146,7 @@ def inspected(
         report = inspect_model(
             target,
             arguments=arguments,
-            call=options.call,
+            call=None if options.no_run else options.call,
             inputs=options.input,
             inputs_from=options.inputs_from,
             batch_size=options.batch_size,
@@ -155,11 +157,25 @@ def inspected(
             probe=_probe(options, command),
             command=command,
             progress=progress,
-            accounts=() if accounts is None else accounts(),
+            accounts=() if accounts is None or options.no_run else accounts(),
+            run=not options.no_run,
         )
     for note in report.notes:
         session.note(note)
     return report
+
+
+def _check_needs_no_run(target: str, options: RunOptions, command: str, session: Session) -> None:
+    """Raises UsageError for a command that needs a run where none is wanted; a note names options without effect."""
+    if not options.no_run:
+        return
+    if command not in ("summary", "compare"):
+        raise UsageError(
+            f"{command} needs a forward pass, which --no-run leaves out. "
+            f"`cnninspect summary {shlex.quote(target)} --no-run` counts the parameters."
+        )
+    if options.of_a_run:
+        session.note(f"nothing runs: {', '.join(options.of_a_run)} has no effect with --no-run.")
 
 
 @contextlib.contextmanager

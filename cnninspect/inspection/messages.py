@@ -56,7 +56,7 @@ def notes_of(findings: Findings, command: str = "summary") -> Iterator[str]:
             f"{trace.unregistered:,} elements of parameters are used that the model does not register "
             "(layers in a plain list or dictionary?); they are not counted."
         )
-    yield from _unknown(findings, ("output shape", "receptive field") if command == "rf" else None)
+    yield from unknown_numbers(findings, ("output shape", "receptive field") if command == "rf" else None)
     if command == "rf":
         return
     if paths := decomposed(trace):
@@ -97,7 +97,7 @@ def note_of_masks(masked: Mapping[str, int | None], params: Quantity) -> str | N
     )
 
 
-def _unknown(findings: Findings, asked: Collection[str] | None = None) -> Iterator[str]:
+def unknown_numbers(findings: Findings, asked: Collection[str] | None = None) -> Iterator[str]:
     """Each reason for unknown numbers or bounds once, with its numbers and rows; only of the `asked` numbers."""
     numbers: dict[Reason, dict[str, None]] = {}
     paths: dict[Reason, dict[int, str]] = {}

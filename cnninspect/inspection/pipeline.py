@@ -12,10 +12,11 @@ import torch
 
 from cnninspect import plugins
 from cnninspect.inspection.findings import Findings, rows
-from cnninspect.inspection.messages import note_of_masks, notes_of, uncounted
+from cnninspect.inspection.messages import note_of_masks, notes_of, uncounted, unknown_numbers
 from cnninspect.inspection.run import Options, run_on_cheapest
 from cnninspect.inspection.tensors import inspect_checkpoint
 from cnninspect.inspection.totals import totals
+from cnninspect.inspection.weights import with_weights
 from cnninspect.measure import count
 from cnninspect.measure.base import Count, Progress, Run, left_out, silent
 from cnninspect.measure.storages import holdings, masked
@@ -54,6 +55,8 @@ def inspect(target: Target, options: Options, command: str) -> Report:
 
 def _inspected(target: Target, options: Options, command: str) -> Report:
     missing = plugins.load()
+    if not options.run:
+        return _not_run(target, options, command, missing)
     trace, run, inputs, notes = run_on_cheapest(target, options)
     options.progress("evaluating formulas")
     locate(trace, run.model, target.origin)
@@ -68,13 +71,7 @@ def _inspected(target: Target, options: Options, command: str) -> Report:
     report = Report(
         command=command,
         tool=_tool(),
-        target={
-            "spec": target.spec,
-            "provider": target.provider,
-            "name": target.name,
-            "arguments": dict(target.arguments),
-            **({} if target.method is None else {"call": str(target.method)}),
-        },
+        target=_described(target),
         run={
             "device": trace.device,
             "dtype": options.dtype or _dtype_of(trace),
@@ -84,9 +81,10 @@ def _inspected(target: Target, options: Options, command: str) -> Report:
         totals=whole,
         rows=table,
         uncounted=uncounted(findings),
-        notes=(*notes, *_masks(target, options, run, whole["params"]), *found, *notes_of(findings, command)),
+        notes=(*notes, *_masks(target, options, run.model, whole["params"]), *found, *notes_of(findings, command)),
         verdict=worst(number.verdict for number in (*table, *whole.values())),
     )
+    report = with_weights(report, run.model)
     return _with_accounts(report, findings, run, reach, options) if options.accounts else report
 
 
@@ -110,9 +108,50 @@ def _measured(
     return found.counts, found.fields, (*left_out().values(), *found.notes), found.maps
 
 
-def _masks(target: Target, options: Options, run: Run, params: Quantity | ReceptiveField) -> Sequence[str]:
+def _described(target: Target) -> dict[str, Any]:
+    return {
+        "spec": target.spec,
+        "provider": target.provider,
+        "name": target.name,
+        "arguments": dict(target.arguments),
+        **({} if target.method is None else {"call": str(target.method)}),
+    }
+
+
+def _not_run(target: Target, options: Options, command: str, missing: Sequence[str]) -> Report:
+    """The report on a model that is built and does not run."""
+    from cnninspect.inspection.without_run import built, counted
+
+    model, device, notes = built(target, options)
+    findings, table, whole = counted(model, device, training=options.training)
+    report = Report(
+        command=command,
+        tool=_tool(),
+        target=_described(target),
+        run={
+            "device": device,
+            "dtype": options.dtype or _dtype_of(findings.trace),
+            "training": options.training,
+            "inputs": [],
+            "ran": False,
+        },
+        totals=whole,
+        rows=table,
+        notes=(
+            *missing,
+            *target.notes,
+            *notes,
+            *_masks(target, options, model, whole["params"]),
+            *unknown_numbers(findings),
+        ),
+        verdict=worst(number.verdict for number in (*table, *whole.values())),
+    )
+    return with_weights(report, model)
+
+
+def _masks(target: Target, options: Options, model: Any, params: Quantity | ReceptiveField) -> Sequence[str]:
     """The note on pruning masks; on meta, which holds no values, the masks are those of a model built on the CPU."""
-    found = masked(run.model)
+    found = masked(model)
     if None in found.values():
         options.progress(f"building {target.name} on cpu")
         found = masked(target.build("cpu", options.dtype))
@@ -212,6 +251,7 @@ def inspect_model(
     progress: Progress = silent,
     accounts: Sequence[Account] = (),
     probe: bool | None = False,
+    run: bool = True,
 ) -> Report:
     """The report on a model: a TARGET string as on the command line, a module, a class, a factory or a function.
 
@@ -220,7 +260,8 @@ def inspect_model(
     `input_shape` is one shape ([N, C, H, W]) or a sequence of them; `inputs` takes the command line's form
     (`"1x3x224x224"`, `"mask=1x77:int64"`); `sizes` changes dimensions of the first input (`{"h": 64}`). `accounts` are
     added to the report, such as `Memory("adam")` from `cnninspect.inspection.accounts.training`. `probe=True` checks
-    the receptive fields with NaN on the CPU and lets fvcore count there; None does so unless it costs too much. A
+    the receptive fields with NaN on the CPU and lets fvcore count there; None does so unless it costs too much.
+    `run=False` builds the model and counts its parameters, without a forward pass. A
     checkpoint in safetensors files has a report on its tensors. Raises CnninspectError with the command line's message.
     """
     files = checkpoint_at(os.fspath(target)) if isinstance(target, (str, os.PathLike)) else None
@@ -228,6 +269,6 @@ def inspect_model(
         return inspect_checkpoint(files)
     chosen = replace(InputOptions.of(input_shape, inputs, inputs_from, batch_size), sizes=sizes or {})
     name = None if dtype is None else parameter_dtype(str(dtype))
-    options = Options(chosen, device, name, training, progress, accounts, probe)
+    options = Options(chosen, device, name, training, progress, accounts, probe, run)
     method = None if call is None else parse_method(call)
     return inspect(resolve(target, arguments or {}, method), options, command)

@@ -48,6 +48,7 @@ _SECONDS_OF_TRIALS = 20
 class Options:
     """How to build and run the target, and the accounts to add to the report.
 
+    Without `run`, nothing runs: parameters alone are counted.
     `probe` runs the model on the CPU too, for the receptive fields and for counters that need kernels; None does so
     unless it costs too much.
     """
@@ -59,6 +60,7 @@ class Options:
     progress: Progress = silent
     accounts: Sequence[Account] = ()
     probe: bool | None = False
+    run: bool = True
 
 
 Ran = tuple[Trace, Run, Inputs, list[str]]

@@ -34,24 +34,32 @@ ONE_SOURCE = "lifetimes of storages are measured; no formula gives the peak"
 def totals(findings: Findings, field: ReceptiveField) -> dict[str, Quantity | ReceptiveField]:
     """The contract's totals, the other Keras-style memory figures, and the peaks of memory."""
     trace, held = findings.trace, findings.held
-    macs = findings.numbers[0].macs
-    params_bytes = bytes_of(trace.parameters.values(), held.parameters, findings)
+    macs, of_model = findings.numbers[0].macs, held_totals(findings)
     activations = _activation_bytes(findings)
     inputs = sum(prod(ref.shape) * item_size(ref.dtype) for ref in trace.inputs.values())
     input_bytes = judge(Unit.BYTES, inputs, {STORAGE: held.input_bytes})
     return {
-        "params": _all_params(findings),
-        "trainable_params": _elements(Unit.PARAMS, trainable(trace), held.trainable, findings),
-        "buffers": _elements(Unit.ELEMENTS, trace.buffers.values(), held.buffers, findings),
+        **{name: number for name, number in of_model.items() if name != "params_bytes"},
         "macs": macs,
         "flops": in_flops(macs),
         "neurons": findings.numbers[0].neurons,
-        "params_bytes": params_bytes,
+        "params_bytes": of_model["params_bytes"],
         "activation_bytes": activations,
         "input_bytes": input_bytes,
-        "total_bytes": _together([params_bytes, activations, input_bytes]),
+        "total_bytes": _together([of_model["params_bytes"], activations, input_bytes]),
         **_peaks(trace, packed=held.packed),
         "receptive_field": field,
+    }
+
+
+def held_totals(findings: Findings) -> dict[str, Quantity]:
+    """The totals of a model that need no run: its parameters and buffers."""
+    trace, held = findings.trace, findings.held
+    return {
+        "params": _all_params(findings),
+        "trainable_params": _elements(Unit.PARAMS, trainable(trace), held.trainable, findings),
+        "buffers": _elements(Unit.ELEMENTS, trace.buffers.values(), held.buffers, findings),
+        "params_bytes": bytes_of(trace.parameters.values(), held.parameters, findings),
     }
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from cnninspect.measure.base import Run
-from cnninspect.trace.private_torch import storage_key
+from cnninspect.trace.private_torch import inner_tensors, storage_key
 from cnninspect.trace.trees import leaves
 
 Places = npt.NDArray[np.int64]
@@ -86,12 +86,16 @@ def masked(model: Any) -> dict[str, int | None]:
 def held(tensors: Iterable[Tensor]) -> Held | None:
     """The elements that these tensors hold; None if the memory of one cannot be walked (sparse tensors).
 
+    A wrapper, which has no memory of its own, has those of its shape and type (`quantised.py` says what it holds).
     Bytes that tensors of several dtypes share are elements of the first of them.
     """
     memory: dict[Any, list[tuple[int, Places, Places]]] = {}
-    kept = []
+    kept, wrappers = [], list[Tensor]()
     for tensor in tensors:
         if isinstance(tensor, (UninitializedParameter, UninitializedBuffer)):
+            continue
+        if inner_tensors(tensor) is not None:
+            wrappers.append(tensor)
             continue
         try:
             storage = tensor.untyped_storage()
@@ -103,6 +107,7 @@ def held(tensors: Iterable[Tensor]) -> Held | None:
         space = (tensor.device, 0 if where else storage_key(storage))
         memory.setdefault(space, []).append((item, starts * item + where, ends * item + where))
     found = [_held_in(runs) for runs in memory.values()]
+    found += [(each.numel(), each.numel() * each.element_size()) for each in wrappers]
     return Held(sum(elements for elements, _ in found), sum(nbytes for _, nbytes in found))
 
 
@@ -123,10 +128,10 @@ def _held_in(runs: Sequence[tuple[int, Places, Places]]) -> tuple[int, int]:
 
 
 def _storage(tensor: Tensor) -> int | None:
-    """The key of the tensor's storage; None for a tensor without one."""
+    """The key of the tensor's storage; None for a tensor without one, or without a shape yet."""
     try:
         return storage_key(tensor.untyped_storage())
-    except (NotImplementedError, RuntimeError):
+    except (NotImplementedError, RuntimeError, ValueError):
         return None
 
 

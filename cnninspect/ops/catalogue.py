@@ -78,6 +78,28 @@ def layer_of(module: Any) -> Layer:
     return Layer(known, None, hyper)
 
 
+def declared_weights(module: Any) -> int | None:
+    """The weights of a quantised layer of torch or of a subclass of a layer, by the formula of the layer of its name.
+
+    None for other modules. A quantised Linear is no nn.Linear, but has its hyper-parameters; its bias is a method.
+    """
+    known = (cls.__name__ for cls in type(module).__mro__ if cls.__module__.startswith("torch."))
+    name = next((each for each in known if each in MODULES), None)
+    if name is None:
+        return None
+    formula = MODULES[name]
+    # Quantised recurrent layers have no projections, and no attribute that says so.
+    hyper = {"proj_size": 0, **{each: plain(getattr(module, each)) for each in formula.hyperparameters
+                                if hasattr(module, each)}}  # fmt: skip
+    counts = ask(f"the formula of {name}", formula.params, Use((), hyper))
+    bias = getattr(module, "bias", None)
+    bias = bias() if callable(bias) and not hasattr(bias, "shape") else bias
+    has_bias = bias is not None and bias is not False
+    if isinstance(counts, Reason):
+        return None
+    return sum(number for role, number in counts.items() if has_bias or not role.startswith("bias"))
+
+
 def plain(value: Any) -> Any:
     """A hyper-parameter as plain data: numbers, strings, tuples; a module or function by its name."""
     if isinstance(value, (int, float, str, bool, type(None))):

@@ -231,6 +231,18 @@ def _declared(states: Mapping[str, State]) -> int | Reason:
     return sum(state.elements for state in read) if in_part is None else _read_in_part(in_part)
 
 
+def declared_params(call: Call, trace: Trace) -> int | Reason:
+    """The parameters of a module that does not run: by the formula of its kind, else by the shapes that it declares."""
+    if call.layer is None:
+        return _declared(call.state)
+    what = f"the formula of {call.kind}"
+    use = Use((), call.hyperparameters, call.state, call.training, call.kind)
+    counts = ask(what, MODULES[call.layer].params, use)
+    if isinstance(counts, Reason):
+        return _declared(call.state) if _declines((counts,)) else counts
+    return _fresh_params(call, counts, use, trace)
+
+
 def _results(op: Op) -> dict[int, Shape | Reason]:
     """The shape of every output of an op, or why it is not known."""
     shapes = op_shapes(op)

@@ -70,6 +70,8 @@ def output_cell(line: Line, context: Context) -> Cell:
     quantity = line.row.output_shape
     if quantity is None:
         return Cell("")
+    if quantity.was_left_out:
+        return Cell("not run", None, Tone.QUIET)
     if quantity.value is None:
         return Cell(context.marks.unknown, None, Tone.UNKNOWN)
     tone = Tone.QUIET if _is_free(line.row) and quantity.verdict is not Verdict.DIFFER else tone_of(quantity.verdict)
@@ -209,7 +211,8 @@ def verdict_sign(verdict: Verdict, marks: Marks) -> Cell:
 
 def status_cell(line: Line, _context: Context) -> Cell:
     """The status of the row's least certain number."""
-    statuses = [number.status for number in line.row.quantities.values() if isinstance(number, Quantity)]
+    found = [number for number in line.row.quantities.values() if isinstance(number, Quantity)]
+    statuses = [number.status for number in found if not number.was_left_out]
     if not statuses:
         return Cell("")
     status = max(statuses, key=_CERTAINTY.index)

@@ -41,6 +41,9 @@ _HEADINGS = (
 )
 HEADINGS = {heading.name: heading for heading in _HEADINGS}
 READERS = ("layer", "params", "macs", "other_layer", "other_params", "other_macs", "ratio", "verdict", "differs")
+_NOT_RUN = ("layer", "params", "other_layer", "other_params", "params_ratio", "verdict", "differs")
+"""The columns of two networks of which neither ran."""
+
 _TOTALS = ("params", "macs", "flops", "neurons", "activation_bytes", "total_bytes", "peak_memory")
 
 
@@ -50,7 +53,8 @@ def tables(report: Comparison, view: View, marks: Marks, *, full: bool, programs
     It has the layers with parameters or MACs or with differences; for `programs`, all layers and columns.
     """
     pairs = _shown(report, view, everything=programs)
-    columns = view.columns or (tuple(HEADINGS) if programs else READERS)
+    readers = READERS if report.run.get("ran") is not False else _NOT_RUN
+    columns = view.columns or (tuple(HEADINGS) if programs else readers)
     if not (view.columns or programs or any(pair.differs for pair in pairs)):
         columns = tuple(name for name in columns if name != "differs")
     folds = view.folds and not programs and not (full and view.fold is None)
@@ -286,7 +290,7 @@ def totals_of_both(report: Comparison, marks: Marks) -> Iterator[Fact]:
     yield from (_total_fact(check, earlier=earlier) for check in totals if check.is_of_run)
     for name in _TOTALS:
         here, there = _both(report, name)
-        if isinstance(here, Quantity) and isinstance(there, Quantity):
+        if isinstance(here, Quantity) and isinstance(there, Quantity) and not here.was_left_out:
             both = f"{with_unit(here, marks)} against {with_unit(there, marks)}"
             change = _change(there, here) if earlier else _change(here, there)
             tone = Tone.PLAIN if here.value == there.value else Tone.DIFFER

@@ -25,6 +25,7 @@ class Column:
 
 
 _TITLES = {
+    "weights": "weights",
     "calls": "calls",
     "work": "work",
     "operations": "operations",
@@ -131,7 +132,7 @@ ADDED = "added"
 NAMES = (*COLUMNS, COUNTERS, FLOPS_COUNTERS, ADDED)
 """All values of `--columns` in a table of layers."""
 
-_SUMMARY = ("layer", "kind", "output_shape", "params", "macs", "share", "receptive_field", "verdict")
+_SUMMARY = ("layer", "kind", "output_shape", "params", "weights", "macs", "share", "receptive_field", "verdict")
 _UNPROBED = (*(name for name in _SUMMARY if name != "receptive_field"), "receptive_field")
 """The sign of the verdict stands before a field that it does not cover."""
 
@@ -171,6 +172,8 @@ def readers(report: Report, view: View) -> tuple[str, ...]:
         return tensors.READERS
     if isinstance(report, FieldStudy):
         return _FIELD
+    if report.run.get("ran") is False:
+        return ("layer", "kind", "params", "weights", "verdict")
     if report.command != "flops" and view.is_tree:
         return _UNPROBED if has_unprobed(report) else _SUMMARY
     which = (*_IDENTITY[view.by], *_sorted_by(view))

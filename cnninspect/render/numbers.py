@@ -34,6 +34,8 @@ def number_cell(quantity: Quantity | None, marks: Marks) -> Cell:
     """A count: `1,234`, `≥1,234`, a quiet sign for an exact 0, `?` for an unknown; empty for None."""
     if quantity is None:
         return Cell("")
+    if quantity.was_left_out:
+        return Cell("not run", None, Tone.QUIET)
     if quantity.value is None or quantity.status is Status.UNKNOWN:
         return Cell(marks.unknown, None, Tone.UNKNOWN)
     if quantity.value == 0 and quantity.status is Status.EXACT and quantity.verdict is not Verdict.DIFFER:

@@ -28,7 +28,8 @@ def title(report: Document, marks: Marks) -> str:
     run = report.run
     parts = (
         _named(report.target) + _against(report),
-        ", ".join(_input(item) for item in run.get("inputs", ())) or "no inputs",
+        ", ".join(_input(item) for item in run.get("inputs", ()))
+        or ("not run" if run.get("ran") is False else "no inputs"),
         "train" if run.get("training") else "eval",
         run.get("device"),
         f"torch {report.tool['torch']}" if report.tool.get("torch") else None,
@@ -70,7 +71,8 @@ def _short(revision: str) -> str:
 
 def facts(report: Report, marks: Marks) -> list[Fact]:
     """The totals, how many rows are verified, and the ops that have no formula."""
-    numbers = {name: number for name, number in report.totals.items() if isinstance(number, Quantity)}
+    totals = {name: number for name, number in report.totals.items() if isinstance(number, Quantity)}
+    numbers = {name: number for name, number in totals.items() if not number.was_left_out}
     return [
         *_size(numbers, report.run, marks),
         *_work(numbers, report, marks),
@@ -103,6 +105,10 @@ def _size(numbers: Mapping[str, Quantity], run: Mapping[str, Any], marks: Marks)
     text = f"{bounded(params, marks)}{_trained(params, trainable, marks)}"
     short = text.replace(" (all trainable)", "") + (f", {memory}" if memory else "")
     yield Fact("params", text, memory, _tone(params), short)
+    weights, held = numbers.get("weights"), numbers.get("weights_bytes")
+    if weights is not None and held is not None:
+        aside = f"{_memory_text(held, marks)}: {_made_of(weights, marks)}"
+        yield Fact("weights", bounded(weights, marks), aside, _tone(weights))
 
 
 def _trained(params: Quantity, trainable: Quantity | None, marks: Marks) -> str:
@@ -197,8 +203,8 @@ def _input(item: Mapping[str, Any]) -> str:
 
 
 _LISTED_ELSEWHERE = (
-    "params", "trainable_params", "params_bytes", "buffers", "macs", "flops", "neurons", "activation_bytes",
-    "input_bytes", "total_bytes", "peak_activation_bytes", "peak_memory", "receptive_field",
+    "params", "trainable_params", "params_bytes", "weights", "weights_bytes", "buffers", "macs", "flops", "neurons",
+    "activation_bytes", "input_bytes", "total_bytes", "peak_activation_bytes", "peak_memory", "receptive_field",
 )  # fmt: skip
 """Totals that have lines of their own and are not listed among the added ones."""
 
@@ -230,7 +236,7 @@ def _words(name: str, convention: CounterConvention | None, macs: Quantity) -> I
 def peak(report: Report, marks: Marks) -> Iterator[Fact]:
     """The peak memory of a forward pass, and the row where it occurs if that is known."""
     activations, memory = report.totals.get("peak_activation_bytes"), report.totals.get("peak_memory")
-    if isinstance(activations, Quantity) and isinstance(memory, Quantity):
+    if isinstance(activations, Quantity) and isinstance(memory, Quantity) and not memory.was_left_out:
         held = f"{with_unit(memory, marks)} with parameters, buffers and inputs"
         allocated = _measured(activations)
         text = f"{with_unit(activations, marks)} of activations at once{_in_row(report)}"

@@ -228,8 +228,8 @@ def _keeps_shape(row: Row) -> bool:
 
 
 def _weight(row: Row) -> int:
-    """What sorts the heaviest row first: by its MACs, for a tensor by its bytes."""
-    weight = row.extra.get("bytes") if row.macs is None else row.macs
+    """What sorts the heaviest row first: its MACs; the bytes of a tensor; the parameters where nothing ran."""
+    weight = row.extra.get("bytes") if row.macs is None else row.params if row.macs.was_left_out else row.macs
     return 0 if weight is None or weight.value is None else -weight.value
 
 

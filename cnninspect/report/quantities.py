@@ -84,6 +84,11 @@ class Quantity:
     why: tuple[Reason, ...] = ()
 
     @property
+    def was_left_out(self) -> bool:
+        """Whether it needs a run, and none was asked for."""
+        return any(reason.cause is Cause.NOT_RUN for reason in self.why)
+
+    @property
     def known_value(self) -> Any:
         """The value; None for MACs or FLOPs that only a counter has, because counters depend on the device."""
         unsure = self.status is Status.UNKNOWN and self.unit in (Unit.MACS, Unit.FLOPS)
@@ -179,8 +184,8 @@ def judge(
     value = analytic if analytic is not None else next(iter(comparable.values()), None)
     if analytic is None:
         status = Status.UNKNOWN
-        # A counter's 0 for work that no formula knows: the counter does not know it either.
-        value = None if value == 0 and unit in (Unit.MACS, Unit.FLOPS) else value
+        # A counter's 0 for work or weights that no formula knows: the counter does not know them either.
+        value = None if value == 0 and unit in (Unit.MACS, Unit.FLOPS, Unit.PARAMS) else value
     return Quantity(value, unit, status, analytic, dict(measured), verdict, reasons, why=why)
 
 
@@ -200,6 +205,11 @@ def one_sided(
     reasons = (Reason(Cause.NOT_MEASURED if analytic is not None else Cause.NO_FORMULA, why),)
     status = Status.UNKNOWN if value is None else status
     return Quantity(value, unit, status, analytic, dict(measured or {}), parts=dict(parts or {}), why=reasons)
+
+
+def not_run(unit: Unit, why: Reason) -> Quantity:
+    """A number that needs a run, where none was asked for."""
+    return Quantity(None, unit, Status.UNKNOWN, why=(why,))
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:

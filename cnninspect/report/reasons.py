@@ -35,6 +35,9 @@ class Cause(str, Enum):
     READ_BY_DATA = "read_by_data"
     """The result depends on the values of tensors."""
 
+    NOT_RUN = "not_run"
+    """The number needs a run, and none was asked for."""
+
     LIMIT = "limit"
     """A run of the model was stopped at a limit of operations, seconds or memory."""
 

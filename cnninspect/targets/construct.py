@@ -16,7 +16,14 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from cnninspect.errors import DeviceError, error_text
 from cnninspect.targets.loading import errors_as, without_side_effects
-from cnninspect.trace.private_torch import DeviceContext, OpWatch, compiler_not_imported, storage_key
+from cnninspect.trace.private_torch import (
+    INNER,
+    DeviceContext,
+    OpWatch,
+    compiler_not_imported,
+    inner_tensors,
+    storage_key,
+)
 
 Attempt = Callable[[], AbstractContextManager[Any]]
 
@@ -261,4 +268,6 @@ def _meta_tensor(tensor: torch.Tensor, storages: dict[int, Any]) -> torch.Tensor
     if isinstance(tensor, nn.Parameter):
         meta = nn.Parameter(meta, requires_grad=tensor.requires_grad)
     meta.__dict__.update(tensor.__dict__)
+    if (inner := inner_tensors(tensor)) is not None:
+        meta.__dict__[INNER] = inner
     return meta

@@ -125,7 +125,10 @@ def choices(target: Target, model: Model, options: InputOptions) -> list[Choice]
     """
     if isinstance(model, nn.Module) and getattr(model.forward, "__func__", None) is nn.Module.forward:
         kind = type(model).__name__
-        raise LoadError(f"{target.name} cannot run: the class {kind} defines no `forward`. Define it in {kind}.")
+        raise LoadError(
+            f"{target.name} cannot run: the class {kind} defines no `forward`. Define it in {kind}. "
+            "--no-run counts the parameters of a module without one."
+        )
     if options.source is not None:
         return [Choice(given=call_for_inputs(options.source))]
     default = target.default_inputs()
@@ -282,9 +285,12 @@ def _request(target: Target, model: Model) -> str:
     if len(names) > 1:
         # No example: a shape that fits one of them may not fit the others.
         wanted = " ".join(f"--input {name}=SHAPE" for name in names)
-        step = f"Give --input NAME=SHAPE for each of them: {wanted}.{doubt}"
+        step = f"Give --input NAME=SHAPE for each of them: {wanted}.{doubt}{_WITHOUT}"
         return f"the inputs of {target.name}{takes} are not known. {step}"
     return (
         f"the inputs of {target.name}{takes} are not known. "
-        f"Give --input SHAPE[:DTYPE], such as --input 1x3x224x224.{doubt}"
+        f"Give --input SHAPE[:DTYPE], such as --input 1x3x224x224.{doubt}{_WITHOUT}"
     )
+
+
+_WITHOUT = " --no-run counts the parameters without an input."

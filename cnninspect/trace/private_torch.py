@@ -21,7 +21,7 @@ from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 from torch._ops import HigherOrderOperator, OpOverload
 from torch.autograd import forward_ad
 from torch.utils._device import DeviceContext
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, is_traceable_wrapper_subclass
 from torch.utils._pytree import tree_structure, tree_unflatten
 from torch.utils.flop_counter import flop_registry
 from torch.utils.weak import WeakTensorKeyDictionary
@@ -338,6 +338,21 @@ def contents(module: nn.Module) -> Iterator[dict[str, Any]]:
 def forward_hooks(module: nn.Module) -> Iterator[dict[int, Any]]:
     """The dictionaries of a module's hooks; fvcore does not remove its own if tracing fails."""
     return iter((module._forward_pre_hooks, module._forward_hooks))
+
+
+# -- tensors that hold others ---------------------------------------------------------------------------------------
+
+INNER = "_cnninspect_inner"
+"""The attribute of a copy on meta that keeps what the wrapper held of which it is a copy."""
+
+
+def inner_tensors(tensor: torch.Tensor) -> list[torch.Tensor] | None:
+    """The tensors that a wrapper subclass holds (torchao); None for other tensors. Without it, its bytes are wrong."""
+    kept: list[torch.Tensor] | None = tensor.__dict__.get(INNER)
+    if kept is not None or not is_traceable_wrapper_subclass(tensor):
+        return kept
+    names: list[str] = tensor.__tensor_flatten__()[0]
+    return [held for name in names if isinstance(held := getattr(tensor, name), torch.Tensor)]
 
 
 # -- autograd --------------------------------------------------------------------------------------------------------

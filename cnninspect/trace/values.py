@@ -21,6 +21,11 @@ _NOT_YET_MADE = (nn.UninitializedParameter, nn.UninitializedBuffer)
 _NAMED = (torch.dtype, torch.layout, torch.memory_format)
 
 
+def is_made(tensor: torch.Tensor) -> bool:
+    """Whether a parameter or buffer has a shape: one of a lazy module has none before the first forward."""
+    return not isinstance(tensor, _NOT_YET_MADE)
+
+
 class NestedTensorError(NotImplementedError):
     """The model makes a nested tensor in its forward."""
 
@@ -50,8 +55,7 @@ class Values:
                 (self.buffers, model.named_buffers(remove_duplicate=False)),
             ):
                 for name, tensor in named:
-                    # An uninitialised lazy tensor has no shape.
-                    if not isinstance(tensor, _NOT_YET_MADE):
+                    if is_made(tensor):
                         self._add_state(name, tensor, states)
 
     def ref(self, tensor: torch.Tensor) -> TensorRef:

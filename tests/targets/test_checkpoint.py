@@ -190,14 +190,13 @@ def test_a_hostile_header_ends_in_one_sentence(tmp_path, name):
 
 
 def test_no_damage_is_an_error_of_ours(tmp_path):
-    """Every length of a small header, and 150 files with three changed bytes: a report or a sentence."""
+    """Every length of a small header, and 150 files with one changed byte: a report or a sentence."""
     whole = write(tmp_path / "whole.safetensors", SMALL).read_bytes()
     chance = random.Random(0)
     cut = [whole[:length] for length in range(len(whole) - BYTES)]
     changed = [bytearray(whole) for _ in range(150)]
     for each in changed:
-        for place in chance.sample(range(len(whole) - BYTES), 3):
-            each[place] = chance.randrange(256)
+        each[chance.randrange(len(whole) - BYTES)] = chance.randrange(256)
     ended = 0
     for content in (*cut, *changed):
         (tmp_path / "w.safetensors").write_bytes(content)
