@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -23,19 +23,30 @@ from cnninspect.checks.tensors import compare_checkpoints
 from cnninspect.claims.judge import check_claims
 from cnninspect.claims.read import Claim, read_claims
 from cnninspect.cli.options import ExpectationOptions, OutputOptions, RunOptions
-from cnninspect.cli.reports import checkpoint_report, inspected, note_if_none_fits, write, write_rendered
+from cnninspect.cli.reports import (
+    checkpoint_report,
+    inspected,
+    note_if_none_fits,
+    with_derivations,
+    write,
+    write_rendered,
+)
 from cnninspect.cli.session import Session, explained, say
 from cnninspect.cli.settings import BUDGETS, TARGET, TARGETS, beside_config, with_configured
 from cnninspect.cli.since import compared_since
 from cnninspect.errors import LoadError, RunError, UsageError
 from cnninspect.files import check_writable
 from cnninspect.plugins import load
+from cnninspect.render import Format
 from cnninspect.render.many import Outcome, render_many
 from cnninspect.report.document import Checkpoint, Comparison, Report, formula_checks
 from cnninspect.report.parts import BaselineFile
 from cnninspect.report.quantities import Verdict
 from cnninspect.report.rows import Check
 from cnninspect.targets.grammar import INDEX
+
+if TYPE_CHECKING:
+    from cnninspect.cli.reports import Derivations
 
 SAVED = ".json"
 """The ending of the file of a saved report."""
@@ -103,20 +114,22 @@ def compare_target(
         update_baseline(target, run, expected.baseline.baseline, session)
         return 0
     check_writable(output.output)
+    derived = of_other = None
     if expected.baseline.since is not None:
         result = compared_since(target, expected.baseline.since, run, expectations.tolerance, session)
     elif other is None:
-        result = expectations.checked(_report_of(target, run, session), session)
+        found, derived = _derived(target, run, session, output)
+        result = expectations.checked(found, session)
     else:
         # Two networks are compared with each other, not with measurements, so the default is not to probe.
         run = dataclasses.replace(run, probe=bool(run.probe))
-        one = _one_of_two(target, "", run, session)
+        one, derived = _one_of_two(target, "", run, session, output)
         if _tensors_of(other, run, session) is not None:
             raise UsageError(f"{other} is a checkpoint and {target} is not. Compare two checkpoints, or two networks.")
-        two = _one_of_two(other, target, run, session)
+        two, of_other = _one_of_two(other, target, run, session, output)
         result = compare_models(one, two, expectations.tolerance)
     note_if_none_fits(result, view, session)
-    write(result, output, view)
+    write(result, output, view, derived, of_other)
     return code_of(result, session, strict=output.strict)
 
 
@@ -206,13 +219,24 @@ def _compared_tensors(
 _INPUTS = re.compile(r" It runs with ((?:--input \S+ ?)+)\.$")
 
 
-def _one_of_two(target: str, first: str, run: RunOptions, session: Session) -> Report:
-    """The report on one of two networks; an error of its code names it.
+def _derived(
+    target: str, run: RunOptions, session: Session, output: OutputOptions
+) -> tuple[Report, Derivations | None]:
+    """The report on a target, and the derivations of its rows for an HTML page; None without a run."""
+    if output.format != Format.HTML or target.endswith(SAVED) or run.no_run:
+        return _report_of(target, run, session), None
+    return with_derivations(target, run, session, "compare")
+
+
+def _one_of_two(
+    target: str, first: str, run: RunOptions, session: Session, output: OutputOptions
+) -> tuple[Report, Derivations | None]:
+    """The report on one of two networks, as `_derived` gives it; an error of its code names it.
 
     `first` is the other network if that has run already: then other inputs are those of a report that is saved.
     """
     try:
-        return _report_of(target, run, session)
+        return _derived(target, run, session, output)
     except (LoadError, RunError) as error:
         message = f"{target}: {error}"
         if first and (wanted := _INPUTS.search(message)):

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from cnninspect.report.rows import RowId
 
     Accounts = Callable[[], Sequence[Account]]
+    Derivations = Mapping[RowId, LayerDerivation]
 
 
 def report_on(
@@ -59,7 +60,7 @@ def report_on(
     check_writable(output.output)
     derived = None
     if output.format == Format.HTML and view.by is By.LAYER and not run.no_run:
-        report, derived = with_derivations(target, run, session, command, accounts)
+        report, derived = with_derivations(target, run, session, command, with_course(accounts))
     else:
         key = report_key(target, plugin_names(), asdict(run), command, {} if work is None else asdict(work))
         report = kept_report(key, session, lambda: inspected(target, run, session, command, accounts))
@@ -106,18 +107,23 @@ def with_findings(
 
 def with_derivations(
     target: str, run: RunOptions, session: Session, command: str, accounts: Accounts | None = None
-) -> tuple[Report, Mapping[RowId, LayerDerivation]]:
-    """The report on TARGET as its HTML page needs it: with the course of the run, and the derivations of every row."""
+) -> tuple[Report, Derivations]:
+    """The report on TARGET, and the derivations of every row."""
+    report, kept = with_findings(target, run, session, command, accounts)
+    from cnninspect.explain.explanation import derivations
 
-    def with_course() -> Sequence[Account]:
+    return report, derivations(report, kept.reach)
+
+
+def with_course(accounts: Accounts | None) -> Accounts:
+    """The accounts, and that of the course of the run, which an HTML page draws."""
+
+    def found() -> Sequence[Account]:
         from cnninspect.inspection.accounts.course import Course
 
         return [*([] if accounts is None else accounts()), Course()]
 
-    report, kept = with_findings(target, run, session, command, with_course)
-    from cnninspect.explain.explanation import derivations
-
-    return report, derivations(report, kept.reach)
+    return found
 
 
 def inspected(
@@ -246,10 +252,15 @@ def note_if_none_fits(document: Document, view: View, session: Session) -> None:
 
 
 def write(
-    report: Document, options: OutputOptions, view: View, derivations: Mapping[RowId, LayerDerivation] | None = None
+    report: Document,
+    options: OutputOptions,
+    view: View,
+    derivations: Derivations | None = None,
+    of_other: Derivations | None = None,
 ) -> None:
     """Render the document and write it to the chosen output; raises OutputError."""
-    write_rendered(partial(render, report, view=view, derivations=derivations), options.format, options.output)
+    rendered = partial(render, report, view=view, derivations=derivations, of_other=of_other)
+    write_rendered(rendered, options.format, options.output)
 
 
 def write_rendered(rendered: Callable[..., str], form: str, file: str | None) -> None:

@@ -16,7 +16,7 @@ import typer
 
 from cnninspect.checks import exit_code
 from cnninspect.cli.options import OutputOptions, RunOptions
-from cnninspect.cli.reports import inspected, note_if_none_fits, with_derivations, write
+from cnninspect.cli.reports import inspected, note_if_none_fits, with_course, with_derivations, write
 from cnninspect.cli.session import Session
 from cnninspect.errors import UsageError
 from cnninspect.files import check_writable, write_whole
@@ -99,7 +99,7 @@ def report_fields(
     account_of = partial(_account, layer, at, field, run)
     derived = None
     if output.format == Format.HTML and not settings:
-        report, derived = with_derivations(target, run, session, COMMAND, lambda: [account_of()])
+        report, derived = with_derivations(target, run, session, COMMAND, with_course(lambda: [account_of()]))
         reports = [_checked_study(report)]
     else:
         study_of = partial(_study, target, account_of)

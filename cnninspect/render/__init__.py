@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from cnninspect.explain.document import LayerDerivation
     from cnninspect.report.rows import RowId
 
+    Derivations = Mapping[RowId, LayerDerivation]
+
 
 class Format(str, Enum):
     """The built-in values of `--format`; plug-ins add others."""
@@ -112,11 +114,13 @@ def render(
     *,
     view: View | None = None,
     screen: Screen | None = None,
-    derivations: Mapping[RowId, LayerDerivation] | None = None,
+    derivations: Derivations | None = None,
+    of_other: Derivations | None = None,
 ) -> str:
     """The document in one format, ending in a newline; without `screen`, without colours and with no limit of width.
 
-    `derivations` are what the numbers of an HTML page open; other formats have no room for them.
+    `derivations` are what the numbers of an HTML page open, `of_other` those of the second network of a comparison;
+    other formats have no room for them.
     """
     if type(report).__name__ == "Explanation":
         return _derivations(report, str(getattr(fmt, "value", fmt)), view or View(), screen or Screen())
@@ -124,7 +128,7 @@ def render(
         return _by_plugin(fmt, report, view or View())
     file, function = _RENDERERS[Format(fmt)]
     renderer = getattr(import_module(f"cnninspect.render.{file}"), function)
-    beside = {"derivations": derivations} if fmt == Format.HTML else {}
+    beside = {"derivations": derivations, "of_other": of_other} if fmt == Format.HTML else {}
     text: str = renderer(report, view or View(), screen or Screen(), **beside)
     return text
 

@@ -184,6 +184,14 @@ def readers_sheet(report: Comparison, checks: Iterable[Check], marks: Marks) -> 
     return sheet.without(empty)
 
 
+def whole_sheet(report: Comparison, view: View, marks: Marks) -> tuple[Sheet, list[Check]]:
+    """The table of all checks that the view asks for, those that match too, and the check of each line."""
+    found = chosen(report, report.checks, view)
+    if view.columns:
+        return finding_sheet(report, found, view.columns, marks), found
+    return readers_sheet(report, found, marks), found
+
+
 _ON_DEMAND = ("kind", "counter", "change", "reason", "where")
 
 

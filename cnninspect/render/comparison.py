@@ -43,7 +43,10 @@ HEADINGS = {heading.name: heading for heading in _HEADINGS}
 READERS = ("layer", "params", "macs", "other_layer", "other_params", "other_macs", "ratio", "verdict", "differs")
 _NOT_RUN = ("layer", "params", "other_layer", "other_params", "params_ratio", "verdict", "differs")
 """The columns of two networks of which neither ran."""
-
+PAGE = (
+    "layer", "kind", "output_shape", "params", "macs", "other_layer", "other_kind", "other_output_shape",
+    "other_params", "other_macs", "ratio", "verdict", "differs",
+)  # fmt: skip
 _TOTALS = ("params", "macs", "flops", "neurons", "activation_bytes", "total_bytes", "peak_memory")
 
 
@@ -62,15 +65,26 @@ def tables(report: Comparison, view: View, marks: Marks, *, full: bool, programs
 
     def table(left_out: int) -> tuple[Sheet, list[str]]:
         found = _lowered(whole, max(_LEAST, len(whole) - left_out), marks) if left_out > 0 else whole
-        lines = (_cells(pair, marks, earlier=_is_earlier(report)) for pair in found)
-        sheet = Sheet(
-            tuple(HEADINGS[name] for name in columns), tuple(tuple(line[name] for name in columns) for line in lines)
-        )
+        sheet = _sheet(report, found, columns, marks)
         why = "" if left_out > 0 else " where blocks are equal"
         is_folded = len(found) < len(pairs)
         return sheet, [f"folded{why}: --no-fold shows all {len(pairs)} layers"] if is_folded else []
 
     return table
+
+
+def _sheet(report: Comparison, pairs: Sequence[AlignedRows], columns: Sequence[str], marks: Marks) -> Sheet:
+    lines = (_cells(pair, marks, earlier=_is_earlier(report)) for pair in pairs)
+    return Sheet(
+        tuple(HEADINGS[name] for name in columns), tuple(tuple(line[name] for name in columns) for line in lines)
+    )
+
+
+def whole_sheet(report: Comparison, view: View, marks: Marks) -> tuple[Sheet, list[AlignedRows]]:
+    """The table of all pairs that the view asks for, those without costs too, and the pair of each line."""
+    pairs = _shown(report, view, everything=True)
+    columns = PAGE if report.run.get("ran") is not False else _NOT_RUN
+    return _sheet(report, pairs, view.columns or columns, marks), pairs
 
 
 def _shown(report: Comparison, view: View, *, everything: bool) -> list[AlignedRows]:

@@ -13,10 +13,12 @@ import jinja2
 from markupsafe import Markup
 
 from cnninspect.explain.document import Derivation, LayerDerivation
+from cnninspect.render import checks, comparison
 from cnninspect.render.page import UNICODE, Cell, Heading, Page, Screen, Sheet, Tone
 from cnninspect.render.sections import page_of
 from cnninspect.report.document import Comparison, Document, Report
-from cnninspect.report.rows import RowId
+from cnninspect.report.parts import AlignedRows
+from cnninspect.report.rows import Check, RowId
 from cnninspect.report.selection import View, select
 
 _FILES = Path(__file__).parent / "web"
@@ -29,12 +31,24 @@ _OPENS = {
 """Column -> the number whose derivation its cells open."""
 
 
+Derivations = Mapping[RowId, LayerDerivation]
+
+
 def render(
-    document: Document, view: View, _screen: Screen, derivations: Mapping[RowId, LayerDerivation] | None = None
+    document: Document,
+    view: View,
+    _screen: Screen,
+    derivations: Derivations | None = None,
+    of_other: Derivations | None = None,
 ) -> str:
-    """The document as a complete HTML file, in which the numbers of a table of layers open their `derivations`."""
+    """The document as a complete HTML file, in which the numbers of layers open their `derivations`.
+
+    `of_other` are the derivations of the second network of a comparison.
+    """
     page = page_of(document, view, UNICODE, full=True)
-    if not isinstance(document, Report) or isinstance(document, Comparison) or not page.sheet.places:
+    if isinstance(document, Comparison):
+        return _compared(page, document, view, derivations or {}, of_other or {})
+    if not isinstance(document, Report) or not page.sheet.places:
         return page_text([page], document)
     shown = select(document, view)
     rows = {row.id: index for index, row in enumerate(shown.rows)}
@@ -43,9 +57,35 @@ def render(
     return _whole(
         [(page, _sheet(page.sheet, tree))],
         document,
-        script=_texts("dagre.min.js", "page.js", "graph.js", "charts.js"),
+        script=_texts("dagre.min.js", *_SCRIPTS),
         report=_data(shown.to_dict()),
         derivations=_data(_interned(derived)),
+    )
+
+
+_SCRIPTS = ("page.js", "graph.js", "charts.js")
+
+
+def _compared(page: Page, document: Comparison, view: View, derivations: Derivations, of_other: Derivations) -> str:
+    """The page of a comparison: all checks, or the layers of both networks side by side; it first shows what differs.
+
+    The derivations are those of the network's rows, then those of the other network's row of each pair.
+    """
+    pairs: Sequence[AlignedRows | Check]
+    if document.aligned is None:
+        sheet, pairs = checks.whole_sheet(document, view, UNICODE)
+    else:
+        sheet, pairs = comparison.whole_sheet(document, view, UNICODE)
+    if not pairs:
+        return page_text([page], document)
+    others = [None if pair.other is None else of_other.get(pair.other) for pair in document.aligned or ()]
+    derived = [derivations.get(row.id) for row in document.rows]
+    return _whole(
+        [(page, _pairs_sheet(sheet, pairs, document))],
+        document,
+        script=_texts(*_SCRIPTS),
+        report=_data(document.to_dict()),
+        derivations=_data(_interned([*derived, *others])),
     )
 
 
@@ -201,6 +241,74 @@ def _of_row(tree: _Tree, number: int | None, depth: int, *, has_below: bool, wai
             "data-verdict": None if number is None else tree.report.rows[number].verdict.value,
         }
     )
+
+
+_SIDE = "other_"
+"""How the columns of the second network begin."""
+
+
+def _pairs_sheet(sheet: Sheet, pairs: Sequence[AlignedRows | Check], document: Comparison) -> dict[str, Any]:
+    """A table of a comparison; each line knows its place in the report, and its numbers open both sides."""
+    places = {id(each): index for index, each in enumerate(document.aligned or document.checks)}
+    rows = {row.id: index for index, row in enumerate(document.rows)}
+
+    def line(index: int, cells: Sequence[Cell], pair: AlignedRows | Check) -> dict[str, Any]:
+        row = pair.row if isinstance(pair, Check) else pair.target
+        place = places.get(id(pair))
+        attributes = {
+            "role": "row", "aria-level": 1, "aria-selected": "false", "tabindex": "-1",
+            "hidden": "hidden" if index >= _AT_ONCE else None,
+            "data-row": None if row is None else rows.get(row), "data-pair": place, "data-verdict": pair.verdict.value,
+        }  # fmt: skip
+        return {
+            "attributes": _attributes(attributes),
+            "cells": [
+                _pair_cell(cell, heading, pair, knows=place is not None)
+                for cell, heading in zip(cells, sheet.headings, strict=True)
+            ],
+        }
+
+    return {
+        "headings": [_heading(_named(heading, document), is_tree=True) for heading in sheet.headings],
+        "lines": [
+            line(index, cells, pair) for index, (cells, pair) in enumerate(zip(sheet.lines, pairs, strict=True))
+        ],
+        "is_tree": True,
+        "attributes": _attributes({
+            "role": "treegrid", "aria-label": "Checks" if document.aligned is None else "Layers side by side"
+        }),
+        "row": _attributes({"role": "row"}),
+    }  # fmt: skip
+
+
+def _named(heading: Heading, document: Comparison) -> Heading:
+    """The heading; over the layers of two networks stand their names if these differ."""
+    if document.other is None:
+        return heading
+    names = {"layer": str(document.target.get("name")), "other_layer": str(document.other.target.get("name"))}
+    return replace(heading, title=names.get(heading.name, heading.title)) if len(set(names.values())) > 1 else heading
+
+
+def _pair_cell(cell: Cell, heading: Heading, pair: AlignedRows | Check, *, knows: bool) -> dict[str, Any]:
+    found = _cell(cell, heading)
+    is_number = isinstance(cell.plain, (int, float)) and not isinstance(cell.plain, bool)
+    quantity = _opened_by(heading.name, pair) if knows and found["text"].strip() else ""
+    look = _look(cell, heading)
+    if heading.name == "other_layer":
+        look["class"].append("side")
+    if isinstance(pair, AlignedRows) and heading.name.removeprefix(_SIDE) in pair.differs:
+        look["class"].append("differ")
+    attributes = {"role": "gridcell", **look, "data-sort": cell.plain if is_number else None}
+    return {**found, "opens": quantity, "attributes": _attributes(attributes)}
+
+
+def _opened_by(column: str, pair: AlignedRows | Check) -> str:
+    """The number whose two sides a cell of this column opens, or ""."""
+    if isinstance(pair, Check):
+        return pair.name if column in ("expected", "found") else ""
+    name = column.removeprefix(_SIDE)
+    row = pair.other if column.startswith(_SIDE) else pair.target
+    return name if row is not None and name in ("output_shape", "params", "macs") else ""
 
 
 def _heading(heading: Heading, *, is_tree: bool) -> dict[str, Any]:

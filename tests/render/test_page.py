@@ -36,6 +36,11 @@ class Net(nn.Module):
     def forward(self, x):
         x = getattr(self, {HOSTILE!r})(self.body(self.stem(x)))
         return self.head(self.pool(x).flatten(1))
+
+class Wide(Net):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(8, 20)
 """
 PROGRAM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 ROWS = 12
@@ -411,6 +416,71 @@ def test_rf_writes_the_same_page(tmp_path: Path) -> None:
     assert named["c3"].count("receptive_field") == 2
     assert {"params", "macs", "output_shape"} <= set(named["c3"])
     assert report["dataflow"]["outputs"] == [len(report["rows"]) - 1]
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> dict[str, str]:
+    """Net against Wide, whose head has 8*20 + 20 = 180 params and 160 MACs; against its saved report; its baseline."""
+    from cnninspect.cli.app import run
+
+    folder = tmp_path_factory.mktemp("compared")
+    (folder / "net.py").write_text(NET, encoding="utf-8")
+    one, other, saved = f"{folder / 'net.py'}:Net", f"{folder / 'net.py'}:Wide", str(folder / "wide.json")
+    options = ["--input", "1x3x32x32", "-q"]
+    assert run(["summary", other, *options, "-o", saved]) == 0
+    found = {}
+    for name, words in {"two": [other], "saved": [saved], "baseline": ["--baseline", saved]}.items():
+        out = folder / f"{name}.html"
+        assert run(["compare", one, *words, *options, "-o", str(out)]) == 1
+        found[name] = out.as_uri()
+    return found
+
+
+def test_a_comparison_shows_what_differs_and_both_derivations(opened: Any, compared: dict[str, str]) -> None:
+    page = opened(address=compared["two"])
+    assert names(page) == ["head"]
+    assert page.get_by_role("status").first.inner_text() == "1 of 9 rows"
+    page.get_by_role("combobox").select_option("")
+    assert names(page)[:3] == ["stem", "body.0.conv", "body.0.relu"]
+    assert HOSTILE in names(page)
+    page.get_by_role("searchbox").fill("head")
+    cells = page.locator("[role=treegrid] tbody tr").first.locator('button[data-opens="params"]')
+    assert cells.all_inner_texts() == ["90", "180"]
+    cells.first.click()
+    dialog = page.get_by_role("dialog")
+    assert [text.rpartition(":")[2] for text in dialog.locator(".network > h3").all_inner_texts()] == [
+        " head · Linear", " head · Linear"
+    ]  # fmt: skip
+    put = [each.locator(".substituted").first for each in dialog.locator(".network").all()]
+    assert [eval(each.get_attribute("data-expression")) for each in put] == [90, 180]
+    assert page.locator("img").count() == 0
+
+
+def test_a_saved_report_has_values_and_no_derivations(opened: Any, compared: dict[str, str]) -> None:
+    page = opened(390, address=compared["saved"])
+    page.locator('[role=treegrid] tbody tr button[data-opens="macs"]').last.click()
+    one, other = page.get_by_role("dialog").locator(".network").all()
+    assert "= 80" in one.inner_text()
+    assert "160" in other.inner_text()
+    assert "no derivations" in other.inner_text()
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    assert axe.run(page).response["violations"] == []
+
+
+def test_the_checks_of_a_baseline(opened: Any, compared: dict[str, str]) -> None:
+    page = opened(address=compared["baseline"])
+    row = page.locator("[role=treegrid] tbody tr", has_text="head").filter(has_text="params")
+    row.locator("button.number").last.click()
+    dialog = page.get_by_role("dialog")
+    assert dialog.locator(".value").all_inner_texts()[:2] == ["180", "90"]
+    assert eval(dialog.locator(".substituted").first.get_attribute("data-expression")) == 90
+    page.keyboard.press("Escape")
+    differing = len(names(page))
+    page.get_by_role("combobox").select_option("")
+    checks = json.loads(page.locator("#report").text_content())["checks"]
+    assert len(names(page)) == len(checks) > differing == sum(check["verdict"] == "differ" for check in checks)
 
 
 def test_names_are_text(opened: Any) -> None:

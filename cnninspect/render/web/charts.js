@@ -150,6 +150,7 @@ function seenAlong(field, axis, position) {
 }
 
 function drawField() {
+  if (compares) return;
   const image = imageSize();
   const field = chosen?.data?.receptive_field;
   viewer.hidden = !(image.length && field);
@@ -195,12 +196,17 @@ function redraw(name) {
 // --- when the page opens --------------------------------------------------------------------------------------------
 
 tools.hidden = false;
+if (lines.every((line) => !line.below.length)) for (const name of ["flat", "expand", "collapse"]) {
+  const part = tools.querySelector(`[name="${name}"]`);
+  (part.closest("label") ?? part).hidden = true;
+}
+if (compares) only.value = ["differ", "unsure"].find((value) => { only.value = value; return lines.some(fits); }) ?? "";
 foldTo(100);
 arrange();
-drawCharts();
-graph = drawGraph(document.getElementById("graph"));
+if (!compares) drawCharts();
+if (!compares) graph = drawGraph(document.getElementById("graph"));
 // Until a row is chosen: the last map that does not see the whole image.
-const maps = lines.filter((line) => line.data?.receptive_field?.size?.length === imageSize().length && positionsOf(line));
+const maps = (compares ? [] : lines).filter((line) => line.data?.receptive_field?.size?.length === imageSize().length && positionsOf(line));
 const inside = maps.findLast((line) => imageSize().some((length, axis) => sizeAlong(line.data.receptive_field, axis) < length));
 if (inside) {
   positionsOf(inside).forEach((count, axis) => { places[axis] = Math.floor(count / 2); });

@@ -66,7 +66,7 @@ function boxesOf(flow) {
   }
 }
 
-const labelOf = (line) => [line.data?.path, line.data?.functional || !line.data?.path ? line.data?.kind : "", line.data?.call ? `use ${line.data.call + 1}` : ""].filter(Boolean).join(" ");
+const labelOf = (line) => (compares ? line.row.cells[0].textContent.trim() : [line.data?.path, line.data?.functional || !line.data?.path ? line.data?.kind : "", line.data?.call ? `use ${line.data.call + 1}` : ""].filter(Boolean).join(" "));
 
 /** From the outermost container to the box itself. */
 function pathTo(box) {

@@ -22,11 +22,13 @@ function grouped(value) {
 
 // --- the rows of the table as a tree --------------------------------------------------------------------------------
 
+const compares = Boolean(report.checks); // a comparison: its lines are checks, or rows of two networks side by side
 const grid = document.querySelector('[role="treegrid"]');
 const body = grid.tBodies[0];
 const lines = [...body.rows].map((row, index) => ({
-  row, index, level: Number(row.getAttribute("aria-level")), words: row.textContent.toLowerCase(),
+  row, index, level: Number(row.getAttribute("aria-level") ?? 1), words: row.textContent.toLowerCase(),
   verdict: row.dataset.verdict, above: null, below: [], open: true, data: report.rows[row.dataset.row],
+  pair: (report.aligned ?? report.checks ?? [])[row.dataset.pair],
 }));
 const roots = [];
 {
@@ -40,7 +42,7 @@ const roots = [];
 }
 for (const line of lines) line.row.hidden = false;
 const lineOf = new Map(lines.map((line) => [line.row, line]));
-const lineOfRow = new Map(lines.filter((line) => line.data).map((line) => [Number(line.row.dataset.row), line]));
+const lineOfRow = new Map((compares ? [] : lines).filter((line) => line.data).map((line) => [Number(line.row.dataset.row), line]));
 const headers = [...grid.tHead.rows[0].cells];
 const tools = document.querySelector(".tools");
 const search = tools.querySelector('[role="searchbox"]');
@@ -425,20 +427,52 @@ function sidesOf(quantity, found) {
   return part;
 }
 
+const titleOf = (row) => `${row.path || "(root)"} · ${row.kind}${row.call ? ` · use ${row.call + 1}` : ""}`;
+
+/** The settings of a row, and the derivations of its number, or else both sides of it. */
+function derivationsOf(about, index, quantity) {
+  const found = (derivations.rows[index] ?? []).filter((each) => each.quantity === quantity);
+  const settings = Object.entries(about?.hyperparameters ?? {}).map(([name, value]) => `${name}=${Array.isArray(value) ? value.join("x") : value}`);
+  return [
+    ...(settings.length ? [element("p", { class: "quiet" }, settings.join("  "))] : []),
+    ...(found.length ? found.map(derivationOf) : about?.[quantity] ? [sidesOf(quantity, about[quantity])] : []),
+  ];
+}
+
+/** A number of both networks: where each comes from, or its value alone where its derivation is not known here. */
+function bothOf(line, quantity) {
+  const [own, other] = [report.target, report.other.target].map((target) => `${target.name}${target.revision ? ` at ${target.revision}` : ""}`);
+  const names = own === other ? ["first network", "second network"] : [own, other];
+  return ["target", "other"].map((side, index) => {
+    const row = line.pair[side];
+    const part = element("section", { class: "network" }, element("h3", {}, `${names[index]}: ${row ? titleOf(row) : "no such layer"}`));
+    if (!row) return part;
+    const at = index ? report.rows.length + Number(line.row.dataset.pair) : line.row.dataset.row;
+    const found = derivationsOf(index ? null : line.data, at, quantity);
+    const value = line.pair[quantity][index];
+    part.append(...(found.length ? found : [...steps({ value }), element("p", { class: "quiet" }, "The report on this network has no derivations.")]));
+    return part;
+  });
+}
+
+/** A check: what was expected and found, and where the number of the row comes from. */
+function checkOf(line, quantity) {
+  const { expected, found, source, counter, hint, verdict } = line.pair;
+  const side = (by, value) => element("p", {}, `${by}: `, element("span", { class: "value strong" }, value === null ? "unknown" : grouped(value)));
+  return [
+    element("section", {}, side(source, expected), side(counter ?? "found", found), element("p", { class: verdict }, [SIGN[verdict], verdict.replace("_", " ")].filter(Boolean).join(" ")), ...(hint ? [element("p", {}, hint)] : [])),
+    ...(line.data ? derivationsOf(line.data, line.row.dataset.row, quantity) : []),
+  ];
+}
+
 const dialog = document.getElementById("derivation");
 function openDerivation(line, quantity) {
   const opener = document.activeElement;
-  const found = (derivations.rows[line.row.dataset.row] ?? []).filter((each) => each.quantity === quantity);
-  const about = line.data;
   const close = element("button", { type: "button" }, "Close");
   close.addEventListener("click", () => dialog.close());
-  const title = `${about.path || "(root)"} · ${about.kind}${about.call ? ` · use ${about.call + 1}` : ""}`;
-  const settings = Object.entries(about.hyperparameters ?? {}).map(([name, value]) => `${name}=${Array.isArray(value) ? value.join("x") : value}`);
-  dialog.replaceChildren(
-    element("header", {}, element("h2", { id: "derivation-title" }, title), close),
-    ...(settings.length ? [element("p", { class: "quiet" }, settings.join("  "))] : []),
-    ...(found.length ? found.map(derivationOf) : [sidesOf(quantity, about[quantity])]),
-  );
+  const pair = line.pair && (report.aligned ? line.pair.target ?? line.pair.other : line.data ?? line.pair);
+  const parts = !line.pair ? derivationsOf(line.data, line.row.dataset.row, quantity) : report.aligned ? bothOf(line, quantity) : checkOf(line, quantity);
+  dialog.replaceChildren(element("header", {}, element("h2", { id: "derivation-title" }, titleOf(pair ?? line.data)), close), ...parts);
   dialog.onclose = () => opener.focus();
   dialog.showModal();
 }
