@@ -243,7 +243,10 @@ class _Calls:
 
     def __init__(self, method: Method, function: Callable[..., Any]):
         self.method = method
-        self.__signature__ = inspect.signature(function)
+        taken = inspect.signature(function)
+        # What the method is given is no input of the run, so that none is asked for.
+        left = [parameter for name, parameter in taken.parameters.items() if name not in method.arguments]
+        self.__signature__ = taken.replace(parameters=left)
 
     def __call__(self, module: nn.Module, *args: Any, **kwargs: Any) -> Any:
         """The method's result."""

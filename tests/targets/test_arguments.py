@@ -200,6 +200,23 @@ def test_a_method_may_call_the_module(nets: str) -> None:
     assert str(found).startswith(f"{nets}:Net.twice(times=3) (")
 
 
+def test_what_a_method_is_given_is_no_input_to_ask_for() -> None:
+    class Repeats(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.part = nn.Linear(4, 4)
+
+        def repeat(self, x: torch.Tensor, times: int) -> torch.Tensor:
+            for _ in range(times):
+                x = self.part(x)
+            return x
+
+    # One input is left, and the first layer tells which; before, both were asked for.
+    assert inspect_model(Repeats(), call="repeat(times=3)").total("macs").value == 3 * 4 * 4
+    with pytest.raises(UsageError, match=r"\(x, times\) are not known"):
+        inspect_model(Repeats(), call="repeat")
+
+
 def test_the_method_runs_on_the_cpu_and_the_module_stays_as_it_was() -> None:
     class Values(nn.Module):
         def __init__(self) -> None:
