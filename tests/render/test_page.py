@@ -227,6 +227,14 @@ def unet(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> str:
     return out.as_uri()
 
 
+def test_the_growth_of_the_field_has_gaps(opened: Any) -> None:
+    """3, 5 and 7 pixels up to the hostile layer; after the pool the field is global, and the line ends."""
+    page = opened()
+    chart = page.locator("#charts").get_by_role("img", name="The receptive field grows from 3 to 7 pixels")
+    steps = [float(part.partition(",")[0]) for part in chart.locator(".step").get_attribute("d")[1:].split("L")]
+    assert steps == [0, 1, 2, 3, 4, 5]  # stem, two layers of each block, the hostile one
+
+
 def test_a_region_that_is_not_the_same_for_all_positions_is_not_drawn(opened: Any, unet: str) -> None:
     """The ends of the zoo's U-Net see 92 to 100 pixels, by position; its first convolution 3, from 1 before."""
     page = opened(address=unet)

@@ -39,13 +39,13 @@ function byKind(name, title) {
 
 const sizeAlong = (field, axis) => (Array.isArray(field.size[axis]) ? field.size[axis][1] : field.size[axis]);
 
-/** A line of steps; `owners` has for each step the row that it belongs to, and a click chooses that row. */
+/** A line of steps, with gaps where there is no value; `owners` has for each step the row that it belongs to, and a click chooses that row. */
 function stepChart(values, owners, most, label, caption, words) {
   const count = values.length;
   const height = (value) => 100 - 98 * value / most;
-  const points = values.flatMap((value, index) => (value === null ? [] : [`${index},${height(value)}`, `${index + 1},${height(value)}`]));
+  const path = values.map((value, index) => (value === null ? "" : `${(values[index - 1] ?? null) === null ? "M" : "L"}${index},${height(value)}H${index + 1}`)).join("");
   const svg = element("svg:svg", { viewBox: `0 0 ${count} 100`, preserveAspectRatio: "none", role: "img", "aria-label": label },
-    element("svg:g", { class: "spans" }), element("svg:polyline", { class: "step", points: points.join(" ") }));
+    element("svg:g", { class: "spans" }), element("svg:path", { class: "step", d: path }));
   const shown = element("output", { class: "strong" });
   const at = (event) => {
     const { left, width } = svg.getBoundingClientRect();
@@ -73,12 +73,12 @@ function markCharts(line) {
 }
 
 function growth() {
-  const seen = leaves.map((line) => line.data?.receptive_field).map((field) => (field?.size?.length ? Math.max(...field.size.map((_, axis) => sizeAlong(field, axis))) : null));
+  const seen = leaves.map((line) => line.data?.receptive_field).map((field) => (field?.size?.length ? Math.max(...field.size.map((_, axis) => sizeAlong(field, axis))) || null : null));
   const known = seen.filter((size) => size !== null);
   if (known.length < 2) return null;
   const edge = Math.max(...imageSize(), 0);
   const greatest = known.reduce((most, size) => Math.max(most, size));
-  const words = `Receptive field by layer, up to ${grouped(greatest)} pixels${edge ? `; the dashed line is the input's ${edge}` : ""}. Layers whose field is global or unknown have no line.`;
+  const words = `Receptive field by layer, up to ${grouped(greatest)} pixels${edge ? `; the dashed line is the input's ${edge}` : ""}. Layers whose field is global or unknown, or that read nothing of the input, have no line.`;
   const { svg, figure, height } = stepChart(seen, leaves, Math.max(greatest, edge), `The receptive field grows from ${known[0]} to ${greatest} pixels`, words, (size) => `${grouped(size)} pixels`);
   if (edge) svg.append(element("svg:line", { class: "edge", x1: 0, x2: leaves.length, y1: height(edge), y2: height(edge) }));
   return figure;
@@ -205,9 +205,10 @@ foldTo(100);
 arrange();
 if (!compares) drawCharts();
 if (!compares) graph = drawGraph(document.getElementById("graph"));
-// Until a row is chosen: the last map that does not see the whole image.
+// Until a row is chosen: the last map that does not see the whole image, of those that can be drawn.
 const maps = (compares ? [] : lines).filter((line) => line.data?.receptive_field?.size?.length === imageSize().length && positionsOf(line));
-const inside = maps.findLast((line) => imageSize().some((length, axis) => sizeAlong(line.data.receptive_field, axis) < length));
+const within = maps.filter((line) => imageSize().some((length, axis) => sizeAlong(line.data.receptive_field, axis) < length));
+const inside = within.findLast((line) => imageSize().every((_, axis) => isPlaced(line.data.receptive_field, axis, positionsOf(line)))) ?? within.at(-1);
 if (inside) {
   positionsOf(inside).forEach((count, axis) => { places[axis] = Math.floor(count / 2); });
   chosen = inside;

@@ -443,7 +443,7 @@ function derivationsOf(about, index, quantity) {
 function bothOf(line, quantity) {
   const [own, other] = [report.target, report.other.target].map((target) => `${target.name}${target.revision ? ` at ${target.revision}` : ""}`);
   const names = own === other ? ["first network", "second network"] : [own, other];
-  return ["target", "other"].map((side, index) => {
+  const sides = ["target", "other"].map((side, index) => {
     const row = line.pair[side];
     const part = element("section", { class: "network" }, element("h3", {}, `${names[index]}: ${row ? titleOf(row) : "no such layer"}`));
     if (!row) return part;
@@ -453,6 +453,7 @@ function bothOf(line, quantity) {
     part.append(...(found.length ? found : [...steps({ value }), element("p", { class: "quiet" }, "The report on this network has no derivations.")]));
     return part;
   });
+  return [element("div", { class: "networks" }, ...sides)];
 }
 
 /** A check: what was expected and found, and where the number of the row comes from. */
