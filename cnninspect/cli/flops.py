@@ -68,6 +68,14 @@ class WorkOptions:
         bool,
         typer.Option("--input-grad", help="With --backward: gradients of the inputs too.", rich_help_panel=_ACCOUNTS),
     ] = False
+    nonzero: Annotated[
+        bool,
+        typer.Option(
+            "--nonzero",
+            help="Weights that are not 0, masks applied, and the MACs in which they take part.",
+            rich_help_panel=_ACCOUNTS,
+        ),
+    ] = False
     memory: Annotated[
         bool,
         typer.Option("--memory", help="Bytes of outputs, and peak memory in training.", rich_help_panel=_ACCOUNTS),
@@ -188,12 +196,14 @@ _SORTABLE: dict[str, tuple[str, _Asked]] = {
     "operations": ("Give --by op", lambda options: options.by is By.OP),
     "element_operations": _of_layers("--elementwise", lambda options: options.elementwise),
     "backward_macs": _of_layers("--backward", lambda options: options.backward),
+    **dict.fromkeys(("nonzero", "effective_macs"), _of_layers("--nonzero", lambda options: options.nonzero)),
     "output_bytes": _of_layers("--memory", lambda options: options.wants_memory),
 }
 """Sort key -> (advice on the options that it needs, function: options -> whether they are given)."""
 
 
 def _accounts(options: WorkOptions, machine: dict[str, Any]) -> list[Account]:
+    from cnninspect.inspection.accounts.sparsity import NonZeros
     from cnninspect.inspection.accounts.training import Backward, Memory
     from cnninspect.inspection.accounts.work import ByOp, Conventions, Operations, Time, Traffic
 
@@ -204,6 +214,7 @@ def _accounts(options: WorkOptions, machine: dict[str, Any]) -> list[Account]:
         (options.by is By.OP, ByOp()),
         (options.elementwise, Operations()),
         (options.backward, Backward(options.input_grad)),
+        (options.nonzero, NonZeros()),
         (options.wants_memory, Memory(optimizer.value)),
         (options.time, Time(options.warmup, options.repeats)),
     ]

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from cnninspect import plugins
+from cnninspect.errors import LoadError
 from cnninspect.inspection.findings import Findings, rows
 from cnninspect.inspection.messages import note_of_masks, notes_of, uncounted, unknown_numbers
-from cnninspect.inspection.run import Options, run_on_cheapest
+from cnninspect.inspection.run import Options, free_bytes, run_on_cheapest
 from cnninspect.inspection.tensors import inspect_checkpoint
 from cnninspect.inspection.totals import totals
 from cnninspect.inspection.weights import with_weights
@@ -29,6 +30,7 @@ from cnninspect.report.quantities import Quantity, Verdict, worst
 from cnninspect.report.reasons import Cause, Reason
 from cnninspect.report.rows import ReceptiveField
 from cnninspect.targets.checkpoint import checkpoint_at
+from cnninspect.targets.construct import state_bytes
 from cnninspect.targets.grammar import parameter_dtype, parse_method
 from cnninspect.targets.inputs import Choice, InputOptions
 from cnninspect.targets.resolve import resolve
@@ -85,7 +87,7 @@ def _inspected(target: Target, options: Options, command: str) -> Report:
         verdict=worst(number.verdict for number in (*table, *whole.values())),
     )
     report = with_weights(report, run.model)
-    return _with_accounts(report, findings, run, reach, options) if options.accounts else report
+    return _with_accounts(report, findings, run, reach, options, target) if options.accounts else report
 
 
 def _measured(
@@ -202,10 +204,25 @@ def _has_places(field: ReceptiveField | None) -> bool:
     return all(jump != 0 for jump, size in zip(field.jump, field.image or (), strict=False) if size > 1)
 
 
-def _with_accounts(report: Report, findings: Findings, run: Run, reach: Fields, options: Options) -> Report:
+def _with_accounts(
+    report: Report, findings: Findings, run: Run, reach: Fields, options: Options, target: Target
+) -> Report:
     from cnninspect.inspection.accounts import Inspected, extended
 
-    inspected = Inspected(findings, run, reach, options.progress)
+    def build() -> Any:
+        options.progress(f"building {target.name} on cpu")
+        needed, free = state_bytes(run.model), free_bytes()
+        if free is not None and needed > free:
+            room = f"{free / 2**20:,.0f} MiB are free"
+            return f"the weights take {needed / 2**20:,.0f} MiB, and {room}: run it where there is room"
+        try:
+            return target.build("cpu", options.dtype)
+        except LoadError as error:
+            return (
+                f"{str(error).rstrip('.')}: name a function that returns the network with its weights, as file.py:attr"
+            )
+
+    inspected = Inspected(findings, run, reach, options.progress, build)
     return extended(report, [account(inspected) for account in options.accounts])
 
 

@@ -172,7 +172,7 @@ def _of(ops: Iterable[Op], graph: _Graph) -> BackwardMacs:
     inputs, weights = 0, 0
     missing: dict[str, None] = {}
     for op in ops:
-        macs, operands = op_macs(op), _operands(op)
+        macs, operands = op_macs(op), operands_of(op)
         if isinstance(macs, Reason) or isinstance(operands, Reason):
             missing[op.packet] = None
             continue
@@ -183,7 +183,7 @@ def _of(ops: Iterable[Op], graph: _Graph) -> BackwardMacs:
     return BackwardMacs(inputs, weights, tuple(missing))
 
 
-def _operands(op: Op) -> Sequence[TensorRef] | Reason:
+def operands_of(op: Op) -> Sequence[TensorRef] | Reason:
     """The tensors that an op multiplies and whose gradients are products, or why their size has no closed form."""
     rule = rule_of(op)
     if rule is None or rule.work is not Work.MAC:

@@ -31,6 +31,8 @@ _TITLES = {
     "operations": "operations",
     "element_operations": "other operations",
     "backward_macs": "backward MACs",
+    "nonzero": "nonzero",
+    "effective_macs": "effective MACs",
     "output_bytes": "output bytes",
     "bytes_moved": "bytes moved",
     "intensity": "MACs per byte",
@@ -150,9 +152,9 @@ _IDENTITY = {
     By.OP: ("op", "work", "calls"),
 }
 _WORK = (
-    "macs", "operations", "element_operations", "input_gradient_macs", "weight_gradient_macs", "output_bytes",
-    "latency", "latency_spread", "flops_per_second", "bound_by", COUNTERS, "share", "cumulative", "flops", "intensity",
-    "verdict", "reasons",
+    "macs", "nonzero", "effective_macs", "operations", "element_operations", "input_gradient_macs",
+    "weight_gradient_macs", "output_bytes", "latency", "latency_spread", "flops_per_second", "bound_by", COUNTERS,
+    "share", "cumulative", "flops", "intensity", "verdict", "reasons",
 )  # fmt: skip
 """Columns that the user asked for stand first: a narrow terminal leaves out columns from the right."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from cnninspect.inspection.findings import Findings
 from cnninspect.measure.base import Progress, Run, silent
@@ -39,12 +39,20 @@ class Addition:
 
 @dataclass(frozen=True)
 class Inspected:
-    """The input of an account: the findings of both sides, and the run, so that the model can run again."""
+    """The input of an account: the findings of both sides, and the run, so that the model can run again.
+
+    `build` gives the model with values, for a run on meta, or a sentence that says why there is none.
+    """
 
     findings: Findings
     run: Run
     reach: Fields
     progress: Progress = silent
+    build: Callable[[], Any] = lambda: "the model was run on meta, which holds no values"
+
+    def with_values(self) -> Any:
+        """The model with the values of its weights, or a sentence that says why there is none."""
+        return self.run.model if self.run.device != "meta" else self.build()
 
     @property
     def trace(self) -> Trace:
