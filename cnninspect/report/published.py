@@ -35,6 +35,8 @@ class Published:
     def of(cls, quantity: Quantity, text: str) -> Published:
         """The number in a text; ValueError with a message for the user if there is none."""
         found = _WRITTEN.fullmatch(text.strip().upper().replace("E+", "E"))
+        if text.strip().startswith("-"):
+            raise ValueError(f"{text!r} is negative; write the number that is published, such as 4.09G")
         if found is None or len(text) > _MOST_DIGITS:
             raise ValueError(f"{text!r} is not a number; write it as it is published, such as 4.09G, 300M or 25557032")
         digits = found[2] or ""

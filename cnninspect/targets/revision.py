@@ -92,10 +92,12 @@ def _has(repository: Path, commit: str) -> bool:
 
 
 def _commit(name: str, root: Path) -> str:
-    if name.startswith("-"):
+    if name.startswith(("-", "^")):
         raise UsageError(_unknown(name, root))
-    arguments = ["-C", str(root), "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"]
-    return _git(arguments, lambda _: _unknown(name, root))
+    parse = ["-C", str(root), "rev-parse", "--verify", "--quiet"]
+    found = _git([*parse, name], lambda _: _unknown(name, root))
+    # In one step, `^{commit}` would be a part of the text that `:/text` looks for.
+    return _git([*parse, f"{found}^{{commit}}"], lambda _: _unknown(name, root))
 
 
 def former_name(revision: Revision, path: Path) -> str | None:
@@ -137,7 +139,10 @@ def _git(arguments: Sequence[str], words: Callable[[str], str], environment: Map
 
 
 def _failed(message: str) -> str:
-    return f"git cannot read the revision: {message or 'no message'}. `git fsck` says what the repository lacks."
+    step = "`git fsck` says what the repository lacks."
+    if "lfs" in message:
+        step = "`git lfs fetch --all` brings the files of Git LFS; with GIT_LFS_SKIP_SMUDGE=1 their pointers are taken."
+    return f"git cannot read the revision: {message or 'no message'}. {step}"
 
 
 def _no_repository(message: str) -> str:

@@ -186,6 +186,31 @@ def test_a_submodule_is_taken_at_its_commit_or_named(cli, repository):
     assert result.code == 0, result.err
 
 
+@pytest.mark.parametrize("name", [":/width 8", "HEAD^{/width 8}", "HEAD~1^{commit}", "HEAD@{1}"])
+def test_names_of_a_revision_in_the_syntax_of_git(cli, repository, name):
+    """The commit before the last, at which the width was 8."""
+    commit(repository, "width 9", blocks="WIDTH = 9\n")
+    result = cli("compare", "net.py:Net", *AT, name)
+    assert (result.code, "224" in result.out, "252" in result.out, result.err) == (1, True, True, "")
+
+
+def test_files_that_git_stores_elsewhere_come_through_its_filter(cli, repository):
+    """As those of Git LFS: the commit has a pointer, and a program makes the file of it."""
+    (repository / ".gitattributes").write_text("blocks.py filter=like-lfs\n", encoding="utf-8")
+    git(repository, "config", "filter.like-lfs.clean", "sed s/WIDTH/POINTER/")
+    git(repository, "config", "filter.like-lfs.smudge", "sed s/POINTER/WIDTH/")
+    git(repository, "config", "filter.like-lfs.required", "true")
+    commit(repository, "a pointer", blocks="WIDTH = 9\n")
+    assert git(repository, "show", "HEAD:blocks.py") == "POINTER = 9\n"
+    result = cli("compare", "net.py:Net", *AT, "HEAD")
+    assert (result.code, "252" in result.out) == (0, True), result.err
+    git(repository, "config", "filter.like-lfs.smudge", "false")
+    result = cli("compare", "net.py:Net", *AT, "HEAD")
+    assert (result.code, result.out) == (2, "")
+    assert "`git lfs fetch --all` brings the files of Git LFS" in " ".join(result.err.split())
+    assert not left(repository)
+
+
 def test_what_git_ignores_is_that_of_today(shell, repository):
     commit(repository, "a generated module", net=NET.replace("from blocks", "from generated"))
     (repository / ".gitignore").write_text("generated.py\n", encoding="utf-8")

@@ -46,3 +46,12 @@ def test_resnets_with_the_strides_of_the_paper(name, macs):
             block.conv1.stride, block.conv2.stride = block.conv2.stride, (1, 1)
     assert inspect_model(model, (1, 3, 224, 224), device="meta").total("macs").value == macs
     assert f"{macs:,}" in PAGE.read_text(encoding="utf-8")
+
+
+def test_a_resnet_34_without_projections():
+    """The page quotes it: the network, and the three 1x1 convolutions of its shortcuts from one width to the double."""
+    macs = inspect_model("torchvision:resnet34", device="meta").total("macs").value
+    assert (
+        macs - sum(width * 2 * width * side * side for width, side in ((64, 28), (128, 14), (256, 7))) == 3_644_493_824
+    )
+    assert "3,644,493,824" in PAGE.read_text(encoding="utf-8")

@@ -50,6 +50,11 @@ def test_digits_decide_the_interval(text, low, high):
     assert (found.number - found.half, found.number + found.half) == (low, high)
 
 
+def test_a_negative_number_is_named_as_such():
+    with pytest.raises(ValueError, match="'-5' is negative; write the number that is published"):
+        Published.of(Quantity.MACS, "-5")
+
+
 @pytest.mark.parametrize("text", ["", "G", "-4G", "4.09X", "4..1G", "0", "0.0M", "1e400", "nan", "4 09"])
 def test_a_text_that_is_no_number(text):
     with pytest.raises(ValueError, match="write"):

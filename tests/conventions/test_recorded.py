@@ -224,6 +224,11 @@ def test_counters_beside_ours(capsys):
     assert data["macs_by_work"] == found["by_work"] == {"linear layers": 14 * (8 * 5 + 5 * 3)}
 
 
+@pytest.mark.parametrize("asked", ["ALL", "All", " all "])
+def test_all_counters_in_any_case(asked):
+    assert flops.WorkOptions(counters=asked).libraries == flops.LIBRARIES
+
+
 def test_a_missing_library_has_its_convention_and_the_command_that_installs_it(capsys, monkeypatch):
     monkeypatch.setattr(Library, "is_installed", False)
     target = request("Tokens")
