@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from math import prod
 from types import CodeType
 from typing import Any
 
@@ -17,6 +16,7 @@ from cnninspect.conventions.table import (
     TRANSPOSED_FUNCTIONS,
     Convention,
     Costs,
+    Fails,
     Params,
     Work,
 )
@@ -104,12 +104,16 @@ def _refused(convention: Convention, sight: Sight) -> Iterator[str]:
     """Why the number of the whole model is unknown."""
     if sight.failed and convention.functions:
         yield f"which functions {convention.name} meets: {sight.failed}"
-    lazy = [part.kind for part in sight.parts.values() if part.kind.startswith("Lazy") and part.is_torch]
     frozen = [part for part in sight.parts.values() if part.kind == "MultiheadAttention" and part.is_torch]
     if convention.functions and any(part.all_params and not part.trainable for part in frozen):
         yield f"what {convention.name} meets in nn.MultiheadAttention without trained weights: torch may fuse it there"
-    if lazy and convention.fails_lazy:
-        yield f"{convention.name} fails for {lazy[0]}, whose parameters have no shape before the first run"
+    parts = sight.parts.values()
+    found = {
+        Fails.LAZY: any(part.kind.startswith("Lazy") and part.is_torch for part in parts),
+        Fails.BARE: not any(part.all_params for part in parts),
+        Fails.UNREGISTERED: bool(sight.unregistered),
+    }
+    yield from (f"{convention.name} fails for {each.value}" for each in convention.fails if found[each])
 
 
 def _samples(sight: Sight) -> int:
@@ -130,6 +134,8 @@ def _terms(convention: Convention, event: Event, sight: Sight) -> Iterator[Term]
     costs, by_module = _costs(convention, event)
     if not costs:
         return
+    if event.call.transformed:
+        raise NoCost("it runs under torch.vmap or another transform of functions")
     signature = convention.takes.get(event.name, SIGNATURES.get(event.name))
     use = use_of(event, signature, positional=not convention.subclasses)
     # Functions are no part of any module where the sum over modules is divided by the batch size.
@@ -191,5 +197,29 @@ def _params(convention: Convention, sight: Sight) -> int | None:
     if convention.params is Params.EACH_MODULE:
         if any(part.places > 1 and part.all_params for part in parts.values()):
             return None  # what it does then depends on where containers first appear in its table
-        return sum(prod(shape) for part in parts.values() for shape in part.params.values())
+        return _in_lines(sight)
     return parts[""].trainable if convention.params is Params.TRAINABLE else parts[""].all_params
+
+
+def _in_lines(sight: Sight) -> int:
+    """Parameters in a table with a line for every module that ran, and for those that contain it.
+
+    A leaf has its own in its line, a container those that no line below it has, but not less than 0: a parameter of two
+    modules counts in both, and then hides as many others of the container.
+    """
+    parts = sight.parts
+    lines = {above for e in sight.events if e.part is not None and not e.via for above in _around(e.part.path)}
+    below: dict[str, int] = dict.fromkeys(lines, 0)
+    total = 0
+    for path in sorted(lines, key=lambda each: -len(_around(each))):
+        own = parts[path].all_params - (0 if parts[path].leaf else below[path])
+        total += max(own, 0)
+        for above in _around(path)[1:]:
+            below[above] += own
+    return total
+
+
+def _around(path: str) -> list[str]:
+    """The path and those of the modules around it, up to the root."""
+    names = path.split(".") if path else []
+    return [".".join(names[:length]) for length in range(len(names), -1, -1)]

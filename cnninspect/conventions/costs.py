@@ -337,6 +337,12 @@ def _einsum(use: Use) -> int:
     return int(float(line.split(":")[-1]))
 
 
+def _normed(use: Use) -> int:
+    if not 2 <= len(use.input) <= 5:
+        raise NoCost("the counter fails for inputs of fewer than two and more than five dimensions")
+    return prod(use.input)
+
+
 # --- parameters of a module ---------------------------------------------------------------------------------------
 
 
@@ -368,6 +374,7 @@ NAMES: dict[str, Callable[[Use], Any]] = {
     "weight": lambda u: u.weight,
     "groups": lambda u: u.settings["groups"],
     "trained": _trained,
+    "normed": _normed,
     "in_channels": lambda u: u.input[1],
     "in_features": lambda u: u.weight[1],
     "features": _features,

@@ -81,13 +81,14 @@ class Event:
 class Sight:
     """What counters meet in a run: the model's modules by their first path, and the events in the order of the run.
 
-    `failed` is why the functions that are reached are not known. For a plain function, which no counter takes, `parts`
-    is empty.
+    `failed` is why the functions that are reached are not known. `unregistered` is the number of parameter elements
+    that no module holds. For a plain function, which no counter takes, `parts` is empty.
     """
 
     parts: Mapping[str, Part]
     events: Sequence[Event]
     failed: str = ""
+    unregistered: int = 0
 
 
 def sight_of(
@@ -103,8 +104,8 @@ def sight_of(
     try:
         functions = reached(model, args, kwargs, trace, names)
     except Declined as error:
-        return Sight(parts, tuple(_events(trace, parts, ())), str(error))
-    return Sight(parts, tuple(_events(trace, parts, functions)))
+        return Sight(parts, tuple(_events(trace, parts, ())), str(error), trace.unregistered)
+    return Sight(parts, tuple(_events(trace, parts, functions)), "", trace.unregistered)
 
 
 def parts_of(model: nn.Module, kinds: Mapping[str, str]) -> dict[str, Part]:

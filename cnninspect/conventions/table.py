@@ -42,6 +42,14 @@ class Params(str, Enum):
     EACH_MODULE = "those of every module, shared ones once for each module"
 
 
+class Fails(str, Enum):
+    """Models for which a library prints no number."""
+
+    LAZY = "layers whose parameters have no shape before the first run"
+    BARE = "models without parameters"
+    UNREGISTERED = "parameters that no module holds"
+
+
 @dataclass(frozen=True)
 class Convention:
     """How a library counts, and in which versions.
@@ -51,7 +59,7 @@ class Convention:
     modules contain a module, what it does counts n**`shared` times. `per_sample` means that the sum over modules is
     divided by the batch size; `subclasses`, that a subclass counts as its base and that named inputs are put in order;
     `traces`, that functions are read off torch's traced graph and not replaced, so that it does not matter by which
-    name they are reached; `fails_lazy`, that it fails for layers without shapes. `takes` holds the arguments that its
+    name they are reached. It fails for the models in `fails`. `takes` holds the arguments that its
     rules take where they are not those of `SIGNATURES`. It fails for other arguments also of functions whose work is
     not among `only` and so is not counted. `unknown` are names whose cost the table does not describe.
     """
@@ -71,7 +79,7 @@ class Convention:
     unknown: tuple[str, ...] = ()
     per_mac: int = 1
     traces: bool = False
-    fails_lazy: bool = False
+    fails: tuple[Fails, ...] = ()
     takes: Mapping[str, str] = field(default_factory=dict)
     only: tuple[Work, ...] = ()
 
@@ -221,7 +229,7 @@ PTFLOPS = Convention(
         **_each(("torch.addmm", "Tensor.addmm", "torch.baddbmm"), Work.MATMUL, "product", "inputs * (beta != 0)"),
         **_each(ELEMENTWISE, Work.ELEMENTWISE, "from_left"),
     },
-    shared=1, per_sample=True, params=Params.TRAINABLE, fails_lazy=True,
+    shared=1, per_sample=True, params=Params.TRAINABLE, fails=(Fails.LAZY,),
     takes={
         **dict.fromkeys((*_PTFLOPS_ACTIVATIONS, *POOL_FUNCTIONS, "F.softmax"), _ANY),
         **dict.fromkeys((*PRODUCTS, *ELEMENTWISE), "input, other, *args, **kwargs"),
@@ -285,8 +293,9 @@ def _calflops(*, mac: bool) -> Convention:
     return Convention(
         f"calflops {'MACs' if mac else 'FLOPs'}", "calflops", "0.3.2", "macs" if mac else "flops",
         "MACs" if mac else "FLOPs",
-        functions=_patched(extra, mac=mac), modules={} if mac else _RECURRENT_FLOPS, shared=1, params=Params.TRAINABLE,
-        per_mac=1 if mac else 2, fails_lazy=True, only=_MACS if mac else (),
+        functions=_patched(extra, mac=mac), modules=_RECURRENT_MACS if mac else _RECURRENT_FLOPS,
+        shared=1, params=Params.TRAINABLE, per_mac=1 if mac else 2, fails=(Fails.LAZY, Fails.BARE),
+        only=_MACS if mac else (),
     )  # fmt: skip
 
 
@@ -295,6 +304,10 @@ _RECURRENT_FLOPS = {
            f"{more} + 2 * gates * h * bias for i, h, d in stack)"}
     for name, more in _ADDED_BY_GATES.items()
 }  # fmt: skip
+
+
+# Its hook reads the input also where only MACs are of interest, of which it counts none.
+_RECURRENT_MACS = _each(_RECURRENT_FLOPS, Work.RECURRENT, "0 * inputs")
 
 
 def _deepspeed(*, mac: bool) -> Convention:
@@ -311,8 +324,8 @@ def _deepspeed(*, mac: bool) -> Convention:
     return Convention(
         f"DeepSpeed {'MACs' if mac else 'FLOPs'}", "deepspeed", "0.19.8", "macs" if mac else "flops",
         "MACs" if mac else "FLOPs",
-        functions=_patched(extra, mac=mac), modules={} if mac else _RECURRENT_FLOPS, per_mac=1 if mac else 2,
-        fails_lazy=True, only=_MACS if mac else (),
+        functions=_patched(extra, mac=mac), modules=_RECURRENT_MACS if mac else _RECURRENT_FLOPS,
+        per_mac=1 if mac else 2, fails=(Fails.LAZY,), only=_MACS if mac else (),
     )  # fmt: skip
 
 
@@ -328,7 +341,7 @@ FVCORE = Convention(
         "torch.einsum": {Work.MATMUL: "einsum // 2"},
         **_each(("F.batch_norm", "torch.batch_norm"), Work.NORM, "inputs * (1 + affine + 3 * trained)"),
         **_each(("F.layer_norm", "F.group_norm", "torch.layer_norm", "torch.group_norm", "torch.instance_norm",
-                 "F.instance_norm"), Work.NORM, "inputs * (4 + affine)"),
+                 "F.instance_norm"), Work.NORM, "normed * (4 + affine)"),
         **_each(("F.adaptive_avg_pool2d",), Work.POOLING, "inputs"),
         **_each(("F.interpolate",), Work.INTERPOLATION,
                 "outputs * {'nearest': 1, 'bilinear': 4}.get(mode, 0) if rank == 4 and not antialias else 0"),
@@ -337,7 +350,7 @@ FVCORE = Convention(
         **_each(("torch.rnn_cell", "torch.gru_cell", "torch.lstm_cell"), Work.RECURRENT,
                 "steps * sum(gates * h * (i + h) for i, h, d in stack)"),
     },
-    traces=True, takes=_TORCHS_OWN,
+    traces=True, takes=_TORCHS_OWN, fails=(Fails.UNREGISTERED,),
 )  # fmt: skip
 
 TORCHSCAN = Convention(

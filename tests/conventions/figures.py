@@ -33,8 +33,9 @@ def readme(repository: str, words: str, file: str = "README.md") -> str:
 
 COMMITS = {
     "microsoft/Swin-Transformer": "005e8ef", "facebookresearch/ConvNeXt": "048efce",
-    "facebookresearch/pycls": "1caf15b", "megvii-model/ShuffleNet-Series": "13bbe30", "tensorflow/models": "0ba83cf", "facebookresearch/ResNeXt": "2206526",
-    "open-mmlab/mmpretrain": "02b0425", "huggingface/pytorch-image-models": "36d930f",
+    "facebookresearch/pycls": "1caf15b", "megvii-model/ShuffleNet-Series": "13bbe30", "tensorflow/models": "0ba83cf",
+    "facebookresearch/ResNeXt": "2206526", "open-mmlab/mmpretrain": "02b0425",
+    "huggingface/pytorch-image-models": "36d930f",
 }  # fmt: skip
 
 

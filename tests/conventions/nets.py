@@ -438,6 +438,41 @@ class Refused(nn.Module):
         return F.adaptive_avg_pool2d(F.conv2d(x, self.weight, stride=[1, 1], padding=[1, 1]), output_size=2)
 
 
+class Idle(nn.Module):
+    """A weight of two layers beside a table that no forward pass reads."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.idle, self.head = nn.Embedding(7, 6), nn.EmbeddingBag(7, 6), nn.Linear(6, 7)
+        self.head.weight = self.table.weight
+
+    def forward(self, x):
+        return self.head(self.table((x * 0).long()))
+
+
+class Bare(nn.Module):
+    """Buffers and no parameters; a norm over the only dimension."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("weight", torch.ones(4, 4, 3, 3))
+        self.norm = nn.LayerNorm(4, elementwise_affine=False)
+
+    def forward(self, x):
+        return F.conv2d(x, self.weight) + self.norm(x[0, :, 0, 0])[:, None, None]
+
+
+class Held(nn.Module):
+    """A layer in a plain list, which no counter finds."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.many = nn.Linear(4, 4), [nn.Linear(4, 5)]
+
+    def forward(self, x):
+        return self.many[0](self.stem(x))
+
+
 def layer():
     """A layer as the whole model."""
     return nn.Linear(4, 3)
@@ -462,6 +497,7 @@ INPUTS = {
     Operators: "2x5x4", Calling: "3x4x5x5", Kept: "2x5x8", Positions: "2x4x5x5", Normed: "3x4x8",
     Direct: "2x4x6x6", Names: "2x8x8", Resized: "2x3x4x4", Lazy: "2x3x5x5", Dunders: "2x4x4", Composed: "2x4x7x8",
     Cells: "3x6", NamedInputs: "2x4x5x5", Refused: "2x4x5x5", layer: "2x4",
+    Idle: "2x4", Bare: "2x4x5x5", Held: "2x4",
     Shared: "2x4x6x6", Tied: "2x5:int64", Recurrent: "2x5x6", Subclasses: "2x4x6x6", Unused: "2x4x3x3",
 }  # fmt: skip
 """Network -> the input that it runs on."""
