@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cnninspect.checks import exit_code
+from cnninspect.checks import DISAGREEMENT, exit_code
 from cnninspect.cli.options import OutputOptions, RunOptions
 from cnninspect.cli.reports import inspected, note_if_none_fits, with_course, with_derivations, write
 from cnninspect.cli.session import Session
@@ -23,7 +23,7 @@ from cnninspect.files import check_writable, write_whole
 from cnninspect.render import Format
 from cnninspect.report.document import Document, FieldStudy, Report, Variation
 from cnninspect.report.parts import VariedNetwork
-from cnninspect.report.quantities import worst
+from cnninspect.report.quantities import Verdict, worst
 from cnninspect.report.rows import ReceptiveField
 from cnninspect.targets.grammar import argument_text, parse_argument
 
@@ -112,7 +112,14 @@ def report_fields(
     note_if_none_fits(document, view, session)
     write(document, output, view, derived)
     codes = [exit_code(one, strict=output.strict) for one in reports]
+    if output.strict and any(is_contradicted(one) for one in reports):
+        codes.append(DISAGREEMENT)
     return min(filter(None, codes), default=0)
+
+
+def is_contradicted(study: FieldStudy) -> bool:
+    """Whether a pixel outside the theoretical field has an influence."""
+    return study.effective is not None and any(part.verdict is Verdict.DIFFER for part in study.effective.inputs)
 
 
 def _checked_kind(field: FieldOptions) -> str:

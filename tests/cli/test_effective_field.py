@@ -162,7 +162,7 @@ def test_the_gradient_is_a_second_source_for_the_ends_of_a_field() -> None:
     assert influence[:5].min() > 0
 
 
-def test_a_field_that_is_too_small_is_contradicted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_field_that_is_too_small_is_contradicted(cli, monkeypatch: pytest.MonkeyPatch) -> None:
     right = effective_field.field_at
 
     def one_row_less(*arguments: object) -> object:
@@ -178,6 +178,8 @@ def test_a_field_that_is_too_small_is_contradicted(monkeypatch: pytest.MonkeyPat
     assert of(found).verdict is Verdict.DIFFER
     assert "pixels outside the theoretical field have an influence" in render(found, "table")
     assert "✗" in render(found, "table")
+    assert cli("rf", "conv-stack", "--effective").code == 0
+    assert cli("rf", "conv-stack", "--effective", "--strict").code == 1
 
 
 class InPlace(nn.Module):
