@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import prod
@@ -34,6 +34,9 @@ INDEX = "index"
 
 MISSING = "missing"
 """The kind of a tensor that the index names and no file has."""
+
+_QUANT_STATE = ".quant_state.bitsandbytes__"
+"""Behind the name of a weight: the tensor in which bitsandbytes keeps how it is packed."""
 
 _LISTED = 3
 
@@ -148,9 +151,25 @@ def _about_tensors(
             yield f"{_count(own, 'tensor')} not in {files.index}: {_some(own)}."
         if moved:
             yield f"{_count(moved, 'tensor')} in another file than {files.index} says: {_some(moved)}."
+    yield from _about_packing(places)
     unknown = sorted({entry.type for entry, _ in found.tensors.values() if entry and entry.type not in DTYPES})
     if unknown:
         yield f"the size of an element of {', '.join(unknown)} is not known: bytes are those of the offsets alone."
+
+
+def _about_packing(names: Collection[str]) -> Iterator[str]:
+    """Notes on tensors that hold several weights in one element, as the names beside them say."""
+    nibbles = [name.partition(_QUANT_STATE)[0] for name in names if _QUANT_STATE in name]
+    nibbles = [name for name in nibbles if name in names]
+    integers = [name for name in names if name.rpartition(".")[2] == "qweight"]
+    if nibbles:
+        yield (
+            f"{_count(nibbles, 'tensor')} packed by bitsandbytes, two weights of 4 bits in a byte: {_some(nibbles)}; "
+            "elements counts the bytes."
+        )
+    if integers:
+        what = f"{_count(integers, 'tensor')} packed by GPTQ or AWQ, several weights in an integer"
+        yield f"{what}: {_some(integers)}; elements counts the integers."
 
 
 def _about_places(found: _Found) -> Iterator[str]:

@@ -50,9 +50,8 @@ def quantised(model: Any) -> dict[str, list[Quantised]]:
     for path, module in model.named_modules() if isinstance(model, nn.Module) else ():
         if isinstance(module, torch.jit.ScriptModule):
             continue
-        owner = _owner(path, model)
-        for each in (*_packed(module), *_of_parameters(module), *_of_buffers(module)):
-            found.setdefault(owner, []).append(each)
+        if held := [*_packed(module), *_of_parameters(module), *_of_buffers(module)]:
+            found.setdefault(_owner(path, model), []).extend(held)
     return found
 
 

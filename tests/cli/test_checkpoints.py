@@ -207,6 +207,17 @@ def test_the_command_that_converts_a_pickle_works(cli, folder, form):
     assert run(["summary", "old.safetensors"]) == 0
 
 
+def test_the_package_that_converts_is_named_where_it_is_missing(cli, monkeypatch):
+    assert "pip install" not in cli("summary", "old.pth").err
+    monkeypatch.setattr("cnninspect.targets.grammar.find_spec", lambda name: None)
+    assert "`python -m pip install safetensors`, and `python -c" in cli("summary", "old.pth").err
+
+
+def test_the_index_of_pickles_is_refused(cli):
+    result = cli("summary", "pytorch_model.bin.index.json")
+    assert (result.code, "is the index of pickles" in result.err) == (2, True)
+
+
 def test_gguf_is_refused(cli):
     result = cli("summary", "llama.gguf")
     assert (result.code, result.err.count("\n")) == (2, 1)

@@ -11,6 +11,7 @@ COMMANDS = {
     "summary": (["summary", "lenet5"], 0),
     "summary of a part": (["summary", "net:Net", "--input", "1x3x8x8", "--filter", "conv*"], 0),
     "flops": (["flops", "lenet5", "--elementwise", "--backward", "--memory"], 0),
+    "flops with zeros": (["flops", "lenet5", "--nonzero"], 0),
     "flops by op": (["flops", "lenet5", "--by", "op"], 0),
     "compare": (["compare", "lenet5", "--max-params", "1K"], 1),
     "compare two": (["compare", "lenet5", "small-cnn"], 1),

@@ -328,6 +328,22 @@ def test_other_targets_are_no_checkpoints(text):
     assert checkpoint_at(text) is None
 
 
+def test_packed_weights_are_said(tmp_path):
+    """8*4 weights of 4 bits in 16 bytes; 64 of 4 bits in 8 integers."""
+    entries = header(
+        ("a.weight", "U8", (16, 1), 16),
+        ("a.weight.absmax", "F32", (1,), 4),
+        ("a.weight.quant_state.bitsandbytes__nf4", "U8", (90,), 90),
+        ("b.qweight", "I32", (2, 4), 32),
+        ("c.weight", "U8", (2,), 2),
+    )
+    found = report(write(tmp_path / "w.safetensors", entries))
+    assert found.notes == (
+        "1 tensor is packed by bitsandbytes, two weights of 4 bits in a byte: a.weight; elements counts the bytes.",
+        "1 tensor is packed by GPTQ or AWQ, several weights in an integer: b.qweight; elements counts the integers.",
+    )
+
+
 def test_tensors_stand_in_a_tree_with_numbers_in_order(tmp_path):
     names = ["l.10.w", "l.2.w", "l.2.b", "l.10.b", "norm.w", "z", "w", "w.scale"]
     found = report(write(tmp_path / "w.safetensors", header(*((name, "U8", (1,), 1) for name in names))))
