@@ -23,6 +23,9 @@ from cnninspect.trace.values import is_made
 _HOLDERS = ("LinearPackedParams", "EmbeddingPackedParams", "PackedParameter")
 """Modules of torch.ao that only hold the packed weights of the layer above them."""
 
+_MAY_BE_PACKED = (torch.uint8, torch.int32)
+"""Types in which packings keep several weights in one element; others hold one each, or indices."""
+
 _INTEGERS = "qweight"
 """The buffer in which GPTQ and AWQ keep a layer's weights."""
 
@@ -110,7 +113,7 @@ def _of_parameters(module: nn.Module) -> Iterator[Quantised]:
         elif inner is not None:
             kind = type(parameter).__name__
             yield Quantised(name, kind, count, sum(map(_plain_bytes, inner)), count, shown)
-        elif not parameter.is_floating_point() and not parameter.is_complex() and parameter.dtype is not torch.int8:
+        elif parameter.dtype in _MAY_BE_PACKED:
             why = f"nothing says how many weights an element of {_dtype(parameter)} holds"
             yield Quantised(name, _dtype(parameter), None, _plain_bytes(parameter), count, shown, why)
 

@@ -165,6 +165,25 @@ def test_other_uses_are_unknown_with_the_reason():
     assert (dense.total("effective_macs").value, dense.total("effective_macs").status) == (32, Status.LOWER_BOUND)
 
 
+class MasksItself(nn.Module):
+    """Zeroes its weight in the forward, as pruning by hand does."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 2)
+        self.register_buffer("mask", torch.zeros(2, 4))
+
+    def forward(self, x):
+        self.fc.weight.data.mul_(self.mask)
+        return self.fc(x)
+
+
+def test_a_weight_that_is_written_during_the_run_is_unknown():
+    report = inspected(MasksItself(), 1, 4)
+    assert report.total("effective_macs").value is None
+    assert "fc.weight is written during the run" in " ".join(report.notes)
+
+
 def test_weights_on_meta_are_unknown_and_the_next_step_is_named():
     report = inspected(nn.Sequential(nn.Linear(4, 2, device="meta")), 1, 4)
     for name in ("nonzero", "effective_macs"):

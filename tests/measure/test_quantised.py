@@ -232,6 +232,15 @@ def test_a_wrong_number_of_unpacked_weights_differs():
     assert (weights.analytic, weights.measured, weights.verdict) == (50, {"unpacked": 40}, Verdict.DIFFER)
 
 
+def test_indices_and_truth_values_are_no_packed_weights():
+    net = nn.Linear(3, 4)
+    net.index = nn.Parameter(torch.arange(4), requires_grad=False)
+    net.keep = nn.Parameter(torch.ones(4, dtype=torch.bool), requires_grad=False)
+    report = inspect_model(net, (1, 3))
+    assert "weights" not in report.totals
+    assert report.total("params").value == 3 * 4 + 4 + 4 + 4
+
+
 def test_plain_networks_have_no_weights_of_their_own():
     for net in (nn.Linear(3, 4), nn.Linear(3, 4).to(torch.bfloat16), nn.Embedding(4, 2)):
         assert "weights" not in inspect_model(net, run=False).totals

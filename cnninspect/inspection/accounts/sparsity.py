@@ -192,6 +192,8 @@ class _Work:
         found = None if name is None else self.known.get(name)
         if found is None:
             return Reason(Cause.NOT_COVERED, "a weight is computed by the model's own code: its zeros are not known")
+        if self._flow.key(ref)[0]:
+            return Reason(Cause.NOT_COVERED, f"{name} is written during the run: its zeros may be others then")
         if found.elements == elements:
             return found
         if found.by_torch == found.by_bits == found.elements:
