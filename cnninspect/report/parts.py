@@ -53,12 +53,13 @@ class MemoryDetails:
 class Dataflow:
     """The graph of the network: pairs (source, reader) of rows by their index, and the sources of the outputs.
 
-    Source -1 is the first of `inputs`, -2 the second.
+    Source -1 is the first of `inputs`, -2 the second. `passing` are the rows that return a tensor as they got it.
     """
 
     inputs: tuple[str, ...]
     edges: tuple[tuple[int, int], ...]
     outputs: tuple[int, ...]
+    passing: tuple[int, ...] = ()
 
     def among(self, standing: Sequence[int | None]) -> Dataflow:
         """The graph of fewer rows: `standing` has for every row the one that stands for it, None for a row left out.
@@ -70,15 +71,24 @@ class Dataflow:
             read_by.setdefault(reader, []).append(source)
         behind: dict[int, tuple[int, ...]] = {}
 
-        def shown(sources: Sequence[int]) -> tuple[int, ...]:
+        def kept(sources: Sequence[int]) -> tuple[int, ...]:
             return tuple(dict.fromkeys(each for source in sources for each in behind.get(source, (source,))))
 
+        def stands(source: int) -> int:
+            return source if source < 0 else standing[source] or 0
+
         edges: dict[tuple[int, int], None] = {}
-        for reader, stands in enumerate(standing):
-            sources = shown(read_by.get(reader, []))
-            behind[reader] = sources if stands is None else (stands,)
-            edges |= {(source, stands): None for source in sources if stands is not None and source != stands}
-        return Dataflow(self.inputs, tuple(edges), shown(self.outputs))
+        for reader, row in enumerate(standing):
+            sources = kept(read_by.get(reader, []))
+            if row is None:
+                behind[reader] = sources
+                continue
+            edges |= {(stands(source), row): None for source in sources if stands(source) != row}
+        outputs = tuple(dict.fromkeys(map(stands, kept(self.outputs))))
+        passing = dict.fromkeys(stands(row) for row in self.passing if standing[row] is not None)
+        others = {row for edge in self.edges for row in edge if row >= 0}.difference(self.passing)
+        changing = {standing[row] for row in others}
+        return Dataflow(self.inputs, tuple(edges), outputs, tuple(row for row in passing if row not in changing))
 
 
 @dataclass(frozen=True)

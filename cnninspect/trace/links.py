@@ -15,11 +15,13 @@ Sources = tuple[int, ...]
 class Links:
     """`edges` are pairs (source, reader), each once, in the order of the readers; `outputs` are the sources of those.
 
-    Readers are calls without calls below them, sources are such calls or inputs.
+    Readers are calls without calls below them, sources are such calls or inputs. `passing` are the calls that return a
+    tensor as they got it: a reader of theirs reads the same tensor as a reader of what they read.
     """
 
     edges: tuple[tuple[int, int], ...]
     outputs: Sources
+    passing: Sources
 
 
 def links(trace: Trace) -> Links:
@@ -27,18 +29,23 @@ def links(trace: Trace) -> Links:
 
     An op that writes in place is the source of whatever reads that storage later, since it read the earlier contents.
     A call that returns its argument as it is (`Identity`, dropout in evaluation) is the source of whatever reads that
-    tensor later. Ops outside such calls are no nodes: their results have the sources of what they read.
+    tensor later: the run does not tell whether the code names the result or the argument. Ops outside such calls are
+    no nodes: their results have the sources of what they read.
     """
     made = _Made(trace)
     edges: dict[tuple[int, int], None] = {}
+    passing: dict[int, None] = {}
     for event in _events(trace):
         reader, reads, writes = _parts(event)
         is_node = not trace.children.get(reader)
         sources = _once(source for ref in reads for source in made.sources(ref))
         if is_node:
             edges |= {(source, reader): None for source in sources if source != reader}
+        if isinstance(event, Call):
+            passing[reader] = None
         made.note(event.outputs, (reader,) if is_node else sources, writes=writes)
-    return Links(tuple(edges), _once(source for ref in trace.outputs for source in made.sources(ref)))
+    outputs = _once(source for ref in trace.outputs for source in made.sources(ref))
+    return Links(tuple(edges), outputs, tuple(passing))
 
 
 class _Made:

@@ -64,7 +64,7 @@ def full():
             ),
         ),
         macs_by_work={"linear layers": 10},
-        dataflow=Dataflow(("0",), ((-1, 0),), (0,)),
+        dataflow=Dataflow(("0",), ((-1, 0),), (0,), (0,)),
         live_bytes=LiveBytes(8, (4, 2), (0, 0)),
     )
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import pytest
 import torch
+import torch.fx
 from torch import nn
 
 from cnninspect.inspection.accounts.course import Course
 from cnninspect.inspection.pipeline import inspect_model
 from cnninspect.report.document import Report
-from cnninspect.report.selection import Ops, View, tree
+from cnninspect.report.selection import Ops, View, shown_leaves, tree
+from cnninspect.targets.resolve import resolve
 
 
 def graph(model: Any, shape: Any, view: View | None = None) -> tuple[list[tuple[str, str]], list[str]]:
@@ -109,6 +112,40 @@ def test_a_layer_twice_and_layers_that_run_no_op() -> None:
     assert outputs == ["torch.add", "Tensor.mul"]
 
 
+class Kept(nn.Module):
+    """The shortcut of torchvision's MBConv of MaxViT: Identity gets the tensor that the layers get after it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.proj, self.conv = nn.Conv2d(3, 3, 1), nn.Identity(), nn.Conv2d(3, 3, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x)
+        kept = self.proj(x)
+        return torch.add(kept, self.conv(x))
+
+
+def test_what_reads_a_tensor_that_was_handed_on_may_read_it_from_before() -> None:
+    """The argument of Identity is its result: conv and add get the same tensor, and the graph says who handed it on."""
+    report = tree(inspect_model(Kept(), (1, 3, 8, 8), device="meta", accounts=[Course()]), View())
+    edges, outputs = named(report)
+    assert edges == [
+        ("x0", "stem"), ("stem", "proj"), ("proj", "conv"), ("proj", "torch.add"), ("conv", "torch.add")
+    ]  # fmt: skip
+    assert report.dataflow is not None
+    assert [report.rows[row].label for row in report.dataflow.passing] == ["proj"]
+    assert outputs == ["torch.add"]
+
+
+def test_a_container_passes_a_tensor_on_if_all_parts_do() -> None:
+    net = nn.Sequential(nn.Sequential(nn.Identity(), nn.Dropout()), nn.Sequential(nn.ReLU(), nn.Identity()), nn.Tanh())
+    deep = inspect_model(net, (1, 4), device="meta", accounts=[Course()])
+    report = tree(deep, View(depth=1))
+    assert report.dataflow is not None
+    assert named(report)[0] == [("x0", "0"), ("0", "1"), ("1", "2")]
+    assert [report.rows[row].label for row in report.dataflow.passing] == ["0"]
+
+
 def views(x: torch.Tensor) -> torch.Tensor:
     """Written through views: relu_ changes the left half; the sum is that of both halves."""
     whole = torch.sigmoid(x)
@@ -163,3 +200,49 @@ def test_the_memory_over_the_run_peaks_at_the_reported_peak(target: str, resnet1
 def test_they_are_written_and_read(resnet18: Report) -> None:
     again = Report.from_dict(resnet18.to_dict())
     assert (again.dataflow, again.live_bytes) == (resnet18.dataflow, resnet18.live_bytes)
+
+
+def by_fx(name: str, leaves: set[str]) -> set[tuple[str, str]]:
+    """The edges between modules as torch.fx has them, which runs the code with placeholders for the tensors."""
+
+    class Tracer(torch.fx.Tracer):
+        def is_leaf_module(self, module: nn.Module, path: str) -> bool:
+            return path in leaves or super().is_leaf_module(module, path)
+
+    sources: dict[Any, set[str]] = {}
+    edges: set[tuple[str, str]] = set()
+    for node in Tracer().trace(resolve(f"torchvision:{name}", {}, None).build("meta", None).eval()).nodes:
+        reads = {source for each in node.all_input_nodes for source in sources[each]}
+        is_end = node.op in ("call_module", "output")
+        edges |= {(source, str(node.target)) for source in reads if is_end}
+        own = {"placeholder": {"x0"}, "call_module": {str(node.target)}}
+        sources[node] = own.get(node.op, reads)
+    return edges
+
+
+def assert_as_by_fx(name: str) -> None:
+    report = tree(inspect_model(f"torchvision:{name}", device="meta", accounts=[Course()]), View(ops=Ops.NONE))
+    edges, outputs = named(replace(report, rows=tuple(replace(row, call=0) for row in report.rows)))
+    own = {*edges, *((source, "output") for source in outputs)}
+    leaves = {row.path for index, row in enumerate(report.rows) if index in shown_leaves(report)}
+    assert own == by_fx(name, leaves)
+    assert len(own) > 20
+
+
+@pytest.mark.parametrize("name", ["squeezenet1_1", "shufflenet_v2_x0_5", "mobilenet_v3_small"])
+def test_the_edges_between_modules_are_those_of_torch_fx(name: str) -> None:
+    assert_as_by_fx(name)
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize(
+    "name",
+    ["alexnet", "vgg11", "resnet18", "googlenet", "inception_v3", "mnasnet0_5", "regnet_y_400mf", "densenet121",
+     "efficientnet_b0", "convnext_tiny", "swin_t"],
+)  # fmt: skip
+def test_the_edges_between_modules_are_those_of_torch_fx_for_more(name: str) -> None:
+    """Not of vit_b_16, whose class token has the batch size of the input: fx has an edge for that, the run none.
+
+    And not of maxvit_t, whose blocks read a tensor that Identity has handed on before (see above).
+    """
+    assert_as_by_fx(name)

@@ -21,7 +21,7 @@ class Course:
         """`dataflow` and `live_bytes` in the document; its rows are the calls of the trace."""
         trace = inspected.trace
         found = links(trace)
-        flow = Dataflow(tuple(trace.inputs), found.edges, found.outputs)
+        flow = Dataflow(tuple(trace.inputs), found.edges, found.outputs, found.passing)
         held = sum(held_bytes(trace).values())
         alive = LiveBytes(held, tuple(live_bytes(trace)), tuple(op.call for op in trace.ops))
         return Addition(parts=lambda report: replace(report, dataflow=flow, live_bytes=alive))

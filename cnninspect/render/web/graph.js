@@ -30,6 +30,7 @@ function boxesOf(flow) {
   for (const box of walk(top)) Object.assign(box, { links: new Map(), entries: new Map(), exits: new Map(), reads: new Set(), readBy: new Set() });
   top.links = new Map();
   links.forEach(([source, reader]) => link(source, reader));
+  for (const row of flow.passing) if (boxOf.has(row)) boxOf.get(row).passes = true;
   top.boxOf = boxOf;
   return top;
 
@@ -196,8 +197,8 @@ function drawGraph(section) {
 
   function drawInside(layout, dx, dy, group) {
     const lines = element("svg:g", { "aria-hidden": "true" });
-    for (const { points, ends, one, other } of layout.lines) {
-      const path = element("svg:path", { class: "link", d: curve(points.map(([x, y]) => [x + dx, y + dy])), ...(ends ? { "marker-end": "url(#arrow)" } : {}) });
+    for (const { points, ends, one, other, source } of layout.lines) {
+      const path = element("svg:path", { class: `link${source.passes ? " passed" : ""}`, d: curve(points.map(([x, y]) => [x + dx, y + dy])), ...(ends ? { "marker-end": "url(#arrow)" } : {}) });
       for (const end of [one, other]) if (end) (end.paths ??= new Set()).add(path);
       lines.append(path);
     }
@@ -209,7 +210,7 @@ function drawGraph(section) {
     [x, y] = [x + dx, y + dy];
     part.at = { x, y, width, height };
     const holds = part.below.length > 0;
-    const said = [part.full, ...part.about.map((each) => `, ${each}`), names("; reads ", part.reads), names("; read by ", part.readBy)].join("");
+    const said = [part.full, ...part.about.map((each) => `, ${each}`), names("; reads ", part.reads), names("; read by ", part.readBy), part.passes ? "; returns the tensor that it gets" : ""].join("");
     const box = element("svg:g", {
       class: `box${holds ? " holds" : ""}${part.line ? "" : " end"}`, role: "treeitem", tabindex: "-1", "aria-level": part.level,
       "aria-selected": "false", "aria-label": said, ...(holds ? { "aria-expanded": String(part.open) } : {}),
@@ -353,6 +354,7 @@ function drawGraph(section) {
     const rest = (boxes) => (boxes.size > 12 ? [` and ${boxes.size - 12} more`] : []);
     fact("reads", ...list(box.reads), ...rest(box.reads));
     fact("read by", ...list(box.readBy), ...rest(box.readBy));
+    if (box.passes) fact("returns", "the tensor that it gets, so that these may read it as its argument or as its result");
     card.replaceChildren(element("h3", {}, box.full), facts);
   }
 

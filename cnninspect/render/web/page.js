@@ -467,14 +467,13 @@ function checkOf(line, quantity) {
 }
 
 const dialog = document.getElementById("derivation");
+/** Open the dialog on a number; when it closes, the browser gives the focus back. */
 function openDerivation(line, quantity) {
-  const opener = document.activeElement;
   const close = element("button", { type: "button" }, "Close");
   close.addEventListener("click", () => dialog.close());
   const pair = line.pair && (report.aligned ? line.pair.target ?? line.pair.other : line.data ?? line.pair);
   const parts = !line.pair ? derivationsOf(line.data, line.row.dataset.row, quantity) : report.aligned ? bothOf(line, quantity) : checkOf(line, quantity);
   dialog.replaceChildren(element("header", {}, element("h2", { id: "derivation-title" }, titleOf(pair ?? line.data)), close), ...parts);
-  dialog.onclose = () => opener.focus();
   dialog.showModal();
 }
 dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
