@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from cnninspect.measure.base import Run
-from cnninspect.trace.private_torch import inner_tensors, storage_key
+from cnninspect.trace.private_torch import buffers_of, inner_tensors, modules_of, parameters_of, storage_key
 from cnninspect.trace.trees import leaves
 
 Places = npt.NDArray[np.int64]
@@ -52,9 +52,9 @@ def holdings(run: Run) -> Holdings:
     input_bytes = sum(tensor.numel() * tensor.element_size() for tensor in leaves((run.args, run.kwargs), Tensor))
     if not isinstance(run.model, nn.Module):
         return Holdings(None, None, None, input_bytes, of_module=False)
-    parameters = list(run.model.parameters())
+    parameters = parameters_of(run.model)
     storages = {_storage(parameter) for parameter in parameters} - {None}
-    buffers = [buffer for buffer in run.model.buffers() if _storage(buffer) not in storages]
+    buffers = [buffer for buffer in buffers_of(run.model) if _storage(buffer) not in storages]
     trainable = [parameter for parameter in parameters if parameter.requires_grad]
     if _holds_packed(run.model):
         return Holdings(None, None, held(buffers), input_bytes, packed=True)
@@ -64,7 +64,7 @@ def holdings(run: Run) -> Holdings:
 
 def _holds_packed(model: nn.Module) -> bool:
     """Whether a layer keeps objects of C++ among its attributes; every scripted module is one itself."""
-    own = (module for module in model.modules() if not isinstance(module, torch.jit.ScriptModule))
+    own = (module for _, module in modules_of(model) if not isinstance(module, torch.jit.ScriptModule))
     return any(isinstance(value, torch.ScriptObject) for module in own for value in vars(module).values())
 
 
@@ -74,7 +74,7 @@ def masked(model: Any) -> dict[str, int | None]:
     Source: torch.nn.utils.prune keeps `weight` as the parameter `weight_orig` and the buffer `weight_mask`.
     """
     found: dict[str, int | None] = {}
-    for path, module in model.named_modules() if isinstance(model, nn.Module) else ():
+    for path, module in modules_of(model) if isinstance(model, nn.Module) else ():
         for buffer, mask in module._buffers.items():
             name = buffer.removesuffix("_mask")
             if mask is not None and name != buffer and f"{name}_orig" in module._parameters:

@@ -20,8 +20,10 @@ from cnninspect.trace.private_torch import (
     INNER,
     DeviceContext,
     OpWatch,
+    buffers_of,
     compiler_not_imported,
     inner_tensors,
+    parameters_of,
     storage_key,
 )
 
@@ -230,8 +232,8 @@ def _has_storage(tensor: torch.Tensor) -> bool:
 
 
 def _state(model: nn.Module) -> Iterator[torch.Tensor]:
-    yield from model.parameters()
-    yield from model.buffers()
+    yield from parameters_of(model)
+    yield from buffers_of(model)
 
 
 def _tensors(model: nn.Module) -> Iterator[torch.Tensor]:

@@ -19,7 +19,15 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import UninitializedBuffer
 
-from cnninspect.trace.private_torch import OpWatch, contents, functions_unseen, storage_key
+from cnninspect.trace.private_torch import (
+    OpWatch,
+    buffers_of,
+    contents,
+    functions_unseen,
+    modules_of,
+    parameters_of,
+    storage_key,
+)
 from cnninspect.trace.trees import leaves
 
 T = TypeVar("T")
@@ -73,7 +81,7 @@ def restored(model: nn.Module | None, training: bool, *, gradients: bool = False
         cuda = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
         stack.enter_context(torch.random.fork_rng(devices=cuda))
         stack.enter_context(torch.set_grad_enabled(gradients))
-        own = [*model.parameters(), *model.buffers()] if model is not None else []
+        own = [*parameters_of(model), *buffers_of(model)] if model is not None else []
         held = [*own, *leaves(inputs, torch.Tensor)]
         stack.enter_context(gradients_kept(held))
         if model is not None:
@@ -190,7 +198,8 @@ def _attributes_kept(model: nn.Module) -> Iterator[None]:
     Lazy modules are left out, because their first forward changes them for good; scripted modules have no attributes
     in Python.
     """
-    fixed = [module for module in model.modules() if not isinstance(module, (LazyModuleMixin, torch.jit.ScriptModule))]
+    changing = (LazyModuleMixin, torch.jit.ScriptModule)
+    fixed = [module for _, module in modules_of(model) if not isinstance(module, changing)]
     kept: list[dict[str, Any]] = [items for module in fixed for items in contents(module)]
     saved = [dict(items) for items in kept]
     try:
@@ -207,8 +216,8 @@ def _mode(model: nn.Module, training: bool) -> Iterator[None]:
 
     A forward may write into buffers in eval mode too. Copies stand on the CPU: no peak is measured there.
     """
-    flags = [(module, module.training) for module in model.modules()]
-    real = [buffer for buffer in model.buffers() if not (buffer.is_meta or isinstance(buffer, UninitializedBuffer))]
+    flags = [(module, module.training) for _, module in modules_of(model)]
+    real = [buffer for buffer in buffers_of(model) if not (buffer.is_meta or isinstance(buffer, UninitializedBuffer))]
     with functions_unseen():
         saved = [(buffer, buffer.detach().to("cpu", copy=True)) for buffer in real]
     try:

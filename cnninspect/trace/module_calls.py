@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
+from cnninspect.trace.private_torch import modules_of
 from cnninspect.trace.records import Call, takes_packed
 
 Args = tuple[Any, ...]
@@ -65,7 +66,7 @@ def watched_modules(listener: Listener, model: nn.Module | None) -> Iterator[Non
             register_module_forward_hook(watch.after, always_call=True),
         ]
         try:
-            for module in model.modules() if model is not None else ():
+            for _, module in modules_of(model) if model is not None else ():
                 if not isinstance(module, torch.jit.ScriptModule):
                     watch.wrap(module)
             yield
@@ -193,16 +194,17 @@ def never_ran(model: nn.Module | None, calls: Sequence[Call]) -> list[str]:
         return []
     ran = {prefix for call in calls for prefix in _prefixes(call.path)}
     whole = {call.path for call in calls if call.layer is not None}
-    whole |= {path for path, module in model.named_modules() if isinstance(module, torch.jit.ScriptModule)}
+    modules = modules_of(model)
+    whole |= {path for path, module in modules if isinstance(module, torch.jit.ScriptModule)}
     reads_packed = {call.path for call in calls if takes_packed(call)}
     idle: set[str] = set()
-    for path, module in model.named_modules():
+    for path, module in modules:
         above = _prefixes(path)[:-1]
         if path in ran or whole.intersection(above) or idle.intersection(above) or _is_empty(module):
             continue
         if not (reads_packed.intersection(above) and _keeps_packed(module)):
             idle.add(path)
-    return [path for path, _ in model.named_modules() if path in idle]
+    return [path for path, _ in modules if path in idle]
 
 
 def _prefixes(path: str) -> list[str]:

@@ -335,6 +335,44 @@ def contents(module: nn.Module) -> Iterator[dict[str, Any]]:
     return iter((vars(module), module._parameters, module._buffers, module._modules))
 
 
+def modules_of(model: nn.Module) -> list[tuple[str, nn.Module]]:
+    """What `model.named_modules()` yields, in the same order; its generators in generators take five times as long.
+
+    A module that has a method of its own for this is asked.
+    """
+    found, seen, waiting = [], set(), [("", model)]
+    while waiting:
+        path, module = waiting.pop()
+        if type(module).named_modules is not nn.Module.named_modules:
+            return list(model.named_modules())
+        if module not in seen:
+            seen.add(module)
+            found.append((path, module))
+            inner = [(name, child) for name, child in module._modules.items() if child is not None]
+            waiting += [(f"{path}.{name}" if path else name, child) for name, child in reversed(inner)]
+    return found
+
+
+def parameters_of(model: nn.Module) -> list[nn.Parameter]:
+    """What `model.parameters()` yields, in the same order."""
+    own = type(model).parameters, type(model).named_parameters
+    asks = own != (nn.Module.parameters, nn.Module.named_parameters)
+    return list(model.parameters()) if asks else _each_once(model, lambda module: module._parameters)
+
+
+def buffers_of(model: nn.Module) -> list[torch.Tensor]:
+    """What `model.buffers()` yields, in the same order."""
+    own = type(model).buffers, type(model).named_buffers
+    asks = own != (nn.Module.buffers, nn.Module.named_buffers)
+    return list(model.buffers()) if asks else _each_once(model, lambda module: module._buffers)
+
+
+def _each_once(model: nn.Module, tensors_of: Callable[[nn.Module], Any]) -> list[Any]:
+    tables = [tensors_of(module) for _, module in modules_of(model)]
+    every = (tensor for table in tables for _, tensor in table.items() if tensor is not None)
+    return list(dict.fromkeys(every))
+
+
 def forward_hooks(module: nn.Module) -> Iterator[dict[int, Any]]:
     """The dictionaries of a module's hooks; fvcore does not remove its own if tracing fails."""
     return iter((module._forward_pre_hooks, module._forward_hooks))

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from cnninspect.trace.private_torch import modules_of
 from cnninspect.trace.records import Trace
 
 Origin = tuple[str, str]
@@ -79,7 +80,7 @@ def locate(trace: Trace, model: Any, origin: Origin | None = None) -> None:
 
 class _Places:
     def __init__(self, model: Any, origin: Origin | None):
-        self._modules = dict(model.named_modules()) if isinstance(model, nn.Module) else {}
+        self._modules = dict(modules_of(model)) if isinstance(model, nn.Module) else {}
         self._origin = origin
         self._files = OwnFiles()
         self._definitions = cache(Definitions)

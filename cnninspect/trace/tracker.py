@@ -12,6 +12,7 @@ from torch.overrides import TorchFunctionMode
 
 from cnninspect.trace.module_calls import Args, Kwargs, watched_modules
 from cnninspect.trace.names import SHAPE_QUERIES, public_name
+from cnninspect.trace.private_torch import modules_of
 from cnninspect.trace.records import Call, Layer, Op
 
 Site = tuple[str, str | None]
@@ -32,7 +33,7 @@ class CallTracker:
         self.uses: Counter[Site] = Counter()
         self.failed_in: Call | None = None
         self._failure: BaseException | None = None
-        self._paths = {id(m): path for path, m in model.named_modules()} if model is not None else {}
+        self._paths = {id(m): path for path, m in modules_of(model)} if model is not None else {}
 
     @contextmanager
     def attached(self) -> Iterator[None]:

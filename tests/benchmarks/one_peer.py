@@ -111,18 +111,13 @@ def calflops(model: Any) -> Found:
 
 
 def torchscan(model: Any) -> Found:
+    """Its fields are those of each layer on its own input."""
     from torchscan import summary
 
     found = summary(model, SIZE[1:], receptive_field=True)
     totals = found["totals"]
     macs = totals["macs"]["value"] if totals["macs"]["value"] is not None else totals["macs"]["known_value"]
-    return {"params": totals["parameters"]["value"], "macs": macs, "field": _last_field(_scanned(found["layers"]))}
-
-
-def _scanned(layers: Any) -> Iterable[tuple[Any, Any]]:
-    for layer in layers:
-        shape = layer.get("output_shape")
-        yield shape, layer.get("receptive_field", {}).get("value")
+    return {"params": totals["parameters"]["value"], "macs": macs}
 
 
 def torchlens(model: Any) -> Found:

@@ -1,19 +1,24 @@
 """What commands and inspections cost, as ratios to the least that could do the same: the table of docs/benchmarks.md.
 
-    python tests/benchmarks/speed.py [ROUNDS]
+    python tests/benchmarks/speed.py [--rounds N] [--write]
 
 CPU seconds (user and system) of one thread, so that other work on the machine counts little: both sides in turn,
-A B A B, and the median of the ratios of the pairs. Nothing is asserted. torchinfo has to be installed.
+A B A B, and the median of the ratios of the pairs. Nothing is asserted. --write puts the table into
+docs/benchmarks.md. torchinfo has to be installed.
 """
 
 from __future__ import annotations
 
+import argparse
 import gc
 import os
+import platform
+import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from statistics import median
 from time import process_time
@@ -35,6 +40,8 @@ print(torchinfo.summary(model, input_size=(1, 3, 224, 224), device="{device}", v
 
 FIVE = {"resnet152": 224, "vit_b_16": 224, "swin_t": 224, "efficientnet_b7": 600, "inception_v3": 299}
 """torchvision models and the size of their images."""
+
+DOCS = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
 Pair = tuple[str, float, list[str], list[str]]
 """What is compared, the aim, and the arguments of both Python processes."""
@@ -60,9 +67,18 @@ def pairs(folder: Path) -> list[Pair]:
     ]
 
 
-def process(arguments: list[str]) -> float:
+def completion() -> float:
+    """CPU seconds of what the shell runs at `cnninspect summary resn` and the tabulator key."""
+    asked = {"_CNNINSPECT_COMPLETE": "complete_bash", "COMP_WORDS": "cnninspect summary resn", "COMP_CWORD": "2"}
+    return process(["-m", "cnninspect"], asked)
+
+
+def process(arguments: list[str], added: dict[str, str] | None = None) -> float:
     """CPU seconds of one Python process."""
-    started = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    started = subprocess.Popen(
+        [sys.executable, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env={**os.environ, **(added or {})},
+    )  # fmt: skip
     _, status, usage = os.wait4(started.pid, 0)
     if os.waitstatus_to_exitcode(status):
         raise SystemExit(f"failed: python {' '.join(arguments)[:200]}")
@@ -106,26 +122,76 @@ def warm(name: str, size: int) -> tuple[Callable[[], object], Callable[[], objec
     return lambda: inspect_model(model, (1, 3, size, size)), least
 
 
-def line(name: str, aim: float, run: Callable[[], tuple[float, float]], rounds: int) -> None:
-    """Print one line of the table, after a round that warms up."""
+def deep(layers: int) -> Callable[[], object]:
+    """The inspection of a chain of convolutions and rectifiers."""
+    import torch
+    from torch import nn
+
+    from cnninspect import inspect_model
+
+    with torch.device("meta"):
+        pairs = [(nn.Conv2d(4, 4, 3, padding=1), nn.ReLU()) for _ in range(layers // 2)]
+    network = nn.Sequential(*(layer for pair in pairs for layer in pair))
+    return lambda: inspect_model(network, (1, 4, 32, 32))
+
+
+def line(name: str, aim: float, run: Callable[[], tuple[float, float]], rounds: int) -> str:
+    """One line of the table, after a round that warms up."""
     run()
     measured = [run() for _ in range(rounds)]
     a, b = (median(column) for column in zip(*measured, strict=True))
-    print(f"| {name} | {a:.2f} | {b:.2f} | {median(x / y for x, y in measured):.2f} | {aim} |", flush=True)
+    return f"| {name} | {a:.2f} | {b:.2f} | {median(x / y for x, y in measured):.2f} | {aim:g} |"
 
 
-def main() -> None:
-    """Print the table."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
-    os.environ["OMP_NUM_THREADS"] = "1"
-    print("| A / B | A (s) | B (s) | A / B | aim |\n|---|---:|---:|---:|---:|")
+def lines(rounds: int) -> Iterator[str]:
+    """The table."""
+    yield "| A / B | A (s) | B (s) | A / B | aim |\n|---|---:|---:|---:|---:|"
     with tempfile.TemporaryDirectory() as folder:
         os.environ["CNNINSPECT_CACHE_DIR"] = str(Path(folder) / "cache")
         for name, aim, ours, other in pairs(Path(folder)):
-            line(name, aim, lambda ours=ours, other=other: (process(ours), process(other)), rounds)  # type: ignore[misc]
+            yield line(name, aim, lambda ours=ours, other=other: (process(ours), process(other)), rounds)  # type: ignore[misc]
+        yield line("completing `summary resn` / 1 s", 0.3, lambda: (completion(), 1.0), rounds)
     for name, size in FIVE.items():
         ours, least = warm(name, size)  # type: ignore[assignment]
-        line(f"warm {name} / empty dispatch mode", 2.0, lambda a=ours, b=least: (call(a), call(b)), rounds)  # type: ignore[misc]
+        yield line(f"warm {name} / empty dispatch mode", 2.0, lambda a=ours, b=least: (call(a), call(b)), rounds)  # type: ignore[misc]
+    many, few = deep(5_000), deep(500)
+    yield line("1,000 of 5,000 layers / 1,000 of 500", 1.0, lambda: (call(many) / 5, call(few) * 2), rounds)
+
+
+def machine(python: str = sys.executable) -> str:
+    """`2 cores of ..., 28 November 2026, Python 3.11, torch 2.13.0`, for the top of a table."""
+    asked = "import platform, torch; print(f'Python {platform.python_version()}, torch {torch.__version__}')"
+    versions = subprocess.run([python, "-c", asked], capture_output=True, text=True, check=True).stdout.strip()
+    with open("/proc/cpuinfo", encoding="utf-8") if os.path.exists("/proc/cpuinfo") else open(os.devnull) as file:
+        model = re.search(r"model name\s*: (.*)", file.read())
+    processor = model[1] if model else platform.machine()
+    return f"{datetime.now(timezone.utc):%-d %B %Y}, {os.cpu_count()} cores of {processor}, {versions}"
+
+
+def put_into_docs(section: str, text: str) -> None:
+    """Replaces the text between `<!-- SECTION -->` and `<!-- /SECTION -->` in docs/benchmarks.md."""
+    before, start, rest = DOCS.read_text(encoding="utf-8").partition(f"<!-- {section} -->\n")
+    _, end, after = rest.partition(f"<!-- /{section} -->")
+    if not (start and end):
+        raise SystemExit(f"{DOCS} has no place for {section}")
+    DOCS.write_text(f"{before}{start}{text}\n{end}{after}", encoding="utf-8")
+
+
+def main() -> None:
+    """Print the table, or write it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
+    asked = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # A package that pip has installed is compiled.
+    found = [f"{machine()}, medians of {asked.rounds} rounds.\n"]
+    print(found[0])
+    for each in lines(asked.rounds):
+        found.append(each)
+        print(each, flush=True)
+    if asked.write:
+        put_into_docs("speed", "\n".join(found))
 
 
 if __name__ == "__main__":
