@@ -201,6 +201,24 @@ def test_the_influence_on_a_result_is_that_before_it_is_overwritten() -> None:
     assert of(study(InPlace(), [1, 1, 9], "conv", samples=1)).influence == (0, 0, 0, 1, 1, 1, 0, 0, 0)
 
 
+class Rolled(nn.Module):
+    """A convolution whose columns are moved on by five, around the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = filled(nn.Conv2d(1, 1, 3, padding=1, bias=False), lambda weight: weight.fill_(1.0))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.roll(self.conv(x), 5, -1)
+
+
+def test_boxes_lie_around_the_field_in_the_input() -> None:
+    part = of(study(Rolled(), [1, 1, 20, 20], at=(3, 2), samples=1))
+    # Column 2 is what was column 17: the convolution there sees 16..18.
+    assert [region.box for region in part.regions] == [((2, 4), (16, 18))] * 5
+    assert part.verdict is Verdict.MATCH
+
+
 def uniform() -> FieldStudy:
     """Two 3x3 layers of equal weights: 1 2 3 2 1 along each axis."""
     return study(filled(stack(2, 3), lambda weight: weight.fill_(1.0)), [1, 1, 9, 9], samples=1)

@@ -149,7 +149,7 @@ def _centred(absolute: Array, spans: Sequence[Span], share: float) -> Mask:
     """The smallest box with this share of all influence that has the centre and the proportions of the field."""
     distance = np.zeros(absolute.shape)
     for axis, span in enumerate(spans):
-        first, last = span.endless or (0, 0)
+        first, last = _around(span)
         steps = abs(np.arange(absolute.shape[axis]) - (first + last) / 2) / (last - first + 1)
         distance = np.maximum(distance, np.expand_dims(steps, [d for d in range(len(spans)) if d != axis]))
     order = np.argsort(distance, axis=None)
@@ -157,6 +157,14 @@ def _centred(absolute: Array, spans: Sequence[Span], share: float) -> Mask:
     reached = min(int(np.searchsorted(within, share * within[-1])), len(order) - 1)
     found: Mask = distance <= distance.ravel()[order[reached]]
     return found
+
+
+def _around(span: Span) -> tuple[int, int]:
+    """The ends of the field without borders; those in the input where the two are not one place, as after a roll."""
+    assert span.local is not None, "the position sees something"
+    first, last = span.endless or span.local
+    is_one = (max(first, 0), min(last, span.axis.size - 1)) == span.local
+    return (first, last) if is_one else span.local
 
 
 def _region(name: str, mask: Mask, absolute: Array) -> InfluenceRegion:
