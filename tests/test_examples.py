@@ -67,6 +67,12 @@ class Rewritten(Net):
     pass
 
 
+class GanPair(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.generator, self.discriminator = Net(), Net()
+
+
 def make_net(width=8, norm=True):
     return nn.Sequential(nn.Conv2d(3, width, 3), nn.BatchNorm2d(width) if norm else nn.Identity())
 
