@@ -31,6 +31,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import nn
+from torch.nn.utils import prune
 
 
 @dataclass
@@ -79,6 +80,18 @@ def make_net(width=8, norm=True):
 
 def build_all():
     return {"small": Net(), "wide": Net(16)}
+
+
+class GanPair(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.generator, self.discriminator = nn.Linear(8, 48), nn.Linear(48, 1)
+
+
+def pruned():
+    net = Net()
+    prune.l1_unstructured(net.conv, "weight", 0.5)
+    return net
 
 
 def photographs():
@@ -146,6 +159,8 @@ def folder(tmp_path_factory):
     (here / "my-model" / "config.json").write_text(json.dumps(RESNET))
     write(here / "my-model" / "model.safetensors", SMALL)
     index(here / "my-model" / "model.safetensors.index.json", dict.fromkeys(SMALL, "model.safetensors"))
+    (here / "weights").mkdir()
+    write(here / "weights" / "model.safetensors", SMALL)
     for name in ("weights", "before", "after"):
         write(here / f"{name}.safetensors", SMALL)
     (here / "docs").mkdir()
