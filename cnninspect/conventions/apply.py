@@ -195,7 +195,7 @@ def _params(convention: Convention, sight: Sight) -> int | None:
         # The model itself is no child, and so is left out if it is such a layer.
         return sum(part.all_params * part.places for part in ran.values() if part.path)
     if convention.params is Params.EACH_MODULE:
-        if any(part.places > 1 and part.all_params for part in parts.values()):
+        if any(part.names > 1 and part.all_params for part in parts.values()):
             return None  # what it does then depends on where containers first appear in its table
         return _in_lines(sight)
     return parts[""].trainable if convention.params is Params.TRAINABLE else parts[""].all_params

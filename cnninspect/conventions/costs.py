@@ -208,6 +208,12 @@ def _bias(use: Use) -> int:
 # --- windows and sizes --------------------------------------------------------------------------------------------
 
 
+def _given(use: Use) -> int:
+    if not use.event.args or not isinstance(use.event.args[0], TensorRef):
+        raise NoCost("its first argument is no tensor, where the counter looks for the input")
+    return 1
+
+
 def _features(use: Use) -> int:
     axis = use.settings.get("dim")
     return use.input[axis] if axis is not None else 1
@@ -369,6 +375,7 @@ NAMES: dict[str, Callable[[Use], Any]] = {
     "outputs": lambda u: prod(u.output),
     "macs": _macs,
     "bias": _bias,
+    "given": _given,
     "affine": lambda u: int(u.shape("weight") is not None),
     "kernel": _kernel,
     "weight": lambda u: u.weight,

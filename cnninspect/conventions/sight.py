@@ -6,7 +6,7 @@ A counter hooks modules by their type, or replaces functions of torch. `Sight` h
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,15 +30,17 @@ class Part:
     """A module of the model as a counter meets it that walks over the model.
 
     `kind` is its class before the first run, which makes another of a lazy layer. `places` is the number of times such
-    a walk meets it: once for each module that contains it. `params` are its own parameters' shapes; `all_params` counts
-    the elements of these and of all parameters below it, `trainable` those that are trained. `weights` are the shapes
-    of its `weight` and `bias`, also where they are computed from parameters.
+    a walk meets it: once for each module that contains it; `names` also counts the names that it has there. `params`
+    are its own parameters' shapes; `all_params` counts the elements of these and of all parameters below it,
+    `trainable` those that are trained. `weights` are the shapes of its `weight` and `bias`, also where they are
+    computed from parameters.
     """
 
     path: str
     kind: str
     origin: str
     places: int
+    names: int
     leaf: bool
     settings: Mapping[str, Any] = field(default_factory=dict)
     params: Mapping[str, Shape] = field(default_factory=dict)
@@ -110,13 +112,15 @@ def sight_of(
 
 def parts_of(model: nn.Module, kinds: Mapping[str, str]) -> dict[str, Part]:
     """Every module of the model by its first path."""
-    places = _places(model)
+    places = _places(model, lambda module: list(module.children()))
+    names = _places(model, lambda module: [child for child in module._modules.values() if child is not None])
     return {
         path: Part(
             path,
             kinds.get(path, type(module).__name__),
             type(module).__module__,
             places[id(module)],
+            names[id(module)],
             not any(True for _ in module.children()),
             {name: getattr(module, name) for name in _SETTINGS if hasattr(module, name)},
             {name: tuple(param.shape) for name, param in module.named_parameters(recurse=False)},
@@ -134,11 +138,10 @@ def _weight_shapes(module: nn.Module) -> dict[str, Shape]:
     return {name: tuple(value.shape) for name, value in found.items() if isinstance(value, torch.Tensor)}
 
 
-def _places(model: nn.Module) -> Counter[int]:
-    """For every module the number of ways down to it from the root; a module that holds it twice counts once."""
-    modules = list(model.modules())
-    inside = {id(module): {id(child): child for child in module.children()} for module in modules}
-    waiting = Counter(key for children in inside.values() for key in children)
+def _places(model: nn.Module, children: Callable[[nn.Module], list[nn.Module]]) -> Counter[int]:
+    """For every module the number of ways down to it from the root, by the children of each."""
+    inside = {id(module): [id(child) for child in children(module)] for module in model.modules()}
+    waiting = Counter(key for keys in inside.values() for key in keys)
     found, ready = Counter({id(model): 1}), [id(model)]
     while ready:
         key = ready.pop()
@@ -167,9 +170,9 @@ def _events(trace: Trace, parts: Mapping[str, Part], functions: Sequence[Reached
             name = _KERNELS[call.layer]
             yield Event(name, call, part, _shapes(call.inputs), _output(call), via=f"nn.{call.layer}", owner=owner)
         if call.functional and not any(each.own for each in here):
+            name = call.kind.removeprefix("torch._ops.")
             yield Event(
-                call.kind, call, None, _shapes(call.inputs), _output(call), args=call.args, kwargs=call.kwargs,
-                owner=owner,
+                name, call, None, _shapes(call.inputs), _output(call), args=call.args, kwargs=call.kwargs, owner=owner,
             )  # fmt: skip
         around = f"nn.{call.kind}" if call.layer is not None and not call.direct else ""
         for each in here:

@@ -243,9 +243,13 @@ PTFLOPS_OF_MODULES = replace(PTFLOPS, name="ptflops up to 0.6.9", functions={})
 TORCHINFO = Convention(
     "torchinfo", "torchinfo", "1.8.0", "macs", "mult-adds",
     leaves={
-        "Conv": {Work.CONVOLUTION: "positions * weight_size", Work.BIAS: "positions * bias_size"},
+        # Other names, as of a weight before its norm, count once for each channel of the output.
+        "Conv": {
+            Work.CONVOLUTION: "positions * weight_size + two_axes * other_weights",
+            Work.BIAS: "positions * bias_size",
+        },
         # What is no convolution: the number of its parameters, once for each sample and not for each position.
-        "Norm": {Work.NORM: "first_axis * (weight_size + bias_size)"},
+        "Norm": {Work.NORM: "first_axis * (weight_size + bias_size) + two_axes * other_weights"},
         "": {
             Work.LINEAR: "first_axis * weight_size", Work.BIAS: "first_axis * bias_size",
             Work.RECURRENT: "two_axes * other_weights",
@@ -307,7 +311,7 @@ _RECURRENT_FLOPS = {
 
 
 # Its hook reads the input also where only MACs are of interest, of which it counts none.
-_RECURRENT_MACS = _each(_RECURRENT_FLOPS, Work.RECURRENT, "0 * inputs")
+_RECURRENT_MACS = _each(_RECURRENT_FLOPS, Work.RECURRENT, "0 * given")
 
 
 def _deepspeed(*, mac: bool) -> Convention:
@@ -351,6 +355,12 @@ FVCORE = Convention(
                 "steps * sum(gates * h * (i + h) for i, h, d in stack)"),
     },
     traces=True, takes=_TORCHS_OWN, fails=(Fails.UNREGISTERED,),
+    # The tracer fails in the check of an unpool's indices.
+    unknown=(*_dims("nn.MaxUnpool{}d"), *_dims("F.max_unpool{}d"), *(f"aten.{op}" for op in (
+        "convolution", "_convolution", *_dims("conv{}d"), "mm", "bmm", "addmm", "matmul", "linear", "einsum",
+        "batch_norm", "group_norm", "layer_norm", "instance_norm", "upsample_nearest2d", "upsample_bilinear2d",
+        "adaptive_avg_pool2d", "grid_sampler",
+    ))),
 )  # fmt: skip
 
 TORCHSCAN = Convention(

@@ -462,6 +462,30 @@ class Bare(nn.Module):
         return F.conv2d(x, self.weight) + self.norm(x[0, :, 0, 0])[:, None, None]
 
 
+class ConvLike(nn.Module):
+    """A module whose class is called a convolution, with parameters of other names."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight, self.my_bias = nn.Parameter(torch.ones(4, 3, 3, 3)), nn.Parameter(torch.ones(4))
+        self.gamma = nn.Parameter(torch.ones(4, 1, 1))
+
+    def forward(self, x):
+        return F.conv2d(x, self.weight, self.my_bias) * self.gamma
+
+
+class Worded(nn.Module):
+    """Parameters whose names only contain `weight` and `bias`, and a module under two names."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.normed = ConvLike(), nn.utils.spectral_norm(nn.Conv2d(4, 3, 2))
+        self.first = self.second = nn.Sequential(nn.ReLU(), nn.MaxPool2d(2))
+
+    def forward(self, x):
+        return self.second(self.first(self.normed(self.conv(x))))
+
+
 class Held(nn.Module):
     """A layer in a plain list, which no counter finds."""
 
@@ -497,7 +521,7 @@ INPUTS = {
     Operators: "2x5x4", Calling: "3x4x5x5", Kept: "2x5x8", Positions: "2x4x5x5", Normed: "3x4x8",
     Direct: "2x4x6x6", Names: "2x8x8", Resized: "2x3x4x4", Lazy: "2x3x5x5", Dunders: "2x4x4", Composed: "2x4x7x8",
     Cells: "3x6", NamedInputs: "2x4x5x5", Refused: "2x4x5x5", layer: "2x4",
-    Idle: "2x4", Bare: "2x4x5x5", Held: "2x4",
+    Idle: "2x4", Bare: "2x4x5x5", Held: "2x4", Worded: "2x3x12x12",
     Shared: "2x4x6x6", Tied: "2x5:int64", Recurrent: "2x5x6", Subclasses: "2x4x6x6", Unused: "2x4x3x3",
 }  # fmt: skip
 """Network -> the input that it runs on."""

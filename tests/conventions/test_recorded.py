@@ -107,6 +107,24 @@ class Transformed(nn.Module):
         return torch.vmap(self.layer)(x)
 
 
+class Raw(nn.Module):
+    """An op of ATen that the code calls by itself."""
+
+    def forward(self, x):
+        return torch.ops.aten.mm(x, x)
+
+
+class Packed(nn.Module):
+    """Sequences of unlike length."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.LSTM(8, 4, batch_first=True)
+
+    def forward(self, x):
+        return self.layer(nn.utils.rnn.pack_padded_sequence(x, [5, 3], batch_first=True))[1][0]
+
+
 class Frozen(nn.Module):
     """Attention whose weights are not trained, with or without a mask by position."""
 
@@ -125,6 +143,8 @@ UNKNOWN = {
     "named": (lambda: Call(nn.Linear(8, 8), "input"), (2, 8), "ptflops", "nn.Linear"),
     "fused": (lambda: nn.Sequential(Frozen()), (2, 5, 8), "calflops MACs", "nn.MultiheadAttention"),
     "transformed": (Transformed, (2, 8), "thop", "nn.Linear"),
+    "raw op": (lambda: Call(Raw(), "x"), (4, 4), "fvcore", "aten.mm"),
+    "packed": (Packed, (2, 5, 8), "calflops MACs", "nn.LSTM"),
     "many inputs": (lambda: Frozen(mask=True), (2, 5, 8), "ptflops", "nn.MultiheadAttention"),
     "computed": (lambda: nn.Sequential(weight_norm(nn.Linear(3, 4))), (2, 3), "torch-scan", "ParametrizedLinear"),
 }
