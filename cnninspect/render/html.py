@@ -53,7 +53,8 @@ def render(
     shown = select(document, view)
     rows = {row.id: index for index, row in enumerate(shown.rows)}
     derived = [(derivations or {}).get(row.id) for row in shown.rows]
-    tree = _Tree(rows, [set(row.quantities) for row in shown.rows], shown)
+    ran = view.is_tree and bool(document.run.get("inputs"))
+    tree = _Tree(rows, [set(row.quantities) for row in shown.rows], shown, "run" if ran else None)
     return _whole(
         [(page, _sheet(page.sheet, tree))],
         document,
@@ -182,11 +183,15 @@ def _said(page: Page) -> Sequence[str]:
 
 @dataclass(frozen=True)
 class _Tree:
-    """What makes a table a tree: the number of each row in the report, and the names of its numbers, which open."""
+    """What makes a table a tree: the number of each row in the report, and the names of its numbers, which open.
+
+    `order` is `run` where the rows stand in the order in which they ran.
+    """
 
     rows: Mapping[RowId, int]
     numbers: Sequence[set[str]]
     report: Report
+    order: str | None
 
 
 def _sheet(sheet: Sheet, tree: _Tree | None = None) -> dict[str, Any]:
@@ -197,7 +202,9 @@ def _sheet(sheet: Sheet, tree: _Tree | None = None) -> dict[str, Any]:
         if tree is None
         else _branches(sheet, tree),
         "is_tree": is_tree,
-        "attributes": _attributes({"role": "treegrid", "aria-label": "Layers"} if is_tree else {}),
+        "attributes": _attributes(
+            {} if tree is None else {"role": "treegrid", "aria-label": "Layers", "data-order": tree.order}
+        ),
         "row": _attributes({"role": "row"} if is_tree else {}),
     }
 

@@ -1,6 +1,7 @@
 /* Charts of costs and fields, the field of the chosen layer on the input, and what happens when the page opens. */
 
 const marked = []; // the charts, each with the row of every place along it
+const inRunOrder = grid.dataset.order === "run";
 const leaves = lines.filter((line) => !line.below.length);
 const amount = (line, name) => line.data?.[name]?.value ?? 0;
 
@@ -11,7 +12,7 @@ function bars(name, title) {
   const largest = leaves[values.indexOf(greatest)];
   const svg = element("svg:svg", {
     viewBox: `0 0 ${leaves.length} 100`, preserveAspectRatio: "none", role: "img",
-    "aria-label": `${title} of ${leaves.length} layers in the order in which they run; the largest is ${largest.data.path || largest.data.kind} with ${grouped(greatest)}`,
+    "aria-label": `${title} of ${leaves.length} ${inRunOrder ? "layers in the order in which they run" : "rows in the order of the table"}; the largest is ${largest.data.path || largest.data.kind} with ${grouped(greatest)}`,
   }, element("svg:g", { class: "spans" }));
   marked.push({ svg, owners: leaves });
   leaves.forEach((line, index) => {
@@ -22,7 +23,7 @@ function bars(name, title) {
     bar.addEventListener("click", () => choose(line));
     svg.append(bar);
   });
-  return element("figure", {}, svg, element("figcaption", {}, `${title} by layer, in the order of the run. Most: ${largest.data.path || largest.data.kind}, ${grouped(greatest)}.`));
+  return element("figure", {}, svg, element("figcaption", {}, `${title} by ${inRunOrder ? "layer, in the order of the run" : "row, in the order of the table"}. Most: ${largest.data.path || largest.data.kind}, ${grouped(greatest)}.`));
 }
 
 function byKind(name, title) {
@@ -107,7 +108,8 @@ function drawCharts() {
   for (const [name, title] of [["macs", "MACs"], ["params", "Params"]]) {
     if (leaves.some((line) => amount(line, name))) parts.push(bars(name, title), byKind(name, title));
   }
-  parts.push(growth(), memory());
+  if (inRunOrder) parts.push(growth());
+  parts.push(memory());
   const drawn = parts.filter(Boolean);
   section.querySelector(".charts").append(...drawn);
   section.hidden = !drawn.length;

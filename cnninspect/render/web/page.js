@@ -427,7 +427,7 @@ function sidesOf(quantity, found) {
   return part;
 }
 
-const titleOf = (row) => `${row.path || "(root)"} · ${row.kind}${row.call ? ` · use ${row.call + 1}` : ""}`;
+const titleOf = (row) => [row.path, row.kind, row.call ? `use ${row.call + 1}` : ""].filter(Boolean).join(" · ");
 
 /** The settings of a row, and the derivations of its number, or else both sides of it. */
 function derivationsOf(about, index, quantity) {
