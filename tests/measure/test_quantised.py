@@ -4,6 +4,7 @@ torchao 0.18 was tried by hand: with `Int8WeightOnlyConfig`, layers of 64 x 32 a
 2,992 bytes: 2,560 codes, 48 scales of four bytes, 48 zero points and 48 biases.
 """
 
+import functools
 import warnings
 
 import pytest
@@ -35,6 +36,7 @@ class Static(nn.Module):
         return self.leave(self.fc(self.relu(self.conv(self.enter(x))).mean((2, 3))))
 
 
+@functools.cache
 def static(*, fused=False):
     net = Static().eval()
     net.qconfig = quantization.get_default_qconfig("fbgemm")
