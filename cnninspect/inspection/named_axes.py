@@ -40,7 +40,7 @@ def doubtful_axes(trace: Trace, axes: Mapping[str, Sequence[Axis]]) -> Reason | 
 
     Conv2d and max_pool2d slide over the last two dimensions; `batch_first` says which dimension holds the steps. Where
     nothing of that kind runs, all dimensions from the third on are axes, or those between the first and the last if
-    the first product of matrices, or layer norm, sums over the last.
+    the first product of matrices, or layer norm, sums over the last; of embedded numbers [N, T] it is T.
     """
     for name, ref in trace.inputs.items():
         own = frozenset(axis.dim for axis in axes.get(name, ()))
@@ -90,6 +90,8 @@ def _by_products(trace: Trace, ref: TensorRef) -> Dims | None:
             origin = origins.get(x.value, ())
             if origin is None:
                 return None
+            if rank == 2 and "int" in ref.dtype and origin and not origin[dim] and 1 in frozenset().union(*origin):
+                return frozenset({1})
             if origin and origin[dim]:
                 return frozenset(range(1, rank - 1)) if origin[dim] == {rank - 1} and rank > 2 else usual
         for result in op.outputs:
@@ -112,6 +114,9 @@ def _name(op: Op) -> str:
 def _carried(op: Op, result: TensorRef, origins: Mapping[int, Origin | None]) -> Origin | None:
     """The origin of an op's result; None if this op's name does not tell it."""
     name, x, rank = _name(op), op.inputs[0], len(result.shape)
+    if name == "embedding":
+        indices = origins.get(op.args[1].value)
+        return None if indices is None else (*indices, frozenset())
     read = [(one, origins[one.value]) for one in op.inputs if one.value in origins]
     if any(origin is None for _, origin in read):
         return None

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from cnninspect.errors import message_of
+from cnninspect.inspection.changes import calls_to_change, with_changes
 from cnninspect.inspection.named_axes import doubtful_axes
 from cnninspect.inspection.printed_check import check_printed
 from cnninspect.inspection.probe_check import (
@@ -28,6 +29,7 @@ from cnninspect.inspection.probe_check import (
 from cnninspect.inspection.run import shortage
 from cnninspect.measure import count
 from cnninspect.measure.base import Count, Progress, Run
+from cnninspect.measure.change_probe import probe_changes
 from cnninspect.measure.memory import held_bytes, inference_peak
 from cnninspect.measure.nan_probe import AT_ONCE, Probe, Region, probe_nan
 from cnninspect.ops.catalogue import layer_of
@@ -143,6 +145,7 @@ def measure(
     fields = row_fields(reach)
     edges = _edges(reach, fields)
     regions = regions_to_probe(run.trace, reach.axes, edges)
+    tokens = regions_to_probe(run.trace, reach.axes, edges, tokens=True)
 
     spent: list[float] = []
 
@@ -163,13 +166,13 @@ def measure(
         return Measured(count(run), _unprobed(fields), (_failed(_ALL, error),))
     progress("counting on the CPU")
     counts = count(run, real)
-    if not regions:
+    if not regions and not tokens:
         return Measured(counts, fields)
-    if (reason := excess(1 + len(regions))) is not None:
+    if (reason := excess(1 + len(regions) + len(tokens))) is not None:
         return Measured(counts, fields, (_left_out(_FIELDS, reason),))
     progress("probing receptive fields with NaN")
     try:
-        probe, found = _probed(real, reach, fields, regions, edges)
+        probe, found = _probed(real, reach, fields, regions, tokens, edges)
         found = check_printed(run, real, reach, fields, found, excess)
         if (doubt := doubtful_axes(run.trace, reach.axes)) is not None:
             found = [Finding(Verdict.UNKNOWN, (doubt,)) if one.verdict is Verdict.MATCH else one for one in found]
@@ -222,11 +225,24 @@ def _sees_all(field: ReceptiveField) -> bool:
 
 
 def _probed(
-    run: Run, reach: Fields, fields: Sequence[ReceptiveField | None], regions: Sequence[Region], edges: Edges
+    run: Run,
+    reach: Fields,
+    fields: Sequence[ReceptiveField | None],
+    regions: Sequence[Region],
+    tokens: Sequence[Region],
+    edges: Edges,
 ) -> tuple[Probe, list[Finding]]:
-    """A strict probe and its findings."""
-    look = partial(probe_nan, run.trace, run.model, run.args, run.kwargs, layer_of, regions)
-    probe, found = first_uncontradicted(look, lambda probe: judged(run.trace, reach.of_call, probe))
+    """A strict probe and its findings: with NaN, and with other numbers behind masks and for tokens."""
+    changing = calls_to_change(reach, {region.input for region in tokens})
+    about = [call.index for call in run.trace.calls if call.index not in changing]
+    probe, found = Probe((), {}), [Finding(Verdict.NOT_RUN)] * len(run.trace.calls)
+    if regions:
+        look = partial(probe_nan, run.trace, run.model, run.args, run.kwargs, layer_of, regions)
+        probe, found = first_uncontradicted(look, lambda probe: judged(run.trace, reach.of_call, probe), about)
+    if changing:
+        changes = probe_changes(run.trace, run.model, run.args, run.kwargs, layer_of, [*regions, *tokens])
+        probe = with_changes(reach, probe, changes, changing)
+        found = judged(run.trace, reach.of_call, probe, changed=changing)
     probed = Probed(run.trace, probe)
     held = [
         finding if field is None else _held_against(finding, field, call, reach, probed, edges)

@@ -15,11 +15,13 @@ from functools import partial
 from math import prod
 from typing import Any
 
+from cnninspect.inspection.changes import calls_to_change, with_changes
 from cnninspect.inspection.clean_windows import CleanWindows, Span
 from cnninspect.inspection.long_inputs import LongInput, long_inputs
-from cnninspect.inspection.probe_check import Finding, box, contradiction, first_uncontradicted, judged
+from cnninspect.inspection.probe_check import Finding, box, contradiction, first_uncontradicted, has_nan, judged
 from cnninspect.measure.base import Run
-from cnninspect.measure.nan_probe import Freeze, Region, probe_nan
+from cnninspect.measure.change_probe import probe_changes
+from cnninspect.measure.nan_probe import Freeze, Probe, Region, probe_nan
 from cnninspect.ops.catalogue import layer_of
 from cnninspect.receptive.fields import STATISTICS, Fields, parting_ops
 from cnninspect.receptive.forms import covers
@@ -234,14 +236,22 @@ class _Checks:
         """The calls whose local fields a probe confirms; contradictions of others are kept."""
         args, kwargs = long.arguments(self._real)
         about = [one.call.index for one in held.values()]
-        look = partial(
-            probe_nan, long.trace, self._real.model, args, kwargs, layer_of, regions, freeze=freeze, partial=True
-        )
-        probe, found = first_uncontradicted(
-            look,
-            lambda probe: judged(long.trace, long.fields.of_call, probe, "local", about),
-            about,
-        )
+        tokens = {region.input for region in regions if not has_nan(long.trace.inputs[region.input].dtype)}
+        changing = calls_to_change(long.fields, tokens).intersection(about)
+        probe, found = Probe((), {}), list[Finding]()
+        if not changing.issuperset(about):
+            look = partial(
+                probe_nan, long.trace, self._real.model, args, kwargs, layer_of, regions, freeze=freeze, partial=True
+            )
+            probe, found = first_uncontradicted(
+                look,
+                lambda probe: judged(long.trace, long.fields.of_call, probe, "local", about),
+                [index for index in about if index not in changing],
+            )
+        if changing:
+            changes = probe_changes(long.trace, self._real.model, args, kwargs, layer_of, regions, partial=True)
+            probe = with_changes(long.fields, probe, changes, changing, "local")
+            found = judged(long.trace, long.fields.of_call, probe, "local", about, changing)
         seen = set()
         for index, one in held.items():
             finding = found[one.call.index]

@@ -31,6 +31,8 @@ FieldsOf = Callable[[Call], Sequence[Field]]
 Form = Literal["strict", "local"]
 
 
+_LOST = "other numbers there change nothing here: a mask that the field does not know, or rounding"
+
 _GARBAGE = Reason(Cause.NOT_MEASURED, "its memory holds no values yet, and may hold NaN of another tensor")
 
 
@@ -43,18 +45,27 @@ class Finding(NamedTuple):
 
 
 def regions_to_probe(
-    trace: Trace, axes: Mapping[str, Sequence[Axis]], edges: Mapping[Axis, tuple[int, int]] | None = None
+    trace: Trace,
+    axes: Mapping[str, Sequence[Axis]],
+    edges: Mapping[Axis, tuple[int, int]] | None = None,
+    *,
+    tokens: bool = False,
 ) -> list[Region]:
     """For each floating input: two slabs along each of its spatial `axes`, the centre pixel and a corner pixel.
 
     `edges` are the first and last pixel that the network reads along an axis: they add two slabs, which a global field
-    must see, and which contain the corner pixel. An input without spatial axes becomes NaN as a whole.
+    must see, and which contain the corner pixel. An input without spatial axes becomes NaN as a whole. With `tokens`
+    for each input that holds none: integers with an axis.
     """
     found = []
     for name, ref in trace.inputs.items():
-        if _has_nan(ref.dtype) and 0 not in ref.shape:
+        if (has_nan(ref.dtype) if not tokens else _holds_tokens(ref, axes.get(name, ()))) and 0 not in ref.shape:
             found += [box(name, ref.shape, spans) for spans in _spans(axes.get(name, ()), edges or {})]
     return found
+
+
+def _holds_tokens(ref: TensorRef, axes: Sequence[Axis]) -> bool:
+    return bool(axes) and ref.dtype in ("int32", "int64")
 
 
 def _spans(axes: Sequence[Axis], edges: Mapping[Axis, tuple[int, int]]) -> Iterator[dict[int, tuple[int, int]]]:
@@ -77,14 +88,20 @@ def box(name: str, shape: tuple[int, ...], spans: Mapping[int, tuple[int, int]])
 
 
 def judged(
-    trace: Trace, fields_of: FieldsOf, probe: Probe, form: Form = "strict", about: Container[int] | None = None
+    trace: Trace,
+    fields_of: FieldsOf,
+    probe: Probe,
+    form: Form = "strict",
+    about: Container[int] | None = None,
+    changed: Container[int] = (),
 ) -> list[Finding]:
     """One finding per call: whether the elements that reacted are those that the field (of this form) predicts.
 
     `differ`: in any output an element reacted that must not, or one that must react did not. Otherwise the verdict is
     that of the first output, whose field stands in the row; a pool's indices cannot hold NaN. `unknown`: the field is
     not known, there is no mask, or elements did not react because an op swallowed NaN before them. `not_run`: the
-    call returned no tensor, or nothing was probed, or it is not in `about`.
+    call returned no tensor, or nothing was probed, or it is not in `about`. The masks of the calls `changed` say where
+    numbers changed: there an element that did not react is `unknown`.
     """
     swallowed = _swallowed(trace)
     filled = {(op.call, ref.storage) for op in trace.ops if op.writes for ref in op.outputs}
@@ -96,7 +113,8 @@ def judged(
             return Finding(Verdict.NOT_RUN)
         if any((call.index, ref.value) in garbage for ref in call.outputs[:1]):
             return Finding(Verdict.UNKNOWN, (_GARBAGE,))
-        return _finding(call, fields_of, probe, swallowed, form)
+        lost = dict.fromkeys((ref.value for ref in call.outputs), _LOST) if call.index in changed else swallowed
+        return _finding(call, fields_of, probe, lost, form)
 
     return [finding(call) for call in trace.calls]
 
@@ -305,7 +323,7 @@ def contradiction(trace: Trace, call: Call, fields_of: FieldsOf, probe: Probe, f
     """The first contradiction between a probe and the field of a call, in words; empty if there is none."""
     for field, mask in zip(fields_of(call), probe.masks[call.index], strict=True):
         for region, reacted in () if mask is None else _by_region(mask, probe.regions):
-            may, must = _predicted(field, region, form)
+            may, must = predicted(field, region, form)
             too_far, missed = reacted & ~may, must & ~reacted
             if too_far.any():
                 return f"{_where(region, trace)} reaches {_element(too_far)}, which the field leaves out"
@@ -351,11 +369,11 @@ def _compare(
         return Finding(Verdict.UNKNOWN, (without_mask,))
     missed = False
     for region, reacted in _by_region(mask, probe.regions):
-        may, must = _predicted(field, region, form)
+        may, must = predicted(field, region, form)
         if (reacted & ~may).any():
             return Finding(Verdict.DIFFER)
         missed |= bool((must & ~reacted).any())
-    if swallowed and (missed or _is_empty(field, form)):
+    if swallowed and (missed or (swallowed is not _LOST and _is_empty(field, form))):
         return Finding(Verdict.UNKNOWN, (Reason(Cause.NOT_MEASURED, swallowed),))
     return Finding(Verdict.DIFFER if missed else Verdict.MATCH)
 
@@ -385,7 +403,7 @@ def _by_region(mask: Mask, regions: tuple[Region, ...]) -> Iterator[tuple[Region
     return zip(regions, np.broadcast_to(mask, (len(regions), *mask.shape[1:])), strict=True)
 
 
-def _predicted(field: Field, region: Region, form: Form) -> tuple[Mask, Mask]:
+def predicted(field: Field, region: Region, form: Form) -> tuple[Mask, Mask]:
     """(mask of the elements that a region may reach, mask of those that must react: all of them for slabs)."""
     if region.outside:
         return _predicted_outside(field, region, form)
@@ -403,7 +421,7 @@ def _predicted(field: Field, region: Region, form: Form) -> tuple[Mask, Mask]:
 
 
 def _predicted_outside(field: Field, region: Region, form: Form) -> tuple[Mask, Mask]:
-    """As `_predicted`, for NaN outside boxes.
+    """As `predicted`, for NaN outside boxes.
 
     An element is not reached if one box holds its whole field. It must react if its first or last pixel along an axis
     lies in no box: those pixels are never holes.
@@ -469,9 +487,10 @@ def _swallows(op: Op, result: TensorRef) -> str | None:
         return str(answer)
     if isinstance(answer, str):
         return f"{op.packet} {answer}"
-    to_integers = not _has_nan(result.dtype) and any(_has_nan(ref.dtype) for ref in op.inputs)
+    to_integers = not has_nan(result.dtype) and any(has_nan(ref.dtype) for ref in op.inputs)
     return f"{op.packet} may turn NaN into a number" if answer or to_integers else None
 
 
-def _has_nan(dtype: str) -> bool:
+def has_nan(dtype: str) -> bool:
+    """Whether tensors of a dtype, given by name, can hold NaN."""
     return dtype.startswith(("float", "bfloat", "complex"))

@@ -190,7 +190,7 @@ class _Runs:
     def _run(self, copies: Sequence[Region | None], split: Split, frozen: Frozen) -> tuple[Masks, str | None]:
         """The masks of one run, and in words why it was ended if it was."""
         args, kwargs = map_arguments(self.args, self.kwargs, Tensor, lambda name, x: _spoiled(name, x, copies))
-        collect = _Collector(self.trace, split)
+        collect = Collector(self.trace, split)
         ended, self.failed = None, False
         try:
             # NNPACK's Winograd convolutions, used from batch 16 on, spread NaN over whole tiles; oneDNN's do not.
@@ -209,7 +209,7 @@ class _Runs:
         return collect.of_same(), ended
 
 
-class _Collector:
+class Collector:
     """Reduces what each call returns to masks at once, so that no activation outlives its call.
 
     `broken` says that this has failed, and not the network.
@@ -226,6 +226,7 @@ class _Collector:
         self.broken = False
 
     def __call__(self, call: Call, output: Any) -> None:
+        """Reduces what a call returns."""
         if call.outputs or call.ops:
             place = len(self._ended)
             self._as_traced &= place < len(self._order) and self._order[place] == _key(call)

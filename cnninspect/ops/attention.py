@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from cnninspect.ops.masks import LOW, numbers_of, summed_where
 from cnninspect.ops.registry import Formula, NoFormula, Use, aten, register, register_op
 from cnninspect.ops.rules import broadcast, numel, shape_of, spread_over
-from cnninspect.receptive.knowledge import Result
+from cnninspect.receptive.digits import Mask
+from cnninspect.receptive.knowledge import NoRule, Result
 from cnninspect.receptive.reach import Reach, merged
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op, TensorRef
@@ -67,27 +71,52 @@ def _fused_use(query: TensorRef, key: TensorRef, value: TensorRef, *_: Any, **__
     return Use((query.shape, key.shape, value.shape), {"enable_gqa": query.shape[:-2] != key.shape[:-2]})
 
 
-def _fused_field(
-    op: Op, query: Reach, key: Reach, value: Reach, attn_bias: Any = None, *_: Any, **given: Any
-) -> Result:
-    """[*, h, L, Ev]: a row sees its query and its part of the mask, all keys, and one feature of all values.
-
-    With `is_causal` a kernel may leave out keys that the mask of a decomposed product would multiply by a weight of 0:
-    fields take those in, as they do for any mask.
-    """
+def _fused_field(op: Op, query: Reach, key: Reach, value: Reach, *more: Any, **given: Any) -> Result:
+    """[*, h, L, Ev]: a row sees its query, the keys that its mask leaves, and one feature of their values."""
     shape = shape_of(op)
     keys, values = (_repeated(part, shape[:-2]) for part in (key, value))
-    rows, columns = len(shape) - 2, len(shape) - 1
+    columns = len(shape) - 1
+    mask, is_causal = _mask_of(op.packet, more, given)
+    kept = _kept(mask, shape[-2], key.shape[-2], is_causal=is_causal)
+    # The weight of the only key that a query sees is 1, whatever they are.
+    fixed = np.asarray(kept.sum(-1, keepdims=True) == 1)
     parts = [
-        spread_over(query.reduced([columns], op.index), shape),
-        spread_over(keys.reduced([rows, columns], op.index), shape),
-        spread_over(values.reduced([rows], op.index), shape),
+        spread_over(query.reduced([columns], op.index), shape).hidden(fixed, 1.0),
+        spread_over(summed_where(op, keys.reduced([columns], op.index), kept), shape).hidden(fixed, 1.0),
+        summed_where(op, values, kept),
     ]
-    mask = given.get("attn_mask", attn_bias)
-    if isinstance(mask, Reach):
+    if isinstance(mask, Reach) and mask.inputs:
         parts.append(mask.reduced([len(mask.shape) - 1], op.index).expanded((*shape[:-1], 1)))
-    seen = merged(parts, shape, op.index)
-    return (seen,)
+    return (merged(parts, shape, op.index),)
+
+
+def _has_mask(op: Op) -> bool:
+    mask, is_causal = _mask_of(op.packet, op.args[3:], op.kwargs)
+    return is_causal or mask is not None
+
+
+def _mask_of(packet: str, more: Sequence[Any], given: Mapping[str, Any]) -> tuple[Any, bool]:
+    """The mask of a fused kernel, and whether later keys are left out. Source: the schemas of torch's kernels."""
+    if "flash" in packet:
+        return given.get("attn_mask"), bool(more[1] if len(more) > 1 else given.get("is_causal"))
+    places = {name: place for place, name in enumerate(("attn_bias", "compute_log_sumexp", "dropout_p", "is_causal"))}
+    found = {name: more[place] if place < len(more) else given.get(name) for name, place in places.items()}
+    return found["attn_bias"], bool(found["is_causal"])
+
+
+def _kept(mask: Reach | None, targets: int, sources: int, *, is_causal: bool) -> Mask:
+    """[..., L, S], true for the keys that each query sees; all where the mask's numbers are not known.
+
+    NoRule if a query sees none: what comes out then depends on the kernel and on how low the numbers are.
+    The causal mask is aligned at the first query and key. Source: torch.nn.functional.scaled_dot_product_attention.
+    """
+    kept = np.tri(targets, sources, dtype=bool) if is_causal else np.ones((targets, sources), dtype=bool)
+    numbers = None if mask is None else numbers_of(mask)
+    if numbers is not None:
+        kept = kept & (numbers if numbers.dtype == np.bool_ else numbers > LOW)
+    if not kept.any(-1).all():
+        raise NoRule("the mask leaves a query without any key")
+    return kept
 
 
 def _repeated(x: Reach, batch: Shape) -> Reach:
@@ -115,6 +144,7 @@ register_op(
     source="torch.nn.functional.scaled_dot_product_attention; Vaswani et al. 2017, equation 1",
     operands=_recomputed,
     swallows_nan=True,
+    hides=_has_mask,
 )
 
 

@@ -34,6 +34,7 @@ FAMILIES = (
     "views",
     "slicing",
     "movement",
+    "masks",
     "blocks",
     "creation",
 )

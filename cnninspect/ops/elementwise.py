@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cnninspect.ops.masks import weights_over
 from cnninspect.ops.registry import POINTWISE, Formula, Use, Work, aten, register, register_op, same_shape
 from cnninspect.ops.rules import (
     axis,
@@ -270,6 +271,7 @@ _pointwise(
     "Srivastava et al. 2014; torch.nn.Dropout: x / (1 - p) or 0, and the random mask",
     twice_same,
     field=first_result,
+    hides=True,
 )
 _pointwise(
     "fake_quantize_per_tensor_affine_cachemask fake_quantize_per_channel_affine_cachemask "
@@ -309,8 +311,8 @@ def _glu_field(op: Op, x: Reach, dim: int = -1) -> Reach:
 
 
 def _softmax_field(op: Op, x: Reach, dim: int, *_: Any, **__: Any) -> Result:
-    """Every element sees the whole dimension."""
-    return mixed_along(op, x, dim)
+    """Every element sees the whole dimension, but what a mask hides."""
+    return mixed_along(op, x, dim) if "log" in op.packet else weights_over(op, x, dim)
 
 
 def _masked_softmax_field(op: Op, x: Reach, mask: Reach, dim: int | None = None, *_: Any) -> Result:
@@ -331,6 +333,7 @@ register_op(
     *aten("_softmax _log_softmax _safe_softmax"),
     output=same,
     field=_softmax_field,
+    hides=True,
     source="torch.nn.Softmax: exp(x_i) / sum_j exp(x_j) along a dimension",
     work=Work.NORMALISATION,
 )

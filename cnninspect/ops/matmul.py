@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from cnninspect.ops.masks import masked_product, still_low
 from cnninspect.ops.registry import Adapter, Formula, NoFormula, Use, Work, aten, register, register_op
 from cnninspect.ops.rules import broadcast, numel, product, shape_of
 from cnninspect.receptive.knowledge import NoRule
@@ -132,24 +133,25 @@ def _outer(self: TensorRef, vec1: TensorRef, vec2: TensorRef, **_: Any) -> tuple
 
 def _field(op: Op, a: Reach, b: Reach, *_: Any) -> Reach:
     """A (batched) matrix product."""
-    return product(op, a, b)
+    return masked_product(op, a, b)
 
 
 def _sum(op: Op, added: Reach, *products: Reach, beta: complex = 1, alpha: complex = 1, **_: Any) -> Reach:
     """beta * added + alpha * product; `added` is not read where beta is 0. Source: torch.addmm."""
     if alpha == 0:
         raise NoRule("alpha is 0: whether the product is read then depends on the kernel")
-    return merged(products if beta == 0 else (*products, added), shape_of(op), op.index)
+    seen = merged(products if beta == 0 else (*products, added), shape_of(op), op.index)
+    return seen if beta != 1 else still_low(seen, added)
 
 
 def _added_field(op: Op, added: Reach, a: Reach, b: Reach, **scales: Any) -> Reach:
     """A (batched) matrix product and what is added to it."""
-    return _sum(op, added, product(op, a, b), **scales)
+    return _sum(op, added, masked_product(op, a, b), **scales)
 
 
 def _summed_field(op: Op, added: Reach, a: Reach, b: Reach, **scales: Any) -> Reach:
     """The products of a batch, added up, and what is added to them."""
-    return _sum(op, added, product(op, a, b).reduced([0], op.index).without([0]), **scales)
+    return _sum(op, added, masked_product(op, a, b).reduced([0], op.index).without([0]), **scales)
 
 
 def _outer_field(op: Op, added: Reach, column: Reach, row: Reach, **scales: Any) -> Reach:
@@ -227,6 +229,7 @@ for _names, _shapes, _count, _rule, _operands, _mixed, _source in (
         source=f"torch, BLAS and LAPACK Operations: {_source}",
         operands=_operands,
         features=_mixed,
+        hides=True,
     )
 register_op(
     "aten.addr",

@@ -9,23 +9,18 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
-import numpy as np
-
 from cnninspect.ops.registry import Formula, Use, aten, register, register_op
 from cnninspect.ops.rules import (
     as_tuple,
     axes,
     broadcast_tensors,
     each,
-    elementwise,
     no_result,
     same,
     shape_of,
     stepped,
 )
 from cnninspect.receptive import taps
-from cnninspect.receptive.bounds import Bounds
-from cnninspect.receptive.digits import NOTHING, Mask
 from cnninspect.receptive.knowledge import NoField, Rule, reads_by_data
 from cnninspect.receptive.reach import Reach, concatenated, nothing
 from cnninspect.report.quantities import Shape
@@ -198,34 +193,10 @@ def _copy_field(op: Op, old: Reach, source: Reach, *_: Any) -> Reach:
     return source.expanded(old.shape)
 
 
-def _triangle_field(op: Op, x: Reach, diagonal: int = 0) -> Reach:
-    """The elements on one side of the diagonal of the last two dimensions; the others are 0."""
-    part = np.tril if "tril" in op.packet else np.triu
-    keep = part(np.ones(x.shape[-2:], dtype=np.bool_), diagonal)
-    return x.moved(x.shape, lambda whole: _kept(whole, keep))
-
-
-def _kept(part: Bounds, keep: Mask) -> Bounds:
-    """Bounds of nothing where a mask over the last two dimensions is False."""
-    rank = len(part.dims)
-    part = part.completed(rank - 2).completed(rank - 1)
-    return Bounds(np.where(keep, part.table, NOTHING), part.dims, part.space).simplified()
-
-
 _BY_MASK = "torch.Tensor.masked_scatter: the mask says which element of the source comes next"
 
 for _names, _shapes, _rule, _swallows, _source in (
-    ("clone _to_copy", same, elementwise, False, "torch.clone, torch.Tensor.to: the same elements in new memory"),
     ("copy(_)", same, _copy_field, False, "torch.Tensor.copy_: the elements of the source, broadcast"),
-    ("tril(_) triu(_)", same, _triangle_field, False, "torch.tril: x_ij where j <= i + diagonal, else 0; triu above"),
-    (
-        "masked_fill where",
-        broadcast_tensors,
-        elementwise,
-        True,
-        "torch.where: one of two elements, as a mask says",
-    ),
-    ("masked_fill_", same, elementwise, True, "torch.Tensor.masked_fill_: a value where the mask is True"),
     ("masked_scatter", lambda self, mask, _: broadcast_tensors(self, mask), reads_by_data, True, _BY_MASK),
     ("masked_scatter_", same, reads_by_data, True, _BY_MASK),
     (

@@ -140,7 +140,7 @@ class OpRule:
     - `operands`: the tensors whose gradient is a product as large as the op; NoFormula where that has no closed form;
     - `stops_gradient`: no gradient passes;
     - `swallows_nan`: NaN may go in where none comes out; in words how, or a function that tells by the arguments;
-    - `slides`, `put_back`, `content`, `positions`, `features`: what receptive.knowledge.OpKnowledge says of them.
+    - `slides`, `put_back`, `content`, `hides`, `positions`, `features`: see receptive.knowledge.OpKnowledge.
     """
 
     output: Callable[..., tuple[Shape, ...]]
@@ -155,6 +155,7 @@ class OpRule:
     slides: bool = False
     put_back: PutBack | None = None
     content: Callable[[Op, Sequence[Reach]], Indices | None] | None = None
+    hides: bool | Callable[[Op], bool] = False
     positions: Callable[[Op], int] | None = None
     features: Callable[[Op], Sequence[tuple[TensorRef, int]]] | None = None
 

@@ -135,8 +135,9 @@ def elementwise(op: Op, *args: Any, **kwargs: Any) -> Result:
 
 
 def first_result(op: Op, x: Reach, *_: Any, **__: Any) -> Result:
-    """Elementwise; the second result is a random mask or a buffer of the backward pass."""
-    return (x, *(nothing(ref.shape) for ref in op.outputs[1:]))
+    """Elementwise, 0 where `x` is; the second result is a random mask or a buffer of the backward pass."""
+    kept = x if x.blank is not None and x.blank.value == 0 else x.without_blank()
+    return (kept, *(nothing(ref.shape) for ref in op.outputs[1:]))
 
 
 def spread_over(x: Reach, shape: Shape) -> Reach:
@@ -175,7 +176,7 @@ def reduced_over(op: Op, x: Reach, dim: Any) -> Result:
     return (seen,) * len(op.outputs)
 
 
-def mixed_along(op: Op, x: Reach, *dims: int) -> Result:
+def mixed_along(op: Op, x: Reach, *dims: int) -> tuple[Reach, ...]:
     """The hull over dimensions, for each element along them."""
     seen = x.reduced(axes(dims, len(x.shape)), op.index)
     return tuple(_stretched(seen, ref.shape, like=x) for ref in op.outputs)

@@ -207,7 +207,7 @@ def _on_diagonal(width: int, count: int, offset: int) -> Indices:
 
 def _picked(x: Reach, dim: int, index: int) -> Reach:
     shape = (*x.shape[:dim], *x.shape[dim + 1 :])
-    return x.moved(shape, lambda part: part.picked(dim, index % x.shape[dim]))
+    return x.placed(shape, lambda part: part.picked(dim, index % x.shape[dim]))
 
 
 # --- how what was written into a part stands in the tensor it was taken from --------------------------------------

@@ -390,7 +390,7 @@ for _names, _shapes, _rule, _back, _source in (
     ("lift", same, elementwise, None, "torch.tensor, under a function transform: the same elements"),
     ("_conj _neg_view", same, elementwise, _reshaped_back, "torch.conj, torch.Tensor.imag: a - ib, -a of each element"),
 ):
-    register_op(*aten(_names), output=_shapes, field=_rule, source=_source, put_back=_back)
+    register_op(*aten(_names), output=_shapes, field=_rule, source=_source, put_back=_back, hides="view" in _names)
 for _name, _back in (("detach", _reshaped_back), ("detach_", None)):
     register_op(
         f"aten.{_name}",

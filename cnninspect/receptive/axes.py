@@ -28,7 +28,8 @@ def of_inputs(trace: Trace, knowledge: Knowledge) -> tuple[dict[str, tuple[Axis,
     By default these are all dimensions from the third on, as in [N, C, *space]. A convolution over other dimensions
     overrules that: H and W for [C, H, W], T for [N, T, C] that is transposed first. So does a recurrent or attention
     layer, whose `batch_first` says which dimension holds its steps. Without either, a product or layer norm over the
-    last of at least three dimensions shows that the last one holds features and those before it positions.
+    last of at least three dimensions shows that the last one holds features and those before it positions. Numbers
+    [N, T] that are embedded first are tokens: T is their axis.
     """
     listener = _Listener(trace, knowledge)
     decided = listener.spatial_dims()
@@ -138,13 +139,19 @@ class _Listener:
         return tuple(sorted(along)) if along else (dim,) if x.shape == ref.shape else None
 
     def _hint(self, op: Op, name: str) -> Dims | None:
-        """The positions of an input whose last dimension an op mixes: all between the first dimension and the last."""
+        """The positions of an input whose last dimension an op mixes: all between the first dimension and the last.
+
+        Those of numbers [N, T] are T if the op mixes none of their dimensions, as after an embedding: tokens.
+        """
         known = self._known.op(op)
         none: Sequence[tuple[TensorRef, int]] = ()
         pairs = none if known is None or known.features is None else self._asked(op, known.features, none)
         mixed = next(filter(None, (self._along(x, name, dim) for x, dim in pairs)), set())
         ref = self._trace.inputs[name]
         rank = len(ref.shape)
+        if not mixed and rank == 2 and ref.dtype in ("int32", "int64"):
+            moving = [self._along(x, name, *range(len(x.shape) - 1)) for x, _ in pairs]
+            return (1,) if any(1 in dims for dims in moving) else None
         if mixed == {rank - 1} and rank > 2:
             return tuple(range(1, rank - 1))
         return _usual(ref) if mixed else None

@@ -16,6 +16,7 @@ from cnninspect.receptive.digits import (
     PLACE,
     Digit,
     Digits,
+    Mask,
     Table,
     complete,
     fuse,
@@ -120,6 +121,14 @@ class Bounds:
     def equals(self, other: Bounds) -> bool:
         """Whether each element of two tensors of one shape has the same bounds."""
         return self is other or (self.shape == other.shape and bool((self.dense() == other.dense()).all()))
+
+    def hidden(self, where: Mask) -> Bounds:
+        """With nothing seen where `where` is true: [*shape], with size 1 along dimensions where it is the same."""
+        full = self
+        for dim, size in enumerate(where.shape):
+            full = full.completed(dim) if size > 1 else full
+        shape = [size for dim, size in enumerate(where.shape) for _ in full.dims[dim]]
+        return Bounds(np.where(where.reshape(shape), np.int32(NOTHING), full.table), full.dims, self.space).simplified()
 
     # -- one dimension -----------------------------------------------------------------------------------------
 

@@ -36,6 +36,8 @@ class Engine:
         self.made: dict[int, int] = {}
         self.before: dict[int, list[tuple[int, Reach]]] = {}
         self.looked_at: dict[Axis, Table] = {}
+        self.masked: set[int] = set()
+        self._masked_storages: set[int] = set()
         self._aliases = Aliases()
         self._stale: set[int] = set()
         self._overwritten: dict[int, str] = {}
@@ -73,8 +75,7 @@ class Engine:
 
     def _content(self, ref: TensorRef) -> Indices | None:
         seen = self._indices.get(ref.value)
-        dtype: Any = np.bool_ if ref.dtype == "bool" else np.int64
-        return None if seen is None else np.array(seen, dtype=dtype).reshape(ref.shape)
+        return None if seen is None else seen.astype(np.int64) if seen.dtype.kind in "iu" else seen
 
     def _refresh(self, value: int) -> None:
         """Compute anew a view whose tensor was written since it was taken, and all stale results of the same op."""
@@ -106,10 +107,20 @@ class Engine:
         known = self._known(op)
         if known is not None and known.slides:
             self._look(self.of(op.inputs[0]), results[0])
+        if self._hides(op, results):
+            self.masked.update(ref.value for ref in op.outputs)
+            self._masked_storages.update(ref.storage for ref in op.outputs if op.writes)
         if op.writes:
             self._write(op)
         elif op.outputs:
             self._aliases.add(op)
+
+    def _hides(self, op: Op, results: list[Reach]) -> bool:
+        """Whether a mask hides something in an op, or did so in what the op is given."""
+        known = self._known(op)
+        asked = known.hides if known is not None else False
+        hides = asked(op) if callable(asked) else any(one.blank is not None and one.inputs for one in results)
+        return hides or any(ref.value in self.masked or ref.storage in self._masked_storages for ref in op.inputs)
 
     def finish(self, ops: int) -> None:
         """Note the values that Python code read after the last op: constants made later may depend on them."""
@@ -172,7 +183,9 @@ class Engine:
         if 0 in shape:
             return reach.nothing(shape)
         if position < len(found) and found[position].shape == shape:
-            return found[position]
+            known = self._known(op)
+            hides = op.is_view or (known is not None and known.hides)
+            return found[position] if hides else found[position].without_blank()
         if position >= len(found):
             why = Reason(Cause.NOT_COVERED, f"the field rule of {op.packet} leaves out this result")
         else:

@@ -69,6 +69,13 @@ class OpKnowledge(Protocol):
         """The integers in the result, computed from known integers; None for other ops."""
 
     @property
+    def hides(self) -> bool | Callable[[Op], bool]:
+        """Whether the rule says which elements of the results a mask hides, or, by its arguments, whether the op does.
+
+        The results of others hide none. A view hides what it is a view of.
+        """
+
+    @property
     def positions(self) -> Callable[[Op], int] | None:
         """How many of the last dimensions of the first argument are positions of a feature map to the op."""
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from functools import reduce
 from itertools import product
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from cnninspect.receptive import forms as of_axis
 from cnninspect.receptive import joins
 from cnninspect.receptive.bounds import Bounds, Space
-from cnninspect.receptive.digits import FEATURE, NOTHING, PLACE, Digit, Indices
+from cnninspect.receptive.digits import FEATURE, NOTHING, PLACE, Digit, Indices, Mask
 from cnninspect.receptive.forms import Forms
 from cnninspect.receptive.taps import Taps
 from cnninspect.report.quantities import Shape
@@ -35,11 +35,24 @@ class Axis:
     size: int
 
 
+class Blank(NamedTuple):
+    """The elements that hold a number of at most `value` because of a mask: NOTHING in the bounds `where`."""
+
+    where: Bounds
+    value: float
+
+    @property
+    def mask(self) -> Mask:
+        """[*shape], true for these elements, with size 1 along dimensions where all are alike."""
+        return np.asarray(self.where.dense()[0] == NOTHING)
+
+
 @dataclass(slots=True, eq=False)
 class Reach:
     """The forms of one tensor along each input axis that it depends on, and which inputs these are.
 
-    `content` holds the numbers of a constant index tensor where the trace has them. `why` says why a reach is unknown.
+    `content` holds the numbers of a constant tensor where the trace has them. `why` says why a reach is unknown.
+    `blank` are the elements to which a mask has been applied.
     """
 
     shape: Shape
@@ -49,6 +62,7 @@ class Reach:
     data_dependent: str | None = None
     content: Indices | None = None
     why: Reason | None = None
+    blank: Blank | None = None
 
     @property
     def is_known(self) -> bool:
@@ -67,21 +81,46 @@ class Reach:
         """The reach of a tensor of `shape` that `change` makes of this one."""
         return Reach(shape, {axis: forms.through(change) for axis, forms in self.forms.items()}, self.inputs)
 
+    def placed(self, shape: Shape, change: Callable[[Bounds], Bounds]) -> Reach:
+        """The reach of a tensor of `shape` that holds elements of this one, each as it is, where `change` puts them."""
+        found = self.moved(shape, change)
+        if self.blank is not None:
+            found.blank = self.blank._replace(where=change(self.blank.where))
+        return found
+
+    def hidden(self, where: Mask, value: float) -> Reach:
+        """With a number of at most `value` in place of the elements where `where` is true; it may broadcast."""
+        where = where.reshape((1,) * (len(self.shape) - where.ndim) + where.shape)
+        if not where.any():
+            return self
+        forms = {axis: forms.through(lambda part: part.hidden(where)) for axis, forms in self.forms.items()}
+        return Reach(self.shape, forms, self.inputs, blank=Blank(_bounds_of(where, self.shape), value))
+
+    def marked(self, where: Mask, value: float) -> Reach:
+        """With `where` as the elements that hold a number of at most `value`, which may depend on what they saw."""
+        where = where.reshape((1,) * (len(self.shape) - where.ndim) + where.shape)
+        return Reach(self.shape, self.forms, self.inputs, blank=Blank(_bounds_of(where, self.shape), value))
+
+    def without_blank(self) -> Reach:
+        """The same reach, of elements that may hold other numbers."""
+        return self if self.blank is None else self.moved(self.shape, lambda part: part)
+
     def reshaped(self, shape: Shape) -> Reach:
         """The same elements in row-major order, with other dimensions."""
-        return self if shape == self.shape else self.moved(shape, lambda part: part.reshaped(shape))
+        return self if shape == self.shape else self.placed(shape, lambda part: part.reshaped(shape))
 
     def expanded(self, shape: Shape) -> Reach:
         """Broadcast to `shape`."""
-        return self if shape == self.shape else self.moved(shape, lambda part: part.expanded(shape))
+        return self if shape == self.shape else self.placed(shape, lambda part: part.expanded(shape))
 
     def inserted(self, dim: int) -> Reach:
         """With a new dimension of size 1 at `dim`."""
-        return self.moved((*self.shape[:dim], 1, *self.shape[dim:]), lambda part: part.inserted(dim))
+        return self.placed((*self.shape[:dim], 1, *self.shape[dim:]), lambda part: part.inserted(dim))
 
     def slid(self, dim: int, taps: Taps) -> Reach:
         """The hull over the taps of each output position along a dimension."""
-        return self.moved((*self.shape[:dim], taps.out, *self.shape[dim + 1 :]), lambda part: part.slid(dim, taps))
+        move = self.placed if taps.count == 1 and taps.all_exist else self.moved
+        return move((*self.shape[:dim], taps.out, *self.shape[dim + 1 :]), lambda part: part.slid(dim, taps))
 
     def taken(self, dim: int, taps: Taps) -> Reach:
         """With a dimension replaced by two: the output positions of `taps`, and the taps of each."""
@@ -98,7 +137,7 @@ class Reach:
 
     def permuted(self, order: Sequence[int]) -> Reach:
         """With the dimensions in another order."""
-        return self.moved(tuple(self.shape[dim] for dim in order), lambda part: part.permuted(order))
+        return self.placed(tuple(self.shape[dim] for dim in order), lambda part: part.permuted(order))
 
     def reduced(self, dims: Iterable[int], by: int) -> Reach:
         """The hull over dimensions, which stay with size 1; `by` is the index of the op that contracts them."""
@@ -111,7 +150,7 @@ class Reach:
         """Without dimensions of size 1."""
         gone = sorted(dims, reverse=True) if self.shape else []
         shape = tuple(size for dim, size in enumerate(self.shape) if dim not in gone)
-        return self.moved(shape, lambda part: reduce(lambda rest, dim: rest.picked(dim, 0), gone, part))
+        return self.placed(shape, lambda part: reduce(lambda rest, dim: rest.picked(dim, 0), gone, part))
 
 
 def of_input(name: str, shape: Shape, axes: Sequence[Axis]) -> Reach:
@@ -136,7 +175,7 @@ def merged(parts: Sequence[Reach], shape: Shape, by: int, *, lazily: bool = Fals
     """
     present = list({id(part): part for part in parts if part.inputs}.values())
     if len(present) == 1:
-        return present[0].expanded(shape)
+        return present[0].expanded(shape).without_blank()
     inputs = frozenset().union(*(part.inputs for part in present))
     forms, gates = {}, gates_among(dict(enumerate(present)), len(shape))
     for axis in dict.fromkeys(axis for part in present for axis in part.forms):
@@ -224,6 +263,15 @@ def reaches(tree: Any) -> Iterator[Reach]:
     elif isinstance(tree, (tuple, list)):
         for item in tree:
             yield from reaches(item)
+
+
+def _bounds_of(where: Mask, shape: Shape) -> Bounds:
+    """Bounds that see NOTHING where a mask is true, and pixel 0 elsewhere; the mask has the same number of sizes."""
+    axes = [dim for dim, size in enumerate(shape) if size != 1]
+    table = np.where(where.reshape([where.shape[dim] for dim in axes]), np.int32(NOTHING), np.int32(0))
+    dims = tuple((Digit(size, 0 if where.shape[dim] == 1 else None, FEATURE),) if size != 1 else ()
+                 for dim, size in enumerate(shape))  # fmt: skip
+    return Bounds(np.stack([table, table]), dims, Space(PLACE, clipped=True))
 
 
 def _input_bounds(shape: Shape, places: Sequence[int], dim: int, *, clipped: bool) -> Bounds:

@@ -16,8 +16,10 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from cnninspect.errors import DeviceError, error_text
 from cnninspect.targets.loading import errors_as, without_side_effects
+from cnninspect.targets.numbers import MOST, Numbers
 from cnninspect.trace.private_torch import (
     INNER,
+    NUMBERS,
     DeviceContext,
     OpWatch,
     buffers_of,
@@ -84,10 +86,17 @@ class _OnMeta(DeviceContext):
     A fill that torch would refuse is not left out.
     """
 
+    def __init__(self, device: torch.device):
+        super().__init__(device)
+        self._numbers = Numbers()
+
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func in _FILLS and _goes_nowhere(func, args[0], args[1:], kwargs or {}):
+            self._numbers.follow(func, args, kwargs or {}, args[0])
             return args[0]
-        return super().__torch_function__(func, types, args, kwargs)  # type: ignore[no-untyped-call]
+        output = super().__torch_function__(func, types, args, kwargs)  # type: ignore[no-untyped-call]
+        self._numbers.follow(func, args, kwargs or {}, output)
+        return output
 
 
 def _goes_nowhere(fill: Any, tensor: torch.Tensor, numbers: tuple[Any, ...], options: dict[str, Any]) -> bool:
@@ -272,4 +281,6 @@ def _meta_tensor(tensor: torch.Tensor, storages: dict[int, Any]) -> torch.Tensor
     meta.__dict__.update(tensor.__dict__)
     if (inner := inner_tensors(tensor)) is not None:
         meta.__dict__[INNER] = inner
+    if not isinstance(tensor, nn.Parameter) and tensor.numel() <= MOST and not tensor.is_meta:
+        setattr(meta, NUMBERS, tensor)
     return meta

@@ -21,7 +21,11 @@ from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 from torch._ops import HigherOrderOperator, OpOverload
 from torch.autograd import forward_ad
 from torch.utils._device import DeviceContext
-from torch.utils._python_dispatch import TorchDispatchMode, is_traceable_wrapper_subclass
+from torch.utils._python_dispatch import (
+    TorchDispatchMode,
+    _disable_current_modes,
+    is_traceable_wrapper_subclass,
+)
 from torch.utils._pytree import tree_structure, tree_unflatten
 from torch.utils.flop_counter import flop_registry
 from torch.utils.weak import WeakTensorKeyDictionary
@@ -70,6 +74,24 @@ READ_INDICES = {
 
 The values of these tensors are recorded. For other ops, a field that depends on index values is unknown.
 """
+
+NUMBERS = "_cnninspect_numbers"
+"""The attribute of a tensor on meta that holds the numbers that it stands for, where they are known."""
+
+MAKES_NUMBERS = {f"aten.{name}" for name in ("arange", "eye", "full", "linspace", "logspace", "ones", "range", "zeros",
+                                             "scalar_tensor", "tril_indices", "triu_indices")}  # fmt: skip
+MAKES_NUMBERS_LIKE = {
+    "aten.full_like", "aten.ones_like", "aten.zeros_like", "aten.new_full", "aten.new_ones", "aten.new_zeros",
+}  # fmt: skip
+FILLS = {"aten.fill_.Scalar", "aten.zero_.default"}
+"""Ops whose results hold the same numbers whatever is in the tensors that they are given."""
+
+HIDES = {
+    "aten.masked_fill", "aten.masked_fill_", "aten.where", "aten.add", "aten.add_", "aten.sub", "aten.mul", "aten.mul_",
+    "aten.baddbmm", "aten._scaled_dot_product_flash_attention_for_cpu",
+    "aten._scaled_dot_product_efficient_attention", "aten._scaled_dot_product_cudnn_attention",
+}  # fmt: skip
+"""Ops to which a constant mask may be given, which decides what a result sees."""
 
 READ_LAYOUT = {"aten.as_strided", "aten.as_strided_", "aten.resize_"}
 """Ops that read elements by their place in memory: strides and offset of their first argument are recorded."""
@@ -156,6 +178,11 @@ def outside_transforms() -> AbstractContextManager[Any]:
     """Leaves `torch.vmap` and other function transforms: inside, every op on a plain tensor would be wrapped again."""
     inside = torch._C._functorch.peek_interpreter_stack() is not None
     return temporarily_clear_interpreter_stack() if inside else nullcontext()
+
+
+def ops_unseen() -> AbstractContextManager[Any]:
+    """No dispatch mode sees the ops inside, such as a counter that the run is under."""
+    return _disable_current_modes()
 
 
 def storage_key(storage: torch.UntypedStorage) -> int:

@@ -12,9 +12,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
+from cnninspect.trace.contents import Contents, as_array
 from cnninspect.trace.isolation import isolated, noticing_threads
 from cnninspect.trace.meta_results import MetaResults
 from cnninspect.trace.module_calls import Args, Kwargs, never_ran
@@ -29,6 +31,7 @@ from cnninspect.trace.names import (
 )
 from cnninspect.trace.private_torch import (
     ALIAS,
+    HIDES,
     READ_INDICES,
     READ_LAYOUT,
     OpWatch,
@@ -125,7 +128,9 @@ class Recorder(CallTracker):
         self.values = Values(model)
         self.ops: list[Op] = []
         self.read_out: list[tuple[int, str, TensorRef]] = []
-        self.indices: dict[int, list[int]] = {}
+        self.indices: dict[int, Any] = {}
+        self.contents: Contents | None = Contents(self.values)
+        self._masks: dict[tuple[Any, ...], Any] = {}
         self.asks_for_gradients = self.looks_at_gradients = False
         self._layer_of = layer_of
         self._layers: dict[int, Layer] = {}
@@ -265,9 +270,24 @@ class Recorder(CallTracker):
     def _note_indices(self, args: Args) -> None:
         with self.paused():
             for tensor in leaves(args, torch.Tensor):
-                known = tensor.dtype in (torch.int32, torch.int64, torch.bool) and not tensor.is_meta
-                if known and tensor.numel() <= _MOST_INDICES:
-                    self.indices[self.values.ref(tensor).value] = tensor.flatten().tolist()
+                ref = self.values.ref(tensor)
+                numbers = self._content(tensor, ref) if tensor.is_meta else tensor
+                counts = tensor.dtype in (torch.int32, torch.int64, torch.bool) and tensor.numel() <= _MOST_INDICES
+                if counts and numbers is not None:
+                    self.indices[ref.value] = as_array(numbers)
+
+    def _content(self, tensor: torch.Tensor, ref: TensorRef) -> torch.Tensor | None:
+        return None if self.contents is None else self.contents.of(tensor, ref)
+
+    def _note_masks(self, args: Args, kwargs: Kwargs) -> None:
+        with self.paused():
+            for tensor in leaves((args, kwargs), torch.Tensor):
+                ref = self.values.ref(tensor)
+                numbers = None if ref.value in self.indices else self._content(tensor, ref)
+                if numbers is not None:
+                    array = as_array(numbers)
+                    same = self._masks.setdefault((array.shape, array.dtype.str, hash(array.tobytes())), array)
+                    self.indices[ref.value] = same if np.array_equal(same, array, equal_nan=True) else array
 
     def _note_read_out(self, kind: str, args: Args) -> None:
         with self.paused():
@@ -293,8 +313,15 @@ class Recorder(CallTracker):
         layout = (args[0].stride(), args[0].storage_offset()) if schema.packet in READ_LAYOUT else None
         before_args, before_kwargs = self.values.plain(tuple(args)), self.values.plain(dict(kwargs))
         refuse(op, args)
+        contents, held = self.contents, None
+        if contents is not None:
+            held = contents.before(op, schema, args, kwargs, (before_args, before_kwargs))
+            if held is None and schema.packet in HIDES:
+                self._note_masks(args, kwargs)
         output = self._results.run(op, schema, args, kwargs)
         outputs, writes = schema.results(self.values, args, kwargs, output)
+        if contents is not None:
+            contents.after(op, held, outputs, writes=bool(writes))
         call = self.open_calls[-1]
         made = Op(
             len(self.ops), schema.name, before_args, before_kwargs, outputs, call.index, writes, schema.pointwise,
@@ -310,7 +337,10 @@ class Recorder(CallTracker):
     def name_inputs(self, args: Args, kwargs: Kwargs) -> dict[str, TensorRef]:
         """Name -> input tensor: position or keyword, "0" or "mask"; "0.image" for nested ones."""
         named = (*named_leaves(args, torch.Tensor), *named_leaves(dict(kwargs), torch.Tensor))
-        return {name: self.values.new(tensor, None) for name, tensor in named}
+        inputs = {name: self.values.new(tensor, None) for name, tensor in named}
+        if self.contents is not None:
+            self.contents.exclude(inputs.values())
+        return inputs
 
     def finish(
         self, inputs: dict[str, TensorRef], output: Any, device: str, training: bool, *, whole: bool = True

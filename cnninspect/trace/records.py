@@ -190,7 +190,7 @@ class Trace:
     children: dict[int, list[int]] = field(default_factory=dict)
     freed: dict[int, int] = field(default_factory=dict)
     read_out: list[tuple[int, str, TensorRef]] = field(default_factory=list)
-    indices: dict[int, list[int]] = field(default_factory=dict)
+    indices: dict[int, Any] = field(default_factory=dict)
 
 
 def tensors(tree: Any) -> list[TensorRef]:

@@ -65,7 +65,7 @@ class Watcher(Recorder):
 
     def __init__(self, model: nn.Module | None, layer_of: LayerOf, on_output: OnOutput, change: Change | None):
         super().__init__(model, layer_of)
-        self.values = _Forgetful(None)
+        self.values, self.contents = _Forgetful(None), None
         self._on_output, self._change = on_output, change
         self._ran: Counter[tuple[str, str]] = Counter()
 

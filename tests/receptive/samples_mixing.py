@@ -116,6 +116,67 @@ ATTENTION = [
     Sample("aten._masked_softmax", lambda x: aten._masked_softmax(x, torch.zeros(5, 5).bool(), 3, 0), (1, 2, 5, 5)),
 ]
 
+TOKENS = (1, 1, 5, 6)
+SOME = (3.0, -5.0)
+"""Marks for sums of which one part is 0: NaN would pass a product with 0."""
+LATER = torch.ones(5, 5, dtype=torch.bool).triu(1)
+
+
+def scores(x: Tensor) -> Tensor:
+    """[1, 1, 5, 5]: element (i, j) sees rows i and j."""
+    return x.sum(3, True) + x.sum(3).unsqueeze(2)
+
+
+def weighted(weights: Tensor, x: Tensor) -> Tensor:
+    return torch.bmm(weights[0], x[0])
+
+
+MASKS = [
+    Sample("aten.masked_fill", lambda x: weighted(scores(x).masked_fill(LATER, -1e9).softmax(3), x), TOKENS, SOME),
+    Sample("aten.masked_fill_", lambda x: weighted(scores(x).masked_fill_(LATER, 0.0), x), TOKENS, SOME),
+    Sample("aten.where", lambda x: weighted(torch.where(LATER, -torch.inf, scores(x)).softmax(-1), x), TOKENS, SOME),
+    Sample("aten.where", lambda x: torch.where(LATER[:, :1], x, x.flip(3))),
+    Sample(
+        "aten.add aten._safe_softmax",
+        lambda x: weighted(aten._safe_softmax(scores(x) + torch.where(LATER, -torch.inf, 0.0), 3), x),
+        TOKENS,
+        SOME,
+    ),
+    Sample("aten.add_", lambda x: scores(x).add_(LATER * -1e4).softmax(3), TOKENS, SOME),
+    Sample("aten.sub", lambda x: (scores(x).masked_fill(LATER, -1e9) - torch.arange(5.0)).softmax(3), TOKENS, SOME),
+    Sample("aten.sub_", lambda x: scores(x).sub_(x[..., :1])),
+    Sample("aten.mul aten.tril", lambda x: weighted((scores(x) * torch.ones(5, 5).tril(1)), x), TOKENS, SOME),
+    Sample("aten.mul_", lambda x: weighted(scores(x).mul_(torch.eye(5)), x), TOKENS, SOME),
+    Sample("aten.tril", lambda x: weighted(scores(x).tril(-1).clone(), x), TOKENS, SOME),
+    Sample("aten.clone aten.triu_", lambda x: weighted(scores(x).clone().triu_(1), x), TOKENS, SOME),
+    Sample("aten._to_copy aten.triu", lambda x: weighted(scores(x).triu().double().float(), x), TOKENS, SOME),
+    Sample(
+        "aten.div aten.exp",
+        lambda x: weighted((scores(x) / 99).masked_fill(LATER, -1e9).exp() / 3, x),
+        TOKENS,
+        SOME,
+    ),
+    Sample("aten.div_", lambda x: weighted(scores(x).tril().div_(x.sum() + 60), x), TOKENS, SOME),
+    Sample("aten.exp_", lambda x: weighted(scores(x).div(99).masked_fill(LATER.T, -1e9).exp_(), x), TOKENS, SOME),
+    Sample("aten.bmm", lambda x: torch.bmm(x[0].mT, scores(x)[0].tril(-2)), TOKENS, SOME),
+    Sample(
+        "aten.baddbmm", lambda x: torch.baddbmm(LATER * -1e9, x[0], x[0].mT).softmax(2) @ x[0].detach(), TOKENS, SOME
+    ),
+    *(
+        Sample(
+            "aten._scaled_dot_product_flash_attention_for_cpu",
+            lambda x, options=options: aten._scaled_dot_product_flash_attention_for_cpu(x, x * 1, x * 2, **options)[0],
+            HEADS,
+            SOME,
+        )
+        for options in (
+            {"is_causal": True},
+            {"attn_mask": torch.where(LATER, -torch.inf, 0.0)[None, None]},
+            {"attn_mask": torch.where(torch.stack([LATER, LATER.T]), -torch.inf, 0.0)[None]},
+        )
+    ),
+]
+
 LOOKED_UP = [
     Sample("aten.isin", lambda x: torch.isin(x, torch.tensor([100.0])), marks=(100.0,)),
     Sample("aten.isin", lambda x: torch.isin(torch.tensor([100.0, 1.0]), x)[:1], marks=(100.0,)),
@@ -198,4 +259,4 @@ PACKED = [
     ),
 ]
 
-SAMPLES = [*LOSSES, *LINALG, *ATTENTION, *LOOKED_UP, *PLACED, *DRAWN, *NORMS, *PACKED]
+SAMPLES = [*LOSSES, *LINALG, *ATTENTION, *MASKS, *LOOKED_UP, *PLACED, *DRAWN, *NORMS, *PACKED]

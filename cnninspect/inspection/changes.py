@@ -1,0 +1,67 @@
+"""Behind masks, and for tokens, the probe changes numbers: NaN passes a product with 0, and tokens hold none."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+
+import numpy as np
+
+from cnninspect.inspection.probe_check import Form, predicted
+from cnninspect.measure.masks import Mask, Masks, compressed
+from cnninspect.measure.nan_probe import Probe
+from cnninspect.receptive.fields import Field, Fields
+
+
+def calls_to_change(reach: Fields, tokens: Iterable[str]) -> set[int]:
+    """The calls, by index, that return something behind a mask or computed from tokens, given by the inputs' names."""
+    masked, of_tokens = reach.engine.masked, frozenset(tokens)
+
+    def is_one(call: int) -> bool:
+        refs = reach.trace.calls[call].outputs
+        fields = reach.of_call(reach.trace.calls[call])
+        return any(ref.value in masked for ref in refs) or any(field.inputs & of_tokens for field in fields)
+
+    return {call.index for call in reach.trace.calls if is_one(call.index)}
+
+
+def with_changes(reach: Fields, nan: Probe, changes: Probe, changing: Container[int], form: Form = "strict") -> Probe:
+    """One probe of the regions of `changes`: what changed in the calls `changing`, what turned NaN in the others.
+
+    The regions of `nan` are the first of those; a call that cannot hold NaN has changed or not. Where some feature of a
+    position that may react has changed, the whole position counts: others may be 0 before and after.
+    """
+    masks: Masks = {}
+    for index, changed in changes.masks.items():
+        if index in changing:
+            fields = reach.of_call(reach.trace.calls[index])
+            pairs = zip(changed, fields, strict=True)
+            masks[index] = tuple(
+                None if mask is None else _of_positions(mask, field, changes, form) for mask, field in pairs
+            )
+        else:
+            both = zip(nan.masks.get(index, (None,) * len(changed)), changed, strict=True)
+            masks[index] = tuple(b if a is None or b is None else _joined(a, b, nan, changes) for a, b in both)
+    return Probe(changes.regions, masks, nan.ended or changes.ended, nan.missed)
+
+
+def _of_positions(changed: Mask, field: Field, probe: Probe, form: Form) -> Mask:
+    if not field.is_known:
+        return changed
+    sizes = np.broadcast_shapes(
+        *(interval.lo.shape for interval in getattr(field, form).values()), (1,) * len(field.shape)
+    )
+    features = tuple(dim for dim, size in enumerate(sizes) if size == 1)
+    found = []
+    every = np.broadcast_to(changed, (len(probe.regions), *changed.shape[1:]))
+    for region, mask in zip(probe.regions, every, strict=True):
+        may, _ = predicted(field, region, form)
+        found.append(mask | (mask.any(features, keepdims=True) & may))
+    return compressed(np.stack(np.broadcast_arrays(*found)))
+
+
+def _joined(nan: Mask, changed: Mask, first: Probe, both: Probe) -> Mask:
+    """The masks of the regions of `first`, and behind them those of the others that `both` has."""
+    rest = np.broadcast_to(changed, (len(both.regions), *changed.shape[1:]))[len(first.regions) :]
+    shape = np.broadcast_shapes(nan.shape[1:], rest.shape[1:])
+    nan = np.broadcast_to(nan, (len(first.regions), *shape))
+    return compressed(np.concatenate([nan, np.broadcast_to(rest, (len(rest), *shape))]))

@@ -1,0 +1,149 @@
+"""The numbers in constants: tensors that a run makes from numbers alone, and buffers.
+
+Those in a mask decide what an output sees. They are worked out beside the run, on the CPU: meta has none, and to hold
+on to tensors of the run would change when their memory is freed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import chain
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from cnninspect.trace.names import OpSchema
+from cnninspect.trace.private_torch import FILLS, MAKES_NUMBERS, MAKES_NUMBERS_LIKE, NUMBERS, ops_unseen
+from cnninspect.trace.records import TensorRef
+from cnninspect.trace.trees import leaves, map_arguments
+from cnninspect.trace.values import Values
+
+MOST = 1 << 22
+"""Most elements of a constant that is looked at: a mask for 2,048 tokens."""
+
+
+class Held(NamedTuple):
+    """The arguments of an op whose result is a constant, with numbers in each tensor.
+
+    `known` says that these are the numbers of the run's own tensors, and not others in their place.
+    """
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    known: bool
+
+
+class Contents:
+    """Which values of a run are constants, and the numbers in them.
+
+    A parameter is no constant: training changes it.
+    """
+
+    def __init__(self, values: Values):
+        self._values = values
+        self._known: dict[int, Tensor] = {}
+        self._in_storage: dict[int, list[int]] = {}
+        self._others: set[int] = set()
+        self._written: set[int] = set()
+
+    def exclude(self, refs: Iterable[TensorRef]) -> None:
+        """Note values that are no constants, such as the inputs of the run."""
+        self._others.update(ref.value for ref in refs)
+
+    def of(self, tensor: Tensor, ref: TensorRef) -> Tensor | None:
+        """The numbers in a tensor; None if it is no constant, or too large."""
+        known = self._known.get(ref.value)
+        if known is None and ref.value not in self._others:
+            variable = ref.state in self._values.parameters or ref.storage in self._written
+            numbers = getattr(tensor, NUMBERS, tensor)
+            if not variable and _has_numbers(numbers):
+                return self._note(ref, numbers.detach().clone().cpu())
+            self._others.add(ref.value)
+        return known
+
+    def before(
+        self, op: Any, schema: OpSchema, given: tuple[Any, ...], options: Mapping[str, Any], plain: tuple[Any, Any]
+    ) -> Held | None:
+        """What an op gets if its result is a constant, with numbers for every tensor; `plain` are its plain arguments.
+
+        None for any other op, and for one that draws random numbers.
+        """
+        if schema.packet in MAKES_NUMBERS:
+            return Held(given, _on_cpu(options), known=False)
+        if schema.packet in MAKES_NUMBERS_LIKE or (schema.name in FILLS and plain[0][0].value not in self._known):
+            return Held((_empty_like(given[0]), *given[1:]), _on_cpu(options), known=False)
+        if given and isinstance(plain[0][0], TensorRef) and plain[0][0].value in self._others:
+            return None
+        pairs = chain(_pairs(given, plain[0]), _pairs((*options.values(),), (*plain[1].values(),)))
+        first = next(pairs, None)
+        if first is None or any(self.of(*pair) is None for pair in chain((first,), pairs)):
+            return None
+        if not schema.of_torch or torch.Tag.nondeterministic_seeded in op.tags:
+            return None
+        numbers = lambda _, tensor: self._known[self._values.ref(tensor).value]  # noqa: E731
+        args, kwargs = map_arguments(given, options, Tensor, numbers)
+        return Held(args, _on_cpu(kwargs), known=True)
+
+    def after(self, op: Any, held: Held | None, refs: Sequence[TensorRef], *, writes: bool) -> None:
+        """Note the results of an op, which got `held` if they are constants."""
+        for storage in self._in_storage.keys() & self._values.freed.keys():
+            self._forget(storage)
+        if writes and not (held is not None and held.known):
+            for storage in {ref.storage for ref in refs}:
+                self._forget(storage)
+                self._written.add(storage)
+        if held is not None:
+            for ref, tensor in zip(refs, leaves(_worked_out(op, held), Tensor), strict=False):
+                if _has_numbers(tensor):
+                    self._note(ref, tensor)
+        for ref in refs:
+            if ref.value not in self._known:
+                self._others.add(ref.value)
+
+    def _forget(self, storage: int) -> None:
+        """Forget every view of a storage: it is freed, or something was written there that is no constant."""
+        gone = self._in_storage.pop(storage, ())
+        self._others.update(gone)
+        for value in gone:
+            del self._known[value]
+
+    def _note(self, ref: TensorRef, tensor: Tensor) -> Tensor:
+        self._known[ref.value] = tensor
+        self._in_storage.setdefault(ref.storage, []).append(ref.value)
+        return tensor
+
+
+def _worked_out(op: Any, held: Held) -> Any:
+    """What the op returns on the CPU; nothing if it does not run there."""
+    with suppress(Exception), ops_unseen():
+        return op(*held.args, **held.kwargs)
+    return ()
+
+
+def as_array(tensor: Tensor) -> Any:
+    """A copy of the numbers as an array of NumPy, which has no bfloat16."""
+    return tensor.detach().to(torch.float32 if tensor.is_floating_point() else tensor.dtype).numpy().copy()
+
+
+def _pairs(given: Sequence[Any], plain: Sequence[Any]) -> Iterator[tuple[Tensor, TensorRef]]:
+    """The tensors among the arguments of an op, with their TensorRefs."""
+    for item, ref in zip(given, plain, strict=True):
+        if isinstance(ref, TensorRef):
+            yield item, ref
+        elif isinstance(ref, (tuple, list)):
+            yield from _pairs(item, ref)
+
+
+def _has_numbers(tensor: Tensor) -> bool:
+    return not tensor.is_meta and tensor.layout is torch.strided and tensor.numel() <= MOST
+
+
+def _empty_like(tensor: Tensor) -> Tensor:
+    small = tensor.numel() <= MOST
+    return torch.empty(tensor.shape if small else (), dtype=tensor.dtype, device="cpu" if small else "meta")
+
+
+def _on_cpu(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: torch.device("cpu") if isinstance(given, torch.device) else given for name, given in options.items()}

@@ -1,0 +1,261 @@
+"""Fields behind masks and of tokens: what a token sees, worked out by hand, on meta and on the CPU, and its verdict.
+
+With a causal mask token i sees tokens 0 to i (Vaswani et al. 2017, section 3.2.3). With a window of w tokens it sees
+the last w, and after n layers the last n (w - 1) + 1 (Jiang et al. 2023, Mistral 7B, section 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cnninspect import inspect_model
+from cnninspect.inspection import on_cpu
+from cnninspect.ops import elementwise, masks
+from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
+from cnninspect.ops.rules import mixed_along
+from cnninspect.receptive.fields import intervals
+from cnninspect.report.quantities import Verdict
+from cnninspect.trace.recorder import record
+
+TOKENS, FEATURES, HEADS, WINDOW = 12, 8, 2, 3
+LATER = torch.ones(TOKENS, TOKENS, dtype=torch.bool).triu(1)
+
+
+def causal(q: Tensor, k: Tensor, v: Tensor, _: nn.Module) -> Tensor:
+    return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+
+
+def causal_by_a_mask_of_booleans(q: Tensor, k: Tensor, v: Tensor, _: nn.Module) -> Tensor:
+    return F.scaled_dot_product_attention(q, k, v, torch.ones(TOKENS, TOKENS, dtype=torch.bool, device=q.device).tril())
+
+
+def causal_by_a_mask_that_is_added(q: Tensor, k: Tensor, v: Tensor, _: nn.Module) -> Tensor:
+    mask = nn.Transformer.generate_square_subsequent_mask(TOKENS, device=q.device)
+    return F.scaled_dot_product_attention(q, k, v, mask)
+
+
+def causal_by_a_buffer(q: Tensor, k: Tensor, v: Tensor, owner: nn.Module) -> Tensor:
+    scores = (q @ k.mT / 2).masked_fill(owner.lower[:, :, :TOKENS, :TOKENS] == 0, -torch.inf)
+    return F.dropout(scores.softmax(-1), training=owner.training) @ v
+
+
+def causal_by_where(q: Tensor, k: Tensor, v: Tensor, _: nn.Module) -> Tensor:
+    kept = torch.ones(TOKENS, TOKENS, dtype=torch.bool, device=q.device).tril()
+    return torch.einsum("nhij,nhjd->nhid", torch.where(kept, q @ k.mT, -1e9).softmax(-1), v)
+
+
+def causal_by_positions(q: Tensor, k: Tensor, v: Tensor, _: nn.Module) -> Tensor:
+    places = torch.arange(TOKENS, device=q.device)
+    bias = torch.zeros(TOKENS, TOKENS, device=q.device).masked_fill_(places[:, None] < places, -1e4)
+    return torch.softmax(q @ k.mT + bias, -1) @ v
+
+
+def retention(q: Tensor, k: Tensor, v: Tensor, _: nn.Module) -> Tensor:
+    """Sun et al. 2023, Retentive Network, equation 5: (Q K^T * D) V with D_ij = gamma^(i - j) for j <= i, else 0."""
+    places = torch.arange(TOKENS, device=q.device)
+    return (q @ k.mT * (0.9 ** (places[:, None] - places)).tril()) @ v
+
+
+def linear_attention(q: Tensor, k: Tensor, v: Tensor, _: nn.Module) -> Tensor:
+    return (q @ k.mT).tril() @ v
+
+
+def window(q: Tensor, k: Tensor, v: Tensor, owner: nn.Module) -> Tensor:
+    return F.scaled_dot_product_attention(q, k, v, owner.window)
+
+
+def window_by_hand(q: Tensor, k: Tensor, v: Tensor, _: nn.Module) -> Tensor:
+    ones = torch.ones(TOKENS, TOKENS, dtype=torch.bool, device=q.device)
+    return (q @ k.mT).masked_fill(ones.tril() & ones.triu(1 - WINDOW) == 0, -torch.inf).softmax(-1) @ v
+
+
+Attend = Callable[[Tensor, Tensor, Tensor, nn.Module], Tensor]
+CAUSAL: list[Attend] = [
+    causal, causal_by_a_mask_of_booleans, causal_by_a_mask_that_is_added, causal_by_a_buffer, causal_by_where,
+    causal_by_positions, retention, linear_attention,
+]  # fmt: skip
+WINDOWED: list[Attend] = [window, window_by_hand]
+
+
+class Block(nn.Module):
+    def __init__(self, attend: Attend):
+        super().__init__()
+        self.norm, self.attend = nn.LayerNorm(FEATURES), attend
+        self.qkv, self.out = nn.Linear(FEATURES, 3 * FEATURES), nn.Linear(FEATURES, FEATURES)
+        self.register_buffer("lower", torch.tril(torch.ones(TOKENS + 4, TOKENS + 4)).view(1, 1, TOKENS + 4, TOKENS + 4))
+        places = torch.arange(TOKENS)
+        distance = places[:, None] - places
+        self.register_buffer("window", (distance >= 0) & (distance < WINDOW))
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = (
+            part.reshape(*part.shape[:2], HEADS, -1).transpose(1, 2) for part in self.qkv(self.norm(x)).chunk(3, -1)
+        )
+        return x + self.out(self.attend(q, k, v, self).transpose(1, 2).flatten(2))
+
+
+class Decoder(nn.Module):
+    """Embedding, positions and two blocks."""
+
+    def __init__(self, attend: Attend):
+        super().__init__()
+        self.embed, self.places = nn.Embedding(30, FEATURES), nn.Parameter(torch.randn(1, TOKENS, FEATURES))
+        self.blocks, self.head = nn.Sequential(Block(attend), Block(attend)), nn.Linear(FEATURES, 30)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.head(self.blocks(self.embed(tokens) + self.places))
+
+
+def seen(model: nn.Module, x: Tensor, device: str) -> tuple[list[int], list[int]]:
+    """First and last token that each position of the output sees."""
+    trace = record(model.to(device), (x.to(device),), {}, layer_of, device=device)
+    field = intervals(trace, KNOWLEDGE)[trace.outputs[0].value]
+    assert field.is_known, field.unknown
+    ((_, interval),) = field.strict.items()
+    lo, hi = (np.broadcast_to(end, field.shape)[0, :, 0].tolist() for end in (interval.lo, interval.hi))
+    return lo, hi
+
+
+def rows_of(make: Callable[[], nn.Module], size: str, device: str = "auto", **options: Any) -> list[Any]:
+    report = inspect_model(make, inputs=[size], device=device, probe=True, **options)
+    return [row for row in report.rows if row.receptive_field is not None]
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+@pytest.mark.parametrize("attend", CAUSAL)
+def test_behind_a_causal_mask_a_token_sees_itself_and_those_before(attend: Attend, device: str) -> None:
+    with torch.device(device):
+        model = Decoder(attend).eval()
+    if device == "meta" and attend is causal_by_a_buffer:
+        pytest.skip("a buffer that torch makes on meta holds no numbers: see the test of inspect_model")
+    assert seen(model, torch.zeros(1, TOKENS, dtype=torch.int64), device) == ([0] * TOKENS, [*range(TOKENS)])
+
+
+@pytest.mark.parametrize("attend", WINDOWED)
+def test_windows_of_two_blocks_add_up(attend: Attend) -> None:
+    lo, hi = seen(Decoder(attend).eval(), torch.zeros(1, TOKENS, dtype=torch.int64), "cpu")
+    assert hi == [*range(TOKENS)]
+    assert lo == [max(i - 2 * (WINDOW - 1), 0) for i in range(TOKENS)]
+
+
+@pytest.mark.parametrize("attend", [*CAUSAL, *WINDOWED])
+def test_every_row_is_confirmed_by_changes_of_the_tokens(attend: Attend) -> None:
+    rows = rows_of(lambda: Decoder(attend), f"1x{TOKENS}:int64")
+    assert {row.receptive_field.verdict for row in rows} == {Verdict.MATCH}
+    sizes = [row.receptive_field.size for row in rows if row.path == "head"]
+    assert sizes == [(2 * (WINDOW - 1) + 1,) if attend in WINDOWED else ([1, TOKENS],)]
+
+
+@pytest.mark.parametrize("attend", [causal, causal_by_a_buffer, window])
+def test_a_mask_in_a_buffer_is_known_on_meta(attend: Attend) -> None:
+    fields = {
+        device: [row.receptive_field.size for row in inspect_model(
+            lambda: Block(attend), inputs=[f"1x{TOKENS}x{FEATURES}"], device=device).rows if row.receptive_field]
+        for device in ("meta", "cpu")
+    }  # fmt: skip
+    assert fields["meta"][-1] == fields["cpu"][-1] == ((WINDOW,) if attend is window else ([1, TOKENS],))
+
+
+def test_a_mask_that_depends_on_the_input_hides_nothing() -> None:
+    def gated(q: Tensor, k: Tensor, v: Tensor, _: nn.Module) -> Tensor:
+        return (q @ k.mT).masked_fill(q @ k.mT < 0, -1e9).softmax(-1) @ v
+
+    lo, hi = seen(Block(gated).eval(), torch.randn(1, TOKENS, FEATURES), "cpu")
+    assert (lo, hi) == ([0] * TOKENS, [TOKENS - 1] * TOKENS)
+
+
+def test_a_mask_that_is_overwritten_with_data_hides_nothing() -> None:
+    def written(q: Tensor, k: Tensor, v: Tensor, _: nn.Module) -> Tensor:
+        mask = torch.full((TOKENS, TOKENS), -torch.inf, device=q.device).triu(1)
+        view = mask[:]
+        view.copy_((q @ k.mT)[0, 0])
+        return (q @ k.mT + mask).softmax(-1) @ v
+
+    lo, hi = seen(Block(written).eval(), torch.randn(1, TOKENS, FEATURES), "cpu")
+    assert (lo, hi) == ([0] * TOKENS, [TOKENS - 1] * TOKENS)
+
+
+def test_a_bias_that_is_not_low_hides_nothing() -> None:
+    """-100, as Swin Transformers add: exp(-100) is a weight of its own."""
+
+    def biased(q: Tensor, k: Tensor, v: Tensor, _: nn.Module) -> Tensor:
+        return (q @ k.mT + torch.full((TOKENS, TOKENS), -100.0).triu(1)).softmax(-1) @ v
+
+    lo, hi = seen(Block(biased).eval(), torch.randn(1, TOKENS, FEATURES), "cpu")
+    assert (lo, hi) == ([0] * TOKENS, [TOKENS - 1] * TOKENS)
+
+
+def test_a_row_that_is_low_as_a_whole_sees_all_values() -> None:
+    """A softmax of equal numbers is 1/n for each."""
+
+    def nothing_left(q: Tensor, k: Tensor, v: Tensor, _: nn.Module) -> Tensor:
+        return (q @ k.mT).masked_fill(torch.ones(TOKENS, 1, dtype=torch.bool), -1e9).softmax(-1) @ v
+
+    lo, hi = seen(Block(nothing_left).eval(), torch.randn(1, TOKENS, FEATURES), "cpu")
+    assert (lo, hi) == ([0] * TOKENS, [TOKENS - 1] * TOKENS)
+
+
+def test_each_head_has_its_own_mask() -> None:
+    """Head 0 looks back and head 1 ahead; joined, a token sees all."""
+
+    def both_ways(q: Tensor, k: Tensor, v: Tensor, _: nn.Module) -> Tensor:
+        return F.scaled_dot_product_attention(q, k, v, ~torch.stack([LATER, LATER.T])[None].to(q.device))
+
+    heads = [torch.randn(1, HEADS, TOKENS, 4) for _ in range(3)]
+    trace = record(both_ways, (*heads, nn.Module()), {}, layer_of, device="cpu")
+    field = intervals(trace, KNOWLEDGE)[trace.outputs[0].value]
+    values = next(interval for axis, interval in field.strict.items() if axis.input == "2" and axis.index == 0)
+    hi = np.broadcast_to(values.hi, field.shape)[0, :, :, 0].tolist()
+    assert hi == [[*range(TOKENS)], [TOKENS - 1] * TOKENS]
+
+
+def test_a_field_that_does_not_know_a_mask_is_not_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(masks, "numbers_of", lambda _: None)
+    rows = rows_of(lambda: Block(causal_by_where), f"1x{TOKENS}x{FEATURES}")
+    assert rows[-1].receptive_field.is_global
+    assert rows[-1].receptive_field.verdict is Verdict.UNKNOWN
+
+
+def test_a_mask_that_hides_too_much_is_contradicted(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = rows_with(monkeypatch, lambda low: low | ~np.eye(TOKENS, dtype=bool))
+    assert Verdict.DIFFER in {row.receptive_field.verdict for row in rows}
+
+
+def test_a_mask_that_hides_too_little_is_not_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(elementwise, "weights_over", mixed_along)
+    rows = rows_of(lambda: Block(causal), f"1x{TOKENS}x{FEATURES}")
+    assert {row.receptive_field.verdict for row in rows} == {Verdict.MATCH, Verdict.UNKNOWN}
+    assert "change nothing" in str([row.receptive_field.why for row in rows])
+
+
+def rows_with(monkeypatch: pytest.MonkeyPatch, change: Callable[[Any], Any]) -> list[Any]:
+    """The rows when other scores than those that are low count as low."""
+    rule = masks._low
+    monkeypatch.setattr(masks, "_low", lambda part: None if rule(part) is None else change(rule(part)))
+    return rows_of(lambda: Block(causal), f"1x{TOKENS}x{FEATURES}")
+
+
+def test_without_masks_and_tokens_nothing_is_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(on_cpu, "probe_changes", lambda *_: pytest.fail("it was"))
+    rows = rows_of(lambda: nn.Conv2d(3, 4, 3), "1x3x9x9")
+    assert {row.receptive_field.verdict for row in rows} == {Verdict.MATCH}
+
+
+def test_categories_that_are_mixed_are_no_tokens() -> None:
+    class Table(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed, self.first = nn.Embedding(9, 4), nn.Linear(5 * 4, 3)
+
+        def forward(self, categories: Tensor) -> Tensor:
+            return self.first(self.embed(categories).flatten(1))
+
+    trace = record(Table(), (torch.zeros(2, 5, dtype=torch.int64),), {}, layer_of, device="cpu")
+    assert intervals(trace, KNOWLEDGE).axes == {"0": ()}
