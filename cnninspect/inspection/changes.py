@@ -10,6 +10,7 @@ from cnninspect.inspection.probe_check import Form, predicted
 from cnninspect.measure.masks import Mask, Masks, compressed
 from cnninspect.measure.nan_probe import Probe
 from cnninspect.receptive.fields import Field, Fields
+from cnninspect.trace.records import Call, TensorRef
 
 
 def calls_to_change(reach: Fields, tokens: Iterable[str]) -> set[int]:
@@ -33,24 +34,37 @@ def with_changes(reach: Fields, nan: Probe, changes: Probe, changing: Container[
     masks: Masks = {}
     for index, changed in changes.masks.items():
         if index in changing:
-            fields = reach.of_call(reach.trace.calls[index])
-            pairs = zip(changed, fields, strict=True)
-            masks[index] = tuple(
-                None if mask is None else _of_positions(mask, field, changes, form) for mask, field in pairs
-            )
+            masks[index] = _of_call(reach, reach.trace.calls[index], changed, changes, form)
         else:
             both = zip(nan.masks.get(index, (None,) * len(changed)), changed, strict=True)
             masks[index] = tuple(b if a is None or b is None else _joined(a, b, nan, changes) for a, b in both)
     return Probe(changes.regions, masks, nan.ended or changes.ended, nan.missed)
 
 
-def _of_positions(changed: Mask, field: Field, probe: Probe, form: Form) -> Mask:
-    if not field.is_known:
-        return changed
-    sizes = np.broadcast_shapes(
-        *(interval.lo.shape for interval in getattr(field, form).values()), (1,) * len(field.shape)
+def _of_call(
+    reach: Fields, call: Call, changed: tuple[Mask | None, ...], probe: Probe, form: Form
+) -> tuple[Mask | None, ...]:
+    parts = zip(changed, reach.of_call(call), call.outputs, strict=True)
+    return tuple(
+        mask
+        if mask is None or not field.is_known
+        else _of_positions(mask, field, _features(reach, call, ref), probe, form)
+        for mask, field, ref in parts
     )
-    features = tuple(dim for dim, size in enumerate(sizes) if size == 1)
+
+
+def _features(reach: Fields, call: Call, ref: TensorRef) -> tuple[int, ...]:
+    """The dimensions of a result that hold features along every axis, and are not as long as an axis."""
+    forms = reach.reach(call, ref).forms
+    sizes = {axis.size for axes in reach.axes.values() for axis in axes}
+    return tuple(
+        dim
+        for dim, size in enumerate(ref.shape)
+        if size not in sizes and all(one.endless.holds_features(dim) for one in forms.values())
+    )
+
+
+def _of_positions(changed: Mask, field: Field, features: tuple[int, ...], probe: Probe, form: Form) -> Mask:
     found = []
     every = np.broadcast_to(changed, (len(probe.regions), *changed.shape[1:]))
     for region, mask in zip(probe.regions, every, strict=True):
