@@ -3,7 +3,7 @@
 Four ways to keep them: packed objects of C++ (torch.ao), wrapper subclasses of a tensor (torchao), integers that hold
 two weights each beside a `quant_state` (bitsandbytes), and buffers of integers (GPTQ, AWQ).
 
-Source: torch.ao.nn.quantized, torch.utils._python_dispatch.is_traceable_wrapper_subclass, bitsandbytes.nn.Params4bit.
+Source: torch.ao.nn.quantized, `__tensor_flatten__` of torch, bitsandbytes.nn.Params4bit.
 """
 
 from __future__ import annotations
