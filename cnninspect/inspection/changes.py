@@ -48,7 +48,7 @@ def _of_call(
     return tuple(
         mask
         if mask is None or not field.is_known
-        else _of_positions(mask, field, _features(reach, call, ref), probe, form)
+        else _of_positions(mask, field, _features(reach, call, ref), _low(reach, call, ref), probe, form)
         for mask, field, ref in parts
     )
 
@@ -64,12 +64,18 @@ def _features(reach: Fields, call: Call, ref: TensorRef) -> tuple[int, ...]:
     )
 
 
-def _of_positions(changed: Mask, field: Field, features: tuple[int, ...], probe: Probe, form: Form) -> Mask:
+def _low(reach: Fields, call: Call, ref: TensorRef) -> Mask:
+    """The elements to which a low number was added, in which a change is lost."""
+    blank = reach.reach(call, ref).blank
+    return np.zeros((1,) * len(ref.shape), dtype=bool) if blank is None or blank.value == 0 else blank.mask
+
+
+def _of_positions(changed: Mask, field: Field, features: tuple[int, ...], low: Mask, probe: Probe, form: Form) -> Mask:
     found = []
     every = np.broadcast_to(changed, (len(probe.regions), *changed.shape[1:]))
     for region, mask in zip(probe.regions, every, strict=True):
         may, _ = predicted(field, region, form)
-        found.append(mask | (mask.any(features, keepdims=True) & may))
+        found.append(mask | ((mask.any(features, keepdims=True) | low) & may))
     return compressed(np.stack(np.broadcast_arrays(*found)))
 
 

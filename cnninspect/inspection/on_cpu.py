@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from cnninspect.errors import message_of
 from cnninspect.inspection.changes import calls_to_change, with_changes
@@ -30,6 +31,7 @@ from cnninspect.inspection.run import shortage
 from cnninspect.measure import count
 from cnninspect.measure.base import Count, Progress, Run
 from cnninspect.measure.change_probe import probe_changes
+from cnninspect.measure.masks import either
 from cnninspect.measure.memory import held_bytes, inference_peak
 from cnninspect.measure.nan_probe import AT_ONCE, Probe, Region, probe_nan
 from cnninspect.ops.catalogue import layer_of
@@ -46,6 +48,9 @@ MOST_MACS = 500 * 10**9
 
 MOST_BYTES = 4 * 2**30
 """Most bytes of a run without --probe: parameters, buffers, inputs and the activations alive at once."""
+
+_MOST_DRAWS = 3
+"""Most times that the numbers of a region are changed: what one change leaves as it is, another may not."""
 
 _ALL = "nothing is measured on the CPU, neither by fvcore nor with NaN"
 _FIELDS = "receptive fields are not probed on the CPU"
@@ -240,9 +245,16 @@ def _probed(
         look = partial(probe_nan, run.trace, run.model, run.args, run.kwargs, layer_of, regions)
         probe, found = first_uncontradicted(look, lambda probe: judged(run.trace, reach.of_call, probe), about)
     if changing:
-        changes = probe_changes(run.trace, run.model, run.args, run.kwargs, layer_of, [*regions, *tokens])
-        probe = with_changes(reach, probe, changes, changing)
-        found = judged(run.trace, reach.of_call, probe, changed=changing)
+        nan, masks = probe, dict[int, Any]()
+        for draw in range(_MOST_DRAWS):
+            changes = probe_changes(
+                run.trace, run.model, run.args, run.kwargs, layer_of, [*regions, *tokens], draw=draw
+            )
+            masks = either(masks, changes.masks)
+            probe = with_changes(reach, nan, replace(changes, masks=masks), changing)
+            found = judged(run.trace, reach.of_call, probe, changed=changing)
+            if not any(found[index].verdict is Verdict.UNKNOWN for index in changing):
+                break
     probed = Probed(run.trace, probe)
     held = [
         finding if field is None else _held_against(finding, field, call, reach, probed, edges)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from cnninspect.measure.limits import Allowance, Limit, LimitReachedError
-from cnninspect.measure.masks import Mask, Masks, together
+from cnninspect.measure.masks import Mask, Masks, numbers_of, together
 from cnninspect.measure.nan_probe import Collector, Probe, Region
 from cnninspect.trace.recorder import LayerOf
 from cnninspect.trace.records import Dataflow, TensorRef, Trace
@@ -36,16 +36,17 @@ def probe_changes(
     regions: Sequence[Region],
     *,
     partial: bool = False,
+    draw: int = 0,
 ) -> Probe:
     """What changes in each call of `trace` when `model(*args, **kwargs)` has other numbers in one of `regions`.
 
-    The model and its inputs must be on the CPU. Raises what the model's forward raises, unless `partial`: then what ran
-    before counts.
+    `draw` says which numbers. The model and its inputs must be on the CPU. Raises what the model's forward raises,
+    unless `partial`: then what ran before counts.
     """
-    clean = _Clean()
+    clean, probed = _Clean(), frozenset(region.input for region in regions)
     runs: list[Masks] = []
     for region in (None, *regions):
-        changed = map_arguments(args, kwargs, Tensor, _Changed(trace, region))
+        changed = map_arguments(args, kwargs, Tensor, _Changed(trace, region, probed, draw))
         collect = Collector(trace, clean.keep if region is None else clean.compare)
         try:
             with Limit(Allowance.for_another(trace)):
@@ -71,32 +72,39 @@ class _Clean:
         if ref.value not in self._kept:
             self._bytes += tensor.nbytes
             if self._bytes <= MOST_KEPT:
-                self._kept[ref.value] = tensor.detach().clone()
+                self._kept[ref.value] = numbers_of(tensor).copy()
         return np.zeros((1,) * tensor.dim(), dtype=bool) if ref.value in self._kept else None
 
     def compare(self, tensor: Tensor, ref: TensorRef) -> Mask | None:
         """Where a tensor differs from that of the clean run; None if that was not kept, or has another shape."""
-        before = self._kept.get(ref.value)
-        if before is None or before.shape != tensor.shape:
+        before, now = self._kept.get(ref.value), numbers_of(tensor)
+        if before is None or before.shape != now.shape:
             return None
-        now = tensor.detach()
-        differs = (now != before) & ~(now.isnan() & before.isnan())
-        found: Mask = differs.numpy()
+        found: Mask = (now != before) & ~((now != now) & (before != before))
         return found
 
 
 @dataclass(frozen=True)
 class _Changed:
-    """Copies of the inputs of a run, with other numbers in the region: random ones, or other tokens of a vocabulary."""
+    """Copies of the inputs of a run, with other numbers in the region: random ones, or other tokens of a vocabulary.
+
+    Tokens of `probed` inputs that are all equal, as inferred ones are, are drawn first: the values of equal tokens stay
+    the same whatever their weights are.
+    """
 
     trace: Trace
     region: Region | None
+    probed: frozenset[str]
+    draw: int
 
     def __call__(self, name: str, x: Tensor) -> Tensor:
-        region = self.region
+        region, drawn = self.region, torch.Generator().manual_seed(self.draw)
+        holds_tokens = name in self.probed and not (x.is_floating_point() or x.is_complex())
+        if holds_tokens and bool((x == x.flatten()[0]).all()):
+            x = self._other(x, drawn)
         if region is None or region.input != name:
             return x.clone()
-        new = self._other(x, torch.Generator().manual_seed(0))
+        new = self._other(x, drawn)
         whole, part = (new, x) if region.outside else (x, new)
         copy = whole.to(x.dtype, copy=True)
         for window in region.windows:

@@ -37,6 +37,15 @@ def _numbers(tensor: Tensor) -> npt.NDArray[Any] | None:
     return tensor.detach().resolve_conj().resolve_neg().numpy() if tensor.dtype in _OF_NUMPY else None
 
 
+def numbers_of(tensor: Tensor) -> npt.NDArray[Any]:
+    """The values of a tensor; the bits of one whose dtype NumPy lacks. Torch's ops would count against the limit."""
+    numbers = _numbers(tensor)
+    if numbers is None and (tensor.is_floating_point() or tensor.is_complex()):
+        bits = {1: torch.uint8, 2: torch.int16, 4: torch.int32}[tensor.element_size()]
+        return tensor.detach().contiguous().view(bits).numpy()
+    return tensor.detach().numpy() if numbers is None else numbers
+
+
 def reactions(tensor: Tensor, shape: Shape, copies: int, *, of_inputs: bool = True) -> Mask:
     """[regions, *shape] from the tensor of a batched run, in which one dimension is `copies` times that of one run.
 
@@ -106,6 +115,14 @@ def _stacked(masks: list[Mask | None]) -> Mask | None:
     if len(known) < len(masks) or known[0].any():
         return None
     return np.stack(np.broadcast_arrays(*known)[1:])
+
+
+def either(first: Masks, second: Masks) -> Masks:
+    """The masks of two probes of the same regions: what reacted in one of them; those of the second if one is empty."""
+    if not first:
+        return second
+    pairs = {index: zip(first[index], second[index], strict=True) for index in first.keys() & second.keys()}
+    return {index: tuple(None if a is None or b is None else a | b for a, b in both) for index, both in pairs.items()}
 
 
 def joined(runs: Sequence[Masks], regions: Sequence[int]) -> Masks:

@@ -156,11 +156,17 @@ class Engine:
             if content is not None:
                 return [Reach(op.outputs[0].shape, content=content)]
         creates = known is not None and known.field is depends_on_nothing
-        if creates or not (inputs or unknown or by_data):
+        if creates or not (inputs or unknown or by_data or self._masks(op, parts)):
             return [reach.nothing(ref.shape) for ref in op.outputs]
         if unknown or by_data:
             return [Reach(ref.shape, {}, inputs, unknown, by_data, why=why) for ref in op.outputs]
         return None
+
+    def _masks(self, op: Op, parts: list[Reach]) -> bool:
+        """Whether an op of tensors that depend on no input, such as a table of biases, applies a mask to them."""
+        known = self._known(op)
+        hides = op.is_view or (known is not None and bool(known.hides))
+        return hides and any(part.blank is not None or part.content is not None for part in parts)
 
     def _apply(self, op: Op, args: Any, kwargs: Any) -> Result | Reason:
         known = self._known(op)

@@ -57,6 +57,20 @@ def causal_by_positions(q: Tensor, k: Tensor, v: Tensor, _: nn.Module) -> Tensor
     return torch.softmax(q @ k.mT + bias, -1) @ v
 
 
+def causal_beside_a_table(q: Tensor, k: Tensor, v: Tensor, owner: nn.Module) -> Tensor:
+    """Raffel et al. 2020, T5, section 2.1: a learned bias for each distance, and the mask, in one sum."""
+    mask = torch.full((TOKENS, TOKENS), torch.finfo(q.dtype).min, device=q.device).triu(1)
+    return (q @ k.mT + (owner.table[None] + mask).unsqueeze(0)).softmax(-1) @ v
+
+
+def causal_and_linear_in_the_distance(q: Tensor, k: Tensor, v: Tensor, _: nn.Module) -> Tensor:
+    """Press et al. 2022, ALiBi, section 3: each head subtracts its slope times the distance."""
+    places = torch.arange(TOKENS, device=q.device)
+    slopes = torch.tensor([0.5, 0.25], device=q.device).view(HEADS, 1, 1)
+    bias = -slopes * (places[:, None] - places).abs()
+    return (q @ k.mT + bias.masked_fill(places[:, None] < places, -torch.inf)).softmax(-1) @ v
+
+
 def retention(q: Tensor, k: Tensor, v: Tensor, _: nn.Module) -> Tensor:
     """Sun et al. 2023, Retentive Network, equation 5: (Q K^T * D) V with D_ij = gamma^(i - j) for j <= i, else 0."""
     places = torch.arange(TOKENS, device=q.device)
@@ -79,7 +93,7 @@ def window_by_hand(q: Tensor, k: Tensor, v: Tensor, _: nn.Module) -> Tensor:
 Attend = Callable[[Tensor, Tensor, Tensor, nn.Module], Tensor]
 CAUSAL: list[Attend] = [
     causal, causal_by_a_mask_of_booleans, causal_by_a_mask_that_is_added, causal_by_a_buffer, causal_by_where,
-    causal_by_positions, retention, linear_attention,
+    causal_by_positions, causal_beside_a_table, causal_and_linear_in_the_distance, retention, linear_attention,
 ]  # fmt: skip
 WINDOWED: list[Attend] = [window, window_by_hand]
 
@@ -89,6 +103,7 @@ class Block(nn.Module):
         super().__init__()
         self.norm, self.attend = nn.LayerNorm(FEATURES), attend
         self.qkv, self.out = nn.Linear(FEATURES, 3 * FEATURES), nn.Linear(FEATURES, FEATURES)
+        self.table = nn.Parameter(torch.randn(TOKENS, TOKENS))
         self.register_buffer("lower", torch.tril(torch.ones(TOKENS + 4, TOKENS + 4)).view(1, 1, TOKENS + 4, TOKENS + 4))
         places = torch.arange(TOKENS)
         distance = places[:, None] - places
@@ -151,6 +166,12 @@ def test_every_row_is_confirmed_by_changes_of_the_tokens(attend: Attend) -> None
     assert {row.receptive_field.verdict for row in rows} == {Verdict.MATCH}
     sizes = [row.receptive_field.size for row in rows if row.path == "head"]
     assert sizes == [(2 * (WINDOW - 1) + 1,) if attend in WINDOWED else ([1, TOKENS],)]
+
+
+def test_changes_are_seen_in_a_type_that_numpy_lacks() -> None:
+    rows = rows_of(lambda: Block(causal), f"1x{TOKENS}x{FEATURES}", dtype="bfloat16")
+    assert Verdict.DIFFER not in {row.receptive_field.verdict for row in rows}
+    assert rows[-1].receptive_field.size == ([1, TOKENS],)
 
 
 @pytest.mark.parametrize("attend", [causal, causal_by_a_buffer, window])
