@@ -223,6 +223,25 @@ def test_a_row_that_is_low_as_a_whole_sees_all_values() -> None:
     assert (lo, hi) == ([0] * TOKENS, [TOKENS - 1] * TOKENS)
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_any_mask_leaves_the_query_and_the_keys_that_it_keeps(seed: int) -> None:
+    """A query sees itself and the keys kept; of a single key only the value, as its weight is 1; of none all values."""
+    drawn = np.random.default_rng(seed)
+    kept = drawn.random((7, 7)) < drawn.choice([0.15, 0.5, 0.9])
+    mask = torch.tensor(kept)
+
+    def attend(x: Tensor) -> Tensor:
+        return (x @ x.mT).masked_fill(~mask, -1e9).softmax(-1) @ x
+
+    trace = record(attend, (torch.randn(1, 7, 4),), {}, layer_of, device="cpu")
+    field = intervals(trace, KNOWLEDGE)[trace.outputs[0].value]
+    ((_, interval),) = field.strict.items()
+    lo, hi = (np.broadcast_to(end, field.shape)[0, :, 0].tolist() for end in (interval.lo, interval.hi))
+    seen = [{*np.flatnonzero(row)} | ({i} if row.sum() > 1 else {0, 6} if not row.any() else set())
+            for i, row in enumerate(kept)]  # fmt: skip
+    assert (lo, hi) == ([min(row) for row in seen], [max(row) for row in seen])
+
+
 def test_each_head_has_its_own_mask() -> None:
     """Head 0 looks back and head 1 ahead; joined, a token sees all."""
 
