@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -13,6 +14,16 @@ from torch import nn
 from tests.measure.models import Recurrent, Upsampling
 from tests.ops.samples import FunctionSample, function_samples, make, module_samples
 from tests.receptive import blocks
+from tests.receptive.test_masks import (
+    TOKENS,
+    Decoder,
+    causal,
+    causal_by_a_buffer,
+    causal_by_positions,
+    retention,
+    window,
+    window_by_hand,
+)
 
 PER_KIND = 3
 """Samples taken of each kind of layer, spread over its grid."""
@@ -151,19 +162,27 @@ def _whole() -> list[Network]:
         "distances and a bag": (_Distances, (1, 5, 6)),
         "losses of a map": (_Losses, (2, 3, 6, 5)),
     }
-    return [Network(f"network {name}", _Seeded(make_, shape), True) for name, (make_, shape) in made.items()]
+    found = [Network(f"network {name}", _Seeded(make_, shape), True) for name, (make_, shape) in made.items()]
+    of_tokens = (causal, causal_by_a_buffer, causal_by_positions, retention, window, window_by_hand)
+    size = (1, TOKENS)
+    return found + [
+        Network(f"network tokens, {attend.__name__}", _Seeded(partial(Decoder, attend), size, tokens=True), True)
+        for attend in of_tokens
+    ]
 
 
 @dataclass(frozen=True)
 class _Seeded:
-    """A network with the same weights every time, and a random input."""
+    """A network with the same weights every time, and a random input, of numbers or of tokens."""
 
     make: Callable[[], nn.Module]
     shape: tuple[int, ...]
+    tokens: bool = False
 
     def __call__(self) -> tuple[nn.Module, tuple[Any, ...], dict[str, Any]]:
         torch.manual_seed(0)
-        return self.make().eval(), (torch.rand(self.shape),), {}
+        model = self.make().eval()
+        return model, (torch.randint(0, 30, self.shape) if self.tokens else torch.rand(self.shape),), {}
 
 
 def _strided() -> nn.Module:
