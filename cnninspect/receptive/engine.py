@@ -11,10 +11,16 @@ import numpy as np
 from cnninspect.receptive import reach
 from cnninspect.receptive.digits import Indices, Table
 from cnninspect.receptive.effects import Aliases, ReadOut, View
+from cnninspect.receptive.forms import LARGE
 from cnninspect.receptive.knowledge import Knowledge, NoField, Result, depends_on_nothing
 from cnninspect.receptive.reach import Axis, Reach, reaches
 from cnninspect.report.reasons import Cause, Reason, ask
 from cnninspect.trace.records import Op, TensorRef, Trace
+
+_LARGE_MASK = Reason(
+    Cause.NOT_COVERED,
+    "a mask has more than 1,048,576 elements, which are not looked at; fewer tokens show what it hides",
+)
 
 
 class Engine:
@@ -48,6 +54,7 @@ class Engine:
         of_rows = [ref for call in trace.calls for ref in call.outputs]
         of_rows += [*trace.outputs, *(ref for _, _, ref in trace.read_out)]
         self._last_use |= dict.fromkeys((ref.value for ref in of_rows), len(trace.ops))
+        self._rewritten = {ref.storage for op in trace.ops if op.writes for ref in (*op.inputs, *op.outputs)}
         for name, ref in trace.inputs.items():
             own = reach.of_input(name, ref.shape, axes[name])
             unknown = Reach(ref.shape, {}, own.inputs, f"the axes of {name}", why=doubt)
@@ -69,6 +76,8 @@ class Engine:
                 why=_not_followed(overwritten) if overwritten else read.why if new else None,
             )
             self.reaches[ref.value] = known
+        elif ref.value in self._indices and self._indices[ref.value] is None and known.is_known and not known.inputs:
+            known = self.reaches[ref.value] = Reach(ref.shape, unknown="a mask", why=_LARGE_MASK)
         elif ref.value in self._indices and known.content is None and known.is_known and not known.inputs:
             known = self.reaches[ref.value] = Reach(ref.shape, content=self._content(ref))
         return known
@@ -114,6 +123,19 @@ class Engine:
             self._write(op)
         elif op.outputs:
             self._aliases.add(op)
+        for ref in op.inputs:
+            self._let_go(op, ref)
+
+    def _let_go(self, op: Op, ref: TensorRef) -> None:
+        """Forget an argument with a bound for each pair of tokens, which no later op and no row asks for.
+
+        A tensor that is written in place is kept: a view of it may be written later.
+        """
+        known = self.reaches.get(ref.value)
+        if known is None or ref.storage in self._rewritten or self._is_used_after(op.index, ref.value):
+            return
+        if known.entries >= LARGE:
+            del self.reaches[ref.value]
 
     def _hides(self, op: Op, results: list[Reach]) -> bool:
         """Whether a mask hides something in an op, or did so in what the op is given."""

@@ -12,7 +12,7 @@ from cnninspect.receptive.bounds import Bounds
 from cnninspect.receptive.digits import COPY, FEATURE, NOTHING, Table, meeting
 from cnninspect.report.quantities import Shape
 
-_LARGE = 1 << 18
+LARGE = 1 << 18
 """Entries of a table of pairs from which on it is only computed when it is needed."""
 
 
@@ -47,6 +47,11 @@ class Forms:
     def made(self) -> Forms:
         """The same forms, computed."""
         return self
+
+    @property
+    def entries(self) -> int:
+        """Entries of the tables that are there."""
+        return self.strict.table.size + self.endless.table.size
 
     def equals(self, other: Forms) -> bool:
         """Whether every form holds the same bounds for every element."""
@@ -92,6 +97,11 @@ class Pairs(Forms):
     def endless(self) -> Bounds:  # type: ignore[override]
         """The hull of the endless bounds."""
         return joins.merged(*(part.endless for part in self.parts))
+
+    @property
+    def entries(self) -> int:
+        """Entries of the tables that are there."""
+        return sum(part.table.size for part in vars(self).values() if isinstance(part, Bounds))
 
     @property
     def shape(self) -> Shape:
@@ -143,7 +153,7 @@ def merged(parts: list[Forms], gates: list[Forms], by: int, *, lazily: bool = Fa
     open_ = [part for part in parts if not any(part is gate for gate in gates)]
     causes = [part.cause for part in open_ if part.cause is not None]
     cause = min(causes, default=by if gates else None)
-    if lazily and not gates and len(parts) == 2 and _entries(*(part.strict for part in parts)) >= _LARGE:
+    if lazily and not gates and len(parts) == 2 and _entries(*(part.strict for part in parts)) >= LARGE:
         return Pairs(parts[0], parts[1], cause)
     strict = reduce(joins.merged, (part.strict for part in parts))
     if not gates and all(part.local is part.strict for part in parts):

@@ -69,6 +69,12 @@ class Reach:
         """Whether the forms mean anything."""
         return self.unknown is None and self.data_dependent is None
 
+    @property
+    def entries(self) -> int:
+        """Entries of all tables of bounds."""
+        blank = 0 if self.blank is None else self.blank.where.table.size
+        return blank + sum(forms.entries for forms in self.forms.values())
+
     def lined(self) -> Reach:
         """With at least one dimension: ops treat a tensor without dimensions as one of a single element."""
         return self if self.shape else self.reshaped((1,))
@@ -271,7 +277,7 @@ def _bounds_of(where: Mask, shape: Shape) -> Bounds:
     table = np.where(where.reshape([where.shape[dim] for dim in axes]), np.int32(NOTHING), np.int32(0))
     dims = tuple((Digit(size, 0 if where.shape[dim] == 1 else None, FEATURE),) if size != 1 else ()
                  for dim, size in enumerate(shape))  # fmt: skip
-    return Bounds(np.stack([table, table]), dims, Space(PLACE, clipped=True))
+    return Bounds(np.broadcast_to(table, (2, *table.shape)), dims, Space(PLACE, clipped=True))
 
 
 def _input_bounds(shape: Shape, places: Sequence[int], dim: int, *, clipped: bool) -> Bounds:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from cnninspect.trace.private_torch import NUMBERS
 from cnninspect.trace.trees import leaves, map_leaves
 
-MOST = 1 << 22
+MOST = 1 << 20
 """Most elements of a tensor whose numbers are kept, as many as the trace looks at."""
 
 MOST_BYTES = 1 << 28

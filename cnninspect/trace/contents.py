@@ -9,36 +9,40 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
+from math import prod
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from cnninspect.trace.names import OpSchema
-from cnninspect.trace.private_torch import FILLS, MAKES_NUMBERS, MAKES_NUMBERS_LIKE, NUMBERS, ops_unseen
+from cnninspect.trace.private_torch import FILLS, MAKES_MASKS, MAKES_NUMBERS, MAKES_NUMBERS_LIKE, NUMBERS, ops_unseen
 from cnninspect.trace.records import TensorRef
 from cnninspect.trace.trees import leaves, map_arguments
 from cnninspect.trace.values import Values
 
-MOST = 1 << 22
-"""Most elements of a constant that is looked at: a mask for 2,048 tokens."""
+MOST = 1 << 20
+"""Most elements of a constant that is looked at: a mask for 1,024 tokens."""
 
 
 class Held(NamedTuple):
     """The arguments of an op whose result is a constant, with numbers in each tensor.
 
-    `known` says that these are the numbers of the run's own tensors, and not others in their place.
+    `known` says that these are the numbers of the run's own tensors, and not others in their place. `large` says that
+    one of them is a constant without numbers, which is too large.
     """
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     known: bool
+    large: bool = False
 
 
 class Contents:
     """Which values of a run are constants, and the numbers in them.
 
-    A parameter is no constant: training changes it.
+    A parameter is no constant: training changes it. `large_masks` are the constants that seem to be masks and are too
+    large to be looked at.
     """
 
     def __init__(self, values: Values):
@@ -47,6 +51,8 @@ class Contents:
         self._in_storage: dict[int, list[int]] = {}
         self._others: set[int] = set()
         self._written: set[int] = set()
+        self._large: set[int] = set()
+        self.large_masks: set[int] = set()
 
     def exclude(self, refs: Iterable[TensorRef]) -> None:
         """Note values that are no constants, such as the inputs of the run."""
@@ -74,19 +80,28 @@ class Contents:
             return Held(given, _on_cpu(options), known=False)
         if schema.packet in MAKES_NUMBERS_LIKE or (schema.name in FILLS and plain[0][0].value not in self._known):
             return Held((_empty_like(given[0]), *given[1:]), _on_cpu(options), known=False)
-        if given and isinstance(plain[0][0], TensorRef) and plain[0][0].value in self._others:
+        first_ref = plain[0][0] if given else None
+        if isinstance(first_ref, TensorRef) and first_ref.value in self._others and first_ref.value not in self._large:
             return None
         pairs = chain(_pairs(given, plain[0]), _pairs((*options.values(),), (*plain[1].values(),)))
-        first = next(pairs, None)
-        if first is None or any(self.of(*pair) is None for pair in chain((first,), pairs)):
+        first, large = next(pairs, None), False
+        if first is None or not schema.of_torch or torch.Tag.nondeterministic_seeded in op.tags:
             return None
-        if not schema.of_torch or torch.Tag.nondeterministic_seeded in op.tags:
-            return None
+        for tensor, ref in chain((first,), pairs):
+            if self.of(tensor, ref) is None:
+                if ref.value not in self._large:
+                    return None
+                large = True
+        if large:
+            return Held((), {}, known=True, large=True)
         numbers = lambda _, tensor: self._known[self._values.ref(tensor).value]  # noqa: E731
         args, kwargs = map_arguments(given, options, Tensor, numbers)
         return Held(args, _on_cpu(kwargs), known=True)
 
-    def after(self, op: Any, held: Held | None, refs: Sequence[TensorRef], *, writes: bool) -> None:
+    def after(
+        self, op: Any, schema: OpSchema, held: Held | None, plain: Any, refs: Sequence[TensorRef],
+        *, writes: bool,
+    ) -> None:  # fmt: skip
         """Note the results of an op, which got `held` if they are constants."""
         for storage in self._in_storage.keys() & self._values.freed.keys():
             self._forget(storage)
@@ -94,7 +109,11 @@ class Contents:
             for storage in {ref.storage for ref in refs}:
                 self._forget(storage)
                 self._written.add(storage)
-        if held is not None:
+        if held is not None and (held.large or any(prod(ref.shape) > MOST for ref in refs)):
+            self._large.update(ref.value for ref in refs)
+            if schema.packet in MAKES_MASKS or any(ref.value in self.large_masks for ref in leaves(plain, TensorRef)):
+                self.large_masks.update(ref.value for ref in refs)
+        elif held is not None:
             for ref, tensor in zip(refs, leaves(_worked_out(op, held), Tensor), strict=False):
                 if _has_numbers(tensor):
                     self._note(ref, tensor)
@@ -141,8 +160,7 @@ def _has_numbers(tensor: Tensor) -> bool:
 
 
 def _empty_like(tensor: Tensor) -> Tensor:
-    small = tensor.numel() <= MOST
-    return torch.empty(tensor.shape if small else (), dtype=tensor.dtype, device="cpu" if small else "meta")
+    return torch.empty(tensor.shape if tensor.numel() <= MOST else (), dtype=tensor.dtype, device="cpu")
 
 
 def _on_cpu(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -86,6 +86,10 @@ MAKES_NUMBERS_LIKE = {
 FILLS = {"aten.fill_.Scalar", "aten.zero_.default"}
 """Ops whose results hold the same numbers whatever is in the tensors that they are given."""
 
+MAKES_MASKS = {f"aten.{name}" for name in ("tril", "triu", "tril_", "triu_", "where", "masked_fill", "masked_fill_",
+                                           "lt", "le", "gt", "ge")}  # fmt: skip
+"""Ops that masks are made with."""
+
 HIDES = {
     "aten.masked_fill", "aten.masked_fill_", "aten.where", "aten.add", "aten.add_", "aten.sub", "aten.mul", "aten.mul_",
     "aten.baddbmm", "aten._scaled_dot_product_flash_attention_for_cpu",

@@ -283,6 +283,8 @@ class Recorder(CallTracker):
         with self.paused():
             for tensor in leaves((args, kwargs), torch.Tensor):
                 ref = self.values.ref(tensor)
+                if self.contents is not None and ref.value in self.contents.large_masks:
+                    self.indices[ref.value] = None
                 numbers = None if ref.value in self.indices else self._content(tensor, ref)
                 if numbers is not None:
                     array = as_array(numbers)
@@ -321,7 +323,7 @@ class Recorder(CallTracker):
         output = self._results.run(op, schema, args, kwargs)
         outputs, writes = schema.results(self.values, args, kwargs, output)
         if contents is not None:
-            contents.after(op, held, outputs, writes=bool(writes))
+            contents.after(op, schema, held, (before_args, before_kwargs), outputs, writes=bool(writes))
         call = self.open_calls[-1]
         made = Op(
             len(self.ops), schema.name, before_args, before_kwargs, outputs, call.index, writes, schema.pointwise,
