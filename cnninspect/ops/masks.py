@@ -147,11 +147,14 @@ def _low(part: Part) -> Mask | None:
 
 
 def _zero(part: Part) -> Mask | None:
-    """Where a number is 0; None where none is known to be."""
+    """Where a number is 0; None where none is known to be, and for a constant of zeros alone.
+
+    That is no mask: a buffer may start at 0 and hold statistics later.
+    """
     if isinstance(part, Reach) and part.blank is not None:
         return part.blank.mask if part.blank.value == 0 else None
     numbers = numbers_of(part)
-    return None if numbers is None else _any(numbers == 0)
+    return None if numbers is None or not numbers.any() else _any(numbers == 0)
 
 
 def _any(where: Mask) -> Mask | None:

@@ -213,6 +213,21 @@ def test_a_bias_that_is_not_low_hides_nothing() -> None:
     assert (lo, hi) == ([0] * TOKENS, [TOKENS - 1] * TOKENS)
 
 
+def test_a_buffer_that_starts_at_zero_is_no_mask() -> None:
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Conv1d(1, 1, 3, padding=1)
+            self.register_buffer("scale", torch.zeros(1))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.first(x) * self.scale
+
+    rows = rows_of(Scaled, "1x1x9")
+    assert [row.receptive_field.size for row in rows] == [(3,)] * 3
+    assert {row.receptive_field.verdict for row in rows} == {Verdict.MATCH}
+
+
 def test_a_row_that_is_low_as_a_whole_sees_all_values() -> None:
     """A softmax of equal numbers is 1/n for each."""
 
