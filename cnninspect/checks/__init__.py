@@ -167,7 +167,7 @@ def _field(budget: Budget, field: ReceptiveField) -> tuple[Verdict, Any, str | N
         return Verdict.UNKNOWN, None, "receptive fields were not computed"
     if field.is_global:
         return (Verdict.DIFFER if budget.kind.is_most else Verdict.MATCH), GLOBAL, None
-    extents = [extent for size in field.size or () for extent in (size if isinstance(size, tuple) else (size,))]
+    extents = [extent for size in field.size or () for extent in (size if isinstance(size, (tuple, list)) else (size,))]
     if not extents or field.status is Status.UNKNOWN:
         return Verdict.UNKNOWN, None, "it is not known"
     worst = max(extents) if budget.kind.is_most else min(extents)

@@ -16,6 +16,7 @@ from torch import nn
 from cnninspect.report.quantities import Shape
 from cnninspect.report.reasons import Declined
 from cnninspect.trace.module_calls import Args, Kwargs
+from cnninspect.trace.private_torch import OPS_ROOM
 from cnninspect.trace.reached import Reached, reached
 from cnninspect.trace.records import Call, TensorRef, Trace
 
@@ -170,7 +171,7 @@ def _events(trace: Trace, parts: Mapping[str, Part], functions: Sequence[Reached
             name = _KERNELS[call.layer]
             yield Event(name, call, part, _shapes(call.inputs), _output(call), via=f"nn.{call.layer}", owner=owner)
         if call.functional and not any(each.own for each in here):
-            name = call.kind.removeprefix("torch._ops.")
+            name = call.kind.removeprefix(OPS_ROOM)
             yield Event(
                 name, call, None, _shapes(call.inputs), _output(call), args=call.args, kwargs=call.kwargs, owner=owner,
             )  # fmt: skip

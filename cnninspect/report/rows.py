@@ -67,8 +67,10 @@ class ReceptiveField:
 
     @property
     def extent(self) -> Any:
-        """The size per axis, `global`, or None where neither is known."""
-        return GLOBAL if self.is_global else self.size
+        """The size per axis, a range of sizes as a tuple, or `global`; None where neither is known."""
+        if self.is_global or self.size is None:
+            return GLOBAL if self.is_global else None
+        return tuple(tuple(size) if isinstance(size, list) else size for size in self.size)
 
     @property
     def was_computed(self) -> bool:

@@ -59,6 +59,9 @@ QUERIES = {
 }  # fmt: skip
 """Ops that only query properties of a tensor. An op that is not listed here becomes a row."""
 
+OPS_ROOM = "torch._ops."
+"""What stands before the name of an op that code calls by itself."""
+
 READ_INDICES = {
     "aten.index.Tensor", "aten.index_select.default", "aten.gather.default", "aten.take.default",
     "aten.index_add.default", "aten.index_add_.default", "aten.index_copy.default", "aten.index_copy_.default",
