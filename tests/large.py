@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -63,14 +64,23 @@ def deep(layers: int = 10_000) -> nn.Module:
     return nn.Sequential(*(layer for pair in pairs for layer in pair))
 
 
-RUN = "import sys\nfrom cnninspect.cli.app import run\nsys.exit(max(run(each.split()) for each in sys.argv[1:]))"
+RUN = """
+import sys
+from pathlib import Path
+from cnninspect.cli.app import run
+done = max(run(each.split()) for each in sys.argv[2:])
+Path(sys.argv[1]).write_text(Path("/proc/self/status").read_text())
+sys.exit(done)
+"""
 
 
-def peak_mebibytes(*commands: str) -> int:
-    """The peak of the resident memory of one process that runs these commands; AssertionError if one fails."""
+def peak_mebibytes(status: Path, *commands: str) -> int:
+    """The peak of the resident memory of one process that runs these commands; AssertionError if one fails.
+
+    The process writes its own to the file: what the system says of a child counts the memory of its parent.
+    """
     environ = {**os.environ, "CNNINSPECT_CACHE_DIR": ""}
-    process = subprocess.Popen([sys.executable, "-c", RUN, *commands], env=environ, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
-    return usage.ru_maxrss // (1024 if sys.platform != "darwin" else 2**20)
+    done = subprocess.run([sys.executable, "-c", RUN, str(status), *commands], env=environ, stdout=subprocess.DEVNULL)
+    assert done.returncode == 0
+    lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+    return int(lines["VmHWM"].split()[0]) // 1024

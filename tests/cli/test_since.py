@@ -117,6 +117,7 @@ def test_a_renamed_file_is_all_new_and_its_old_name_is_said(cli, repository):
     )
 
 
+@pytest.mark.sweep
 def test_a_folder_with_a_configuration_is_that_of_the_revision(cli, repository):
     """timm's resnet18 has 11,176,512 params below its head, and 512 * N + N in it: 1,539 for 3 classes, 2,565 for 5."""
     pytest.importorskip("timm")
@@ -158,6 +159,7 @@ def test_a_revision_that_fails_is_named(cli, repository):
 SRC = {"src/nets/__init__.py": "", "src/nets/small.py": NET.replace("from blocks import WIDTH", "WIDTH = 8")}
 
 
+@pytest.mark.sweep
 def test_a_module_that_git_does_not_know_yet_did_not_exist(shell, repository):
     """It imports what the revision holds; taken from the working tree it would be compared with itself."""
     (repository / "new.py").write_text(NET, encoding="utf-8")
@@ -166,6 +168,7 @@ def test_a_module_that_git_does_not_know_yet_did_not_exist(shell, repository):
     assert (result.code, checks) == (1, {"added"})
 
 
+@pytest.mark.sweep
 def test_a_submodule_is_taken_at_its_commit_or_named(cli, repository):
     parts = repository.parent / "parts"
     parts.mkdir()
@@ -186,7 +189,10 @@ def test_a_submodule_is_taken_at_its_commit_or_named(cli, repository):
     assert result.code == 0, result.err
 
 
-@pytest.mark.parametrize("name", [":/width 8", "HEAD^{/width 8}", "HEAD~1^{commit}", "HEAD@{1}"])
+OTHER_NAMES = ("HEAD^{/width 8}", "HEAD~1^{commit}", "HEAD@{1}")
+
+
+@pytest.mark.parametrize("name", [":/width 8", *(pytest.param(name, marks=pytest.mark.sweep) for name in OTHER_NAMES)])
 def test_names_of_a_revision_in_the_syntax_of_git(cli, repository, name):
     """The commit before the last, at which the width was 8."""
     commit(repository, "width 9", blocks="WIDTH = 9\n")
@@ -194,6 +200,7 @@ def test_names_of_a_revision_in_the_syntax_of_git(cli, repository, name):
     assert (result.code, "224" in result.out, "252" in result.out, result.err) == (1, True, True, "")
 
 
+@pytest.mark.sweep
 def test_files_that_git_stores_elsewhere_come_through_its_filter(cli, repository):
     """As those of Git LFS: the commit has a pointer, and a program makes the file of it."""
     (repository / ".gitattributes").write_text("blocks.py filter=like-lfs\n", encoding="utf-8")
@@ -211,6 +218,7 @@ def test_files_that_git_stores_elsewhere_come_through_its_filter(cli, repository
     assert not left(repository)
 
 
+@pytest.mark.sweep
 def test_what_git_ignores_is_that_of_today(shell, repository):
     commit(repository, "a generated module", net=NET.replace("from blocks", "from generated"))
     (repository / ".gitignore").write_text("generated.py\n", encoding="utf-8")
@@ -219,6 +227,7 @@ def test_what_git_ignores_is_that_of_today(shell, repository):
     assert (result.code, "252" in result.out) == (0, True), result.err
 
 
+@pytest.mark.sweep
 def test_in_a_hook_and_with_inputs_of_a_module(shell, repository):
     """git tells a hook its repository by relative names, which hold in one folder only."""
     commit(repository, "inputs", feed="import torch\ndef batch(): return torch.zeros(1, 3, 8, 8)\n")
@@ -240,7 +249,7 @@ sys.meta_path.append(Finder)
 """
 
 
-@pytest.mark.parametrize("installed", ["path", "hook"])
+@pytest.mark.parametrize("installed", [pytest.param("path", marks=pytest.mark.sweep), "hook"])
 def test_an_installed_package_of_the_repository_is_built_as_it_was(shell, repository, installed):
     """An editable install names the working tree: by a path, or by a finder that knows the folder of each package."""
     for name, text in SRC.items():
@@ -261,7 +270,7 @@ def test_an_installed_package_of_the_repository_is_built_as_it_was(shell, reposi
     assert (report["totals"]["macs"]["analytic"], report["other"]["totals"]["macs"]["analytic"]) == (21312, 18944)
 
 
-@pytest.mark.parametrize("before", [None, "def another(): pass\n"])
+@pytest.mark.parametrize("before", [None, pytest.param("def another(): pass\n", marks=pytest.mark.sweep)])
 def test_configured_targets_and_the_inputs_of_today(cli, repository, before):
     if before is not None:
         commit(repository, "inputs", feed=before)
@@ -324,6 +333,7 @@ def test_an_interrupt_leaves_nothing_behind(repository, slow):
     assert not left(repository)
 
 
+@pytest.mark.sweep
 def test_it_works_in_the_folder_of_a_package_with_the_name_of_ours(shell, repository):
     """The process must not import the `cnninspect` that the revision holds."""
     other = repository / "cnninspect"

@@ -115,6 +115,7 @@ def test_a_file_of_the_user_may_import_torchvision(write: Write) -> None:
     assert done.stdout.split()[-1] == "11689512"  # as torchvision publishes it
 
 
+@pytest.mark.sweep
 def test_a_test_of_the_user_may_import_torchvision(write: Write) -> None:
     path = write(
         "test_vision.py",
