@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cnninspect.ops.masks import LOW, numbers_of, summed_where
+from cnninspect.ops.masks import low_in, numbers_of, summed_where
 from cnninspect.ops.registry import Formula, NoFormula, Use, aten, register, register_op
 from cnninspect.ops.rules import broadcast, numel, shape_of, spread_over
 from cnninspect.receptive.digits import Mask
@@ -112,8 +112,10 @@ def _kept(mask: Reach | None, targets: int, sources: int, *, is_causal: bool) ->
     """
     kept = np.tri(targets, sources, dtype=bool) if is_causal else np.ones((targets, sources), dtype=bool)
     numbers = None if mask is None else numbers_of(mask)
-    if numbers is not None:
-        kept = kept & (numbers if numbers.dtype == np.bool_ else numbers > LOW)
+    if numbers is not None and numbers.dtype == np.bool_:
+        kept = kept & numbers
+    elif mask is not None and (low := low_in(mask)) is not None:
+        kept = kept & ~low
     if not kept.any(-1).all():
         raise NoRule("the mask leaves a query without any key")
     return kept

@@ -42,15 +42,15 @@ def _masked_fill_field(op: Op, x: Reach, mask: Reach, value: Part) -> Result:
     where, number = numbers_of(mask), numbers_of(value)
     if where is None or number is None or not where.any():
         return _together(op, x, mask, value)
-    return x.expanded(shape_of(op)).hidden(where, float(number))
+    return x.expanded(shape_of(op)).hidden(where.astype(bool), float(number))
 
 
 def _where_field(op: Op, condition: Reach, first: Part, second: Part) -> Result:
     """An element of `first` where the condition is true, else one of `second`."""
-    where = numbers_of(condition)
-    if where is None:
+    numbers = numbers_of(condition)
+    if numbers is None:
         return _together(op, condition, first, second)
-    shape = shape_of(op)
+    shape, where = shape_of(op), numbers.astype(bool)
     parts = [
         part.expanded(shape).hidden(gone, inf)
         for part, gone in ((first, ~where), (second, where))
@@ -69,13 +69,18 @@ def _where_field(op: Op, condition: Reach, first: Part, second: Part) -> Result:
 def _sum_field(op: Op, first: Part, second: Part, alpha: complex = 1, **_: Any) -> Result:
     """A number stays low whatever is added to it."""
     seen = _together(op, first, second)
-    return still_low(seen, *(part for part in (first, second) if part is first or alpha == 1))
+    return still_low(seen, first, second) if alpha == 1 else still_low(seen, first)
+
+
+def _difference_field(op: Op, first: Part, second: Part, **_: Any) -> Result:
+    """A number stays low whatever is taken from it. What is taken is not looked at."""
+    return still_low(_together(op, first, second), first)
 
 
 def still_low(seen: Reach, *added: Part) -> Reach:
     """`seen`, a sum in which these are added, low where one of them is; nothing is left of what -inf is added to."""
     for part in added:
-        low, numbers = _low(part), numbers_of(part)
+        low, numbers = low_in(part), numbers_of(part)
         if low is not None:
             seen = seen if numbers is None else seen.hidden(numbers == -inf, -inf)
             seen = _also_marked(seen, low, LOW)
@@ -105,7 +110,7 @@ def _quotient_field(op: Op, first: Part, second: Part, **_: Any) -> Result:
 
 def _exponential_field(op: Op, x: Reach) -> Result:
     """exp(x) is 0 where x is low."""
-    low = _low(x)
+    low = low_in(x)
     seen = _together(op, x)
     return seen if low is None else seen.hidden(low, 0.0)
 
@@ -115,7 +120,7 @@ def weights_over(op: Op, x: Reach, dim: int) -> Result:
 
     The only one of a row that is not low is 1, whatever it is.
     """
-    low = _low(x) if x.shape else None
+    low = low_in(x) if x.shape else None
     if low is None or low.shape[dim] == 1:
         return mixed_along(op, x, dim)
     gone = low & ~low.all(dim, keepdims=True)
@@ -138,7 +143,7 @@ def _same_field(op: Op, x: Reach, *_: Any, **__: Any) -> Result:
     return x
 
 
-def _low(part: Part) -> Mask | None:
+def low_in(part: Part) -> Mask | None:
     """Where a number is at most LOW; None where none is known to be."""
     if isinstance(part, Reach) and part.blank is not None:
         return part.blank.mask if part.blank.value <= LOW else None
@@ -268,7 +273,8 @@ for _names, _shapes, _rule, _work, _swallows, _source in (
         False,
         "torch.clone, torch.Tensor.to: the same elements in new memory",
     ),
-    ("add(_) sub(_)", broadcast_tensors, _sum_field, Work.ELEMENTWISE, False, "torch.add: x + alpha y"),
+    ("add(_)", broadcast_tensors, _sum_field, Work.ELEMENTWISE, False, "torch.add: x + alpha y"),
+    ("sub(_)", broadcast_tensors, _difference_field, Work.ELEMENTWISE, False, "torch.sub: x - alpha y"),
     ("mul(_)", broadcast_tensors, _product_field, Work.ELEMENTWISE, False, "torch.mul: x y"),
     ("div(_)", broadcast_tensors, _quotient_field, Work.ELEMENTWISE, False, "torch.div: x / y"),
     ("exp(_)", same, _exponential_field, Work.ELEMENTWISE, False, "torch.exp: e to the power of x"),

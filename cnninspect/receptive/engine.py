@@ -141,8 +141,13 @@ class Engine:
         """Whether a mask hides something in an op, or did so in what the op is given."""
         known = self._known(op)
         asked = known.hides if known is not None else False
-        hides = asked(op) if callable(asked) else any(one.blank is not None and one.inputs for one in results)
-        return hides or any(ref.value in self.masked or ref.storage in self._masked_storages for ref in op.inputs)
+        given = [self.reaches.get(ref.value) for ref in op.inputs]
+        parts = [*results, *(part for part in given if part is not None)]
+        hides = asked(op) if callable(asked) else any(part.blank is not None for part in parts)
+        reads_input = any(one.inputs for one in results)
+        return (hides and reads_input) or any(
+            ref.value in self.masked or ref.storage in self._masked_storages for ref in op.inputs
+        )
 
     def finish(self, ops: int) -> None:
         """Note the values that Python code read after the last op: constants made later may depend on them."""

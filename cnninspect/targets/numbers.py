@@ -38,6 +38,10 @@ class Numbers:
     def follow(self, func: Any, args: Any, kwargs: Any, output: Any) -> None:
         """Note the numbers in what `func` returned, or forget those that it has overwritten."""
         first = args[0] if args else None
+        out = kwargs.get("out")
+        if isinstance(out, Tensor):
+            self._forget(out)
+            return
         if isinstance(first, Tensor) and _numbers(first) is None:
             if func in _FILLS and _is_whole(first):
                 self._keep(first, _on_cpu(func, (torch.empty(first.shape, dtype=first.dtype), *args[1:]), kwargs))

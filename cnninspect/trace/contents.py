@@ -13,7 +13,7 @@ from math import prod
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cnninspect.trace.names import OpSchema
 from cnninspect.trace.private_torch import FILLS, MAKES_MASKS, MAKES_NUMBERS, MAKES_NUMBERS_LIKE, NUMBERS, ops_unseen
@@ -62,7 +62,8 @@ class Contents:
         """The numbers in a tensor; None if it is no constant, or too large."""
         known = self._known.get(ref.value)
         if known is None and ref.value not in self._others:
-            variable = ref.state in self._values.parameters or ref.storage in self._written
+            trained = ref.state in self._values.parameters or tensor.requires_grad or isinstance(tensor, nn.Parameter)
+            variable = trained or ref.storage in self._written
             numbers = getattr(tensor, NUMBERS, tensor)
             if not variable and _has_numbers(numbers):
                 return self._note(ref, numbers.detach().clone().cpu())

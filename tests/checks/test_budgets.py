@@ -78,6 +78,7 @@ BUDGETS = [
     ("too large on one axis", field(9, 11), "max_rf", "10", (9, 11), "differ"),
     ("too small at some positions", field((9, 12), 12), "min_rf", "10", ((9, 12), 12), "differ"),
     ("too large at some positions", field((9, 12), 9), "max_rf", "10", ((9, 12), 9), "differ"),
+    ("a range as a run gives it", field([9, 12], 9), "max_rf", "10", ([9, 12], 9), "differ"),
     ("global is large enough", field(), "min_rf", "1000", "global", "match"),
     ("global is too large", field(), "max_rf", "1000", "global", "differ"),
     ("unknown field", field(status=Status.UNKNOWN), "min_rf", "1", None, "unknown"),

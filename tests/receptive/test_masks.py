@@ -143,13 +143,15 @@ def rows_of(make: Callable[[], nn.Module], size: str, device: str = "auto", **op
     return [row for row in report.rows if row.receptive_field is not None]
 
 
-@pytest.mark.parametrize("device", ["cpu", "meta"])
-@pytest.mark.parametrize("attend", CAUSAL)
+# A buffer that torch makes on meta holds no numbers; inspect_model follows its constructor: see the test below.
+ON_DEVICES = [(attend, device) for attend in CAUSAL for device in ("cpu", "meta")]
+ON_DEVICES.remove((causal_by_a_buffer, "meta"))
+
+
+@pytest.mark.parametrize(("attend", "device"), ON_DEVICES)
 def test_behind_a_causal_mask_a_token_sees_itself_and_those_before(attend: Attend, device: str) -> None:
     with torch.device(device):
         model = Decoder(attend).eval()
-    if device == "meta" and attend is causal_by_a_buffer:
-        pytest.skip("a buffer that torch makes on meta holds no numbers: see the test of inspect_model")
     assert seen(model, torch.zeros(1, TOKENS, dtype=torch.int64), device) == ([0] * TOKENS, [*range(TOKENS)])
 
 
@@ -228,6 +230,46 @@ def test_a_buffer_that_starts_at_zero_is_no_mask() -> None:
     assert {row.receptive_field.verdict for row in rows} == {Verdict.MATCH}
 
 
+def test_what_is_taken_from_scores_does_not_make_them_low() -> None:
+    """Less -1e9 is the largest of a row."""
+
+    def raised(q: Tensor, k: Tensor, v: Tensor, _: nn.Module) -> Tensor:
+        return (q @ k.mT - torch.full((TOKENS, TOKENS), -1e9).triu(1)).softmax(-1) @ v
+
+    lo, hi = seen(Block(raised).eval(), torch.randn(1, TOKENS, FEATURES), "cpu")
+    assert (lo, hi) == ([0] * TOKENS, [TOKENS - 1] * TOKENS)
+
+
+def test_parameters_that_are_not_registered_are_no_masks() -> None:
+    class Hidden(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weights = [nn.Parameter(torch.eye(TOKENS))]
+
+        def forward(self, x: Tensor) -> Tensor:
+            return (x @ x.mT * self.weights[0]) @ x
+
+    lo, hi = seen(Hidden(), torch.randn(1, TOKENS, FEATURES), "cpu")
+    assert (lo, hi) == ([0] * TOKENS, [TOKENS - 1] * TOKENS)
+
+
+def test_a_masked_weight_of_a_layer_hides_what_it_multiplies() -> None:
+    """Germain et al. 2015, MADE, equation 6: output i reads inputs 0 to i."""
+
+    class Masked(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.weight = nn.Conv1d(1, 1, 1), nn.Parameter(torch.randn(TOKENS, TOKENS))
+            self.register_buffer("mask", torch.ones(TOKENS, TOKENS).tril())
+
+        def forward(self, x: Tensor) -> Tensor:
+            return F.linear(self.first(x), self.weight * self.mask)
+
+    rows = rows_of(Masked, f"1x1x{TOKENS}")
+    assert rows[-1].receptive_field.size == ([1, TOKENS],)
+    assert {row.receptive_field.verdict for row in rows} == {Verdict.MATCH}
+
+
 def test_a_row_that_is_low_as_a_whole_sees_all_values() -> None:
     """A softmax of equal numbers is 1/n for each."""
 
@@ -292,8 +334,8 @@ def test_a_mask_that_hides_too_little_is_not_confirmed(monkeypatch: pytest.Monke
 
 def rows_with(monkeypatch: pytest.MonkeyPatch, change: Callable[[Any], Any]) -> list[Any]:
     """The rows when other scores than those that are low count as low."""
-    rule = masks._low
-    monkeypatch.setattr(masks, "_low", lambda part: None if rule(part) is None else change(rule(part)))
+    rule = masks.low_in
+    monkeypatch.setattr(masks, "low_in", lambda part: None if rule(part) is None else change(rule(part)))
     return rows_of(lambda: Block(causal), f"1x{TOKENS}x{FEATURES}")
 
 
