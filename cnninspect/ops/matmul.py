@@ -8,8 +8,8 @@ from typing import Any
 from cnninspect.ops.masks import masked_product, still_low
 from cnninspect.ops.registry import Adapter, Formula, NoFormula, Use, Work, aten, register, register_op
 from cnninspect.ops.rules import broadcast, numel, product, shape_of
-from cnninspect.receptive.knowledge import NoRule
-from cnninspect.receptive.reach import Reach, merged
+from cnninspect.receptive.knowledge import NoRule, ReadByData
+from cnninspect.receptive.reach import Reach, merged, nothing, reaches
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op, TensorRef, tensors
 
@@ -128,6 +128,31 @@ def _outer(self: TensorRef, vec1: TensorRef, vec2: TensorRef, **_: Any) -> tuple
     return ((*vec1.shape, *vec2.shape),)
 
 
+def _grouped_output(self: TensorRef, mat2: TensorRef, *args: Any, offs: Any = None, **_: Any) -> tuple[Shape, ...]:
+    """[rows, m] for [rows, k] x [G, k, m]; [n, m] for [G, n, k] x [k, m]; [G, n, m] for the other two forms.
+
+    The rows or columns of the groups of a 2-d operand lie one after the other; the G offsets say where each ends.
+    Source: torch.nn.functional.grouped_mm.
+    """
+    ranks = len(self.shape), len(mat2.shape)
+    if ranks == (3, 3):
+        return _output(self, mat2)
+    groups = [ref for ref in (*args, offs) if isinstance(ref, TensorRef) and ref.dtype == "int32"]
+    outer = (self.shape[-2], mat2.shape[-1])
+    return ((groups[0].shape[0], *outer) if ranks == (2, 2) else outer,)
+
+
+def _grouped_macs(self: TensorRef, mat2: TensorRef, *_: Any, **__: Any) -> int:
+    """Every row of a group times the matrix of its group: rows * k * m for [rows, k] x [G, k, m].
+
+    [G, n, k] x [k, columns] takes n * k * columns, [n, k] x [k, m] with k cut into groups n * k * m. Rows after the last
+    offset count like padding: they are part of what the op is given, whether its kernel skips them or not.
+    Source: torch.nn.functional.grouped_mm; Gale et al. 2022, "MegaBlocks", section 3: experts as one grouped product.
+    """
+    groups = self.shape[0] if len(self.shape) == len(mat2.shape) == 3 else 1
+    return groups * self.shape[-2] * self.shape[-1] * mat2.shape[-1]
+
+
 # --- the ops: what an output sees ---------------------------------------------------------------------------------
 
 
@@ -172,6 +197,17 @@ def _added_vector_field(op: Op, added: Reach, a: Reach, b: Reach, **scales: Any)
 def _dot_field(op: Op, a: Reach, b: Reach) -> Reach:
     """[k] x [k]."""
     return product(op, a.reshaped((1, *a.shape)), b.reshaped((*b.shape, 1))).without([0, 1])
+
+
+def _grouped_field(op: Op, a: Reach, b: Reach, *args: Any, **kwargs: Any) -> Reach:
+    """Each row of `a`, and of a batch of products those of its own sample; constant matrices of the groups."""
+    if len(a.shape) == len(b.shape) == 3:
+        return masked_product(op, a, b)
+    if len(a.shape) == 3 or len(b.shape) == 2:
+        raise NoRule("its groups are columns, or cut the dimension that is added up")
+    if any(part.inputs for part in (b, *reaches([args, *kwargs.values()]))):
+        raise ReadByData("the contents of a tensor say which rows are in which group")
+    return product(op, a, nothing(b.shape[1:]))
 
 
 # --- the ops ------------------------------------------------------------------------------------------------------
@@ -231,6 +267,15 @@ for _names, _shapes, _count, _rule, _operands, _mixed, _source in (
         features=_mixed,
         hides=True,
     )
+register_op(
+    *aten("_grouped_mm"),
+    output=_grouped_output,
+    macs=_grouped_macs,
+    field=_grouped_field,
+    source="torch.nn.functional.grouped_mm: a product for each group, whose rows lie one after the other",
+    operands=lambda op: tensors(op.args[:2]),
+    features=lambda op: [(op.args[0], -1), (op.args[1], -2)],
+)
 register_op(
     "aten.addr",
     output=_outer,

@@ -112,6 +112,7 @@ class Work(str, Enum):
     ELEMENTWISE = "elementwise"
     REDUCTION = "reduction"
     NORMALISATION = "normalisation"
+    TRANSFORM = "transform"
     COMPARISON = "comparison"
     MOVEMENT = "movement"
     CREATION = "creation"

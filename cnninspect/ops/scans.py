@@ -1,18 +1,20 @@
 """Ops along one dimension: scans, sorting and searching, which count 0 MACs, and Fourier transforms.
 
-The algorithm decides how many multiplications a transform takes: its MACs are unknown, not 0.
+The algorithm decides how many multiplications a transform takes: its MACs are unknown, not 0. Its operations have a
+convention, and are counted by it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import log2
 from typing import Any
 
 import numpy as np
 
 from cnninspect.ops.linalg import unknown_macs
 from cnninspect.ops.registry import Work, aten, register_op
-from cnninspect.ops.rules import axis, by_values, mixed_along, resized, same, shape_of, twice_same
+from cnninspect.ops.rules import axis, by_values, mixed_along, numel, resized, same, shape_of, twice_same
 from cnninspect.receptive.bounds import Bounds
 from cnninspect.receptive.knowledge import Result, reads_by_data
 from cnninspect.receptive.reach import Reach, merged, reaches
@@ -161,15 +163,46 @@ def _field(op: Op, x: Reach, dims: list[int], *_: Any) -> Result:
     return mixed_along(op, x, *dims)
 
 
-for _names, _shapes, _source in (
-    ("_fft_r2c", _from_real, "Y_k = sum_n x_n exp(-2 pi i k n / N) of a real signal, half of it"),
-    ("_fft_c2r", _to_real, "x_n = sum_k Y_k exp(2 pi i k n / N) / N, a real signal of half a spectrum"),
-    ("_fft_c2c", same, "Y_k = sum_n x_n exp(-2 pi i k n / N) of a complex signal"),
+def _operations(whole: TensorRef, dims: Sequence[int], factor: float) -> int:
+    """factor * N log2 N for each transform of N points, N the product of the sizes of `dims`, to the nearest integer.
+
+    `whole` is the signal or the spectrum with all its points. A radix-2 algorithm takes (N/2) log2 N butterflies of one
+    complex multiplication and two complex additions, 10 real operations in all; a real signal takes half. By convention
+    other sizes, prime ones too, count by the same formula, whatever their algorithm takes.
+    Source: Cooley & Tukey 1965; Frigo & Johnson, "FFT Benchmark Methodology" (fftw.org/speed/method.html): 5 N log2 N
+    for complex and 2.5 N log2 N for real transforms, where N is the product of the sizes of all dimensions.
+    """
+    points = numel([whole.shape[dim] for dim in dims])
+    return round(factor * numel(whole.shape) * log2(points)) if points else 0
+
+
+def _complex_operations(op: Op) -> int:
+    """5 N log2 N for each transform of N complex points."""
+    return _operations(op.args[0], op.args[1], 5)
+
+
+def _real_operations(op: Op) -> int:
+    """2.5 N log2 N for each transform of N real points; the other side is half a spectrum, or all of it."""
+    signal = op.args[0] if op.packet == "aten._fft_r2c" else op.outputs[0]
+    return _operations(signal, op.args[1], 2.5)
+
+
+for _names, _shapes, _operations_of, _source in (
+    ("_fft_r2c", _from_real, _real_operations, "Y_k = sum_n x_n exp(-2 pi i k n / N) of a real signal, half of it"),
+    (
+        "_fft_c2r",
+        _to_real,
+        _real_operations,
+        "x_n = sum_k Y_k exp(2 pi i k n / N) / N, a real signal of half a spectrum",
+    ),
+    ("_fft_c2c", same, _complex_operations, "Y_k = sum_n x_n exp(-2 pi i k n / N) of a complex signal"),
 ):
     register_op(
         *aten(_names),
         output=_shapes,
         macs=unknown_macs,
+        work=Work.TRANSFORM,
+        operations=_operations_of,
         field=_field,
         source=f"torch.fft, the discrete Fourier transform: {_source}",
         swallows_nan="leaves out products with coefficients that are exactly 0, and NaN with them",

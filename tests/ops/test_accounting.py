@@ -35,6 +35,14 @@ CASES = {
     "windows apart": (nn.AvgPool2d(2), {Work.REDUCTION: 2 * 3 * (2 * 2) * 4}),
     # The thirds of 5 positions touch 0-1, 1-3 and 3-4: 2 + 3 + 2 positions along each axis.
     "adaptive windows": (nn.AdaptiveAvgPool2d(3), {Work.REDUCTION: 2 * 3 * 7 * 7}),
+    # By FFTW's convention, on 30 rows of 5: 30 * 2.5 * 5 * log2(5) = 870.7; the prime size has no term of its own.
+    "real transform": (torch.fft.rfft, {Work.TRANSFORM: 871}),
+    # Rows of 8 from 5 coefficients, which become complex first: 30 * 2.5 * 8 * 3.
+    "real transform back": (lambda x: torch.fft.irfft(x, 8), {Work.TRANSFORM: 1800, Work.MOVEMENT: 150}),
+    # 6 maps of 4 x 4 = 16 points, which become complex first: 6 * 5 * 16 * 4.
+    "complex transform": (lambda x: torch.fft.fft2(x[..., :4, :4]), {Work.TRANSFORM: 1920, Work.MOVEMENT: 96}),
+    # Transforms of single points do nothing.
+    "transform of a point": (lambda x: torch.fft.rfft(x[..., :1]), {}),
     "concatenation": (lambda x: torch.cat([x, x], 1), {Work.MOVEMENT: 2 * 6 * 5 * 5}),
     "views": (lambda x: x.flatten(1).view(2, 3, 25).transpose(1, 2), {}),
 }

@@ -13,6 +13,15 @@ def weights(*shape: int) -> Tensor:
     return torch.ones(shape)
 
 
+def ends(*rows: int) -> Tensor:
+    return torch.tensor(rows, dtype=torch.int32)
+
+
+def rows(x: Tensor) -> Tensor:
+    """Rows of 8 numbers, which start where a grouped product may."""
+    return F.pad(x, (0, 2)).bfloat16()
+
+
 WINDOWS = [
     Sample("aten.convolution", lambda x: F.conv2d(x, weights(3, 2, 2, 3), None, (2, 1), (1, 2), (1, 2))),
     Sample("aten.convolution", lambda x: F.conv2d(x, weights(6, 1, 3, 1), padding=1, groups=2)),
@@ -67,6 +76,8 @@ MIXING = [
     Sample("aten._addmm_activation", lambda x: aten._addmm_activation(x[0, 0, 0, :5], x[0, 0], weights(6, 5))),
     Sample("aten.baddbmm", lambda x: torch.baddbmm(x[0], weights(2, 5, 5), x[0])),
     Sample("aten.baddbmm_", lambda x: (x[0] * 1).baddbmm_(x[0], weights(2, 6, 6))),
+    Sample("aten._grouped_mm", lambda x: torch._grouped_mm(rows(x[0, 0]), weights(2, 8, 8).bfloat16(), offs=ends(2, 5))),
+    Sample("aten._grouped_mm", lambda x: torch._grouped_mm(rows(x[0]), weights(2, 8, 8).bfloat16())),
     Sample("aten.mv", lambda x: x[0, 0] @ x[0, 1, 2]),
     Sample("aten.addmv", lambda x: torch.addmv(x[0, 1, :, 0], x[0, 0], weights(6))),
     Sample("aten.addmv_", lambda x: (x[0, 1, :, 0] * 1).addmv_(x[0, 0], weights(6))),

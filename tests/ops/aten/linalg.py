@@ -12,6 +12,9 @@ from tests.ops.samples import Tensor
 
 COMPLEX = torch.complex64
 INT8 = torch.int8
+BF16 = torch.bfloat16
+ENDS = Tensor((2,), torch.int32, 17)
+"""Where each of two groups ends."""
 HEADS = (2, 3, 5, 8)
 
 SAMPLES: list[OpSample] = [
@@ -30,6 +33,11 @@ SAMPLES: list[OpSample] = [
     counted(4 * 5 * 6, "_addmm_activation", (6,), (4, 5), (5, 6)),
     counted(3 * 4 * 5 * 6, "addbmm", (4, 6), (3, 4, 5), (3, 5, 6)),
     counted(3 * 4 * 5 * 6, "addbmm_", (4, 6), (3, 4, 5), (3, 5, 6)),
+    # Each of 16 rows with the 8 x 24 matrix of its group; 8 x 16 with 16 columns; 2 groups; the sums over 16 in 2 groups.
+    counted(16 * 8 * 24, "_grouped_mm", Tensor((16, 8), BF16), Tensor((2, 8, 24), BF16), ENDS),
+    counted(8 * 16 * 16, "_grouped_mm", Tensor((2, 8, 16), BF16), Tensor((16, 16), BF16), offs=ENDS),
+    counted(2 * 4 * 8 * 16, "_grouped_mm", Tensor((2, 4, 8), BF16), Tensor((2, 8, 16), BF16)),
+    counted(8 * 16 * 24, "_grouped_mm", Tensor((8, 16), BF16), Tensor((16, 24), BF16), ENDS),
     op("addr", (4, 5), (4,), (5,)),
     op("linalg_cross", (2, 3), (1, 3)),
     by_algorithm("linalg_matrix_exp", (2, 4, 4)),
