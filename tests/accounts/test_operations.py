@@ -76,5 +76,12 @@ def test_a_counter_with_other_names_for_its_ops_says_nothing_about_ours():
 
 
 def test_ops_without_a_formula_are_unknown():
-    row = ops(torch.fft.fft, (4, 8))["aten._fft_r2c"]
+    row = ops(torch.linalg.svdvals, (4, 8))["aten._linalg_svd"]
     assert (row.macs.value, row.macs.status, row.extra["operations"].status) == (None, Status.UNKNOWN, Status.UNKNOWN)
+
+
+def test_transforms_have_operations_by_convention_and_no_macs():
+    """By hand: 4 real transforms of 8 points, 2.5 * 8 * log2(8) = 60 each."""
+    row = ops(torch.fft.fft, (4, 8))["aten._fft_r2c"]
+    assert (row.macs.value, row.macs.status) == (None, Status.UNKNOWN)
+    assert (row.extra["operations"].value, row.extra["operations"].status) == (240, Status.EXACT)
