@@ -27,7 +27,7 @@ UNITS: Mapping[Work, str] = {
     Work.ELEMENTWISE: "output elements, one operation each whatever the function",
     Work.REDUCTION: "elements added up, those of overlapping windows once per window",
     Work.NORMALISATION: "elements normalised",
-    Work.TRANSFORM: "operations of Fourier transforms by convention: 5 N log2 N for N complex points, half for real ones",
+    Work.TRANSFORM: "operations of Fourier transforms by convention: 5 N log2 N for N complex points, half for real",
     Work.COMPARISON: "elements compared, those of overlapping windows once per window",
     Work.MOVEMENT: "elements copied; a view copies none",
     Work.CREATION: "elements created",

@@ -145,9 +145,9 @@ def _grouped_output(self: TensorRef, mat2: TensorRef, *args: Any, offs: Any = No
 def _grouped_macs(self: TensorRef, mat2: TensorRef, *_: Any, **__: Any) -> int:
     """Every row of a group times the matrix of its group: rows * k * m for [rows, k] x [G, k, m].
 
-    [G, n, k] x [k, columns] takes n * k * columns, [n, k] x [k, m] with k cut into groups n * k * m. Rows after the last
-    offset count like padding: they are part of what the op is given, whether its kernel skips them or not.
-    Source: torch.nn.functional.grouped_mm; Gale et al. 2022, "MegaBlocks", section 3: experts as one grouped product.
+    [G, n, k] x [k, columns] takes n * k * columns, [n, k] x [k, m] with k cut into groups n * k * m. Rows after the
+    last offset count like padding: they are part of what the op is given, whether its kernel skips them or not.
+    Source: torch.nn.functional.grouped_mm; Gale et al. 2022, "MegaBlocks": experts as one grouped product.
     """
     groups = self.shape[0] if len(self.shape) == len(mat2.shape) == 3 else 1
     return groups * self.shape[-2] * self.shape[-1] * mat2.shape[-1]

@@ -33,7 +33,7 @@ SAMPLES: list[OpSample] = [
     counted(4 * 5 * 6, "_addmm_activation", (6,), (4, 5), (5, 6)),
     counted(3 * 4 * 5 * 6, "addbmm", (4, 6), (3, 4, 5), (3, 5, 6)),
     counted(3 * 4 * 5 * 6, "addbmm_", (4, 6), (3, 4, 5), (3, 5, 6)),
-    # Each of 16 rows with the 8 x 24 matrix of its group; 8 x 16 with 16 columns; 2 groups; the sums over 16 in 2 groups.
+    # 16 rows with the 8 x 24 matrix of their group; 8 x 16 with 16 columns; 2 groups; sums over 16 in 2 groups.
     counted(16 * 8 * 24, "_grouped_mm", Tensor((16, 8), BF16), Tensor((2, 8, 24), BF16), ENDS),
     counted(8 * 16 * 16, "_grouped_mm", Tensor((2, 8, 16), BF16), Tensor((16, 16), BF16), offs=ENDS),
     counted(2 * 4 * 8 * 16, "_grouped_mm", Tensor((2, 4, 8), BF16), Tensor((2, 8, 16), BF16)),
