@@ -172,7 +172,7 @@ def _operations(whole: TensorRef, dims: Sequence[int], factor: float) -> int:
     Source: Cooley & Tukey 1965; Frigo & Johnson, "FFT Benchmark Methodology" (fftw.org/speed/method.html): 5 N log2 N
     for complex and 2.5 N log2 N for real transforms, where N is the product of the sizes of all dimensions.
     """
-    points = numel([whole.shape[dim] for dim in dims])
+    points = numel(tuple(whole.shape[dim] for dim in dims))
     return round(factor * numel(whole.shape) * log2(points)) if points else 0
 
 
