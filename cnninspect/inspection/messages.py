@@ -9,6 +9,7 @@ from dataclasses import replace
 from cnninspect.errors import error_text, own_frame, own_line
 from cnninspect.inspection.findings import Findings
 from cnninspect.inspection.totals import decomposed
+from cnninspect.ops.evaluate import sized_by
 from cnninspect.ops.rules import numel
 from cnninspect.report.quantities import Quantity, Status, Verdict
 from cnninspect.report.reasons import Reason
@@ -19,7 +20,7 @@ from cnninspect.targets.providers import Model
 from cnninspect.targets.target import Function, Target
 from cnninspect.targets.torchvision_ops import why_missing
 from cnninspect.trace.recorder import ForwardFailed
-from cnninspect.trace.records import Call, Trace
+from cnninspect.trace.records import Call, Dataflow, Trace
 from cnninspect.trace.values import NestedTensorError
 
 _LISTED = 3
@@ -46,6 +47,7 @@ def notes_of(findings: Findings, command: str = "summary") -> Iterator[str]:
     if trace.calls and not trace.calls[0].outputs:
         yield "the forward returns no tensor, so the network has no output shape and no field. Return its result."
     yield from _never_ran(findings.trace)
+    yield from _of_this_input(findings.trace)
     parts = [name for name in unread if trace.unread[name] < numel(trace.parameters[name].shape)]
     if idle := [name for name in unread if name not in parts]:
         yield f"{_count(idle, 'parameter')} not used in this pass: {_some(idle)}; totals.params counts them."
@@ -76,6 +78,21 @@ def _never_ran(trace: Trace) -> Iterator[str]:
     if idle:
         counted = any(name.startswith(f"{path}.") for path in idle for name in trace.unread)
         yield f"{_count(idle, 'module')} never ran: {_some(idle)}{'; totals.params counts their parameters' * counted}."
+
+
+def _of_this_input(trace: Trace) -> Iterator[str]:
+    """The note on a run in which values that depend on an input decided which ops ran, or the size of a result."""
+    asked = [(shown, ref) for _, shown, ref in trace.read_out]
+    asked += [(op.packet, ref) for op in trace.ops for ref in sized_by(op)]
+    if not asked:
+        return
+    flow = Dataflow(trace)
+    following = flow.following_inputs()
+    if who := [shown for shown, ref in asked if flow.key(ref) in following]:
+        yield (
+            f"all numbers are those of this run: values that depend on the input decide what runs, or how much of it "
+            f"({_some(who)}). --inputs-from gives other values."
+        )
 
 
 def _is_used(path: str, trace: Trace) -> bool:

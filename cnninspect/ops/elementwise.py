@@ -177,6 +177,13 @@ register_op(
     source="torch.Tag.pointwise: every element is computed from the elements at its place",
     work=Work.ELEMENTWISE,
 )
+register_op(
+    *(f"prims.{name}" for name in ("add", "sub", "mul", "div")),
+    output=broadcast_tensors,
+    field=elementwise,
+    source="torch.add and its like of a tangent that is 0, on meta: x + y (torch._refs.add)",
+    work=Work.ELEMENTWISE,
+)
 _pointwise(
     "eq(_) ne(_) lt(_) le(_) gt(_) ge(_)",
     "torch, Comparison Ops: an answer for NaN too, in place as a number",

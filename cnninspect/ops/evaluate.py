@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -195,7 +195,8 @@ def _read_in_part(held: State | TensorRef) -> Reason:
 def _by_ops(call: Call, trace: Trace, predicted: dict[int, Shape | None], declined: Reasons = ()) -> Estimate:
     """A call by the rules of the ATen ops it ran, whose results `predicted` gets too; `declined` is its formula's word.
 
-    Such a result may come out elsewhere: `y[0] = x` returns nothing, and a transform unwraps what is inside it.
+    Such a result may come out elsewhere: `y[0] = x` returns nothing, and a transform unwraps what is inside it, such as
+    the tangent that an earlier call made.
     """
     shapes: dict[int, Shape | Reason] = {ref.value: ref.shape for ref in call.inputs}
     macs, missing, computes, uncounted = 0, [], False, list[Reason]()
@@ -211,7 +212,10 @@ def _by_ops(call: Call, trace: Trace, predicted: dict[int, Shape | None], declin
         shapes.update(_results(op))
     predicted.update({value: None if isinstance(shape, Reason) else shape for value, shape in shapes.items()})
     params = _read_as_they_are(call, trace) if call.functional else _declared(call.state)
-    outputs = [shapes.get(ref.value, _no_formula(call.kind)) for ref in call.outputs]
+    outputs = [
+        shapes[ref.value] if ref.value in shapes else predicted.get(ref.value, _no_formula(call.kind))
+        for ref in call.outputs
+    ]
     own = _reasons(*outputs), _reasons(params), distinct(uncounted)
     return Estimate(
         shapes=tuple(None if isinstance(shape, Reason) else shape for shape in outputs),
@@ -267,6 +271,12 @@ def op_macs(op: Op) -> int | Reason:
     if rule is None:
         return _no_formula(op.packet)
     return 0 if rule.macs is None else ask(f"the rule of {op.packet}", rule.macs, *op.args, **op.kwargs)
+
+
+def sized_by(op: Op) -> Sequence[TensorRef]:
+    """The tensors whose contents decide how many elements an op returns, as those of nonzero do."""
+    rule = rule_of(op)
+    return rule.sized_by(op) if rule is not None and rule.sized_by is not None else ()
 
 
 def _no_formula(name: str) -> Reason:

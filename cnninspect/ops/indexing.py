@@ -21,6 +21,9 @@ from cnninspect.receptive.taps import Taps
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op, TensorRef
 
+_MASKS = ("bool", "uint8")
+"""The dtypes of masks among the tensors that index."""
+
 # --- output shapes ------------------------------------------------------------------------------------------------
 
 
@@ -29,7 +32,7 @@ def _picked(self: TensorRef, indices: Sequence[TensorRef | None]) -> tuple[Shape
 
     Raises NoFormula for masks: the number of their true elements is data. Source: NumPy, "Advanced indexing".
     """
-    if any(index is not None and index.dtype in ("bool", "uint8") for index in indices):
+    if any(index is not None and index.dtype in _MASKS for index in indices):
         raise NoFormula("a mask picks as many elements as are true")
     places = [place for place, index in enumerate(indices) if index is not None]
     picked = broadcast(*(index.shape for index in indices if index is not None))
@@ -314,6 +317,14 @@ def _added_in(op: Op) -> int:
 
 # --- the ops ------------------------------------------------------------------------------------------------------
 
+
+def _deciding(op: Op) -> Sequence[TensorRef]:
+    """The masks, or the repeats, of an op that indexes; indices that are numbers decide no size."""
+    if op.packet == "aten.repeat_interleave":
+        return op.inputs if op.kwargs.get("output_size") is None else ()
+    return [ref for ref in op.inputs[1:] if ref.dtype in _MASKS]
+
+
 for _names, _shapes, _rule, _source in (
     ("index _unsafe_index", _picked, _index_field, 'NumPy, "Advanced indexing": x[i, j] for broadcast index tensors'),
     (
@@ -338,7 +349,14 @@ for _names, _shapes, _rule, _source in (
 ):
     # A field holds for every mask: where this run's mask is False, nothing is read.
     _masked = _names == "_unsafe_masked_index"
-    register_op(*aten(_names), output=_shapes, field=_rule, source=_source, swallows_nan=_masked)
+    register_op(
+        *aten(_names),
+        output=_shapes,
+        field=_rule,
+        source=_source,
+        swallows_nan=_masked,
+        sized_by=_deciding if _shapes in (_picked, by_values, _repeats_spread) else None,
+    )
 for _names, _rule, _operations, _source in (
     ("index_add(_)", _add_field, _added_in, "torch.Tensor.index_add_: x[index[i]] += alpha * source[i] for dim 0"),
     (
@@ -382,6 +400,7 @@ register_op(
     field=reads_by_data,
     source="torch.nonzero, torch.unique: the values say what comes out where",
     work=Work.COMPARISON,
+    sized_by=lambda op: op.inputs,
 )
 register_op(
     "torchvision.nms",
@@ -389,4 +408,5 @@ register_op(
     field=reads_by_data,
     source="torchvision.ops.nms: the boxes that overlap no better one too much, as many as there are",
     work=Work.COMPARISON,
+    sized_by=lambda op: op.inputs,
 )

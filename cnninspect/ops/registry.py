@@ -140,6 +140,7 @@ class OpRule:
     - `operations`: how many operations of its class it does, where that is not the larger of input and output;
     - `operands`: the tensors whose gradient is a product as large as the op; NoFormula where that has no closed form;
     - `stops_gradient`: no gradient passes;
+    - `sized_by`: the tensors whose contents decide how many elements come out;
     - `swallows_nan`: NaN may go in where none comes out; in words how, or a function that tells by the arguments;
     - `slides`, `put_back`, `content`, `hides`, `positions`, `features`: see receptive.knowledge.OpKnowledge.
     """
@@ -152,6 +153,7 @@ class OpRule:
     operations: Callable[[Op], int] | None = None
     operands: Callable[[Op], Sequence[TensorRef]] = every_operand
     stops_gradient: bool = False
+    sized_by: Callable[[Op], Sequence[TensorRef]] | None = None
     swallows_nan: bool | str | Callable[[Op], bool] = False
     slides: bool = False
     put_back: PutBack | None = None

@@ -150,6 +150,20 @@ def _cond(condition: Any, if_true: Callable[..., Any], if_false: Callable[..., A
     return (if_true if condition else if_false)(*operands)
 
 
+def _scan(combine: Callable[..., Any], init: Any, xs: Any, additional_inputs: Any = ()) -> Any:
+    """Runs a scan step by step, as torch's own kernel does, which fails under a dispatch mode."""
+    return sys.modules["torch._higher_order_ops.scan"].generic_scan(combine, init, xs, 0, additional_inputs)
+
+
+_CONTROL_FLOW = ("cond", "while_loop", "scan", "map_impl", "associative_scan")
+"""Operators that only decide which functions of the model's code run, and how often."""
+
+
+def control_flow_of(op: Any) -> Callable[..., Any] | None:
+    """A function that runs what is given to `torch.cond`, a scan or a loop as plain Python; None for other ops."""
+    return kernel_of(op) if isinstance(op, HigherOrderOperator) and op.name() in _CONTROL_FLOW else None
+
+
 def kernel_of(op: Any) -> Callable[..., Any] | None:
     """A function that runs a higher-order operator, such as flex attention or cond, op by op.
 
@@ -157,8 +171,8 @@ def kernel_of(op: Any) -> Callable[..., Any] | None:
     """
     if not isinstance(op, HigherOrderOperator):
         return None
-    if op.name() == "cond":
-        return _cond
+    if op.name() in ("cond", "scan"):
+        return _cond if op.name() == "cond" else _scan
     kernel: Callable[..., Any] | None = op.py_kernels.get(torch._C.DispatchKey.CompositeExplicitAutograd)
     return kernel
 

@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 
 from cnninspect.trace.module_calls import Args, Kwargs, watched_modules
 from cnninspect.trace.names import SHAPE_QUERIES, public_name
-from cnninspect.trace.private_torch import modules_of
+from cnninspect.trace.private_torch import control_flow_of, modules_of
 from cnninspect.trace.records import Call, Layer, Op
 
 Site = tuple[str, str | None]
@@ -125,9 +125,15 @@ class CallTracker:
         return output
 
     def on_function(self, function: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
-        """Runs a torch function that the model's code calls, and follows it as a call."""
+        """Runs a torch function that the model's code calls, and follows it as a call.
+
+        Of `torch.cond`, scans and loops, the functions of the model's code that they run are followed.
+        """
         if self.hidden() or not self.open_calls:
             return function(*args, **kwargs)
+        if (control_flow := control_flow_of(function)) is not None:
+            with _FunctionWatch(self):
+                return control_flow(*args, **kwargs)
         kind = public_name(function)
         self.asked(kind, args)
         if kind in SHAPE_QUERIES:

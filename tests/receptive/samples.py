@@ -234,6 +234,8 @@ INDEXING = [
 ]
 
 ELEMENTWISE = [
+    Sample("prims.add prims.sub", lambda x: torch.ops.prims.sub(torch.ops.prims.add(x, x.flip(3)), x.flip(2) * 2)),
+    Sample("prims.mul prims.div", lambda x: torch.ops.prims.div(torch.ops.prims.mul(x, x.flip(3)), x.flip(2))),
     Sample("aten.alias", lambda x: aten.alias(x)),
     Sample("aten.detach", lambda x: x.detach()),
     Sample("aten._to_copy", lambda x: x.double()),

@@ -55,6 +55,7 @@ SAMPLES: list[OpSample] = [
     op("glu", X),
     op("glu", (2, 6, 4), 1),
     # The fused cells run on CUDA only: one next state for the GRU, hidden and cell state for the LSTM.
+    *(by_hand(f"prims.{name}", X, (3, 1), results=(X,)) for name in ("add", "sub", "mul", "div")),
     by_hand("_thnn_fused_lstm_cell", (2, 20), (2, 20), (2, 5), results=((2, 5), (2, 5))),
     by_hand("_thnn_fused_gru_cell", (2, 15), (2, 15), (2, 5), results=((2, 5),)),
     op("add", X, (3, 1)),

@@ -1,0 +1,233 @@
+"""Networks that are no chain of layers: experts, loops, transforms; docs/hard-graphs.md lists them.
+
+MACs by hand, written out; where torch's FlopCounterMode has a formula for all that runs, a second test asks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch._higher_order_ops import map as torch_map
+from torch._higher_order_ops import scan, while_loop
+from torch.utils.flop_counter import FlopCounterMode
+
+from cnninspect.inspection.pipeline import inspect_model
+from cnninspect.report.document import Report
+from cnninspect.report.quantities import Status
+
+
+def report_of(model: Callable[..., Any], *inputs: Tensor, **options: Any) -> Report:
+    """The report of a run on these inputs, without a probe."""
+    return inspect_model(model, inputs_from=lambda: inputs, **options)
+
+
+def found(report: Report) -> tuple[Any, ...]:
+    """Parameters, MACs and their status."""
+    params, macs = report.total("params"), report.total("macs")
+    assert params.status is Status.EXACT
+    return params.value, macs.value, macs.status
+
+
+# --- experts ------------------------------------------------------------------------------------------------------
+
+
+class Experts(nn.Module):
+    """Two of four experts for each of six tokens with 8 features; each expert has 16 hidden units.
+
+    Source: Shazeer et al. 2017, "Outrageously Large Neural Networks".
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = nn.Linear(8, 4, bias=False)
+        self.up, self.down = nn.Parameter(torch.randn(4, 8, 16)), nn.Parameter(torch.randn(4, 16, 8))
+
+
+class GroupedExperts(Experts):
+    """All tokens sorted by expert, one grouped product for all experts."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        weights, chosen = self.gate(x).softmax(-1).topk(2, -1)
+        order = chosen.flatten().argsort()
+        ends = (chosen.flatten()[:, None] == torch.arange(4, device=x.device)).sum(0).cumsum(0).to(torch.int32)
+        hidden = F.grouped_mm(x[order // 2].bfloat16(), self.up.bfloat16(), offs=ends).relu()
+        out = F.grouped_mm(hidden, self.down.bfloat16(), offs=ends).float()
+        return torch.zeros_like(x).index_add(0, order // 2, out * weights.flatten()[order][:, None])
+
+
+class LoopedExperts(Experts):
+    """One expert after the other, each with its own tokens."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        weights, chosen = self.gate(x).softmax(-1).topk(2, -1)
+        out = torch.zeros_like(x)
+        for expert in range(4):
+            rows, slot = torch.where(chosen == expert)
+            out.index_add_(0, rows, (x[rows] @ self.up[expert]).relu() @ self.down[expert] * weights[rows, slot, None])
+        return out
+
+
+class GatheredExperts(Experts):
+    """The weights of its experts picked for each token."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        weights, chosen = self.gate(x).softmax(-1).topk(2, -1)
+        hidden = torch.einsum("td,tkdh->tkh", x, self.up[chosen]).relu()
+        return (torch.einsum("tkh,tkhd->tkd", hidden, self.down[chosen]) * weights[..., None]).sum(1)
+
+
+class DenseExperts(Experts):
+    """All experts for all tokens, weighted."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        every = torch.einsum("teh,ehd->ted", torch.einsum("td,edh->teh", x, self.up).relu(), self.down)
+        return torch.einsum("te,ted->td", self.gate(x).softmax(-1), every)
+
+
+GATE = 6 * 8 * 4
+TOKEN = 8 * 16 + 16 * 8
+EXPERTS = [
+    (GroupedExperts, "meta", GATE + 6 * 2 * TOKEN),
+    (LoopedExperts, "cpu", GATE + 6 * 2 * TOKEN),
+    (GatheredExperts, "meta", GATE + 6 * 2 * TOKEN),
+    (DenseExperts, "meta", GATE + 6 * 4 * TOKEN + 6 * 4 * 8),
+]
+
+
+@pytest.mark.parametrize(("experts", "device", "macs"), EXPERTS, ids=lambda value: getattr(value, "__name__", None))
+def test_experts(experts: type[Experts], device: str, macs: int) -> None:
+    report = inspect_model(experts, (6, 8))
+    assert (report.run["device"], *found(report)) == (device, 4 * 8 + 4 * TOKEN, macs, Status.EXACT)
+
+
+def test_a_run_that_values_decide_says_so() -> None:
+    """The loop asks which tokens an expert has; the grouped product has the same size whatever they are."""
+    (note,) = [note for note in inspect_model(LoopedExperts, (6, 8)).notes if "of this run" in note]
+    assert "aten.nonzero" in note
+    assert not any("of this run" in note for note in inspect_model(GroupedExperts, (6, 8)).notes)
+
+
+def test_a_branch_on_values_says_so_and_one_on_shapes_does_not() -> None:
+    def branch(x: Tensor) -> Tensor:
+        return x @ x if x.sum() > 0 else x
+
+    (note,) = [note for note in report_of(branch, torch.ones(4, 4)).notes if "of this run" in note]
+    assert "Tensor.item" in note
+    report = report_of(lambda x: x @ x if len(x) > 2 else x, torch.ones(4, 4))
+    assert not any("of this run" in note for note in report.notes)
+    report = report_of(lambda x: x[torch.arange(4) > 1] if torch.ones(1).sum() > 0 else x, torch.ones(4, 4))
+    assert not any("of this run" in note for note in report.notes)
+
+
+# --- loops and branches of torch --------------------------------------------------------------------------------------
+
+
+class Recurrence(nn.Module):
+    """A linear layer at each of five steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(8, 8)
+
+
+class Scanned(Recurrence):
+    def forward(self, x: Tensor) -> Tensor:
+        def step(state: Tensor, here: Tensor) -> tuple[Tensor, Tensor]:
+            new = torch.tanh(self.layer(state) + here)
+            return new, new.clone()
+
+        return scan(step, x.new_zeros(2, 8), x)[1]
+
+
+class Looped(Recurrence):
+    def forward(self, x: Tensor) -> Tensor:
+        start = torch.tensor(0), x[0]
+        return while_loop(lambda i, _: i < 5, lambda i, state: (i + 1, self.layer(state)), start)[1]
+
+
+class Mapped(Recurrence):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch_map(lambda here: self.layer(here), x)
+
+
+@pytest.mark.parametrize("model", [Scanned, Looped, Mapped])
+def test_the_layers_in_a_loop_of_torch_are_rows(model: type[Recurrence]) -> None:
+    """Five steps of 2 x 8 x 8, on meta; the parameters count at the first."""
+    report = inspect_model(model, (5, 2, 8))
+    assert found(report) == (8 * 8 + 8, 5 * 2 * 8 * 8, Status.EXACT)
+    steps = [row for row in report.rows if row.kind == "Linear"]
+    assert [(row.path, row.call, row.params.value) for row in steps] == [
+        ("layer", use, 72 if use == 0 else 0) for use in range(5)
+    ]
+    assert not any("never ran" in note for note in report.notes)
+
+
+class Chosen(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.other = nn.Linear(8, 4), nn.Linear(8, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cond(x.sum() > 0, lambda x: self.one(x).sum(1), lambda x: self.other(x).sum(1), (x,))
+
+
+@pytest.mark.parametrize(("sign", "path", "size"), [(1, "one", 4), (-1, "other", 2)])
+def test_the_branch_that_ran_is_a_row(sign: int, path: str, size: int) -> None:
+    report = report_of(Chosen(), sign * torch.ones(3, 8))
+    assert [(row.path, row.macs.value) for row in report.rows if row.kind == "Linear"] == [(path, 3 * 8 * size)]
+    assert any("of this run" in note and "Tensor.item" in note for note in report.notes)
+
+
+# --- function transforms ----------------------------------------------------------------------------------------------
+
+
+class Differentiated(nn.Module):
+    """A linear layer from 8 to 4, and what `how` makes of it."""
+
+    def __init__(self, how: Callable[[nn.Module, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.layer, self.how = nn.Linear(8, 4), how
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.how(self.layer, x)
+
+
+def ensemble(layer: nn.Module, x: Tensor) -> Tensor:
+    """Three copies of the layer, with parameters of their own."""
+    weights = {name: torch.stack([part] * 3) for name, part in layer.named_parameters()}
+    return torch.vmap(lambda own: torch.func.functional_call(layer, own, (x,)))(weights)
+
+
+TRANSFORMS: dict[str, tuple[Callable[[nn.Module, Tensor], Tensor], int]] = {
+    "functional_call": (lambda layer, x: torch.func.functional_call(layer, dict(layer.named_parameters()), (x,)), 64),
+    "vmap": (lambda layer, x: torch.vmap(layer)(x), 64),
+    "ensemble": (ensemble, 3 * 64),
+    # The output, and its gradient times the weight.
+    "grad": (lambda layer, x: torch.func.grad(lambda x: layer(x).pow(2).sum())(x), 64 + 64),
+    "vjp": (lambda layer, x: torch.func.vjp(layer, x)[1](torch.ones(2, 4, device=x.device))[0], 64 + 64),
+    # The output; the tangent times the weight, and the input times the weight's tangent, which is 0.
+    "jvp": (lambda layer, x: torch.func.jvp(layer, (x,), (torch.ones_like(x),))[1], 64 + 64 + 64),
+    # For each of two samples the output, and a gradient for each of its four elements.
+    "jacrev": (lambda layer, x: torch.vmap(torch.func.jacrev(layer))(x), 2 * (32 + 4 * 32)),
+}
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_transforms_of_functions(name: str) -> None:
+    how, macs = TRANSFORMS[name]
+    report = inspect_model(Differentiated(how), (2, 8))
+    assert found(report) == (8 * 4 + 4, macs, Status.EXACT)
+    assert report.rows[0].output_shape.verdict.value == "match"
+
+
+@pytest.mark.parametrize("name", ["functional_call", "vmap", "ensemble", "jvp"])
+def test_transforms_agree_with_flop_counter_mode(name: str) -> None:
+    model = Differentiated(TRANSFORMS[name][0])
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(torch.ones(2, 8))
+    assert counter.get_total_flops() == 2 * TRANSFORMS[name][1]
