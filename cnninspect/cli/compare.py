@@ -27,6 +27,7 @@ from cnninspect.cli.reports import (
     checkpoint_report,
     inspected,
     note_if_none_fits,
+    with_course,
     with_derivations,
     write,
     write_rendered,
@@ -37,7 +38,7 @@ from cnninspect.cli.since import compared_since
 from cnninspect.errors import LoadError, RunError, UsageError
 from cnninspect.files import check_writable
 from cnninspect.plugins import load
-from cnninspect.render import Format
+from cnninspect.render import Format, OtherSide
 from cnninspect.render.many import Outcome, render_many
 from cnninspect.report.document import Checkpoint, Comparison, Report, formula_checks
 from cnninspect.report.parts import BaselineFile
@@ -114,7 +115,7 @@ def compare_target(
         update_baseline(target, run, expected.baseline.baseline, session)
         return 0
     check_writable(output.output)
-    derived = of_other = None
+    derived = two = None
     if expected.baseline.since is not None:
         result = compared_since(target, expected.baseline.since, run, expectations.tolerance, session)
     elif other is None:
@@ -126,10 +127,10 @@ def compare_target(
         one, derived = _one_of_two(target, "", run, session, output)
         if _tensors_of(other, run, session) is not None:
             raise UsageError(f"{other} is a checkpoint and {target} is not. Compare two checkpoints, or two networks.")
-        two, of_other = _one_of_two(other, target, run, session, output)
-        result = compare_models(one, two, expectations.tolerance)
+        two = OtherSide(*_one_of_two(other, target, run, session, output))
+        result = compare_models(one, two.report, expectations.tolerance)
     note_if_none_fits(result, view, session)
-    write(result, output, view, derived, of_other)
+    write(result, output, view, derived, two)
     return code_of(result, session, strict=output.strict)
 
 
@@ -225,7 +226,7 @@ def _derived(
     """The report on a target, and the derivations of its rows for an HTML page; None without a run."""
     if output.format != Format.HTML or target.endswith(SAVED) or run.no_run:
         return _report_of(target, run, session), None
-    return with_derivations(target, run, session, "compare")
+    return with_derivations(target, run, session, "compare", with_course(None))
 
 
 def _one_of_two(

@@ -21,7 +21,7 @@ from cnninspect.cli.session import Progress, Session
 from cnninspect.errors import LoadError, OutputError, UsageError
 from cnninspect.files import cause_of, check_writable, write_whole
 from cnninspect.inspection.tensors import inspect_checkpoint
-from cnninspect.render import Format, render
+from cnninspect.render import Format, OtherSide, render
 from cnninspect.render.page import Screen
 from cnninspect.report.document import Checkpoint, Document, Report
 from cnninspect.report.rows import layers_near
@@ -256,10 +256,10 @@ def write(
     options: OutputOptions,
     view: View,
     derivations: Derivations | None = None,
-    of_other: Derivations | None = None,
+    other: OtherSide | None = None,
 ) -> None:
     """Render the document and write it to the chosen output; raises OutputError."""
-    rendered = partial(render, report, view=view, derivations=derivations, of_other=of_other)
+    rendered = partial(render, report, view=view, derivations=derivations, other=other)
     write_rendered(rendered, options.format, options.output)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from cnninspect.errors import OutputError, error_text
 from cnninspect.render.page import Screen
-from cnninspect.report.document import Document
+from cnninspect.report.document import Document, Report
 from cnninspect.report.selection import View
 
 if TYPE_CHECKING:
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
     from cnninspect.report.rows import RowId
 
     Derivations = Mapping[RowId, LayerDerivation]
+
+
+@dataclass(frozen=True)
+class OtherSide:
+    """The second network of a comparison; a saved report has no derivations."""
+
+    report: Report
+    derivations: Derivations | None = None
 
 
 class Format(str, Enum):
@@ -115,12 +124,12 @@ def render(
     view: View | None = None,
     screen: Screen | None = None,
     derivations: Derivations | None = None,
-    of_other: Derivations | None = None,
+    other: OtherSide | None = None,
 ) -> str:
     """The document in one format, ending in a newline; without `screen`, without colours and with no limit of width.
 
-    `derivations` are what the numbers of an HTML page open, `of_other` those of the second network of a comparison;
-    other formats have no room for them.
+    `derivations` are what the numbers of an HTML page open, `other` is the second network of a comparison, which the
+    page draws beside the first; other formats have no room for them.
     """
     if type(report).__name__ == "Explanation":
         return _derivations(report, str(getattr(fmt, "value", fmt)), view or View(), screen or Screen())
@@ -128,7 +137,7 @@ def render(
         return _by_plugin(fmt, report, view or View())
     file, function = _RENDERERS[Format(fmt)]
     renderer = getattr(import_module(f"cnninspect.render.{file}"), function)
-    beside = {"derivations": derivations, "of_other": of_other} if fmt == Format.HTML else {}
+    beside = {"derivations": derivations, "other": other} if fmt == Format.HTML else {}
     text: str = renderer(report, view or View(), screen or Screen(), **beside)
     return text
 

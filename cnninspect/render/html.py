@@ -13,13 +13,13 @@ import jinja2
 from markupsafe import Markup
 
 from cnninspect.explain.document import Derivation, LayerDerivation
-from cnninspect.render import checks, comparison
+from cnninspect.render import OtherSide, checks, comparison
 from cnninspect.render.page import UNICODE, Cell, Heading, Page, Screen, Sheet, Tone
 from cnninspect.render.sections import page_of
 from cnninspect.report.document import Comparison, Document, Report
 from cnninspect.report.parts import AlignedRows
 from cnninspect.report.rows import Check, RowId
-from cnninspect.report.selection import View, select
+from cnninspect.report.selection import View, select, tree
 
 _FILES = Path(__file__).parent / "web"
 
@@ -39,15 +39,15 @@ def render(
     view: View,
     _screen: Screen,
     derivations: Derivations | None = None,
-    of_other: Derivations | None = None,
+    other: OtherSide | None = None,
 ) -> str:
     """The document as a complete HTML file, in which the numbers of layers open their `derivations`.
 
-    `of_other` are the derivations of the second network of a comparison.
+    `other` is the second network of a comparison.
     """
     page = page_of(document, view, UNICODE, full=True)
     if isinstance(document, Comparison):
-        return _compared(page, document, view, derivations or {}, of_other or {})
+        return _compared(page, document, view, derivations or {}, other)
     if not isinstance(document, Report) or not page.sheet.places:
         return page_text([page], document)
     shown = select(document, view)
@@ -58,20 +58,21 @@ def render(
     return _whole(
         [(page, _sheet(page.sheet, tree))],
         document,
-        script=_texts("dagre.min.js", *_SCRIPTS),
+        script=_texts(*_SCRIPTS),
         report=_data(shown.to_dict()),
         derivations=_data(_interned(derived)),
     )
 
 
-_SCRIPTS = ("page.js", "graph.js", "charts.js")
+_SCRIPTS = ("dagre.min.js", "page.js", "graph.js", "charts.js", "viewer.js")
 
 
-def _compared(page: Page, document: Comparison, view: View, derivations: Derivations, of_other: Derivations) -> str:
+def _compared(page: Page, document: Comparison, view: View, derivations: Derivations, other: OtherSide | None) -> str:
     """The page of a comparison: all checks, or the layers of both networks side by side; it first shows what differs.
 
     The derivations are those of the network's rows, then those of the other network's row of each pair.
     """
+    of_other = {} if other is None else other.derivations or {}
     pairs: Sequence[AlignedRows | Check]
     if document.aligned is None:
         sheet, pairs = checks.whole_sheet(document, view, UNICODE)
@@ -85,9 +86,24 @@ def _compared(page: Page, document: Comparison, view: View, derivations: Derivat
         [(page, _pairs_sheet(sheet, pairs, document))],
         document,
         script=_texts(*_SCRIPTS),
-        report=_data(document.to_dict()),
+        report=_data(replace(document, dataflow=None, live_bytes=None).to_dict()),
         derivations=_data(_interned([*derived, *others])),
+        networks=_data(_networks(document, other)),
     )
+
+
+def _networks(document: Comparison, other: OtherSide | None) -> list[dict[str, Any]]:
+    """What graph, charts and viewer show of the networks of a comparison.
+
+    The rows of its own network are numbers of the report's rows, those of the other stand here.
+    """
+    places = {row.id: index for index, row in enumerate(document.rows)}
+    own = tree(document, View())
+    sides = [(own, [places[row.id] for row in own.rows])]
+    if other is not None and document.aligned is not None:
+        shown = tree(replace(other.report, target=document.other.target if document.other else {}), View())
+        sides.append((shown, shown.to_dict()["rows"]))
+    return [{**Report.of(report, rows=(), notes=()).to_dict(), "rows": rows} for report, rows in sides]
 
 
 def page_text(pages: Sequence[Page], document: Document | None = None) -> str:
@@ -102,8 +118,9 @@ def _whole(
     script: str = "",
     report: str = "",
     derivations: str = "",
+    networks: str = "",
 ) -> str:
-    """The file of one or more pages; `script` works on the data in `report` and `derivations`."""
+    """The file of one or more pages; `script` works on the data in `report`, `derivations` and `networks`."""
     return _template("page.html").render(
         title=pages[0][0].title,
         style=_texts("style.css", "page.css"),
@@ -113,6 +130,8 @@ def _whole(
         script=script,
         report=report,
         derivations=derivations,
+        networks=networks,
+        landscape=isinstance(document, Comparison) and document.aligned is not None,
     )
 
 

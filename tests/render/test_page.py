@@ -118,7 +118,7 @@ def test_search_keeps_what_is_above(opened: Any) -> None:
     page.get_by_role("searchbox").fill("relu")
     assert names(page) == ["body", "body.0", "body.0.relu", "body.1", "body.1.relu"]
     assert page.get_by_role("status").first.inner_text() == f"5 of {ROWS} rows"
-    page.get_by_role("combobox").select_option("differ")
+    page.get_by_role("combobox", name="Rows by verdict").select_option("differ")
     assert names(page) == []
 
 
@@ -216,6 +216,15 @@ def test_charts_and_the_field_follow_the_row(opened: Any) -> None:
     viewer.get_by_label("row").fill("0")
     assert "sees rows -3 to 3" in viewer.inner_text()
     assert viewer.locator("rect.seen").get_attribute("height") == "4"
+    viewer.get_by_label("layer").select_option("stem")
+    assert page.locator('tr[aria-selected="true"] td').first.inner_text().strip() == "stem"
+    output = viewer.get_by_role("img", name="Output of stem, 32x32 positions")
+    box = output.bounding_box()
+    output.click(position={"x": box["width"] - 2, "y": 2})
+    assert "Position 0, 31 of 32x32 sees rows -1 to 1 and columns 30 to 32" in viewer.inner_text()
+    viewer.get_by_label("layer").select_option("pool")
+    assert "pool sees all of the input" in viewer.inner_text()
+    assert not output.is_visible()
 
 
 @pytest.fixture(scope="module")
@@ -462,7 +471,7 @@ def test_a_comparison_shows_what_differs_and_both_derivations(opened: Any, compa
     page = opened(address=compared["two"])
     assert names(page) == ["head"]
     assert page.get_by_role("status").first.inner_text() == "1 of 9 rows"
-    page.get_by_role("combobox").select_option("")
+    page.get_by_role("combobox", name="Rows by verdict").select_option("")
     assert names(page)[:3] == ["stem", "body.0.conv", "body.0.relu"]
     assert HOSTILE in names(page)
     page.get_by_role("searchbox").fill("head")
@@ -478,6 +487,33 @@ def test_a_comparison_shows_what_differs_and_both_derivations(opened: Any, compa
     assert page.locator("img").count() == 0
 
 
+def test_a_comparison_draws_both_networks(opened: Any, compared: dict[str, str]) -> None:
+    """The head has 90 and 180 params; the most of both is 584, so that its bars are 15.4 and 30.8 of 100 high."""
+    page = opened(address=compared["two"])
+    charts = page.locator("#charts")
+    heights = [
+        float(
+            charts.get_by_role("img", name=f"{name}: Params of 9 layers").locator(".bar").last.get_attribute("height")
+        )
+        for name in ("Net", "Wide")
+    ]
+    assert heights == pytest.approx([100 * 90 / 584, 100 * 180 / 584])
+    assert charts.get_by_role("img", name="grows from 3 to 7 pixels").count() == 2
+    assert charts.get_by_role("img", name="Memory over the run").count() == 2
+    assert charts.locator(".kinds .right").all_inner_texts()[2:4] == ["80 (<0.1 %)", "160 (<0.1 %)"]
+    page.locator("[role=treegrid] tbody tr[data-pair]").first.click()
+    assert charts.locator(".bar.chosen").count() == 4  # MACs and params of both heads
+    card = page.locator("#graph .card:visible")
+    for name, params, shape in (("Net", "90", "1x10"), ("Wide", "180", "1x20")):
+        page.locator("#sides").get_by_role("button", name=name, exact=True).click()
+        page.get_by_role("treeitem", name="head, Linear").locator("visible=true").click()
+        assert page.get_by_role("treeitem", name=f"head, Linear, {shape}").count() == 1
+        card.get_by_role("button", name=params, exact=True).click()
+        dialog = page.get_by_role("dialog")
+        assert eval(dialog.locator(".substituted").first.get_attribute("data-expression")) == int(params)
+        page.keyboard.press("Escape")
+
+
 def test_a_saved_report_has_values_and_no_derivations(opened: Any, compared: dict[str, str]) -> None:
     page = opened(390, address=compared["saved"])
     page.locator('[role=treegrid] tbody tr button[data-opens="macs"]').last.click()
@@ -486,6 +522,8 @@ def test_a_saved_report_has_values_and_no_derivations(opened: Any, compared: dic
     assert "160" in other.inner_text()
     assert "no derivations" in other.inner_text()
     page.keyboard.press("Escape")
+    page.locator("#sides").get_by_role("button").last.click()
+    assert page.get_by_text("There is no graph of Wide").is_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     assert axe.run(page).response["violations"] == []
@@ -500,7 +538,7 @@ def test_the_checks_of_a_baseline(opened: Any, compared: dict[str, str]) -> None
     assert eval(dialog.locator(".substituted").first.get_attribute("data-expression")) == 90
     page.keyboard.press("Escape")
     differing = len(names(page))
-    page.get_by_role("combobox").select_option("")
+    page.get_by_role("combobox", name="Rows by verdict").select_option("")
     checks = json.loads(page.locator("#report").text_content())["checks"]
     assert len(names(page)) == len(checks) > differing == sum(check["verdict"] == "differ" for check in checks)
 
@@ -531,11 +569,19 @@ def test_it_fits_and_axe_finds_nothing(opened: Any, width: int, scheme: str) -> 
     assert axe.run(page).response["violations"] == []
 
 
-def test_print_leaves_the_tools_out(opened: Any) -> None:
+def test_print_leaves_the_tools_out(opened: Any, compared: dict[str, str]) -> None:
     page = opened()
     page.emulate_media(media="print")
     assert not page.locator(".tools").is_visible()
     assert len(names(page)) == ROWS
+    for name, width in {"two": 1047, "baseline": 718}.items():  # A4 without 1 cm on each side, landscape for two
+        page = opened(width, address=compared[name])
+        page.get_by_role("combobox", name="Rows by verdict").select_option("")
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        page.emulate_media(media="print")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page = opened()
+    page.emulate_media(media="print")
     assert page.get_by_text("589,824", exact=True).first.is_visible()
 
 

@@ -6,7 +6,8 @@ const MOST_BOXES = 800; // that a button opens
 const MOST_PARTS = 80; // of one container; more are drawn in groups, so that no layout becomes slow
 
 /** The boxes of the graph as a tree, with the links between them; null where the report has no graph for this table. */
-function boxesOf(flow) {
+function boxesOf(network) {
+  const flow = network.dataflow;
   const top = { name: "", level: 0, below: [], above: null, line: null };
   const boxOf = new Map();
   const add = (line, above) => {
@@ -15,11 +16,11 @@ function boxesOf(flow) {
     const use = line.data?.call ? ` use ${line.data.call + 1}` : "";
     const name = line.data?.functional ? line.data.kind : path.startsWith(inside) ? path.slice(inside.length) : path;
     const box = { line, above, below: [], level: above.level + 1, name: (name || line.data?.kind || "") + use, full: labelOf(line), open: false };
-    boxOf.set(Number(line.row.dataset.row), box);
+    boxOf.set(line.number, box);
     above.below.push(box);
     line.below.forEach((each) => add(each, box));
   };
-  roots.forEach((line) => add(line, top));
+  network.roots.forEach((line) => add(line, top));
   const inputs = flow.inputs.map((name) => ({ line: null, above: top, below: [], level: 1, name: "input", kind: flow.inputs.length > 1 ? name : "", full: flow.inputs.length > 1 ? `input ${name}` : "input" }));
   const output = { line: null, above: top, below: [], level: 1, name: "output", full: "output" };
   grouped(top);
@@ -67,7 +68,15 @@ function boxesOf(flow) {
   }
 }
 
-const labelOf = (line) => (compares ? line.row.cells[0].textContent.trim() : [line.data?.path, line.data?.functional || !line.data?.path ? line.data?.kind : "", line.data?.call ? `use ${line.data.call + 1}` : ""].filter(Boolean).join(" "));
+const shapesOf = (line) => (line.data.output_shape?.value ?? []).map((shape) => shape.join("x")).join(", ");
+
+/** What the report has of a row of a compared network: its numbers without the table's words. */
+function factsOf(line) {
+  const text = (name) => { const value = line.data[name]?.value ?? null; return line.data[name] && (value === null ? "unknown" : grouped(value)); };
+  const field = line.data.receptive_field;
+  const seen = field && (field.size ? field.size.map((size) => (Array.isArray(size) ? size.join("..") : size)).join("x") : field.status === "exact" ? "global" : "unknown");
+  return [["kind", line.data.kind], ["output", shapesOf(line), "output_shape"], ["params", text("params"), "params"], ["MACs", text("macs"), "macs"], ["field", seen, "receptive_field"]].filter(([, found]) => found);
+}
 
 /** From the outermost container to the box itself. */
 function pathTo(box) {
@@ -160,18 +169,20 @@ function curve(points) {
   return path;
 }
 
-/** Draw the graph into its section; returns what keeps it in step with the chosen row. */
-function drawGraph(section) {
-  const flow = report.dataflow;
-  const top = flow && flow.edges.length ? boxesOf(flow) : null;
+const hasGraph = (network) => Boolean(network.dataflow?.edges.length);
+
+/** Draw the graph of a network into a part of the page; returns what keeps it in step with the chosen row. */
+function drawGraph(section, network) {
+  const top = hasGraph(network) ? boxesOf(network) : null;
+  const arrow = `arrow${networks.indexOf(network)}`;
   if (!top) return { follow() {} };
   const pen = document.createElement("canvas").getContext("2d");
   const widthOf = (text, font) => { pen.font = font; return pen.measureText(text).width; };
   const column = headers.findIndex((header) => header.dataset.name === "output_shape");
-  const most = report.totals.macs?.value;
+  const most = network.totals.macs?.value;
   const short = (text, length) => (text.length > length ? `${text.slice(0, length / 2)}…${text.slice(-length / 2)}` : text);
   for (const box of walk(top)) {
-    const shape = box.line && column > 0 ? box.line.row.cells[column].textContent.trim() : "";
+    const shape = !box.line ? "" : compares ? shapesOf(box.line) : column > 0 ? box.line.row.cells[column].textContent.trim() : "";
     const kind = box.line ? (box.line.data.functional ? "" : box.line.data.kind) : box.kind ?? "";
     box.title = short(box.name, 30);
     box.about = [kind, shape].filter(Boolean);
@@ -198,7 +209,7 @@ function drawGraph(section) {
   function drawInside(layout, dx, dy, group) {
     const lines = element("svg:g", { "aria-hidden": "true" });
     for (const { points, ends, one, other, source } of layout.lines) {
-      const path = element("svg:path", { class: `link${source.passes ? " passed" : ""}`, d: curve(points.map(([x, y]) => [x + dx, y + dy])), ...(ends ? { "marker-end": "url(#arrow)" } : {}) });
+      const path = element("svg:path", { class: `link${source.passes ? " passed" : ""}`, d: curve(points.map(([x, y]) => [x + dx, y + dy])), ...(ends ? { "marker-end": `url(#${arrow})` } : {}) });
       for (const end of [one, other]) if (end) (end.paths ??= new Set()).add(path);
       lines.append(path);
     }
@@ -251,7 +262,7 @@ function drawGraph(section) {
     const whole = (top.inner ??= layOut(top, measure));
     natural = [whole.width, whole.height + 2 * GAP.side];
     svg = element("svg:svg", { viewBox: `0 0 ${natural.map(Math.ceil).join(" ")}`, role: "tree", "aria-label": "Graph of the network" },
-      element("svg:defs", {}, element("svg:marker", { id: "arrow", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 9, markerHeight: 9, markerUnits: "userSpaceOnUse", orient: "auto" }, element("svg:path", { fill: "context-stroke", d: "M0,0.5L8,4L0,7.5z" }))));
+      element("svg:defs", {}, element("svg:marker", { id: arrow, class: "arrow", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 9, markerHeight: 9, markerUnits: "userSpaceOnUse", orient: "auto" }, element("svg:path", { fill: "context-stroke", d: "M0,0.5L8,4L0,7.5z" }))));
     drawInside(whole, 0, GAP.side, svg);
     frame.replaceChildren(svg);
     scale();
@@ -343,14 +354,15 @@ function drawGraph(section) {
   function tell(box) {
     const facts = element("dl", {});
     const fact = (name, ...found) => { if (found.length) facts.append(element("dt", {}, name), element("dd", {}, ...found)); };
-    headers.forEach((header, index) => {
+    if (compares && box.line) factsOf(box.line).forEach(([name, text, opens]) => fact(name, opens ? action(text, () => openRow(box.line, opens)) : text));
+    else headers.forEach((header, index) => {
       const cell = box.line?.row.cells[index];
       const text = cell?.textContent.replace(/^[█▏▎▍▌▋▊▉]+/, "").trim();
       if (!index || !text || text === "·") return;
       const opens = cell.querySelector("button.number")?.dataset.opens;
       fact(header.textContent.trim() || header.dataset.name, opens ? action(text, () => openDerivation(box.line, opens)) : text);
     });
-    const list = (boxes) => [...boxes].slice(0, 12).flatMap((each, index) => [index ? ", " : "", each.line ? action(each.full, () => choose(each.line)) : each.full]);
+    const list = (boxes) => [...boxes].slice(0, 12).flatMap((each, index) => [index ? ", " : "", each.line ? action(each.full, () => chooseRow(each.line)) : each.full]);
     const rest = (boxes) => (boxes.size > 12 ? [` and ${boxes.size - 12} more`] : []);
     fact("reads", ...list(box.reads), ...rest(box.reads));
     fact("read by", ...list(box.readBy), ...rest(box.readBy));
@@ -369,7 +381,7 @@ function drawGraph(section) {
 
   function select(box) {
     focused = box;
-    if (box.line) choose(box.line);
+    if (box.line) chooseRow(box.line);
     else { marked = box; mark(); refocus(box); tell(box); }
     shownFor(box).drawn.focus({ preventScroll: true });
   }
@@ -434,7 +446,6 @@ function drawGraph(section) {
     draw();
   }
 
-  section.hidden = false;
   draw();
   zoomTo(Math.min(1, Math.max(frame.clientWidth / natural[0], 0.5)));
   return { follow };

@@ -1,5 +1,5 @@
 "use strict";
-/* The table as a tree: search, sort, fold, columns, keyboard; derivations in a dialog; charts; the field on the input. */
+/* The table as a tree: search, sort, fold, columns, keyboard; derivations in a dialog. Charts, graph and viewer have files of their own. */
 
 const report = JSON.parse(document.getElementById("report").textContent);
 const derivations = JSON.parse(document.getElementById("derivations").textContent);
@@ -28,21 +28,67 @@ const body = grid.tBodies[0];
 const lines = [...body.rows].map((row, index) => ({
   row, index, level: Number(row.getAttribute("aria-level") ?? 1), words: row.textContent.toLowerCase(),
   verdict: row.dataset.verdict, above: null, below: [], open: true, data: report.rows[row.dataset.row],
-  pair: (report.aligned ?? report.checks ?? [])[row.dataset.pair],
+  pair: (report.aligned ?? report.checks ?? [])[row.dataset.pair], bars: [],
 }));
-const roots = [];
-{
-  const path = [];
-  for (const line of lines) {
-    while (path.length && path.at(-1).level >= line.level) path.pop();
-    line.above = path.at(-1) ?? null;
-    (line.above ? line.above.below : roots).push(line);
-    path.push(line);
-  }
-}
+const roots = rooted(lines);
 for (const line of lines) line.row.hidden = false;
 const lineOf = new Map(lines.map((line) => [line.row, line]));
-const lineOfRow = new Map((compares ? [] : lines).filter((line) => line.data).map((line) => [Number(line.row.dataset.row), line]));
+
+/** Make a tree of lines by their levels; returns the outermost. */
+function rooted(some) {
+  const [outermost, path] = [[], []];
+  for (const line of some) {
+    while (path.length && path.at(-1).level >= line.level) path.pop();
+    line.above = path.at(-1) ?? null;
+    (line.above ? line.above.below : outermost).push(line);
+    path.push(line);
+  }
+  return outermost;
+}
+
+// --- the networks: that of the page, or those of a comparison, each with a tree of its rows ---------------------------
+
+/** A network with its lines; `lineOf` finds them by the number of their row. Each line is `shownBy` one of the table. */
+function networkOf(about, name, own, top) {
+  for (const line of own) line.network = about;
+  return Object.assign(about, { name, lines: own, roots: top, lineOf: new Map(own.filter((line) => line.data).map((line) => [line.number, line])) });
+}
+
+function networkOfPage() {
+  for (const line of lines) Object.assign(line, { number: Number(line.row.dataset.row), shownBy: line, rows: [line] });
+  return [networkOf({ ...report }, String(report.target.name), lines, roots)];
+}
+
+/** The networks of a comparison: `rows` are numbers of the report's rows, or the rows of the other network themselves. */
+function networksOfComparison() {
+  const held = JSON.parse(document.getElementById("networks").textContent);
+  const named = held.map(({ target }) => `${target.name}${target.revision ? ` at ${target.revision}` : ""}`);
+  const names = named[0] === named[1] ? ["first network", "second network"] : named;
+  for (const line of lines) line.rows = [];
+  const idOf = (row) => row && JSON.stringify([row.path, row.kind, row.call, row.functional]);
+  return held.map((about, side) => {
+    const tableLine = new Map();
+    for (const line of lines) {
+      const id = idOf(report.aligned ? line.pair?.[side ? "other" : "target"] : line.data);
+      if (id && !tableLine.has(id)) tableLine.set(id, []);
+      if (id) tableLine.get(id).push(line);
+    }
+    const own = about.rows.map((row, number) => {
+      const data = typeof row === "number" ? report.rows[row] : row;
+      return { data, number, level: data.depth, below: [], bars: [] };
+    }).filter(({ data }, number) => data.path || data.functional || about.rows.length === 1 || number);
+    const top = rooted(own);
+    for (const line of own) {
+      const shownBy = tableLine.get(idOf(line.data));
+      line.at = side ? shownBy && report.rows.length + Number(shownBy[0].row.dataset.pair) : about.rows[line.number];
+      line.shownBy = shownBy?.[0] ?? line.above?.shownBy;
+      for (const each of shownBy ?? []) each.rows.push(line);
+    }
+    return networkOf(about, names[side], own, top);
+  });
+}
+
+const networks = compares ? networksOfComparison() : networkOfPage();
 const headers = [...grid.tHead.rows[0].cells];
 const tools = document.querySelector(".tools");
 const search = tools.querySelector('[role="searchbox"]');
@@ -134,8 +180,14 @@ function hold(rows) {
 }
 
 room.addEventListener("scroll", () => placeRows());
-addEventListener("beforeprint", () => placeRows(true, null, true));
+addEventListener("beforeprint", () => { placeRows(true, null, true); fitToPaper(); });
 addEventListener("afterprint", () => placeRows(true));
+
+/** Choose letters for the print in which the table is no wider than A4: there it has 0.65 of its width here at 10 px. */
+function fitToPaper() {
+  const paper = report.aligned ? 1000 : 690; // two networks side by side are printed landscape
+  grid.style.setProperty("--print", `${Math.min(10, 10 * paper / (0.65 * grid.scrollWidth)).toFixed(1)}px`);
+}
 
 /** Have the row in the table, wherever the table is scrolled to. */
 function reach(line) {
@@ -158,9 +210,9 @@ function foldTo(room) {
 }
 
 let chosen = null;
-let graph = { follow() {} };
-/** Choose a row in the table, the graph, the charts and the viewer together. */
-function choose(line, { scroll = true } = {}) {
+let pictures = { follow() {} }; // the graph and the viewer
+/** Choose a row of the table, and what it shows in the graph, the charts and the viewer. */
+function choose(line, { scroll = true, rows = line.rows } = {}) {
   if (chosen) chosen.row.setAttribute("aria-selected", "false");
   chosen = line;
   line.row.setAttribute("aria-selected", "true");
@@ -169,11 +221,26 @@ function choose(line, { scroll = true } = {}) {
     arrange();
   }
   if (scroll) showRow(line);
-  graph.follow(line);
   document.getElementById("chosen").textContent = labelOf(line);
-  markCharts(line);
-  drawField();
+  markCharts(rows);
+  pictures.follow(rows);
 }
+
+/** Choose a row of a network, where it is in the table or not. */
+function chooseRow(line) {
+  const others = line.shownBy?.rows.filter((row) => row.network !== line.network) ?? [];
+  const rows = [line, ...others];
+  if (line.shownBy && shown.includes(line.shownBy)) choose(line.shownBy, { rows });
+  else if (line.shownBy && !compares) choose(line.shownBy);
+  else { markCharts(rows); pictures.follow(rows); }
+}
+
+/** The name of a row: its path, the kind of a function, the number of its use. */
+const labelOf = (line) => {
+  const row = line.data ?? line.pair?.target ?? line.pair?.other;
+  if (!row) return line.row?.cells[0].textContent.trim() ?? "";
+  return [row.path, row.functional || !row.path ? row.kind : "", row.call ? `use ${row.call + 1}` : ""].filter(Boolean).join(" ");
+};
 
 /** Scroll the table alone, so that the row is seen in it. */
 function showRow(line) {
@@ -388,10 +455,11 @@ function headingOf(each) {
 /** A number and where it comes from, step by step. */
 function steps(found, title) {
   const lines = title ? [element("p", { class: "quiet" }, title)] : [];
-  if (found.symbolic) lines.push(formulaLine("symbolic", found.symbolic));
+  const derived = found.symbolic && found.symbolic !== String(found.value);
+  if (derived) lines.push(formulaLine("symbolic", found.symbolic));
   if (found.substituted && found.substituted !== found.symbolic && found.substituted !== String(found.value)) lines.push(formulaLine("substituted", found.substituted));
   const value = found.value === null ? "unknown" : grouped(found.value);
-  lines.push(element("p", { class: "value strong" }, `${found.symbolic ? "= " : ""}${value}`));
+  lines.push(element("p", { class: "value strong" }, `${derived ? "= " : ""}${value}`));
   return lines;
 }
 
@@ -415,12 +483,13 @@ function derivationOf(each) {
 }
 
 /** A number that has no formula of its own, such as the output of a container: both sides as the report has them. */
-function sidesOf(quantity, found) {
+function sidesOf(quantity, found, isContainer) {
   const part = element("section", {}, element("h3", {}, quantity.replace("_", " ")));
   const value = found.value ?? found.size ?? (found.global || found.status === "exact" ? "global" : null);
   part.append(...steps({ value }));
   for (const name of ["jump", "padding"]) if (found[name]) part.append(element("p", {}, `${name} ${found[name].join(", ")}`));
   if (found.global) part.append(element("p", {}, `global by ${found.global.cause}`));
+  if (isContainer) part.append(element("p", {}, ["output_shape", "receptive_field"].includes(quantity) ? "It is that of what the module returns; the layers inside have the derivations." : "It is the sum over all that the module contains; the layers inside have the derivations."));
   if (found.analytic !== undefined && found.analytic !== null) part.append(element("p", {}, `by formula: ${grouped(found.analytic)}`));
   for (const reason of found.why ?? []) part.append(element("p", {}, reason.text ?? String(reason)));
   part.append(measuredLine(found));
@@ -435,14 +504,13 @@ function derivationsOf(about, index, quantity) {
   const settings = Object.entries(about?.hyperparameters ?? {}).map(([name, value]) => `${name}=${Array.isArray(value) ? value.join("x") : value}`);
   return [
     ...(settings.length ? [element("p", { class: "quiet" }, settings.join("  "))] : []),
-    ...(found.length ? found.map(derivationOf) : about?.[quantity] ? [sidesOf(quantity, about[quantity])] : []),
+    ...(found.length ? found.map(derivationOf) : about?.[quantity] ? [sidesOf(quantity, about[quantity], about.leaf === false)] : []),
   ];
 }
 
 /** A number of both networks: where each comes from, or its value alone where its derivation is not known here. */
 function bothOf(line, quantity) {
-  const [own, other] = [report.target, report.other.target].map((target) => `${target.name}${target.revision ? ` at ${target.revision}` : ""}`);
-  const names = own === other ? ["first network", "second network"] : [own, other];
+  const names = networks.map(({ name }) => name);
   const sides = ["target", "other"].map((side, index) => {
     const row = line.pair[side];
     const part = element("section", { class: "network" }, element("h3", {}, `${names[index]}: ${row ? titleOf(row) : "no such layer"}`));
@@ -467,13 +535,22 @@ function checkOf(line, quantity) {
 }
 
 const dialog = document.getElementById("derivation");
-/** Open the dialog on a number; when it closes, the browser gives the focus back. */
-function openDerivation(line, quantity) {
+function showDialog(title, parts) {
   const close = element("button", { type: "button" }, "Close");
   close.addEventListener("click", () => dialog.close());
-  const pair = line.pair && (report.aligned ? line.pair.target ?? line.pair.other : line.data ?? line.pair);
-  const parts = !line.pair ? derivationsOf(line.data, line.row.dataset.row, quantity) : report.aligned ? bothOf(line, quantity) : checkOf(line, quantity);
-  dialog.replaceChildren(element("header", {}, element("h2", { id: "derivation-title" }, titleOf(pair ?? line.data)), close), ...parts);
+  dialog.replaceChildren(element("header", {}, element("h2", { id: "derivation-title" }, title), close), ...parts);
   dialog.showModal();
 }
+
+/** Open the dialog on a number; when it closes, the browser gives the focus back. */
+function openDerivation(line, quantity) {
+  const pair = line.pair && (report.aligned ? line.pair.target ?? line.pair.other : line.data ?? line.pair);
+  const parts = !line.pair ? derivationsOf(line.data, line.row.dataset.row, quantity) : report.aligned ? bothOf(line, quantity) : checkOf(line, quantity);
+  showDialog(titleOf(pair ?? line.data), parts);
+}
 dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+
+/** Open the dialog on a number of a row of a compared network. */
+function openRow(line, quantity) {
+  showDialog(titleOf(line.data), derivationsOf(line.data, line.at, quantity));
+}
