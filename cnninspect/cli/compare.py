@@ -38,8 +38,9 @@ from cnninspect.cli.since import compared_since
 from cnninspect.errors import LoadError, RunError, UsageError
 from cnninspect.files import check_writable
 from cnninspect.plugins import load
-from cnninspect.render import Format, OtherSide
+from cnninspect.render import Format
 from cnninspect.render.many import Outcome, render_many
+from cnninspect.render.page import OtherSide
 from cnninspect.report.document import Checkpoint, Comparison, Report, formula_checks
 from cnninspect.report.parts import BaselineFile
 from cnninspect.report.quantities import Verdict

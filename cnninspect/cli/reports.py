@@ -21,8 +21,8 @@ from cnninspect.cli.session import Progress, Session
 from cnninspect.errors import LoadError, OutputError, UsageError
 from cnninspect.files import cause_of, check_writable, write_whole
 from cnninspect.inspection.tensors import inspect_checkpoint
-from cnninspect.render import Format, OtherSide, render
-from cnninspect.render.page import Screen
+from cnninspect.render import Format, render
+from cnninspect.render.page import OtherSide, Screen
 from cnninspect.report.document import Checkpoint, Document, Report
 from cnninspect.report.rows import layers_near
 from cnninspect.report.selection import By, View, matches

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from cnninspect.errors import OutputError, error_text
-from cnninspect.render.page import Screen
-from cnninspect.report.document import Document, Report
+from cnninspect.render.page import OtherSide, Screen
+from cnninspect.report.document import Document
 from cnninspect.report.selection import View
 
 if TYPE_CHECKING:
@@ -18,14 +17,6 @@ if TYPE_CHECKING:
     from cnninspect.report.rows import RowId
 
     Derivations = Mapping[RowId, LayerDerivation]
-
-
-@dataclass(frozen=True)
-class OtherSide:
-    """The second network of a comparison; a saved report has no derivations."""
-
-    report: Report
-    derivations: Derivations | None = None
 
 
 class Format(str, Enum):

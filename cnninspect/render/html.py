@@ -13,8 +13,8 @@ import jinja2
 from markupsafe import Markup
 
 from cnninspect.explain.document import Derivation, LayerDerivation
-from cnninspect.render import OtherSide, checks, comparison
-from cnninspect.render.page import UNICODE, Cell, Heading, Page, Screen, Sheet, Tone
+from cnninspect.render import checks, comparison
+from cnninspect.render.page import UNICODE, Cell, Heading, OtherSide, Page, Screen, Sheet, Tone
 from cnninspect.render.sections import page_of
 from cnninspect.report.document import Comparison, Document, Report
 from cnninspect.report.parts import AlignedRows

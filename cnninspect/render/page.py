@@ -7,9 +7,13 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, IntEnum
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from cnninspect.report.rows import RowId
+
+if TYPE_CHECKING:
+    from cnninspect.explain.document import LayerDerivation
+    from cnninspect.report.document import Report
 
 
 class Tone(str, Enum):
@@ -190,6 +194,14 @@ class Screen:
             unicode=not dumb and _encodes(stream, UNICODE),
             height=None if size is None else size.lines,
         )
+
+
+@dataclass(frozen=True)
+class OtherSide:
+    """The second network of a comparison, for the HTML page; a saved report has no derivations."""
+
+    report: Report
+    derivations: Mapping[RowId, LayerDerivation] | None = None
 
 
 def _encodes(stream: TextIO, marks: Marks) -> bool:
