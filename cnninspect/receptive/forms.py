@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from functools import cached_property, reduce
 from itertools import permutations
 from math import prod
+from typing import cast
 
 from cnninspect.receptive import joins
 from cnninspect.receptive.bounds import Bounds
-from cnninspect.receptive.digits import COPY, FEATURE, NOTHING, Table, meeting
+from cnninspect.receptive.digits import COPY, FEATURE, NOTHING, Indices, Table, meeting
 from cnninspect.report.quantities import Shape
 
 LARGE = 1 << 18
@@ -44,6 +45,10 @@ class Forms:
         """The tensor's shape."""
         return self.strict.shape
 
+    def expanded(self, shape: Shape) -> Forms:
+        """Broadcast to `shape`."""
+        return self if self.shape == shape else self.through(lambda part: part.expanded(shape))
+
     def made(self) -> Forms:
         """The same forms, computed."""
         return self
@@ -61,6 +66,10 @@ class Forms:
     def moves(self, dim: int) -> bool:
         """Whether the field moves along a dimension."""
         return self.endless.varies(dim)
+
+    def holds_one(self, dim: int) -> bool:
+        """Whether a dimension holds a single element, or copies of one."""
+        return all(digit.size == 1 or digit.kind == COPY for digit in self.endless.dims[dim])
 
     def sees_move(self, dim: int) -> bool:
         """Whether the field moves along a dimension among the elements that see a pixel."""
@@ -109,8 +118,23 @@ class Pairs(Forms):
         return self.parts[0].shape
 
     def made(self) -> Forms:
-        """The same forms, computed."""
-        return Forms(self.strict, self.local, self.endless, self.cause)
+        """The same forms, computed; the pairs do not keep them."""
+        found = _hull(*(part.made() for part in self.parts))
+        found.cause = self.cause
+        return found
+
+    def holds_one(self, dim: int) -> bool:
+        """Whether a dimension holds a single element, or copies of one."""
+        return all(part.holds_one(dim) for part in self.parts)
+
+    def joined(self, other: Forms) -> Forms:
+        """The hull with other forms of the same shape, put into the part with which their table is the smaller."""
+        if isinstance(other, Pairs):
+            return reduce(_hull, other.parts, cast(Forms, self))
+        first, second = self.parts
+        if _entries(first.strict, other.strict) < _entries(second.strict, other.strict):
+            return Pairs(_hull(first, other), second, self.cause)
+        return Pairs(first, _hull(second, other), self.cause)
 
     def varies(self, dim: int) -> bool:
         """Whether the bounds of some form differ along a dimension."""
@@ -143,24 +167,51 @@ def reduced(forms: Forms, dims: tuple[int, ...], by: int) -> Forms:
     return found
 
 
-def merged(parts: list[Forms], gates: list[Forms], by: int, *, lazily: bool = False) -> Forms:
-    """The hull along one axis of `parts`, of which the local form leaves `gates` out.
+def merged(parts: list[Forms], gates: list[Forms], by: int, shape: Shape, *, lazily: bool = False) -> Forms:
+    """The hull along one axis of `parts`, broadcast to `shape`, of which the local form leaves `gates` out.
 
-    `lazily` puts off a large hull until it is read.
+    `lazily` puts off a large hull until it is read. Pairs of forms stay pairs.
     """
     if len(parts) == 1:
-        return parts[0]
+        return parts[0].expanded(shape)
     open_ = [part for part in parts if not any(part is gate for gate in gates)]
     causes = [part.cause for part in open_ if part.cause is not None]
     cause = min(causes, default=by if gates else None)
+    if not gates and any(isinstance(part, Pairs) for part in parts):
+        found = reduce(_hull, (part.expanded(shape) for part in parts))
+        found.cause = cause
+        return found
     if lazily and not gates and len(parts) == 2 and _entries(*(part.strict for part in parts)) >= LARGE:
-        return Pairs(parts[0], parts[1], cause)
+        return Pairs(parts[0].expanded(shape), parts[1].expanded(shape), cause)
     strict = reduce(joins.merged, (part.strict for part in parts))
     if not gates and all(part.local is part.strict for part in parts):
         local = strict
     else:
         local = reduce(joins.merged, (part.local for part in open_))
-    return Forms(strict, local, reduce(joins.merged, (part.endless for part in open_)), cause)
+    return Forms(strict, local, reduce(joins.merged, (part.endless for part in open_)), cause).expanded(shape)
+
+
+def _hull(first: Forms, second: Forms) -> Forms:
+    """The hull of two forms of one shape, in every form, without a cause."""
+    if isinstance(first, Pairs) or isinstance(second, Pairs):
+        return first.joined(second) if isinstance(first, Pairs) else cast(Pairs, second).joined(first)
+    strict = joins.merged(first.strict, second.strict)
+    same = first.local is first.strict and second.local is second.strict
+    local = strict if same else joins.merged(first.local, second.local)
+    return Forms(strict, local, joins.merged(first.endless, second.endless))
+
+
+def written(whole: Forms, dim: int, positions: Indices, part: Forms) -> Forms:
+    """`whole` with `part` in place of what stood at `positions` of a dimension. Pairs of forms stay pairs."""
+    causes = [cause for cause in (whole.cause, part.cause) if cause is not None]
+    cause = min(causes, default=None)
+    if isinstance(whole, Pairs) and isinstance(part, Pairs):
+        first, second = (written(old, dim, positions, new) for old, new in zip(whole.parts, part.parts, strict=True))
+        return Pairs(first, second, cause)
+    strict = joins.written(whole.strict, dim, positions, part.strict)
+    same = whole.local is whole.strict and part.local is part.strict
+    local = strict if same else joins.written(whole.local, dim, positions, part.local)
+    return Forms(strict, local, joins.written(whole.endless, dim, positions, part.endless), cause)
 
 
 def gates_among(parts: Mapping[int, Forms], rank: int) -> set[tuple[int, int]]:
@@ -195,13 +246,14 @@ def _is_gate(gate: Forms, other: Forms, rank: int) -> bool:
     Such a factor or summand (squeeze-and-excitation, global context, a mean that is subtracted) is the same for all
     positions; papers leave it out of the field.
     """
+    offset = rank - len(gate.shape)
+    sizes = (1,) * (rank - len(other.shape)) + tuple(other.shape)
+    one = [dim for dim in range(rank) if sizes[dim] > 1 and (dim < offset or gate.holds_one(dim - offset))]
+    if not one:
+        return False
     # Taps of which none exists but at the border leave an endless field without a place.
     places = _places(other.endless, rank) or _places(other.local, rank)
-    if not places or _places(gate.endless, rank):
-        return False
-    offset = rank - len(gate.endless.dims)
-    broadcast = (gate.endless.dims[dim - offset] if dim >= offset else () for dim in places)
-    if not any(all(digit.size == 1 or digit.kind == COPY for digit in digits) for digits in broadcast):
+    if not set(one) & set(places) or _places(gate.endless, rank):
         return False
     return _sees_all(gate, other)
 

@@ -126,11 +126,15 @@ def written(whole: Bounds, dim: int, positions: Indices, part: Bounds) -> Bounds
     away_from_borders = None if whole.clipped else _written_endlessly(whole, dim, positions, part)
     if away_from_borders is not None:
         return away_from_borders
-    a, b = conformed([whole.completed(dim), part.expanded(_with_size(whole, dim, len(positions))).completed(dim)], dim)
+    old, new = whole.single(dim), part.expanded(_with_size(whole, dim, len(positions))).single(dim)
+    kind = meeting(old.dims[dim][0].kind, new.dims[dim][0].kind)
+    if not old.varies(dim) and not new.varies(dim) and old.picked(dim, 0).equals(new.picked(dim, 0)):
+        return old.resized(dim, old.shape[dim], kind)
+    a, b = conformed([old.completed(dim), new.completed(dim)], dim)
     table = a.table.copy()
     where = (*(slice(None),) * a.axis(dim), positions)
     table[where] = b.table
-    digit = a.dims[dim][0]._replace(kind=meeting(a.dims[dim][0].kind, b.dims[dim][0].kind))
+    digit = a.dims[dim][0]._replace(kind=kind)
     table, digit = simplified(table, a.axis(dim), digit, affine=not a.clipped)
     return a.replaced(table, dim, (digit,))
 

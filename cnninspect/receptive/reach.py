@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from itertools import product
 from math import prod
@@ -133,6 +133,10 @@ class Reach:
         shape = (*self.shape[:dim], taps.out, taps.count, *self.shape[dim + 1 :])
         return self.moved(shape, lambda part: part.taken(dim, taps))
 
+    def made(self) -> Reach:
+        """The same reach with every form computed."""
+        return replace(self, forms={axis: forms.made() for axis, forms in self.forms.items()})
+
     def equals(self, other: Reach) -> bool:
         """Whether each element of two tensors of one shape sees the same, in every form."""
         return (
@@ -187,8 +191,7 @@ def merged(parts: Sequence[Reach], shape: Shape, by: int, *, lazily: bool = Fals
     for axis in dict.fromkeys(axis for part in present for axis in part.forms):
         those = {i: part.forms[axis] for i, part in enumerate(present) if axis in part.forms}
         closed = [those[i] for i in gates.get(axis, ())]
-        found = of_axis.merged(list(those.values()), closed, by, lazily=lazily)
-        forms[axis] = found if found.shape == shape else found.through(lambda part: part.expanded(shape))
+        forms[axis] = of_axis.merged(list(those.values()), closed, by, shape, lazily=lazily)
     return Reach(shape, forms, inputs)
 
 
@@ -250,15 +253,11 @@ def _no_forms(like: Forms, shape: Shape) -> Forms:
 
 def written(whole: Reach, dim: int, positions: Indices, part: Reach) -> Reach:
     """`whole` with `part` in place of what stood at `positions` of a dimension."""
-    forms = {}
-    for axis in dict.fromkeys((*whole.forms, *part.forms)):
-        old, new = _along(axis, (whole, part))
-        strict = joins.written(old.strict, dim, positions, new.strict)
-        same = old.local is old.strict and new.local is new.strict
-        local = strict if same else joins.written(old.local, dim, positions, new.local)
-        causes = [cause for cause in (old.cause, new.cause) if cause is not None]
-        endless = joins.written(old.endless, dim, positions, new.endless)
-        forms[axis] = Forms(strict, local, endless, min(causes, default=None))
+    forms = {
+        axis: of_axis.written(old, dim, positions, new)
+        for axis in dict.fromkeys((*whole.forms, *part.forms))
+        for old, new in [_along(axis, (whole, part))]
+    }
     return Reach(whole.shape, forms, whole.inputs | part.inputs)
 
 

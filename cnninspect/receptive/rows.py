@@ -128,6 +128,7 @@ def field_of(fields: Fields, reach: Reach, ref: TensorRef) -> ReceptiveField | N
     image = tuple(axis.size for axis in axes)
     if not reach.inputs:
         return ReceptiveField((0,) * len(axes), status=Status.EXACT, image=image)
+    reach = reach.made()  # A table of pairs is large: it lives as long as its row is worked out.
     cause = _cause(fields, reach, axes)
     found = [along(fields, axis, reach.forms[axis]) for axis in axes]
     if all(one.whole for one in found):
@@ -218,13 +219,14 @@ def _first_global(fields: Fields, ref: TensorRef) -> str | None:
 
 def _is_whole(fields: Fields, ref: TensorRef) -> bool:
     """Whether every element of a tensor sees all pixels that the network reads."""
-    reach = fields.engine.of(ref)
+    reach = fields.engine.of(ref).made()
     return bool(reach.forms) and all(along(fields, axis, forms).whole for axis, forms in reach.forms.items())
 
 
 def _is_map(fields: Fields, reach: Reach) -> bool:
     """Whether each axis of the row has a dimension of its own along which the field moves; a global one does not."""
     axes = axes_of(fields, reach) if reach.inputs else ()
+    reach = reach.made()
     if all(along(fields, axis, reach.forms[axis]).whole for axis in axes):
         return False
     moving = [_moving(reach.forms[axis].endless) for axis in axes if axis.size > 1]
