@@ -37,7 +37,7 @@ NONE = Field((1, 1, WIDTH))
 
 def verdict(model: Callable[..., Any], output: Field) -> Verdict:
     """The verdict of the last call of `model`, whose output is said to have the field `output`."""
-    x = torch.rand(1, 1, WIDTH)
+    x = torch.rand(1, 1, WIDTH, generator=torch.Generator().manual_seed(0))
     trace = record(model, (x,), {}, layer_of, device="cpu")
     probe = probe_nan(trace, model, (x,), {}, layer_of, regions_to_probe(trace, {"0": (AXIS,)}))
     return judged(trace, lambda call: [output] * len(call.outputs), probe)[-1].verdict
@@ -144,7 +144,7 @@ OUTSIDE = Region("0", (0, 0, 2), (0, 0, 5), outside=True)
 
 
 def test_a_region_outside_a_box_spoils_all_but_the_box() -> None:
-    x = torch.rand(1, 1, WIDTH)
+    x = torch.rand(1, 1, WIDTH, generator=torch.Generator().manual_seed(0))
     trace = record(CONV, (x,), {}, layer_of, device="cpu")
     (mask,) = probe_nan(trace, CONV, (x,), {}, layer_of, [OUTSIDE]).masks[trace.calls[-1].index]
     assert mask is not None
@@ -164,7 +164,7 @@ def test_a_region_outside_a_box_spoils_all_but_the_box() -> None:
     ],
 )
 def test_a_region_outside_a_box_is_predicted(output: Field, expected: Verdict) -> None:
-    x = torch.rand(1, 1, WIDTH)
+    x = torch.rand(1, 1, WIDTH, generator=torch.Generator().manual_seed(0))
     trace = record(CONV, (x,), {}, layer_of, device="cpu")
     probe = probe_nan(trace, CONV, (x,), {}, layer_of, [OUTSIDE])
     assert judged(trace, lambda call: [output] * len(call.outputs), probe)[-1].verdict is expected
@@ -185,7 +185,7 @@ BOXES = Region("0", (0, 0, 0), (0, 0, 2), outside=True, others=(((0, 0, 4), (0, 
     ],
 )
 def test_a_region_outside_several_boxes_is_predicted(starts: list[int], stops: list[int], expected: Verdict) -> None:
-    x = torch.rand(1, 1, WIDTH)
+    x = torch.rand(1, 1, WIDTH, generator=torch.Generator().manual_seed(0))
     trace = record(CONV, (x,), {}, layer_of, device="cpu")
     probe = probe_nan(trace, CONV, (x,), {}, layer_of, [BOXES])
     (mask,) = probe.masks[trace.calls[-1].index]

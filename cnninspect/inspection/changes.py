@@ -44,12 +44,12 @@ def with_changes(reach: Fields, nan: Probe, changes: Probe, changing: Container[
 def _of_call(
     reach: Fields, call: Call, changed: tuple[Mask | None, ...], probe: Probe, form: Form
 ) -> tuple[Mask | None, ...]:
-    parts = zip(changed, reach.of_call(call), call.outputs, strict=True)
+    parts = zip(changed, reach.of_call(call), call.outputs, probe.infinite[call.index], strict=True)
     return tuple(
         mask
-        if mask is None or not field.is_known
-        else _of_positions(mask, field, _features(reach, call, ref), _low(reach, call, ref), probe, form)
-        for mask, field, ref in parts
+        if mask is None or infinite is None or not field.is_known
+        else _of_positions(mask, field, _features(reach, call, ref), _low(reach, call, ref) & ~infinite, probe, form)
+        for mask, field, ref, infinite in parts
     )
 
 
@@ -65,7 +65,7 @@ def _features(reach: Fields, call: Call, ref: TensorRef) -> tuple[int, ...]:
 
 
 def _low(reach: Fields, call: Call, ref: TensorRef) -> Mask:
-    """The elements to which a low number was added, in which a change is lost."""
+    """The elements to which a low number was added, in which a change is lost if they are not infinite."""
     blank = reach.reach(call, ref).blank
     return np.zeros((1,) * len(ref.shape), dtype=bool) if blank is None or blank.value == 0 else blank.mask
 

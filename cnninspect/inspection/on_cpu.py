@@ -250,6 +250,8 @@ def _probed(
             changes = probe_changes(
                 run.trace, run.model, run.args, run.kwargs, layer_of, [*regions, *tokens], draw=draw
             )
+            if masks and changes.ended:
+                break
             masks = either(masks, changes.masks)
             probe = with_changes(reach, nan, replace(changes, masks=masks), changing)
             found = judged(run.trace, reach.of_call, probe, changed=changing)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from cnninspect.measure.limits import Allowance, Limit, LimitReachedError
-from cnninspect.measure.masks import Mask, Masks, numbers_of, together
+from cnninspect.measure.masks import Mask, Masks, infinite_of, numbers_of, together
 from cnninspect.measure.nan_probe import Collector, Probe, Region
 from cnninspect.trace.recorder import LayerOf
 from cnninspect.trace.records import Dataflow, TensorRef, Trace
@@ -52,12 +52,23 @@ def probe_changes(
             with Limit(Allowance.for_another(trace)):
                 watch(model, *changed, layer_of, collect, training=trace.training, gradients=trace.gradients)
         except LimitReachedError as limit:
-            return Probe(tuple(regions[: len(runs)]), together(runs) if len(runs) > 1 else {}, str(limit))
+            return Probe(
+                tuple(regions[: len(runs) - 1 if runs else 0]), _since(runs), str(limit), infinite=dict(*runs[:1])
+            )
         except Exception:
             if not partial or collect.broken:
                 raise
         runs.append(collect.of_same())
-    return Probe(tuple(regions), together(runs))
+    return Probe(tuple(regions), _since(runs), infinite=runs[0])
+
+
+def _since(runs: Sequence[Masks]) -> Masks:
+    """The masks of the runs after the first, in which nothing has changed."""
+    if len(runs) < 2:
+        return {}
+    first = runs[0].items()
+    clean = {index: tuple(mask if mask is None else np.zeros_like(mask) for mask in masks) for index, masks in first}
+    return together([clean, *runs[1:]])
 
 
 class _Clean:
@@ -68,12 +79,12 @@ class _Clean:
         self._bytes = 0
 
     def keep(self, tensor: Tensor, ref: TensorRef) -> Mask | None:
-        """Keeps a tensor, if there is room; nothing has changed."""
+        """Keeps a tensor, if there is room; says where it is infinite."""
         if ref.value not in self._kept:
             self._bytes += tensor.nbytes
             if self._bytes <= MOST_KEPT:
                 self._kept[ref.value] = numbers_of(tensor).copy()
-        return np.zeros((1,) * tensor.dim(), dtype=bool) if ref.value in self._kept else None
+        return infinite_of(tensor) if ref.value in self._kept else None
 
     def compare(self, tensor: Tensor, ref: TensorRef) -> Mask | None:
         """Where a tensor differs from that of the clean run; None if that was not kept, or has another shape."""

@@ -32,6 +32,14 @@ def nan_of(tensor: Tensor) -> Mask | None:
     return found
 
 
+def infinite_of(tensor: Tensor) -> Mask:
+    """Where a tensor is inf or -inf, with size 1 along dimensions where nothing differs."""
+    if not (tensor.is_floating_point() or tensor.is_complex()):
+        return np.zeros((1,) * tensor.dim(), dtype=bool)
+    numbers = _numbers(tensor)
+    return compressed(tensor.detach().isinf().numpy() if numbers is None else np.isinf(numbers))
+
+
 def _numbers(tensor: Tensor) -> npt.NDArray[Any] | None:
     """The values of a tensor; None if NumPy lacks its dtype."""
     return tensor.detach().resolve_conj().resolve_neg().numpy() if tensor.dtype in _OF_NUMPY else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -80,12 +80,14 @@ class Probe:
     is to turn NaN, or to change where the dtype has no NaN. None stands for a tensor without an answer, for instance
     one that holds NaN in a clean run too. A call that did not happen again is absent. `ended` says why a run was
     ended early; the masks up to then count. `missed` are the ops, by index, at which nothing could be frozen.
+    `infinite` holds, by call, which elements of its tensors were infinite in the clean run of a change probe.
     """
 
     regions: tuple[Region, ...]
     masks: Masks
     ended: str | None = None
     missed: frozenset[int] = frozenset()
+    infinite: Masks = field(default_factory=dict)
 
 
 def probe_nan(

@@ -79,12 +79,19 @@ def _difference_field(op: Op, first: Part, second: Part, **_: Any) -> Result:
 
 def still_low(seen: Reach, *added: Part) -> Reach:
     """`seen`, a sum in which these are added, low where one of them is; nothing is left of what -inf is added to."""
-    for part in added:
-        low, numbers = low_in(part), numbers_of(part)
-        if low is not None:
-            seen = seen if numbers is None else seen.hidden(numbers == -inf, -inf)
-            seen = _also_marked(seen, low, LOW)
+    low = [(where, _endless(part)) for part in added if (where := low_in(part)) is not None]
+    for _, gone in low:
+        seen = seen if gone is None else seen.hidden(gone, -inf)
+    for where, gone in low:
+        seen = _also_marked(seen, where, -inf if gone is not None and np.array_equal(gone, where) else LOW)
     return seen
+
+
+def _endless(part: Part) -> Mask | None:
+    """Where a number is -inf; None where none is known to be."""
+    if isinstance(part, Reach) and part.blank is not None:
+        return part.blank.mask if part.blank.value == -inf else None
+    return np.asarray(numbers_of(part) == -inf)
 
 
 def _product_field(op: Op, first: Part, second: Part, **_: Any) -> Result:

@@ -155,9 +155,10 @@ def axes_of(fields: Fields, reach: Reach) -> tuple[Axis, ...]:
 def along(fields: Fields, axis: Axis, forms: Forms) -> AxisField:
     """Size, jump and padding along one axis, over all channels of a position together."""
     places = _over_features(forms.endless)
-    if not places.advances and covers(places.table, fields.looked_at(axis)):
+    sees_something = bool((places.table < NOTHING // 2).any())
+    if sees_something and not places.advances and covers(places.table, fields.looked_at(axis)):
         return AxisField(axis.size, 0, 0, whole=True)
-    if places.advances or not any(places.varies(dim) for dim in range(len(places.dims))):
+    if sees_something and (places.advances or not any(places.varies(dim) for dim in range(len(places.dims)))):
         return AxisField(_sizes(places.table), _jump(places), _padding(places))
     return AxisField(_sizes(_over_features(forms.local).table), None, None)
 

@@ -325,6 +325,12 @@ def test_a_mask_that_hides_too_much_is_contradicted(monkeypatch: pytest.MonkeyPa
     assert Verdict.DIFFER in {row.receptive_field.verdict for row in rows}
 
 
+def test_what_infinity_swallows_is_no_change_that_got_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(masks, "_endless", lambda _: None)  # So nothing is hidden by what -inf is added to.
+    rows = rows_of(lambda: Block(causal_and_linear_in_the_distance), f"1x{TOKENS}x{FEATURES}")
+    assert Verdict.UNKNOWN in {row.receptive_field.verdict for row in rows}
+
+
 def test_a_mask_that_hides_too_little_is_not_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(elementwise, "weights_over", mixed_along)
     rows = rows_of(lambda: Block(causal), f"1x{TOKENS}x{FEATURES}")
