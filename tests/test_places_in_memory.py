@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from cnninspect import inspect_model
-from cnninspect.errors import RunError, UsageError
+from cnninspect.errors import UsageError
 from cnninspect.measure.storages import Held, held
 from cnninspect.report.quantities import Verdict
 
@@ -243,7 +243,7 @@ def test_fields_of_a_network_that_fails_on_the_cpu_are_unknown():
     assert "fails on the CPU" in str(row.receptive_field.why[0])
 
 
-def test_nested_tensors_are_refused_in_words():
+def test_nested_inputs_are_refused_in_words():
     rows = [torch.zeros(2, 4), torch.zeros(3, 4)]
 
     def jagged():
@@ -251,8 +251,14 @@ def test_nested_tensors_are_refused_in_words():
 
     with pytest.raises(UsageError, match=r"input 0 is a nested tensor.*padded"):
         inspect_model(nn.Linear(4, 5), inputs_from=jagged)
-    with pytest.raises(RunError, match=r"makes a nested tensor.*with padding"):
-        inspect_model(lambda x: torch.nested.nested_tensor([x[0], x[1, :2]], layout=torch.jagged), (2, 3, 4))
+
+
+def test_a_jagged_tensor_is_shown_as_its_rows():
+    """By hand: 3 rows of the first sample and 2 of the second, one after the other."""
+    report = inspect_model(lambda x: torch.nested.nested_tensor([x[0], x[1, :2]], layout=torch.jagged), (2, 3, 4))
+    assert report.rows[0].output_shape.value == ((3 + 2, 4),)
+    assert report.rows[0].output_shape.verdict is Verdict.MATCH
+    assert any("jagged nested tensors are shown as their values" in note for note in report.notes)
 
 
 class Divided(nn.Module):

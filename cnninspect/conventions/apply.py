@@ -134,8 +134,9 @@ def _terms(convention: Convention, event: Event, sight: Sight) -> Iterator[Term]
     costs, by_module = _costs(convention, event)
     if not costs:
         return
-    if event.call.transformed:
-        raise NoCost("it runs under torch.vmap or another transform of functions")
+    if event.call.known_by_ops_alone:
+        under = "it runs under torch.vmap or another transform of functions"
+        raise NoCost(under if event.call.transformed else "its tensors are nested")
     signature = convention.takes.get(event.name, SIGNATURES.get(event.name))
     use = use_of(event, signature, positional=not convention.subclasses)
     # Functions are no part of any module where the sum over modules is divided by the batch size.

@@ -131,6 +131,8 @@ def _why(quantity: Quantity) -> str:
     reasons = "; ".join(dict.fromkeys(str(reason) for reason in quantity.why))
     if reasons:
         return reasons
+    if quantity.analytic is not None:
+        return "it is the sum over the ATen ops that ran"
     return "it was measured: no formula gives it" if quantity.value is not None else "nothing is known about it"
 
 

@@ -43,7 +43,7 @@ class Recordings:
 def recordings_of(call: Call, trace: Trace, layouts: Layouts) -> Recordings:
     """What is known of a call: by its formula, or by its ops. `layouts` name the dimensions of its inputs."""
     formula = formula_of(call)
-    found = None if formula is None or call.transformed else _by_formula(call, formula, layouts)
+    found = None if formula is None or call.known_by_ops_alone else _by_formula(call, formula, layouts)
     return _by_ops(call, trace, layouts) if found is None else found
 
 

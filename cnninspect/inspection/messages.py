@@ -21,7 +21,6 @@ from cnninspect.targets.target import Function, Target
 from cnninspect.targets.torchvision_ops import why_missing
 from cnninspect.trace.recorder import ForwardFailed
 from cnninspect.trace.records import Call, Dataflow, Trace
-from cnninspect.trace.values import NestedTensorError
 
 _LISTED = 3
 
@@ -46,6 +45,8 @@ def notes_of(findings: Findings, command: str = "summary") -> Iterator[str]:
     unread = [name for name in trace.unread if not any(name.startswith(f"{path}.") for path in trace.never_ran)]
     if trace.calls and not trace.calls[0].outputs:
         yield "the forward returns no tensor, so the network has no output shape and no field. Return its result."
+    if any(ref.jagged for call in trace.calls for ref in call.outputs):
+        yield "jagged nested tensors are shown as their values: the rows of all sequences, one after the other."
     yield from _never_ran(findings.trace)
     yield from _of_this_input(findings.trace)
     parts = [name for name in unread if trace.unread[name] < numel(trace.parameters[name].shape)]
@@ -298,8 +299,6 @@ _ITEM = re.compile(r"""\w\[(["'][^"']*["'])\]""")
 
 def _usual_help(failure: ForwardFailed, target: Target, inputs: Inputs) -> str:
     """Advice for an unknown cause; it names the model's inputs unless the failed call had the same."""
-    if isinstance(failure.cause, NestedTensorError):
-        return "Inspect the part that comes before it, or a version with padding."
     if isinstance(target.source, Function) and target.source.doubt:
         return target.source.doubt
     if isinstance(failure.cause, SystemExit):

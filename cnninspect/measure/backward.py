@@ -25,6 +25,7 @@ from cnninspect.trace.private_torch import (
     kernel_of,
     leaf_of,
     packet_of,
+    runs_inside,
     unwrapped,
 )
 from cnninspect.trace.records import Call, Trace
@@ -181,6 +182,8 @@ class _Watch(OpWatch):
         ]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if runs_inside(types):
+            return NotImplemented
         if (kernel := kernel_of(func)) is not None:
             with self:
                 return kernel(*args, **(kwargs or {}))

@@ -25,7 +25,7 @@ from cnninspect.measure.backward import forward_and_backward
 from cnninspect.measure.base import Run
 from cnninspect.report.quantities import item_size
 from cnninspect.trace.isolation import restored
-from cnninspect.trace.private_torch import OpWatch, kernel_of, storage_key
+from cnninspect.trace.private_torch import OpWatch, kernel_of, runs_inside, storage_key
 from cnninspect.trace.records import Op, State, TensorRef, Trace
 from cnninspect.trace.rerun import as_module
 from cnninspect.trace.values import storages
@@ -217,6 +217,8 @@ class _StorageWatch(OpWatch):
         self.peak = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if runs_inside(types):
+            return NotImplemented
         self._note((args, kwargs), counts=False)
         if (kernel := kernel_of(func)) is not None:
             with self:

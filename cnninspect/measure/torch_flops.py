@@ -35,7 +35,7 @@ def _count(ops: list[Op]) -> Count:
     missed = []
     for op in ops:
         formula = _formula(op.packet)
-        if formula is None:
+        if formula is None or any(ref.parts is not None for ref in op.inputs):
             missed.append(Skip(op.packet))
         else:
             outputs = tuple(_stand_in(ref) for ref in op.outputs)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from cnninspect.ops.catalogue import contradictions
@@ -12,6 +13,7 @@ from cnninspect.ops.rules import numel
 from cnninspect.report.quantities import Shape, Status, item_size, total_status
 from cnninspect.report.reasons import Cause, Reason, ask, distinct
 from cnninspect.trace.records import Call, Op, State, TensorRef, Trace, takes_packed
+from cnninspect.trace.trees import map_leaves
 
 Shapes = tuple[Shape | None, ...]
 Reasons = tuple[Reason, ...]
@@ -72,11 +74,11 @@ def evaluate(trace: Trace) -> list[Estimate]:
 def _leaf(call: Call, trace: Trace, predicted: dict[int, Shape | None]) -> Estimate:
     """A known layer or a functional call: by its formula, or by the ATen ops it ran if there is none or it declines.
 
-    A number whose formula fails is unknown, whatever the ops say. Under a function transform only the ops know what
-    there is to do: a formula would see one sample of many.
+    A number whose formula fails is unknown, whatever the ops say. Under a function transform, and of nested
+    tensors, only the ops know what there is to do: a formula would see one sample of many, or many for one.
     """
     formula = _formula_of(call)
-    if formula is None or call.transformed:
+    if formula is None or call.known_by_ops_alone:
         return _by_ops(call, trace, predicted)
     own, unanswered = _by_formula(call, formula, trace)
     return _by_ops(call, trace, predicted, unanswered) if _declines(unanswered) else own
@@ -262,6 +264,9 @@ def op_shapes(op: Op) -> tuple[Shape, ...] | Reason:
     rule = rule_of(op)
     if rule is None:
         return _no_formula(op.packet)
+    if any(ref.parts is not None for ref in (*op.inputs, *op.outputs)):
+        words = "the tensors in a nested one differ in size"
+        return Reason(Cause.NOT_COVERED, f"the rule of {op.packet} does not cover this call: {words}")
     return ask(f"the rule of {op.packet}", rule.output, *op.args, **op.kwargs)
 
 
@@ -270,7 +275,28 @@ def op_macs(op: Op) -> int | Reason:
     rule = rule_of(op)
     if rule is None:
         return _no_formula(op.packet)
-    return 0 if rule.macs is None else ask(f"the rule of {op.packet}", rule.macs, *op.args, **op.kwargs)
+    if rule.macs is None:
+        return 0
+    total = 0
+    for args, kwargs in _of_each_part(op):
+        count = ask(f"the rule of {op.packet}", rule.macs, *args, **kwargs)
+        if isinstance(count, Reason):
+            return count
+        total += count
+    return total
+
+
+def _of_each_part(op: Op) -> Iterator[tuple[Any, Any]]:
+    """The arguments of an op; with nested tensors among them once for each part, on which the op works by itself."""
+    parts = [len(ref.parts) for ref in op.inputs if ref.parts is not None]
+    if not parts:
+        yield op.args, op.kwargs
+    for part in range(max(parts, default=0)):
+        yield map_leaves((op.args, op.kwargs), TensorRef, partial(_part, part))
+
+
+def _part(part: int, _: str, ref: TensorRef) -> TensorRef:
+    return ref if ref.parts is None else replace(ref, shape=ref.parts[part], parts=None)
 
 
 def sized_by(op: Op) -> Sequence[TensorRef]:

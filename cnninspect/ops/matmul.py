@@ -8,7 +8,7 @@ from typing import Any
 from cnninspect.ops.masks import masked_product, still_low
 from cnninspect.ops.registry import Adapter, Formula, NoFormula, Use, Work, aten, register, register_op
 from cnninspect.ops.rules import broadcast, numel, product, shape_of
-from cnninspect.receptive.knowledge import NoRule, ReadByData
+from cnninspect.receptive.knowledge import NoField, NoRule, ReadByData
 from cnninspect.receptive.reach import Reach, merged, nothing, reaches
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op, TensorRef, tensors
@@ -276,6 +276,29 @@ register_op(
     operands=lambda op: tensors(op.args[:2]),
     features=lambda op: [(op.args[0], -1), (op.args[1], -2)],
 )
+
+
+def _linear_macs(input: TensorRef, weight: TensorRef, bias: TensorRef | None = None) -> int:
+    """rows * out * in, where all but the last dimension of the input are rows."""
+    return numel(input.shape[:-1]) * numel(weight.shape)
+
+
+for _name, _output_of, _macs_of, _source in (
+    ("matmul", _output, _macs, "torch.matmul: the product of the i-th tensors of both"),
+    (
+        "linear",
+        lambda input, weight, bias=None: ((*input.shape[:-1], *weight.shape[:-1]),),
+        _linear_macs,
+        "torch.nn.functional.linear: x W^T + b for each of its tensors",
+    ),
+):
+    register_op(
+        f"aten.{_name}",
+        output=_output_of,
+        macs=_macs_of,
+        field=NoField("it is an op of its own for nested tensors alone, which no rule follows"),
+        source=_source,
+    )
 register_op(
     "aten.addr",
     output=_outer,

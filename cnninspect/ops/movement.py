@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
-from cnninspect.ops.registry import Formula, Use, aten, register, register_op
+import numpy as np
+
+from cnninspect.ops.registry import Formula, NoFormula, Use, aten, register, register_op
 from cnninspect.ops.rules import (
     as_tuple,
     axes,
@@ -21,8 +23,10 @@ from cnninspect.ops.rules import (
     stepped,
 )
 from cnninspect.receptive import taps
-from cnninspect.receptive.knowledge import NoField, Rule, reads_by_data
+from cnninspect.receptive.digits import MISSING, Indices
+from cnninspect.receptive.knowledge import NoField, NoRule, ReadByData, Rule, reads_by_data
 from cnninspect.receptive.reach import Reach, concatenated, nothing
+from cnninspect.receptive.taps import Taps
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op, TensorRef
 
@@ -208,6 +212,72 @@ for _names, _shapes, _rule, _swallows, _source in (
     ),
 ):
     register_op(*aten(_names), output=_shapes, field=_rule, source=_source, swallows_nan=_swallows)
+
+
+# --- nested tensors -----------------------------------------------------------------------------------------------
+
+
+def _unequal(*_: Any, **__: Any) -> tuple[Shape, ...]:
+    """NoFormula, always: the tensors in a nested one differ in size."""
+    raise NoFormula("the tensors in a nested one differ in size")
+
+
+def _padded_rows(
+    values: TensorRef, offsets: Sequence[TensorRef], max_lengths: Sequence[int], *_: Any
+) -> tuple[Shape, ...]:
+    """[sequences, longest, *rest] of the rows of all sequences. Source: torch.nested.to_padded_tensor."""
+    return ((offsets[0].shape[0] - 1, max_lengths[0], *values.shape[1:]),)
+
+
+def _unpadded(dense: TensorRef, offsets: Sequence[TensorRef], rows: int | None = None) -> tuple[Shape, ...]:
+    """[rows, *rest]: those of all sequences, one after the other. Source: torch.nested, the jagged layout."""
+    if rows is None:
+        raise NoFormula("the offsets say how many rows there are")
+    return ((rows, *dense.shape[2:]),)
+
+
+def _ends(offsets: Sequence[Reach]) -> Indices:
+    """Where each sequence begins and ends among the rows of all; NoRule where the trace does not hold it."""
+    if offsets[0].content is None:
+        decide = ReadByData if offsets[0].inputs else NoRule
+        raise decide("the offsets say which rows are in which sequence, and are not known")
+    return offsets[0].content
+
+
+def _padded_rows_field(op: Op, values: Reach, offsets: Sequence[Reach], lengths: Sequence[int], *_: Any) -> Reach:
+    """Place (i, j) is row j of sequence i, or padding after its end."""
+    first, last = _ends(offsets)[:-1, None], _ends(offsets)[1:, None]
+    rows = first + np.arange(lengths[0])
+    taken = np.where(rows < last, rows, MISSING).reshape(-1, 1)
+    return values.slid(0, Taps(taken)).reshaped(shape_of(op))
+
+
+def _unpadded_field(op: Op, dense: Reach, offsets: Sequence[Reach], *_: Any) -> Reach:
+    """Each row is a place (i, j) with j below the length of sequence i."""
+    lengths = np.diff(_ends(offsets))
+    places = np.concatenate([i * dense.shape[1] + np.arange(length) for i, length in enumerate(lengths)])
+    flat = dense.reshaped((dense.shape[0] * dense.shape[1], *dense.shape[2:]))
+    return flat.slid(0, Taps(places.reshape(-1, 1)))
+
+
+register_op(
+    *aten("_nested_tensor_from_tensor_list to_padded_tensor values"),
+    output=_unequal,
+    field=NoField("no rule follows the tensors in a nested one of the strided layout"),
+    source="torch.nested.nested_tensor, to_padded_tensor: tensors of unequal size in one",
+)
+register_op(
+    "aten._jagged_to_padded_dense_forward",
+    output=_padded_rows,
+    field=_padded_rows_field,
+    source="torch.nested.to_padded_tensor: the sequences below each other, each with padding at its end",
+)
+register_op(
+    "aten._padded_dense_to_jagged_forward",
+    output=_unpadded,
+    field=_unpadded_field,
+    source="torch.nested, of padded sequences: the rows of all, one after the other",
+)
 
 
 # --- checks, which return nothing ---------------------------------------------------------------------------------

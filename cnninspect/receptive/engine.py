@@ -199,6 +199,8 @@ class Engine:
         known = self._known(op)
         if known is None:
             return Reason(Cause.NO_FORMULA, f"no field rule for {op.packet}")
+        if (odd := next((ref.irregular for ref in (*op.inputs, *op.outputs) if ref.irregular), None)) is not None:
+            return Reason(Cause.NOT_COVERED, f"the field rule of {op.packet} does not cover this call: {odd}")
         if isinstance(known.field, NoField):
             return Reason(Cause.NO_FORMULA, f"no field rule for {op.packet}: {known.field.why}")
         return ask(f"the field rule of {op.packet}", known.field, op, *args, **kwargs)

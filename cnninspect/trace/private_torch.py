@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import builtins
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module
 from threading import Lock, get_ident
@@ -69,6 +69,7 @@ READ_INDICES = {
     "aten.index_fill_.int_Tensor", "aten.put.default", "aten.put_.default", "aten.lift_fresh.default",
     "aten._pack_padded_sequence.default", "aten.max_unpool2d.default", "aten.max_unpool3d.default",
     "aten.index_put.default", "aten.index_put_.default", "aten._index_put_impl_.default",
+    "aten._jagged_to_padded_dense_forward.default", "aten._padded_dense_to_jagged_forward.default",
     "aten._unsafe_index_put.default", "aten.index_reduce.default", "aten.index_reduce_.default",
     "aten.scatter_add.default", "aten.scatter_add_.default", "aten.scatter_reduce.two", "aten.scatter_reduce_.two",
     *(f"aten.{op}.{form}" for op in ("scatter", "scatter_") for form in ("src", "value", "reduce", "value_reduce")),
@@ -178,6 +179,31 @@ def kernel_of(op: Any) -> Callable[..., Any] | None:
 
 
 # -- tensors ---------------------------------------------------------------------------------------------------------
+
+
+def is_jagged(tensor: torch.Tensor) -> bool:
+    """Whether this is a nested tensor in the jagged layout, a Python object around a dense tensor of values."""
+    return tensor.is_nested and tensor.layout is torch.jagged
+
+
+def values_of(jagged: Any) -> torch.Tensor:
+    """The values of a jagged nested tensor: the rows of all sequences, one after the other."""
+    values: torch.Tensor = jagged._values
+    return values
+
+
+def parts_of(nested: torch.Tensor) -> tuple[tuple[int, ...], ...]:
+    """The shapes of the tensors in a nested tensor of the strided layout."""
+    return tuple(tuple(sizes) for sizes in nested._nested_tensor_size().tolist())
+
+
+def runs_inside(types: Sequence[type]) -> bool:
+    """Whether an op takes jagged nested tensors: torch then runs ops on their values, which a dispatch mode sees.
+
+    A mode that returns NotImplemented for such an op is shown these.
+    """
+    module = sys.modules.get("torch.nested._internal.nested_tensor")
+    return module is not None and any(issubclass(cls, module.NestedTensor) for cls in types)
 
 
 def unwrapped(tensor: torch.Tensor) -> torch.Tensor:

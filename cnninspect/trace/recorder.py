@@ -38,6 +38,7 @@ from cnninspect.trace.private_torch import (
     functions_unseen,
     in_transform,
     kernel_of,
+    runs_inside,
 )
 from cnninspect.trace.records import Call, Layer, Op, TensorRef, Trace
 from cnninspect.trace.refusals import refuse
@@ -378,10 +379,12 @@ class _DispatchWatch(OpWatch):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if runs_inside(types):
+            return NotImplemented
         if (kernel := kernel_of(func)) is not None:
             with self:
                 return kernel(*args, **kwargs)
-        if schema_of(func).composite:
+        if schema_of(func).composite and not any(tensor.is_nested for tensor in leaves((args, kwargs), torch.Tensor)):
             with self:
                 result = func.decompose(*args, **kwargs)
             if result is not NotImplemented:

@@ -21,7 +21,10 @@ class TensorRef:
     `value` is the number of its value: an in-place op gives its tensor a new one. `storage` is the number of its
     storage, which views share. `state` is the name of the parameter or buffer that it is a part of. `fresh` is the
     number of parameter elements that this use is the first to read (0 if it is no parameter). `sparse` means that not
-    all elements are stored; `repeats` is how often an expanded tensor repeats each element.
+    all elements are stored; `repeats` is how often an expanded tensor repeats each element. `parts` are the shapes of
+    the tensors in a nested one of the strided layout, whose `shape` is the number of all their elements. `jagged` means
+    that a call was given or returned a nested tensor of the jagged layout, and this is the tensor of its values: the
+    rows of all sequences, one after the other.
     """
 
     value: int
@@ -32,6 +35,15 @@ class TensorRef:
     fresh: int = 0
     sparse: bool = False
     repeats: int = 1
+    parts: tuple[Shape, ...] | None = None
+    jagged: bool = False
+
+    @property
+    def irregular(self) -> str | None:
+        """Why rules that look at a whole tensor do not hold for this one; None for a dense one."""
+        if self.parts is not None:
+            return "the tensors in a nested one differ in size"
+        return "a sparse tensor is read where it stores elements" if self.sparse else None
 
     @property
     def nbytes(self) -> int:
@@ -147,6 +159,14 @@ class Call:
     def inputs(self) -> list[TensorRef]:
         """Every tensor among the arguments, in order."""
         return tensors((self.args, self.kwargs))
+
+    @property
+    def known_by_ops_alone(self) -> bool:
+        """Whether the ops have other sizes than the call: under a transform a batch of it, of nested tensors each part.
+
+        A formula would take all rows of jagged sequences for those of one.
+        """
+        return self.transformed or any(ref.jagged or ref.parts is not None for ref in (*self.inputs, *self.outputs))
 
 
 def takes_packed(call: Call) -> bool:

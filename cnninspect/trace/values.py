@@ -12,7 +12,14 @@ import torch
 from torch import nn
 
 from cnninspect.trace.elements import Elements, place_of, repeats
-from cnninspect.trace.private_torch import WeakTensorKeyDictionary, storage_key, unwrapped
+from cnninspect.trace.private_torch import (
+    WeakTensorKeyDictionary,
+    is_jagged,
+    parts_of,
+    storage_key,
+    unwrapped,
+    values_of,
+)
 from cnninspect.trace.records import State, TensorRef
 from cnninspect.trace.trees import children, leaves
 
@@ -24,10 +31,6 @@ _NAMED = (torch.dtype, torch.layout, torch.memory_format)
 def is_made(tensor: torch.Tensor) -> bool:
     """Whether a parameter or buffer has a shape: one of a lazy module has none before the first forward."""
     return not isinstance(tensor, _NOT_YET_MADE)
-
-
-class NestedTensorError(NotImplementedError):
-    """The model makes a nested tensor in its forward."""
 
 
 class Values:
@@ -61,9 +64,11 @@ class Values:
     def ref(self, tensor: torch.Tensor) -> TensorRef:
         """The TensorRef of a tensor; a tensor that was not seen before is a constant of the model.
 
-        Under `torch.vmap` or another transform, it is that of the tensor that ops see, with the batch dimension.
+        Under `torch.vmap` or another transform, it is that of the tensor that ops see, with the batch dimension; of a
+        jagged nested tensor, that of its values.
         """
-        tensor = unwrapped(tensor)
+        if is_jagged(tensor := unwrapped(tensor)):
+            return replace(self.ref(values_of(tensor)), jagged=True)
         known: TensorRef | None = self._known.get(tensor)
         if known is None:
             if self._adopts_leaves and tensor.requires_grad and tensor.is_leaf:
@@ -86,15 +91,14 @@ class Values:
         return self._note(tensor, self._counter, storage, state)
 
     def _note(self, tensor: torch.Tensor, value: int, storage: int, state: str | None) -> TensorRef:
-        if tensor.is_nested:
-            raise NestedTensorError("it makes a nested tensor, whose rows may differ in length")
-        shape, dtype = tuple(tensor.shape), dtype_name(tensor.dtype)
+        parts = parts_of(tensor) if tensor.is_nested else None
+        shape, dtype = tuple(tensor.shape) if parts is None else (tensor.numel(),), dtype_name(tensor.dtype)
         sparse = _is_sparse(tensor)
         repeated = 1
-        if self._elements.has(storage) and not sparse:
+        if self._elements.has(storage) and not sparse and parts is None:
             state = self._elements.name(storage, lambda: place_of(tensor), state)
             repeated = repeats(shape, tensor.stride())
-        ref = TensorRef(value, shape, dtype, storage, state, sparse=sparse, repeats=repeated)
+        ref = TensorRef(value, shape, dtype, storage, state, sparse=sparse, repeats=repeated, parts=parts)
         self._known[tensor] = ref
         return ref
 

@@ -124,6 +124,99 @@ def test_a_branch_on_values_says_so_and_one_on_shapes_does_not() -> None:
     assert not any("of this run" in note for note in report.notes)
 
 
+# --- nested tensors -------------------------------------------------------------------------------------------------
+
+
+class Sequences(nn.Module):
+    """Attention of two heads over sequences of 3 and 5 tokens with 16 features, without padding."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(16)
+        self.q, self.k, self.v, self.out = (nn.Linear(16, 16) for _ in range(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(torch.nested.as_nested_tensor([x[0, :3], x[1]], layout=torch.jagged))
+        q, k, v = (layer(x).unflatten(-1, [2, 8]).transpose(1, 2) for layer in (self.q, self.k, self.v))
+        y = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(-2)
+        return torch.nested.to_padded_tensor(self.out(y), 0.0)
+
+
+def test_attention_over_jagged_sequences() -> None:
+    """Four layers for 8 rows; scores and sums over 3 * 3 and 5 * 5 pairs, not over the 8 * 8 of all rows."""
+    report = inspect_model(Sequences(), (2, 5, 16))
+    macs = 4 * 8 * 16 * 16 + 2 * 16 * (3 * 3 + 5 * 5)
+    assert found(report) == (2 * 16 + 4 * (16 * 16 + 16), macs, Status.EXACT)
+    last = report.rows[-1]
+    assert (last.output_shape.value, last.output_shape.verdict.value) == (((2, 5, 16),), "match")
+    assert (last.receptive_field.status, "nested" in str(last.receptive_field.why[0])) == (Status.UNKNOWN, True)
+
+
+def test_rows_of_jagged_sequences_see_themselves() -> None:
+    """On the CPU the offsets are known, and rows are followed into the padded tensor."""
+
+    def model(x: Tensor) -> Tensor:
+        rows = torch.nested.as_nested_tensor([x[0, :, :2].T, x[0].T], layout=torch.jagged)
+        return torch.nested.to_padded_tensor(rows * 2, 0.0)[1].T[None]
+
+    field = inspect_model(model, (1, 3, 6), device="cpu").rows[0].receptive_field
+    assert (field.size, field.status) == ((1,), Status.EXACT)
+
+
+def test_strided_nested_tensors_have_macs_and_no_shapes() -> None:
+    """Rows of 3 and 5 tokens times 8 x 4; a product of them with their transposes."""
+    layer = nn.Linear(8, 4)
+
+    def model(x: Tensor) -> Tensor:
+        y = layer(torch.nested.as_nested_tensor([x[0, :3], x[1]]))
+        return torch.nested.to_padded_tensor(torch.matmul(y, y.transpose(1, 2)), 0.0)
+
+    report = inspect_model(model, (2, 5, 8))
+    macs = report.total("macs")
+    assert (macs.value, macs.status) == (8 * 8 * 4 + (3 * 3 + 5 * 5) * 4, Status.EXACT)
+    shape = report.rows[-1].output_shape
+    assert (shape.value, shape.analytic) == (((2, 5, 5),), None)
+    assert "differ in size" in str(shape.why[0])
+
+
+class Encoder(nn.Module):
+    """torch's encoder, which makes nested tensors of padded sequences on a fast path that a run here does not take."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+        self.layers = nn.TransformerEncoder(layer, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x, src_key_padding_mask=torch.zeros(2, 5, dtype=torch.bool, device=x.device))
+
+
+def test_an_encoder_with_padding_counts_all_places() -> None:
+    """10 places: projections 8 -> 24 and 8 -> 8, two layers 8 -> 16 -> 8; 5 * 5 pairs for each of two samples."""
+    report = inspect_model(Encoder(), (2, 5, 8))
+    macs = 10 * (8 * 24 + 8 * 8 + 2 * 8 * 16) + 2 * (2 * 5 * 5 * 8)
+    assert (report.total("macs").value, report.total("macs").status) == (macs, Status.EXACT)
+
+
+# --- sparse tensors -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layout", [torch.sparse_coo, torch.sparse_csr])
+def test_what_a_sparse_matrix_leaves_out_is_no_certain_field(layout: torch.layout) -> None:
+    """A diagonal of 16: each position sees one; a rule for full matrices would say that it sees all."""
+    diagonal = torch.eye(16).to_sparse(layout=layout)
+
+    def model(x: Tensor) -> Tensor:
+        return (diagonal @ (x * 2)[0].flatten(1).T).T.reshape(1, 2, 4, 4)
+
+    report = inspect_model(model, (1, 2, 4, 4), probe=True)
+    field = report.rows[0].receptive_field
+    assert (field.status, field.verdict.value) == (Status.UNKNOWN, "unknown")
+    assert "sparse" in str(field.why[0])
+    assert report.total("macs").status is Status.UNKNOWN
+    assert any("aten.mm" in note and "sparse" in note for note in report.notes)
+
+
 # --- loops and branches of torch --------------------------------------------------------------------------------------
 
 

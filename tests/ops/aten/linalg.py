@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import torch
 
-from tests.ops.aten.samples import OpSample, by_algorithm, counted, on_cpu, op
+from tests.ops.aten.samples import OpSample, by_algorithm, by_hand, counted, on_cpu, op
 from tests.ops.samples import Tensor
 
 COMPLEX = torch.complex64
@@ -38,6 +38,9 @@ SAMPLES: list[OpSample] = [
     counted(8 * 16 * 16, "_grouped_mm", Tensor((2, 8, 16), BF16), Tensor((16, 16), BF16), offs=ENDS),
     counted(2 * 4 * 8 * 16, "_grouped_mm", Tensor((2, 4, 8), BF16), Tensor((2, 8, 16), BF16)),
     counted(8 * 16 * 24, "_grouped_mm", Tensor((8, 16), BF16), Tensor((16, 24), BF16), ENDS),
+    # Torch runs these as ops of their own on nested tensors alone.
+    replace(by_hand("matmul", (3, 4, 5), (3, 5, 6), results=((3, 4, 6),)), macs=3 * 4 * 5 * 6),
+    replace(by_hand("linear", (3, 4, 5), (6, 5), (6,), results=((3, 4, 6),)), macs=3 * 4 * 5 * 6),
     op("addr", (4, 5), (4,), (5,)),
     op("linalg_cross", (2, 3), (1, 3)),
     by_algorithm("linalg_matrix_exp", (2, 4, 4)),

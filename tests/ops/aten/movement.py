@@ -1,5 +1,7 @@
 """Samples of copies."""
 
+from dataclasses import replace
+
 import torch
 
 from tests.ops.aten.samples import OpSample, by_hand, by_values, on_cpu, op
@@ -57,6 +59,12 @@ SAMPLES: list[OpSample] = [
     op("pixel_shuffle", (2, 12, 3, 4), 2),
     op("pixel_unshuffle", (12, 6, 4), 2),
     by_values("_pack_padded_sequence", (2, 4, 6), index(2, below=4), True),
+    by_values("_nested_tensor_from_tensor_list", [(2, 3), (4, 3)]),
+    *(replace(by_hand(name, X, results=(X,)), shape_known=False) for name in ("values", "to_padded_tensor")),
+    # 3 sequences, 5 rows in all; 4 places for each.
+    on_cpu("_jagged_to_padded_dense_forward", (5, 7), [Tensor((4,), torch.int64, 6)], [4]),
+    by_hand("_padded_dense_to_jagged_forward", (3, 4, 7), [], 5, results=((5, 7),)),
+    replace(by_hand("_padded_dense_to_jagged_forward", (3, 4, 7), [], results=((5, 7),)), shape_known=False),
     on_cpu("_to_sparse", X),
     on_cpu("_to_sparse_csr", (3, 4)),
     by_hand("_to_dense", X, results=(X,)),  # runs on sparse tensors only
