@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
@@ -40,15 +40,12 @@ from cnninspect.files import check_writable
 from cnninspect.plugins import load
 from cnninspect.render import Format
 from cnninspect.render.many import Outcome, render_many
-from cnninspect.render.page import OtherSide
+from cnninspect.render.page import Derivations, OtherSide
 from cnninspect.report.document import Checkpoint, Comparison, Report, formula_checks
 from cnninspect.report.parts import BaselineFile
 from cnninspect.report.quantities import Verdict
 from cnninspect.report.rows import Check
 from cnninspect.targets.grammar import INDEX
-
-if TYPE_CHECKING:
-    from cnninspect.cli.reports import Derivations
 
 SAVED = ".json"
 """The ending of the file of a saved report."""
@@ -118,7 +115,10 @@ def compare_target(
     check_writable(output.output)
     derived = two = None
     if expected.baseline.since is not None:
-        result = compared_since(target, expected.baseline.since, run, expectations.tolerance, session)
+        page = output.format == Format.HTML and not run.no_run
+        result, derived, two = compared_since(
+            target, expected.baseline.since, run, expectations.tolerance, session, page=page
+        )
     elif other is None:
         found, derived = _derived(target, run, session, output)
         result = expectations.checked(found, session)
@@ -154,7 +154,7 @@ def checked_target(target: str, run: RunOptions, expected: ExpectationOptions, s
     _check_together(target, None, expected)
     expectations = Expectations.of(expected)
     if expected.baseline.since is not None:
-        return compared_since(target, expected.baseline.since, run, expectations.tolerance, session)
+        return compared_since(target, expected.baseline.since, run, expectations.tolerance, session)[0]
     return expectations.checked(_report_of(target, run, session), session)
 
 

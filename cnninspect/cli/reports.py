@@ -22,7 +22,7 @@ from cnninspect.errors import LoadError, OutputError, UsageError
 from cnninspect.files import cause_of, check_writable, write_whole
 from cnninspect.inspection.tensors import inspect_checkpoint
 from cnninspect.render import Format, render
-from cnninspect.render.page import OtherSide, Screen
+from cnninspect.render.page import Derivations, OtherSide, Screen
 from cnninspect.report.document import Checkpoint, Document, Report
 from cnninspect.report.rows import layers_near
 from cnninspect.report.selection import By, View, matches
@@ -30,12 +30,9 @@ from cnninspect.targets.checkpoint import checkpoint_at
 from cnninspect.targets.grammar import dtype_name, parse_arguments, parse_inputs, parse_method
 
 if TYPE_CHECKING:
-    from cnninspect.explain.document import LayerDerivation
     from cnninspect.inspection.accounts import Account, Addition, Inspected
-    from cnninspect.report.rows import RowId
 
     Accounts = Callable[[], Sequence[Account]]
-    Derivations = Mapping[RowId, LayerDerivation]
 
 
 def report_on(
@@ -112,7 +109,8 @@ def with_derivations(
     report, kept = with_findings(target, run, session, command, accounts)
     from cnninspect.explain.explanation import derivations
 
-    return report, derivations(report, kept.reach)
+    found = derivations(report, kept.reach)
+    return report, {row: [each.to_json() for each in layer.derivations] for row, layer in found.items()}
 
 
 def with_course(accounts: Accounts | None) -> Accounts:

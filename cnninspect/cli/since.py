@@ -16,11 +16,13 @@ from cnninspect.checks.baseline import read_report
 from cnninspect.checks.differences import compare_models
 from cnninspect.checks.numbers import Tolerance
 from cnninspect.cli.options import RunOptions
-from cnninspect.cli.reports import inspected, plugin_names
+from cnninspect.cli.reports import inspected, plugin_names, with_course, with_derivations
 from cnninspect.cli.session import Session
 from cnninspect.errors import CnninspectError, LoadError, NoSuchTarget, UsageError
 from cnninspect.render import Format, render
+from cnninspect.render.page import Derivations, OtherSide
 from cnninspect.report.document import Comparison, Report
+from cnninspect.report.rows import RowId
 from cnninspect.report.selection import Ops, View
 from cnninspect.targets.grammar import Archive, Folder, FromFile, defined_in, parse_target
 from cnninspect.targets.revision import FromRevision, Revision, files_of, former_name
@@ -34,35 +36,53 @@ _START = (
 _NOT_THERE = "did not exist"
 
 
-def compared_since(target: str, name: str, run: RunOptions, tolerance: Tolerance, session: Session) -> Comparison:
+def compared_since(
+    target: str, name: str, run: RunOptions, tolerance: Tolerance, session: Session, *, page: bool = False
+) -> tuple[Comparison, Derivations | None, OtherSide]:
     """TARGET in the working tree against TARGET at the revision `name`, built from the files of that time.
 
-    Raises UsageError for an unknown revision or a TARGET that is not of the repository, LoadError if it failed then.
+    The derivations are those of the first; the last is the side of the revision. For a `page`, both have derivations,
+    graph and memory. Raises UsageError for an unknown revision or a TARGET that is not of the repository, LoadError if
+    it failed then.
     """
     run = dataclasses.replace(run, probe=bool(run.probe))  # as for two networks
     file = _file_of(target)
     start = Path.cwd() if file is None else file.parent
-    with _no_bytecode(), files_of(name, start) as revision, _asked(target, run, revision, session) as process:
+    with (
+        _no_bytecode(),
+        files_of(name, start) as revision,
+        _asked(target, run, revision, session, page=page) as process,
+    ):
         for path in revision.lacks:
             session.note(
                 f"the submodule {path} lacks its commit of {name}, so its files of today are taken. "
                 f"`git -C {revision.root / path} fetch` brings the commit."
             )
-        now = inspected(target, run, session, "compare")
-        then = _report(process, target, revision)
+        now, derived = _inspected(target, run, session, page=page)
+        then, of_then = _report(process, target, revision), _derivations_of(revision) if page else None
         if then is None:
             before = None if file is None else former_name(revision, file)
             was = "" if before is None else f"; git says that its file was called {before}"
             session.note(f"{target} {_NOT_THERE} at {name}, so all of it is new{was}.")
-            then = dataclasses.replace(now, rows=(), totals={}, notes=())
+            then = dataclasses.replace(now, rows=(), totals={}, notes=(), dataflow=None, live_bytes=None)
     for note in then.notes:
         if note not in now.notes:
             session.note(f"at {name}: {note}")
-    return compare_models(now, dataclasses.replace(then, target={**now.target, "revision": name}), tolerance)
+    then = dataclasses.replace(then, target={**now.target, "revision": name})
+    return compare_models(now, then, tolerance), derived, OtherSide(then, of_then)
+
+
+def _inspected(target: str, run: RunOptions, session: Session, *, page: bool) -> tuple[Report, Derivations | None]:
+    """The report on a TARGET; for a page, with graph and memory, and the derivations of its rows."""
+    if not page:
+        return inspected(target, run, session, "compare"), None
+    return with_derivations(target, run, session, "compare", with_course(None))
 
 
 @contextlib.contextmanager
-def _asked(target: str, run: RunOptions, revision: Revision, session: Session) -> Iterator[subprocess.Popen[str]]:
+def _asked(
+    target: str, run: RunOptions, revision: Revision, session: Session, *, page: bool
+) -> Iterator[subprocess.Popen[str]]:
     """The process that inspects TARGET at the revision; it ends with the context."""
     here = revision.then(Path()) or Path.cwd()
     here.mkdir(parents=True, exist_ok=True)
@@ -77,6 +97,7 @@ def _asked(target: str, run: RunOptions, revision: Revision, session: Session) -
         "is_folder": isinstance(parse_target(target, plugin_names()), Folder),
         "run": {**dataclasses.asdict(run), "inputs_from": _inputs_then(run.inputs_from, revision)},
         "answer": str(_answer_file(revision)),
+        "derivations": str(_derivations_file(revision)) if page else None,
     }
     stderr = None if session.debug else subprocess.DEVNULL
     process = subprocess.Popen(
@@ -106,6 +127,17 @@ def _no_bytecode() -> Iterator[None]:
 
 def _answer_file(revision: Revision) -> Path:
     return revision.folder.parent / "answer.json"
+
+
+def _derivations_file(revision: Revision) -> Path:
+    return revision.folder.parent / "derivations.json"
+
+
+def _derivations_of(revision: Revision) -> Derivations:
+    """The derivations that the process wrote; none if it wrote none, because TARGET did not exist."""
+    file = _derivations_file(revision)
+    found = json.loads(_words(file.read_text(encoding="utf-8"), revision)) if file.is_file() else []
+    return {RowId(**row): derived for row, derived in found}
 
 
 def _file_of(target: str) -> Path | None:
@@ -176,13 +208,17 @@ def answer(request: Mapping[str, Any]) -> None:
     try:
         if request["is_folder"] and not Path(request["target"]).is_dir():
             raise NoSuchTarget(f"there is no folder {request['target']}.")
-        report = inspected(request["target"], RunOptions(**request["run"]), Session(quiet=True), "compare")
+        page = request["derivations"] is not None
+        report, derived = _inspected(request["target"], RunOptions(**request["run"]), Session(quiet=True), page=page)
         if not _is_of(revision, request["target"]):
             raise UsageError(
                 f"no file of the repository {root} is part of it, so it is the same at every revision. "
                 "Name a TARGET whose code the repository holds."
             )
         found = render(report, Format.JSON, view=View(ops=Ops.ALL))
+        if derived is not None:
+            rows = [[dataclasses.asdict(row), of_row] for row, of_row in derived.items()]
+            Path(request["derivations"]).write_text(json.dumps(rows), encoding="utf-8")
     except NoSuchTarget:
         found = json.dumps({"error": _NOT_THERE})
     except CnninspectError as error:

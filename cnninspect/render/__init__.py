@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cnninspect.errors import OutputError, error_text
-from cnninspect.render.page import OtherSide, Screen
+from cnninspect.render.page import Derivations, OtherSide, Screen
 from cnninspect.report.document import Document
 from cnninspect.report.selection import View
-
-if TYPE_CHECKING:
-    from cnninspect.explain.document import LayerDerivation
-    from cnninspect.report.rows import RowId
-
-    Derivations = Mapping[RowId, LayerDerivation]
 
 
 class Format(str, Enum):

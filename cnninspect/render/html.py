@@ -12,9 +12,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from cnninspect.explain.document import Derivation, LayerDerivation
 from cnninspect.render import checks, comparison
-from cnninspect.render.page import UNICODE, Cell, Heading, OtherSide, Page, Screen, Sheet, Tone
+from cnninspect.render.page import UNICODE, Cell, Derivations, Heading, OtherSide, Page, Screen, Sheet, Tone
 from cnninspect.render.sections import page_of
 from cnninspect.report.document import Comparison, Document, Report
 from cnninspect.report.parts import AlignedRows
@@ -29,9 +28,6 @@ _OPENS = {
     "field_padding": "receptive_field",
 }  # fmt: skip
 """Column -> the number whose derivation its cells open."""
-
-
-Derivations = Mapping[RowId, LayerDerivation]
 
 
 def render(
@@ -171,17 +167,17 @@ def _data(value: Any) -> Markup:
     return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
-def _interned(derived: Sequence[LayerDerivation | None]) -> dict[str, Any]:
+def _interned(derived: Sequence[Sequence[Mapping[str, Any]] | None]) -> dict[str, Any]:
     """The derivations row by row; formulas and sources, which many rows share, are numbers of `texts`."""
     texts: dict[str, int] = {}
 
-    def shown(one: Derivation) -> dict[str, Any]:
-        found = one.to_json()
+    def shown(one: Mapping[str, Any]) -> dict[str, Any]:
+        found = dict(one)
         for name in ("symbolic", "substituted", "source"):
             found[name] = texts.setdefault(found[name] or "", len(texts))
         return found
 
-    rows = [[] if one is None else [shown(each) for each in one.derivations] for one in derived]
+    rows = [[shown(each) for each in of_row or ()] for of_row in derived]
     return {"rows": rows, "texts": list(texts)}
 
 

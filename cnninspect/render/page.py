@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 from cnninspect.report.rows import RowId
 
 if TYPE_CHECKING:
-    from cnninspect.explain.document import LayerDerivation
     from cnninspect.report.document import Report
 
 
@@ -196,12 +195,16 @@ class Screen:
         )
 
 
+Derivations = Mapping[RowId, Sequence[Mapping[str, Any]]]
+"""The derivations of each row, as in the JSON of `explain`: what the numbers of an HTML page open."""
+
+
 @dataclass(frozen=True)
 class OtherSide:
     """The second network of a comparison, for the HTML page; a saved report has no derivations."""
 
     report: Report
-    derivations: Mapping[RowId, LayerDerivation] | None = None
+    derivations: Derivations | None = None
 
 
 def _encodes(stream: TextIO, marks: Marks) -> bool:

@@ -91,7 +91,17 @@ def test_a_clean_tree_is_the_same_and_a_tolerance_allows_a_change(cli, repositor
     assert (result.code, "./net.py:Net against ./net.py:Net at HEAD" in result.out) == (0, True)
     (repository / "net.py").write_text(NET.replace("nn.Linear(WIDTH * 64, 10)", "nn.Linear(WIDTH * 64, 10, False)"))
     # 10 of 5,354 params are gone, 0.19 %.
-    assert cli("compare", "net.py:Net", *AT, "HEAD").code == 1
+    page = repository.parent / "page.html"
+    assert cli("compare", "net.py:Net", *AT, "HEAD", "-o", str(page)).code == 1
+    derived, networks = (
+        json.loads(re.search(f'id="{name}">(.*?)</script>', page.read_text(encoding="utf-8"))[1])
+        for name in ("derivations", "networks")
+    )
+    params = [each for of_row in derived["rows"] for each in of_row if each["quantity"] == "params" and each["value"]]
+    # The first network has a row for itself, and the layers of both have theirs.
+    assert [each["value"] for each in params] == [5344, 224, 5120, 224, 5130]
+    assert eval(derived["texts"][params[-1]["substituted"]]) == 5130
+    assert [network["dataflow"]["edges"] for network in networks] == [[[-1, 1], [1, 2], [2, 3]]] * 2
     assert cli("compare", "net.py:Net", *AT, "HEAD", "--tolerance", "params=1%").code == 0
 
 
