@@ -96,7 +96,7 @@ def _networks(document: Comparison, other: OtherSide | None) -> list[dict[str, A
     places = {row.id: index for index, row in enumerate(document.rows)}
     own = tree(document, View())
     sides = [(own, [places[row.id] for row in own.rows])]
-    if other is not None and document.aligned is not None:
+    if other is not None and document.aligned is not None and other.report.rows:
         shown = tree(replace(other.report, target=document.other.target if document.other else {}), View())
         sides.append((shown, shown.to_dict()["rows"]))
     return [{**Report.of(report, rows=(), notes=()).to_dict(), "rows": rows} for report, rows in sides]
@@ -167,18 +167,27 @@ def _data(value: Any) -> Markup:
     return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
-def _interned(derived: Sequence[Sequence[Mapping[str, Any]] | None]) -> dict[str, Any]:
-    """The derivations row by row; formulas and sources, which many rows share, are numbers of `texts`."""
-    texts: dict[str, int] = {}
+_TEXTS = ("symbolic", "substituted", "source", "words")
+"""What is written out once, in `texts`, and elsewhere is its number there."""
 
-    def shown(one: Mapping[str, Any]) -> dict[str, Any]:
-        found = dict(one)
-        for name in ("symbolic", "substituted", "source"):
-            found[name] = texts.setdefault(found[name] or "", len(texts))
+
+def _interned(derived: Sequence[Sequence[Mapping[str, Any]] | None]) -> dict[str, Any]:
+    """The derivations, each once in `all`; the `rows` have their numbers there. Blocks that repeat share nearly all."""
+    texts: dict[str, int] = {}
+    known: dict[str, int] = {}
+
+    def short(one: Mapping[str, Any]) -> dict[str, Any]:
+        found = {
+            name: texts.setdefault(value or "", len(texts)) if name in _TEXTS else value for name, value in one.items()
+        }
+        if "jump" in found:
+            found["jump"] = short(found["jump"])
+        if "parts" in found:
+            found["parts"] = {name: short(part) for name, part in found["parts"].items()}
         return found
 
-    rows = [[shown(each) for each in of_row or ()] for of_row in derived]
-    return {"rows": rows, "texts": list(texts)}
+    rows = [[known.setdefault(json.dumps(short(each)), len(known)) for each in of_row or ()] for of_row in derived]
+    return {"rows": rows, "all": list(map(json.loads, known)), "texts": list(texts)}
 
 
 def _versions(document: Document) -> str:
@@ -320,7 +329,7 @@ def _pair_cell(cell: Cell, heading: Heading, pair: AlignedRows | Check, *, knows
         look["class"].append("side")
     if isinstance(pair, AlignedRows) and heading.name.removeprefix(_SIDE) in pair.differs:
         look["class"].append("differ")
-    attributes = {"role": "gridcell", **look, "data-sort": cell.plain if is_number else None}
+    attributes = {**look, "data-sort": cell.plain if is_number else None}
     return {**found, "opens": quantity, "attributes": _attributes(attributes)}
 
 
@@ -367,7 +376,7 @@ def _tree_cell(cell: Cell, heading: Heading, opens: set[str]) -> dict[str, Any]:
     found = _cell(cell, heading)
     quantity = _OPENS.get(heading.name, "macs" if heading.name.startswith("macs_") else "")
     is_number = isinstance(cell.plain, (int, float)) and not isinstance(cell.plain, bool)
-    attributes = {"role": "gridcell", **_look(cell, heading), "data-sort": cell.plain if is_number else None}
+    attributes = {**_look(cell, heading), "data-sort": cell.plain if is_number else None}
     return {
         **found,
         "opens": quantity if quantity in opens and found["text"].strip() else "",
@@ -387,7 +396,7 @@ def _first_cell(cell: Cell, heading: Heading, above: Sequence[str], depth: int, 
         "text": text.removeprefix(prefix),
         "above": prefix,
         "twist": twists,
-        "attributes": _attributes({"role": "gridcell", **look}),
+        "attributes": _attributes(look),
     }
 
 

@@ -97,7 +97,8 @@ def test_a_clean_tree_is_the_same_and_a_tolerance_allows_a_change(cli, repositor
         json.loads(re.search(f'id="{name}">(.*?)</script>', page.read_text(encoding="utf-8"))[1])
         for name in ("derivations", "networks")
     )
-    params = [each for of_row in derived["rows"] for each in of_row if each["quantity"] == "params" and each["value"]]
+    found = [derived["all"][place] for of_row in derived["rows"] for place in of_row]
+    params = [each for each in found if each["quantity"] == "params" and each["value"]]
     # The first network has a row for itself, and the layers of both have theirs.
     assert [each["value"] for each in params] == [5344, 224, 5120, 224, 5130]
     assert eval(derived["texts"][params[-1]["substituted"]]) == 5130

@@ -442,7 +442,8 @@ def test_rf_writes_the_same_page(tmp_path: Path) -> None:
         for name in ("report", "derivations")
     )
     named = {
-        row["path"]: [each["quantity"] for each in of] for row, of in zip(report["rows"], derived["rows"], strict=True)
+        row["path"]: [derived["all"][place]["quantity"] for place in of]
+        for row, of in zip(report["rows"], derived["rows"], strict=True)
     }
     assert named["c3"].count("receptive_field") == 2
     assert {"params", "macs", "output_shape"} <= set(named["c3"])

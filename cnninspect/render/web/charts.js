@@ -39,6 +39,12 @@ function plot(network, owners, label) {
   return svg;
 }
 
+/** How many layers have no known number, which is not 0, and so no part in a chart. */
+function leftOut(name) {
+  const said = networks.map((network) => [network, leavesOf(network).filter((line) => line.data?.[name] && line.data[name].value === null).length]).filter(([, count]) => count);
+  return said.map(([network, count]) => ` ${titled(network, `${grouped(count)} unknown ${count > 1 ? "numbers are" : "number is"} left out.`)}`).join("");
+}
+
 function bars(name, title) {
   const sides = networks.map((network) => ({ network, leaves: leavesOf(network) })).map((side) => ({ ...side, values: side.leaves.map((line) => amount(line, name)) }));
   const most = Math.max(...sides.map(({ values }) => greatestOf(values)), 1);
@@ -55,7 +61,7 @@ function bars(name, title) {
     });
     return { svg, ends: [rounded(most), "0"], network, reads: (index) => `${labelOf(leaves[index])}: ${grouped(values[index])}` };
   });
-  return figure(`${title} by ${inRunOrder ? "layer" : "row"}`, `, in the order of the ${inRunOrder ? "run" : "table"}. Most: ${said.join("; ")}.`, plots);
+  return figure(`${title} by ${inRunOrder ? "layer" : "row"}`, `, in the order of the ${inRunOrder ? "run" : "table"}. Most: ${said.join("; ")}.${leftOut(name)}`, plots);
 }
 
 function byKind(name, title) {
@@ -77,7 +83,7 @@ function byKind(name, title) {
   }));
   const rest = ranked.length > 8 ? ` The ${ranked.length - 8} smallest are left out.` : "";
   const which = networks.length > 1 ? ` Of each pair of bars the upper is ${networks[0].name}, the lower ${networks[1].name}.` : "";
-  return element("figure", {}, element("figcaption", {}, element("strong", {}, `${title} by kind`), `.${which}${rest}`), element("div", { class: "kinds" }, ...rows));
+  return element("figure", {}, element("figcaption", {}, element("strong", {}, `${title} by kind`), `.${which}${rest}${leftOut(name)}`), element("div", { class: "kinds" }, ...rows));
 }
 
 const sizeAlong = (field, axis) => (Array.isArray(field.size[axis]) ? field.size[axis][1] : field.size[axis]);
@@ -121,7 +127,7 @@ function growth() {
   return figure("Receptive field by layer", `, ${upTo}.${dashed} Layers whose field is global or unknown, or that read nothing of the input, have no line.`, plots);
 }
 
-const mebibytes = (bytes) => `${(bytes / 2 ** 20).toFixed(2)} MiB`;
+const mebibytes = (bytes) => (bytes < 2 ** 17 ? `${grouped(bytes)} bytes` : `${(bytes / 2 ** 20).toFixed(2)} MiB`);
 
 /** The bytes that are alive after each op; the floor of the chart is what is there all the time. */
 function memory() {
@@ -133,7 +139,7 @@ function memory() {
     const owners = alive.rows.map((row) => network.lineOf.get(row));
     const at = owners[alive.activations.indexOf(most)];
     const bound = network.totals.peak_memory?.status === "lower_bound" ? "at least " : "";
-    const peak = `${bound}${mebibytes(alive.held + most)} (${grouped(alive.held + most)} bytes)${at ? ` in ${labelOf(at)}` : ""}`;
+    const peak = `${bound}${mebibytes(alive.held + most)}${alive.held + most < 2 ** 17 ? "" : ` (${grouped(alive.held + most)} bytes)`}${at ? ` in ${labelOf(at)}` : ""}`;
     said.push(titled(network, `${mebibytes(alive.held)} of parameters, buffers and inputs are the floor, activations come on top. Most: ${peak}.`));
     const { svg } = steppedLine(network, alive.activations, owners, greatest, `Memory over the run; the most is ${peak}`);
     return { svg, ends: [mebibytes(alive.held + greatest), mebibytes(alive.held)], network, reads: (index) => (owners[index] ? `${labelOf(owners[index])}: ${mebibytes(alive.held + alive.activations[index])}, ${mebibytes(alive.activations[index])} of activations` : "") };

@@ -59,11 +59,15 @@ function networkOfPage() {
   return [networkOf({ ...report }, String(report.target.name), lines, roots)];
 }
 
+/** What the two sides of a comparison are called. */
+function sideNames() {
+  const names = [report.target, report.other ?? {}].map((side) => side.target ?? side).map((target) => `${target.name}${target.revision ? ` at ${target.revision}` : ""}`);
+  return names[0] === names[1] ? ["first network", "second network"] : names;
+}
+
 /** The networks of a comparison: `rows` are numbers of the report's rows, or the rows of the other network themselves. */
 function networksOfComparison() {
   const held = JSON.parse(document.getElementById("networks").textContent);
-  const named = held.map(({ target }) => `${target.name}${target.revision ? ` at ${target.revision}` : ""}`);
-  const names = named[0] === named[1] ? ["first network", "second network"] : named;
   for (const line of lines) line.rows = [];
   const idOf = (row) => row && JSON.stringify([row.path, row.kind, row.call, row.functional]);
   return held.map((about, side) => {
@@ -84,7 +88,7 @@ function networksOfComparison() {
       line.shownBy = shownBy?.[0] ?? line.above?.shownBy;
       for (const each of shownBy ?? []) each.rows.push(line);
     }
-    return networkOf(about, names[side], own, top);
+    return networkOf(about, sideNames()[side], own, top);
   });
 }
 
@@ -471,14 +475,22 @@ function measuredLine(each) {
   return element("p", { class: each.verdict ?? "" }, words);
 }
 
+/** A derivation or formula with its texts, of which the file has each once. */
+function written(short) {
+  const found = { ...short };
+  for (const name of ["symbolic", "substituted", "source", "words"]) if (name in short) found[name] = derivations.texts[short[name]];
+  if (short.jump) found.jump = written(short.jump);
+  if (short.parts) found.parts = Object.fromEntries(Object.entries(short.parts).map(([name, part]) => [name, written(part)]));
+  return found;
+}
+
 function derivationOf(each) {
-  const [symbolic, substituted, source] = [each.symbolic, each.substituted, each.source].map((index) => derivations.texts[index] ?? "");
-  const part = element("section", {}, element("h3", {}, headingOf(each)), ...steps({ ...each, symbolic, substituted }));
+  const part = element("section", {}, element("h3", {}, headingOf(each)), ...steps(each));
   for (const [name, found] of Object.entries(each.parts ?? {})) part.append(...steps(found, name));
   if (each.jump) part.append(...steps(each.jump, "jump"));
   if (each.words) part.append(element("p", {}, each.words));
   part.append(measuredLine(each));
-  if (source) part.append(element("p", { class: "quiet" }, `source: ${source}`));
+  if (each.source) part.append(element("p", { class: "quiet" }, `source: ${each.source}`));
   return part;
 }
 
@@ -500,7 +512,7 @@ const titleOf = (row) => [row.path, row.kind, row.call ? `use ${row.call + 1}` :
 
 /** The settings of a row, and the derivations of its number, or else both sides of it. */
 function derivationsOf(about, index, quantity) {
-  const found = (derivations.rows[index] ?? []).filter((each) => each.quantity === quantity);
+  const found = (derivations.rows[index] ?? []).map((place) => derivations.all[place]).filter((each) => each.quantity === quantity).map(written);
   const settings = Object.entries(about?.hyperparameters ?? {}).map(([name, value]) => `${name}=${Array.isArray(value) ? value.join("x") : value}`);
   return [
     ...(settings.length ? [element("p", { class: "quiet" }, settings.join("  "))] : []),
@@ -510,7 +522,7 @@ function derivationsOf(about, index, quantity) {
 
 /** A number of both networks: where each comes from, or its value alone where its derivation is not known here. */
 function bothOf(line, quantity) {
-  const names = networks.map(({ name }) => name);
+  const names = sideNames();
   const sides = ["target", "other"].map((side, index) => {
     const row = line.pair[side];
     const part = element("section", { class: "network" }, element("h3", {}, `${names[index]}: ${row ? titleOf(row) : "no such layer"}`));
