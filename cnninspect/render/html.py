@@ -177,7 +177,7 @@ def _interned(derived: Sequence[Sequence[Mapping[str, Any]] | None]) -> dict[str
     known: dict[str, int] = {}
 
     def short(one: Mapping[str, Any]) -> dict[str, Any]:
-        found = {
+        found: dict[str, Any] = {
             name: texts.setdefault(value or "", len(texts)) if name in _TEXTS else value for name, value in one.items()
         }
         if "jump" in found:
