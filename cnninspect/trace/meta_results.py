@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from cnninspect.trace.names import OpSchema
-from cnninspect.trace.private_torch import in_transform, storage_key
+from cnninspect.trace.private_torch import GROUPED_PRODUCT, in_transform, storage_key
 from cnninspect.trace.trees import leaves
 
 Layout = tuple[tuple[int, ...], tuple[int, ...], torch.dtype]
@@ -30,6 +31,8 @@ class MetaResults:
 
     def run(self, op: Any, schema: OpSchema, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """The result of `op`; new tensors of the known sizes if it ran before with such arguments."""
+        if schema.name == GROUPED_PRODUCT and args[0].is_meta and args[0].dtype is not torch.bfloat16:
+            return _grouped_product(*args, **kwargs)
         if not schema.makes_new or in_transform():
             return op(*args, **kwargs)
         key = _key_of((args, *kwargs.items(), torch.get_default_dtype()))
@@ -48,6 +51,20 @@ class MetaResults:
             layouts = tuple((tuple(each.shape), each.stride(), each.dtype) for each in results)
             self.known[key] = _Known(isinstance(output, tuple), layouts)
         return output
+
+
+def _grouped_product(
+    left: Tensor, right: Tensor, offs: Tensor | None = None, _: Tensor | None = None, out_dtype: Any = None
+) -> Tensor:
+    """A tensor of the sizes of a grouped product, for types that devices take and torch's kernel for meta does not."""
+    if left.dim() + right.dim() > 4 and left.shape[-1] != right.shape[-2]:
+        raise RuntimeError(f"grouped product of {tuple(left.shape)} and {tuple(right.shape)}")
+    if left.dtype != right.dtype:
+        raise RuntimeError(f"grouped product of {left.dtype} and {right.dtype}")
+    groups = left.shape[:1] if left.dim() == right.dim() == 3 else ()
+    if left.dim() == right.dim() == 2 and offs is not None:
+        groups = offs.shape
+    return torch.empty((*groups, left.shape[-2], right.shape[-1]), dtype=out_dtype or left.dtype, device=_META)
 
 
 class _Known(NamedTuple):

@@ -104,6 +104,9 @@ HIDES = {
 READ_LAYOUT = {"aten.as_strided", "aten.as_strided_", "aten.resize_"}
 """Ops that read elements by their place in memory: strides and offset of their first argument are recorded."""
 
+GROUPED_PRODUCT = "aten._grouped_mm.default"
+"""A product whose kernel for meta takes bfloat16 alone. Without its name, experts of other types run on the CPU."""
+
 SCALAR_READ = "aten._local_scalar_dense"
 """The op of `Tensor.item`. Without its name, code that depends on the number would be treated as data-independent."""
 
