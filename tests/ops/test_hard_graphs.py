@@ -14,8 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch._higher_order_ops import map as torch_map
 from torch._higher_order_ops import scan, while_loop
+from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 from torch.utils.flop_counter import FlopCounterMode
 
+from cnninspect.inspection.accounts.work import Operations
 from cnninspect.inspection.pipeline import inspect_model
 from cnninspect.report.document import Report
 from cnninspect.report.quantities import Status
@@ -33,7 +35,7 @@ def found(report: Report) -> tuple[Any, ...]:
     return params.value, macs.value, macs.status
 
 
-# --- experts ------------------------------------------------------------------------------------------------------
+# --- experts --------------------------------------------------------------------------------------------------------
 
 
 class Experts(nn.Module):
@@ -213,6 +215,7 @@ def test_an_encoder_with_padding_counts_all_places() -> None:
 # --- sparse tensors -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support")
 @pytest.mark.parametrize("layout", [torch.sparse_coo, torch.sparse_csr])
 def test_what_a_sparse_matrix_leaves_out_is_no_certain_field(layout: torch.layout) -> None:
     """A diagonal of 16: each position sees one; a rule for full matrices would say that it sees all."""
@@ -229,7 +232,7 @@ def test_what_a_sparse_matrix_leaves_out_is_no_certain_field(layout: torch.layou
     assert any("aten.mm" in note and "sparse" in note for note in report.notes)
 
 
-# --- loops and branches of torch --------------------------------------------------------------------------------------
+# --- loops and branches of torch ------------------------------------------------------------------------------------
 
 
 class Recurrence(nn.Module):
@@ -288,7 +291,7 @@ def test_the_branch_that_ran_is_a_row(sign: int, path: str, size: int) -> None:
     assert any("of this run" in note and "Tensor.item" in note for note in report.notes)
 
 
-# --- function transforms ----------------------------------------------------------------------------------------------
+# --- function transforms --------------------------------------------------------------------------------------------
 
 
 class Differentiated(nn.Module):
@@ -336,3 +339,175 @@ def test_transforms_agree_with_flop_counter_mode(name: str) -> None:
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(torch.ones(2, 8))
     assert counter.get_total_flops() == 2 * TRANSFORMS[name][1]
+
+
+# --- complex numbers and Fourier transforms -------------------------------------------------------------------------
+
+
+class Spectral(nn.Module):
+    """A layer of a Fourier neural operator: products of 4 x 4 channels at 5 x 5 frequencies, and a convolution beside.
+
+    Source: Li et al. 2021, "Fourier Neural Operator for Parametric Partial Differential Equations".
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(4, 4, 5, 5, dtype=torch.complex64))
+        self.beside = nn.Conv2d(4, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        spectrum = torch.fft.rfft2(x)
+        kept = torch.zeros_like(spectrum)
+        kept[..., :5, :5] = torch.einsum("bixy,ioxy->boxy", spectrum[..., :5, :5], self.weight)
+        return torch.fft.irfft2(kept, s=(16, 16)) + self.beside(x)
+
+
+def test_a_fourier_neural_operator() -> None:
+    """A product of complex numbers is one MAC; two real transforms of 4 maps of 256 points, 2.5 * 256 * 8 each."""
+    report = inspect_model(Spectral(), (1, 4, 16, 16), accounts=[Operations()])
+    assert found(report) == (400 + 20, 4 * 4 * 25 + 4 * 4 * 256, Status.LOWER_BOUND)
+    assert report.total("element_operations").parts == {"transform": 2 * 4 * 5120, "elementwise": 4 * 256}
+    assert {entry.op for entry in report.uncounted} == {"aten._fft_r2c", "aten._fft_c2r"}
+    field = report.rows[0].receptive_field
+    assert (field.cause is not None, field.status) == (True, Status.EXACT)
+
+
+def rotated(x: Tensor) -> Tensor:
+    """Rotary positions by complex factors. Source: Su et al. 2021, "RoFormer"."""
+    angles = torch.outer(torch.arange(6.0, device=x.device), torch.ones(4, device=x.device))
+    pairs = torch.view_as_complex(x.unflatten(-1, (4, 2)).contiguous())
+    return torch.view_as_real(pairs * torch.polar(torch.ones_like(angles), angles)).flatten(-2)
+
+
+COMPLEX: dict[str, tuple[Callable[[Tensor], Tensor], tuple[int, ...], int, tuple[int, ...]]] = {
+    # Three real convolutions of 16 positions each: 8 channels of 4 x 3.
+    "convolution": (nn.Conv1d(4, 8, 3, padding=1, dtype=torch.complex64), (1, 4, 16), 3 * 16 * 8 * 4 * 3, (3,)),
+    # Two heads of six tokens, whose features are mixed: each head and token sees itself.
+    "rotary": (lambda x: rotated(x @ torch.ones(8, 8, device=x.device)), (1, 2, 6, 8), 12 * 8 * 8, (1, 1)),
+    "product": (lambda x: (x.cfloat() @ torch.ones(4, 6, device=x.device).cfloat()).real, (1, 3, 4), 72, (1,)),
+}
+
+
+@pytest.mark.parametrize("name", COMPLEX)
+def test_complex_numbers(name: str) -> None:
+    """A product of two is one MAC; a convolution runs as three real ones. The field is that of the real network."""
+    model, shape, macs, size = COMPLEX[name]
+    of_complex = isinstance(model, nn.Conv1d)
+    report = inspect_model(model, inputs=("x".join(map(str, shape)) + ":complex64" * of_complex,))
+    assert (report.total("macs").value, report.total("macs").status) == (macs, Status.EXACT)
+    assert (report.rows[0].receptive_field.size, report.rows[0].receptive_field.status) == (size, Status.EXACT)
+
+
+# --- state spaces ---------------------------------------------------------------------------------------------------
+
+
+class StateSpace(nn.Module):
+    """A selective scan of 8 channels with 4 states over 6 steps. Source: Gu & Dao 2023, "Mamba", algorithm 2."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.decay = nn.Parameter(torch.rand(8, 4))
+        self.of_input = nn.Linear(8, 4 + 4 + 8)
+
+    def parts(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Decays and additions of every step, [1, T, 8, 4], and how the states are read, [1, T, 1, 4]."""
+        write, read, step = self.of_input(x).split([4, 4, 8], -1)
+        step = F.softplus(step)[..., None]
+        return -step * self.decay.exp(), step * write[:, :, None] * x[..., None], read[:, :, None]
+
+
+class InSteps(StateSpace):
+    def forward(self, x: Tensor) -> Tensor:
+        decay, added, read = self.parts(x)
+        state, states = x.new_zeros(1, 8, 4), []
+        for t in range(6):
+            state = decay[:, t].exp() * state + added[:, t]
+            states.append(state)
+        return (torch.stack(states, 1) * read).sum(-1)
+
+
+class Cumulative(StateSpace):
+    def forward(self, x: Tensor) -> Tensor:
+        decay, added, read = self.parts(x)
+        whole = decay.cumsum(1)
+        return (whole.exp() * (added * (-whole).exp()).cumsum(1) * read).sum(-1)
+
+
+@pytest.mark.parametrize("model", [InSteps, Cumulative])
+def test_a_token_of_a_state_space_sees_itself_and_the_past(model: type[StateSpace]) -> None:
+    """The layer takes 6 * 8 * 16; the scan only adds and multiplies elements. Token t sees t + 1 tokens."""
+    report = inspect_model(model, (1, 6, 8))
+    assert found(report) == (32 + 8 * 16 + 16, 6 * 8 * 16, Status.EXACT)
+    field = report.rows[0].receptive_field
+    assert (field.size, field.status) == (([1, 6],), Status.EXACT)
+
+
+# --- gathered and scattered -----------------------------------------------------------------------------------------
+
+
+class SparseConvolution(nn.Module):
+    """A kernel of 3 over 10 places that are listed: 9 + 10 + 9 pairs, 4 features to 8. Source: Graham et al. 2018."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(3, 4, 8))
+        places = torch.arange(10)
+        self.pairs = [(places[:-1], places[1:]), (places, places), (places[1:], places[:-1])]
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = x.new_zeros(10, 8)
+        for weight, (source, target) in zip(self.weight, self.pairs, strict=True):
+            out = out.index_add(0, target.to(x.device), x.index_select(0, source.to(x.device)) @ weight)
+        return out
+
+
+def test_a_sparse_convolution() -> None:
+    report = inspect_model(SparseConvolution, (10, 4))
+    assert found(report) == (3 * 4 * 8, (9 + 10 + 9) * 4 * 8, Status.EXACT)
+
+
+def passed(x: Tensor, edges: Tensor) -> Tensor:
+    """Messages of the neighbours, and the largest of them."""
+    h = x @ torch.ones(8, 4, device=x.device)
+    index = edges[1][:, None].expand(-1, 4)
+    summed = torch.zeros_like(h).scatter_add(0, index, h[edges[0]])
+    return summed + torch.zeros_like(h).scatter_reduce(0, index, h[edges[0]], "amax")
+
+
+def test_a_graph_network() -> None:
+    """Five nodes from 8 features to 4; messages along the 7 edges, which are an input, only add and compare."""
+    report = inspect_model(passed, inputs=("5x8", "2x7:int64"))
+    assert (report.run["device"], report.total("macs").value) == ("meta", 5 * 8 * 4)
+    assert report.total("macs").status is Status.EXACT
+
+
+class Transformer(nn.Module):
+    """A spatial transformer, whose grid depends on the input. Source: Jaderberg et al. 2015."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(2 * 8 * 8, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        grid = F.affine_grid(self.layer(x.flatten(1)).view(1, 2, 3), x.shape, align_corners=False)
+        return F.grid_sample(x, grid, align_corners=False)
+
+
+def test_a_spatial_transformer_reads_where_its_data_say() -> None:
+    """128 * 6 of the layer, 64 positions of two products of 3; the op that reads by data is named."""
+    report = inspect_model(Transformer, (1, 2, 8, 8))
+    assert (report.total("macs").value, report.total("macs").status) == (128 * 6 + 64 * 2 * 3, Status.EXACT)
+    field = report.rows[0].receptive_field
+    assert (field.status, "aten.grid_sampler_2d" in str(field.why[0])) == (Status.UNKNOWN, True)
+
+
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+def test_flex_attention_with_a_block_mask() -> None:
+    """Two heads, 16 tokens with 8 features: all pairs count, those that the mask hides too, as in fused attention."""
+
+    def causal(x: Tensor) -> Tensor:
+        mask = create_block_mask(lambda b, h, q, k: q >= k, None, None, 16, 16, device=x.device)
+        return flex_attention(x, x, x, block_mask=mask)
+
+    report = inspect_model(causal, (1, 2, 16, 8))
+    assert (report.total("macs").value, report.total("macs").status) == (2 * 2 * 16 * 16 * 8, Status.EXACT)
