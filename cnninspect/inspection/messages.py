@@ -11,6 +11,7 @@ from cnninspect.inspection.findings import Findings
 from cnninspect.inspection.totals import decomposed
 from cnninspect.ops.evaluate import sized_by
 from cnninspect.ops.rules import numel
+from cnninspect.receptive.fields import Fields
 from cnninspect.report.quantities import Quantity, Status, Verdict
 from cnninspect.report.reasons import Reason
 from cnninspect.report.rows import Uncounted
@@ -20,7 +21,7 @@ from cnninspect.targets.providers import Model
 from cnninspect.targets.target import Function, Target
 from cnninspect.targets.torchvision_ops import why_missing
 from cnninspect.trace.recorder import ForwardFailed
-from cnninspect.trace.records import Call, Dataflow, Trace
+from cnninspect.trace.records import Call, Trace
 
 _LISTED = 3
 
@@ -48,7 +49,6 @@ def notes_of(findings: Findings, command: str = "summary") -> Iterator[str]:
     if any(ref.jagged for call in trace.calls for ref in call.outputs):
         yield "jagged nested tensors are shown as their values: the rows of all sequences, one after the other."
     yield from _never_ran(findings.trace)
-    yield from _of_this_input(findings.trace)
     parts = [name for name in unread if trace.unread[name] < numel(trace.parameters[name].shape)]
     if idle := [name for name in unread if name not in parts]:
         yield f"{_count(idle, 'parameter')} not used in this pass: {_some(idle)}; totals.params counts them."
@@ -81,15 +81,11 @@ def _never_ran(trace: Trace) -> Iterator[str]:
         yield f"{_count(idle, 'module')} never ran: {_some(idle)}{'; totals.params counts their parameters' * counted}."
 
 
-def _of_this_input(trace: Trace) -> Iterator[str]:
+def note_of_values(fields: Fields) -> Iterator[str]:
     """The note on a run in which values that depend on an input decided which ops ran, or the size of a result."""
-    asked = [(shown, ref) for _, shown, ref in trace.read_out]
-    asked += [(op.packet, ref) for op in trace.ops for ref in sized_by(op)]
-    if not asked:
-        return
-    flow = Dataflow(trace)
-    following = flow.following_inputs()
-    if who := [shown for shown, ref in asked if flow.key(ref) in following]:
+    asked = [(shown, ref) for _, shown, ref in fields.trace.read_out]
+    asked += [(op.packet, ref) for op in fields.trace.ops for ref in sized_by(op)]
+    if who := [shown for shown, ref in asked if fields.depends(ref)]:
         yield (
             f"all numbers are those of this run: values that depend on the input decide what runs, or how much of it "
             f"({_some(who)}). --inputs-from gives other values."

@@ -13,7 +13,7 @@ import torch
 from cnninspect import plugins
 from cnninspect.errors import LoadError
 from cnninspect.inspection.findings import Findings, rows
-from cnninspect.inspection.messages import note_of_masks, notes_of, uncounted, unknown_numbers
+from cnninspect.inspection.messages import note_of_masks, note_of_values, notes_of, uncounted, unknown_numbers
 from cnninspect.inspection.run import Options, free_bytes, run_on_cheapest
 from cnninspect.inspection.tensors import inspect_checkpoint
 from cnninspect.inspection.totals import totals
@@ -83,7 +83,13 @@ def _inspected(target: Target, options: Options, command: str) -> Report:
         totals=whole,
         rows=table,
         uncounted=uncounted(findings),
-        notes=(*notes, *_masks(target, options, run.model, whole["params"]), *found, *notes_of(findings, command)),
+        notes=(
+            *notes,
+            *_masks(target, options, run.model, whole["params"]),
+            *found,
+            *note_of_values(reach),
+            *notes_of(findings, command),
+        ),
         verdict=worst(number.verdict for number in (*table, *whole.values())),
     )
     report = with_weights(report, run.model)

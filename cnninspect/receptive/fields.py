@@ -112,6 +112,11 @@ class Fields(Mapping[int, Field]):
         """The reach of one of a call's outputs, as it was when the call ended."""
         return self.engine.at(ref, self._last_op(call))
 
+    def depends(self, ref: TensorRef) -> bool:
+        """Whether a tensor depends on an input; one whose bounds were too large to keep does so as far as is known."""
+        known = self.engine.reaches.get(ref.value)
+        return known is None or bool(known.inputs)
+
     def looked_at(self, axis: Axis) -> Table:
         """`lo` and `-hi` of the pixels that the network looks at: what its first op with a window sees."""
         return self.engine.looked_at.get(axis, np.array([0, 1 - axis.size], dtype=np.int32))

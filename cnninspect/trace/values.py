@@ -46,6 +46,7 @@ class Values:
         self._counter = 0
         self._storages: dict[int, tuple[int, weakref.ref[torch.UntypedStorage]]] = {}
         self._elements = Elements()
+        self._unread_sparse: dict[str, int] = {}
         self._adopts_leaves = model is None
         self.unregistered = 0
         self.tied: list[State] = []
@@ -141,8 +142,10 @@ class Values:
 
     def _first_read(self, tensor: torch.Tensor, ref: TensorRef) -> int:
         """Marks a tensor as read; returns how many of its elements are a parameter's and were not read before."""
-        if ref.state not in self.parameters or ref.sparse:
+        if ref.state not in self.parameters:
             return 0
+        if ref.sparse:
+            return self._unread_sparse.pop(str(ref.state), 0)
         return self._elements.read(str(ref.state), ref.storage, lambda: place_of(unwrapped(tensor)))
 
     def owned(self, named: Iterable[tuple[str, torch.Tensor]]) -> dict[str, State]:
@@ -158,7 +161,7 @@ class Values:
 
     def unread(self) -> dict[str, int]:
         """Elements of each parameter that no call read."""
-        return self._elements.unread()
+        return self._elements.unread() | self._unread_sparse
 
     def _add_state(self, name: str, tensor: torch.Tensor, states: dict[str, State]) -> TensorRef:
         """Adds a parameter or buffer, unless all of its elements belong to earlier states."""
@@ -173,6 +176,8 @@ class Values:
             item, strides = tensor.element_size(), tuple(tensor.stride())
             offset = int(tensor.storage_offset()) * item
             fresh = self._elements.add(name, storage, place_of(tensor), item, reads_count=states is self.parameters)
+        elif states is self.parameters and _is_sparse(tensor):
+            self._unread_sparse[name] = fresh
         ref = self._note(tensor, self._counter, storage, name)
         state = State(name, ref.shape, ref.dtype, fresh, tensor.requires_grad, storage, offset, strides, ref.repeats)
         if fresh or not tensor.numel():

@@ -132,6 +132,9 @@ def test_a_branch_on_values_says_so_and_one_on_shapes_does_not() -> None:
 
     (note,) = [note for note in report_of(branch, torch.ones(4, 4)).notes if "of this run" in note]
     assert "Tensor.item" in note
+    packed = nn.utils.rnn.pack_padded_sequence
+    report = report_of(lambda x: packed(x, torch.tensor([3, 2]), batch_first=True).data, torch.ones(2, 3, 4))
+    assert not any("of this run" in note for note in report.notes)
     report = report_of(lambda x: x @ x if len(x) > 2 else x, torch.ones(4, 4))
     assert not any("of this run" in note for note in report.notes)
     report = report_of(lambda x: x[torch.arange(4) > 1] if torch.ones(1).sum() > 0 else x, torch.ones(4, 4))
@@ -230,6 +233,27 @@ def test_what_a_sparse_matrix_leaves_out_is_no_certain_field(layout: torch.layou
     assert "sparse" in str(field.why[0])
     assert report.total("macs").status is Status.UNKNOWN
     assert any("aten.mm" in note and "sparse" in note for note in report.notes)
+
+
+class SparseWeights(nn.Module):
+    def __init__(self, layout: torch.layout) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.eye(8).to_sparse(layout=layout))
+        self.idle = nn.Parameter(torch.eye(3).to_sparse())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (self.weight @ x.T + self.weight @ x.T).T
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support")
+@pytest.mark.parametrize("layout", [torch.sparse_coo, torch.sparse_csr])
+def test_sparse_parameters_count_by_their_shape(layout: torch.layout) -> None:
+    """8 * 8 and 3 * 3, as `numel` says, though 8 and 3 elements are stored; the first product reads the weight."""
+    model = SparseWeights(layout)
+    report = inspect_model(model, (4, 8))
+    assert report.total("params").value == 8 * 8 + 3 * 3 == sum(part.numel() for part in model.parameters())
+    assert [row.params.value for row in report.rows if row.params.value] == [64, 64]
+    assert any("idle" in note and "not used" in note for note in report.notes)
 
 
 # --- loops and branches of torch ------------------------------------------------------------------------------------
