@@ -15,7 +15,7 @@ from markupsafe import Markup
 from cnninspect.render import checks, comparison
 from cnninspect.render.page import UNICODE, Cell, Derivations, Heading, OtherSide, Page, Screen, Sheet, Tone
 from cnninspect.render.sections import page_of
-from cnninspect.report.document import Comparison, Document, Report
+from cnninspect.report.document import Comparison, Document, FieldStudy, Report
 from cnninspect.report.parts import AlignedRows
 from cnninspect.report.rows import Check, RowId
 from cnninspect.report.selection import View, select, tree
@@ -44,6 +44,9 @@ def render(
     page = page_of(document, view, UNICODE, full=True)
     if isinstance(document, Comparison):
         return _compared(page, document, view, derivations or {}, other)
+    if isinstance(document, FieldStudy) and (document.asked or document.effective):
+        study = _data(replace(document, dataflow=None, live_bytes=None).to_dict())
+        return _whole([(page, _sheet(page.sheet))], document, script=_texts("picture.js"), report=study)
     if not isinstance(document, Report) or not page.sheet.places:
         return page_text([page], document)
     shown = select(document, view)
@@ -127,6 +130,7 @@ def _whole(
         report=report,
         derivations=derivations,
         networks=networks,
+        weighs=isinstance(document, FieldStudy) and document.effective is not None,
         landscape=isinstance(document, Comparison) and document.aligned is not None,
     )
 

@@ -8,6 +8,7 @@ the stem has 3*3*3*8 + 8 = 224 params and 32*32*8*27 = 221,184 MACs, each block 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -450,6 +451,34 @@ def test_rf_writes_the_same_page(tmp_path: Path) -> None:
     assert report["dataflow"]["outputs"] == [len(report["rows"]) - 1]
 
 
+def test_the_influence_of_a_pixel_is_told(opened: Any, tmp_path: Path) -> None:
+    """The theoretical field of the middle of c3 is 14x14: rows and columns 10 to 23."""
+    from cnninspect.cli.app import run
+
+    out = tmp_path / "effective.html"
+    assert run(["rf", "lenet5", "c3", "--effective", "--samples", "1", "-q", "-o", str(out)]) == 0
+    page = opened(390, address=out.as_uri())
+    report = json.loads(page.locator("#report").text_content())
+    picture, told = page.locator("#field .input"), page.locator("#field").get_by_role("status")
+    influence = report["effective"]["inputs"][0]["influence"]
+    number = re.compile(r"Row (\d+), column (\d+): (\S+) % of the largest influence")
+    picture.focus()
+    for key in ("ArrowDown", "ArrowRight", "Shift+ArrowUp"):
+        page.keyboard.press(key)
+        row, column, percent = number.search(told.inner_text()).groups()
+        assert float(percent) == pytest.approx(100 * influence[int(row)][int(column)], rel=5e-3)
+    assert (row, column) == ("7", "17")
+    assert percent == "0.00"
+    assert page.get_by_label("theoretical field: rows 10 to 23, columns 10 to 23").is_checked()
+    assert page.locator("rect.region").count() == 5
+    page.get_by_label("theoretical field").uncheck()
+    assert page.locator("rect.region:visible").count() == 4
+    assert not page.locator("pre").is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    assert axe.run(page).response["violations"] == []
+
+
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> dict[str, str]:
     """Net against Wide, whose head has 8*20 + 20 = 180 params and 160 MACs; against its saved report; its baseline."""
@@ -556,8 +585,14 @@ def test_names_are_text(opened: Any) -> None:
     assert (held["schema_version"], held["totals"]["params"]["value"]) == (2, 224 + 2 * 584 + 90)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (1280, "light"),
+        (390, "dark"),
+        *(pytest.param(*each, marks=pytest.mark.sweep) for each in ((1280, "dark"), (390, "light"))),
+    ],
+)
 def test_it_fits_and_axe_finds_nothing(opened: Any, width: int, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = opened(width, color_scheme=scheme)
