@@ -116,7 +116,8 @@ def named_ops() -> Iterator[str]:
         inside = path.relative_to(PACKAGE).as_posix()
         if inside.split("/")[0] in ("ops", *STRANGERS) or inside in TORCH_OWN_NAMES:
             continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        source = path.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(source)) if "aten" in source else ():
             text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
             if re.fullmatch(r"aten\.\w+(\.\w+)?", text):
                 yield f"{inside}:{node.lineno} {text}"
