@@ -277,7 +277,7 @@ def _mismatch(call: Call | None) -> str | None:
 
 
 def _dimension(call: Call | None) -> tuple[int, int, str] | None:
-    if call is None or call.layer not in _EXPECTED or not call.inputs:
+    if call is None or call.layer not in _EXPECTED or not call.inputs or call.inputs[0].parts is not None:
         return None
     name, axis, noun = _EXPECTED[call.layer]
     shape = call.inputs[0].shape
@@ -297,6 +297,8 @@ def _usual_help(failure: ForwardFailed, target: Target, inputs: Inputs) -> str:
     """Advice for an unknown cause; it names the model's inputs unless the failed call had the same."""
     if isinstance(target.source, Function) and target.source.doubt:
         return target.source.doubt
+    if "NestedTensor outside of its fast path" in str(failure.cause):
+        return "A run here takes none of torch's fast paths: give the layer padded tensors."
     if isinstance(failure.cause, SystemExit):
         return "Inspect it without that call."
     frame = own_frame(failure.cause)

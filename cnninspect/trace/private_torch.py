@@ -26,7 +26,7 @@ from torch.utils._python_dispatch import (
     _disable_current_modes,
     is_traceable_wrapper_subclass,
 )
-from torch.utils._pytree import tree_structure, tree_unflatten
+from torch.utils._pytree import tree_leaves, tree_structure, tree_unflatten
 from torch.utils.flop_counter import flop_registry
 from torch.utils.weak import WeakTensorKeyDictionary
 
@@ -155,8 +155,16 @@ def _cond(condition: Any, if_true: Callable[..., Any], if_false: Callable[..., A
 
 
 def _scan(combine: Callable[..., Any], init: Any, xs: Any, additional_inputs: Any = ()) -> Any:
-    """Runs a scan step by step, as torch's own kernel does, which fails under a dispatch mode."""
-    return sys.modules["torch._higher_order_ops.scan"].generic_scan(combine, init, xs, 0, additional_inputs)
+    """Runs a scan step by step and stacks what the steps put out; torch's own kernel fails under a dispatch mode.
+
+    That kernel writes each step into memory that holds no values yet, in which a probe would see NaN of another tensor.
+    """
+    carry, steps = [*init], []
+    for step in range(len(xs[0])):
+        made = tree_leaves(combine(*carry, *(x.select(0, step) for x in xs), *additional_inputs))
+        carry = made[: len(init)]
+        steps.append(made[len(init) :])
+    return (*carry, *(None if column[0] is None else torch.stack(column) for column in zip(*steps, strict=True)))
 
 
 _CONTROL_FLOW = ("cond", "while_loop", "scan", "map_impl", "associative_scan")

@@ -17,6 +17,7 @@ from torch._higher_order_ops import scan, while_loop
 from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 from torch.utils.flop_counter import FlopCounterMode
 
+from cnninspect.errors import RunError
 from cnninspect.inspection.accounts.work import Operations
 from cnninspect.inspection.pipeline import inspect_model
 from cnninspect.report.document import Report
@@ -196,6 +197,17 @@ def test_strided_nested_tensors_have_macs_and_no_shapes() -> None:
     assert "differ in size" in str(shape.why[0])
 
 
+def test_attention_that_needs_a_fast_path_says_so() -> None:
+    layer = nn.MultiheadAttention(8, 2, batch_first=True)
+
+    def model(x: Tensor) -> Tensor:
+        rows = torch.nested.as_nested_tensor([x[0, :3], x[1]])
+        return torch.nested.to_padded_tensor(layer(rows, rows, rows, need_weights=False)[0], 0.0)
+
+    with pytest.raises(RunError, match=r"fast path.*give the layer padded tensors"):
+        inspect_model(model, (2, 5, 8))
+
+
 class Encoder(nn.Module):
     """torch's encoder, which makes nested tensors of padded sequences on a fast path that a run here does not take."""
 
@@ -297,6 +309,21 @@ def test_the_layers_in_a_loop_of_torch_are_rows(model: type[Recurrence]) -> None
         ("layer", use, 72 if use == 0 else 0) for use in range(5)
     ]
     assert not any("never ran" in note for note in report.notes)
+
+
+def test_what_a_scan_puts_out_is_followed() -> None:
+    """Three steps of a convolution of 3: row t of the output sees 2 t + 1 columns; under vmap for each sample."""
+    layer = nn.Conv1d(2, 2, 3, padding=1)
+
+    def step(state: Tensor, here: Tensor) -> tuple[Tensor, Tensor]:
+        new = layer(state) + here
+        return new, new.clone()
+
+    report = inspect_model(lambda x: scan(step, x.new_zeros(1, 2, 8), x, dim=2)[1][:, :, 2], (1, 2, 3, 8), probe=True)
+    field = report.rows[0].receptive_field
+    assert (field.size, report.rows[0].receptive_field.status) == ((5,), Status.EXACT)
+    assert "differ" not in {row.receptive_field.verdict.value for row in report.rows if row.receptive_field}
+    assert not any(row.kind == "torch.empty" for row in report.rows)
 
 
 class Chosen(nn.Module):
