@@ -114,9 +114,26 @@ def ratio_of_boxes(part: EffectiveInput) -> float:
     return boxes["95.45 %"] / boxes["50 %"]
 
 
-def test_a_random_resnet_18_uses_a_small_part_of_its_field() -> None:
+RESNET_18_LAYER3 = sqrt(
+    (7**2 - 1) / 12  # conv1 takes steps of 1 pixel
+    + 2**2 * 8 / 12  # the pool takes the largest of 3x3 positions, 2 pixels apart
+    + 2 * 2 / 3 * (2 * 4**2 * 8 / 12)  # layer1: two blocks of two convolutions, positions 4 pixels apart
+    + 1 / 2 * ((4**2 + 8**2) * 8 / 12) + 2 / 3 * (2 * 8**2 * 8 / 12)  # layer2; its first convolution reads layer1's map
+    + 1 / 2 * ((8**2 + 16**2) * 8 / 12) + 2 / 3 * (2 * 16**2 * 8 / 12)  # layer3
+)  # fmt: skip
+"""Luo et al. 2016 by hand: variances of layers add up, a kernel k on positions j pixels apart adds j^2 (k^2 - 1) / 12.
+
+What follows on blocks is ours. A block adds the share of the squared gradient that goes through its convolutions and not
+past them. With weights of variance 2 / (9 Cout) a convolution multiplies the sum of squares by 2 Cin / Cout, a ReLU
+halves it: through a block 2 * 1/2 * 2 = 2 against 1 past it, so 2/3; in the first block of layer2 and layer3, with
+Cin / Cout = 1/2, it is 1 against the 1 of the 1x1 convolution beside it, so 1/2. The root is 21.3 pixels.
+"""
+
+
+def test_a_random_resnet_18_is_gaussian_with_the_width_of_the_theory() -> None:
     """Section 3 and figure 3: the effective field is much smaller than the theoretical, and Gaussian."""
     part = of(study("resnet18", [1, 3, 224, 224], "layer3", samples=2))
+    assert part.deviation_of_squares == pytest.approx((RESNET_18_LAYER3, RESNET_18_LAYER3), rel=0.1)
     assert part.regions[0].size == (211, 211)
     assert part.across < 0.65 * 211
     assert ratio_of_boxes(part) == pytest.approx(GAUSSIAN, rel=0.15)
