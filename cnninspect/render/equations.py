@@ -318,9 +318,9 @@ def as_html(document: Explanation, _screen: Screen) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{name}</title>\n<style>\n{_STYLE}</style>\n</head>\n<body>\n<h1>{network}</h1>\n"
+        f"<title>{name}</title>\n<style>\n{_STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{network}</h1>\n"
         f'<p class="quiet">{run}</p>\n'
-        f"{''.join(map(_html_of, blocks_of(document)))}</body>\n</html>\n"
+        f"{''.join(map(_html_of, blocks_of(document)))}</main>\n</body>\n</html>\n"
     )
 
 

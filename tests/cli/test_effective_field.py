@@ -123,8 +123,8 @@ RESNET_18_LAYER3 = sqrt(
 )  # fmt: skip
 """Luo et al. 2016 by hand: variances of layers add up, a kernel k on positions j pixels apart adds j^2 (k^2 - 1) / 12.
 
-What follows on blocks is ours. A block adds the share of the squared gradient that goes through its convolutions and not
-past them. With weights of variance 2 / (9 Cout) a convolution multiplies the sum of squares by 2 Cin / Cout, a ReLU
+The rest is ours. A block adds the share of the squared gradient that goes through its convolutions and not past
+them. With weights of variance 2 / (9 Cout) a convolution multiplies the sum of squares by 2 Cin / Cout, a ReLU
 halves it: through a block 2 * 1/2 * 2 = 2 against 1 past it, so 2/3; in the first block of layer2 and layer3, with
 Cin / Cout = 1/2, it is 1 against the 1 of the 1x1 convolution beside it, so 1/2. The root is 21.3 pixels.
 """
