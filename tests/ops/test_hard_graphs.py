@@ -12,8 +12,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch._higher_order_ops import associative_scan, scan, while_loop
 from torch._higher_order_ops import map as torch_map
-from torch._higher_order_ops import scan, while_loop
 from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -247,6 +247,19 @@ def test_what_a_sparse_matrix_leaves_out_is_no_certain_field(layout: torch.layou
     assert any("aten.mm" in note and "sparse" in note for note in report.notes)
 
 
+def test_products_of_torch_sparse_are_named() -> None:
+    diagonal = torch.eye(4).to_sparse()
+    report = inspect_model(lambda x: torch.sparse.mm(diagonal, x), (4, 8))
+    assert (report.total("macs").value, report.total("macs").status) == (None, Status.UNKNOWN)
+    assert [entry.op for entry in report.uncounted] == ["aten._sparse_addmm"]
+
+
+def test_a_sparse_embedding_is_an_embedding() -> None:
+    """Only its gradient is sparse: 10 rows of 4."""
+    report = inspect_model(nn.Embedding(10, 4, sparse=True), inputs=("2x3:int64",))
+    assert found(report) == (10 * 4, 0, Status.EXACT)
+
+
 class SparseWeights(nn.Module):
     def __init__(self, layout: torch.layout) -> None:
         super().__init__()
@@ -326,6 +339,24 @@ def test_what_a_scan_puts_out_is_followed() -> None:
     assert not any(row.kind == "torch.empty" for row in report.rows)
 
 
+def test_an_associative_scan_sees_the_past() -> None:
+    """Sums of all columns up to each of eight: it sees 1 to 8 of them."""
+    report = inspect_model(lambda x: associative_scan(torch.add, x, 3, combine_mode="generic"), (1, 2, 3, 8))
+    assert (report.rows[0].receptive_field.size, report.total("macs").value) == ((1, [1, 8]), 0)
+
+
+def test_a_loop_on_values_says_so() -> None:
+    """It halves ones until their sum, 32 at first, is at most 5: three products of 4 x 4 matrices."""
+
+    def halved(x: Tensor) -> Tensor:
+        half = torch.eye(4, device=x.device) / 2
+        return while_loop(lambda x: x.sum() > 5, lambda x: (x @ half,), (x,))[0]
+
+    report = report_of(halved, torch.ones(8, 4))
+    assert report.total("macs").value == 3 * 8 * 4 * 4
+    assert any("of this run" in note and "Tensor.item" in note for note in report.notes)
+
+
 class Chosen(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -362,15 +393,24 @@ def ensemble(layer: nn.Module, x: Tensor) -> Tensor:
     return torch.vmap(lambda own: torch.func.functional_call(layer, own, (x,)))(weights)
 
 
+def stacked(layer: nn.Module, x: Tensor) -> Tensor:
+    """An ensemble of the layer and itself, by `stack_module_state`."""
+    weights, buffers = torch.func.stack_module_state([layer, layer])  # type: ignore[list-item]
+    return torch.vmap(lambda own, kept: torch.func.functional_call(layer, (own, kept), (x,)))(weights, buffers)
+
+
 TRANSFORMS: dict[str, tuple[Callable[[nn.Module, Tensor], Tensor], int]] = {
     "functional_call": (lambda layer, x: torch.func.functional_call(layer, dict(layer.named_parameters()), (x,)), 64),
     "vmap": (lambda layer, x: torch.vmap(layer)(x), 64),
     "ensemble": (ensemble, 3 * 64),
+    "stack_module_state": (stacked, 2 * 64),
     # The output, and its gradient times the weight.
     "grad": (lambda layer, x: torch.func.grad(lambda x: layer(x).pow(2).sum())(x), 64 + 64),
     "vjp": (lambda layer, x: torch.func.vjp(layer, x)[1](torch.ones(2, 4, device=x.device))[0], 64 + 64),
     # The output; the tangent times the weight, and the input times the weight's tangent, which is 0.
     "jvp": (lambda layer, x: torch.func.jvp(layer, (x,), (torch.ones_like(x),))[1], 64 + 64 + 64),
+    # For each of two samples the output, and 8 tangents times the weight, and the input times 8 tangents that are 0.
+    "jacfwd": (lambda layer, x: torch.vmap(torch.func.jacfwd(layer))(x), 2 * (32 + 8 * 32 + 32)),
     # For each of two samples the output, and a gradient for each of its four elements.
     "jacrev": (lambda layer, x: torch.vmap(torch.func.jacrev(layer))(x), 2 * (32 + 4 * 32)),
 }
@@ -491,6 +531,21 @@ def test_a_token_of_a_state_space_sees_itself_and_the_past(model: type[StateSpac
     assert found(report) == (32 + 8 * 16 + 16, 6 * 8 * 16, Status.EXACT)
     field = report.rows[0].receptive_field
     assert (field.size, field.status) == (([1, 6],), Status.EXACT)
+
+
+def long_convolution(x: Tensor) -> Tensor:
+    """A convolution as long as the sequence, by transforms of twice its length. Source: Gu et al. 2022, "S4"."""
+    kernel = torch.linspace(1, 0, 16, device=x.device)
+    return torch.fft.irfft(torch.fft.rfft(x, n=32) * torch.fft.rfft(kernel, n=32), n=32)[..., :16]
+
+
+def test_a_convolution_by_transforms_sees_all_of_the_transform() -> None:
+    """9 transforms of 32 real points, 2.5 * 32 * 5 each: of 4 rows there and back, and of the kernel."""
+    report = inspect_model(long_convolution, (1, 4, 16), accounts=[Operations()])
+    assert report.total("element_operations").parts["transform"] == 9 * 400
+    assert report.total("macs").status is Status.UNKNOWN
+    field = report.rows[0].receptive_field
+    assert (field.size, field.cause is not None, field.status) == (None, True, Status.EXACT)
 
 
 # --- gathered and scattered -----------------------------------------------------------------------------------------
