@@ -42,6 +42,10 @@ class Wide(Net):
     def __init__(self):
         super().__init__()
         self.head = nn.Linear(8, 20)
+
+class More(Net):
+    def forward(self, x):
+        return super().forward(x).relu()
 """
 PROGRAM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 ROWS = 12
@@ -92,7 +96,7 @@ def opened(browser: Any, file: str) -> Iterator[Any]:
 
 def names(page: Any) -> list[str]:
     """The names in the rows that are shown."""
-    return [text.strip() for text in page.locator("tbody tr:visible td:first-child").all_inner_texts()]
+    return [text.strip() for text in page.locator("[role=treegrid] tbody tr:visible td:first-child").all_inner_texts()]
 
 
 def active(page: Any) -> str:
@@ -490,7 +494,12 @@ def compared(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> dict[str
     options = ["--input", "1x3x32x32", "-q"]
     assert run(["summary", other, *options, "-o", saved]) == 0
     found = {}
-    for name, words in {"two": [other], "saved": [saved], "baseline": ["--baseline", saved]}.items():
+    for name, words in {
+        "two": [other],
+        "more": [f"{folder / 'net.py'}:More"],
+        "saved": [saved],
+        "baseline": ["--baseline", saved],
+    }.items():
         out = folder / f"{name}.html"
         assert run(["compare", one, *words, *options, "-o", str(out)]) == 1
         found[name] = out.as_uri()
@@ -542,6 +551,15 @@ def test_a_comparison_draws_both_networks(opened: Any, compared: dict[str, str])
         dialog = page.get_by_role("dialog")
         assert eval(dialog.locator(".substituted").first.get_attribute("data-expression")) == int(params)
         page.keyboard.press("Escape")
+
+
+def test_a_row_of_the_other_network_alone_has_the_focus(opened: Any, compared: dict[str, str]) -> None:
+    page = opened(address=compared["more"])
+    assert names(page) == ["(none)"]
+    assert page.locator('[role=treegrid] tbody tr[tabindex="0"]').count() == 1
+    page.locator("[role=treegrid] tbody tr").focus()
+    page.keyboard.press(" ")
+    assert page.locator("#sides [aria-pressed=true]").inner_text() == "More"
 
 
 def test_a_saved_report_has_values_and_no_derivations(opened: Any, compared: dict[str, str]) -> None:

@@ -155,7 +155,7 @@ let height = 0;
 /** Put rows into the table: all, or those around the place that is seen, or around one of them. */
 function placeRows(anew = false, around = null, whole = false) {
   const all = whole || shown.length <= WHOLE;
-  height ||= Math.max(body.querySelector("tr[data-row]")?.offsetHeight ?? 0, 1);
+  height ||= Math.max(body.querySelector("tr:not(.spacer)")?.offsetHeight ?? 0, 1);
   const seen = Math.ceil(room.clientHeight / height);
   const first = around ?? Math.min(Math.floor(room.scrollTop / height), shown.length - 1);
   const suffices = all || (around === null && first >= placed[0] + BESIDE / 3 && first + seen <= placed[1] - BESIDE / 3);
@@ -260,7 +260,7 @@ let reachable = null; // the row or the number that the Tab key reaches
 function keepFocusable() {
   if (reachable?.isConnected) return;
   if (reachable) reachable.tabIndex = -1;
-  reachable = body.querySelector("tr[data-row]");
+  reachable = body.querySelector("tr:not(.spacer)");
   if (reachable) reachable.tabIndex = 0;
 }
 
