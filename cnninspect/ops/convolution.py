@@ -195,7 +195,8 @@ def _field(
 ) -> Reach:  # fmt: skip
     """Windows in space; each output channel sees all input channels of its group.
 
-    A weight or bias that depends on an input (dynamic convolution) counts with all its elements for each output.
+    A weight or bias that depends on an input (dynamic convolution) counts with all its elements for each output. A
+    kernel that is 0 behind a mask counts as a whole: the check by changes then confirms no more than there is.
     """
     shape, axes = shape_of(op), len(weight.shape) - 2
     s, p, d = (each(value, axes) for value in (stride, padding, dilation))
@@ -240,6 +241,7 @@ register_op(
     source="Dumoulin & Visin 2016, sections 2 and 4: each output is the sum of Cin/g * prod(k) products",
     operands=lambda op: tensors(op.args[:2]),
     slides=True,
+    hides=True,
     positions=lambda op: len(op.args[1].shape) - 2,
 )
 

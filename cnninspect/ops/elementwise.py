@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnninspect.ops.masks import weights_over
+from cnninspect.ops.masks import power_field, weights_over
 from cnninspect.ops.registry import POINTWISE, Formula, Use, Work, aten, register, register_op, same_shape
 from cnninspect.ops.rules import (
     axis,
@@ -207,7 +207,13 @@ _pointwise(
     same,
     work=Work.COMPARISON,
 )
-_pointwise("pow(_)", "torch.pow: x**y for each pair; x**0 and 1**y are 1", swallows_nan=_may_be_one)
+_pointwise(
+    "pow(_)",
+    "torch.pow: x**y for each pair; x**0 and 1**y are 1",
+    field=power_field,
+    hides=True,
+    swallows_nan=_may_be_one,
+)
 _pointwise(
     "copysign hypot(_)",
     "torch.copysign, torch.hypot: |x| with the sign of y; sqrt(x^2 + y^2), inf where one of the two is",

@@ -23,7 +23,7 @@ from cnninspect.trace.records import Op
 LOW = -746.0
 """exp of this number and of all below is 0 in float64, whose least positive number is exp(-744.4). Source: IEEE 754."""
 
-Part: TypeAlias = "Reach | complex"
+Part: TypeAlias = "Reach | complex | np.typing.NDArray[Any]"
 
 
 def _together(op: Op, *parts: Any) -> Reach:
@@ -72,18 +72,25 @@ def _sum_field(op: Op, first: Part, second: Part, alpha: complex = 1, **_: Any) 
     return still_low(seen, first, second) if alpha == 1 else still_low(seen, first)
 
 
-def _difference_field(op: Op, first: Part, second: Part, **_: Any) -> Result:
-    """A number stays low whatever is taken from it. What is taken is not looked at."""
-    return still_low(_together(op, first, second), first)
+def _difference_field(op: Op, first: Part, second: Part, alpha: complex = 1, **_: Any) -> Result:
+    """A number stays low whatever is taken from it, and one from which a constant is taken that is high becomes low."""
+    seen, taken = _together(op, first, second), numbers_of(second)
+    known = alpha == 1 and taken is not None and taken.dtype.kind in "fiu"
+    return still_low(seen, first, -taken.astype(float)) if known else still_low(seen, first)
 
 
 def still_low(seen: Reach, *added: Part) -> Reach:
-    """`seen`, a sum in which these are added, low where one of them is; nothing is left of what -inf is added to."""
-    low = [(where, _endless(part)) for part in added if (where := low_in(part)) is not None]
-    for _, gone in low:
+    """`seen`, a sum in which these are added, low where one of them is and no constant beside it makes up for that.
+
+    What depends on an input is taken for less than 746 in size. Nothing is left of what -inf is added to.
+    """
+    low = [(part, where) for part in added if (where := low_in(part)) is not None]
+    for part, _ in low:
+        gone = _endless(part)
         seen = seen if gone is None else seen.hidden(gone, -inf)
-    for where, gone in low:
-        seen = _also_marked(seen, where, -inf if gone is not None and np.array_equal(gone, where) else LOW)
+    for part, where in low:
+        value = _most(part, where) + sum(max(_most(other), 0.0) for other in added if other is not part)
+        seen = _also_marked(seen, where, value) if value <= LOW else seen
     return seen
 
 
@@ -92,6 +99,14 @@ def _endless(part: Part) -> Mask | None:
     if isinstance(part, Reach) and part.blank is not None:
         return part.blank.mask if part.blank.value == -inf else None
     return np.asarray(numbers_of(part) == -inf)
+
+
+def _most(part: Part, where: Mask | bool = True) -> float:
+    """The largest number of a part, there, as far as constants and masks say; 0 for what depends on an input."""
+    if isinstance(part, Reach) and part.blank is not None:
+        return part.blank.value if where is not True else 0.0
+    numbers = numbers_of(part)
+    return 0.0 if numbers is None else float(np.max(numbers, where=where, initial=-inf))
 
 
 def _product_field(op: Op, first: Part, second: Part, **_: Any) -> Result:
@@ -116,10 +131,18 @@ def _quotient_field(op: Op, first: Part, second: Part, **_: Any) -> Result:
 
 
 def _exponential_field(op: Op, x: Reach) -> Result:
-    """exp(x) is 0 where x is low."""
+    """exp(x), and with it sigmoid(x), is 0 where x is low; relu(x) is as well."""
     low = low_in(x)
     seen = _together(op, x)
     return seen if low is None else seen.hidden(low, 0.0)
+
+
+def power_field(op: Op, x: Part, exponent: Part) -> Result:
+    """0 to a positive power is 0."""
+    seen = _together(op, x, exponent)
+    positive = isinstance(exponent, (int, float)) and exponent > 0
+    zero = _zero(x) if positive and isinstance(x, Reach) and x.inputs else None
+    return seen if zero is None else _also_hidden(seen, zero)
 
 
 def weights_over(op: Op, x: Reach, dim: int) -> Result:
@@ -285,6 +308,8 @@ for _names, _shapes, _rule, _work, _swallows, _source in (
     ("mul(_)", broadcast_tensors, _product_field, Work.ELEMENTWISE, False, "torch.mul: x y"),
     ("div(_)", broadcast_tensors, _quotient_field, Work.ELEMENTWISE, False, "torch.div: x / y"),
     ("exp(_)", same, _exponential_field, Work.ELEMENTWISE, False, "torch.exp: e to the power of x"),
+    ("sigmoid(_)", same, _exponential_field, Work.ELEMENTWISE, False, "torch.sigmoid: exp(x) / (1 + exp(x))"),
+    ("relu(_)", same, _exponential_field, Work.ELEMENTWISE, False, "torch.nn.ReLU: x where it is positive, else 0"),
 ):
     register_op(
         *aten(_names), output=_shapes, field=_rule, source=_source, work=_work, swallows_nan=_swallows, hides=True

@@ -91,6 +91,7 @@ register_op(
     "aten.cat",
     output=lambda *args: joined_output(_joined_call(*args)),
     field=_cat_field,
+    hides=True,
     source="torch.cat: tensors one after the other along a dimension",
 )
 register_op(

@@ -227,7 +227,19 @@ def concatenated(parts: Sequence[Reach], dim: int, shape: Shape) -> Reach:
     parts = [part for part in parts if prod(part.shape)]
     inputs = frozenset().union(*(part.inputs for part in parts))
     axes = dict.fromkeys(axis for part in parts for axis in part.forms)
-    return Reach(shape, {axis: _concatenated(parts, axis, dim) for axis in axes}, inputs)
+    found = Reach(shape, {axis: _concatenated(parts, axis, dim) for axis in axes}, inputs)
+    values = {part.blank.value for part in parts if part.blank is not None}
+    if len(values) == 1 or (values and max(values) < 0):
+        return found.marked(_blank_along([*parts], dim), max(values))
+    return found
+
+
+def _blank_along(parts: Sequence[Reach], dim: int) -> Mask:
+    """Where one of the tensors holds a blank, one after the other; it may broadcast along other dimensions."""
+    masks = [np.zeros((1,) * len(part.shape), bool) if part.blank is None else part.blank.mask for part in parts]
+    shape = list(np.broadcast_shapes(*((*mask.shape[:dim], 1, *mask.shape[dim + 1 :]) for mask in masks)))
+    sized = [[*shape[:dim], part.shape[dim], *shape[dim + 1 :]] for part in parts]
+    return np.concatenate([np.broadcast_to(*each) for each in zip(masks, sized, strict=True)], dim)
 
 
 def _concatenated(parts: Sequence[Reach], axis: Axis, dim: int) -> Forms:

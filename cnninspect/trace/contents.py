@@ -25,6 +25,17 @@ MOST = 1 << 20
 """Most elements of a constant that is looked at: a mask for 1,024 tokens."""
 
 
+TAKES_NUMBERS = frozenset((torch.tensor, torch.as_tensor, torch.asarray, Tensor.new_tensor))
+"""Functions that make a tensor of numbers in Python, for which torch runs no op on meta."""
+
+
+def keep_numbers(made: Any, given: Sequence[Any]) -> None:
+    """Note the numbers that a tensor on meta was made of, the first that was given, if they are no tensors."""
+    if given and isinstance(made, Tensor) and made.is_meta and made.numel() <= MOST and not any(leaves(given, Tensor)):
+        with suppress(Exception):  # What torch takes as numbers on meta may be none on the CPU.
+            setattr(made, NUMBERS, torch.tensor(given[0], dtype=made.dtype, device="cpu"))
+
+
 class Held(NamedTuple):
     """The arguments of an op whose result is a constant, with numbers in each tensor.
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from cnninspect.trace.contents import Contents, as_array
+from cnninspect.trace.contents import TAKES_NUMBERS, Contents, as_array, keep_numbers
 from cnninspect.trace.isolation import isolated, noticing_threads
 from cnninspect.trace.meta_results import MetaResults
 from cnninspect.trace.module_calls import Args, Kwargs, never_ran
@@ -230,6 +230,9 @@ class Recorder(CallTracker):
         """Runs a torch function that the model's code calls, and records it as a call if it handles tensors."""
         made = len(self.calls)
         output = super().on_function(function, args, kwargs)
+        if function in TAKES_NUMBERS and self.contents is not None:
+            with self.paused(), functions_unseen():
+                keep_numbers(output, args[function is torch.Tensor.new_tensor :])
         if len(self.calls) > made and self.calls[made].number >= 0:
             self._claim(self.calls[made], args, kwargs)
         return output

@@ -12,6 +12,8 @@ OTHER_NAME = "the layer is read as a container: rows of the functions in it stan
 CONFIRMED = "what is unknown without the mutant is said in another way, and the probe confirms it at every position"
 """`torch.cat` of two parts of a map in the other order is a roll, which only shifts a field; so are blocks of zeros."""
 
+GATE = "the factor or summand is left out or not, as papers do or NaN does: with it the field is global, and says why"
+
 EQUIVALENT: dict[tuple[str, str, str], str] = {
     ("receptive/joins.py", "if len(something) != 1:", "1 becomes 2"): CONFIRMED,
     (
@@ -20,6 +22,12 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "1 becomes 2",
     ): CONFIRMED,
     ("receptive/joins.py", "return bool((part.table > NOTHING // 2).all())", "// becomes *"): CONFIRMED,
+    (
+        "receptive/joins.py",
+        "return part.picked(dim, 0).inserted(dim, tuple(Digit(digit.size, 0, COPY) for digit in like))",
+        "0 becomes 1",
+    ): CONFIRMED,
+    ("receptive/forms.py", "sizes = (1,) * (rank - len(other.shape)) + tuple(other.shape)", "- becomes +"): GATE,
     (
         "ops/catalogue.py",
         "return counts.cause is Cause.FAILED if isinstance(counts, Reason) else names <= set(counts)",

@@ -71,6 +71,36 @@ def causal_and_linear_in_the_distance(q: Tensor, k: Tensor, v: Tensor, _: nn.Mod
     return (q @ k.mT + bias.masked_fill(places[:, None] < places, -torch.inf)).softmax(-1) @ v
 
 
+def causal_by_a_number_in_a_tensor(q: Tensor, k: Tensor, v: Tensor, _: nn.Module) -> Tensor:
+    """As GPT-J does: torch.where with a tensor that is made of a number, for which torch runs no op on meta."""
+    kept = torch.ones(TOKENS, TOKENS, dtype=torch.bool, device=q.device).tril()
+    return torch.where(kept, q @ k.mT, torch.tensor(-1e4, dtype=q.dtype, device=q.device)).softmax(-1) @ v
+
+
+def causal_by_a_difference(q: Tensor, k: Tensor, v: Tensor, _: nn.Module) -> Tensor:
+    """As GPT-2's first code did: w * b - 1e10 * (1 - b)."""
+    kept = torch.ones(TOKENS, TOKENS, device=q.device).tril()
+    return (q @ k.mT * kept - 1e10 * (1 - kept)).softmax(-1) @ v
+
+
+def causal_beside_a_sink(q: Tensor, k: Tensor, v: Tensor, owner: nn.Module) -> Tensor:
+    """A score that no token has takes part in the softmax: Xiao et al. 2023, StreamingLLM; gpt-oss."""
+    scores = (q @ k.mT).masked_fill(LATER.to(q.device), -torch.inf)
+    sink = owner.norm.bias[:1].expand(*scores.shape[:3], 1)
+    return torch.cat([scores, sink], -1).softmax(-1)[..., :-1] @ v
+
+
+def causal_by_a_sigmoid(q: Tensor, k: Tensor, v: Tensor, _: nn.Module) -> Tensor:
+    """Ramapuram et al. 2024, "Theory, Analysis, and Best Practices for Sigmoid Self-Attention"."""
+    return torch.sigmoid((q @ k.mT).masked_fill(LATER.to(q.device), -torch.inf)) @ v
+
+
+def causal_by_a_square(q: Tensor, k: Tensor, v: Tensor, _: nn.Module) -> Tensor:
+    """So et al. 2021, Primer, squares the relu; here as weights."""
+    weights = F.relu((q @ k.mT).masked_fill(LATER.to(q.device), -1e9)) ** 2
+    return weights / (weights.sum(-1, keepdim=True) + 1e-5) @ v
+
+
 def retention(q: Tensor, k: Tensor, v: Tensor, _: nn.Module) -> Tensor:
     """Sun et al. 2023, Retentive Network, equation 5: (Q K^T * D) V with D_ij = gamma^(i - j) for j <= i, else 0."""
     places = torch.arange(TOKENS, device=q.device)
@@ -94,6 +124,7 @@ Attend = Callable[[Tensor, Tensor, Tensor, nn.Module], Tensor]
 CAUSAL: list[Attend] = [
     causal, causal_by_a_mask_of_booleans, causal_by_a_mask_that_is_added, causal_by_a_buffer, causal_by_where,
     causal_by_positions, causal_beside_a_table, causal_and_linear_in_the_distance, retention, linear_attention,
+    causal_by_a_number_in_a_tensor, causal_by_a_difference, causal_beside_a_sink, causal_by_a_sigmoid,
 ]  # fmt: skip
 WINDOWED: list[Attend] = [window, window_by_hand]
 
@@ -144,7 +175,8 @@ def rows_of(make: Callable[[], nn.Module], size: str, device: str = "auto", **op
 
 
 # A buffer that torch makes on meta holds no numbers; inspect_model follows its constructor: see the test below.
-ON_DEVICES = [(attend, device) for attend in CAUSAL for device in ("cpu", "meta")]
+# A relu is 0 for half of its inputs, whatever changes there, so that its rows stay unknown.
+ON_DEVICES = [(attend, device) for attend in (*CAUSAL, causal_by_a_square) for device in ("cpu", "meta")]
 ON_DEVICES.remove((causal_by_a_buffer, "meta"))
 
 
@@ -238,6 +270,33 @@ def test_what_is_taken_from_scores_does_not_make_them_low() -> None:
 
     lo, hi = seen(Block(raised).eval(), torch.randn(1, TOKENS, FEATURES), "cpu")
     assert (lo, hi) == ([0] * TOKENS, [TOKENS - 1] * TOKENS)
+
+
+def test_what_is_added_back_is_no_longer_low() -> None:
+    class Back(nn.Module):
+        """Scores + mask - mask, in float: the scores, rounded; and scores + low + high."""
+
+        def __init__(self, subtracts: bool) -> None:
+            super().__init__()
+            self.subtracts = subtracts
+
+        def forward(self, x: Tensor) -> Tensor:
+            scores, low = x @ x.mT, -1e4 * LATER.to(x)
+            return ((scores + low - low) if self.subtracts else (scores + low + 1e4)).softmax(-1) @ x
+
+    for subtracts in (True, False):
+        _, hi = seen(Back(subtracts), torch.rand(1, TOKENS, FEATURES), "cpu")
+        assert hi == [TOKENS - 1] * TOKENS
+
+
+def test_a_kernel_behind_a_mask_is_not_confirmed_as_a_whole() -> None:
+    class Masked(nn.Conv1d):
+        def forward(self, x: Tensor) -> Tensor:
+            kept = torch.tensor([1.0, 1.0, 0.0], device=x.device)
+            return F.conv1d(x, self.weight * kept, self.bias, padding=1)
+
+    verdicts = {row.receptive_field.verdict for row in rows_of(lambda: Masked(2, 2, 3), "1x2x12")}
+    assert Verdict.UNKNOWN in verdicts
 
 
 def test_parameters_that_are_not_registered_are_no_masks() -> None:
