@@ -10,12 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from itertools import takewhile
 from math import prod
 from typing import Literal
 
 import numpy as np
 
-from cnninspect.receptive.digits import FEWEST, NOTHING, Mask, Table
+from cnninspect.receptive.bounds import Bounds
+from cnninspect.receptive.digits import COPY, FEWEST, NOTHING, Mask, Table
 from cnninspect.receptive.forms import Forms
 
 Side = Literal["start", "stop"]
@@ -50,7 +52,7 @@ class Positions:
         """
         endless = forms.endless
         features = tuple(1 + dim for dim in range(len(endless.dims)) if endless.holds_features(dim))
-        whole = [part.dense().min(features, keepdims=True) for part in (forms.local, endless)]
+        whole = [_once(part.dense().min(features, keepdims=True), endless) for part in (forms.local, endless)]
         exact, unclipped = np.broadcast_arrays(*whole)
         for dim, size in enumerate(exact.shape[1:]):
             if any(size > 1 and other.varies(dim) for other in others):
@@ -284,6 +286,15 @@ def _follows_one_rule(table: Table, axis: int, pixels: int) -> bool:
         if moves.size and (moves == moves[0]).all():
             return True
     return bool((lines == lines[:1]).all())
+
+
+def _once(table: Table, like: Bounds) -> Table:
+    """The hull over copies that stand before the positions of a dimension, as the samples of a batch folded into it."""
+    for dim, digits in enumerate(like.dims):
+        copies = prod(digit.size for digit in takewhile(lambda digit: digit.kind == COPY, digits))
+        if copies > 1 and table.shape[1 + dim] > copies:
+            table = table.reshape(*table.shape[: 1 + dim], copies, -1, *table.shape[2 + dim :]).min(1 + dim)
+    return table
 
 
 def _places_apart(exact: Table, endless: Table, axis: int) -> tuple[Table, Table]:

@@ -14,7 +14,7 @@ import numpy as np
 from cnninspect.receptive import forms as of_axis
 from cnninspect.receptive import joins
 from cnninspect.receptive.bounds import Bounds, Space
-from cnninspect.receptive.digits import FEATURE, NOTHING, PLACE, Digit, Indices, Mask
+from cnninspect.receptive.digits import COPY, FEATURE, NOTHING, PLACE, Digit, Indices, Mask
 from cnninspect.receptive.forms import Forms
 from cnninspect.receptive.taps import Taps
 from cnninspect.report.quantities import Shape
@@ -163,13 +163,17 @@ class Reach:
         return self.placed(shape, lambda part: reduce(lambda rest, dim: rest.picked(dim, 0), gone, part))
 
 
-def of_input(name: str, shape: Shape, axes: Sequence[Axis]) -> Reach:
-    """The reach of an input: every element sees its own position."""
+def of_input(name: str, shape: Shape, axes: Sequence[Axis], *, tokens: bool = False) -> Reach:
+    """The reach of an input: every element sees its own position.
+
+    The first dimension is a batch if neither it nor another one holds positions, or if the input holds `tokens`.
+    """
     places = [axis.dim for axis in axes]
+    batched = bool(places) and 0 not in places and (len(shape) > len(places) + 1 or tokens)
     found = {}
     for axis in axes:
-        exact = _input_bounds(shape, places, axis.dim, clipped=True)
-        found[axis] = Forms(exact, exact, _input_bounds(shape, places, axis.dim, clipped=False))
+        exact = _input_bounds(shape, places, axis.dim, clipped=True, batched=batched)
+        found[axis] = Forms(exact, exact, _input_bounds(shape, places, axis.dim, clipped=False, batched=batched))
     return Reach(shape, found if 0 not in shape else {}, frozenset({name}))
 
 
@@ -291,9 +295,11 @@ def _bounds_of(where: Mask, shape: Shape) -> Bounds:
     return Bounds(np.broadcast_to(table, (2, *table.shape)), dims, Space(PLACE, clipped=True))
 
 
-def _input_bounds(shape: Shape, places: Sequence[int], dim: int, *, clipped: bool) -> Bounds:
+def _input_bounds(shape: Shape, places: Sequence[int], dim: int, *, clipped: bool, batched: bool) -> Bounds:
     """The bounds of an input along its dimension `dim`, one of its spatial `places`: each element sees itself."""
     kinds = [PLACE + 1 + places.index(position) if position in places else FEATURE for position in range(len(shape))]
+    if batched:  # To a field samples are like copies: folded into positions, as rows of one matrix, they stay apart.
+        kinds[0] = COPY
     steps = [(None if clipped else 1) if position == dim else 0 for position in range(len(shape))]
     dims = tuple((Digit(*digit),) for digit in zip(shape, steps, kinds, strict=True))
     pixels = np.arange(shape[dim] if clipped else 1, dtype=np.int32)

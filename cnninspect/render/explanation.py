@@ -311,7 +311,7 @@ _FEW = 3
 
 def _remark(each: Derivation, level: Level) -> str:
     """What a count is made of, how many bytes are in larger units, and why a formula is so."""
-    if each.quantity == "memory":
+    if each.quantity == "memory" and each.value is not None:
         return mebibytes(each.value)
     if 1 < len(each.parts) <= _FEW:
         return " + ".join(f"{part.name} {part.value:,}" for part in each.parts)
@@ -346,7 +346,7 @@ def _sum(each: Derivation) -> Line:
     """A total as the sum over the layers: it has no symbols."""
     steps = tuple(_cut(step) for step in _steps(each))
     bound = each.status is not Status.EXACT
-    size = mebibytes(each.value) if each.quantity == "memory" else ""
+    size = mebibytes(each.value) if each.quantity == "memory" and each.value is not None else ""
     remark = ": ".join(part for part in (size, each.words) if part)
     return Line((each.name,), steps, remark, each.verdict, _measured(each, Level.SHORT), is_bound=bound)
 

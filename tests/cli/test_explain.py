@@ -431,3 +431,14 @@ def test_latex_compiles(cli, sheet, tmp_path, arguments):
     assert run.returncode == 0, run.stdout[-1000:]
     assert (tmp_path / "net.pdf").exists()
     assert "Overfull" not in run.stdout
+
+
+def test_totals_without_a_number(cli, tmp_path):
+    (tmp_path / "packed.py").write_text(
+        "import torch, warnings\nfrom torch import nn\n\n\ndef net():\n"
+        "    with warnings.catch_warnings():\n        warnings.simplefilter('ignore')\n"
+        "        return torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(8, 4)), {nn.Linear})\n"
+    )
+    result = cli("explain", f"{tmp_path}/packed.py:net", "--input", "1x8")
+    assert result.code == 0
+    assert "quantised layers pack their weights" in " ".join(result.out.split())

@@ -158,6 +158,12 @@ MASKS = [
     ),
     Sample("aten.div_", lambda x: weighted(scores(x).tril().div_(x.sum() + 60), x), TOKENS, SOME),
     Sample("aten.exp_", lambda x: weighted(scores(x).div(99).masked_fill(LATER.T, -1e9).exp_(), x), TOKENS, SOME),
+    Sample("aten.sigmoid", lambda x: weighted(scores(x).masked_fill(LATER, -1e9).sigmoid(), x), TOKENS, SOME),
+    Sample("aten.sigmoid_", lambda x: weighted(scores(x).masked_fill(LATER, -1e9).sigmoid_(), x), TOKENS, SOME),
+    Sample("aten.relu", lambda x: weighted((scores(x) + 9).masked_fill(LATER, -1e9).relu(), x), TOKENS, SOME),
+    Sample("aten.pow", lambda x: weighted(scores(x).tril() ** 2, x), TOKENS, SOME),
+    Sample("aten.pow_", lambda x: weighted(scores(x).tril().pow_(2), x), TOKENS, SOME),
+    Sample("aten.relu_", lambda x: weighted((scores(x) + 9).masked_fill(LATER, -1e9).relu_(), x), TOKENS, SOME),
     Sample("aten.bmm", lambda x: torch.bmm(x[0].mT, scores(x)[0].tril(-2)), TOKENS, SOME),
     Sample(
         "aten.baddbmm", lambda x: torch.baddbmm(LATER * -1e9, x[0], x[0].mT).softmax(2) @ x[0].detach(), TOKENS, SOME

@@ -410,6 +410,23 @@ def test_without_masks_and_tokens_nothing_is_changed(monkeypatch: pytest.MonkeyP
     assert {row.receptive_field.verdict for row in rows} == {Verdict.MATCH}
 
 
+@pytest.mark.parametrize("size", [f"3x{TOKENS}x{FEATURES}", f"3x{TOKENS}:int64"])
+def test_samples_that_are_folded_into_rows_stay_apart(size: str) -> None:
+    class Rows(nn.Module):
+        """Each token by itself, as experts take them: [N, T, D] to [N T, D] and back."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed, self.expert = nn.Embedding(30, FEATURES), nn.Linear(FEATURES, FEATURES)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = x if x.is_floating_point() else self.embed(x)
+            return self.expert(x.flatten(0, 1)).view(x.shape)
+
+    rows = rows_of(Rows, size)
+    assert {(row.receptive_field.size, row.receptive_field.verdict) for row in rows} == {((1,), Verdict.MATCH)}
+
+
 def test_categories_that_are_mixed_are_no_tokens() -> None:
     class Table(nn.Module):
         def __init__(self) -> None:

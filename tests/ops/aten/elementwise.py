@@ -21,7 +21,7 @@ SAMPLES: list[OpSample] = [
     *(op(name, X, X) for name in ("logical_and_", "logical_or_", "logical_xor_")),
     op("logical_not_", X),
     *(op(name, X, (3, 1)) for name in ("add", "add_", "sub", "sub_", "mul", "mul_", "div", "div_")),
-    *(op(name, X) for name in ("exp", "exp_")),
+    *(op(name, X) for name in ("exp", "exp_", "relu", "relu_", "sigmoid", "sigmoid_")),
     *(op(name, X, (3, 1)) for name in (*_COMPARISONS, "maximum", "minimum", "fmax", "fmin")),
     *(op(f"{name}_", X, 0.5) for name in _COMPARISONS),
     *(op(name, X) for name in ("isnan", "isinf", "isposinf", "isneginf")),
