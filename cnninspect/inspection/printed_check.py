@@ -23,6 +23,7 @@ from cnninspect.measure.base import Run
 from cnninspect.measure.change_probe import probe_changes
 from cnninspect.measure.nan_probe import Freeze, Probe, Region, probe_nan
 from cnninspect.ops.catalogue import layer_of
+from cnninspect.receptive.digits import NOTHING
 from cnninspect.receptive.fields import STATISTICS, Fields, parting_ops
 from cnninspect.receptive.forms import covers
 from cnninspect.receptive.positions import End, Positions, Seen
@@ -97,6 +98,12 @@ def check_printed(
     return [checks.finding(index, finding) for index, finding in enumerate(found)]
 
 
+def _prints_nothing(row: ReceptiveField, reach: Reach) -> bool:
+    """Whether a row prints 0 because no element sees a pixel of the image, which is what the strict probe checks."""
+    tables = [forms.strict.table for forms in reach.forms.values()]
+    return row.size is not None and not any(row.size) and row.jump is None and all((t == NOTHING).all() for t in tables)
+
+
 class _Checks:
     """For each row: the reason why its numbers are not confirmed yet, and the contradictions found.
 
@@ -143,6 +150,8 @@ class _Checks:
         if row.size is None or row.jump is not None or not call.outputs:
             return False
         reach = self._fields.reach(call, call.outputs[0])
+        if _prints_nothing(row, reach):
+            return False
         axes = [axis for axis in axes_of(self._fields, reach) if axis in reach.forms]
         return bool(reach.inputs) and all(
             (index, axis) in self._regular or self._positions(reach, axis).is_regular for axis in axes
@@ -174,6 +183,8 @@ class _Checks:
         row, call = self._rows[index], self._run.trace.calls[index]
         reach = self._fields.reach(call, call.outputs[0]) if call.outputs else None
         if row is None or reach is None or not reach.inputs or axis not in axes_of(self._fields, reach):
+            return False
+        if _prints_nothing(row, reach):
             return False
         return row.size is not None or reach.forms[axis].local is not reach.forms[axis].strict
 

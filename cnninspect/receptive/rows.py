@@ -133,7 +133,7 @@ def field_of(fields: Fields, reach: Reach, ref: TensorRef) -> ReceptiveField | N
     found = [along(fields, axis, reach.forms[axis]) for axis in axes]
     if all(one.whole for one in found):
         return ReceptiveField(status=Status.EXACT, cause=cause or _first_global(fields, ref), image=image)
-    if not all(covers(reach.forms[axis].strict.table, fields.looked_at(axis)) for axis in axes):
+    if not all(_is_global(reach.forms[axis].strict.table, fields.looked_at(axis)) for axis in axes):
         cause = None
     if any(one.jump is None for one in found):
         inside = tuple(_sizes(_over_features(reach.forms[axis].local).table) for axis in axes)
@@ -155,12 +155,22 @@ def axes_of(fields: Fields, reach: Reach) -> tuple[Axis, ...]:
 def along(fields: Fields, axis: Axis, forms: Forms) -> AxisField:
     """Size, jump and padding along one axis, over all channels of a position together."""
     places = _over_features(forms.endless)
-    sees_something = bool((places.table < NOTHING // 2).any())
-    if sees_something and not places.advances and covers(places.table, fields.looked_at(axis)):
+    if not places.advances and _is_global(places.table, fields.looked_at(axis)):
         return AxisField(axis.size, 0, 0, whole=True)
-    if sees_something and (places.advances or not any(places.varies(dim) for dim in range(len(places.dims)))):
+    varies = any(places.varies(dim) for dim in range(len(places.dims)))
+    if _sees_something(places.table) and (places.advances or not varies):
         return AxisField(_sizes(places.table), _jump(places), _padding(places))
     return AxisField(_sizes(_over_features(forms.local).table), None, None)
+
+
+def _sees_something(table: Table) -> bool:
+    """Whether some element depends on a pixel: behind a mask, and of a class token, none may."""
+    return bool((table < NOTHING // 2).any())
+
+
+def _is_global(table: Table, hull: Table) -> bool:
+    """Whether some element depends on a pixel, and each that does sees all of `hull`."""
+    return _sees_something(table) and covers(table, hull)
 
 
 def _over_features(part: Bounds) -> Bounds:

@@ -194,7 +194,7 @@ def kernel_of(op: Any) -> Callable[..., Any] | None:
 
 def is_jagged(tensor: torch.Tensor) -> bool:
     """Whether this is a nested tensor in the jagged layout, a Python object around a dense tensor of values."""
-    return tensor.is_nested and tensor.layout is torch.jagged
+    return type(tensor) is not torch.Tensor and tensor.is_nested and tensor.layout is torch.jagged
 
 
 def values_of(jagged: Any) -> torch.Tensor:

@@ -410,6 +410,22 @@ def test_without_masks_and_tokens_nothing_is_changed(monkeypatch: pytest.MonkeyP
     assert {row.receptive_field.verdict for row in rows} == {Verdict.MATCH}
 
 
+def test_a_class_token_before_any_attention_sees_nothing() -> None:
+    class Patches(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.head = nn.Conv2d(3, FEATURES, 4, 4), nn.Linear(FEATURES, 2)
+            self.token = nn.Parameter(torch.zeros(1, 1, FEATURES))
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.conv(x).flatten(2).mT
+            return self.head(torch.cat([self.token.expand(len(x), -1, -1), x], 1)[:, :1])
+
+    head = next(row for row in rows_of(Patches, "1x3x16x16") if row.path == "head")
+    field = head.receptive_field
+    assert (field.size, field.cause, field.verdict) == ((0, 0), None, Verdict.MATCH)
+
+
 @pytest.mark.parametrize("size", [f"3x{TOKENS}x{FEATURES}", f"3x{TOKENS}:int64"])
 def test_samples_that_are_folded_into_rows_stay_apart(size: str) -> None:
     class Rows(nn.Module):
