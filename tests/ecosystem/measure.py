@@ -32,6 +32,8 @@ def measured(network: Network) -> dict[str, Any]:
     seconds, peak = monotonic() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     params, macs = oracle(network.target, arguments, report)
     found = report.total("params"), report.total("macs")
+    fields = [each.receptive_field for each in report.rows if each.receptive_field is not None]
+    unknown = [field for field in fields if field.status is Status.UNKNOWN]
     return {
         "ran": True,
         "device": report.run["device"],
@@ -40,9 +42,8 @@ def measured(network: Network) -> dict[str, Any]:
         "status": found[1].status.value,
         "verdict": report.verdict.value,
         "rows": len(report.rows),
-        "unknown_fields": sum(
-            each.receptive_field is not None and each.receptive_field.status is Status.UNKNOWN for each in report.rows
-        ),
+        "unknown_fields": len(unknown),
+        "why_unknown": sorted({reason.text for field in unknown for reason in field.why}),
         "attention": sum(
             each.macs.value or 0 for each in report.rows if each.macs is not None and _is_attention(each.kind)
         ),

@@ -93,7 +93,8 @@ def _doubts(result: dict[str, Any]) -> list[str]:
     if result["uncounted"]:
         doubts.append(f"no formula for {', '.join(dict.fromkeys(result['uncounted']))}")
     if result["unknown_fields"]:
-        doubts.append(f"the field of {result['unknown_fields']} rows is unknown")
+        why = "; ".join(result.get("why_unknown", ()))
+        doubts.append(f"the field of {result['unknown_fields']} rows is unknown{f' ({why})' if why else ''}")
     if result["verdict"] not in ("match", "not_run") and not doubts:
         doubts.append(f"the verdict is {result['verdict']}")
     return doubts
