@@ -61,6 +61,8 @@ def notes_of(findings: Findings, command: str = "summary") -> Iterator[str]:
         )
     yield from unknown_numbers(findings, ("output shape", "receptive field") if command == "rf" else None)
     if command == "rf":
+        if not any(findings.fields):
+            yield "no layer has a field: no input has a dimension of positions, as images, sequences and tokens have."
         return
     if paths := decomposed(trace):
         whole = "--device cpu measures the fused kernel"

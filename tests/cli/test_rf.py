@@ -265,3 +265,10 @@ def test_the_error_of_a_broken_rule_is_shown(cli, tmp_path):
     picture = cli("rf", f"{file}:Net", "--input", "1x3x8x8", "--picture", str(tmp_path / "x.svg"))
     assert picture.code == 2
     assert failed in picture.err
+
+
+def test_a_network_without_positions_has_a_word_on_it(cli, tmp_path):
+    (tmp_path / "flat.py").write_text("from torch import nn\nnet = nn.Linear(4, 3)\n")
+    result = cli("rf", f"{tmp_path}/flat.py:net", "--input", "2x4")
+    assert result.code == 0
+    assert "no layer has a field: no input has a dimension of positions" in result.err
