@@ -14,6 +14,8 @@ CONFIRMED = "what is unknown without the mutant is said in another way, and the 
 
 GATE = "the factor or summand is left out or not, as papers do or NaN does: with it the field is global, and says why"
 
+OTHER_INPUT = "the field of a row that depends on two inputs is that in the other one, which the probe looks at as well"
+
 EQUIVALENT: dict[tuple[str, str, str], str] = {
     ("receptive/joins.py", "if len(something) != 1:", "1 becomes 2"): CONFIRMED,
     (
@@ -28,6 +30,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "0 becomes 1",
     ): CONFIRMED,
     ("receptive/forms.py", "sizes = (1,) * (rank - len(other.shape)) + tuple(other.shape)", "- becomes +"): GATE,
+    ("receptive/rows.py", "return own[0] if own else ()", "0 becomes 1"): OTHER_INPUT,
     (
         "ops/catalogue.py",
         "return counts.cause is Cause.FAILED if isinstance(counts, Reason) else names <= set(counts)",
