@@ -16,12 +16,9 @@ from cnninspect.ops.registry import Work, aten, register_op
 from cnninspect.ops.rules import broadcast_tensors, mixed_along, product, same, shape_of
 from cnninspect.receptive.digits import MISSING, Indices, Mask
 from cnninspect.receptive.knowledge import Result
-from cnninspect.receptive.reach import Reach, concatenated, merged, reaches
+from cnninspect.receptive.reach import LOW, Reach, concatenated, merged, reaches
 from cnninspect.receptive.taps import Taps
 from cnninspect.trace.records import Op
-
-LOW = -746.0
-"""exp of this number and of all below is 0 in float64, whose least positive number is exp(-744.4). Source: IEEE 754."""
 
 Part: TypeAlias = "Reach | complex | np.typing.NDArray[Any]"
 

@@ -138,12 +138,15 @@ class Engine:
             del self.reaches[ref.value]
 
     def _hides(self, op: Op, results: list[Reach]) -> bool:
-        """Whether a mask hides something in an op, or did so in what the op is given."""
+        """Whether a mask may hide something in an op, or did so in what the op is given.
+
+        What a rule makes of a low constant does not count: the probe looks behind a mask that the rule missed, too.
+        """
         known = self._known(op)
         asked = known.hides if known is not None else False
         given = [self.reaches.get(ref.value) for ref in op.inputs]
         parts = [*results, *(part for part in given if part is not None)]
-        hides = asked(op) if callable(asked) else any(part.blank is not None for part in parts)
+        hides = asked(op) if callable(asked) else any(part.blank or (asked and part.holds_low) for part in parts)
         reads_input = any(one.inputs for one in results)
         return (hides and reads_input) or any(
             ref.value in self.masked or ref.storage in self._masked_storages for ref in op.inputs

@@ -20,6 +20,9 @@ from cnninspect.receptive.taps import Taps
 from cnninspect.report.quantities import Shape
 from cnninspect.report.reasons import Reason
 
+LOW = -746.0
+"""exp of this number and of all below is 0 in float64, whose least positive number is exp(-744.4). Source: IEEE 754."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Axis:
@@ -68,6 +71,12 @@ class Reach:
     def is_known(self) -> bool:
         """Whether the forms mean anything."""
         return self.unknown is None and self.data_dependent is None
+
+    @property
+    def holds_low(self) -> bool:
+        """Whether this is a constant with a number that is low, such as a mask that is added."""
+        numbers = None if self.inputs else self.content
+        return numbers is not None and numbers.dtype.kind in "fi" and numbers.min(initial=0) <= LOW
 
     @property
     def entries(self) -> int:
