@@ -40,7 +40,7 @@ FEWEST = 4
 
 
 COPY, FEATURE, PLACE = 0, 1, 2
-"""Kinds of digits. COPY: all values hold the same elements, as after `expand`. FEATURE: batch, channels or heads.
+"""Kinds of digits. COPY: all values see the same, after `expand` and in a batch. FEATURE: channels or heads.
 
 PLACE: positions of a feature map along several input axes at once; PLACE + 1 + index: positions along one input axis.
 """
