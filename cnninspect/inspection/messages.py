@@ -301,6 +301,8 @@ def _usual_help(failure: ForwardFailed, target: Target, inputs: Inputs) -> str:
         return target.source.doubt
     if "NestedTensor outside of its fast path" in str(failure.cause):
         return "A run here takes none of torch's fast paths: give the layer padded tensors."
+    if "Creating a new Tensor subclass" in str(failure.cause):
+        return "torch cannot make such a tensor while its ops are watched: make it in __init__ and keep it."
     if isinstance(failure.cause, SystemExit):
         return "Inspect it without that call."
     frame = own_frame(failure.cause)

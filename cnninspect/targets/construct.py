@@ -263,6 +263,16 @@ def _unshaped(tensor: torch.Tensor, device: torch.device | str) -> torch.Tensor:
     return kind(requires_grad=tensor.requires_grad, device=device, dtype=tensor.dtype)  # type: ignore[no-any-return]
 
 
+def _functions_of_its_own(tensor: torch.Tensor) -> bool:
+    """Whether its class may change what torch's functions do with it, as CausalBias of torch.nn.attention does.
+
+    A class that replaces the ops as well holds other tensors, and is copied as the plain tensor that it poses as.
+    """
+    kind: Any = type(tensor)
+    plain = kind in (torch.Tensor, nn.Parameter) or isinstance(tensor, _UNINITIALIZED)
+    return not plain and kind.__torch_dispatch__ is torch.Tensor.__torch_dispatch__
+
+
 def _meta_tensor(tensor: torch.Tensor, storages: dict[int, Any]) -> torch.Tensor:
     """A meta tensor with the layout of `tensor`; tensors with one storage get one meta storage."""
     if isinstance(tensor, _UNINITIALIZED):
@@ -278,6 +288,9 @@ def _meta_tensor(tensor: torch.Tensor, storages: dict[int, Any]) -> torch.Tensor
     meta.set_(storages[key], tensor.storage_offset(), tensor.size(), tensor.stride())
     if isinstance(tensor, nn.Parameter):
         meta = nn.Parameter(meta, requires_grad=tensor.requires_grad)
+    if _functions_of_its_own(tensor):
+        with torch.no_grad():
+            meta = meta.as_subclass(type(tensor)).requires_grad_(tensor.requires_grad)
     meta.__dict__.update(tensor.__dict__)
     if (inner := inner_tensors(tensor)) is not None:
         meta.__dict__[INNER] = inner

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 import torch
@@ -62,6 +62,17 @@ def importable(folder: Path | None = None) -> Iterator[None]:
             _forget(set(sys.modules) - modules, own)
 
 
+class _AsWritten(SourceFileLoader):
+    """Compiles the file each time: bytecode of it counts as current for a second after it was made.
+
+    A file that a script edits and inspects at once, with as many bytes as before, would be the old one.
+    """
+
+    def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002
+        """The file's code."""
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def _load_file(path: Path) -> ModuleType:
     """The module of the file: the plug-in that it is, else one under a unique name."""
     if path.is_dir():
@@ -74,7 +85,7 @@ def _load_file(path: Path) -> ModuleType:
     if plugin is not None:
         return plugin
     digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
-    loader = SourceFileLoader(f"{path.stem}_{digest}", str(path))
+    loader = _AsWritten(f"{path.stem}_{digest}", str(path))
     module = ModuleType(loader.name)
     module.__spec__ = ModuleSpec(loader.name, loader, origin=str(path))
     module.__file__ = str(path)

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch._higher_order_ops import associative_scan, scan, while_loop
 from torch._higher_order_ops import map as torch_map
+from torch.nn.attention.bias import causal_lower_right
 from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -206,6 +207,33 @@ def test_attention_that_needs_a_fast_path_says_so() -> None:
 
     with pytest.raises(RunError, match=r"fast path.*give the layer padded tensors"):
         inspect_model(model, (2, 5, 8))
+
+
+class LastFour(nn.Module):
+    """Attention of the last 4 of 6 tokens to all that came before, by torch's own class of masks."""
+
+    def __init__(self, kept: bool) -> None:
+        super().__init__()
+        self.kept = causal_lower_right(4, 6) if kept else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        mask = causal_lower_right(4, 6) if self.kept is None else self.kept
+        return F.scaled_dot_product_attention(x[:, :, 2:], x, x, attn_mask=mask)
+
+
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+def test_a_tensor_with_functions_of_its_own_keeps_them(device: str) -> None:
+    """2 products of 4 * 6 pairs * 8 features; row 0 of 4 sees tokens 0..2, the last all 6 (torch's documentation)."""
+    report = inspect_model(LastFour(kept=True), (1, 1, 6, 8), device=device)
+    (row,) = [row for row in report.rows if row.kind == "F.scaled_dot_product_attention"]
+    assert (row.macs.value, row.macs.status) == (2 * 4 * 6 * 8, Status.EXACT)
+    assert row.output_shape.value == ((1, 1, 4, 8),)
+    assert row.receptive_field.size == (1, [3, 6])
+
+
+def test_a_tensor_class_that_is_made_in_the_forward_says_what_to_do() -> None:
+    with pytest.raises(RunError, match=r"subclass CausalBias .* make it in __init__ and keep it\.$"):
+        inspect_model(LastFour(kept=False), (1, 1, 6, 8))
 
 
 class Encoder(nn.Module):

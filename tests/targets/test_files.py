@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -53,6 +54,17 @@ def test_a_file_gives_a_model(write: Write, attr: str, width: int) -> None:
     target = resolve(f"{write('net.py', NET)}:{attr}")
     assert (target.provider, target.name) == ("file", attr)
     assert width_of(target.build("meta")) == width
+
+
+def test_a_file_is_what_it_says_now(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Written again within the second, with as many bytes, it looks to Python like the file that it compiled before."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    file = write("net.py", NET)
+    assert width_of(resolve(f"{file}:Net").build("meta")) == 8
+    then = file.stat()
+    file.write_text(file.read_text().replace("width=8", "width=9"))
+    os.utime(file, ns=(then.st_atime_ns, then.st_mtime_ns))
+    assert width_of(resolve(f"{file}:Net").build("meta")) == 9
 
 
 def test_arguments_reach_the_constructor(write: Write) -> None:
