@@ -350,7 +350,10 @@ def parse_argument(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     name = name.strip()
     if not equals or not _ARGUMENT.fullmatch(name):
-        wanted = f"{text}=VALUE" if text.isidentifier() else f"NAME={text}"
+        named = _ARGUMENT.fullmatch(name.strip(".")) if equals else None
+        wanted = (
+            f"{text}=VALUE" if text.isidentifier() else f"{named[0]}={value}" if named else f"NAME={text.lstrip('=')}"
+        )
         raise UsageError(f"--arg {text!r} is not NAME=VALUE. Write --arg {wanted}.")
     return name, _value(f"--arg {name}", value.strip())
 

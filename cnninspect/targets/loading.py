@@ -25,6 +25,8 @@ from cnninspect.plugins import imported_from
 from cnninspect.targets.grammar import BUILT_IN, FromFile, FromModule
 from cnninspect.targets.torchvision_ops import tolerate_missing_operators
 
+_MOST_NAMES = 12
+
 Around = Callable[[], AbstractContextManager[None]]
 
 
@@ -150,16 +152,18 @@ def _suggestion(wrong: str, holder: Any) -> str:
     public = [name for name in known if not name.startswith("_")] + list(getattr(holder, "__all__", ()))
     if near := nearest(wrong, dict.fromkeys(public)):
         return f"Nearest: {', '.join(near)}."
-    home = getattr(holder, "__name__", None)
-    own = [name for name, value in known.items() if name in public and _home_of(value) == home]
-    return f"It has {', '.join(own)}." if own else "It has nothing that could be a model."
+    home = str(getattr(holder, "__name__", ""))
+    own = [name for name, value in known.items() if name in public and f"{_home_of(value)}.".startswith(f"{home}.")]
+    more = f" and {len(own) - _MOST_NAMES} more" if len(own) > _MOST_NAMES else ""
+    return f"It has {', '.join(own[:_MOST_NAMES])}{more}." if own else "It has nothing that could be a model."
 
 
-def _home_of(value: Any) -> Any:
+def _home_of(value: Any) -> str:
+    """The module that defines it: this one, or for a package one inside."""
     try:
-        return getattr(value, "__module__", None)
+        return str(getattr(value, "__module__", ""))
     except Exception:  # a lazily imported object may fail at any question
-        return None
+        return ""
 
 
 def _reason(error: BaseException, path: str | None = None) -> str:

@@ -241,12 +241,13 @@ class Target:
 class _Calls:
     """The forward of a module that runs another method; while that runs, the module has its own forward again."""
 
-    def __init__(self, method: Method, function: Callable[..., Any]):
+    def __init__(self, method: Method, bound: Callable[..., Any]):
         self.method = method
-        taken = inspect.signature(function)
+        taken = inspect.signature(bound)
         # What the method is given is no input of the run, so that none is asked for.
         left = [parameter for name, parameter in taken.parameters.items() if name not in method.arguments]
-        self.__signature__ = taken.replace(parameters=left)
+        module = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+        self.__signature__ = taken.replace(parameters=[module, *left])
 
     def __call__(self, module: nn.Module, *args: Any, **kwargs: Any) -> Any:
         """The method's result."""
@@ -264,12 +265,13 @@ def calling(model: Model, method: Method, name: str) -> nn.Module:
     kind = type(model)
     function = getattr(kind, method.name, None)
     if not callable(function) or inspect.isclass(function):
-        own = [each for each in dir(kind) if not each.startswith("_") and not hasattr(nn.Module, each)]
-        near = nearest(method.name, own) or [each for each in own if callable(getattr(kind, each))][:8]
+        added = [each for each in dir(kind) if not each.startswith("_") and not hasattr(nn.Module, each)]
+        own = [each for each in added if callable(getattr(kind, each))]
+        near = nearest(method.name, own) or own[:8]
         hint = f"It has {', '.join(near)}." if near else "It has none but those of every module; leave --call out."
         raise UsageError(f"{kind.__name__} has no method {method.name!r}. {hint}")
     twin = copy.copy(model)
-    twin.__dict__["forward"] = MethodType(_Calls(method, function), twin)
+    twin.__dict__["forward"] = MethodType(_Calls(method, getattr(model, method.name)), twin)
     return twin
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from cnninspect import inspect_model
@@ -233,9 +234,32 @@ def test_the_method_runs_on_the_cpu_and_the_module_stays_as_it_was() -> None:
     assert module.__dict__ == before
 
 
+class Methods(nn.Module):
+    """Methods that take no module."""
+
+    width = property(lambda self: 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+    @staticmethod
+    def fixed(x: torch.Tensor) -> torch.Tensor:
+        return F.linear(x, torch.ones(2, 4, device=x.device))
+
+    @classmethod
+    def of_class(cls, x: torch.Tensor) -> torch.Tensor:
+        return cls.fixed(x)
+
+
+@pytest.mark.parametrize("call", ["fixed", "of_class"])
+def test_a_method_without_the_module(call: str) -> None:
+    assert inspect_model(Methods, (1, 4), call=call).total("macs").value == 4 * 2
+
+
 @pytest.mark.parametrize(
     ("target", "call", "message"),
     [
+        (Methods(), "width", r"Methods has no method 'width'\. It has fixed, of_class\."),
         (nn.Linear(3, 3), "forwrd", r"Linear has no method 'forwrd'\. It has"),
         (nn.Linear(3, 3), "in_features", "Linear has no method 'in_features'"),
         (torch.relu, "encode", "is a function and has no method 'encode'"),
