@@ -24,6 +24,7 @@ from cnninspect.trace.private_torch import (
     OpWatch,
     buffers_of,
     compiler_not_imported,
+    functions_unseen,
     inner_tensors,
     parameters_of,
     storage_key,
@@ -289,7 +290,7 @@ def _meta_tensor(tensor: torch.Tensor, storages: dict[int, Any]) -> torch.Tensor
     if isinstance(tensor, nn.Parameter):
         meta = nn.Parameter(meta, requires_grad=tensor.requires_grad)
     if _functions_of_its_own(tensor):
-        with torch.no_grad():
+        with torch.no_grad(), functions_unseen():
             meta = meta.as_subclass(type(tensor)).requires_grad_(tensor.requires_grad)
     meta.__dict__.update(tensor.__dict__)
     if (inner := inner_tensors(tensor)) is not None:
