@@ -350,10 +350,12 @@ def parse_argument(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     name = name.strip()
     if not equals or not _ARGUMENT.fullmatch(name):
-        named = _ARGUMENT.fullmatch(name.strip(".")) if equals else None
-        wanted = (
-            f"{text}=VALUE" if text.isidentifier() else f"{named[0]}={value}" if named else f"NAME={text.lstrip('=')}"
-        )
+        if text.isidentifier():
+            wanted = f"{text}=VALUE"
+        elif equals and (named := _ARGUMENT.fullmatch(name.strip("."))):
+            wanted = f"{named[0]}={value}"
+        else:
+            wanted = f"NAME={text.lstrip('=')}"
         raise UsageError(f"--arg {text!r} is not NAME=VALUE. Write --arg {wanted}.")
     return name, _value(f"--arg {name}", value.strip())
 
