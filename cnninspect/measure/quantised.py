@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cnninspect.trace.private_torch import inner_tensors
+from cnninspect.trace.private_torch import inner_tensors, modules_of
 from cnninspect.trace.trees import leaves
 from cnninspect.trace.values import is_made
 
@@ -50,7 +50,7 @@ class Quantised:
 def quantised(model: Any) -> dict[str, list[Quantised]]:
     """Path of a module -> the weights that it keeps quantised."""
     found: dict[str, list[Quantised]] = {}
-    for path, module in model.named_modules() if isinstance(model, nn.Module) else ():
+    for path, module in modules_of(model) if isinstance(model, nn.Module) else ():
         if isinstance(module, torch.jit.ScriptModule):
             continue
         if held := [*_packed(module), *_of_parameters(module), *_of_buffers(module)]:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from cnninspect.measure.base import Run
-from cnninspect.trace.private_torch import buffers_of, inner_tensors, modules_of, parameters_of, storage_key
+from cnninspect.trace.private_torch import inner_tensors, modules_of, state_of, storage_key
 from cnninspect.trace.trees import leaves
 
 Places = npt.NDArray[np.int64]
@@ -52,9 +52,9 @@ def holdings(run: Run) -> Holdings:
     input_bytes = sum(tensor.numel() * tensor.element_size() for tensor in leaves((run.args, run.kwargs), Tensor))
     if not isinstance(run.model, nn.Module):
         return Holdings(None, None, None, input_bytes, of_module=False)
-    parameters = parameters_of(run.model)
+    parameters, every_buffer = state_of(run.model)
     storages = {_storage(parameter) for parameter in parameters} - {None}
-    buffers = [buffer for buffer in buffers_of(run.model) if _storage(buffer) not in storages]
+    buffers = [buffer for buffer in every_buffer if _storage(buffer) not in storages]
     trainable = [parameter for parameter in parameters if parameter.requires_grad]
     if _holds_packed(run.model):
         return Holdings(None, None, held(buffers), input_bytes, packed=True)

@@ -24,7 +24,7 @@ Part: TypeAlias = "Reach | complex | np.typing.NDArray[Any]"
 
 
 def _together(op: Op, *parts: Any) -> Reach:
-    return merged([*reaches(parts)], shape_of(op), op.index)
+    return merged(reaches(parts), shape_of(op), op.index)
 
 
 def numbers_of(part: Part) -> Any:

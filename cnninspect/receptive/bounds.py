@@ -67,10 +67,12 @@ class Bounds:
 
     def varies(self, dim: int) -> bool:
         """Whether the bounds differ along a dimension."""
-        return any(
-            digit.size > 1 and (bool(digit.step) or self.table.shape[axis] > 1)
-            for axis, digit in enumerate(self.dims[dim], self.axis(dim))
-        )
+        shape, axis = self.table.shape, self.axis(dim)
+        for digit in self.dims[dim]:
+            if digit.size > 1 and (digit.step or shape[axis] > 1):
+                return True
+            axis += 1
+        return False
 
     def moves(self, dim: int) -> bool:
         """Whether the bounds differ along a dimension among the elements that see a pixel, without padding around."""
@@ -101,10 +103,13 @@ class Bounds:
 
         The first number is the table's axis of that digit.
         """
-        digits = self.dims[dim]
-        start = next((i for i, digit in enumerate(digits) if digit.kind in (PLACE, self.space.place)), len(digits))
-        parts = (COPY, FEATURE, PLACE, self.space.place)
-        return self.axis(dim) + start, tuple(digit for digit in digits[start:] if digit.kind in parts)
+        start, found, place = self.axis(dim), list[Digit](), self.space.place
+        for digit in self.dims[dim]:
+            if digit.kind == place or digit.kind == PLACE or (found and digit.kind in (COPY, FEATURE)):
+                found.append(digit)
+            elif not found:
+                start += 1
+        return start, tuple(found)
 
     @property
     def advances(self) -> bool:

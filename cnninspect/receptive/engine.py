@@ -170,10 +170,10 @@ class Engine:
     def _taint(self, op: Op, args: Any, kwargs: Any) -> list[Reach] | None:
         """The results where no rule is needed: an argument is unknown, or none depends on an input; else None."""
         parts = [*reaches(args), *reaches(list(kwargs.values()))]
-        inputs = frozenset[str]().union(*(part.inputs for part in parts))
-        unknown = next((part.unknown for part in parts if part.unknown), None)
-        by_data = next((part.data_dependent for part in parts if part.data_dependent), None)
-        why = next((part.why for part in parts if part.why is not None), None)
+        inputs = frozenset[str]().union(*[part.inputs for part in parts])
+        unknown, by_data, why = None, None, None
+        for part in parts:
+            unknown, by_data, why = unknown or part.unknown, by_data or part.data_dependent, why or part.why
         if self._read_out.may_enter(self._calls[op.call]):
             inputs |= self._read_out.inputs
             by_data, why = by_data or self._read_out.how, why or self._read_out.why

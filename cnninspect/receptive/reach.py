@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from itertools import product
@@ -286,13 +286,19 @@ def written(whole: Reach, dim: int, positions: Indices, part: Reach) -> Reach:
     return Reach(whole.shape, forms, whole.inputs | part.inputs)
 
 
-def reaches(tree: Any) -> Iterator[Reach]:
+def reaches(tree: Any) -> list[Reach]:
     """Every Reach in an op's arguments, in order."""
-    if isinstance(tree, Reach):
-        yield tree
-    elif isinstance(tree, (tuple, list)):
-        for item in tree:
-            yield from reaches(item)
+    found: list[Reach] = []
+    _gather((tree,), found)
+    return found
+
+
+def _gather(items: Iterable[Any], found: list[Reach]) -> None:
+    for item in items:
+        if isinstance(item, Reach):
+            found.append(item)
+        elif isinstance(item, (tuple, list)):
+            _gather(item, found)
 
 
 def _bounds_of(where: Mask, shape: Shape) -> Bounds:

@@ -198,10 +198,7 @@ def _jump(places: Bounds) -> int | str:
 
 def _padding(places: Bounds) -> int:
     """Pixels before the image that the field of the first position covers."""
-    first = places
-    for _ in places.dims:
-        first = first.picked(0, 0)
-    lo = int(first.table[0])
+    lo = int(places.table[(0,) * places.table.ndim])
     return -lo if lo < NOTHING // 2 else 0
 
 

@@ -22,11 +22,10 @@ from cnninspect.trace.private_torch import (
     NUMBERS,
     DeviceContext,
     OpWatch,
-    buffers_of,
     compiler_not_imported,
     functions_unseen,
     inner_tensors,
-    parameters_of,
+    state_of,
     storage_key,
 )
 
@@ -232,7 +231,7 @@ def is_lazy(model: nn.Module) -> bool:
 
 def state_bytes(model: object) -> int:
     """Bytes of the storages of a module's parameters and buffers; 0 for a plain function."""
-    known = _state(model) if isinstance(model, nn.Module) else iter(())
+    known = _state(model) if isinstance(model, nn.Module) else []
     storages: list[Any] = [tensor.untyped_storage() for tensor in known if _has_storage(tensor)]
     return sum({storage_key(storage): storage.nbytes() for storage in storages}.values())
 
@@ -241,9 +240,9 @@ def _has_storage(tensor: torch.Tensor) -> bool:
     return not isinstance(tensor, _UNINITIALIZED) and tensor.layout is torch.strided
 
 
-def _state(model: nn.Module) -> Iterator[torch.Tensor]:
-    yield from parameters_of(model)
-    yield from buffers_of(model)
+def _state(model: nn.Module) -> list[torch.Tensor]:
+    parameters, buffers = state_of(model)
+    return [*parameters, *buffers]
 
 
 def _tensors(model: nn.Module) -> Iterator[torch.Tensor]:

@@ -21,11 +21,10 @@ from torch.nn.parameter import UninitializedBuffer
 
 from cnninspect.trace.private_torch import (
     OpWatch,
-    buffers_of,
     contents,
     functions_unseen,
     modules_of,
-    parameters_of,
+    state_of,
     storage_key,
 )
 from cnninspect.trace.trees import leaves
@@ -81,12 +80,12 @@ def restored(model: nn.Module | None, training: bool, *, gradients: bool = False
         cuda = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
         stack.enter_context(torch.random.fork_rng(devices=cuda))
         stack.enter_context(torch.set_grad_enabled(gradients))
-        own = [*parameters_of(model), *buffers_of(model)] if model is not None else []
-        held = [*own, *leaves(inputs, torch.Tensor)]
+        modules = [module for _, module in modules_of(model)] if model is not None else []
+        parameters, buffers = state_of(model) if model is not None else ([], [])
+        held = [*parameters, *buffers, *leaves(inputs, torch.Tensor)]
         stack.enter_context(gradients_kept(held))
-        if model is not None:
-            stack.enter_context(_attributes_kept(model))
-            stack.enter_context(_mode(model, training))
+        stack.enter_context(_attributes_kept(modules))
+        stack.enter_context(_mode(modules, buffers, training))
         stack.enter_context(_layouts_kept(held))  # Restored first: contents are copied back into the old shape.
         yield
 
@@ -192,14 +191,14 @@ def encoder_fast_path_off() -> Iterator[None]:
 
 
 @contextmanager
-def _attributes_kept(model: nn.Module) -> Iterator[None]:
+def _attributes_kept(modules: Sequence[nn.Module]) -> Iterator[None]:
     """Restores the attributes, parameters, buffers and submodules of every module.
 
     Lazy modules are left out, because their first forward changes them for good; scripted modules have no attributes
     in Python.
     """
     changing = (LazyModuleMixin, torch.jit.ScriptModule)
-    fixed = [module for _, module in modules_of(model) if not isinstance(module, changing)]
+    fixed = [module for module in modules if not isinstance(module, changing)]
     kept: list[dict[str, Any]] = [items for module in fixed for items in contents(module)]
     saved = [dict(items) for items in kept]
     try:
@@ -211,13 +210,13 @@ def _attributes_kept(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _mode(model: nn.Module, training: bool) -> Iterator[None]:
-    """Sets the mode of every submodule; restores each one's own flag, and the contents of buffers.
+def _mode(modules: Sequence[nn.Module], buffers: Sequence[torch.Tensor], training: bool) -> Iterator[None]:
+    """Sets the mode of every module; restores each one's own flag, and the contents of buffers.
 
     A forward may write into buffers in eval mode too. Copies stand on the CPU: no peak is measured there.
     """
-    flags = [(module, module.training) for _, module in modules_of(model)]
-    real = [buffer for buffer in buffers_of(model) if not (buffer.is_meta or isinstance(buffer, UninitializedBuffer))]
+    flags = [(module, module.training) for module in modules]
+    real = [buffer for buffer in buffers if not (buffer.is_meta or isinstance(buffer, UninitializedBuffer))]
     with functions_unseen():
         saved = [(buffer, buffer.detach().to("cpu", copy=True)) for buffer in real]
     try:

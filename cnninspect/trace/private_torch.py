@@ -433,29 +433,31 @@ def modules_of(model: nn.Module) -> list[tuple[str, nn.Module]]:
         if module not in seen:
             seen.add(module)
             found.append((path, module))
-            inner = [(name, child) for name, child in module._modules.items() if child is not None]
-            waiting += [(f"{path}.{name}" if path else name, child) for name, child in reversed(inner)]
+            if module._modules:
+                inner = [(name, child) for name, child in module._modules.items() if child is not None]
+                waiting += [(f"{path}.{name}" if path else name, child) for name, child in reversed(inner)]
     return found
 
 
-def parameters_of(model: nn.Module) -> list[nn.Parameter]:
-    """What `model.parameters()` yields, in the same order."""
-    own = type(model).parameters, type(model).named_parameters
-    asks = own != (nn.Module.parameters, nn.Module.named_parameters)
-    return list(model.parameters()) if asks else _each_once(model, lambda module: module._parameters)
+def state_of(model: nn.Module) -> tuple[list[nn.Parameter], list[torch.Tensor]]:
+    """What `model.parameters()` and `model.buffers()` yield, in the same order, in one walk through the modules."""
+    kind, modules = type(model), modules_of(model)
+    own = (kind.parameters, kind.named_parameters) != (nn.Module.parameters, nn.Module.named_parameters)
+    parameters = list(model.parameters()) if own else _each_once([module._parameters for _, module in modules])
+    own = (kind.buffers, kind.named_buffers) != (nn.Module.buffers, nn.Module.named_buffers)
+    return parameters, list(model.buffers()) if own else _each_once([module._buffers for _, module in modules])
 
 
-def buffers_of(model: nn.Module) -> list[torch.Tensor]:
-    """What `model.buffers()` yields, in the same order."""
-    own = type(model).buffers, type(model).named_buffers
-    asks = own != (nn.Module.buffers, nn.Module.named_buffers)
-    return list(model.buffers()) if asks else _each_once(model, lambda module: module._buffers)
-
-
-def _each_once(model: nn.Module, tensors_of: Callable[[nn.Module], Any]) -> list[Any]:
-    tables = [tensors_of(module) for _, module in modules_of(model)]
-    every = (tensor for table in tables for _, tensor in table.items() if tensor is not None)
+def _each_once(tables: list[Any]) -> list[Any]:
+    every = [tensor for table in tables if table for _, tensor in table.items() if tensor is not None]
     return list(dict.fromkeys(every))
+
+
+def named_parameters_of(layer: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    """What `layer.named_parameters(remove_duplicate=False)` yields; most layers have no module inside."""
+    if layer._modules or type(layer).named_parameters is not nn.Module.named_parameters:
+        return list(layer.named_parameters(remove_duplicate=False))
+    return [(name, parameter) for name, parameter in layer._parameters.items() if parameter is not None]
 
 
 def forward_hooks(module: nn.Module) -> Iterator[dict[int, Any]]:

@@ -108,14 +108,11 @@ class Op:
     is_view: bool = False
     layout: tuple[tuple[int, ...], int] | None = None
     inputs: list[TensorRef] = field(init=False, repr=False)
+    packet: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.inputs = tensors((self.args, self.kwargs))
-
-    @property
-    def packet(self) -> str:
-        """The op's name without its overload: `aten.convolution`."""
-        return self.name.rsplit(".", 1)[0]
+        self.packet = self.name.rsplit(".", 1)[0]
 
 
 @dataclass(slots=True)
@@ -171,14 +168,21 @@ class Call:
 
 def takes_packed(call: Call) -> bool:
     """Whether an argument of the call is a C++ object with packed weights, as of quantised layers, and not a tensor."""
-    return "<ScriptObject>" in _leaves((call.args, call.kwargs))
+    return _holds(call.args, "<ScriptObject>") or _holds(call.kwargs.values(), "<ScriptObject>")
 
 
-def _leaves(value: Any) -> list[Any]:
-    """The leaves of nested tuples, lists and mappings of encoded arguments."""
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    return [leaf for item in value for leaf in _leaves(item)] if isinstance(value, (tuple, list)) else [value]
+def _holds(items: Iterable[Any], word: str) -> bool:
+    """Whether this word is among recorded arguments."""
+    for item in items:
+        if type(item) is str:
+            if item == word:
+                return True
+        elif isinstance(item, (tuple, list)):
+            if _holds(item, word):
+                return True
+        elif isinstance(item, Mapping) and _holds(item.values(), word):
+            return True
+    return False
 
 
 @dataclass(slots=True)

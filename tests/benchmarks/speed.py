@@ -4,7 +4,7 @@
 
 CPU seconds (user and system) of one thread, so that other work on the machine counts little: both sides in turn,
 A B A B, and the median of the ratios of the pairs. Nothing is asserted. --write puts the table into
-docs/benchmarks.md. torchinfo has to be installed.
+docs/benchmarks.md. torchinfo has to be installed. A second table says where the time of warm inspections goes.
 """
 
 from __future__ import annotations
@@ -40,6 +40,16 @@ print(torchinfo.summary(model, input_size=(1, 3, 224, 224), device="{device}", v
 
 FIVE = {"resnet152": 224, "vit_b_16": 224, "swin_t": 224, "efficientnet_b7": 600, "inception_v3": 299}
 """torchvision models and the size of their images."""
+
+STEPS = {
+    "recorded run": ("run_on_cheapest",),
+    "fields": ("intervals",),
+    "fields of rows": ("row_fields", "last_map"),
+    "formulas": ("evaluate",),
+    "counters": ("count", "holdings"),
+    "rows and totals": ("rows", "totals"),
+}
+"""Step of an inspection -> the functions of `inspection/pipeline.py` that make it."""
 
 DOCS = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
@@ -122,6 +132,41 @@ def warm(name: str, size: int) -> tuple[Callable[[], object], Callable[[], objec
     return lambda: inspect_model(model, (1, 3, size, size)), least
 
 
+def steps(name: str, size: int, rounds: int) -> str:
+    """One line of the second table: milliseconds of the empty mode, of an inspection, and of its steps."""
+    from cnninspect.inspection import pipeline
+
+    ours, least = warm(name, size)
+    spent: dict[str, float] = {}
+
+    def timed(step: str, function: Callable[..., object]) -> Callable[..., object]:
+        def run(*args: object, **kwargs: object) -> object:
+            start = process_time()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                spent[step] = spent.get(step, 0.0) + process_time() - start
+
+        return run
+
+    kept = {part: getattr(pipeline, part) for parts in STEPS.values() for part in parts}
+    found: list[list[float]] = []
+    try:
+        for step, parts in STEPS.items():
+            for part in parts:
+                setattr(pipeline, part, timed(step, kept[part]))
+        for warms_up in (True, *(False,) * rounds):
+            spent.clear()
+            times = [call(least), call(ours)]
+            if not warms_up:
+                found.append([*times, *(spent[step] for step in STEPS), times[1] - sum(spent.values())])
+    finally:
+        for part, function in kept.items():
+            setattr(pipeline, part, function)
+    cells = [f"{1000 * median(column):.0f}" for column in zip(*found, strict=True)]
+    return f"| {name} | {' | '.join(cells)} |"
+
+
 def deep(layers: int) -> Callable[[], object]:
     """The inspection of a chain of convolutions and rectifiers."""
     import torch
@@ -158,6 +203,14 @@ def lines(rounds: int) -> Iterator[str]:
     yield line("1,000 of 5,000 layers / 1,000 of 500", 1.0, lambda: (call(many) / 5, call(few) * 2), rounds)
 
 
+def step_lines(rounds: int) -> Iterator[str]:
+    """The second table: where the time of the five warm inspections goes, in CPU milliseconds."""
+    columns = ["model", "empty mode", "inspection", *STEPS, "rest"]
+    yield f"| {' | '.join(columns)} |\n|---|{'---:|' * (len(columns) - 1)}"
+    for name, size in FIVE.items():
+        yield steps(name, size, rounds)
+
+
 def machine(python: str = sys.executable) -> str:
     """`2 cores of ..., 28 November 2026, Python 3.11, torch 2.13.0`, for the top of a table."""
     asked = "import platform, torch; print(f'Python {platform.python_version()}, torch {torch.__version__}')"
@@ -190,8 +243,13 @@ def main() -> None:
     for each in lines(asked.rounds):
         found.append(each)
         print(each, flush=True)
+    parts = []
+    for each in step_lines(asked.rounds):
+        parts.append(each)
+        print(each, flush=True)
     if asked.write:
         put_into_docs("speed", "\n".join(found))
+        put_into_docs("steps", "\n".join(parts))
 
 
 if __name__ == "__main__":

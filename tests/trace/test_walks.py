@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from cnninspect.trace.private_torch import buffers_of, modules_of, parameters_of
+from cnninspect.trace.private_torch import modules_of, named_parameters_of, state_of
 
 
 class Tied(nn.Module):
@@ -58,5 +58,10 @@ def test_walks_are_torch_s_own(make):
     assert [(path, id(module)) for path, module in modules_of(model)] == [
         (path, id(module)) for path, module in model.named_modules()
     ]
-    assert list(map(id, parameters_of(model))) == list(map(id, model.parameters()))
-    assert list(map(id, buffers_of(model))) == list(map(id, model.buffers()))
+    parameters, buffers = state_of(model)
+    assert list(map(id, parameters)) == list(map(id, model.parameters()))
+    assert list(map(id, buffers)) == list(map(id, model.buffers()))
+    for layer in model.modules():
+        assert [(name, id(parameter)) for name, parameter in named_parameters_of(layer)] == [
+            (name, id(parameter)) for name, parameter in layer.named_parameters(remove_duplicate=False)
+        ]
