@@ -73,6 +73,16 @@ def test_a_number_that_is_unknown_has_its_reason_once_with_its_rows():
     assert len(report.totals["macs"].why) == 2
 
 
+def test_a_count_that_agrees_and_confirms_nothing_is_said_to_be_one():
+    """torch's counter has no formula for look-ups in bags, in which per-sample weights would multiply."""
+    report = inspect_model(nn.EmbeddingBag(10, 4), inputs="2x3:int64")
+    assert report.rows[0].macs.verdict is Verdict.UNKNOWN
+    assert list(report.notes) == [
+        "MACs not confirmed in 1 row (the root): torch: weights in embedding_bag has no formula, "
+        "so that its equal number confirms nothing."
+    ]
+
+
 def test_a_row_that_is_unknown_says_why_in_compare():
     checked = check_formulas(inspect_model(Transformed(), (3, 4)))
     unknown = [check for check in checked.checks if check.name == "macs" and check.verdict is Verdict.UNKNOWN]

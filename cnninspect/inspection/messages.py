@@ -69,6 +69,7 @@ def notes_of(findings: Findings, command: str = "summary") -> Iterator[str]:
         yield f"peak memory of {_some(paths)} is that of the decomposed run on meta; {whole}."
     yield from _failed(findings)
     yield from _explained(findings)
+    yield from _unconfirmed(findings)
 
 
 def _never_ran(trace: Trace) -> Iterator[str]:
@@ -150,6 +151,18 @@ def _explained(findings: Findings) -> Iterator[str]:
                 rows.setdefault((reason, macs.verdict is Verdict.NOT_COUNTED), []).append(call.path)
     for (reason, unchecked), paths in rows.items():
         yield f"{reason}: {_count(paths, 'row')}{' not compared' if unchecked else ''} ({_some(paths)})."
+
+
+def _unconfirmed(findings: Findings) -> Iterator[str]:
+    """Each reason why no counter that agrees with the formula confirms its MACs, with the rows."""
+    rows: dict[Reason, list[str]] = {}
+    for call in findings.trace.calls:
+        if findings.is_leaf(call):
+            why = findings.numbers[call.index].macs.why
+            for reason in (each for each in why if each not in findings.estimates[call.index].why.macs):
+                rows.setdefault(reason, []).append(call.path)
+    for reason, paths in rows.items():
+        yield f"MACs not confirmed in {_count(paths, 'row')} ({_some(paths)}): {reason}."
 
 
 def _count(items: Sequence[object], noun: str) -> str:

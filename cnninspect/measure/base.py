@@ -243,7 +243,7 @@ def doubt(
         return None
     other, missed = _differences(name, count, multiplies, convention or COUNTERS[name].convention)
     found = "; ".join((*other, *missed))
-    return f"{found}: that its number is the formula's all the same shows nothing" if found else None
+    return f"{found}, so that its equal number confirms nothing" if found else None
 
 
 def _differences(

@@ -20,11 +20,18 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+try:
+    import tomllib
+except ModuleNotFoundError:  # Python 3.10
+    import tomli as tomllib
+
 from tests.matrix.smoke import failures
 
 ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 CHECKS = ("zoo", "torchvision", "compare", "claims", "formats", "devices")
-NEEDED = ("timm>=1.0.12", "typer>=0.20", "rich>=13.7", "fvcore>=0.1.5", "numpy>=1.24", "tomli>=2.0", "setuptools>=77")
+NEEDED = (*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["zoo"], "setuptools>=77")
+"""What the package says that it needs, beside the versions of a cell."""
 
 
 @dataclass(frozen=True)

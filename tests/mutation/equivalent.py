@@ -16,6 +16,8 @@ GATE = "the factor or summand is left out or not, as papers do or NaN does: with
 
 OTHER_INPUT = "the field of a row that depends on two inputs is that in the other one, which the probe looks at as well"
 
+OTHER_AXES = "a product that says which axes an input has is not followed: the field along those of an image is as true"
+
 EQUIVALENT: dict[tuple[str, str, str], str] = {
     ("receptive/joins.py", "if len(something) != 1:", "1 becomes 2"): CONFIRMED,
     (
@@ -30,6 +32,11 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "0 becomes 1",
     ): CONFIRMED,
     ("receptive/forms.py", "sizes = (1,) * (rank - len(other.shape)) + tuple(other.shape)", "- becomes +"): GATE,
+    (
+        "receptive/reach.py",
+        "return move((*self.shape[:dim], taps.out, *self.shape[dim + 1 :]), lambda part: part.slid(dim, taps))",
+        "right side of + is left out",
+    ): OTHER_AXES,
     ("receptive/rows.py", "return own[0] if own else ()", "0 becomes 1"): OTHER_INPUT,
     (
         "ops/catalogue.py",
