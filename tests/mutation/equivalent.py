@@ -31,6 +31,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "return part.picked(dim, 0).inserted(dim, tuple(Digit(digit.size, 0, COPY) for digit in like))",
         "0 becomes 1",
     ): CONFIRMED,
+    ("receptive/bounds.py", "self.table.min(axes, initial=NOTHING, where=sees),", "min becomes max"): GATE,
     ("receptive/forms.py", "sizes = (1,) * (rank - len(other.shape)) + tuple(other.shape)", "- becomes +"): GATE,
     (
         "receptive/reach.py",
