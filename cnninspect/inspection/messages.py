@@ -307,6 +307,9 @@ _OWN_ERRORS = (AttributeError, NameError, KeyError, ZeroDivisionError, Assertion
 _ITEM = re.compile(r"""\w\[(["'][^"']*["'])\]""")
 """An item of a dictionary in a line of code."""
 
+_OF_A_KEY = re.compile("'str'|indices")
+"""What torch says of a tensor that is asked for an item by its name."""
+
 
 def _usual_help(failure: ForwardFailed, target: Target, inputs: Inputs) -> str:
     """Advice for an unknown cause; it names the model's inputs unless the failed call had the same."""
@@ -320,7 +323,7 @@ def _usual_help(failure: ForwardFailed, target: Target, inputs: Inputs) -> str:
         return "Inspect it without that call."
     frame = own_frame(failure.cause)
     item = _ITEM.search(frame.line or "") if frame is not None else None
-    if item is not None:
+    if item is not None and isinstance(failure.cause, (TypeError, IndexError)) and _OF_A_KEY.search(str(failure.cause)):
         return f"It takes a dictionary: --inputs-from file.py:fn, where fn returns ({{{item[1]}: tensor}},)."
     if frame is not None and isinstance(failure.cause, _OWN_ERRORS):
         return "Mend that line; --debug shows the traceback."

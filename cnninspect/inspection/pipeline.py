@@ -175,7 +175,9 @@ def _last_field(reach: Fields, fields: Sequence[ReceptiveField | None], maps: Ma
     last = last_map(reach)
     found = None if last.call is None else fields[last.call.index]
     if last.call is None or found is None:
-        return ReceptiveField()
+        words = "in no output on the way to the result has each axis a dimension of its own along which the field moves"
+        why = Reason(Cause.NOT_COVERED, words)
+        return ReceptiveField(why=(why,) if any(fields) else ())
     name = name_of(last.call)
     if last.overwritten:
         why = Reason(Cause.NOT_COVERED, f"the output of {name} is written in place later, and no row shows the result")

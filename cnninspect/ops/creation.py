@@ -10,7 +10,7 @@ import numpy as np
 
 from cnninspect.ops.registry import Formula, NoFormula, Use, Work, aten, register, register_op, same_shape
 from cnninspect.ops.rules import broadcast_tensors, elementwise, same
-from cnninspect.receptive.knowledge import depends_on_nothing, reads_by_data
+from cnninspect.receptive.knowledge import Zeros, depends_on_nothing, reads_by_data
 from cnninspect.receptive.reach import Reach, nothing
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op, TensorRef
@@ -133,6 +133,16 @@ def _fill_field(op: Op, old: Reach, value: Any) -> Reach:
     return value.expanded(old.shape) if isinstance(value, Reach) else nothing(old.shape)
 
 
+def _zeros_made(op: Op) -> Zeros | None:
+    """Zeros everywhere, by the op's name or by the value that it is given."""
+    filled = "full" in op.name or "fill" in op.name
+    return Zeros.EVERYWHERE if "zero" in op.name or (filled and _filling(op) == 0) else None
+
+
+def _filling(op: Op) -> Any:
+    return op.kwargs.get("fill_value", op.args[-1] if op.args else None)
+
+
 # --- the ops ------------------------------------------------------------------------------------------------------
 
 
@@ -180,7 +190,10 @@ for _names, _shapes, _source in (
     ),
     ("bernoulli_", same, "torch.Tensor.bernoulli_: 0 or 1 at random"),
 ):
-    register_op(*aten(_names), output=_shapes, field=depends_on_nothing, source=_source, work=Work.CREATION)
+    _zeros = Zeros.SOMEWHERE if _names == "eye" else _zeros_made
+    register_op(
+        *aten(_names), output=_shapes, field=depends_on_nothing, source=_source, work=Work.CREATION, zeros=_zeros
+    )
 register_op(
     "aten.arange",
     output=_arange,
@@ -195,6 +208,7 @@ register_op(
     field=_fill_field,
     source="torch.Tensor.fill_: one value everywhere",
     work=Work.CREATION,
+    zeros=_zeros_made,
 )
 
 

@@ -12,10 +12,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from cnninspect.ops.registry import Work, aten, register_op
+from cnninspect.ops.registry import Work, aten, every_operand, register_op
 from cnninspect.ops.rules import broadcast_tensors, mixed_along, product, same, shape_of
 from cnninspect.receptive.digits import MISSING, Indices, Mask
-from cnninspect.receptive.knowledge import Result
+from cnninspect.receptive.knowledge import Result, Zeros
 from cnninspect.receptive.reach import LOW, Reach, concatenated, merged, reaches
 from cnninspect.receptive.taps import Taps
 from cnninspect.trace.records import Op
@@ -309,5 +309,13 @@ for _names, _shapes, _rule, _work, _swallows, _source in (
     ("relu(_)", same, _exponential_field, Work.ELEMENTWISE, False, "torch.nn.ReLU: x where it is positive, else 0"),
 ):
     register_op(
-        *aten(_names), output=_shapes, field=_rule, source=_source, work=_work, swallows_nan=_swallows, hides=True
+        *aten(_names),
+        output=_shapes,
+        field=_rule,
+        source=_source,
+        work=_work,
+        swallows_nan=_swallows,
+        hides=True,
+        zeros=Zeros.SOMEWHERE if _rule is _triangle_field else None,
+        factors=every_operand if _rule is _product_field else None,
     )

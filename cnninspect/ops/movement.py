@@ -24,7 +24,7 @@ from cnninspect.ops.rules import (
 )
 from cnninspect.receptive import taps
 from cnninspect.receptive.digits import MISSING, Indices
-from cnninspect.receptive.knowledge import NoField, NoRule, ReadByData, Rule, reads_by_data
+from cnninspect.receptive.knowledge import NoField, NoRule, ReadByData, Rule, Zeros, reads_by_data
 from cnninspect.receptive.reach import Reach, concatenated, nothing
 from cnninspect.receptive.taps import Taps
 from cnninspect.report.quantities import Shape
@@ -97,6 +97,12 @@ def _replication(op: Op, x: Reach, pad: list[int]) -> Reach:
     return _padded_field(x, pad, "replicate")
 
 
+def _border_of_zeros(op: Op) -> Zeros | None:
+    """Zeros beside the numbers, where the border is 0 and not all of it is cut off."""
+    value = op.args[2] if len(op.args) > 2 else op.kwargs.get("value", 0)
+    return Zeros.SOMEWHERE if value == 0 and any(width > 0 for width in op.args[1]) else None
+
+
 _shapes: Callable[..., tuple[Shape, ...]]
 _rule: Rule | NoField
 for _names, _rule, _source in (
@@ -104,7 +110,13 @@ for _names, _rule, _source in (
     ("reflection_pad1d reflection_pad2d reflection_pad3d", _reflection, "the inside mirrored at the edge"),
     ("replication_pad1d replication_pad2d replication_pad3d", _replication, "copies of the edge"),
 ):
-    register_op(*aten(_names), output=_padded, field=_rule, source=f"torch.nn.functional.pad: {_source}")
+    register_op(
+        *aten(_names),
+        output=_padded,
+        field=_rule,
+        source=f"torch.nn.functional.pad: {_source}",
+        zeros=_border_of_zeros if _rule is _constant else None,
+    )
 
 
 # --- moved and repeated -------------------------------------------------------------------------------------------
@@ -186,7 +198,8 @@ for _name, _shapes, _rule, _source in (
     ("rot90", _turned, _rot90_field, "torch.rot90: a transpose and a flip for each quarter turn"),
     ("block_diag", _block_diagonal, _block_field, "torch.block_diag: matrices along a diagonal, and 0 beside them"),
 ):
-    register_op(f"aten.{_name}", output=_shapes, field=_rule, source=_source)
+    zeros = Zeros.SOMEWHERE if _name == "block_diag" else None
+    register_op(f"aten.{_name}", output=_shapes, field=_rule, source=_source, zeros=zeros)
 
 
 # --- copied and masked --------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from types import FunctionType
 from typing import Any
 
 from cnninspect.receptive.digits import Indices
-from cnninspect.receptive.knowledge import NoField, PutBack, Rule
+from cnninspect.receptive.knowledge import Factors, NoField, PutBack, Rule, Zeros
 from cnninspect.receptive.reach import Reach
 from cnninspect.report.quantities import Shape
 from cnninspect.report.reasons import Declined
@@ -142,7 +142,8 @@ class OpRule:
     - `stops_gradient`: no gradient passes;
     - `sized_by`: the tensors whose contents decide how many elements come out;
     - `swallows_nan`: NaN may go in where none comes out; in words how, or a function that tells by the arguments;
-    - `slides`, `put_back`, `content`, `hides`, `positions`, `features`: see receptive.knowledge.OpKnowledge.
+    - `slides`, `put_back`, `content`, `hides`, `zeros`, `factors`, `positions`, `features`: see
+      receptive.knowledge.OpKnowledge.
     """
 
     output: Callable[..., tuple[Shape, ...]]
@@ -159,6 +160,8 @@ class OpRule:
     put_back: PutBack | None = None
     content: Callable[[Op, Sequence[Reach]], Indices | None] | None = None
     hides: bool | Callable[[Op], bool] = False
+    zeros: Zeros | Callable[[Op], Zeros | None] | None = None
+    factors: Factors | None = None
     positions: Callable[[Op], int] | None = None
     features: Callable[[Op], Sequence[tuple[TensorRef, int]]] | None = None
 
@@ -191,11 +194,25 @@ def register_op(
 ) -> None:
     """Enter all that is known of one or several ATen ops: the fields of OpRule; entering an op twice is an error.
 
-    `work` is MAC by default where `macs` is given, and else MOVEMENT.
+    `work` is MAC by default where `macs` is given, and else MOVEMENT. `factors` are by default the `operands` then.
     """
+    if macs is not None:
+        facts.setdefault("factors", _factors(facts.get("operands", every_operand)))
     kind = work or (Work.MOVEMENT if macs is None else Work.MAC)
     for packet in packets:
         _enter(OPS, packet, OpRule(output, field, source, kind, macs, **facts))
+
+
+def _factors(operands: Factors) -> Factors:
+    """The operands of a product; all tensors where the gradients have no closed form."""
+
+    def factors(op: Op) -> Sequence[TensorRef]:
+        try:
+            return operands(op)
+        except NoFormula:
+            return every_operand(op)
+
+    return factors
 
 
 def _enter(table: dict[str, Any], name: str, entry: Any) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from cnninspect.ops.registry import Formula, Use, aten, register, register_op
 from cnninspect.ops.rules import axes, axis, reduced, resized, same, shape_of, stepped
 from cnninspect.receptive.digits import MISSING, Indices
-from cnninspect.receptive.knowledge import NoField, PutBack, Result, Rule
+from cnninspect.receptive.knowledge import NoField, PutBack, Result, Rule, Zeros
 from cnninspect.receptive.reach import Reach, concatenated, written
 from cnninspect.receptive.taps import Taps
 from cnninspect.report.quantities import Shape
@@ -276,7 +276,8 @@ for _names, _shapes, _rule, _back, _source in (
         "torch.diag_embed: y[..., i, i + offset] = x[..., i], and 0 beside it",
     ),
 ):
-    register_op(*aten(_names), output=_shapes, field=_rule, source=_source, put_back=_back)
+    zeros = Zeros.SOMEWHERE if _names == "diag_embed" else None
+    register_op(*aten(_names), output=_shapes, field=_rule, source=_source, put_back=_back, zeros=zeros)
 
 
 def _scattered(back: PutBack) -> Rule:

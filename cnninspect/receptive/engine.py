@@ -12,8 +12,9 @@ from cnninspect.receptive import reach
 from cnninspect.receptive.digits import Indices, Table
 from cnninspect.receptive.effects import Aliases, ReadOut, View
 from cnninspect.receptive.forms import LARGE
-from cnninspect.receptive.knowledge import Knowledge, NoField, Result, depends_on_nothing
+from cnninspect.receptive.knowledge import Knowledge, NoField, Result, Zeros, depends_on_nothing
 from cnninspect.receptive.reach import Axis, Reach, reaches
+from cnninspect.receptive.zeros import WithZeros
 from cnninspect.report.reasons import Cause, Reason, ask
 from cnninspect.trace.records import Op, TensorRef, Trace
 
@@ -44,6 +45,7 @@ class Engine:
         self.looked_at: dict[Axis, Table] = {}
         self.masked: set[int] = set()
         self._masked_storages: set[int] = set()
+        self._zeros = WithZeros()
         self._aliases = Aliases()
         self._stale: set[int] = set()
         self._overwritten: dict[int, str] = {}
@@ -116,6 +118,9 @@ class Engine:
         known = self._known(op)
         if known is not None and known.slides:
             self._look(self.of(op.inputs[0]), results[0])
+        puts = None if known is None else known.zeros
+        multiplies = known is not None and known.factors is not None
+        self._zeros.note(op, results, puts(op) if callable(puts) else puts, multiplies=multiplies)
         if self._hides(op, results):
             self.masked.update(ref.value for ref in op.outputs)
             self._masked_storages.update(ref.storage for ref in op.outputs if op.writes)
@@ -148,6 +153,8 @@ class Engine:
         parts = [*results, *(part for part in given if part is not None)]
         hides = asked(op) if callable(asked) else any(part.blank or (asked and part.holds_low) for part in parts)
         reads_input = any(one.inputs for one in results)
+        if reads_input and known is not None and known.factors is not None:
+            hides = hides or self._zeros.among(known.factors(op))
         return (hides and reads_input) or any(
             ref.value in self.masked or ref.storage in self._masked_storages for ref in op.inputs
         )
@@ -196,6 +203,8 @@ class Engine:
         """Whether an op of tensors that depend on no input, such as a table of biases, applies a mask to them."""
         known = self._known(op)
         hides = op.is_view or (known is not None and bool(known.hides))
+        if hides and known is not None and known.zeros is Zeros.SOMEWHERE:
+            return True
         return hides and any(part.blank is not None or part.content is not None for part in parts)
 
     def _apply(self, op: Op, args: Any, kwargs: Any) -> Result | Reason:

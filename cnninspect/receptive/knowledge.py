@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Protocol
 
 from cnninspect.receptive.digits import Indices
@@ -49,6 +50,16 @@ def reads_by_data(op: Op, *_: Any, **__: Any) -> Result:
     raise ReadByData
 
 
+class Zeros(Enum):
+    """Where an op puts zeros."""
+
+    EVERYWHERE = "it makes a tensor of zeros"
+    SOMEWHERE = "it puts zeros beside, or in the place of, the numbers that it is given"
+
+
+Factors = Callable[[Op], Sequence[TensorRef]]
+
+
 class OpKnowledge(Protocol):
     """What the engine asks about one op."""
 
@@ -74,6 +85,14 @@ class OpKnowledge(Protocol):
 
         The results of others hide none. A view hides what it is a view of.
         """
+
+    @property
+    def zeros(self) -> Zeros | Callable[[Op], Zeros | None] | None:
+        """Where the op puts zeros whatever numbers it is given, or, by its arguments, where."""
+
+    @property
+    def factors(self) -> Factors | None:
+        """The tensors that the op multiplies by others; None for an op that multiplies nothing."""
 
     @property
     def positions(self) -> Callable[[Op], int] | None:

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from cnninspect.inspection.changes import calls_to_change
 from cnninspect.inspection.probe_check import judged, regions_to_probe
 from cnninspect.measure.nan_probe import probe_nan
 from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
@@ -74,7 +75,10 @@ def build(provider: str, name: str, options: dict[str, Any] | None = None) -> tu
 
 
 def problems(provider: str, name: str, options: dict[str, Any] | None = None) -> list[str]:
-    """Rows without a field, and rows for which the probe found something else than the field says."""
+    """Rows without a field, and rows for which the probe found something else than the field says.
+
+    Rows behind a mask are left out: NaN passes a product with 0, such as the sine of the first place in a rotary table.
+    """
     model, shape = build(provider, name, options)
     x = torch.rand(shape)
     trace = record(model, (x,), {}, layer_of, device="cpu")
@@ -89,10 +93,11 @@ def problems(provider: str, name: str, options: dict[str, Any] | None = None) ->
     regions = regions_to_probe(trace, fields.axes)
     probe = probe_nan(trace, model, (x,), {}, layer_of, regions, onednn=not recurrent)
     verdicts = [finding.verdict for finding in judged(trace, fields.of_call, probe)]
+    masked = calls_to_change(fields, ())
     return found + [
         f"{call.path} {call.kind} {call.number}: the probe disagrees"
         for call, verdict in zip(trace.calls, verdicts, strict=True)
-        if verdict is Verdict.DIFFER
+        if verdict is Verdict.DIFFER and call.index not in masked
     ]
 
 
