@@ -13,7 +13,7 @@ from torch import nn
 
 from tests.measure.models import Recurrent, Upsampling
 from tests.ops.samples import FunctionSample, function_samples, make, module_samples
-from tests.receptive import blocks
+from tests.receptive import blocks, test_zeros
 from tests.receptive.test_masks import (
     TOKENS,
     Decoder,
@@ -165,6 +165,11 @@ def _whole() -> list[Network]:
     found = [Network(f"network {name}", _Seeded(make_, shape), True) for name, (make_, shape) in made.items()]
     of_tokens = (causal, causal_by_a_buffer, causal_by_positions, retention, window, window_by_hand)
     size = (1, TOKENS)
+    mixes = {**test_zeros.TRIANGLES, **test_zeros.WITH_ZEROS, **test_zeros.DENSE}
+    found += [
+        Network(f"network mixing, {name}", _Seeded(partial(test_zeros.Mixing, mix), (1, 6, 8)))
+        for name, mix in mixes.items()
+    ]
     return found + [
         Network(f"network tokens, {attend.__name__}", _Seeded(partial(Decoder, attend), size, tokens=True), True)
         for attend in of_tokens
