@@ -46,6 +46,7 @@ class Engine:
         self.masked: set[int] = set()
         self._masked_storages: set[int] = set()
         self._zeros = WithZeros()
+        self._buffers = trace.buffers
         self._aliases = Aliases()
         self._stale: set[int] = set()
         self._overwritten: dict[int, str] = {}
@@ -145,7 +146,8 @@ class Engine:
     def _hides(self, op: Op, results: list[Reach]) -> bool:
         """Whether a mask may hide something in an op, or did so in what the op is given.
 
-        What a rule makes of a low constant does not count: the probe looks behind a mask that the rule missed, too.
+        What a rule makes of a low constant does not count: the probe looks behind a mask that the rule missed, too. A
+        buffer that is multiplied as a matrix is no weight to be learned: it may hold zeros by design.
         """
         known = self._known(op)
         asked = known.hides if known is not None else False
@@ -154,7 +156,10 @@ class Engine:
         hides = asked(op) if callable(asked) else any(part.blank or (asked and part.holds_low) for part in parts)
         reads_input = any(one.inputs for one in results)
         if reads_input and known is not None and known.factors is not None:
-            hides = hides or self._zeros.among(known.factors(op))
+            factors = known.factors(op)
+            matrix = not (op.pointwise or known.slides)
+            buffer = matrix and any(ref.state in self._buffers for ref in factors)
+            hides = hides or buffer or self._zeros.among(factors)
         return (hides and reads_input) or any(
             ref.value in self.masked or ref.storage in self._masked_storages for ref in op.inputs
         )

@@ -27,6 +27,7 @@ class Mixing(nn.Module):
         self.whole, self.left, self.right = (nn.Parameter(torch.rand(N, size)) for size in (N, N // 2, N // 2))
         self.line, self.long = nn.Parameter(torch.rand(N)), nn.Parameter(torch.rand(2 * N))
         self.register_buffer("kept", torch.rand(N, N) + 1)
+        self.register_buffer("lower", torch.ones(N, N).tril() / N)
 
     def forward(self, x):
         return self.mix(self, self.first(x))
@@ -81,6 +82,7 @@ WITH_ZEROS = {
     ) @ x,
     "compared": lambda net, x: later_is_0(net) @ x,
     "divided": lambda net, x: (net.whole.tril() / net.whole.tril().sum(1, keepdim=True)) @ x,
+    "buffer": lambda net, x: net.lower @ x,
     "kernel": lambda net, x: F.conv1d(x, net.whole.tril()[:, :, None]),
 }  # fmt: skip
 
@@ -97,6 +99,7 @@ DENSE = {
     "sum of triangles": lambda net, x: (net.whole.tril() + net.whole.triu(1)) @ x,
     "parameter": lambda net, x: net.whole @ x,
     "numbers that happen to be 0": lambda net, x: torch.relu(net.whole) @ x,
+    "buffer": lambda net, x: net.kept @ x,
     "beside numbers": lambda net, x: torch.cat([net.left, net.right], 1) @ x,
     "padded by ones": lambda net, x: F.pad(net.left, (0, 3), value=1.0) @ x,
     "zeros that are written over": lambda net, x: torch.zeros_like(net.whole).add_(net.whole) @ x,
