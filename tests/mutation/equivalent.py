@@ -18,6 +18,8 @@ OTHER_INPUT = "the field of a row that depends on two inputs is that in the othe
 
 OTHER_AXES = "a product that says which axes an input has is not followed: the field along those of an image is as true"
 
+OTHER_CAUSE = "the field is global by two ops, a mean and a distance over all of the map: the other one is named"
+
 EQUIVALENT: dict[tuple[str, str, str], str] = {
     ("receptive/joins.py", "if len(something) != 1:", "1 becomes 2"): CONFIRMED,
     (
@@ -32,6 +34,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "0 becomes 1",
     ): CONFIRMED,
     ("receptive/bounds.py", "self.table.min(axes, initial=NOTHING, where=sees),", "min becomes max"): GATE,
+    ("receptive/forms.py", "if len(parts) == 1:", "1 becomes 2"): OTHER_CAUSE,
     ("receptive/forms.py", "sizes = (1,) * (rank - len(other.shape)) + tuple(other.shape)", "- becomes +"): GATE,
     (
         "receptive/reach.py",
