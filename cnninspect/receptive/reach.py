@@ -19,6 +19,7 @@ from cnninspect.receptive.forms import Forms
 from cnninspect.receptive.taps import Taps
 from cnninspect.report.quantities import Shape
 from cnninspect.report.reasons import Reason
+from cnninspect.trace.trees import leaves
 
 LOW = -746.0
 """exp of this number and of all below is 0 in float64, whose least positive number is exp(-744.4). Source: IEEE 754."""
@@ -288,17 +289,7 @@ def written(whole: Reach, dim: int, positions: Indices, part: Reach) -> Reach:
 
 def reaches(tree: Any) -> list[Reach]:
     """Every Reach in an op's arguments, in order."""
-    found: list[Reach] = []
-    _gather((tree,), found)
-    return found
-
-
-def _gather(items: Iterable[Any], found: list[Reach]) -> None:
-    for item in items:
-        if isinstance(item, Reach):
-            found.append(item)
-        elif isinstance(item, (tuple, list)):
-            _gather(item, found)
+    return leaves(tree, Reach)
 
 
 def _bounds_of(where: Mask, shape: Shape) -> Bounds:

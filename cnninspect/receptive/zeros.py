@@ -34,7 +34,8 @@ class WithZeros:
         given = {ref.storage for ref in op.inputs}
         blank = given & self._everywhere
         partly = puts is Zeros.SOMEWHERE or given & self._somewhere or any(ref.dtype == "bool" for ref in op.outputs)
-        if partly or (blank and blank != given and not (op.pointwise or multiplies)):
+        covers = multiplies or (op.pointwise and not op.writes)  # What is written in place may be a part of the zeros.
+        if partly or (blank and blank != given and not covers):
             self._somewhere |= made
             self._everywhere -= made
         elif puts is Zeros.EVERYWHERE or (blank and blank == given):

@@ -63,6 +63,13 @@ def in_blocks(net: nn.Module) -> Tensor:
     return made
 
 
+def added_in_part(net: nn.Module) -> Tensor:
+    made = net.whole.new_zeros(N, N)
+    made[:3, :3] += net.left[:3]
+    made[3:, 3:].add_(net.right[:3])
+    return made
+
+
 def later_is_0(net: nn.Module) -> Tensor:
     place = torch.arange(N, device=net.whole.device)
     return (place[:, None] >= place).float()
@@ -77,6 +84,7 @@ WITH_ZEROS = {
     "eye": lambda net, x: torch.eye(N, device=x.device).roll(1, 0) @ x,
     "block_diag": lambda net, x: torch.block_diag(net.left[:3], net.right[:3]) @ x,
     "written": lambda net, x: in_blocks(net) @ x,
+    "added in part": lambda net, x: added_in_part(net) @ x,
     "scattered": lambda net, x: torch.zeros_like(net.whole).scatter(
         1, torch.arange(N, device=x.device)[:, None], net.line[:, None]
     ) @ x,
