@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha1
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,7 @@ def tried(site: Site, reached: Iterable[tuple[Network, Baseline]]) -> Result:
     order = list(Outcome)
     for network, before in reached:
         try:
-            found = compared(before.numbers, inspected(network))
+            found = compared(before.numbers, inspected(network), partial(reason_of, site))
         except Exception as error:
             found = Result(Outcome.FAILS, f"{type(error).__name__}: {error}")
         if order.index(found.outcome) > order.index(worst.outcome):
@@ -184,10 +185,7 @@ def _run(site: Site, usable: dict[Network, Baseline], most: int) -> Result:
         return Result(Outcome.NOT_REACHED)
     picked = random.Random(site.key).sample(reached, min(most, len(reached)))
     result = in_child(lambda: tried(site, picked))
-    if not isinstance(result, Result):
-        return Result(Outcome.FAILS, str(result or "takes too long"))
-    reason = reason_of(site) if result.outcome is Outcome.SILENT else None
-    return result if reason is None else Result(Outcome.EQUIVALENT, f"{reason} ({result.detail})")
+    return result if isinstance(result, Result) else Result(Outcome.FAILS, str(result or "takes too long"))
 
 
 def _chosen(options: argparse.Namespace) -> list[Site]:

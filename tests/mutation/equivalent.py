@@ -1,26 +1,68 @@
 """Mutants that make a true statement of another one: what their line decides is no arithmetic.
 
-The run lists them as equivalent, each with its reason. A line that changes is no longer in this table.
+The run lists them as equivalent, each with its reason, as far as they change a number in the way that is told here; any
+other change that keeps its verdict is silent. A line that changes is no longer in this table.
 """
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+
 from tests.mutation.sites import Site
 
-OTHER_NAME = "the layer is read as a container: rows of the functions in it stand in its place, and sums are of theirs"
 
-CONFIRMED = "what is unknown without the mutant is said in another way, and the probe confirms it at every position"
+@dataclass(frozen=True)
+class Equivalent:
+    """Why both numbers are true. `change` is a regular expression: what the run says of the number has to match."""
+
+    why: str
+    change: str
+
+
+OTHER_NAME = Equivalent(
+    "the layer is read as a container: rows of the functions in it stand in its place, and sums are of theirs", r""
+)
+
+CONFIRMED = Equivalent(
+    "what is unknown without the mutant is said in another way, and the probe confirms it at every position",
+    r", unknown -> match$",
+)
 """`torch.cat` of two parts of a map in the other order is a roll, which only shifts a field; so are blocks of zeros."""
 
-GATE = "the factor or summand is left out or not, as papers do or NaN does: with it the field is global, and says why"
+GATE = Equivalent(
+    "the factor or summand is left out or not, as papers do or NaN does: with it the field is global, and says why",
+    r"receptive_field: .*'global': \{.*'global': \{",
+)
 
-OTHER_INPUT = "the field of a row that depends on two inputs is that in the other one, which the probe looks at as well"
+OTHER_INPUT = Equivalent(
+    "the field of a row that depends on two inputs is that in the other one, which the probe looks at as well",
+    r"receptive_field: ",
+)
 
-OTHER_AXES = "a product that says which axes an input has is not followed: the field along those of an image is as true"
+OTHER_AXES = Equivalent(
+    "a product that says which axes an input has is not followed: the field along those of an image is as true",
+    r"receptive_field: ",
+)
 
-OTHER_CAUSE = "the field is global by two ops, a mean and a distance over all of the map: the other one is named"
+FEWER_AXES = Equivalent(
+    "that an input which no op decides about has positions from its third dimension on is a convention; the field "
+    "along those from the fourth on is as true",
+    r"receptive_field: ",
+)
 
-EQUIVALENT: dict[tuple[str, str, str], str] = {
+OTHER_CAUSE = Equivalent(
+    "the field is global by two ops, a mean and a distance over all of the map: the other one is named",
+    r"receptive_field: \{'size': None,.* -> \{'size': None,",
+)
+
+INSIDE = Equivalent(
+    "the row prints the sizes inside the image, all probed, in place of those without ends; its positions are too few "
+    "to see the rule in them",
+    r"receptive_field: .* -> \{'size': \[\[.*'jump': None",
+)
+
+EQUIVALENT: dict[tuple[str, str, str], Equivalent] = {
     ("receptive/joins.py", "if len(something) != 1:", "1 becomes 2"): CONFIRMED,
     (
         "receptive/joins.py",
@@ -41,6 +83,12 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "return move((*self.shape[:dim], taps.out, *self.shape[dim + 1 :]), lambda part: part.slid(dim, taps))",
         "right side of + is left out",
     ): OTHER_AXES,
+    ("receptive/axes.py", "return tuple(range(2, len(ref.shape)))", "2 becomes 3"): FEWER_AXES,
+    (
+        "receptive/digits.py",
+        "if digit.step is not None and inner % table.shape[axis] and table.shape[axis] % inner:",
+        "% becomes //",
+    ): INSIDE,
     ("receptive/rows.py", "return own[0] if own else ()", "0 becomes 1"): OTHER_INPUT,
     (
         "ops/catalogue.py",
@@ -48,9 +96,10 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "<= becomes <",
     ): OTHER_NAME,
 }
-"""File, line of code and change -> why both numbers are true."""
+"""File, line of code and change -> which numbers become others that are as true."""
 
 
-def reason_of(site: Site) -> str | None:
-    """Why the number that a mutant changes is as true as it was; None if it is not in the table."""
-    return EQUIVALENT.get((site.file, site.text, site.change))
+def reason_of(site: Site, change: str) -> str | None:
+    """Why a number that a mutant changes is as true as it was; None if the table does not say so of this change."""
+    found = EQUIVALENT.get((site.file, site.text, site.change))
+    return found.why if found is not None and re.search(found.change, change) else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -52,15 +52,22 @@ def _read(number: Mapping[str, Any]) -> tuple[Any, str]:
     return repr((number["value"], number["status"])), number["verdict"]
 
 
-def compared(before: Numbers, after: Numbers) -> Result:
-    """What became of the numbers; one that was not there before is none that changed: its row has other sources."""
+def compared(before: Numbers, after: Numbers, excuse: Callable[[str], str | None] = lambda change: None) -> Result:
+    """What became of the numbers; one that was not there before is none that changed: its row has other sources.
+
+    `excuse` says of a change that keeps its verdict why the new number is as true; None if it is not.
+    """
     found = Result(Outcome.NO_EFFECT)
     for key in dict.fromkeys((*before, *after)):
         (value, verdict), (new, then) = before.get(key, _GONE), after.get(key, _GONE)
         detail = f"{' '.join(map(str, key))}: {value} -> {new}, {verdict} -> {then}"
         if new != value and then == "match" and key in before:
-            return Result(Outcome.SILENT, detail)
-        if (verdict == "match" and (new, then) != (value, verdict)) or then == "differ" != verdict:
+            if (why := excuse(detail)) is None:
+                return Result(Outcome.SILENT, detail)
+            found = Result(Outcome.EQUIVALENT, f"{why} ({detail})")
+        elif found.outcome is Outcome.EQUIVALENT:
+            continue
+        elif (verdict == "match" and (new, then) != (value, verdict)) or then == "differ" != verdict:
             found = Result(Outcome.CAUGHT, detail)
         elif new != value and found.outcome is Outcome.NO_EFFECT:
             found = Result(Outcome.UNCLAIMED, detail)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.mutation.equivalent import EQUIVALENT
 from tests.mutation.outcomes import Outcome, compared, numbers
 from tests.mutation.sites import ROOMS, broken_code, live_functions, sites
 
@@ -59,3 +60,19 @@ def test_a_broken_step_of_the_convolution_is_caught(monkeypatch):
     (function,) = live_functions()[(site.file, *site.function)]
     monkeypatch.setattr(function, "__code__", broken_code(site))
     assert compared(before, inspected()).outcome is Outcome.CAUGHT
+
+
+def test_an_excuse_covers_only_the_change_it_is_for():
+    other = {**MATCH, ("", "Conv2d", 0, "params"): ("10", "match")}
+    after = {**other, **dict.fromkeys(MATCH, ("99", "match"))}
+
+    def of_macs(change: str) -> str | None:
+        return "counted in another way" if "macs" in change else None
+
+    assert compared(other, after, of_macs).outcome is Outcome.EQUIVALENT
+    assert compared(other, {**after, ("", "Conv2d", 0, "params"): ("11", "match")}, of_macs).outcome is Outcome.SILENT
+
+
+def test_the_excuses_are_for_mutants_that_exist():
+    listed = {(site.file, site.text, site.change) for site in sites()}
+    assert EQUIVALENT.keys() <= listed
