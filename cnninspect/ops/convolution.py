@@ -8,9 +8,12 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from cnninspect.ops.registry import Formula, NoFormula, Use, aten, register, register_op
 from cnninspect.ops.rules import as_tuple, divided, each, numel, shape_of, slid_over
 from cnninspect.receptive import taps
+from cnninspect.receptive.digits import Mask
 from cnninspect.receptive.knowledge import reads_by_data
 from cnninspect.receptive.reach import Reach, merged
 from cnninspect.report.quantities import Shape
@@ -196,17 +199,27 @@ def _field(
     """Windows in space; each output channel sees all input channels of its group.
 
     A weight or bias that depends on an input (dynamic convolution) counts with all its elements for each output. A
-    kernel that is 0 behind a mask counts as a whole: the check by changes then confirms no more than there is.
+    row or column of a constant kernel in which a mask leaves nothing is not read.
     """
     shape, axes = shape_of(op), len(weight.shape) - 2
     s, p, d = (each(value, axes) for value in (stride, padding, dilation))
     make = taps.transposed if transposed else taps.windows
     sizes = zip(x.shape[-axes:], shape[-axes:], weight.shape[2:], s, p, d, strict=True)
-    cuts = [make(*size) for size in sizes]
+    cuts = [make(*size).only(kept) for size, kept in zip(sizes, _unmasked(weight), strict=True)]
     seen = slid_over(_across_channels(x, groups, shape[1], op.index), cuts) if x.inputs else x
     if not weight.inputs and (bias is None or not bias.inputs):
         return seen
     return merged((seen, *_parameters(weight, bias, transposed, axes, op.index)), shape, op.index)
+
+
+def _unmasked(weight: Reach) -> list[Mask]:
+    """For each spatial dimension of a kernel, [k]: whether something is left there of what a mask sets to 0."""
+    zero = None if weight.inputs or weight.blank is None or weight.blank.value != 0 else weight.blank.mask
+    if zero is None or zero.all():
+        return [np.full(size, True) for size in weight.shape[2:]]
+    kept = ~np.broadcast_to(zero, weight.shape)
+    others = [tuple(other for other in range(kept.ndim) if other != dim) for dim in range(2, kept.ndim)]
+    return [np.asarray(kept.any(those)) for those in others]
 
 
 def _across_channels(x: Reach, groups: int, out: int, by: int) -> Reach:

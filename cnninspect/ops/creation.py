@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from cnninspect.ops.registry import Formula, NoFormula, Use, Work, aten, register, register_op, same_shape
-from cnninspect.ops.rules import broadcast_tensors, elementwise, same
+from cnninspect.ops.rules import broadcast_tensors, elementwise, same, written_in
 from cnninspect.receptive.knowledge import Zeros, depends_on_nothing, reads_by_data
-from cnninspect.receptive.reach import Reach, nothing
+from cnninspect.receptive.reach import Reach, nothing, zeros
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op, TensorRef
 
@@ -130,7 +130,9 @@ def _drawn(self: TensorRef, num_samples: int, *_: Any, **__: Any) -> tuple[Shape
 
 def _fill_field(op: Op, old: Reach, value: Any) -> Reach:
     """One value everywhere."""
-    return value.expanded(old.shape) if isinstance(value, Reach) else nothing(old.shape)
+    if isinstance(value, Reach):
+        return written_in(value).expanded(old.shape)
+    return zeros(old.shape) if value == 0 else nothing(old.shape)
 
 
 def _zeros_made(op: Op) -> Zeros | None:
@@ -209,6 +211,7 @@ register_op(
     source="torch.Tensor.fill_: one value everywhere",
     work=Work.CREATION,
     zeros=_zeros_made,
+    hides=True,
 )
 
 

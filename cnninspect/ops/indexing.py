@@ -12,11 +12,22 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnninspect.ops.registry import NoFormula, Work, aten, register_op
-from cnninspect.ops.rules import axis, broadcast, by_values, numel, resized, same, shape_of, spread_over, stepped
+from cnninspect.ops.rules import (
+    axis,
+    broadcast,
+    by_values,
+    numel,
+    resized,
+    same,
+    shape_of,
+    spread_over,
+    stepped,
+    written_in,
+)
 from cnninspect.receptive import taps
 from cnninspect.receptive.digits import MISSING, Indices
 from cnninspect.receptive.knowledge import NoRule, ReadByData, reads_by_data
-from cnninspect.receptive.reach import Reach, merged, nothing, written
+from cnninspect.receptive.reach import Reach, merged, nothing, written, zeros
 from cnninspect.receptive.taps import Taps
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op, TensorRef
@@ -179,14 +190,18 @@ def _in_flat(shape: Shape, dim: int, index: Indices) -> Indices:
 
 
 class _Writing(NamedTuple):
-    """How an op writes: `adds` puts sources to what stands there, which counts unless it `keeps` nothing of it."""
+    """How an op writes: `adds` puts sources to what stands there, which counts unless it `keeps` nothing of it.
+
+    `number` is what it writes where the source is no tensor.
+    """
 
     op: Op
     adds: bool = False
     keeps: bool = True
+    number: Any = None
 
     def into(self, target: Reach, dim: int, positions: Indices, source: Reach | None) -> Reach:
-        """`target` after the source, a number for None, went to these positions of a dimension."""
+        """`target` after the source, or the number for None, went to these positions of a dimension."""
         positions = positions.reshape(-1) % max(target.shape[dim], 1)
         reached = np.unique(positions)
         if not len(reached):
@@ -196,7 +211,8 @@ class _Writing(NamedTuple):
         if self.adds:
             return target if source is None else _added(self.op, target, dim, positions, source)
         if source is None:
-            return written(target, dim, reached, nothing(resized(target.shape, dim, len(reached))))
+            make = zeros if self.number == 0 else nothing
+            return written(target, dim, reached, make(resized(target.shape, dim, len(reached))))
         if not source.varies(dim):
             positions, source = reached, stepped(source, dim, 0, len(reached), 1)
         if len(reached) < len(positions):
@@ -206,6 +222,9 @@ class _Writing(NamedTuple):
 
 def _added(op: Op, target: Reach, dim: int, positions: Indices, source: Reach) -> Reach:
     """`target` plus the source at the listed positions of a dimension: a position sees all that is added to it."""
+    if not (target.inputs or source.inputs):
+        reached = np.unique(positions)
+        return written(target, dim, reached, nothing(resized(target.shape, dim, len(reached))))
     most = max(np.bincount(positions).max(initial=0), 1)
     added = np.full((target.shape[dim], most), MISSING)
     for place in range(target.shape[dim]):
@@ -220,11 +239,11 @@ def _scatter_field(op: Op, target: Reach, dim: int, index: Reach, source: Any, *
     Then every element may hold any of the sources along the dimension, or what it held before.
     """
     content, dim = index.content, axis(dim, len(target.shape))
-    target, index = target.lined(), index.lined()
+    target, index, number = target.lined(), index.lined(), source
     source = source.lined() if isinstance(source, Reach) else None
     if content is not None:
         adds = "add" in op.packet or "reduce" in op.packet or ".reduce" in op.name or "value_reduce" in op.name
-        how = _Writing(op, adds=adds, keeps=given.get("include_self", True))
+        how = _Writing(op, adds=adds, keeps=given.get("include_self", True), number=number)
         return _scattered(how, target, dim, content.reshape(index.shape), source).reshaped(shape_of(op))
     parts = [part for part in (index, source) if part is not None]
     if any(part.varies(dim) for part in parts):
@@ -267,9 +286,9 @@ def _index_put_field(
     how = _Writing(op, adds=accumulate)
     if len(numbers) == 1 and (listed := next(iter(numbers.values()))).ndim == 1:
         (dim,) = numbers
-        return how.into(target, dim, listed, values.expanded(resized(target.shape, dim, len(listed))))
+        return how.into(target, dim, listed, written_in(values).expanded(resized(target.shape, dim, len(listed))))
     places = _flat_places(target.shape, numbers)
-    flat = values.expanded(places.shape).reshaped((places.size,))
+    flat = written_in(values).expanded(places.shape).reshaped((places.size,))
     return how.into(target.reshaped((numel(target.shape),)), 0, places, flat).reshaped(target.shape)
 
 
@@ -284,7 +303,7 @@ def _fill_field(op: Op, target: Reach, dim: int, index: Reach, value: Any) -> Re
     target, dim, positions = target.lined(), axis(dim, len(target.shape)), _positions(index)
     filled = resized(target.shape, dim, positions.size)
     part = value.reshaped((1,) * len(filled)).expanded(filled) if isinstance(value, Reach) else None
-    return _Writing(op).into(target, dim, positions, part).reshaped(shape_of(op))
+    return _Writing(op, number=value).into(target, dim, positions, part).reshaped(shape_of(op))
 
 
 def _add_field(op: Op, target: Reach, dim: int, index: Reach, source: Reach, *_: Any, **given: Any) -> Reach:
@@ -355,6 +374,7 @@ for _names, _shapes, _rule, _source in (
         field=_rule,
         source=_source,
         swallows_nan=_masked,
+        hides=_rule in (_copy_field, _fill_field, _put_field),
         sized_by=_deciding if _shapes in (_picked, by_values, _repeats_spread) else None,
     )
 for _names, _rule, _operations, _source in (
@@ -378,13 +398,16 @@ for _names, _rule, _operations, _source in (
         "torch.Tensor.scatter_reduce_: x[index[i][j]][j] and src[i][j] in one",
     ),
 ):
-    register_op(*aten(_names), output=same, field=_rule, source=_source, work=Work.REDUCTION, operations=_operations)
+    register_op(
+        *aten(_names), output=same, field=_rule, source=_source, work=Work.REDUCTION, operations=_operations, hides=True
+    )
 register_op(
     *aten("scatter(_)"),
     output=same,
     field=_scatter_field,
     source="torch.Tensor.scatter_: x[index[i][j]][j] = src[i][j] for dim 0",
     swallows_nan=lambda op: op.args[2].state is None,
+    hides=True,
 )
 register_op(
     *aten("index_put(_) _index_put_impl_ _unsafe_index_put"),
@@ -393,6 +416,7 @@ register_op(
     source="torch.Tensor.index_put_: x[index] = values; the indices say what is kept",
     # Where the indices are known, so is what was written over, and NaN that does not come out was not there.
     swallows_nan=lambda op: any(index is not None and index.state is None for index in op.args[1]),
+    hides=True,
 )
 register_op(
     *aten("nonzero _unique2 unique_dim unique_consecutive"),

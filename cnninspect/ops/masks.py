@@ -13,10 +13,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from cnninspect.ops.registry import Work, aten, every_operand, register_op
-from cnninspect.ops.rules import broadcast_tensors, mixed_along, product, same, shape_of
+from cnninspect.ops.rules import broadcast_tensors, mixed_along, product, same, shape_of, unchanged
 from cnninspect.receptive.digits import MISSING, Indices, Mask
 from cnninspect.receptive.knowledge import Result, Zeros
-from cnninspect.receptive.reach import LOW, Reach, concatenated, merged, reaches
+from cnninspect.receptive.reach import LOW, Reach, concatenated, merged, nothing, reaches
 from cnninspect.receptive.taps import Taps
 from cnninspect.trace.records import Op
 
@@ -39,7 +39,10 @@ def _masked_fill_field(op: Op, x: Reach, mask: Reach, value: Part) -> Result:
     where, number = numbers_of(mask), numbers_of(value)
     if where is None or number is None or not where.any():
         return _together(op, x, mask, value)
-    return x.expanded(shape_of(op)).hidden(where.astype(bool), float(number))
+    x, where = x.expanded(shape_of(op)), where.astype(bool)
+    if x.zero is None or number <= LOW:
+        return x.hidden(where, float(number))
+    return _also_hidden(x, where) if number == 0 else x.hidden(where, float(number)).marked(x.zero & ~where, 0.0)
 
 
 def _where_field(op: Op, condition: Reach, first: Part, second: Part) -> Result:
@@ -64,14 +67,24 @@ def _where_field(op: Op, condition: Reach, first: Part, second: Part) -> Result:
 
 
 def _sum_field(op: Op, first: Part, second: Part, alpha: complex = 1, **_: Any) -> Result:
-    """A number stays low whatever is added to it."""
-    seen = _together(op, first, second)
+    """A number stays low whatever is added to it; 0 plus 0 is 0."""
+    seen = still_zero(_together(op, first, second), first, second)
     return still_low(seen, first, second) if alpha == 1 else still_low(seen, first)
+
+
+def still_zero(seen: Reach, first: Part, second: Part) -> Reach:
+    """`seen`, a sum or difference of both, with 0 where both are 0."""
+    zeros = [part.zero for part in (first, second) if isinstance(part, Reach)]
+    if not seen.inputs and any(zero is not None for zero in zeros):
+        seen = seen.dense()
+    if len(zeros) < 2 or zeros[0] is None or zeros[1] is None:
+        return seen
+    return seen.hidden(np.asarray(zeros[0] & zeros[1]), 0.0)
 
 
 def _difference_field(op: Op, first: Part, second: Part, alpha: complex = 1, **_: Any) -> Result:
     """A number stays low whatever is taken from it, and one from which a constant is taken that is high becomes low."""
-    seen, taken = _together(op, first, second), numbers_of(second)
+    seen, taken = still_zero(_together(op, first, second), first, second), numbers_of(second)
     known = alpha == 1 and taken is not None and taken.dtype.kind in "fiu"
     return still_low(seen, first, -taken.astype(float)) if known else still_low(seen, first)
 
@@ -123,22 +136,31 @@ def _quotient_field(op: Op, first: Part, second: Part, **_: Any) -> Result:
     if isinstance(second, (int, float)) and second > 0:
         return _product_field(op, first, 1 / second)
     seen = _together(op, first, second)
-    zero = _zero(first) if isinstance(first, Reach) and first.inputs else None
+    zero = _zero(first) if isinstance(first, Reach) else None
     return seen if zero is None else _also_hidden(seen, zero)
 
 
 def _exponential_field(op: Op, x: Reach) -> Result:
-    """exp(x), and with it sigmoid(x), is 0 where x is low; relu(x) is as well."""
+    """exp(x), and with it sigmoid(x), is 0 where x is low, and not where it is 0."""
     low = low_in(x)
     seen = _together(op, x)
+    if not seen.inputs and x.zero is not None:
+        return seen.dense()
     return seen if low is None else seen.hidden(low, 0.0)
+
+
+def _relu_field(op: Op, x: Reach) -> Result:
+    """0 where x is low, or 0."""
+    nothing_left = low_in(x) if x.zero is None else x.zero
+    seen = _together(op, x)
+    return seen if nothing_left is None else seen.hidden(nothing_left, 0.0)
 
 
 def power_field(op: Op, x: Part, exponent: Part) -> Result:
     """0 to a positive power is 0."""
     seen = _together(op, x, exponent)
     positive = isinstance(exponent, (int, float)) and exponent > 0
-    zero = _zero(x) if positive and isinstance(x, Reach) and x.inputs else None
+    zero = _zero(x) if positive and isinstance(x, Reach) else None
     return seen if zero is None else _also_hidden(seen, zero)
 
 
@@ -148,6 +170,8 @@ def weights_over(op: Op, x: Reach, dim: int) -> Result:
     The only one of a row that is not low is 1, whatever it is.
     """
     low = low_in(x) if x.shape else None
+    if x.zero is not None and not x.inputs:
+        return x.dense()
     if low is None or low.shape[dim] == 1:
         return mixed_along(op, x, dim)
     gone = low & ~low.all(dim, keepdims=True)
@@ -162,12 +186,7 @@ def _triangle_field(op: Op, x: Reach, diagonal: int = 0) -> Result:
     rows, columns = x.shape[-2:]
     kept = np.ones((rows, columns), dtype=bool)
     kept = np.tril(kept, diagonal) if "tril" in op.packet else np.triu(kept, diagonal)
-    return x.hidden(~kept, 0.0)
-
-
-def _same_field(op: Op, x: Reach, *_: Any, **__: Any) -> Result:
-    """The same elements."""
-    return x
+    return x.hidden(~kept, 0.0) if x.zero is None else _also_hidden(x, ~kept)
 
 
 def low_in(part: Part) -> Mask | None:
@@ -184,7 +203,7 @@ def _zero(part: Part) -> Mask | None:
     That is no mask: a buffer may start at 0 and hold statistics later.
     """
     if isinstance(part, Reach) and part.blank is not None:
-        return part.blank.mask if part.blank.value == 0 else None
+        return None if part.zero is None or part.is_zero else _any(part.zero)
     numbers = numbers_of(part)
     return None if numbers is None or not numbers.any() else _any(numbers == 0)
 
@@ -210,13 +229,26 @@ def _also_hidden(x: Reach, where: Mask) -> Reach:
 
 def masked_product(op: Op, a: Reach, b: Reach) -> Reach:
     """A product of matrices: column j of `b` is read where row i of `a` is not 0, and the other way round."""
-    rows, columns = (None if part.blank is None or part.blank.value != 0 else part.blank.mask for part in (a, b))
+    rows, columns = _zero(a), _zero(b)
+    if not (a.inputs or b.inputs):
+        return _constant_product(a, b, rows, columns)
     if rows is not None:
         return _left_out(op, a, b, rows)
     if columns is None:
         return product(op, a, b)
     turned = _left_out(op, _transposed(b), _transposed(a), columns.swapaxes(-1, -2))
     return _transposed(turned)
+
+
+def _constant_product(a: Reach, b: Reach, rows: Mask | None, columns: Mask | None) -> Reach:
+    """A product of constants is 0 where every term is."""
+    found = nothing((*a.shape[:-1], b.shape[-1]))
+    if rows is None and columns is None:
+        return found
+    left, right = (
+        np.broadcast_to(True if zero is None else ~zero, part.shape) for part, zero in ((a, rows), (b, columns))
+    )
+    return found.marked(np.asarray(left.astype(np.float32) @ right.astype(np.float32) == 0), 0.0)
 
 
 def _left_out(op: Op, a: Reach, b: Reach, zero: Mask) -> Reach:
@@ -295,7 +327,7 @@ for _names, _shapes, _rule, _work, _swallows, _source in (
     (
         "clone _to_copy",
         same,
-        _same_field,
+        unchanged,
         None,
         False,
         "torch.clone, torch.Tensor.to: the same elements in new memory",
@@ -306,7 +338,7 @@ for _names, _shapes, _rule, _work, _swallows, _source in (
     ("div(_)", broadcast_tensors, _quotient_field, Work.ELEMENTWISE, False, "torch.div: x / y"),
     ("exp(_)", same, _exponential_field, Work.ELEMENTWISE, False, "torch.exp: e to the power of x"),
     ("sigmoid(_)", same, _exponential_field, Work.ELEMENTWISE, False, "torch.sigmoid: exp(x) / (1 + exp(x))"),
-    ("relu(_)", same, _exponential_field, Work.ELEMENTWISE, False, "torch.nn.ReLU: x where it is positive, else 0"),
+    ("relu(_)", same, _relu_field, Work.ELEMENTWISE, False, "torch.nn.ReLU: x where it is positive, else 0"),
 ):
     register_op(
         *aten(_names),

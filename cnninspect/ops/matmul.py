@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cnninspect.ops.masks import masked_product, still_low
+from cnninspect.ops.masks import masked_product, still_low, still_zero
 from cnninspect.ops.registry import Adapter, Formula, NoFormula, Use, Work, aten, register, register_op
 from cnninspect.ops.rules import broadcast, numel, product, shape_of
 from cnninspect.receptive.knowledge import NoField, NoRule, ReadByData
@@ -166,6 +166,8 @@ def _sum(op: Op, added: Reach, *products: Reach, beta: complex = 1, alpha: compl
     if alpha == 0:
         raise NoRule("alpha is 0: whether the product is read then depends on the kernel")
     seen = merged(products if beta == 0 else (*products, added), shape_of(op), op.index)
+    if len(products) == 1 and beta != 0:
+        seen = still_zero(seen, products[0], added)
     return seen if beta != 1 else still_low(seen, added)
 
 
@@ -186,7 +188,7 @@ def _outer_field(op: Op, added: Reach, column: Reach, row: Reach, **scales: Any)
 
 def _vector_field(op: Op, a: Reach, b: Reach) -> Reach:
     """[n, k] x [k]."""
-    return product(op, a, b.reshaped((*b.shape, 1))).without([1])
+    return masked_product(op, a, b.reshaped((*b.shape, 1))).without([1])
 
 
 def _added_vector_field(op: Op, added: Reach, a: Reach, b: Reach, **scales: Any) -> Reach:
@@ -196,7 +198,7 @@ def _added_vector_field(op: Op, added: Reach, a: Reach, b: Reach, **scales: Any)
 
 def _dot_field(op: Op, a: Reach, b: Reach) -> Reach:
     """[k] x [k]."""
-    return product(op, a.reshaped((1, *a.shape)), b.reshaped((*b.shape, 1))).without([0, 1])
+    return masked_product(op, a.reshaped((1, *a.shape)), b.reshaped((*b.shape, 1))).without([0, 1])
 
 
 def _grouped_field(op: Op, a: Reach, b: Reach, *args: Any, **kwargs: Any) -> Reach:
@@ -216,6 +218,11 @@ def _grouped_field(op: Op, a: Reach, b: Reach, *args: Any, **kwargs: Any) -> Rea
 def _of_matrices(op: Op) -> Sequence[tuple[TensorRef, int]]:
     """The last dimension of the left matrix and the rows of the right one are contracted."""
     return [(op.args[-2], -1), (op.args[-1], -2)]
+
+
+def _added_up(op: Op) -> Sequence[TensorRef]:
+    """Both matrices, or vectors."""
+    return tensors(op.args)[-2:]
 
 
 def _factors(first: int) -> Callable[[Op], list[TensorRef]]:
@@ -264,6 +271,7 @@ for _names, _shapes, _count, _rule, _operands, _mixed, _source in (
         field=_rule,
         source=f"torch, BLAS and LAPACK Operations: {_source}",
         operands=_operands,
+        factors=_added_up,
         features=_mixed,
         hides=True,
     )

@@ -21,11 +21,12 @@ from cnninspect.ops.rules import (
     same,
     shape_of,
     stepped,
+    written_in,
 )
 from cnninspect.receptive import taps
 from cnninspect.receptive.digits import MISSING, Indices
 from cnninspect.receptive.knowledge import NoField, NoRule, ReadByData, Rule, Zeros, reads_by_data
-from cnninspect.receptive.reach import Reach, concatenated, nothing
+from cnninspect.receptive.reach import Reach, concatenated, zeros
 from cnninspect.receptive.taps import Taps
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op, TensorRef
@@ -71,20 +72,21 @@ def _padded(self: TensorRef, padding: Sequence[int], *_: Any) -> tuple[Shape, ..
     return padded_output(Use((self.shape,), {"padding": padding}))
 
 
-def _padded_field(x: Reach, pad: list[int], mode: str) -> Reach:
+def _padded_field(x: Reach, pad: list[int], mode: str, *, by_zeros: bool = False) -> Reach:
     """`pad` holds (before, after) for the last dimension first."""
     rank = len(x.shape)
     for position in range(len(pad) // 2):
         before, after = pad[2 * position : 2 * position + 2]
         if before or after:
             dim = rank - 1 - position
-            x = x.slid(dim, taps.padded(x.shape[dim], before, after, mode))
+            cut = taps.padded(x.shape[dim], before, after, mode)
+            x = x.beside_zeros(dim, cut) if by_zeros else x.slid(dim, cut)
     return x
 
 
 def _constant(op: Op, x: Reach, pad: list[int], *_: Any) -> Reach:
     """A border that depends on nothing."""
-    return _padded_field(x, pad, "constant")
+    return _padded_field(x, pad, "constant", by_zeros=_border_of_zeros(op) is not None)
 
 
 def _reflection(op: Op, x: Reach, pad: list[int]) -> Reach:
@@ -116,6 +118,7 @@ for _names, _rule, _source in (
         field=_rule,
         source=f"torch.nn.functional.pad: {_source}",
         zeros=_border_of_zeros if _rule is _constant else None,
+        hides=_rule is _constant,
     )
 
 
@@ -185,7 +188,7 @@ def _block_field(op: Op, blocks: list[Reach]) -> Reach:
     width, before, rows = shape_of(op)[1], 0, []
     for matrix in matrices:
         height, own = matrix.shape
-        sides = (nothing((height, before)), matrix, nothing((height, width - before - own)))
+        sides = (zeros((height, before)), matrix, zeros((height, width - before - own)))
         rows.append(concatenated(sides, 1, (height, width)))
         before += own
     return concatenated(rows, 0, shape_of(op))
@@ -198,8 +201,8 @@ for _name, _shapes, _rule, _source in (
     ("rot90", _turned, _rot90_field, "torch.rot90: a transpose and a flip for each quarter turn"),
     ("block_diag", _block_diagonal, _block_field, "torch.block_diag: matrices along a diagonal, and 0 beside them"),
 ):
-    zeros = Zeros.SOMEWHERE if _name == "block_diag" else None
-    register_op(f"aten.{_name}", output=_shapes, field=_rule, source=_source, zeros=zeros)
+    _puts = Zeros.SOMEWHERE if _name == "block_diag" else None
+    register_op(f"aten.{_name}", output=_shapes, field=_rule, source=_source, zeros=_puts, hides=True)
 
 
 # --- copied and masked --------------------------------------------------------------------------------------------
@@ -207,7 +210,7 @@ for _name, _shapes, _rule, _source in (
 
 def _copy_field(op: Op, old: Reach, source: Reach, *_: Any) -> Reach:
     """The source, broadcast to the shape of the tensor that it overwrites."""
-    return source.expanded(old.shape)
+    return written_in(source).expanded(old.shape)
 
 
 _BY_MASK = "torch.Tensor.masked_scatter: the mask says which element of the source comes next"
@@ -224,7 +227,14 @@ for _names, _shapes, _rule, _swallows, _source in (
         "torch.sparse: the elements that are not 0, and where they stand",
     ),
 ):
-    register_op(*aten(_names), output=_shapes, field=_rule, source=_source, swallows_nan=_swallows)
+    register_op(
+        *aten(_names),
+        output=_shapes,
+        field=_rule,
+        source=_source,
+        swallows_nan=_swallows,
+        hides=_rule is _copy_field,
+    )
 
 
 # --- nested tensors -----------------------------------------------------------------------------------------------

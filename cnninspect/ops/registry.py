@@ -165,6 +165,11 @@ class OpRule:
     positions: Callable[[Op], int] | None = None
     features: Callable[[Op], Sequence[tuple[TensorRef, int]]] | None = None
 
+    @property
+    def mixes(self) -> bool:
+        """Whether each result is worked out from many elements."""
+        return self.work in (Work.MAC, Work.REDUCTION, Work.NORMALISATION, Work.TRANSFORM)
+
 
 MODULES: dict[str, Formula] = {}
 FUNCTIONS: dict[str, tuple[Formula, Adapter]] = {}

@@ -17,7 +17,7 @@ from cnninspect.receptive import taps
 from cnninspect.receptive.bounds import Bounds
 from cnninspect.receptive.digits import FEATURE, meeting
 from cnninspect.receptive.knowledge import Result
-from cnninspect.receptive.reach import Reach, merged, nothing, reaches
+from cnninspect.receptive.reach import Reach, merged, nothing, reaches, zeros
 from cnninspect.receptive.taps import Taps
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op, TensorRef, tensors
@@ -132,6 +132,17 @@ def elementwise(op: Op, *args: Any, **kwargs: Any) -> Result:
     parts = [*reaches(args), *reaches(list(kwargs.values()))]
     shape = shape_of(op) if op.outputs else parts[0].shape
     return (merged(parts, shape, op.index),) * len(op.outputs)
+
+
+def written_in(source: Reach) -> Reach:
+    """What is written somewhere: of a constant whose numbers are all 0 it is noted that they are."""
+    known = None if source.inputs else source.content
+    return source if known is None or known.any() else zeros(source.shape)
+
+
+def unchanged(op: Op, x: Reach, *_: Any, **__: Any) -> Result:
+    """The same elements."""
+    return x
 
 
 def first_result(op: Op, x: Reach, *_: Any, **__: Any) -> Result:

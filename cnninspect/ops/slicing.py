@@ -84,7 +84,7 @@ def _stack_field(op: Op, tensors: list[Reach], dim: int = 0) -> Reach:
     """Tensors one after the other along a new dimension, which may be one of positions (the steps of a recurrence)."""
     shape = shape_of(op)
     dim = axis(dim, len(shape))
-    return concatenated([x.inserted(dim) for x in tensors], dim, shape).moved(shape, lambda part: part.placed(dim))
+    return concatenated([x.inserted(dim) for x in tensors], dim, shape).placed(shape, lambda part: part.placed(dim))
 
 
 register_op(
@@ -98,6 +98,7 @@ register_op(
     *aten("stack _stack"),
     output=lambda *args: stacked_output(_joined_call(*args)),
     field=_stack_field,
+    hides=True,
     source="torch.stack: tensors one after the other along a new dimension",
 )
 
@@ -195,7 +196,7 @@ def _diagonal_embedded_field(op: Op, x: Reach, offset: int = 0, dim1: int = -2, 
     rank = len(shape)
     index = np.full((side * side, 1), MISSING)
     index[_on_diagonal(side, x.shape[-1], offset), 0] = np.arange(x.shape[-1])
-    plane = x.slid(len(x.shape) - 1, Taps(index)).reshaped((*x.shape[:-1], side, side))
+    plane = x.beside_zeros(len(x.shape) - 1, Taps(index)).reshaped((*x.shape[:-1], side, side))
     first, second = axes((dim1, dim2), rank)
     order = [dim for dim in range(rank) if dim not in (first, second)]
     return plane.permuted(np.argsort([*order, first, second]).tolist())
@@ -276,8 +277,16 @@ for _names, _shapes, _rule, _back, _source in (
         "torch.diag_embed: y[..., i, i + offset] = x[..., i], and 0 beside it",
     ),
 ):
-    zeros = Zeros.SOMEWHERE if _names == "diag_embed" else None
-    register_op(*aten(_names), output=_shapes, field=_rule, source=_source, put_back=_back, zeros=zeros)
+    _embeds = _names == "diag_embed"
+    register_op(
+        *aten(_names),
+        output=_shapes,
+        field=_rule,
+        source=_source,
+        put_back=_back,
+        zeros=Zeros.SOMEWHERE if _embeds else None,
+        hides=_embeds,
+    )
 
 
 def _scattered(back: PutBack) -> Rule:
@@ -300,4 +309,5 @@ for _name, _rule in (
         output=same,
         field=_rule,
         source=f"torch.{_name}: a copy of x with the source in place of a part of it",
+        hides=True,
     )

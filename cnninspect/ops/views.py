@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cnninspect.ops.registry import Formula, NoFormula, Use, aten, register, register_op
-from cnninspect.ops.rules import Dims, axes, axis, divided, elementwise, numel, same, shape_of, stepped
+from cnninspect.ops.rules import Dims, axes, axis, divided, elementwise, numel, same, shape_of, stepped, unchanged
 from cnninspect.receptive import taps
 from cnninspect.receptive.digits import FEATURE, Indices
 from cnninspect.receptive.knowledge import NoRule
@@ -386,8 +386,8 @@ for _names, _shapes, _rule, _back, _source in (
         _as_complex_back,
         "torch.view_as_complex: (a, b) in a last dimension as a + ib",
     ),
-    ("alias", same, elementwise, _reshaped_back, "torch.Tensor.view_as: the same elements under the same shape"),
-    ("lift", same, elementwise, None, "torch.tensor, under a function transform: the same elements"),
+    ("alias", same, unchanged, _reshaped_back, "torch.Tensor.view_as: the same elements under the same shape"),
+    ("lift", same, unchanged, None, "torch.tensor, under a function transform: the same elements"),
     ("_conj _neg_view", same, elementwise, _reshaped_back, "torch.conj, torch.Tensor.imag: a - ib, -a of each element"),
 ):
     register_op(*aten(_names), output=_shapes, field=_rule, source=_source, put_back=_back, hides="view" in _names)
@@ -395,7 +395,7 @@ for _name, _back in (("detach", _reshaped_back), ("detach_", None)):
     register_op(
         f"aten.{_name}",
         output=same,
-        field=elementwise,
+        field=unchanged,
         source="torch.Tensor.detach: the same elements, outside autograd's graph",
         put_back=_back,
         stops_gradient=True,

@@ -53,7 +53,7 @@ class _Listener:
         self._trace = trace
         self._known = knowledge
         every = {name: _axes(name, ref.shape, range(len(ref.shape))) for name, ref in trace.inputs.items()}
-        self._scout = Engine(trace, every, knowledge)
+        self._scout = Engine(trace, every, knowledge, scouts=True)
         self._last = next((op.index for op in reversed(trace.ops) if self._decides(op)), -1)
 
     def spatial_dims(self) -> dict[str, Dims]:

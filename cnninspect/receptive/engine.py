@@ -12,15 +12,21 @@ from cnninspect.receptive import reach
 from cnninspect.receptive.digits import Indices, Table
 from cnninspect.receptive.effects import Aliases, ReadOut, View
 from cnninspect.receptive.forms import LARGE
-from cnninspect.receptive.knowledge import Knowledge, NoField, Result, Zeros, depends_on_nothing
+from cnninspect.receptive.knowledge import Knowledge, NoField, OpKnowledge, Result, Zeros, depends_on_nothing
 from cnninspect.receptive.reach import Axis, Reach, reaches
-from cnninspect.receptive.zeros import WithZeros
+from cnninspect.receptive.zeros import LostZeros
 from cnninspect.report.reasons import Cause, Reason, ask
 from cnninspect.trace.records import Op, TensorRef, Trace
 
 _LARGE_MASK = Reason(
     Cause.NOT_COVERED,
     "a mask has more than 1,048,576 elements, which are not looked at; fewer tokens show what it hides",
+)
+
+
+_UNKNOWN_ZEROS = Reason(
+    Cause.NOT_COVERED,
+    "it multiplies by a constant that may hold zeros by design, and which ones is not known; --device cpu may know",
 )
 
 
@@ -32,12 +38,20 @@ class Engine:
     through a view, its earlier reaches, each with the op that overwrote it.
 
     Values that depend on numbers which Python code has read are unknown: see `effects.ReadOut`. With a `doubt` about
-    the axes every field is unknown, for that reason.
+    the axes every field is unknown, for that reason. An engine that `scouts` for axes takes matrices with zeros that
+    are not known for full ones.
     """
 
     def __init__(
-        self, trace: Trace, axes: Mapping[str, Sequence[Axis]], knowledge: Knowledge, doubt: Reason | None = None
+        self,
+        trace: Trace,
+        axes: Mapping[str, Sequence[Axis]],
+        knowledge: Knowledge,
+        doubt: Reason | None = None,
+        *,
+        scouts: bool = False,
     ):
+        self._scouts = scouts
         self._known = knowledge.op
         self.reaches: dict[int, Reach] = {}
         self.made: dict[int, int] = {}
@@ -45,8 +59,7 @@ class Engine:
         self.looked_at: dict[Axis, Table] = {}
         self.masked: set[int] = set()
         self._masked_storages: set[int] = set()
-        self._zeros = WithZeros()
-        self._buffers = trace.buffers
+        self._zeros = LostZeros(trace.buffers)
         self._aliases = Aliases()
         self._stale: set[int] = set()
         self._overwritten: dict[int, str] = {}
@@ -82,7 +95,9 @@ class Engine:
         elif ref.value in self._indices and self._indices[ref.value] is None and known.is_known and not known.inputs:
             known = self.reaches[ref.value] = Reach(ref.shape, unknown="a mask", why=_LARGE_MASK)
         elif ref.value in self._indices and known.content is None and known.is_known and not known.inputs:
-            known = self.reaches[ref.value] = Reach(ref.shape, content=self._content(ref))
+            known = self.reaches[ref.value] = Reach(
+                ref.shape, content=self._content(ref), blank=known.blank if known.is_zero else None
+            )
         return known
 
     def _content(self, ref: TensorRef) -> Indices | None:
@@ -119,9 +134,7 @@ class Engine:
         known = self._known(op)
         if known is not None and known.slides:
             self._look(self.of(op.inputs[0]), results[0])
-        puts = None if known is None else known.zeros
-        multiplies = known is not None and known.factors is not None
-        self._zeros.note(op, results, puts(op) if callable(puts) else puts, multiplies=multiplies)
+        self._zeros.note(op, known, self.of)
         if self._hides(op, results):
             self.masked.update(ref.value for ref in op.outputs)
             self._masked_storages.update(ref.storage for ref in op.outputs if op.writes)
@@ -144,25 +157,28 @@ class Engine:
             del self.reaches[ref.value]
 
     def _hides(self, op: Op, results: list[Reach]) -> bool:
-        """Whether a mask may hide something in an op, or did so in what the op is given.
+        """Whether a mask, or a factor of 0, may hide something in an op, or did so in what the op is given.
 
-        What a rule makes of a low constant does not count: the probe looks behind a mask that the rule missed, too. A
-        buffer that is multiplied as a matrix is no weight to be learned: it may hold zeros by design.
+        What a rule makes of a low constant does not count: the probe looks behind a mask that the rule missed, too.
         """
         known = self._known(op)
         asked = known.hides if known is not None else False
         given = [self.reaches.get(ref.value) for ref in op.inputs]
         parts = [*results, *(part for part in given if part is not None)]
-        hides = asked(op) if callable(asked) else any(part.blank or (asked and part.holds_low) for part in parts)
-        reads_input = any(one.inputs for one in results)
-        if reads_input and known is not None and known.factors is not None:
-            factors = known.factors(op)
-            matrix = not (op.pointwise or known.slides)
-            buffer = matrix and any(ref.state in self._buffers for ref in factors)
-            hides = hides or buffer or self._zeros.among(factors)
-        return (hides and reads_input) or any(
-            ref.value in self.masked or ref.storage in self._masked_storages for ref in op.inputs
-        )
+        hides = asked(op) if callable(asked) else any(_is_mask(part) or (asked and part.holds_low) for part in parts)
+        if any(one.inputs for one in results) and (hides or (known and self._zeros.held(op, known, self.of))):
+            return True
+        return any(ref.value in self.masked or ref.storage in self._masked_storages for ref in op.inputs)
+
+    def _mixes_by_unknown_zeros(self, op: Op, known: OpKnowledge) -> bool:
+        """Whether an op adds up elements that see different pixels, times a constant with zeros that are not known."""
+        held = [] if op.pointwise else self._zeros.held(op, known, self.of)
+        constants = {ref.value for ref, is_known in held if known.slides or not is_known}
+        mixed = [(op.inputs[0], 1)] if known.slides else [(ref, None) for ref in op.inputs]
+        if known.features is not None:
+            mixed = [*known.features(op)]
+        reaches = [(self.of(ref), dim) for ref, dim in mixed if constants and ref.value not in constants]
+        return any(one.inputs and (dim is None or one.varies(dim % len(one.shape))) for one, dim in reaches)
 
     def finish(self, ops: int) -> None:
         """Note the values that Python code read after the last op: constants made later may depend on them."""
@@ -199,7 +215,8 @@ class Engine:
                 return [Reach(op.outputs[0].shape, content=content)]
         creates = known is not None and known.field is depends_on_nothing
         if creates or not (inputs or unknown or by_data or self._masks(op, parts)):
-            return [reach.nothing(ref.shape) for ref in op.outputs]
+            make = reach.zeros if known is not None and _puts(known, op) is Zeros.EVERYWHERE else reach.nothing
+            return [make(ref.shape) for ref in op.outputs]
         if unknown or by_data:
             return [Reach(ref.shape, {}, inputs, unknown, by_data, why=why) for ref in op.outputs]
         return None
@@ -208,7 +225,7 @@ class Engine:
         """Whether an op of tensors that depend on no input, such as a table of biases, applies a mask to them."""
         known = self._known(op)
         hides = op.is_view or (known is not None and bool(known.hides))
-        if hides and known is not None and known.zeros is Zeros.SOMEWHERE:
+        if hides and known is not None and _puts(known, op) is Zeros.SOMEWHERE:
             return True
         return hides and any(part.blank is not None or part.content is not None for part in parts)
 
@@ -220,6 +237,8 @@ class Engine:
             return Reason(Cause.NOT_COVERED, f"the field rule of {op.packet} does not cover this call: {odd}")
         if isinstance(known.field, NoField):
             return Reason(Cause.NO_FORMULA, f"no field rule for {op.packet}: {known.field.why}")
+        if not self._scouts and self._mixes_by_unknown_zeros(op, known):
+            return _UNKNOWN_ZEROS
         return ask(f"the field rule of {op.packet}", known.field, op, *args, **kwargs)
 
     def _unknown(self, op: Op, ref: TensorRef, why: Reason) -> Reach:
@@ -236,7 +255,7 @@ class Engine:
             return reach.nothing(shape)
         if position < len(found) and found[position].shape == shape:
             known = self._known(op)
-            hides = op.is_view or (known is not None and known.hides)
+            hides = op.is_view or (known is not None and known.hides) or not found[position].inputs
             return found[position] if hides else found[position].without_blank()
         if position >= len(found):
             why = Reason(Cause.NOT_COVERED, f"the field rule of {op.packet} leaves out this result")
@@ -290,8 +309,8 @@ class Engine:
         return self._last_use.get(value, -1) > op
 
     def _matters(self, *refs: TensorRef) -> bool:
-        """Whether one of the tensors depends on an input: constants written into constants need no care."""
-        return any(self.reaches[ref.value].inputs for ref in refs)
+        """Whether one of the tensors depends on an input, or holds zeros: other constants need no care."""
+        return any(_matters(self.reaches[ref.value]) for ref in refs)
 
     def _write_through(self, op: Op, new: TensorRef) -> list[int]:
         """The values renewed: the tensor that a written view was taken from, that one's own source, and so on."""
@@ -302,7 +321,7 @@ class Engine:
             whole, part = self.reaches[parent], self.reaches[value]
             renewed.append(parent)
             value = parent
-            if not (whole.inputs or part.inputs):
+            if not (_matters(whole) or _matters(part)):
                 continue
             self.before.setdefault(parent, []).append((op.index, whole))
             self.reaches[parent] = self._put_back(view, whole, part)
@@ -319,6 +338,20 @@ class Engine:
         by_data, unknown = whole.data_dependent or part.data_dependent, whole.unknown or part.unknown or view.op.packet
         why = why or _not_followed(view.op.packet)
         return Reach(whole.shape, {}, whole.inputs | part.inputs, unknown, by_data, why=why)
+
+
+def _is_mask(part: Reach) -> bool:
+    """Whether something is hidden here: zeros in a constant hide nothing before it is multiplied."""
+    return part.blank is not None and (bool(part.inputs) or part.blank.value < 0)
+
+
+def _matters(one: Reach) -> bool:
+    return bool(one.inputs) or one.blank is not None
+
+
+def _puts(known: OpKnowledge, op: Op) -> Zeros | None:
+    """Where an op puts zeros."""
+    return known.zeros(op) if callable(known.zeros) else known.zeros
 
 
 def _not_followed(packet: str) -> Reason:

@@ -91,6 +91,10 @@ class OpKnowledge(Protocol):
         """Where the op puts zeros whatever numbers it is given, or, by its arguments, where."""
 
     @property
+    def mixes(self) -> bool:
+        """Whether the op works out each result from many elements."""
+
+    @property
     def factors(self) -> Factors | None:
         """The tensors that the op multiplies by others; None for an op that multiplies nothing."""
 

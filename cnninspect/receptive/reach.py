@@ -15,7 +15,7 @@ from cnninspect.receptive import forms as of_axis
 from cnninspect.receptive import joins
 from cnninspect.receptive.bounds import Bounds, Space
 from cnninspect.receptive.digits import COPY, FEATURE, NOTHING, PLACE, Digit, Indices, Mask
-from cnninspect.receptive.forms import Forms
+from cnninspect.receptive.forms import LARGE, Forms
 from cnninspect.receptive.taps import Taps
 from cnninspect.report.quantities import Shape
 from cnninspect.report.reasons import Reason
@@ -80,6 +80,16 @@ class Reach:
         return numbers is not None and numbers.dtype.kind in "fi" and numbers.min(initial=0) <= LOW
 
     @property
+    def zero(self) -> Mask | None:
+        """Where an element is 0 because of a mask, or by design; None if that is not known of any."""
+        return self.blank.mask if self.blank is not None and self.blank.value == 0 else None
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether this is a constant that is 0 everywhere, such as a state at the start."""
+        return not self.inputs and self.zero is not None and bool(self.zero.all())
+
+    @property
     def entries(self) -> int:
         """Entries of all tables of bounds."""
         blank = 0 if self.blank is None else self.blank.where.table.size
@@ -117,6 +127,10 @@ class Reach:
         where = where.reshape((1,) * (len(self.shape) - where.ndim) + where.shape)
         return Reach(self.shape, self.forms, self.inputs, blank=Blank(_bounds_of(where, self.shape), value))
 
+    def dense(self) -> Reach:
+        """The same reach, of a constant of which it is known that no element is 0 by design."""
+        return self.marked(np.array(False), 0.0)
+
     def without_blank(self) -> Reach:
         """The same reach, of elements that may hold other numbers."""
         return self if self.blank is None else self.moved(self.shape, lambda part: part)
@@ -137,6 +151,14 @@ class Reach:
         """The hull over the taps of each output position along a dimension."""
         move = self.placed if taps.count == 1 and taps.all_exist else self.moved
         return move((*self.shape[:dim], taps.out, *self.shape[dim + 1 :]), lambda part: part.slid(dim, taps))
+
+    def beside_zeros(self, dim: int, taps: Taps) -> Reach:
+        """As `slid` of one tap for each output position; it is noted of a constant that it is 0 where none exists."""
+        if self.inputs:
+            return self.slid(dim, taps)
+        known = self if self.blank is not None else self.dense()
+        shape = (*self.shape[:dim], taps.out, *self.shape[dim + 1 :])
+        return known.placed(shape, lambda part: part.slid(dim, taps))
 
     def taken(self, dim: int, taps: Taps) -> Reach:
         """With a dimension replaced by two: the output positions of `taps`, and the taps of each."""
@@ -192,6 +214,11 @@ def nothing(shape: Shape) -> Reach:
     return Reach(shape)
 
 
+def zeros(shape: Shape) -> Reach:
+    """The reach of a tensor of zeros."""
+    return nothing(shape).marked(np.array(True), 0.0)
+
+
 def merged(parts: Sequence[Reach], shape: Shape, by: int, *, lazily: bool = False) -> Reach:
     """The reach of an elementwise op on tensors that broadcast to `shape`; `by` is its index.
 
@@ -242,15 +269,22 @@ def concatenated(parts: Sequence[Reach], dim: int, shape: Shape) -> Reach:
     inputs = frozenset().union(*(part.inputs for part in parts))
     axes = dict.fromkeys(axis for part in parts for axis in part.forms)
     found = Reach(shape, {axis: _concatenated(parts, axis, dim) for axis in axes}, inputs)
-    values = {part.blank.value for part in parts if part.blank is not None}
+    # Zeros beside what depends on an input are no mask: a recurrent layer starts so.
+    blanks = [None if inputs and part.is_zero else part.blank for part in parts]
+    values = {blank.value for blank in blanks if blank is not None and blank.mask.any()}
+    if not values and not inputs and any(blanks):
+        return found.dense()
     if len(values) == 1 or (values and max(values) < 0):
-        return found.marked(_blank_along([*parts], dim), max(values))
+        return found.marked(_blank_along(parts, blanks, dim), max(values))
     return found
 
 
-def _blank_along(parts: Sequence[Reach], dim: int) -> Mask:
+def _blank_along(parts: Sequence[Reach], blanks: Sequence[Blank | None], dim: int) -> Mask:
     """Where one of the tensors holds a blank, one after the other; it may broadcast along other dimensions."""
-    masks = [np.zeros((1,) * len(part.shape), bool) if part.blank is None else part.blank.mask for part in parts]
+    masks = [
+        np.zeros((1,) * len(part.shape), bool) if blank is None else blank.mask
+        for part, blank in zip(parts, blanks, strict=True)
+    ]
     shape = list(np.broadcast_shapes(*((*mask.shape[:dim], 1, *mask.shape[dim + 1 :]) for mask in masks)))
     sized = [[*shape[:dim], part.shape[dim], *shape[dim + 1 :]] for part in parts]
     return np.concatenate([np.broadcast_to(*each) for each in zip(masks, sized, strict=True)], dim)
@@ -284,7 +318,14 @@ def written(whole: Reach, dim: int, positions: Indices, part: Reach) -> Reach:
         for axis in dict.fromkeys((*whole.forms, *part.forms))
         for old, new in [_along(axis, (whole, part))]
     }
-    return Reach(whole.shape, forms, whole.inputs | part.inputs)
+    found = Reach(whole.shape, forms, whole.inputs | part.inputs)
+    values = {one.blank.value for one in (whole, part) if one.blank is not None}
+    if found.inputs or len(values) != 1 or prod(whole.shape) > LARGE:
+        return found
+    old, new = (np.array(False) if one.blank is None else one.blank.mask for one in (whole, part))
+    mask = np.broadcast_to(old, whole.shape).copy()
+    mask[(slice(None),) * dim + (positions,)] = np.broadcast_to(new, part.shape)
+    return found.marked(mask, values.pop())
 
 
 def reaches(tree: Any) -> list[Reach]:

@@ -12,7 +12,7 @@ from math import gcd
 
 import numpy as np
 
-from cnninspect.receptive.digits import MISSING, Indices
+from cnninspect.receptive.digits import MISSING, Indices, Mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +46,11 @@ class Taps:
     def all_exist(self) -> bool:
         """Whether no tap is missing."""
         return bool((self.index != MISSING).all())
+
+    def only(self, kept: Mask) -> Taps:
+        """Those of the taps of each output that are kept, [taps]."""
+        pattern = None if self.pattern is None else self.pattern[:, kept]
+        return self if kept.all() else Taps(self.index[:, kept], pattern, self.advance)
 
     def over(self, period: int) -> tuple[Indices, int]:
         """The taps of one period of outputs over an input of this `period`, and how far the next period lies."""

@@ -1,49 +1,72 @@
 """Constants that hold zeros by design: triangles of parameters, diagonals, padded weights, one-hot rows.
 
-NaN passes a product with 0, so that it confirms a dependence that is not there. What is computed from a product with
-such a constant is checked by changes instead, as behind masks.
+A product with such a 0 depends on nothing. `Reach.blank` follows these zeros, or the trace has their numbers. Here
+stand the constants for which neither is true. NaN passes a product with 0, so that it confirms a dependence that is not
+there: what is computed from a product with any of them is checked by changes instead, as behind masks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Container
 
-from cnninspect.receptive.knowledge import Zeros
+from cnninspect.receptive.knowledge import OpKnowledge, Zeros
 from cnninspect.receptive.reach import Reach
 from cnninspect.trace.records import Op, TensorRef
 
+ReachOf = Callable[[TensorRef], Reach]
 
-class WithZeros:
-    """The storages of constants that are 0 everywhere, and of those that are 0 by design in some places.
 
-    A tensor of zeros alone hides nothing: a state starts so, and holds numbers later. Numbers that happen to be 0 do
-    not count either.
+class LostZeros:
+    """The storages of constants that are 0 by design in places that are not followed.
+
+    Zeros alone hide nothing: a state starts so, and holds numbers later. Numbers that happen to be 0 do not count.
     """
 
-    def __init__(self) -> None:
-        self._everywhere: set[int] = set()
-        self._somewhere: set[int] = set()
+    def __init__(self, buffers: Container[str | None]) -> None:
+        self._buffers = buffers
+        self._lost: set[int] = set()
 
-    def note(self, op: Op, results: Sequence[Reach], puts: Zeros | None, *, multiplies: bool) -> None:
-        """Follow the zeros through an op; `multiplies` says that it computes products."""
+    def note(self, op: Op, known: OpKnowledge | None, of: ReachOf) -> None:
+        """Follow lost zeros through an op of constants; `of` gives the reach of its arguments and results."""
+        results = [of(ref) for ref in op.outputs]
         made = {ref.storage for ref in op.outputs}
         if any(one.inputs or not one.is_known for one in results):
-            self._somewhere -= made
-            self._everywhere -= made
-            return
-        given = {ref.storage for ref in op.inputs}
-        blank = given & self._everywhere
-        partly = puts is Zeros.SOMEWHERE or given & self._somewhere or any(ref.dtype == "bool" for ref in op.outputs)
-        covers = multiplies or (op.pointwise and not op.writes)  # What is written in place may be a part of the zeros.
-        if partly or (blank and blank != given and not covers):
-            self._somewhere |= made
-            self._everywhere -= made
-        elif puts is Zeros.EVERYWHERE or (blank and blank == given):
-            self._everywhere |= made
-            self._somewhere -= made
-        elif blank:
-            self._everywhere -= made
+            self._lost -= made
+        elif self._loses(op, known, of):
+            self._lost |= made
 
-    def among(self, refs: Sequence[TensorRef]) -> bool:
-        """Whether one of these tensors is a constant that is 0 in some places."""
-        return any(ref.storage in self._somewhere for ref in refs)
+    def _loses(self, op: Op, known: OpKnowledge | None, of: ReachOf) -> bool:
+        given = [of(ref) for ref in op.inputs]
+        blank = [one for one in given if one.zero is not None and one.zero.any()]
+        some = any(not one.is_zero for one in blank)
+        if known is not None and known.mixes and not known.hides and (some or not blank):
+            return False  # A sum is 0 only where all that is added is.
+        if any(ref.storage in self._lost and one.content is None for ref, one in zip(op.inputs, given, strict=True)):
+            return True
+        if any(ref.dtype == "bool" for ref in op.outputs):
+            return True
+        if op.is_view or (known is not None and known.hides):
+            return some and any(of(ref).blank is None for ref in op.outputs)
+        if some or (known is not None and known.zeros is Zeros.SOMEWHERE):
+            return True
+        return bool(blank) and len(blank) < len(given) and not op.pointwise
+
+    def held(self, op: Op, known: OpKnowledge, of: ReachOf) -> list[tuple[TensorRef, bool]]:
+        """The factors of a product that may hold zeros by design, and whether it is known which elements these are.
+
+        A buffer that is multiplied as a matrix may: it is no weight to be learned.
+        """
+        if known.factors is None:
+            return []
+        matrix, found = not (op.pointwise or known.slides), list[tuple[TensorRef, bool]]()
+        for ref, part in ((ref, of(ref)) for ref in known.factors(op)):
+            numbers = part.content
+            if part.inputs or part.is_zero or (numbers is not None and (numbers.all() or not numbers.any())):
+                continue
+            if numbers is not None:
+                found.append((ref, True))
+            elif ref.storage in self._lost or (part.zero is not None and part.zero.any()):
+                found.append((ref, ref.storage not in self._lost))
+            elif matrix and ref.state in self._buffers:
+                found.append((ref, False))
+        return found

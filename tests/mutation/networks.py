@@ -165,11 +165,18 @@ def _whole() -> list[Network]:
     found = [Network(f"network {name}", _Seeded(make_, shape), True) for name, (make_, shape) in made.items()]
     of_tokens = (causal, causal_by_a_buffer, causal_by_positions, retention, window, window_by_hand)
     size = (1, TOKENS)
-    mixes = {**test_zeros.TRIANGLES, **test_zeros.WITH_ZEROS, **test_zeros.DENSE}
+    followed = {name: mix for name, (mix, _) in (test_zeros.FOLLOWED | test_zeros.ONE_FOR_ALL).items()}
     found += [
-        Network(f"network mixing, {name}", _Seeded(partial(test_zeros.Mixing, mix), (1, 6, 8)))
+        Network(f"network mixing, {kind}, {name}", _Seeded(partial(test_zeros.Mixing, mix), (1, 6, 8)))
+        for kind, mixes in (
+            ("triangles", test_zeros.TRIANGLES),
+            ("zeros", followed),
+            ("lost zeros", test_zeros.LOST),
+            ("dense", test_zeros.DENSE),
+        )
         for name, mix in mixes.items()
     ]
+    found.append(Network("network masked kernels", _Seeded(test_zeros.masked_convolutions, (1, 3, 24, 24)), True))
     return found + [
         Network(f"network tokens, {attend.__name__}", _Seeded(partial(Decoder, attend), size, tokens=True), True)
         for attend in of_tokens
