@@ -132,7 +132,7 @@ def _fill_field(op: Op, old: Reach, value: Any) -> Reach:
     """One value everywhere."""
     if isinstance(value, Reach):
         return written_in(value).expanded(old.shape)
-    return zeros(old.shape) if value == 0 else nothing(old.shape)
+    return zeros(old.shape) if value == 0 else nothing(old.shape).dense()
 
 
 def _zeros_made(op: Op) -> Zeros | None:

@@ -16,7 +16,7 @@ from cnninspect.ops.registry import Work, aten, every_operand, register_op
 from cnninspect.ops.rules import broadcast_tensors, mixed_along, product, same, shape_of, unchanged
 from cnninspect.receptive.digits import MISSING, Indices, Mask
 from cnninspect.receptive.knowledge import Result, Zeros
-from cnninspect.receptive.reach import LOW, Reach, concatenated, merged, nothing, reaches
+from cnninspect.receptive.reach import LOW, Reach, concatenated, merged, nothing, reaches, zeros
 from cnninspect.receptive.taps import Taps
 from cnninspect.trace.records import Op
 
@@ -74,12 +74,12 @@ def _sum_field(op: Op, first: Part, second: Part, alpha: complex = 1, **_: Any) 
 
 def still_zero(seen: Reach, first: Part, second: Part) -> Reach:
     """`seen`, a sum or difference of both, with 0 where both are 0."""
-    zeros = [part.zero for part in (first, second) if isinstance(part, Reach)]
-    if not seen.inputs and any(zero is not None for zero in zeros):
+    known = [part.zero for part in (first, second) if isinstance(part, Reach)]
+    if not seen.inputs and any(zero is not None for zero in known):
         seen = seen.dense()
-    if len(zeros) < 2 or zeros[0] is None or zeros[1] is None:
+    if len(known) < 2 or known[0] is None or known[1] is None:
         return seen
-    return seen.hidden(np.asarray(zeros[0] & zeros[1]), 0.0)
+    return seen.hidden(np.asarray(known[0] & known[1]), 0.0)
 
 
 def _difference_field(op: Op, first: Part, second: Part, alpha: complex = 1, **_: Any) -> Result:
@@ -122,6 +122,8 @@ def _most(part: Part, where: Mask | bool = True) -> float:
 def _product_field(op: Op, first: Part, second: Part, **_: Any) -> Result:
     """0 times anything is 0; a low number times a positive one may stay low."""
     seen = _together(op, first, second)
+    if not seen.inputs and any(isinstance(part, Reach) and part.is_zero for part in (first, second)):
+        return zeros(seen.shape)
     for part, other in ((first, second), (second, first)):
         zero = _zero(part)
         if zero is not None:
@@ -136,6 +138,8 @@ def _quotient_field(op: Op, first: Part, second: Part, **_: Any) -> Result:
     if isinstance(second, (int, float)) and second > 0:
         return _product_field(op, first, 1 / second)
     seen = _together(op, first, second)
+    if isinstance(first, Reach) and first.is_zero and not seen.inputs:
+        return zeros(seen.shape)
     zero = _zero(first) if isinstance(first, Reach) else None
     return seen if zero is None else _also_hidden(seen, zero)
 
@@ -160,6 +164,8 @@ def power_field(op: Op, x: Part, exponent: Part) -> Result:
     """0 to a positive power is 0."""
     seen = _together(op, x, exponent)
     positive = isinstance(exponent, (int, float)) and exponent > 0
+    if positive and isinstance(x, Reach) and x.is_zero and not seen.inputs:
+        return zeros(seen.shape)
     zero = _zero(x) if positive and isinstance(x, Reach) else None
     return seen if zero is None else _also_hidden(seen, zero)
 
@@ -243,6 +249,8 @@ def masked_product(op: Op, a: Reach, b: Reach) -> Reach:
 def _constant_product(a: Reach, b: Reach, rows: Mask | None, columns: Mask | None) -> Reach:
     """A product of constants is 0 where every term is."""
     found = nothing((*a.shape[:-1], b.shape[-1]))
+    if a.is_zero or b.is_zero:
+        return zeros(found.shape)
     if rows is None and columns is None:
         return found
     left, right = (

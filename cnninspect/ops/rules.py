@@ -135,9 +135,10 @@ def elementwise(op: Op, *args: Any, **kwargs: Any) -> Result:
 
 
 def written_in(source: Reach) -> Reach:
-    """What is written somewhere: of a constant whose numbers are all 0 it is noted that they are."""
-    known = None if source.inputs else source.content
-    return source if known is None or known.any() else zeros(source.shape)
+    """What is written somewhere: it is noted of a constant that it is 0 everywhere, or not by design."""
+    if source.inputs or source.blank is not None:
+        return source
+    return source.dense() if source.content is None or source.content.any() else zeros(source.shape)
 
 
 def unchanged(op: Op, x: Reach, *_: Any, **__: Any) -> Result:

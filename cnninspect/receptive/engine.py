@@ -24,12 +24,6 @@ _LARGE_MASK = Reason(
 )
 
 
-_UNKNOWN_ZEROS = Reason(
-    Cause.NOT_COVERED,
-    "it multiplies by a constant that may hold zeros by design, and which ones is not known; --device cpu may know",
-)
-
-
 class Engine:
     """The reach of every value of a trace.
 
@@ -170,15 +164,16 @@ class Engine:
             return True
         return any(ref.value in self.masked or ref.storage in self._masked_storages for ref in op.inputs)
 
-    def _mixes_by_unknown_zeros(self, op: Op, known: OpKnowledge) -> bool:
-        """Whether an op adds up elements that see different pixels, times a constant with zeros that are not known."""
-        held = [] if op.pointwise else self._zeros.held(op, known, self.of)
-        constants = {ref.value for ref, is_known in held if known.slides or not is_known}
+    def _mixed_by_zeros(self, op: Op, known: OpKnowledge) -> Reason | None:
+        """Why it is not known with which zeros an op multiplies elements that it adds up and that see other pixels."""
+        held = [] if op.pointwise or self._scouts else self._zeros.held(op, known, self.of)
+        unknown = {ref.value: why for ref, why in held if why is not None}
         mixed = [(op.inputs[0], 1)] if known.slides else [(ref, None) for ref in op.inputs]
         if known.features is not None:
             mixed = [*known.features(op)]
-        reaches = [(self.of(ref), dim) for ref, dim in mixed if constants and ref.value not in constants]
-        return any(one.inputs and (dim is None or one.varies(dim % len(one.shape))) for one, dim in reaches)
+        parts = [(self.of(ref), dim) for ref, dim in mixed if unknown and ref.value not in unknown]
+        apart = any(one.inputs and (dim is None or one.varies(dim % len(one.shape))) for one, dim in parts)
+        return next(iter(unknown.values())) if apart else None
 
     def finish(self, ops: int) -> None:
         """Note the values that Python code read after the last op: constants made later may depend on them."""
@@ -191,7 +186,11 @@ class Engine:
         if found is None:
             result = self._apply(op, args, kwargs)
             if isinstance(result, Reason):
-                return [self._unknown(op, ref, result) for ref in op.outputs]
+                given = [*reaches(args), *reaches(list(kwargs.values()))]
+                if result.cause is Cause.FAILED or any(one.inputs or _is_mask(one) or one.holds_low for one in given):
+                    return [self._unknown(op, ref, result) for ref in op.outputs]
+                self._zeros.lose(ref.storage for ref in op.outputs)
+                return [reach.nothing(ref.shape) for ref in op.outputs]
             found = [*result] if isinstance(result, tuple) else [result]
         return [self._checked(op, position, found) for position in range(len(op.outputs))]
 
@@ -237,8 +236,8 @@ class Engine:
             return Reason(Cause.NOT_COVERED, f"the field rule of {op.packet} does not cover this call: {odd}")
         if isinstance(known.field, NoField):
             return Reason(Cause.NO_FORMULA, f"no field rule for {op.packet}: {known.field.why}")
-        if not self._scouts and self._mixes_by_unknown_zeros(op, known):
-            return _UNKNOWN_ZEROS
+        if (zeros := self._mixed_by_zeros(op, known)) is not None:
+            return zeros
         return ask(f"the field rule of {op.packet}", known.field, op, *args, **kwargs)
 
     def _unknown(self, op: Op, ref: TensorRef, why: Reason) -> Reach:
@@ -324,7 +323,11 @@ class Engine:
             if not (_matters(whole) or _matters(part)):
                 continue
             self.before.setdefault(parent, []).append((op.index, whole))
-            self.reaches[parent] = self._put_back(view, whole, part)
+            put = self._put_back(view, whole, part)
+            if not put.inputs and put.blank is None:
+                self._zeros.lose([new.storage])
+                put = reach.nothing(whole.shape)
+            self.reaches[parent] = put
         return renewed
 
     def _put_back(self, view: View, whole: Reach, part: Reach) -> Reach:

@@ -7,13 +7,27 @@ there: what is computed from a product with any of them is checked by changes in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 
 from cnninspect.receptive.knowledge import OpKnowledge, Zeros
 from cnninspect.receptive.reach import Reach
+from cnninspect.report.reasons import Cause, Reason
 from cnninspect.trace.records import Op, TensorRef
 
 ReachOf = Callable[[TensorRef], Reach]
+
+_NOT_FOLLOWED = Reason(
+    Cause.NOT_COVERED, "it multiplies by a constant that holds zeros by design, and which ones is not followed"
+)
+
+
+def _not_known(buffer: str | None) -> Reason:
+    words = f"the buffer {buffer}, by which it multiplies, may hold zeros by design, and its numbers are not known"
+    return Reason(Cause.NOT_COVERED, f"{words}: those of up to 1,048,576 are with --device cpu")
+
+
+def _has_zeros(one: Reach) -> bool:
+    return one.zero is not None and bool(one.zero.any())
 
 
 class LostZeros:
@@ -35,9 +49,13 @@ class LostZeros:
         elif self._loses(op, known, of):
             self._lost |= made
 
+    def lose(self, storages: Iterable[int]) -> None:
+        """Note that the zeros in these are no longer followed."""
+        self._lost.update(storages)
+
     def _loses(self, op: Op, known: OpKnowledge | None, of: ReachOf) -> bool:
         given = [of(ref) for ref in op.inputs]
-        blank = [one for one in given if one.zero is not None and one.zero.any()]
+        blank = [one for one in given if _has_zeros(one)]
         some = any(not one.is_zero for one in blank)
         if known is not None and known.mixes and not known.hides and (some or not blank):
             return False  # A sum is 0 only where all that is added is.
@@ -51,22 +69,24 @@ class LostZeros:
             return True
         return bool(blank) and len(blank) < len(given) and not op.pointwise
 
-    def held(self, op: Op, known: OpKnowledge, of: ReachOf) -> list[tuple[TensorRef, bool]]:
-        """The factors of a product that may hold zeros by design, and whether it is known which elements these are.
+    def held(self, op: Op, known: OpKnowledge, of: ReachOf) -> list[tuple[TensorRef, Reason | None]]:
+        """The factors of a product that may hold zeros by design, and why it is not known which elements these are.
 
         A buffer that is multiplied as a matrix may: it is no weight to be learned.
         """
         if known.factors is None:
             return []
-        matrix, found = not (op.pointwise or known.slides), list[tuple[TensorRef, bool]]()
+        matrix, found = not (op.pointwise or known.slides), list[tuple[TensorRef, Reason | None]]()
         for ref, part in ((ref, of(ref)) for ref in known.factors(op)):
             numbers = part.content
             if part.inputs or part.is_zero or (numbers is not None and (numbers.all() or not numbers.any())):
                 continue
             if numbers is not None:
-                found.append((ref, True))
-            elif ref.storage in self._lost or (part.zero is not None and part.zero.any()):
-                found.append((ref, ref.storage not in self._lost))
+                found.append((ref, None))
+            elif ref.storage in self._lost or (known.slides and _has_zeros(part)):
+                found.append((ref, _NOT_FOLLOWED))
+            elif _has_zeros(part):
+                found.append((ref, None))
             elif matrix and ref.state in self._buffers:
-                found.append((ref, False))
+                found.append((ref, _not_known(ref.state)))
         return found
