@@ -207,8 +207,12 @@ def _grouped_field(op: Op, a: Reach, b: Reach, *args: Any, **kwargs: Any) -> Rea
         return masked_product(op, a, b)
     if len(a.shape) == 3 or len(b.shape) == 2:
         raise NoRule("its groups are columns, or cut the dimension that is added up")
-    if any(part.inputs for part in (b, *reaches([args, *kwargs.values()]))):
+    offsets = reaches([args, *kwargs.values()])
+    if any(part.inputs for part in (b, *offsets)):
         raise ReadByData("the contents of a tensor say which rows are in which group")
+    ends = [part.content for part in offsets if part.content is not None and part.content.dtype.kind == "i"]
+    if any(each.max(initial=0) < a.shape[0] for each in ends):
+        raise NoRule("rows after the last offset hold what was in memory before")
     return product(op, a, nothing(b.shape[1:]))
 
 

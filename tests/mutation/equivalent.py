@@ -26,7 +26,7 @@ OTHER_NAME = Equivalent(
 
 CONFIRMED = Equivalent(
     "what is unknown without the mutant is said in another way, and the probe confirms it at every position",
-    r", unknown -> match$",
+    r", (unknown|not_run) -> match$",
 )
 """`torch.cat` of two parts of a map in the other order is a roll, which only shifts a field; so are blocks of zeros."""
 
@@ -83,12 +83,14 @@ EQUIVALENT: dict[tuple[str, str, str], Equivalent] = {
         "return move((*self.shape[:dim], taps.out, *self.shape[dim + 1 :]), lambda part: part.slid(dim, taps))",
         "right side of + is left out",
     ): OTHER_AXES,
+    ("ops/movement.py", "for position in range(len(pad) // 2):", "// becomes *"): CONFIRMED,
     ("receptive/axes.py", "return tuple(range(2, len(ref.shape)))", "2 becomes 3"): FEWER_AXES,
     (
         "receptive/digits.py",
         "if digit.step is not None and inner % table.shape[axis] and table.shape[axis] % inner:",
         "% becomes //",
     ): INSIDE,
+    ("receptive/rows.py", "return bool(moving) and all(moving) and (apart or ways == 1)", "1 becomes 2"): CONFIRMED,
     ("receptive/rows.py", "return own[0] if own else ()", "0 becomes 1"): OTHER_INPUT,
     (
         "ops/catalogue.py",

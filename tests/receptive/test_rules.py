@@ -9,8 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from cnninspect import inspect_model
 from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
 from cnninspect.receptive.fields import Field, intervals
+from cnninspect.report.quantities import Verdict
 from cnninspect.trace.recorder import record
 from cnninspect.trace.records import Trace
 from cnninspect.trace.trees import leaves
@@ -126,3 +128,15 @@ def test_a_tensor_without_dimensions_counts_as_one_element(name: str) -> None:
     assert seen.is_known, fields.engine.reaches[trace.outputs[0].value].why
     pixel = {axis.dim: (interval.lo.min(), interval.hi.max()) for axis, interval in seen.strict.items()}
     assert pixel == {2: (1, 1), 3: (2, 2)}
+
+
+def test_rows_that_no_group_has_are_unknown():
+    """`torch._grouped_mm` writes nothing there: 5 of 6 rows are in a group."""
+
+    def product(x: Tensor) -> Tensor:
+        return torch._grouped_mm(x[0].bfloat16(), torch.ones(2, 8, 8).bfloat16(), offs=torch.tensor([2, 5]).int())
+
+    report = inspect_model(product, (1, 6, 8), probe=True)
+    field = report.rows[-1].receptive_field
+    assert field.verdict is Verdict.UNKNOWN
+    assert field.why[0].text.endswith("rows after the last offset hold what was in memory before")
