@@ -83,6 +83,7 @@ EQUIVALENT: dict[tuple[str, str, str], Equivalent] = {
         "return move((*self.shape[:dim], taps.out, *self.shape[dim + 1 :]), lambda part: part.slid(dim, taps))",
         "right side of + is left out",
     ): OTHER_AXES,
+    ("ops/matmul.py", "features=lambda op: [(op.args[0], -1), (op.args[1], -2)],", "0 becomes 1"): CONFIRMED,
     ("ops/movement.py", "for position in range(len(pad) // 2):", "// becomes *"): CONFIRMED,
     ("receptive/axes.py", "return tuple(range(2, len(ref.shape)))", "2 becomes 3"): FEWER_AXES,
     (
