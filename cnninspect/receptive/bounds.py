@@ -178,11 +178,18 @@ class Bounds:
         table, digit = complete(one.table, self.axis(dim), one.dims[dim][0])
         return one.replaced(table, dim, (digit,))
 
+    def is_inside_tiles(self, dim: int) -> bool:
+        """Whether positions along a dimension end where the next of several tiles begins, and not with the image."""
+        own = max((abs(digit.step or 0) for digit in self.dims[dim]), default=0)
+        others = [digit for other, digits in enumerate(self.dims) if other != dim for digit in digits]
+        return own > 0 and any(digit.size > 1 and abs(digit.step or 0) > own for digit in others)
+
     def taken(self, dim: int, taps: Taps) -> Bounds:
         """With a dimension replaced by two: the output positions of `taps`, and the taps of each."""
         one, axis = self.single(dim), self.axis(dim)
         table, digit = one.table, one.dims[dim][0]
-        if not self.clipped and digit.kind >= PLACE and digit.step is not None and taps.pattern is not None:
+        endless = not self.clipped and digit.kind >= PLACE and digit.step is not None
+        if endless and taps.pattern is not None and not self.is_inside_tiles(dim):
             positions, advance = taps.over(table.shape[axis])
             if len(positions) <= _LONGEST_PATTERN:
                 out = Digit(taps.out, digit.step * advance // table.shape[axis], digit.kind)
@@ -211,18 +218,22 @@ class Bounds:
         """With another table, and other digits for a dimension."""
         return Bounds(table, (*self.dims[:dim], digits, *self.dims[dim + 1 :]), self.space)
 
-    def placed(self, dim: int) -> Bounds:
+    def placed(self, dim: int, *, alone: bool = False) -> Bounds:
         """With a dimension marked as positions if the bounds only grow, or only fall, along it.
 
         Beside other positions both ends have to move: feature maps with a wider field behind narrow ones are channels.
+        With `alone` there may be no others: feature maps that are shifted against each other are channels as well.
         """
         one = self.completed(dim)
-        moves = np.diff(one.table * np.array([1, -1]).reshape(2, *(1,) * (one.table.ndim - 1)), axis=self.axis(dim))
+        axis = self.axis(dim)
+        others = tuple(other for other in range(one.table.ndim) if other != axis)
+        seen = np.compress((one.table < NOTHING // 2).any(others), one.table, axis)
+        moves = np.diff(seen * np.array([1, -1]).reshape(2, *(1,) * (seen.ndim - 1)), axis=axis)
         one_way = moves.any() and not ((moves < 0).any() and (moves > 0).any())
         beside = any(
             self.varies(other) and not self.holds_features(other) for other in range(len(self.dims)) if other != dim
         )
-        if not one_way or (beside and not moves.reshape(2, -1).any(1).all()):
+        if not one_way or (beside and alone) or (beside and not moves.reshape(2, -1).any(1).all()):
             return self
         return one.replaced(one.table, dim, (one.dims[dim][0]._replace(kind=self.space.place),)).simplified()
 

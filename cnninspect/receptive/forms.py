@@ -11,6 +11,7 @@ from typing import cast
 from cnninspect.receptive import joins
 from cnninspect.receptive.bounds import Bounds
 from cnninspect.receptive.digits import COPY, FEATURE, NOTHING, Indices, Table, meeting
+from cnninspect.receptive.taps import listed
 from cnninspect.report.quantities import Shape
 
 LARGE = 1 << 18
@@ -201,17 +202,25 @@ def _hull(first: Forms, second: Forms) -> Forms:
     return Forms(strict, local, joins.merged(first.endless, second.endless))
 
 
-def written(whole: Forms, dim: int, positions: Indices, part: Forms) -> Forms:
-    """`whole` with `part` in place of what stood at `positions` of a dimension. Pairs of forms stay pairs."""
+def written(whole: Forms, dim: int, positions: Indices, part: Forms, *, at_border: bool) -> Forms:
+    """`whole` with `part` in place of what stood at `positions` of a dimension. Pairs of forms stay pairs.
+
+    `at_border` says that the dimension ends where the image does.
+    """
     causes = [cause for cause in (whole.cause, part.cause) if cause is not None]
     cause = min(causes, default=None)
     if isinstance(whole, Pairs) and isinstance(part, Pairs):
-        first, second = (written(old, dim, positions, new) for old, new in zip(whole.parts, part.parts, strict=True))
+        pairs = zip(whole.parts, part.parts, strict=True)
+        first, second = (written(old, dim, positions, new, at_border=at_border) for old, new in pairs)
         return Pairs(first, second, cause)
     strict = joins.written(whole.strict, dim, positions, part.strict)
     same = whole.local is whole.strict and part.local is part.strict
     local = strict if same else joins.written(whole.local, dim, positions, part.local)
-    return Forms(strict, local, joins.written(whole.endless, dim, positions, part.endless), cause)
+    endless = None
+    if at_border:
+        fills = joins.is_nothing(whole.strict.slid(dim, listed(whole.shape[dim], positions.tolist())))
+        endless = joins.written_away_from_borders(whole.endless, dim, positions, part.endless, fills=fills)
+    return Forms(strict, local, endless or joins.written(whole.endless, dim, positions, part.endless), cause)
 
 
 def gates_among(parts: Mapping[int, Forms], rank: int) -> set[tuple[int, int]]:

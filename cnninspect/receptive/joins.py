@@ -123,9 +123,6 @@ def _coarse(part: Bounds, dim: int, grain: int) -> Bounds:
 
 def written(whole: Bounds, dim: int, positions: Indices, part: Bounds) -> Bounds:
     """`whole` with `part` in place of what stood at `positions` of a dimension."""
-    away_from_borders = None if whole.clipped else _written_endlessly(whole, dim, positions, part)
-    if away_from_borders is not None:
-        return away_from_borders
     old, new = whole.single(dim), part.expanded(_with_size(whole, dim, len(positions))).single(dim)
     kind = meeting(old.dims[dim][0].kind, new.dims[dim][0].kind)
     if not old.varies(dim) and not new.varies(dim) and old.picked(dim, 0).equals(new.picked(dim, 0)):
@@ -139,18 +136,41 @@ def written(whole: Bounds, dim: int, positions: Indices, part: Bounds) -> Bounds
     return a.replaced(table, dim, (digit,))
 
 
-def _written_endlessly(whole: Bounds, dim: int, positions: Indices, part: Bounds) -> Bounds | None:
-    """The bounds far from any border after a run of consecutive positions was written; None if there are several.
+def written_away_from_borders(
+    whole: Bounds, dim: int, positions: Indices, part: Bounds, *, fills: bool
+) -> Bounds | None:
+    """The endless bounds after a run of consecutive positions of a map was written; None if there are several.
 
-    A strip at one end, of less than half, changes nothing far from the border. A run that fills more than half, or that
-    is written into a tensor without bounds, is extended past its ends, as padding does.
+    A run that fills half of a tensor without bounds is extended past its ends, as padding does; so is one that fills
+    more of any tensor, and a strip at one end changes nothing, where what stands at the ends is no more than a border.
+    `fills` says that `whole` sees no pixel of the image at these positions.
     """
     size, count, start = size_of(whole.dims[dim]), len(positions), int(positions[0])
     if (np.diff(positions) != 1).any() or any(d.kind < PLACE or d.step is None for d in part.dims[dim]):
         return None
-    if 2 * count > size or is_nothing(whole):
+    if 2 * count >= size and is_nothing(whole):
         return part.slid(dim, steps(count, size, -start, 1))
-    return whole if 2 * count < size and (start == 0 or start + count == size) else None
+    if 2 * count > size:
+        ends = [steps(size, start, 0, 1), steps(size, size - start - count, start + count, 1)]
+        left = [whole.slid(dim, end) for end in ends if end.out]
+        return part.slid(dim, steps(count, size, -start, 1)) if _are_border(left, dim, part) else None
+    if 2 * count == size or 0 < start < size - count or is_nothing(whole.slid(dim, steps(size, count, start, 1))):
+        return None
+    return whole if _are_border([part], dim, whole, padding=fills) else None
+
+
+def _are_border(ends: Sequence[Bounds], dim: int, inside: Bounds, *, padding: bool = False) -> bool:
+    """Whether the bounds at the ends of a dimension are those of a border: no longer, and no wider, than one inside.
+
+    What is written into a `padding` is as long as that.
+    """
+    most = _widest(inside)
+    return all((padding or size_of(end.dims[dim]) <= most) and _widest(end) <= most for end in ends)
+
+
+def _widest(part: Bounds) -> int:
+    """Pixels from first to last of the element that sees most."""
+    return int((1 - part.table.sum(0)).max(initial=0))
 
 
 def _with_size(whole: Bounds, dim: int, size: int) -> tuple[int, ...]:

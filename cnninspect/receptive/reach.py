@@ -103,6 +103,10 @@ class Reach:
         """Whether the field differs along a dimension."""
         return bool(self.shape) and any(forms.varies(dim) for forms in self.forms.values())
 
+    def is_inside_tiles(self, dim: int) -> bool:
+        """Whether a dimension ends where the next of several tiles of the image begins."""
+        return any(forms.endless.is_inside_tiles(dim) for forms in self.forms.values())
+
     def moved(self, shape: Shape, change: Callable[[Bounds], Bounds]) -> Reach:
         """The reach of a tensor of `shape` that `change` makes of this one."""
         return Reach(shape, {axis: forms.through(change) for axis, forms in self.forms.items()}, self.inputs)
@@ -313,12 +317,15 @@ def _no_forms(like: Forms, shape: Shape) -> Forms:
 
 def written(whole: Reach, dim: int, positions: Indices, part: Reach) -> Reach:
     """`whole` with `part` in place of what stood at `positions` of a dimension."""
+    at_border = not any(one.is_inside_tiles(dim) for one in (whole, part))
     forms = {
-        axis: of_axis.written(old, dim, positions, new)
+        axis: of_axis.written(old, dim, positions, new, at_border=at_border)
         for axis in dict.fromkeys((*whole.forms, *part.forms))
         for old, new in [_along(axis, (whole, part))]
     }
     found = Reach(whole.shape, forms, whole.inputs | part.inputs)
+    if len(positions) == 1 and all(one.kind(dim) < PLACE for one in forms.values()):
+        found = found.moved(found.shape, lambda bounds: bounds.placed(dim, alone=True))  # One by one, as in a loop.
     values = {one.blank.value for one in (whole, part) if one.blank is not None}
     if found.inputs or len(values) != 1 or prod(whole.shape) > LARGE:
         return found

@@ -84,6 +84,12 @@ EQUIVALENT: dict[tuple[str, str, str], Equivalent] = {
         "right side of + is left out",
     ): OTHER_AXES,
     ("ops/matmul.py", "features=lambda op: [(op.args[0], -1), (op.args[1], -2)],", "0 becomes 1"): CONFIRMED,
+    ("ops/matmul.py", "features=lambda op: [(op.args[0], -1), (op.args[1], -2)],", "1 becomes 2"): CONFIRMED,
+    (
+        "ops/masks.py",
+        "shape, last = (*a.shape[:-1], b.shape[-1]), len(a.shape) - 1",
+        "1 becomes 2",
+    ): CONFIRMED,
     ("ops/movement.py", "for position in range(len(pad) // 2):", "// becomes *"): CONFIRMED,
     ("receptive/axes.py", "return tuple(range(2, len(ref.shape)))", "2 becomes 3"): FEWER_AXES,
     (
