@@ -28,7 +28,7 @@ from cnninspect.receptive.fields import STATISTICS, Fields, parting_ops
 from cnninspect.receptive.forms import covers
 from cnninspect.receptive.positions import End, Positions, Seen
 from cnninspect.receptive.reach import Axis, Reach
-from cnninspect.receptive.rows import axes_of
+from cnninspect.receptive.rows import axes_of, seen_in_part
 from cnninspect.report.quantities import Shape, Verdict
 from cnninspect.report.reasons import Cause, Reason
 from cnninspect.report.rows import ReceptiveField
@@ -58,6 +58,10 @@ _TOO_MANY = Reason(
 _NO_GATE = Reason(
     Cause.NOT_MEASURED,
     "a factor was left out as a gate, and it has a value for each position, or with it some outputs do not see all",
+)
+
+_PART = Reason(
+    Cause.NOT_MEASURED, "a gate or statistics of a part of the map count, and not each of its positions is probed"
 )
 
 _NO_JUMP = Reason(Cause.NOT_MEASURED, "the row prints no jump, and positions written out seem to advance by a rule")
@@ -134,9 +138,19 @@ class _Checks:
             return self._against[index]
         if not self._gated and self._leaves_out(index):
             return Finding(Verdict.UNKNOWN, (_NO_GATE,))
+        if self._counts_a_part(index):
+            return Finding(Verdict.UNKNOWN, (_PART,))
         if index in self._open or self._lacks_jump(index, row):
             return Finding(Verdict.UNKNOWN, (self._open.get(index, _NO_JUMP),))
         return strict
+
+    def _counts_a_part(self, index: int) -> bool:
+        """Whether a row counts a gate, or statistics, of a part of the map."""
+        call = self._run.trace.calls[index]
+        reach = self._fields.reach(call, call.outputs[0]) if call.outputs else None
+        return reach is not None and any(
+            seen_in_part(self._fields, axis, forms) is not None for axis, forms in reach.forms.items()
+        )
 
     def _leaves_out(self, index: int) -> bool:
         """Whether the local field of a call's first output leaves something out."""

@@ -8,6 +8,8 @@ from itertools import permutations
 from math import prod
 from typing import cast
 
+import numpy as np
+
 from cnninspect.receptive import joins
 from cnninspect.receptive.bounds import Bounds
 from cnninspect.receptive.digits import COPY, FEATURE, NOTHING, Indices, Table, meeting
@@ -202,16 +204,16 @@ def _hull(first: Forms, second: Forms) -> Forms:
     return Forms(strict, local, joins.merged(first.endless, second.endless))
 
 
-def written(whole: Forms, dim: int, positions: Indices, part: Forms, *, at_border: bool) -> Forms:
+def written(whole: Forms, dim: int, positions: Indices, part: Forms, pixels: int, *, at_border: bool) -> Forms:
     """`whole` with `part` in place of what stood at `positions` of a dimension. Pairs of forms stay pairs.
 
-    `at_border` says that the dimension ends where the image does.
+    `pixels` is the size of the image; `at_border` says that the dimension ends where the image does.
     """
     causes = [cause for cause in (whole.cause, part.cause) if cause is not None]
     cause = min(causes, default=None)
     if isinstance(whole, Pairs) and isinstance(part, Pairs):
         pairs = zip(whole.parts, part.parts, strict=True)
-        first, second = (written(old, dim, positions, new, at_border=at_border) for old, new in pairs)
+        first, second = (written(old, dim, positions, new, pixels, at_border=at_border) for old, new in pairs)
         return Pairs(first, second, cause)
     strict = joins.written(whole.strict, dim, positions, part.strict)
     same = whole.local is whole.strict and part.local is part.strict
@@ -220,7 +222,26 @@ def written(whole: Forms, dim: int, positions: Indices, part: Forms, *, at_borde
     if at_border:
         fills = joins.is_nothing(whole.strict.slid(dim, listed(whole.shape[dim], positions.tolist())))
         endless = joins.written_away_from_borders(whole.endless, dim, positions, part.endless, fills=fills)
-    return Forms(strict, local, endless or joins.written(whole.endless, dim, positions, part.endless), cause)
+    if endless is None:
+        endless = joins.written(whole.endless, dim, positions, with_seams(part, dim, pixels))
+    return Forms(strict, local, endless, cause)
+
+
+def with_seams(forms: Forms, dim: int, pixels: int) -> Bounds:
+    """The endless bounds of a part of a map, whose ends along `dim` come to lie inside the image of this many pixels.
+
+    What a padding hides there is seen no more than it is beside any other position: convolutions of tiles.
+    """
+    if not any(digit.step for digit in forms.endless.dims[dim]):
+        return forms.endless
+    local = forms.local.dense()
+    inside = (local[0] > 0) & (local[1] > 1 - pixels) & (local[0] < NOTHING // 2)
+    if not (inside & (local != forms.endless.dense()).any(0)).any():
+        return forms.endless
+    endless = reduce(lambda bounds, each: bounds.completed(each), range(len(forms.shape)), forms.endless)
+    shape = endless.table.shape
+    inside, local = (np.broadcast_to(each, (2, *forms.shape)).reshape(shape) for each in (inside, local))
+    return Bounds(np.where(inside, local, endless.table), endless.dims, endless.space).simplified()
 
 
 def gates_among(parts: Mapping[int, Forms], rank: int) -> set[tuple[int, int]]:

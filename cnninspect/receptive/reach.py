@@ -299,7 +299,8 @@ def _concatenated(parts: Sequence[Reach], axis: Axis, dim: int) -> Forms:
     strict = joins.concatenated([forms.strict for forms in every], dim)
     same = all(forms.local is forms.strict for forms in every)
     local = strict if same else joins.concatenated([forms.local for forms in every], dim)
-    endless = joins.concatenated([forms.endless for forms in every], dim)
+    ends = [of_axis.with_seams(forms, dim, axis.size) if len(parts) > 1 else forms.endless for forms in every]
+    endless = joins.concatenated(ends, dim)
     return Forms(strict, local, endless, min((forms.cause for forms in every if forms.cause is not None), default=None))
 
 
@@ -319,7 +320,7 @@ def written(whole: Reach, dim: int, positions: Indices, part: Reach) -> Reach:
     """`whole` with `part` in place of what stood at `positions` of a dimension."""
     at_border = not any(one.is_inside_tiles(dim) for one in (whole, part))
     forms = {
-        axis: of_axis.written(old, dim, positions, new, at_border=at_border)
+        axis: of_axis.written(old, dim, positions, new, axis.size, at_border=at_border)
         for axis in dict.fromkeys((*whole.forms, *part.forms))
         for old, new in [_along(axis, (whole, part))]
     }

@@ -136,7 +136,10 @@ def field_of(fields: Fields, reach: Reach, ref: TensorRef) -> ReceptiveField | N
     if not all(_is_global(reach.forms[axis].strict.table, fields.looked_at(axis)) for axis in axes):
         cause = None
     if any(one.jump is None for one in found):
-        inside = tuple(_sizes(_over_features(reach.forms[axis].local).table) for axis in axes)
+        inside = tuple(
+            one.size if one.jump is None else _sizes(_over_features(reach.forms[axis].local).table)
+            for one, axis in zip(found, axes, strict=True)
+        )
         return ReceptiveField(inside, None, None, Status.EXACT, cause, image=image)
     size = tuple(one.size for one in found)
     jump, padding = tuple(one.jump for one in found), tuple(one.padding for one in found)
@@ -155,12 +158,26 @@ def axes_of(fields: Fields, reach: Reach) -> tuple[Axis, ...]:
 def along(fields: Fields, axis: Axis, forms: Forms) -> AxisField:
     """Size, jump and padding along one axis, over all channels of a position together."""
     places = _over_features(forms.endless)
+    if (part := seen_in_part(fields, axis, forms)) is not None:
+        return AxisField(_sizes(part.table), None, None)
     if not places.advances and _is_global(places.table, fields.looked_at(axis)):
         return AxisField(axis.size, 0, 0, whole=True)
     varies = any(places.varies(dim) for dim in range(len(places.dims)))
     if _sees_something(places.table) and (places.advances or not varies):
         return AxisField(_sizes(places.table), _jump(places), _padding(places))
     return AxisField(_sizes(_over_features(forms.local).table), None, None)
+
+
+def seen_in_part(fields: Fields, axis: Axis, forms: Forms) -> Bounds | None:
+    """The strict bounds where a gate or statistics of a part of the map, such as a tile, tell them from the local ones.
+
+    Papers leave out what sees all of the map, and the row names it as the cause; a part that is seen counts.
+    """
+    if forms.local is forms.strict:
+        return None
+    strict = _over_features(forms.strict)
+    same = strict.equals(_over_features(forms.local))
+    return None if same or _is_global(strict.table, fields.looked_at(axis)) else strict
 
 
 def _sees_something(table: Table) -> bool:
