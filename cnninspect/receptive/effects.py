@@ -9,6 +9,7 @@ from typing import Any
 
 from cnninspect.receptive.reach import Reach
 from cnninspect.report.reasons import Cause, Reason
+from cnninspect.trace.names import AS_NUMBERS
 from cnninspect.trace.records import Call, Op, TensorRef, Trace
 
 
@@ -74,8 +75,9 @@ class ReadOut:
     """Numbers that Python code has read from tensors, by `.item()` or `.tolist()`, and that depend on inputs.
 
     After such a read, calls that are given a number, and new constants, may depend on those inputs in ways that no op
-    shows; their field is unknown. A bool that is read only chooses which ops run. The field describes the ops that ran,
-    so reading a bool makes nothing unknown.
+    shows; their field is unknown. So are the results of a call that reads by itself, as `x[i]` does with a tensor `i`
+    without dimensions. A bool that is read only chooses which ops run. The field describes the ops that ran, so reading
+    a bool makes nothing unknown, but for a number that is made of it.
 
     `how` is the first read, `item` for one; None before there is any. `inputs` are those that were read.
     """
@@ -84,20 +86,24 @@ class ReadOut:
         self.how: str | None = None
         self.inputs: frozenset[str] = frozenset()
         self._reads = deque(trace.read_out)
+        self._ops = trace.ops
+        self._reading: set[int] = set()
 
     def note(self, ops: int, reach_of: Callable[[TensorRef], Reach]) -> None:
         """Note the reads that happened before the op of this index."""
         while self._reads and self._reads[0][0] <= ops:
-            _, how, ref = self._reads.popleft()
+            before, how, ref = self._reads.popleft()
             known = reach_of(ref)
-            only_chooses = ref.dtype == "bool" and not ref.shape
+            only_chooses = ref.dtype == "bool" and not ref.shape and how not in AS_NUMBERS.values()
             if (known.inputs or not known.is_known) and not only_chooses:
                 self.how = self.how or how
                 self.inputs |= known.inputs
+                if before and ref in self._ops[before - 1].inputs:
+                    self._reading.add(self._ops[before - 1].call)
 
     def may_enter(self, call: Call) -> bool:
-        """Whether a call was given a number after numbers had been read."""
-        return self.how is not None and _holds_number((call.args, call.kwargs))
+        """Whether a call was given a number after numbers had been read, or read some itself."""
+        return self.how is not None and (call.index in self._reading or _holds_number((call.args, call.kwargs)))
 
     @property
     def why(self) -> Reason:

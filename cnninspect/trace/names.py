@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from cnninspect.trace import private_torch
-from cnninspect.trace.private_torch import SCALAR_READ, WHOLE_COMPARISON, is_overload
+from cnninspect.trace.private_torch import SCALAR_READ, WHOLE_COMPARISONS, is_overload
 from cnninspect.trace.records import TensorRef
 from cnninspect.trace.trees import leaves
 from cnninspect.trace.values import Values
@@ -45,9 +45,12 @@ SHAPE_QUERIES = {f"Tensor.{name}" for name in _QUERIES.split()} | {
 READS_OUT = {
     **{name: name for name in ("Tensor.tolist", "Tensor.numpy", "Tensor.__array__", "Tensor.__dlpack__")},
     SCALAR_READ: "Tensor.item",
-    WHOLE_COMPARISON: "torch.equal",
+    **WHOLE_COMPARISONS,
 }
 """Function or op that gives tensor values to Python code, on which later code may depend -> its public name."""
+
+AS_NUMBERS = {"Tensor.__int__": "int()", "Tensor.__float__": "float()", "Tensor.__index__": "an index"}
+"""Functions that make a number of a tensor, also of a bool, for code that computes with it -> how reports name them."""
 
 ONLY_CHECKS = {"F.one_hot"}
 """Functions that read values only to validate them, or to find the size of the result."""

@@ -115,8 +115,8 @@ SCALAR_READ = "aten._local_scalar_dense"
 ALIAS = "aten.detach.default"
 """The op that is recorded for `tensor.data`, for which torch runs none. Without it, its result would be a constant."""
 
-WHOLE_COMPARISON = "aten.equal"
-"""The op of `torch.equal`, whose result in Python depends on all elements."""
+WHOLE_COMPARISONS = {"aten.equal": "torch.equal", "aten.allclose": "torch.allclose"}
+"""The ops of functions whose result in Python depends on all elements."""
 
 
 # -- ops -------------------------------------------------------------------------------------------------------------

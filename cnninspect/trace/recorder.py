@@ -20,6 +20,7 @@ from cnninspect.trace.isolation import isolated, noticing_threads
 from cnninspect.trace.meta_results import MetaResults
 from cnninspect.trace.module_calls import Args, Kwargs, never_ran
 from cnninspect.trace.names import (
+    AS_NUMBERS,
     ASKS_FOR_GRADIENTS,
     DATA,
     LOOKS_AT_GRADIENTS,
@@ -212,7 +213,9 @@ class Recorder(CallTracker):
     def asked(self, kind: str, args: Args) -> None:
         """Notes functions that give tensor values to Python code, and functions that need gradients."""
         if kind in READS_OUT:
-            self._note_read_out(kind, args)
+            self._note_read_out(READS_OUT[kind], args)
+        if kind in AS_NUMBERS and args[0].dtype is torch.bool:
+            self._note_read_out(AS_NUMBERS[kind], args)
         if kind in ASKS_FOR_GRADIENTS and args[1:] != (False,) and not torch.is_grad_enabled():
             self.asks_for_gradients = True
         if kind in ("Tensor.requires_grad_", "Tensor.requires_grad =") and args[1:] != (False,):
@@ -290,9 +293,8 @@ class Recorder(CallTracker):
                     same = self._masks.setdefault((array.shape, array.dtype.str, hash(array.tobytes())), array)
                     self.indices[ref.value] = same if np.array_equal(same, array, equal_nan=True) else array
 
-    def _note_read_out(self, kind: str, args: Args) -> None:
+    def _note_read_out(self, shown: str, args: Args) -> None:
         with self.paused():
-            shown = READS_OUT[kind]
             self.read_out += [(len(self.ops), shown, self.values.ref(tensor)) for tensor in leaves(args, torch.Tensor)]
 
     def on_op(self, op: Any, args: Args, kwargs: Kwargs) -> Any:
@@ -331,7 +333,7 @@ class Recorder(CallTracker):
         call.ops.append(made.index)
         self.ops.append(made)
         if schema.packet in READS_OUT and call.kind not in ONLY_CHECKS:
-            self._note_read_out(schema.packet, args)
+            self._note_read_out(READS_OUT[schema.packet], args)
         self.values.ops_seen = len(self.ops)
         return output
 
