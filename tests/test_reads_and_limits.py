@@ -164,3 +164,31 @@ def test_the_field_of_a_network_is_that_of_its_first_output() -> None:
 
     total = report(TwoHeads, "1x1x16x16").totals["receptive_field"]
     assert (total.size, total.layer) == ((7, 7), "main")  # 3 + (5 - 1)
+
+
+READ_AS_NUMBERS = {
+    "a shift": lambda net, x: net(x).roll(int(x.sum() > 0) + 1, -1),
+    "a start": lambda net, x: net(x)[..., int(x.sum() > 0) + 2 :],
+    "a factor": lambda net, x: net(x) * float(x.sum() > 0),
+    "a place": lambda net, x: net(x)[..., x[0, 0, 0].argmax()],
+    "a place that was read": lambda net, x: net(x)[..., int(x[0, 0, 0].argmax())],
+    "a comparison of all": lambda net, x: net(x) * (torch.allclose(x, 2 * x) + 1),
+}
+
+
+@pytest.mark.parametrize("probe", [False, True])
+@pytest.mark.parametrize("forward", READ_AS_NUMBERS.values(), ids=READ_AS_NUMBERS)
+def test_a_number_made_of_what_was_read_is_not_known(forward: Any, probe: bool) -> None:
+    class Reads(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(2, 2, 3, padding=1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            result: Tensor = forward(self.conv, x)
+            return result
+
+    found = inspect_model(Reads(), (1, 2, 8, 8), device="cpu", probe=probe)
+    assert found.rows[0].receptive_field.status is Status.UNKNOWN
+    assert found.rows[0].receptive_field.why[0].cause is Cause.READ_BY_DATA
+    assert Verdict.DIFFER not in {row.receptive_field.verdict for row in found.rows if row.receptive_field}

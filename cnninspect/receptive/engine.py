@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -57,7 +58,8 @@ class Engine:
         self._aliases = Aliases()
         self._stale: set[int] = set()
         self._overwritten: dict[int, str] = {}
-        self._indices = trace.indices
+        self._indices = dict(trace.indices)
+        self._renewed = trace.renewed
         self._read_out = ReadOut(trace)
         self._calls = trace.calls
         self._last_use = {ref.value: op.index for op in trace.ops for ref in op.inputs}
@@ -98,6 +100,15 @@ class Engine:
         seen = self._indices.get(ref.value)
         return None if seen is None else seen.astype(np.int64) if seen.dtype.kind in "iu" else seen
 
+    def _renew(self, value: int, numbers: Indices | None) -> None:
+        """Take other numbers for a constant that was written since they were noted; None if they are not known."""
+        self._indices.pop(value)
+        if numbers is not None:
+            self._indices[value] = numbers
+        known = self.reaches.get(value)
+        if known is not None and known.is_known and not known.inputs:
+            self.reaches[value] = replace(known, content=None)
+
     def _refresh(self, value: int) -> None:
         """Compute anew a view whose tensor was written since it was taken, and all stale results of the same op."""
         if value in self._stale:
@@ -120,6 +131,8 @@ class Engine:
 
     def run(self, op: Op) -> None:
         """Compute the reach of what an op returns and writes; the ops come in order."""
+        for value, numbers in self._renewed.get(op.index, {}).items():
+            self._renew(value, numbers)
         self._read_out.note(op.index, self.of)
         results = self._results(op)
         for ref, result in zip(op.outputs, results, strict=True):

@@ -131,6 +131,9 @@ class Recorder(CallTracker):
         self.ops: list[Op] = []
         self.read_out: list[tuple[int, str, TensorRef]] = []
         self.indices: dict[int, Any] = {}
+        self.renewed: dict[int, dict[int, Any]] = {}
+        self._noted_in: dict[int, set[int]] = {}
+        self._outdated: set[int] = set()
         self.contents: Contents | None = Contents(self.values)
         self._masks: dict[tuple[Any, ...], Any] = {}
         self.asks_for_gradients = self.looks_at_gradients = False
@@ -276,7 +279,7 @@ class Recorder(CallTracker):
                 numbers = self._content(tensor, ref) if tensor.is_meta else tensor
                 counts = tensor.dtype in (torch.int32, torch.int64, torch.bool) and tensor.numel() <= _MOST_INDICES
                 if counts and numbers is not None:
-                    self.indices[ref.value] = as_array(numbers)
+                    self._note_numbers(ref, as_array(numbers))
 
     def _content(self, tensor: torch.Tensor, ref: TensorRef) -> torch.Tensor | None:
         return None if self.contents is None else self.contents.of(tensor, ref)
@@ -287,11 +290,23 @@ class Recorder(CallTracker):
                 ref = self.values.ref(tensor)
                 if self.contents is not None and ref.value in self.contents.large_masks:
                     self.indices[ref.value] = None
-                numbers = None if ref.value in self.indices else self._content(tensor, ref)
+                known = ref.value in self.indices and ref.value not in self._outdated
+                numbers = None if known else self._content(tensor, ref)
                 if numbers is not None:
                     array = as_array(numbers)
                     same = self._masks.setdefault((array.shape, array.dtype.str, hash(array.tobytes())), array)
-                    self.indices[ref.value] = same if np.array_equal(same, array, equal_nan=True) else array
+                    self._note_numbers(ref, same if np.array_equal(same, array, equal_nan=True) else array)
+                elif ref.value in self._outdated and self.indices[ref.value] is not None:
+                    self._note_numbers(ref, None)
+
+    def _note_numbers(self, ref: TensorRef, array: Any) -> None:
+        """Keep the numbers in a constant: those of the first time, and others for the op that finds them changed."""
+        if ref.value not in self.indices:
+            self.indices[ref.value] = array
+            self._noted_in.setdefault(ref.storage, set()).add(ref.value)
+        elif ref.value in self._outdated:
+            self.renewed.setdefault(len(self.ops), {})[ref.value] = array
+        self._outdated.discard(ref.value)
 
     def _note_read_out(self, shown: str, args: Args) -> None:
         with self.paused():
@@ -325,6 +340,8 @@ class Recorder(CallTracker):
         outputs, writes = schema.results(self.values, args, kwargs, output)
         if contents is not None:
             contents.after(op, schema, held, (before_args, before_kwargs), outputs, writes=bool(writes))
+        for ref in outputs if writes else ():
+            self._outdated |= self._noted_in.get(ref.storage, set())
         call = self.open_calls[-1]
         made = Op(
             len(self.ops), schema.name, before_args, before_kwargs, outputs, call.index, writes, schema.pointwise,
@@ -362,7 +379,7 @@ class Recorder(CallTracker):
         trace.tied, trace.leaves = tuple(self.values.tied), self.values.leaves
         trace.unread, trace.unregistered = self.values.unread(), self.values.unregistered
         trace.freed, trace.read_out = dict(self.values.freed), self.read_out
-        trace.indices = self.indices
+        trace.indices, trace.renewed = self.indices, self.renewed
         trace.never_ran = never_ran(self.model, trace.calls)
         for call in trace.calls:
             if call.parent is not None:

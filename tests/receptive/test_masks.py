@@ -454,3 +454,35 @@ def test_categories_that_are_mixed_are_no_tokens() -> None:
 
     trace = record(Table(), (torch.zeros(2, 5, dtype=torch.int64),), {}, layer_of, device="cpu")
     assert intervals(trace, KNOWLEDGE).axes == {"0": ()}
+
+
+def _one_more_column(mask: Tensor) -> None:
+    mask[:, 0] = True
+
+
+def _the_first_rows(mask: Tensor) -> None:
+    mask.view(-1)[: 3 * TOKENS] = False
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+@pytest.mark.parametrize(
+    ("write", "size"),
+    [
+        pytest.param(lambda mask: None, [1, TOKENS], id="the same"),
+        # Token 1 sees itself, which saw tokens 0 and 1; of token 0 everything is masked, so that all weigh the same.
+        pytest.param(_one_more_column, [2, TOKENS], id="a column"),
+        # Tokens 0 to 2 see all, token 3 sees tokens 0 to 3.
+        pytest.param(_the_first_rows, [4, TOKENS], id="rows"),
+    ],
+)
+def test_a_mask_that_is_written_through_a_view_between_two_uses(write: Any, size: Any, device: str) -> None:
+    class Twice(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            mask = torch.ones(TOKENS, TOKENS, dtype=torch.bool, device=x.device).triu(1)
+            y = (x @ x.mT / 8).masked_fill(mask, -1e9).softmax(-1) @ x
+            write(mask)
+            return (y @ y.mT / 8).masked_fill(mask, -1e9).softmax(-1) @ y
+
+    rows = rows_of(Twice, f"1x{TOKENS}x{FEATURES}", device)
+    assert Verdict.DIFFER not in {row.receptive_field.verdict for row in rows}
+    assert (rows[0].receptive_field.size, rows[0].receptive_field.verdict) == ((size,), Verdict.MATCH)
