@@ -14,8 +14,8 @@ import numpy as np
 
 from cnninspect.ops.registry import Work, aten, every_operand, register_op
 from cnninspect.ops.rules import broadcast_tensors, mixed_along, product, same, shape_of, unchanged
-from cnninspect.receptive.digits import MISSING, Indices, Mask
-from cnninspect.receptive.knowledge import Result, Zeros
+from cnninspect.receptive.digits import MISSING, MOST_PAIRS, Indices, Mask
+from cnninspect.receptive.knowledge import NoRule, Result, Zeros
 from cnninspect.receptive.reach import LOW, Reach, concatenated, merged, nothing, reaches, zeros
 from cnninspect.receptive.taps import Taps
 from cnninspect.trace.records import Op
@@ -190,6 +190,8 @@ def weights_over(op: Op, x: Reach, dim: int) -> Result:
 def _triangle_field(op: Op, x: Reach, diagonal: int = 0) -> Result:
     """0 above or below a diagonal."""
     rows, columns = x.shape[-2:]
+    if rows * columns > MOST_PAIRS:
+        raise NoRule(f"a triangle of more than {MOST_PAIRS:,} elements is not looked at")
     kept = np.ones((rows, columns), dtype=bool)
     kept = np.tril(kept, diagonal) if "tril" in op.packet else np.triu(kept, diagonal)
     return x.hidden(~kept, 0.0) if x.zero is None else _also_hidden(x, ~kept)

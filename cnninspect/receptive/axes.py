@@ -22,6 +22,10 @@ T = TypeVar("T")
 Dims = tuple[int, ...]
 
 
+LONGEST = 1 << 24
+"""Elements of the longest dimension of an input along which fields are followed."""
+
+
 def of_inputs(trace: Trace, knowledge: Knowledge) -> tuple[dict[str, tuple[Axis, ...]], Reason | None]:
     """The spatial axes of every input, by its name, and a reason to doubt them where the registration of an op failed.
 
@@ -31,6 +35,12 @@ def of_inputs(trace: Trace, knowledge: Knowledge) -> tuple[dict[str, tuple[Axis,
     last of at least three dimensions shows that the last one holds features and those before it positions. Numbers
     [N, T] that are embedded first are tokens: T is their axis.
     """
+    longest = max((size for ref in trace.inputs.values() for size in ref.shape), default=0)
+    if longest > LONGEST:
+        words = f"an input has a dimension of {longest:,}, and fields are followed along {LONGEST:,} at most"
+        return {name: _axes(name, ref.shape, _usual(ref)) for name, ref in trace.inputs.items()}, Reason(
+            Cause.LIMIT, words
+        )
     listener = _Listener(trace, knowledge)
     decided = listener.spatial_dims()
     axes = {name: _axes(name, ref.shape, decided.get(name, _usual(ref))) for name, ref in trace.inputs.items()}

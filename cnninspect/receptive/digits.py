@@ -46,6 +46,10 @@ PLACE: positions of a feature map along several input axes at once; PLACE + 1 + 
 """
 
 
+MOST_PAIRS = 1 << 24
+"""Most entries of a table of pairs that is computed: of 4,096 tokens with each other."""
+
+
 def meeting(a: int, b: int) -> int:
     """The kind of a digit that combines two: a position if one of them is, else a feature if one is, else a copy."""
     return PLACE if a != b and min(a, b) > PLACE else max(a, b)

@@ -68,9 +68,11 @@ class Engine:
         self._last_use |= dict.fromkeys((ref.value for ref in of_rows), len(trace.ops))
         self._rewritten = {ref.storage for op in trace.ops if op.writes for ref in (*op.inputs, *op.outputs)}
         for name, ref in trace.inputs.items():
-            own = reach.of_input(name, ref.shape, axes[name], tokens=ref.dtype in ("int32", "int64"))
-            unknown = Reach(ref.shape, {}, own.inputs, f"the axes of {name}", why=doubt)
-            self.reaches[ref.value] = own if doubt is None else unknown
+            if doubt is None:
+                own = reach.of_input(name, ref.shape, axes[name], tokens=ref.dtype in ("int32", "int64"))
+            else:
+                own = Reach(ref.shape, {}, frozenset({name}), f"the axes of {name}", why=doubt)
+            self.reaches[ref.value] = own
 
     def of(self, ref: TensorRef) -> Reach:
         """The reach of a tensor; one that no op made is a constant."""

@@ -110,7 +110,7 @@ class Fields(Mapping[int, Field]):
 
     def reach(self, call: Call, ref: TensorRef) -> Reach:
         """The reach of one of a call's outputs, as it was when the call ended."""
-        return self.engine.at(ref, self._last_op(call))
+        return self.engine.at(ref, self._last_op(call)).within_limits()
 
     def depends(self, ref: TensorRef) -> bool:
         """Whether a tensor depends on an input; one whose bounds were too large to keep does so as far as is known."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from cnninspect.receptive import joins
 from cnninspect.receptive.bounds import Bounds
-from cnninspect.receptive.digits import COPY, FEATURE, NOTHING, Indices, Table, meeting
+from cnninspect.receptive.digits import COPY, FEATURE, MOST_PAIRS, NOTHING, Indices, Table, meeting
 from cnninspect.receptive.taps import listed
 from cnninspect.report.quantities import Shape
 
@@ -60,6 +60,11 @@ class Forms:
     def entries(self) -> int:
         """Entries of the tables that are there."""
         return self.strict.table.size + self.endless.table.size
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether a table that is yet to be computed has more than MOST_PAIRS entries."""
+        return False
 
     def equals(self, other: Forms) -> bool:
         """Whether every form holds the same bounds for every element."""
@@ -114,6 +119,12 @@ class Pairs(Forms):
     def entries(self) -> int:
         """Entries of the tables that are there."""
         return sum(part.table.size for part in vars(self).values() if isinstance(part, Bounds))
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether a table that is yet to be computed has more than MOST_PAIRS entries."""
+        parts = [part.parts[0] if isinstance(part, Pairs) else part for part in self.parts]
+        return any(part.is_too_large for part in self.parts) or _entries(*(part.strict for part in parts)) > MOST_PAIRS
 
     @property
     def shape(self) -> Shape:

@@ -14,11 +14,11 @@ import numpy as np
 from cnninspect.receptive import forms as of_axis
 from cnninspect.receptive import joins
 from cnninspect.receptive.bounds import Bounds, Space
-from cnninspect.receptive.digits import COPY, FEATURE, NOTHING, PLACE, Digit, Indices, Mask
+from cnninspect.receptive.digits import COPY, FEATURE, MOST_PAIRS, NOTHING, PLACE, Digit, Indices, Mask
 from cnninspect.receptive.forms import LARGE, Forms
 from cnninspect.receptive.taps import Taps
 from cnninspect.report.quantities import Shape
-from cnninspect.report.reasons import Reason
+from cnninspect.report.reasons import Cause, Reason
 from cnninspect.trace.trees import leaves
 
 LOW = -746.0
@@ -168,6 +168,13 @@ class Reach:
         """With a dimension replaced by two: the output positions of `taps`, and the taps of each."""
         shape = (*self.shape[:dim], taps.out, taps.count, *self.shape[dim + 1 :])
         return self.moved(shape, lambda part: part.taken(dim, taps))
+
+    def within_limits(self) -> Reach:
+        """The same reach; an unknown one where it has so many pairs of positions that they are not listed."""
+        if not any(forms.is_too_large for forms in self.forms.values()):
+            return self
+        words = f"it has more than {MOST_PAIRS:,} pairs of positions, each with a field of its own"
+        return Reach(self.shape, {}, self.inputs, "pairs of positions", why=Reason(Cause.LIMIT, words))
 
     def made(self) -> Reach:
         """The same reach with every form computed."""

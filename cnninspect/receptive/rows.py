@@ -83,7 +83,7 @@ def last_map(fields: Fields) -> LastMap:
         if not call.outputs or call.outputs[0].value not in needed:
             continue
         ref = call.outputs[0]
-        final, own = fields.engine.of(ref), fields.reach(call, ref)
+        final, own = fields.engine.of(ref).within_limits(), fields.reach(call, ref)
         if _may_be_map(fields, final, ref):
             rank = min(len(ref.shape), _axes_seen(fields, own) + 1)
             if field_of(fields, final, ref) == field_of(fields, own, ref):
@@ -244,7 +244,7 @@ def _first_global(fields: Fields, ref: TensorRef) -> str | None:
 
 def _is_whole(fields: Fields, ref: TensorRef) -> bool:
     """Whether every element of a tensor sees all pixels that the network reads."""
-    reach = fields.engine.of(ref).made()
+    reach = fields.engine.of(ref).within_limits().made()
     return bool(reach.forms) and all(along(fields, axis, forms).whole for axis, forms in reach.forms.items())
 
 

@@ -78,6 +78,8 @@ def ask(what: str, function: Callable[..., T], *args: Any, **kwargs: Any) -> T |
         return function(*args, **kwargs)
     except Declined as error:
         return Reason(error.cause, f"{what} does not cover this call: {error}")
+    except MemoryError:
+        return Reason(Cause.LIMIT, f"{what} takes more memory than there is")
     except TypeError as error:
         misfit = _misfit(function, args, kwargs)
         return (

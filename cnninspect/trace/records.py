@@ -191,12 +191,12 @@ class Trace:
 
     `unread` maps parameters to the number of elements that no call read. `freed` maps each storage that was freed
     during the run to the number of ops that had run by then. `unregistered` is the number of parameter elements that
-    were read but are not registered in the model (layers in a plain list). `indices` are the numbers in constants that
-    decide what an op reads, or hides, by value, None for one that is too large; `renewed` has, by the op that finds
-    them changed, the numbers of those that were written in between, None where they are not known. `tied` are trainable parameters whose
+    were read but are not registered in the model (layers in a plain list). `tied` are trainable parameters whose
     elements all belong to earlier ones: each has a gradient of its own. `leaves` are values that want a gradient and
     are no parameters of the model, with whether they are weights: parameters that are not registered. `gradients` means
-    that the run had gradients on, because the model needs them in its forward.
+    that the run had gradients on, because the model needs them in its forward. `indices` are, by value, the numbers in
+    constants that decide what an op reads or hides; None for one that is too large. `renewed` has, by the op that finds
+    them changed, the numbers of those that were written in between; None where they are not known.
     """
 
     calls: list[Call]

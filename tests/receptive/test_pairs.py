@@ -7,11 +7,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from cnninspect import inspect_model
 from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
 from cnninspect.receptive import joins
 from cnninspect.receptive.fields import Fields, intervals
+from cnninspect.report.quantities import Status
+from cnninspect.report.reasons import Cause
 from cnninspect.trace.recorder import record
 
 PIXELS = 600
@@ -85,3 +88,27 @@ def test_no_table_of_all_pairs_is_made_for_a_hull(monkeypatch: pytest.MonkeyPatc
     fields_of(lambda scores: scores.softmax(-1))
     assert made
     assert max(made) <= 2 * len(TOKENS)
+
+
+def test_more_pairs_than_can_be_listed_are_unknown_and_what_mixes_them_is_not() -> None:
+    """8,192 tokens have 67,108,864 pairs. Each output sees all tokens, whatever becomes of their scores."""
+
+    class Attention(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return (x @ x.mT).softmax(-1) @ x
+
+    for tokens in (8_192, 131_072):
+        scores, weights, sums = (
+            row.receptive_field for row in inspect_model(Attention(), (1, tokens, 8)).rows[1:][-3:]
+        )
+        assert (scores.status, scores.why[0].cause) == (Status.UNKNOWN, Cause.LIMIT)
+        assert weights.is_global
+        assert sums.is_global
+
+
+def test_an_axis_that_is_too_long_leaves_the_counts() -> None:
+    """A dot product of 3 for each of 10^9 - 2 places."""
+    report = inspect_model(nn.Conv1d(1, 1, 3), (1, 1, 1_000_000_000))
+    assert report.totals["macs"].value == 3 * (1_000_000_000 - 2)
+    field = report.totals["receptive_field"]
+    assert (field.status, field.why[0].cause) == (Status.UNKNOWN, Cause.LIMIT)
