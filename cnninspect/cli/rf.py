@@ -264,6 +264,6 @@ def _field(study: FieldStudy) -> ReceptiveField | None:
     if study.asked is not None:
         return next(row.receptive_field for row in study.rows if row.id == study.sights[-1].row)
     if not study.sights:
-        return study.rows[0].receptive_field
+        return next(row.receptive_field for row in reversed(study.rows) if row.parent is None)
     total = study.totals["receptive_field"]
     return total if isinstance(total, ReceptiveField) else None

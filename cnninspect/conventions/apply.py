@@ -118,7 +118,7 @@ def _refused(convention: Convention, sight: Sight) -> Iterator[str]:
 
 def _samples(sight: Sight) -> int:
     """The batch size as a hook on the model finds it: the length of the first positional input, else 1."""
-    first = sight.events[0].args[:1] if sight.events else ()
+    first = next((event.args[:1] for event in sight.events if event.part is sight.parts[""]), ())
     if not first:
         return 1
     if isinstance(first[0], TensorRef) and first[0].shape:

@@ -10,7 +10,7 @@ from math import prod
 
 from cnninspect.measure.base import Count, doubt, explain, with_calls_below
 from cnninspect.measure.storages import Holdings
-from cnninspect.ops.evaluate import Estimate, multiplies
+from cnninspect.ops.evaluate import Estimate, multiplies, whole_macs
 from cnninspect.ops.registry import FUNCTIONS
 from cnninspect.report.quantities import Quantity, Unit, Verdict, in_flops, judge, not_confirmed, worst
 from cnninspect.report.reasons import distinct
@@ -51,6 +51,23 @@ class Findings:
             found[call.index] = self._leaf(call) if self.is_leaf(call) else self._container(call, children)
         return [found[call.index] for call in self.trace.calls]
 
+    @cached_property
+    def whole(self) -> Numbers:
+        """The numbers of the whole run: those of the root, and of all that runs outside its call."""
+        roots = [self.numbers[call.index] for call in self.trace.roots]
+        if len(roots) == 1:
+            return roots[0]
+        macs, status = whole_macs(self.trace, self.estimates)
+        parts = [root.macs for root in roots]
+        total = judge(Unit.MACS, macs, summed(parts), status=status, reasons=all_reasons(parts))
+        verdict = worst([total.verdict, *(part.verdict for part in parts)])
+        params, neurons = [root.params for root in roots], [root.neurons for root in roots]
+        return Numbers(
+            _whole(Unit.PARAMS, _sum_if_known(params), params),
+            replace(total, verdict=verdict, why=distinct(reason for part in parts for reason in part.why)),
+            _whole(Unit.ELEMENTS, _sum_if_known(neurons), neurons),
+        )
+
     def _leaf(self, call: Call) -> Numbers:
         estimate = self.estimates[call.index]
         read = {} if takes_packed(call) else {"storage": _first_read(call)}
@@ -86,11 +103,10 @@ class Findings:
         """The sums of the children's numbers, with the worst of their verdicts: errors that cancel out are errors."""
         estimate = self.estimates[call.index]
         neurons = [child.neurons for child in children]
-        known = all(part.analytic is not None for part in neurons)
         return Numbers(
             _whole(Unit.PARAMS, estimate.params, [child.params for child in children]),
             self._container_macs(call, [child.macs for child in children]),
-            _whole(Unit.ELEMENTS, sum(part.analytic for part in neurons) if known else None, neurons),
+            _whole(Unit.ELEMENTS, _sum_if_known(neurons), neurons),
         )
 
     def _container_macs(self, call: Call, parts: list[Quantity]) -> Quantity:
@@ -135,6 +151,11 @@ def _whole(unit: Unit, analytic: int | None, parts: list[Quantity]) -> Quantity:
     verdict = worst([whole.verdict, *(part.verdict for part in parts)])
     why = distinct(reason for part in parts for reason in part.why)
     return whole if verdict is whole.verdict and not why else replace(whole, verdict=verdict, why=why)
+
+
+def _sum_if_known(parts: list[Quantity]) -> int | None:
+    found = [part.analytic for part in parts]
+    return None if None in found else sum(found)
 
 
 def _says_something(count: Count, estimate: Estimate) -> bool:

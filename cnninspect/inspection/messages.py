@@ -44,7 +44,7 @@ def notes_of(findings: Findings, command: str = "summary") -> Iterator[str]:
     if trace.gradients:
         yield "run with gradients on, because the model takes gradients in its forward, or does not run without them."
     unread = [name for name in trace.unread if not any(name.startswith(f"{path}.") for path in trace.never_ran)]
-    if trace.calls and not trace.calls[0].outputs:
+    if trace.calls and not trace.outputs:
         yield "the forward returns no tensor, so the network has no output shape and no field. Return its result."
     if any(ref.jagged for call in trace.calls for ref in call.outputs):
         yield "jagged nested tensors are shown as their values: the rows of all sequences, one after the other."

@@ -22,7 +22,7 @@ from cnninspect.measure import count
 from cnninspect.measure.base import Count, Progress, Run, left_out, silent
 from cnninspect.measure.storages import holdings, masked
 from cnninspect.ops.catalogue import KNOWLEDGE
-from cnninspect.ops.evaluate import evaluate
+from cnninspect.ops.evaluate import evaluate, whole_macs
 from cnninspect.receptive.fields import Fields, intervals, name_of
 from cnninspect.receptive.rows import last_map, row_fields
 from cnninspect.report.document import Report
@@ -65,7 +65,7 @@ def _inspected(target: Target, options: Options, command: str) -> Report:
     notes = [*missing, *target.notes, *inputs.notes, *notes]
     with uncollected():
         reach, estimates = intervals(trace, KNOWLEDGE), evaluate(trace)
-    counts, fields, found, maps = _measured(target, options, run, inputs.choice, reach, estimates[0].macs or 0)
+    counts, fields, found, maps = _measured(target, options, run, inputs.choice, reach, whole_macs(trace, estimates)[0])
     findings = Findings(trace, estimates, counts, fields, holdings(run))
     with uncollected():
         table = rows(findings)

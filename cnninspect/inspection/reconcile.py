@@ -19,7 +19,7 @@ from cnninspect.errors import CnninspectError
 from cnninspect.inspection.accounts.other_counters import seen
 from cnninspect.inspection.run import Options, run_on_cheapest
 from cnninspect.measure.base import Run
-from cnninspect.ops.evaluate import Estimate, evaluate
+from cnninspect.ops.evaluate import Estimate, evaluate, whole_macs
 from cnninspect.report.published import Published, Quantity
 from cnninspect.report.quantities import Status
 from cnninspect.targets.grammar import Method
@@ -82,7 +82,7 @@ class _Search:
         self.notes += [*found.notes, *inputs.notes, *notes]
         self._target, self._trace, self._inputs, self._first = found, trace, inputs, _first_shape(trace)
         estimates = evaluate(trace)
-        if estimates[0].status is not Status.EXACT and self._works:
+        if whole_macs(trace, estimates)[1] is not Status.EXACT and self._works:
             self.notes.append(
                 "some ops have no formula, so the MACs of this model are a lower bound; summary names the ops"
             )

@@ -34,7 +34,7 @@ ONE_SOURCE = "lifetimes of storages are measured; no formula gives the peak"
 def totals(findings: Findings, field: ReceptiveField) -> dict[str, Quantity | ReceptiveField]:
     """The contract's totals, the other Keras-style memory figures, and the peaks of memory."""
     trace, held = findings.trace, findings.held
-    macs, of_model = findings.numbers[0].macs, held_totals(findings)
+    macs, of_model = findings.whole.macs, held_totals(findings)
     activations = _activation_bytes(findings)
     inputs = sum(prod(ref.shape) * item_size(ref.dtype) for ref in trace.inputs.values())
     input_bytes = judge(Unit.BYTES, inputs, {STORAGE: held.input_bytes})
@@ -42,7 +42,7 @@ def totals(findings: Findings, field: ReceptiveField) -> dict[str, Quantity | Re
         **{name: number for name, number in of_model.items() if name != "params_bytes"},
         "macs": macs,
         "flops": in_flops(macs),
-        "neurons": findings.numbers[0].neurons,
+        "neurons": findings.whole.neurons,
         "params_bytes": of_model["params_bytes"],
         "activation_bytes": activations,
         "input_bytes": input_bytes,
@@ -73,7 +73,7 @@ def _all_params(findings: Findings) -> Quantity:
 
     A plain function has the parameters that its ops read.
     """
-    used = findings.numbers[0].params
+    used = findings.whole.params
     if not findings.held.of_module:
         return used
     analytic = None if used.analytic is None else used.analytic + sum(findings.trace.unread.values())

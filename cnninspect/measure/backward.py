@@ -115,9 +115,9 @@ CONVENTION = Convention(
 def backward_macs(run: Run, *, of_inputs: bool = False) -> list[Count]:
     """What torch counts for every call of the trace in a backward pass from all outputs, calls below it excluded.
 
-    Work that no call owns is the root's; a call that cannot be told apart has a count of None, its work is that of the
-    call around it. `of_inputs` wants the gradients of floating inputs too. Runs on the run's device; raises whatever
-    the model raises.
+    Work that no call owns is the root's; where calls run beside the root's, in its output hooks, none of them then has
+    a count. A call that cannot be told apart has a count of None, its work is that of the call around it.
+    `of_inputs` wants the gradients of floating inputs too. Runs on the run's device; raises whatever the model raises.
     """
     model = as_module(run.model)
     owners = _Owners(model, run.trace)
@@ -169,13 +169,19 @@ class _Watch(OpWatch):
     def counts(self, trace: Trace) -> list[Count]:
         """One Count per call of the trace."""
         same = self._owners.same_calls()
-        certain = {0, *(index for indices in same.values() for index in indices)}
+        roots = [call.index for call in trace.roots]
+        certain = {*roots[: len(roots) == 1], *(index for indices in same.values() for index in indices)}
         by_op: dict[int, Counter[str]] = defaultdict(Counter)
         missed: dict[int, dict[Skip, None]] = defaultdict(dict)
         for position in {*self._by_op, *self._missed, *self._owners.found}:
-            owner = self._owners.in_trace(position, same) or 0
-            by_op[owner].update(self._by_op[position])
-            missed[owner].update({**self._missed[position], **self._owners.found[position]})
+            index = self._owners.in_trace(position, same)
+            owners = [index] if index is not None else [*certain.intersection(roots)]
+            for owner in owners:
+                missed[owner].update({**self._missed[position], **self._owners.found[position]})
+            if len(owners) == 1:
+                by_op[owners[0]].update(self._by_op[position])
+            elif self._by_op[position]:
+                certain -= {*roots}
         return [
             Count(sum(by_op[c.index].values()) if c.index in certain else None, tuple(missed[c.index]), by_op[c.index])
             for c in trace.calls

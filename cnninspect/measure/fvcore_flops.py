@@ -189,19 +189,25 @@ def _broadcasts_first(inputs: list[Any], outputs: list[Any]) -> bool:
 def _attribute(nodes: list[Node], scopes: JitScopes, calls: Sequence[Call]) -> list[Count]:
     """One Count per call. What belongs to no call for certain goes to the module around it, at last to the root.
 
-    The tracer makes one node of a `torch.autograd.Function`, outside the calls that its forward makes: those have no
-    node, and may be what that node hides.
+    Where calls run beside the root's, in its output hooks, work that belongs to none for certain leaves all without a
+    count. The tracer makes one node of a `torch.autograd.Function`, outside the calls that its forward makes: those
+    have no node, and may be what that node hides.
     """
     same = scopes.same_calls()
-    certain = {0, *(index for indices in same.values() for index in indices)}
+    roots = [call.index for call in calls if call.parent is None]
+    certain = {*roots[: len(roots) == 1], *(index for indices in same.values() for index in indices)}
     counted: dict[int, Counter[str]] = {index: Counter() for index in certain}
     missed: dict[int, dict[Skip, None]] = {index: {} for index in certain}
     for node in nodes:
-        index = scopes.call_of(node.scope, same) or 0
+        index = scopes.call_of(node.scope, same)
+        owners = [index] if index is not None else certain.intersection(roots)
         if isinstance(node.found, Skip):
-            missed[index][node.found] = None
+            for owner in owners:
+                missed[owner][node.found] = None
+        elif len(owners) == 1:
+            counted[next(iter(owners))].update(node.found)
         else:
-            counted[index].update(node.found)
+            certain -= {*roots}
     for index in certain:
         if not counted[index] and not missed[index]:
             missed[index] = _functions_around(calls[index], calls, missed)
@@ -265,6 +271,7 @@ class JitScopes(Rerun):
         super().__init__(model, trace)
         self._tracked = {id(parameter) for parameter in model.parameters()}
         self._frozen: list[torch.Tensor] = []
+        self._bound: int | None = None
 
     @contextmanager
     def attached(self) -> Iterator[None]:
@@ -283,6 +290,18 @@ class JitScopes(Rerun):
     def hidden(self) -> bool:
         """Also what runs around the tracer makes no row."""
         return tracing_state() is None or super().hidden()
+
+    def _new(self, path: str, kind: str, *, functional: bool) -> Call:
+        """A call by the root's own `__call__` or hooks, made in `_Bound` here, has the root's path in the trace."""
+        inside = functional and self._bound in {call.index for call in self.open_calls[-1:]}
+        return super()._new("" if inside else path, kind, functional=functional)
+
+    def open_module(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
+        """A module's forward begins; that of `_Bound` is noted."""
+        call = super().open_module(module, args, kwargs)
+        if isinstance(module, _Bound):
+            self._bound = call.index
+        return call
 
     def on_function(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Run a torch function; the tracer takes a tensor that is no parameter only if it requires no gradient."""

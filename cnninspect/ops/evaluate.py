@@ -68,6 +68,12 @@ def evaluate(trace: Trace) -> list[Estimate]:
     return [estimate for estimate in estimates if estimate is not None]
 
 
+def whole_macs(trace: Trace, estimates: Sequence[Estimate]) -> tuple[int, Status]:
+    """The MACs of the whole run, and their status: of the root, and of what its hooks run outside its call."""
+    roots = [estimates[call.index] for call in trace.roots]
+    return sum(root.macs or 0 for root in roots), total_status([root.status for root in roots])
+
+
 # --- a call by its own formula --------------------------------------------------------------------------------------
 
 

@@ -196,7 +196,9 @@ def _opened(rows: Sequence[Row], wanted: set[int], room: int) -> set[int]:
 
 def _has_most(rows: Sequence[Row], index: int) -> bool:
     """Whether the row is the root, or has more than half of the MACs."""
-    return rows[index].parent is None or 2 * _weight(rows[index]) < _weight(rows[0])
+    return rows[index].parent is None or 2 * _weight(rows[index]) < sum(
+        _weight(row) for row in rows if row.parent is None
+    )
 
 
 _WORTH_OPENING = 3

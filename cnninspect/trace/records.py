@@ -219,6 +219,11 @@ class Trace:
     indices: dict[int, Any] = field(default_factory=dict)
     renewed: dict[int, dict[int, Any]] = field(default_factory=dict)
 
+    @property
+    def roots(self) -> list[Call]:
+        """The calls inside no other: of the root, and what its output hooks or its own `__call__` run around it."""
+        return [call for call in self.calls if call.parent is None]
+
 
 def tensors(tree: Any) -> list[TensorRef]:
     """Every TensorRef in nested arguments, depth first."""

@@ -79,7 +79,7 @@ class Watcher(Recorder):
         """Runs one ATen op with replaced arguments, and returns the replaced result."""
         if self._change is None or self._paused or schema_of(op).is_query:
             return super().on_op(op, args, kwargs)
-        key = self.open_calls[-1].path, schema_of(op).name
+        key = self.open_calls[-1].path if self.open_calls else "", schema_of(op).name
         place = (*key, self._ran[key])
         self._ran[key] += 1
         with self.paused():

@@ -129,7 +129,7 @@ class CallTracker:
 
         Of `torch.cond`, scans and loops, the functions of the model's code that they run are followed.
         """
-        if self.hidden() or not self.open_calls:
+        if self.hidden():
             return function(*args, **kwargs)
         if (control_flow := control_flow_of(function)) is not None:
             with _FunctionWatch(self):

@@ -112,5 +112,11 @@ def inclusive(trace: Trace, unit: Unit, own: Sequence[Quantity]) -> list[Quantit
     return [found[call.index] for call in trace.calls]
 
 
+def in_all(trace: Trace, unit: Unit, inclusive: Sequence[Quantity]) -> Quantity:
+    """The number of the whole run, from those of every call and all below it."""
+    roots = [inclusive[call.index] for call in trace.roots]
+    return roots[0] if len(roots) == 1 else total_of(unit, roots)
+
+
 def _merged(mappings: Sequence[Mapping[str, Quantity]]) -> dict[str, Quantity]:
     return {name: value for mapping in mappings for name, value in mapping.items()}

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from cnninspect.inspection.accounts import Addition, Inspected, inclusive
+from cnninspect.inspection.accounts import Addition, Inspected, in_all, inclusive
 from cnninspect.measure.sparsity import NonZero, nonzero
 from cnninspect.ops.accounting import operands_of
 from cnninspect.ops.evaluate import PACKED, op_macs
@@ -64,7 +64,7 @@ class NonZeros:
         notes = (f"zeros unknown: {known}.",) if isinstance(known, Reason) else _notes(known, trace, own[1])
         return Addition(
             [{"nonzero": params, "effective_macs": macs} for params, macs in zip(rows, effective, strict=True)],
-            {"nonzero": whole, "effective_macs": effective[0]},
+            {"nonzero": whole, "effective_macs": in_all(trace, Unit.MACS, effective)},
             notes=notes,
         )
 

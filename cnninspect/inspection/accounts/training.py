@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar
 
-from cnninspect.inspection.accounts import Addition, Inspected, attempted, inclusive
+from cnninspect.inspection.accounts import Addition, Inspected, attempted, in_all, inclusive
 from cnninspect.inspection.findings import Findings
 from cnninspect.inspection.totals import ONE_SOURCE, SHAPELESS, bytes_of, trainable
 from cnninspect.measure.backward import CONVENTION, OWN_FUNCTION, WITHOUT_GRADIENTS, backward_macs
@@ -60,7 +60,8 @@ class Backward:
         notes += tuple(f"{name} computes gradients in its own code: no formula covers it." for name in _own(counts))
         if self.of_inputs:
             notes += ("the backward pass computes the gradients of the inputs too.",)
-        return Addition([{"backward_macs": number} for number in numbers], {"backward_macs": numbers[0]}, notes=notes)
+        total = {"backward_macs": in_all(trace, Unit.MACS, numbers)}
+        return Addition([{"backward_macs": number} for number in numbers], total, notes=notes)
 
 
 def _numbers(own: Sequence[Quantity], counts: Sequence[Count], trace: Trace) -> list[Quantity]:
@@ -154,7 +155,7 @@ class Memory:
         step, allocated = found or (None, None)
         peak = None if step is None else _peak(step.peak, allocated)
         totals = {
-            "output_bytes": outputs[0],
+            "output_bytes": in_all(trace, Unit.BYTES, outputs),
             "gradient_bytes": _gradients(inspected.findings, step),
             "optimizer_bytes": optimizer,
             **_inference(inspected),

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from cnninspect.inspection.accounts import Addition, Inspected, inclusive
+from cnninspect.inspection.accounts import Addition, Inspected, in_all, inclusive
 from cnninspect.measure.base import COUNTERS, Count, MacCounter, doubt, explain
 from cnninspect.measure.timing import Clock, Latency, measure_latency
 from cnninspect.ops.accounting import UNITS, Tally, moved_bytes, operations_of, tallies_of
@@ -39,7 +39,7 @@ class Operations:
         classes = {work.value: unit for work, unit in UNITS.items()}
         return Addition(
             rows=[{"element_operations": number} for number in numbers],
-            totals={"element_operations": numbers[0]},
+            totals={"element_operations": in_all(inspected.trace, Unit.OPERATIONS, numbers)},
             parts=lambda report: replace(report, classes=classes),
             uncounted=_unclassified(inspected.trace, tallies),
         )
@@ -74,7 +74,7 @@ class Conventions:
 
     def __call__(self, inspected: Inspected) -> Addition:
         """`counters` in the document: for each its convention, and its own total or why it failed."""
-        measured, counts = inspected.findings.numbers[0].macs.measured, inspected.findings.counts
+        measured, counts = inspected.findings.whole.macs.measured, inspected.findings.counts
         about = {name: _about(entry, measured.get(name), counts.get(name, ())) for name, entry in COUNTERS.items()}
         return Addition(parts=lambda report: replace(report, counters=about))
 
@@ -188,7 +188,8 @@ class Traffic:
         ops = inspected.trace.ops
         own = [traffic_of([ops[index] for index in call.ops]) for call in inspected.trace.calls]
         moved = inclusive(inspected.trace, Unit.BYTES, own)
-        totals = {"bytes_moved": moved[0], "intensity": intensity(inspected.findings.numbers[0].macs, moved[0])}
+        whole = in_all(inspected.trace, Unit.BYTES, moved)
+        totals = {"bytes_moved": whole, "intensity": intensity(inspected.findings.whole.macs, whole)}
         return Addition([{"bytes_moved": bytes_} for bytes_ in moved], totals, self._with_machine)
 
     def _with_machine(self, report: Report) -> Report:
@@ -225,7 +226,7 @@ class Time:
         )
         rows = [{} if latency is None else _numbers(latency) for latency in timing.calls]
         totals = _numbers(timing.total)
-        totals["flops_per_second"] = speed(inspected.findings.numbers[0].macs, totals["latency"])
+        totals["flops_per_second"] = speed(inspected.findings.whole.macs, totals["latency"])
         runs = Timing(self.warmup, self.repeats)
         return Addition(rows, totals, lambda report: replace(report, timing=runs))
 
