@@ -70,7 +70,7 @@ class Findings:
 
     def _leaf(self, call: Call) -> Numbers:
         estimate = self.estimates[call.index]
-        read = {} if takes_packed(call) else {"storage": _first_read(call)}
+        read = {} if takes_packed(call) or self.trace.reads_made_anew(call) else {"storage": _first_read(call)}
         params = judge(Unit.PARAMS, estimate.params, read, why=estimate.why.params)
         return Numbers(params, self._leaf_macs(call), self._leaf_neurons(call))
 

@@ -54,6 +54,16 @@ def notes_of(findings: Findings, command: str = "summary") -> Iterator[str]:
         yield f"{_count(idle, 'parameter')} not used in this pass: {_some(idle)}; totals.params counts them."
     if parts:
         yield f"{_count(parts, 'parameter')} used only in part: {_some(parts)}; totals.params counts them whole."
+    if trace.made:
+        yield (
+            f"{_count(trace.made, 'parameter')} made and registered by the first forward pass: {_some(trace.made)}; "
+            "all numbers are those of a later one."
+        )
+    if trace.made_anew:
+        yield (
+            f"{_count(trace.made_anew, 'parameter')} made and registered anew by every forward pass: "
+            f"{_some(trace.made_anew)}; the number of parameters is unknown."
+        )
     if trace.unregistered:
         yield (
             f"{trace.unregistered:,} elements of parameters are used that the model does not register "

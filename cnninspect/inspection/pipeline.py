@@ -21,7 +21,7 @@ from cnninspect.inspection.weights import with_weights
 from cnninspect.measure import count
 from cnninspect.measure.base import Count, Progress, Run, left_out, silent
 from cnninspect.measure.storages import holdings, masked
-from cnninspect.ops.catalogue import KNOWLEDGE
+from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
 from cnninspect.ops.evaluate import evaluate, whole_macs
 from cnninspect.receptive.fields import Fields, intervals, name_of
 from cnninspect.receptive.rows import last_map, row_fields
@@ -37,6 +37,7 @@ from cnninspect.targets.resolve import resolve
 from cnninspect.targets.target import Target
 from cnninspect.trace.isolation import uncollected, with_room
 from cnninspect.trace.private_torch import compiler_not_imported
+from cnninspect.trace.recorder import record
 from cnninspect.trace.records import Trace
 from cnninspect.trace.source_lines import locate
 from cnninspect.version import __version__
@@ -110,6 +111,8 @@ def _measured(
         options.progress(f"building {target.name} on cpu")
         model = target.build("cpu", options.dtype)
         inputs = choice.make(target, model, "cpu", options.dtype)
+        if run.trace.made:
+            record(model, inputs.args, inputs.kwargs, layer_of, device="cpu", training=options.training)
         return Run(run.trace, model, inputs.args, inputs.kwargs, "cpu")
 
     found = measure(run, on_cpu, reach, macs, options.progress, limited=options.probe is None)

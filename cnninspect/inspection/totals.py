@@ -13,7 +13,7 @@ from math import prod
 from cnninspect.inspection.findings import Findings
 from cnninspect.measure.memory import held_bytes, inference_peak, real_bytes
 from cnninspect.measure.storages import Held
-from cnninspect.ops.evaluate import PACKED
+from cnninspect.ops.evaluate import MADE_ANEW, PACKED
 from cnninspect.ops.registry import fused_kinds
 from cnninspect.report.quantities import Quantity, Status, Unit, in_flops, item_size, judge, one_sided
 from cnninspect.report.reasons import Cause, Reason
@@ -107,6 +107,8 @@ def _against(
     """The declared number judged against that of the storages; `why` has the reason if one of them is missing."""
     if not findings.held.of_module:
         return one_sided(unit, NOT_LISTED, analytic=declared)
+    if (anew := findings.trace.made_anew) and unit is not Unit.ELEMENTS:
+        return Quantity(None, unit, Status.UNKNOWN, why=(Reason(Cause.NOT_COVERED, f"{MADE_ANEW} ({anew[0]})"),))
     if findings.held.packed and unit is not Unit.ELEMENTS:
         return replace(judge(unit, None, {}), why=(Reason(Cause.NOT_COVERED, PACKED),))
     if declared is None:

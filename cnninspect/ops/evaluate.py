@@ -18,6 +18,7 @@ from cnninspect.trace.trees import map_leaves
 Shapes = tuple[Shape | None, ...]
 Reasons = tuple[Reason, ...]
 
+MADE_ANEW = "every forward pass makes and registers parameters anew"
 PACKED = "quantised layers pack their weights: their elements are no parameters and cannot be listed"
 
 
@@ -150,6 +151,8 @@ def _reasons(*answers: Any) -> Reasons:
 
 def _fresh_params(call: Call, counts: Mapping[str, int], use: Use, trace: Trace) -> int | Reason:
     """The closed form of every parameter that this call is the first to use; there is none for the rest of one."""
+    if trace.reads_made_anew(call):
+        return Reason(Cause.NOT_COVERED, MADE_ANEW)
     total = 0
     for role, held in use.state.items():
         if held is None or not held.fresh:

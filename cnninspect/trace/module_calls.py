@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import get_ident
 from typing import Any, Protocol
@@ -183,8 +183,10 @@ class _Watch:
         return call
 
 
-def never_ran(model: nn.Module | None, calls: Sequence[Call]) -> list[str]:
-    """The paths of the outermost modules of which no part ran.
+def never_ran(model: nn.Module | None, calls: Sequence[Call], known: Container[int]) -> list[str]:
+    """The paths of the outermost modules of which no part ran; `known` are the ids of those that the run began with.
+
+    A module made in the forward has run by another path.
 
     Modules inside a known layer or a scripted module, which cannot be watched, count as run; so do those that only keep
     the packed weights of a quantised layer that ran. Containers that are never called themselves (ModuleList,
@@ -194,7 +196,7 @@ def never_ran(model: nn.Module | None, calls: Sequence[Call]) -> list[str]:
         return []
     ran = {prefix for call in calls for prefix in _prefixes(call.path)}
     whole = {call.path for call in calls if call.layer is not None}
-    modules = modules_of(model)
+    modules = [(path, module) for path, module in modules_of(model) if id(module) in known]
     whole |= {path for path, module in modules if isinstance(module, torch.jit.ScriptModule)}
     reads_packed = {call.path for call in calls if takes_packed(call)}
     idle: set[str] = set()

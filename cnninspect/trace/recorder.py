@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from cnninspect.trace.contents import TAKES_NUMBERS, Contents, as_array, keep_numbers
+from cnninspect.trace.first_forward import Registered
 from cnninspect.trace.isolation import isolated, noticing_threads
 from cnninspect.trace.meta_results import MetaResults
 from cnninspect.trace.module_calls import Args, Kwargs, never_ran
@@ -40,6 +41,7 @@ from cnninspect.trace.private_torch import (
     kernel_of,
     named_parameters_of,
     runs_inside,
+    state_of,
 )
 from cnninspect.trace.records import Call, Layer, Op, TensorRef, Trace
 from cnninspect.trace.refusals import refuse
@@ -78,12 +80,31 @@ def record(
     inside of such a layer is recorded as ops, not as calls. Gradients are off, so that their memory is not counted; a
     model that needs them in its forward runs again with gradients on. Raises ForwardFailed when the forward raises,
     unless `partial`: then the trace ends there.
+
+    Parameters that the forward makes and registers stay in the model, and the trace is that of the next forward pass.
+    If that one makes them again, the model stays as it was.
     """
+
+    def run() -> tuple[Trace, Registered]:
+        try:
+            return _record(model, args, kwargs, layer_of, device, training, partial, gradients=False)
+        except _NeedsGradients:
+            return _record(model, args, kwargs, layer_of, device, training, partial, gradients=True)
+
+    trace, registered = run()
+    if partial or not registered.made:
+        return trace
+    take_away = registered.keep()
     try:
-        trace = _record(model, args, kwargs, layer_of, device, training, partial, gradients=False)
-    except _NeedsGradients:
-        trace = _record(model, args, kwargs, layer_of, device, training, partial, gradients=True)
-    return trace
+        following, then = run()
+    except ForwardFailed:
+        then = None
+    if then is None or then.anew.intersection(registered.made):
+        take_away()
+        trace.made_anew = registered.made
+        return trace
+    following.made = registered.made
+    return following
 
 
 def _record(
@@ -96,8 +117,9 @@ def _record(
     partial: bool,
     *,
     gradients: bool,
-) -> Trace:
+) -> tuple[Trace, Registered]:
     module = model if isinstance(model, nn.Module) else None
+    registered = Registered(module)
     with isolated(module, training, gradients=gradients, inputs=(args, kwargs)):
         recorder = Recorder(module, layer_of)
         inputs = recorder.name_inputs(args, kwargs)
@@ -114,8 +136,9 @@ def _record(
             if not gradients and recorder.asks_for_gradients:
                 raise _NeedsGradients
             trace = recorder.finish(inputs, output, device, training)
+            registered.look()
     trace.gradients = gradients
-    return trace
+    return trace, registered
 
 
 class _NeedsGradients(Exception):
@@ -377,10 +400,11 @@ class Recorder(CallTracker):
         )
         trace.parameters, trace.buffers = self.values.parameters, self.values.buffers
         trace.tied, trace.leaves = tuple(self.values.tied), self.values.leaves
-        trace.unread, trace.unregistered = self.values.unread(), self.values.unregistered
+        registered = [] if self.model is None else state_of(self.model)[0]
+        trace.unread, trace.unregistered = self.values.unread(), self.values.unregistered(registered)
         trace.freed, trace.read_out = dict(self.values.freed), self.read_out
         trace.indices, trace.renewed = self.indices, self.renewed
-        trace.never_ran = never_ran(self.model, trace.calls)
+        trace.never_ran = never_ran(self.model, trace.calls, self.modules)
         for call in trace.calls:
             if call.parent is not None:
                 trace.children.setdefault(call.parent, []).append(call.index)

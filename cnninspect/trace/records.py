@@ -196,7 +196,9 @@ class Trace:
     are no parameters of the model, with whether they are weights: parameters that are not registered. `gradients` means
     that the run had gradients on, because the model needs them in its forward. `indices` are, by value, the numbers in
     constants that decide what an op reads or hides; None for one that is too large. `renewed` has, by the op that finds
-    them changed, the numbers of those that were written in between; None where they are not known.
+    them changed, the numbers of those that were written in between; None where they are not known. `made` are the
+    parameters that an earlier forward made and registered; `made_anew` are those that every forward makes, which are
+    not among the parameters.
     """
 
     calls: list[Call]
@@ -212,12 +214,18 @@ class Trace:
     tied: tuple[State, ...] = ()
     leaves: dict[int, bool] = field(default_factory=dict)
     gradients: bool = False
+    made: tuple[str, ...] = ()
+    made_anew: tuple[str, ...] = ()
     never_ran: list[str] = field(default_factory=list)
     children: dict[int, list[int]] = field(default_factory=dict)
     freed: dict[int, int] = field(default_factory=dict)
     read_out: list[tuple[int, str, TensorRef]] = field(default_factory=list)
     indices: dict[int, Any] = field(default_factory=dict)
     renewed: dict[int, dict[int, Any]] = field(default_factory=dict)
+
+    def reads_made_anew(self, call: Call) -> bool:
+        """Whether a layer has parameters that the forward made, as every forward does."""
+        return bool(self.made_anew) and any(state.name not in self.parameters for state in call.state.values())
 
     @property
     def roots(self) -> list[Call]:

@@ -34,6 +34,7 @@ class CallTracker:
         self.failed_in: Call | None = None
         self._failure: BaseException | None = None
         self._paths = {id(m): path for path, m in modules_of(model)} if model is not None else {}
+        self.modules = frozenset(self._paths)
 
     @contextmanager
     def attached(self) -> Iterator[None]:

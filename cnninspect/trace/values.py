@@ -48,7 +48,8 @@ class Values:
         self._elements = Elements()
         self._unread_sparse: dict[str, int] = {}
         self._adopts_leaves = model is None
-        self.unregistered = 0
+        self._foreign = WeakTensorKeyDictionary()
+        self._foreign_elements = 0
         self.tied: list[State] = []
         self.leaves: dict[int, bool] = {}
         self.parameters: dict[str, State] = {}
@@ -75,7 +76,8 @@ class Values:
             if self._adopts_leaves and tensor.requires_grad and tensor.is_leaf:
                 return self._add_state(f"tensor{len(self.parameters)}", tensor, self.parameters)
             if isinstance(tensor, nn.Parameter) and not self._adopts_leaves:
-                self.unregistered += tensor.numel()
+                self._foreign[tensor] = tensor.numel()
+                self._foreign_elements += tensor.numel()
             known = self.new(tensor, None)
             if tensor.requires_grad and tensor.is_leaf:
                 self.leaves[known.value] = isinstance(tensor, nn.Parameter)
@@ -162,6 +164,10 @@ class Values:
     def unread(self) -> dict[str, int]:
         """Elements of each parameter that no call read."""
         return self._elements.unread() | self._unread_sparse
+
+    def unregistered(self, registered: Iterable[torch.Tensor]) -> int:
+        """Elements of parameters that were met and are not the model's; `registered` are those that it has now."""
+        return self._foreign_elements - sum(self._foreign.get(parameter) or 0 for parameter in registered)
 
     def _add_state(self, name: str, tensor: torch.Tensor, states: dict[str, State]) -> TensorRef:
         """Adds a parameter or buffer, unless all of its elements belong to earlier states."""

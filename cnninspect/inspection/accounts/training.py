@@ -30,7 +30,7 @@ from cnninspect.measure.memory import (
     training_memory,
 )
 from cnninspect.ops.accounting import BackwardMacs, backward
-from cnninspect.ops.evaluate import Estimate, multiplies
+from cnninspect.ops.evaluate import MADE_ANEW, Estimate, multiplies
 from cnninspect.report.parts import MemoryDetails, Peak
 from cnninspect.report.quantities import Quantity, Status, Unit, item_size, judge, not_confirmed, one_sided
 from cnninspect.report.reasons import Cause, Reason
@@ -206,6 +206,8 @@ def _gradients(findings: Findings, step: TrainingMemory | None) -> Quantity:
 
 
 def _optimizer(trace: Trace, optimizer: str) -> Quantity:
+    if trace.made_anew:
+        return Quantity(None, Unit.BYTES, Status.UNKNOWN, why=(Reason(Cause.NOT_COVERED, MADE_ANEW),))
     parts = optimizer_bytes(trace, optimizer)
     return one_sided(Unit.BYTES, NO_STEP, analytic=sum(parts.values()), parts=parts)
 
@@ -233,6 +235,8 @@ def _training_memory(trace: Trace, optimizer: Quantity, peak: Quantity | None) -
     """Bytes that a device holds in a training step: states, inputs, optimizer, activations and gradients."""
     if peak is None:
         return UNKNOWN
+    if optimizer.value is None:
+        return optimizer
     parts = {**held_bytes(trace), "optimizer": optimizer.value, "activations and gradients": peak.value}
     return Quantity(sum(parts.values()), Unit.BYTES, parts=parts, why=(Reason(Cause.NOT_MEASURED, NO_STEP),))
 
