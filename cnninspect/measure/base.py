@@ -178,7 +178,8 @@ def _found(entry: MacCounter, run: Run) -> list[Count]:
 
 
 MULTIPLYING = {
-    **{name: name for name in ("scaled_dot_product_attention", "inner", "tensordot", "linalg_multi_dot", "cdist")},
+    **{name: name for name in ("scaled_dot_product_attention", "inner", "tensordot", "cdist")},
+    **{name: name for name in ("linalg_multi_dot", "chain_matmul")},
     **{name: f"matrix times vector ({name})" for name in ("mv", "addmv")},
     **{name: f"product of vectors ({name})" for name in ("dot", "vdot")},
     **{name: f"batched matrix products ({name})" for name in ("baddbmm", "addbmm")},

@@ -131,6 +131,10 @@ REASONS = {
         "fvcore", lambda x, y: torch.linalg.multi_dot([x, y]), 5 * 4 * 3, [torch.rand(5, 4), torch.rand(4, 3)],
         "fvcore does not count linalg_multi_dot",
     ),
+    "chain_matmul": (
+        "fvcore", lambda x, y: torch.chain_matmul(x, y), 5 * 4 * 3, [torch.rand(5, 4), torch.rand(4, 3)],
+        "fvcore does not count chain_matmul",
+    ),
     "covariances": ("fvcore", torch.cov, 5 * 4 * 5, [torch.rand(5, 4)], "fvcore does not count covariances"),
     "distances": (
         "fvcore", torch.cdist, 30 * 40 * (4 + 2), [torch.rand(30, 4), torch.rand(40, 4)], "fvcore does not count cdist",
