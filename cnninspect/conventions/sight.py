@@ -135,7 +135,8 @@ def parts_of(model: nn.Module, kinds: Mapping[str, str]) -> dict[str, Part]:
 
 def _weight_shapes(module: nn.Module) -> dict[str, Shape]:
     """Shapes of a module's own `weight` and `bias`; spectral and weight norm keep no parameters of these names."""
-    found = {name: vars(module).get(name, module._parameters.get(name)) for name in ("weight", "bias")}
+    own = {**dict(module._parameters.items()), **vars(module)}
+    found = {name: own.get(name) for name in ("weight", "bias")}
     return {name: tuple(value.shape) for name, value in found.items() if isinstance(value, torch.Tensor)}
 
 

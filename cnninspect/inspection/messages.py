@@ -124,6 +124,16 @@ def note_of_masks(masked: Mapping[str, int | None], params: Quantity) -> str | N
     )
 
 
+def note_of_frozen(paths: Sequence[str]) -> str | None:
+    """The note on modules whose weights are constants of their code; None without any."""
+    if not paths:
+        return None
+    return (
+        f"{_count(paths, 'module')} of frozen TorchScript ({_some(paths)}): any weights are constants of the code, "
+        "which are no parameters and are not counted."
+    )
+
+
 def unknown_numbers(findings: Findings, asked: Collection[str] | None = None) -> Iterator[str]:
     """Each reason for unknown numbers or bounds once, with its numbers and rows; only of the `asked` numbers."""
     numbers: dict[Reason, dict[str, None]] = {}

@@ -13,14 +13,21 @@ import torch
 from cnninspect import plugins
 from cnninspect.errors import LoadError
 from cnninspect.inspection.findings import Findings, rows
-from cnninspect.inspection.messages import note_of_masks, note_of_values, notes_of, uncounted, unknown_numbers
+from cnninspect.inspection.messages import (
+    note_of_frozen,
+    note_of_masks,
+    note_of_values,
+    notes_of,
+    uncounted,
+    unknown_numbers,
+)
 from cnninspect.inspection.run import Options, free_bytes, run_on_cheapest
 from cnninspect.inspection.tensors import inspect_checkpoint
 from cnninspect.inspection.totals import totals
 from cnninspect.inspection.weights import with_weights
 from cnninspect.measure import count
 from cnninspect.measure.base import Count, Progress, Run, left_out, silent
-from cnninspect.measure.storages import holdings, masked
+from cnninspect.measure.storages import frozen, holdings, masked
 from cnninspect.ops.catalogue import KNOWLEDGE, layer_of
 from cnninspect.ops.evaluate import evaluate, whole_macs
 from cnninspect.receptive.fields import Fields, intervals, name_of
@@ -161,13 +168,13 @@ def _not_run(target: Target, options: Options, command: str, missing: Sequence[s
 
 
 def _masks(target: Target, options: Options, model: Any, params: Quantity | ReceptiveField) -> Sequence[str]:
-    """The note on pruning masks; on meta, which holds no values, the masks are those of a model built on the CPU."""
+    """The notes on masks and frozen weights; on meta, which holds no values, masks are those of a model on the CPU."""
     found = masked(model)
     if None in found.values():
         options.progress(f"building {target.name} on cpu")
         found = masked(target.build("cpu", options.dtype))
     note = note_of_masks(found, params) if isinstance(params, Quantity) else None
-    return () if note is None else (note,)
+    return tuple(filter(None, (note, note_of_frozen(frozen(model)))))
 
 
 def _last_field(reach: Fields, fields: Sequence[ReceptiveField | None], maps: Maps | None) -> ReceptiveField:

@@ -50,7 +50,7 @@ def _holds_codes(parameter: Tensor) -> bool:
 
 def _used(module: nn.Module) -> Iterator[tuple[str, str, Tensor]]:
     """(name of a parameter or buffer, name by which the module uses it, the tensor that it uses)."""
-    masks = {name.removesuffix("_mask") for name in module._buffers if name.endswith("_mask")}
+    masks = {name.removesuffix("_mask") for name, _ in module._buffers.items() if name.endswith("_mask")}
     for name, tensor in (*module._parameters.items(), *module._buffers.items()):
         plain = name.removesuffix("_orig")
         if tensor is None or not is_made(tensor):

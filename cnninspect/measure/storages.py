@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from cnninspect.measure.base import Run
-from cnninspect.trace.private_torch import inner_tensors, modules_of, state_of, storage_key
+from cnninspect.trace.private_torch import inner_tensors, is_frozen, modules_of, state_of, storage_key
 from cnninspect.trace.trees import leaves
 
 Places = npt.NDArray[np.int64]
@@ -81,6 +81,13 @@ def masked(model: Any) -> dict[str, int | None]:
                 zeros = None if mask.is_meta else mask.numel() - int(torch.count_nonzero(mask))
                 found[f"{path}.{name}" if path else name] = zeros
     return found
+
+
+def frozen(model: Any) -> tuple[str, ...]:
+    """The paths of scripted modules whose weights `torch.jit.freeze` has made constants of their code."""
+    if not isinstance(model, nn.Module):
+        return ()
+    return tuple(path for path, module in modules_of(model) if is_frozen(module))
 
 
 def held(tensors: Iterable[Tensor]) -> Held | None:

@@ -23,6 +23,7 @@ from cnninspect.trace.private_torch import (
     OpWatch,
     contents,
     functions_unseen,
+    is_frozen,
     modules_of,
     state_of,
     storage_key,
@@ -211,11 +212,11 @@ def _attributes_kept(modules: Sequence[nn.Module]) -> Iterator[None]:
 
 @contextmanager
 def _mode(modules: Sequence[nn.Module], buffers: Sequence[torch.Tensor], training: bool) -> Iterator[None]:
-    """Sets the mode of every module; restores each one's own flag, and the contents of buffers.
+    """Sets the mode of every module that is not frozen; restores each one's own flag, and the contents of buffers.
 
     A forward may write into buffers in eval mode too. Copies stand on the CPU: no peak is measured there.
     """
-    flags = [(module, module.training) for module in modules]
+    flags = [(module, module.training) for module in modules if not is_frozen(module)]
     real = [buffer for buffer in buffers if not (buffer.is_meta or isinstance(buffer, UninitializedBuffer))]
     with functions_unseen():
         saved = [(buffer, buffer.detach().to("cpu", copy=True)) for buffer in real]

@@ -441,6 +441,11 @@ def modules_of(model: nn.Module) -> list[tuple[str, nn.Module]]:
     return found
 
 
+def is_frozen(module: nn.Module) -> bool:
+    """Whether it is a scripted module after `torch.jit.freeze`, which has no mode: its weights are constants."""
+    return isinstance(module, torch.jit.ScriptModule) and not hasattr(module, "training")
+
+
 def state_of(model: nn.Module) -> tuple[list[nn.Parameter], list[torch.Tensor]]:
     """What `model.parameters()` and `model.buffers()` yield, in the same order, in one walk through the modules."""
     kind, modules = type(model), modules_of(model)

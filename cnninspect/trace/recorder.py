@@ -38,6 +38,7 @@ from cnninspect.trace.private_torch import (
     OpWatch,
     functions_unseen,
     in_transform,
+    is_frozen,
     kernel_of,
     named_parameters_of,
     runs_inside,
@@ -201,7 +202,7 @@ class Recorder(CallTracker):
         call.transformed = in_transform()
         self.receive(call, args, kwargs)
         if module is not None:
-            call.training = module.training
+            call.training = not is_frozen(module) and module.training
             self._modules[call.index] = module
         elif call.functional:
             call.training = self.calls[call.parent].training if call.parent is not None else False

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
+import torch
 from torch import nn
 
 from cnninspect.inspection.accounts import Addition, Inspected, in_all, inclusive
@@ -203,9 +204,13 @@ class _Work:
     def _computed(self, op: Op) -> str | None:
         """The name of the weight that a layer of torch computes from a mask or a parametrization."""
         path = self.trace.calls[op.call].path
+        if isinstance(self.model, torch.jit.ScriptModule):
+            return None
         try:
             module = self.model.get_submodule(path)
         except AttributeError:
+            return None
+        if isinstance(module, torch.jit.ScriptModule):
             return None
         forward = getattr(type(module).forward, "__module__", "")
         return f"{path}.weight".lstrip(".") if forward.startswith("torch.nn.modules") else None
