@@ -16,12 +16,12 @@ from cnninspect.checks.alignment import align
 from cnninspect.checks.differences import Comparer, check_both_ran
 from cnninspect.checks.numbers import NAMES, Tolerance
 from cnninspect.checks.tree import is_layer
-from cnninspect.errors import UsageError, error_text
+from cnninspect.errors import UsageError, error_text, message_of
 from cnninspect.files import cause_of, write_whole
-from cnninspect.report.document import Report
+from cnninspect.report.document import Checkpoint, Report
 from cnninspect.report.json_form import READ_VERSIONS, SCHEMA_VERSION, json_text
 from cnninspect.report.json_rows import frozen, number_to_json, plain, row_to_json
-from cnninspect.report.quantities import Quantity, Unit
+from cnninspect.report.quantities import Quantity, Status, Unit
 from cnninspect.report.reasons import Cause
 from cnninspect.report.rows import Check, Number, ReceptiveField, Row
 
@@ -102,9 +102,37 @@ def read_report(file: str | Path) -> Report:
     if "varied" in data or ("targets" in data and "rows" not in data):
         raise UsageError(f"{file} is a report on several targets; a report on one target is needed. {_HOW}")
     try:
-        return _validated(Report.from_dict(_completed(data)))
+        report = _validated(Report.from_dict(_completed(data)))
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise UsageError(f"{file} is damaged: {error_text(error)}. Save it again: {_HOW}") from error
+        raise UsageError(f"{file} is damaged: {_damage(error)}. Save it again: {_HOW}") from error
+    if version == SCHEMA_VERSION and not isinstance(report, Checkpoint) and (lacking := _lacking(report)):
+        raise UsageError(f"{file} is damaged: {lacking}. Save it again: {_HOW}")
+    return report
+
+
+def _damage(error: Exception) -> str:
+    """What is wrong with a document, in words: of Python's own errors only which entry is missing."""
+    if isinstance(error, KeyError) and error.args:
+        return f"an object in it has no {error.args[0]!r}"
+    return message_of(error) if isinstance(error, ValueError) else f"a part of it {_OTHER_TYPE}"
+
+
+def _lacking(report: Report) -> str:
+    """Which number that every report of this schema has is missing, so that it would be compared with nothing."""
+    if absent := [name for name in NAMES if name not in report.totals]:
+        return f"its totals have no {absent[0]}"
+    for position, row in enumerate(report.rows):
+        numbers = {name: getattr(row, name) for name in _NUMBERS_OF_ROW}
+        absent = [name for name, number in numbers.items() if number is None]
+        if 0 < len(absent) < len(numbers):
+            return f"row {position} ({row.path!r}) has no {absent[0]}"
+    return ""
+
+
+_NUMBERS_OF_ROW = ("output_shape", "params", "macs", "neurons")
+"""Numbers that a row has all of, or none where it has no output."""
+
+_OTHER_TYPE = "has a type that cnninspect does not write"
 
 
 _HOW = (
@@ -131,6 +159,13 @@ def _no_number(word: str) -> Any:
 def _completed(data: Mapping[str, Any]) -> dict[str, Any]:
     """The document with default values for the fields that a baseline leaves out, and with parents from levels."""
     defaults = {"command": "baseline", "tool": {}, "uncounted": [], "notes": [], "verdict": "not_run"}
+    for name, kind, words in (("rows", list, "list"), ("totals", Mapping, "object")):
+        if not isinstance(data.get(name), kind):
+            raise ValueError(f"its {name} are no {words}" if name in data else f"it has no {name}")
+    for position, row in enumerate(data["rows"]):
+        _require(isinstance(row, Mapping), f"row {position}")
+    for name, number in data["totals"].items():
+        _require(isinstance(number, Mapping), f"totals {name}")
     rows = [{name: _number(value) for name, value in row.items()} for row in data["rows"]]
     totals = {name: _number(value) for name, value in data["totals"].items()}
     return {**defaults, **data, "rows": _with_parents(rows), "totals": totals}
@@ -169,15 +204,28 @@ def _validated(report: Report) -> Report:
     for item in report.run.get("inputs", ()):
         _require(_is_input(item), "its inputs")
     for name, number in report.totals.items():
-        _require(_is_number(number), f"totals {name}")
+        _require_number(number, f"totals {name}")
     for position, row in enumerate(report.rows):
         _require(_is_row(row, position), f"row {position} ({row.path!r})")
+        for name, number in row.quantities.items():
+            _require_number(number, f"{name} of row {position} ({row.path!r})")
     return report
 
 
 def _require(holds: bool, what: str) -> None:
     if not holds:
-        raise ValueError(f"{what}: the value has a type that cnninspect does not write")
+        raise ValueError(f"{what}: the value is not of a kind that cnninspect writes")
+
+
+def _require_number(number: Number, what: str) -> None:
+    if _is_number(number):
+        return
+    value = number.value if isinstance(number, Quantity) else None
+    if isinstance(value, str):
+        raise ValueError(f"{what} is the text {value!r}, not a number")
+    if isinstance(value, (int, float)) and value < 0:
+        raise ValueError(f"{what} is {value}, and a count is not below 0")
+    _require(holds=False, what=what)
 
 
 def _is_input(item: Mapping[str, Any]) -> bool:
@@ -190,14 +238,16 @@ def _is_row(row: Row, position: int) -> bool:
     placed = row.parent is None or (_is_size(row.parent) and row.parent < position)
     shaped = all(map(_is_shape, row.input_shapes))
     hash(frozen(list(row.hyperparameters.items())))
-    return named and placed and shaped and all(map(_is_number, row.quantities.values()))
+    return named and placed and shaped
 
 
 def _is_number(number: Quantity | ReceptiveField) -> bool:
     if isinstance(number, ReceptiveField):
         return all(_is_none_or(part, _is_tuple_of(_is_extent)) for part in (number.size, number.jump, number.padding))
-    is_value = _is_tuple_of(_is_shape) if number.unit is Unit.SHAPE else _is_plain
-    return all(_is_none_or(each, is_value) for each in (number.value, number.analytic, *number.measured.values()))
+    is_value = _KINDS.get(number.unit, _is_count)
+    numbers = (number.value, number.analytic, *number.measured.values())
+    is_there = number.value is not None or number.status is not Status.EXACT
+    return is_there and all(_is_none_or(each, is_value) for each in numbers)
 
 
 def _is_none_or(value: Any, kind: Kind) -> bool:
@@ -222,7 +272,13 @@ def _is_extent(value: Any) -> bool:
     return all(isinstance(end, (int, float, str)) and not isinstance(end, bool) for end in ends)
 
 
-def _is_plain(value: Any) -> bool:
-    return (isinstance(value, (int, str)) and not isinstance(value, bool)) or (
-        isinstance(value, float) and isfinite(value)
-    )
+def _is_count(value: Any) -> bool:
+    """Whether it is a number that counts or measures something: finite, and not below 0."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value) and value >= 0
+
+
+_KINDS: Mapping[Unit, Kind] = {
+    Unit.SHAPE: _is_tuple_of(_is_shape),
+    Unit.CLASS: lambda value: isinstance(value, str),
+}
+"""Unit -> the kind of its values, where they are no counts."""

@@ -1,6 +1,7 @@
 """What a baseline file holds, that it is the same wherever it is written, and what is none."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -289,6 +290,17 @@ DAMAGES = [
     (("target", "name"), 3),
     (("totals", "params", "value"), [2106]),
     (("totals", "params", "unit"), "pounds"),
+    (("totals", "params", "value"), "2106"),
+    (("totals", "params", "value"), -5),
+    (("totals", "params", "value"), None),
+    (("totals", "params", "analytic"), "2106"),
+    (("totals", "params", "measured"), {"storage": -5}),
+    (("totals", "params"), None),
+    (("totals",), []),
+    (("rows",), "x"),
+    (("rows", 1), None),
+    (("rows", 1, "macs", "value"), "2106"),
+    (("rows", 1, "macs"), None),
     (("rows", 1, "path"), True),
     (("rows", 1, "kind"), None),
     (("rows", 1, "call"), -1),
@@ -316,6 +328,44 @@ def test_a_value_that_no_report_holds(where, instead, file):
     file.write_text(json.dumps(document))
     with pytest.raises(UsageError, match="is damaged"):
         read_report(file)
+
+
+# (where, what stands there instead or nothing, the words)
+WORDS = [
+    (("rows",), None, "it has no rows"),
+    (("rows",), "x", "its rows are no list"),
+    (("totals", "params"), None, "its totals have no params"),
+    (("totals", "macs"), None, "its totals have no macs"),
+    (("totals", "params", "unit"), None, "an object in it has no 'unit'"),
+    (("totals", "params", "value"), "2106", "totals params is the text '2106', not a number"),
+    (("totals", "params", "value"), -5, "totals params is -5, and a count is not below 0"),
+    (("rows", 1, "macs", "value"), "9", "macs of row 1 ('stem') is the text '9', not a number"),
+    (("rows", 1, "macs"), None, "row 1 ('stem') has no macs"),
+    (("rows", 1, "kind"), None, "an object in it has no 'kind'"),
+]
+
+
+@pytest.mark.parametrize(("where", "instead", "words"), WORDS, ids=[case[2] for case in WORDS])
+def test_the_damage_is_told_in_words(where, instead, words, file):
+    document = json.loads(baseline_text(tiny()))
+    above = document
+    for step in where[:-1]:
+        above = above[step]
+    if instead is None:
+        del above[where[-1]]
+    else:
+        above[where[-1]] = instead
+    file.write_text(json.dumps(document))
+    with pytest.raises(UsageError, match=re.escape(f"is damaged: {words}.")):
+        read_baseline(file)
+
+
+def test_a_total_that_an_older_schema_lacks_is_not_missed(file):
+    document = json.loads(baseline_text(tiny()))
+    del document["totals"]["neurons"]
+    document["schema_version"] = 1
+    file.write_text(json.dumps(document))
+    assert "neurons" not in read_baseline(file).totals
 
 
 SOUND = ["lenet5", "unet-small", "three-layer-functional", "conv-transpose", "resnet47"]
