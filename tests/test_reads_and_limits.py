@@ -192,3 +192,23 @@ def test_a_number_made_of_what_was_read_is_not_known(forward: Any, probe: bool) 
     assert found.rows[0].receptive_field.status is Status.UNKNOWN
     assert found.rows[0].receptive_field.why[0].cause is Cause.READ_BY_DATA
     assert Verdict.DIFFER not in {row.receptive_field.verdict for row in found.rows if row.receptive_field}
+
+
+def test_what_numpy_writes_into_a_tensor_is_not_known() -> None:
+    class Shared(nn.Module):
+        def __init__(self, writes: bool) -> None:
+            super().__init__()
+            self.conv, self.writes = nn.Conv2d(2, 2, 3, padding=1), writes
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.conv(x).detach()
+            numbers = y.numpy()
+            if self.writes:
+                numbers[..., 2:] += x.detach().numpy()[..., :-2]
+            return y
+
+    for writes in (False, True):
+        found = inspect_model(Shared(writes), (1, 2, 8, 8), device="cpu", probe=True)
+        assert found.rows[0].receptive_field.verdict is (Verdict.UNKNOWN if writes else Verdict.MATCH)
+        assert Verdict.DIFFER not in {row.receptive_field.verdict for row in found.rows if row.receptive_field}
+        assert ("what NumPy wrote" in str(found.rows[0].receptive_field.why)) is writes

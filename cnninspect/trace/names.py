@@ -49,6 +49,9 @@ READS_OUT = {
 }
 """Function or op that gives tensor values to Python code, on which later code may depend -> its public name."""
 
+SHARES_MEMORY = {"Tensor.numpy", "Tensor.__array__", "Tensor.__dlpack__"}
+"""Functions by which another library gets at the memory of a tensor, and may write there without an op."""
+
 AS_NUMBERS = {"Tensor.__int__": "int()", "Tensor.__float__": "float()", "Tensor.__index__": "an index"}
 """Functions that make a number of a tensor, also of a bool, for code that computes with it -> how reports name them."""
 

@@ -112,6 +112,9 @@ GROUPED_PRODUCT = "aten._grouped_mm.default"
 SCALAR_READ = "aten._local_scalar_dense"
 """The op of `Tensor.item`. Without its name, code that depends on the number would be treated as data-independent."""
 
+FOREIGN_WRITE = "what NumPy wrote.in_place"
+"""Stands for what another library wrote into the memory of a tensor: no rule knows what it computed."""
+
 ALIAS = "aten.detach.default"
 """The op that is recorded for `tensor.data`, for which torch runs none. Without it, its result would be a constant."""
 

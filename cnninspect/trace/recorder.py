@@ -27,11 +27,13 @@ from cnninspect.trace.names import (
     LOOKS_AT_GRADIENTS,
     ONLY_CHECKS,
     READS_OUT,
+    SHARES_MEMORY,
     OpSchema,
     schema_of,
 )
 from cnninspect.trace.private_torch import (
     ALIAS,
+    FOREIGN_WRITE,
     HIDES,
     READ_INDICES,
     READ_LAYOUT,
@@ -158,6 +160,7 @@ class Recorder(CallTracker):
         self.renewed: dict[int, dict[int, Any]] = {}
         self._noted_in: dict[int, set[int]] = {}
         self._outdated: set[int] = set()
+        self._lent: list[tuple[torch.Tensor, torch.Tensor]] = []
         self.contents: Contents | None = Contents(self.values)
         self._masks: dict[tuple[Any, ...], Any] = {}
         self.asks_for_gradients = self.looks_at_gradients = False
@@ -215,6 +218,8 @@ class Recorder(CallTracker):
 
     def ended(self, call: Call, output: Any) -> None:
         """Stores the call's outputs and, for a known layer, its parameters."""
+        if self._lent:
+            self._note_foreign_writes(call)
         with self.paused():
             call.outputs = tuple(self.values.ref(tensor) for tensor in leaves(output, torch.Tensor))
             module = self._modules.pop(call.index, None)
@@ -241,6 +246,9 @@ class Recorder(CallTracker):
         """Notes functions that give tensor values to Python code, and functions that need gradients."""
         if kind in READS_OUT:
             self._note_read_out(READS_OUT[kind], args)
+        if kind in SHARES_MEMORY and _can_be_watched(args[0]):
+            with self.paused(), functions_unseen():
+                self._lent.append((args[0], args[0].detach().clone()))
         if kind in AS_NUMBERS and args[0].dtype is torch.bool:
             self._note_read_out(AS_NUMBERS[kind], args)
         if kind in ASKS_FOR_GRADIENTS and args[1:] != (False,) and not torch.is_grad_enabled():
@@ -284,6 +292,19 @@ class Recorder(CallTracker):
             call.ops.append(len(self.ops))
             self.ops.append(Op(len(self.ops), ALIAS, (of,), {}, outputs, call.index, is_view=True))
             self.values.ops_seen = len(self.ops)
+
+    def _note_foreign_writes(self, call: Call) -> None:
+        """Records that tensors whose memory NumPy was given hold other numbers now, as a write that no rule knows."""
+        with self.paused(), functions_unseen():
+            for position, (tensor, before) in enumerate(self._lent):
+                if _holds_the_same(tensor, before):
+                    continue
+                self._lent[position] = tensor, tensor.detach().clone()
+                of = self.values.ref(tensor)
+                outputs = (self.values.new(tensor, tensor),)
+                call.ops.append(len(self.ops))
+                self.ops.append(Op(len(self.ops), FOREIGN_WRITE, (of,), {}, outputs, call.index, writes=(of.value,)))
+                self.values.ops_seen = len(self.ops)
 
     def _claim(self, call: Call, args: Any, kwargs: Any) -> None:
         """Counts the parameter elements that a call is the first to read; a view reads nothing."""
@@ -350,6 +371,8 @@ class Recorder(CallTracker):
 
     def _run_op(self, schema: OpSchema, op: Any, args: Args, kwargs: Kwargs) -> Any:
         """Runs one ATen op and records it for the innermost open call."""
+        if self._lent:
+            self._note_foreign_writes(self.open_calls[-1])
         if schema.name in READ_INDICES:
             self._note_indices(args)
         layout = (args[0].stride(), args[0].storage_offset()) if schema.packet in READ_LAYOUT else None
@@ -410,6 +433,14 @@ class Recorder(CallTracker):
             if call.parent is not None:
                 trace.children.setdefault(call.parent, []).append(call.index)
         return trace
+
+
+def _can_be_watched(tensor: torch.Tensor) -> bool:
+    return tensor.device.type == "cpu" and tensor.layout is torch.strided and tensor.numel() <= _MOST_INDICES
+
+
+def _holds_the_same(tensor: torch.Tensor, before: torch.Tensor) -> bool:
+    return bool(((tensor == before) | (tensor.isnan() & before.isnan())).all())
 
 
 class _Paused:
