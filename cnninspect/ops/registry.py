@@ -128,6 +128,9 @@ def every_operand(op: Op) -> Sequence[TensorRef]:
     return tensors(op.args)
 
 
+_MIXING = frozenset((Work.MAC, Work.REDUCTION, Work.NORMALISATION, Work.TRANSFORM))
+
+
 @dataclass(frozen=True)
 class OpRule:
     """All that is known of one ATen op.
@@ -168,7 +171,7 @@ class OpRule:
     @property
     def mixes(self) -> bool:
         """Whether each result is worked out from many elements."""
-        return self.work in (Work.MAC, Work.REDUCTION, Work.NORMALISATION, Work.TRANSFORM)
+        return self.work in _MIXING
 
 
 MODULES: dict[str, Formula] = {}

@@ -87,7 +87,7 @@ class Reach:
     @property
     def is_zero(self) -> bool:
         """Whether this is a constant that is 0 everywhere, such as a state at the start."""
-        return not self.inputs and self.zero is not None and bool(self.zero.all())
+        return not self.inputs and (zero := self.zero) is not None and bool(zero.all())
 
     @property
     def entries(self) -> int:

@@ -173,11 +173,11 @@ def seen_in_part(fields: Fields, axis: Axis, forms: Forms) -> Bounds | None:
 
     Papers leave out what sees all of the map, and the row names it as the cause; a part that is seen counts.
     """
-    if forms.local is forms.strict:
+    hull = fields.looked_at(axis)
+    if forms.local is forms.strict or _is_global(forms.strict.table, hull):
         return None
     strict = _over_features(forms.strict)
-    same = strict.equals(_over_features(forms.local))
-    return None if same or _is_global(strict.table, fields.looked_at(axis)) else strict
+    return None if _is_global(strict.table, hull) or strict.equals(_over_features(forms.local)) else strict
 
 
 def _sees_something(table: Table) -> bool:

@@ -27,7 +27,7 @@ def _not_known(buffer: str | None) -> Reason:
 
 
 def _has_zeros(one: Reach) -> bool:
-    return one.zero is not None and bool(one.zero.any())
+    return (zero := one.zero) is not None and bool(zero.any())
 
 
 class LostZeros:
@@ -55,19 +55,20 @@ class LostZeros:
 
     def _loses(self, op: Op, known: OpKnowledge | None, of: ReachOf) -> bool:
         given = [of(ref) for ref in op.inputs]
-        blank = [one for one in given if _has_zeros(one)]
+        blank = [one for one in given if one.blank is not None and _has_zeros(one)]
+        puts = known is not None and known.zeros is Zeros.SOMEWHERE
+        lost = [one for ref, one in zip(op.inputs, given, strict=True) if ref.storage in self._lost]
+        if not (blank or puts or lost or any(ref.dtype == "bool" for ref in op.outputs)):
+            return False
+        follows = op.is_view or (known is not None and bool(known.hides))
         some = any(not one.is_zero for one in blank)
-        if known is not None and known.mixes and not known.hides and (some or not blank):
+        if known is not None and known.mixes and not follows and (some or not blank):
             return False  # A sum is 0 only where all that is added is.
-        if any(ref.storage in self._lost and one.content is None for ref, one in zip(op.inputs, given, strict=True)):
+        if any(one.content is None for one in lost) or any(ref.dtype == "bool" for ref in op.outputs):
             return True
-        if any(ref.dtype == "bool" for ref in op.outputs):
-            return True
-        if op.is_view or (known is not None and known.hides):
+        if follows:
             return some and any(of(ref).blank is None for ref in op.outputs)
-        if some or (known is not None and known.zeros is Zeros.SOMEWHERE):
-            return True
-        return bool(blank) and len(blank) < len(given) and not op.pointwise
+        return some or puts or (bool(blank) and len(blank) < len(given) and not op.pointwise)
 
     def held(self, op: Op, known: OpKnowledge, of: ReachOf) -> list[tuple[TensorRef, Reason | None]]:
         """The factors of a product that may hold zeros by design, and why it is not known which elements these are.
