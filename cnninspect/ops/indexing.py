@@ -26,7 +26,7 @@ from cnninspect.ops.rules import (
 )
 from cnninspect.receptive import taps
 from cnninspect.receptive.digits import MISSING, Indices
-from cnninspect.receptive.knowledge import NoRule, ReadByData, reads_by_data
+from cnninspect.receptive.knowledge import NoRule, ReadByData, Zeros, reads_by_data
 from cnninspect.receptive.reach import Reach, merged, nothing, written, zeros
 from cnninspect.receptive.taps import Taps
 from cnninspect.report.quantities import Shape
@@ -337,6 +337,11 @@ def _added_in(op: Op) -> int:
 # --- the ops ------------------------------------------------------------------------------------------------------
 
 
+def _zeros_filled(op: Op) -> Zeros | None:
+    """Zeros where the index says, if the op writes the number 0."""
+    return Zeros.SOMEWHERE if op.kwargs.get("value", op.args[3] if len(op.args) > 3 else None) == 0 else None
+
+
 def _deciding(op: Op) -> Sequence[TensorRef]:
     """The masks, or the repeats, of an op that indexes; indices that are numbers decide no size."""
     if op.packet == "aten.repeat_interleave":
@@ -375,6 +380,7 @@ for _names, _shapes, _rule, _source in (
         source=_source,
         swallows_nan=_masked,
         hides=_rule in (_copy_field, _fill_field, _put_field),
+        zeros=_zeros_filled if _rule is _fill_field else None,
         sized_by=_deciding if _shapes in (_picked, by_values, _repeats_spread) else None,
     )
 for _names, _rule, _operations, _source in (
@@ -408,6 +414,7 @@ register_op(
     source="torch.Tensor.scatter_: x[index[i][j]][j] = src[i][j] for dim 0",
     swallows_nan=lambda op: op.args[2].state is None,
     hides=True,
+    zeros=_zeros_filled,
 )
 register_op(
     *aten("index_put(_) _index_put_impl_ _unsafe_index_put"),

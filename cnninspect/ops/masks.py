@@ -316,6 +316,16 @@ def _transposed(x: Reach) -> Reach:
 
 # --- the ops --------------------------------------------------------------------------------------------------------
 
+
+def _holds_0(op: Op) -> Zeros | None:
+    """Zeros where a mask says, if one of the numbers that an op is given is 0."""
+    return Zeros.SOMEWHERE if any(type(given) in (int, float) and given == 0 for given in op.args) else None
+
+
+_PUTS_ZEROS: dict[Any, Any] = {
+    _triangle_field: Zeros.SOMEWHERE, _masked_fill_field: _holds_0, _where_field: _holds_0,
+}  # fmt: skip
+
 for _names, _shapes, _rule, _work, _swallows, _source in (
     (
         "masked_fill(_)",
@@ -358,6 +368,6 @@ for _names, _shapes, _rule, _work, _swallows, _source in (
         work=_work,
         swallows_nan=_swallows,
         hides=True,
-        zeros=Zeros.SOMEWHERE if _rule is _triangle_field else None,
+        zeros=_PUTS_ZEROS.get(_rule),
         factors=every_operand if _rule is _product_field else None,
     )

@@ -183,10 +183,15 @@ class Engine:
         """Why it is not known with which zeros an op multiplies elements that it adds up and that see other pixels."""
         held = [] if op.pointwise or self._scouts else self._zeros.held(op, known, self.of)
         unknown = {ref.value: why for ref, why in held if why is not None}
+        if not unknown:
+            return None
         mixed = [(op.inputs[0], 1)] if known.slides else [(ref, None) for ref in op.inputs]
         if known.features is not None:
-            mixed = [*known.features(op)]
-        parts = [(self.of(ref), dim) for ref, dim in mixed if unknown and ref.value not in unknown]
+            features = ask(f"what {op.packet} mixes", known.features, op)
+            if isinstance(features, Reason):
+                return features
+            mixed = [*features]
+        parts = [(self.of(ref), dim) for ref, dim in mixed if ref.value not in unknown]
         apart = any(one.inputs and (dim is None or one.varies(dim % len(one.shape))) for one, dim in parts)
         return next(iter(unknown.values())) if apart else None
 

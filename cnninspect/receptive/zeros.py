@@ -26,6 +26,17 @@ def _not_known(buffer: str | None) -> Reason:
     return Reason(Cause.NOT_COVERED, f"{words}: those of up to 1,048,576 are with --device cpu")
 
 
+def _holds_some(one: Reach) -> bool:
+    """Whether a constant is 0 in some places."""
+    numbers = one.content if one.content is not None and one.content.dtype.kind in "fb" else None
+    return (_has_zeros(one) and not one.is_zero) or (numbers is not None and bool(numbers.any() and not numbers.all()))
+
+
+def _holds_none(one: Reach) -> bool:
+    """Whether a constant is 0 everywhere."""
+    return one.is_zero or (one.content is not None and one.content.dtype.kind == "f" and not one.content.any())
+
+
 def _has_zeros(one: Reach) -> bool:
     return (zero := one.zero) is not None and bool(zero.any())
 
@@ -39,6 +50,7 @@ class LostZeros:
     def __init__(self, buffers: Container[str | None]) -> None:
         self._buffers = buffers
         self._lost: set[int] = set()
+        self._touched: set[int] = set()
 
     def note(self, op: Op, known: OpKnowledge | None, of: ReachOf) -> None:
         """Follow lost zeros through an op of constants; `of` gives the reach of its arguments and results."""
@@ -46,8 +58,12 @@ class LostZeros:
         made = {ref.storage for ref in op.outputs}
         if any(one.inputs or not one.is_known for one in results):
             self._lost -= made
-        elif self._loses(op, known, of):
+            self._touched -= made
+            return
+        if self._loses(op, known, of):
             self._lost |= made
+        if self._touches(op, known, of):
+            self._touched |= made
 
     def lose(self, storages: Iterable[int]) -> None:
         """Note that the zeros in these are no longer followed."""
@@ -70,6 +86,19 @@ class LostZeros:
             return some and any(of(ref).blank is None for ref in op.outputs)
         return some or puts or (bool(blank) and len(blank) < len(given) and not op.pointwise)
 
+    def _touches(self, op: Op, known: OpKnowledge | None, of: ReachOf) -> bool:
+        """Whether a constant may hold zeros by design, whatever the rules of fields say of them.
+
+        A rule that took it for dense would be confirmed by NaN, so that it is checked by changes in any case.
+        """
+        given = [of(ref) for ref in op.inputs]
+        puts = None if known is None else known.zeros(op) if callable(known.zeros) else known.zeros
+        if puts is Zeros.SOMEWHERE or (puts is Zeros.EVERYWHERE and op.writes):
+            return True
+        if any(ref.storage in self._touched for ref in op.inputs) or any(map(_holds_some, given)):
+            return True
+        return len(given) > 1 and (bool(op.writes) or not op.pointwise) and any(map(_holds_none, given))
+
     def held(self, op: Op, known: OpKnowledge, of: ReachOf) -> list[tuple[TensorRef, Reason | None]]:
         """The factors of a product that may hold zeros by design, and why it is not known which elements these are.
 
@@ -86,7 +115,7 @@ class LostZeros:
                 found.append((ref, None))
             elif ref.storage in self._lost or (known.slides and _has_zeros(part)):
                 found.append((ref, _NOT_FOLLOWED))
-            elif _has_zeros(part):
+            elif _has_zeros(part) or ref.storage in self._touched:
                 found.append((ref, None))
             elif matrix and ref.state in self._buffers:
                 found.append((ref, _not_known(ref.state)))
