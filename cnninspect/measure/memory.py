@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
@@ -25,7 +25,7 @@ from cnninspect.measure.backward import forward_and_backward
 from cnninspect.measure.base import Run
 from cnninspect.report.quantities import item_size
 from cnninspect.trace.isolation import restored
-from cnninspect.trace.private_torch import OpWatch, kernel_of, runs_inside, storage_key
+from cnninspect.trace.private_torch import OpWatch, kernel_of, packet_of, runs_inside, storage_key
 from cnninspect.trace.records import Op, State, TensorRef, Trace
 from cnninspect.trace.rerun import as_module
 from cnninspect.trace.values import storages
@@ -99,12 +99,13 @@ def lifetimes(trace: Trace) -> list[Lifetime]:
 
 
 def _allocated(op: Op) -> tuple[TensorRef, ...]:
-    """What an op returns and may have allocated.
+    """What an op returns and may have allocated."""
+    return op.outputs[:1] if has_no_statistics(op.packet, op.args) else op.outputs
 
-    In evaluation mode the kernels of batch normalisation return statistics without elements; on meta they have some.
-    """
-    in_evaluation = op.packet == "aten.native_batch_norm" and not op.args[5]
-    return op.outputs[:1] if in_evaluation else op.outputs
+
+def has_no_statistics(packet: str, args: Sequence[Any]) -> bool:
+    """Whether it is batch normalisation in evaluation, whose kernels return empty statistics; on meta they are full."""
+    return packet == "aten.native_batch_norm" and not args[5]
 
 
 def own_outputs(trace: Trace) -> list[dict[int, TensorRef]]:
@@ -224,6 +225,8 @@ class _StorageWatch(OpWatch):
             with self:
                 return kernel(*args, **(kwargs or {}))
         output = func(*args, **(kwargs or {}))
+        if has_no_statistics(packet_of(func), args) and output[1].is_meta:
+            self._note(output[1:], counts=False)
         self._note(output, counts=True)
         self.peak = max(self.peak, self.alive)
         return output

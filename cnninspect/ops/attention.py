@@ -62,6 +62,7 @@ SDPA = register(
         functions={"F.scaled_dot_product_attention": _sdpa_call},
         output=sdpa_output,
         macs=sdpa_macs,
+        keeps_less=lambda _: True,
     )
 )
 
@@ -259,5 +260,7 @@ MULTIHEAD = register(
         params=multihead_params,
         macs=multihead_macs,
         sequences=3,
+        # With weights wanted, torch multiplies op by op.
+        keeps_less=lambda use: not use.hyper.get("need_weights", True),
     )
 )

@@ -113,6 +113,15 @@ def use_of(call: Call, formula: Formula) -> Use | Reason:
     return plain if formula.bind is None else ask(what, formula.bind, plain, *call.args, **call.kwargs)
 
 
+def keeps_less(call: Call) -> bool:
+    """Whether a real device may run the call in a kernel that keeps less for the backward pass than meta does."""
+    formula = _formula_of(call)
+    if formula is None or formula.keeps_less is None:
+        return False
+    use = use_of(call, formula)
+    return isinstance(use, Reason) or formula.keeps_less(use)
+
+
 def _by_formula(call: Call, formula: Formula, trace: Trace) -> tuple[Estimate, Reasons]:
     """The numbers of a formula, unknown where it has no answer; and the reasons why it has none."""
     use = use_of(call, formula)

@@ -82,8 +82,9 @@ class Formula:
     which then looks at hyper-parameters alone. `computes` is False for layers that only move data: they cost nothing
     and have no neurons. `layer_like` is False for functions that are nothing a reader would call a layer. `sequences`
     is how many of the first inputs are sequences. `fused` are the kinds of calls that a real device runs in one kernel
-    and meta op by op, with other tensors alive in between. `source` says where the formula stands. What the outputs
-    see follows from the ops that the layer runs.
+    and meta op by op, with other tensors alive in between. `keeps_less` says whether a real device may run a call in a
+    kernel that keeps less for the backward pass than the ops that meta runs. `source` says where the
+    formula stands. What the outputs see follows from the ops that the layer runs.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Formula:
     layer_like: bool = True
     sequences: int = 0
     fused: tuple[str, ...] = ()
+    keeps_less: Callable[[Use], bool] | None = None
 
 
 # --- ATen ops -----------------------------------------------------------------------------------------------------

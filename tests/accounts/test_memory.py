@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from cnninspect.inspection.accounts.training import Memory
 from cnninspect.report.parts import Peak
@@ -100,3 +101,50 @@ def test_the_peak_of_every_network_of_the_zoo_is_what_a_tracker_of_storages_sees
     with isolated(model if isinstance(model, nn.Module) else None, False), StorageTracker(*tensors, *states) as tracker:
         model(*inputs.args, **inputs.kwargs)
     assert inspected(f"zoo:{name}").total("peak_activation_bytes").value == tracker.peak > 0
+
+
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.q = nn.Linear(32, 32)
+
+    def forward(self, x):
+        q = self.q(x).view(2, 5, 8, 4).transpose(1, 2)
+        return functional.scaled_dot_product_attention(q, q, q)
+
+
+def kept_by_autograd(model, x):
+    """Bytes of the storages that autograd saves and of the output, without those of the model and the input."""
+    saved = {}
+    outside = {each.untyped_storage().data_ptr() for each in (x, *model.parameters(), *model.buffers())}
+
+    def save(tensor):
+        saved[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(save, lambda tensor: tensor):
+        output = model(x)
+    saved[output.untyped_storage().data_ptr()] = output.untyped_storage()
+    return sum(storage.nbytes() for key, storage in saved.items() if key not in outside)
+
+
+@pytest.mark.parametrize(
+    ("make", "apart"),
+    [
+        (Attention, True),
+        (lambda: nn.TransformerEncoderLayer(32, 4, 64, batch_first=True).eval(), True),
+        (lambda: nn.Sequential(nn.Conv1d(5, 6, 3), nn.BatchNorm1d(6), nn.ReLU()).eval(), False),
+    ],
+    ids=["attention", "encoder layer", "batch norm"],
+)
+def test_a_note_says_where_training_on_meta_keeps_something_else(make, apart):
+    """Oracle: saved_tensors_hooks on the CPU, which has a fused kernel of attention."""
+    model, x = make(), torch.rand(2, 5, 32)
+    real = inspected(model, Memory(), shape=tuple(x.shape), device="cpu")
+    found = inspected(make().to("meta"), Memory(), shape=tuple(x.shape), device="meta")
+    assert real.total("training_kept_bytes").value == kept_by_autograd(model, x)
+    assert (found.total("training_kept_bytes").value != real.total("training_kept_bytes").value) is apart
+    assert any("fused kernels of attention keep less" in note for note in found.notes) is apart
+    assert not any("training memory" in note for note in real.notes)
+    assert "that meta runs" in found.total("training_kept_bytes").reasons["storages"] or apart
+    assert real.total("training_kept_bytes").reasons == {}

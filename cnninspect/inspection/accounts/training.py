@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from cnninspect.inspection.accounts import Addition, Inspected, attempted, in_all, inclusive
 from cnninspect.inspection.findings import Findings
-from cnninspect.inspection.totals import ONE_SOURCE, SHAPELESS, bytes_of, trainable
+from cnninspect.inspection.totals import ONE_SOURCE, SHAPELESS, bytes_of, decomposed, trainable
 from cnninspect.measure.backward import CONVENTION, OWN_FUNCTION, WITHOUT_GRADIENTS, backward_macs
 from cnninspect.measure.base import Count, Run, doubt, explain, with_calls_below
 from cnninspect.measure.memory import (
@@ -30,7 +30,7 @@ from cnninspect.measure.memory import (
     training_memory,
 )
 from cnninspect.ops.accounting import BackwardMacs, backward
-from cnninspect.ops.evaluate import MADE_ANEW, Estimate, multiplies
+from cnninspect.ops.evaluate import MADE_ANEW, Estimate, keeps_less, multiplies
 from cnninspect.report.parts import MemoryDetails, Peak
 from cnninspect.report.quantities import Quantity, Status, Unit, item_size, judge, not_confirmed, one_sided
 from cnninspect.report.reasons import Cause, Reason
@@ -134,6 +134,10 @@ def _own_part(part: BackwardMacs, judged: Quantity, is_owner: bool) -> Quantity:
 
 
 HOOKS = "hooks"
+HELD = "storages"
+MORE_OR_LESS = "fused kernels of attention keep less, those of recurrent layers more; --device cpu measures the CPU's"
+OF_META = "those of the ops that meta runs: kernels of a device may keep others"
+_LISTED = 3
 ROUNDED = "the allocator rounds up and holds what kernels use inside"
 NO_STEP = "no step of an optimizer is made: its state is that of torch.optim's documentation"
 UNKNOWN = Quantity(None, Unit.BYTES, Status.UNKNOWN, why=(Reason(Cause.FAILED, "the training step failed"),))
@@ -153,13 +157,16 @@ class Memory:
         inspected.progress("running a training step")
         found, notes = attempted("a training step", lambda: _training_step(inspected.run))
         step, allocated = found or (None, None)
-        peak = None if step is None else _peak(step.peak, allocated)
+        paths = _otherwise_on_devices(trace)
+        notes += _note_of_kernels(paths)
+        of_meta = {HELD: MORE_OR_LESS if paths else OF_META} if trace.device == "meta" else {}
+        peak = None if step is None else _peak(step.peak, allocated, of_meta)
         totals = {
             "output_bytes": in_all(trace, Unit.BYTES, outputs),
             "gradient_bytes": _gradients(inspected.findings, step),
             "optimizer_bytes": optimizer,
             **_inference(inspected),
-            "training_kept_bytes": UNKNOWN if step is None else _peak(step.kept, None),
+            "training_kept_bytes": UNKNOWN if step is None else _peak(step.kept, None, of_meta),
             "training_peak_bytes": peak or UNKNOWN,
             "training_memory": _training_memory(trace, optimizer, peak),
         }
@@ -225,10 +232,24 @@ def _training_step(run: Run) -> tuple[TrainingMemory, int | None]:
     return training_memory(run), training_allocation(run)
 
 
-def _peak(nbytes: int, allocated: int | None) -> Quantity:
-    measured = {"storages": nbytes, **({} if allocated is None else {"allocator": allocated})}
+def _peak(nbytes: int, allocated: int | None, reasons: Mapping[str, str] | None = None) -> Quantity:
+    measured = {HELD: nbytes, **({} if allocated is None else {"allocator": allocated})}
     found = one_sided(Unit.BYTES, ONE_SOURCE, measured=measured)
-    return replace(found, reasons={} if allocated is None else {"allocator": ROUNDED})
+    return replace(found, reasons={**(reasons or {}), **({} if allocated is None else {"allocator": ROUNDED})})
+
+
+def _otherwise_on_devices(trace: Trace) -> list[str]:
+    """The paths of attention and recurrent layers, for which a real device has kernels that meta runs op by op."""
+    attention = [call.path for call in trace.calls if keeps_less(call)] if trace.device == "meta" else []
+    return list(dict.fromkeys([*attention, *decomposed(trace)]))
+
+
+def _note_of_kernels(paths: Sequence[str]) -> tuple[str, ...]:
+    if not paths:
+        return ()
+    shown = ", ".join(path or "the root" for path in paths[:_LISTED])
+    more = f" and {len(paths) - _LISTED} more" if len(paths) > _LISTED else ""
+    return (f"training memory of {shown}{more} is that of the ops that meta runs: {MORE_OR_LESS}.",)
 
 
 def _training_memory(trace: Trace, optimizer: Quantity, peak: Quantity | None) -> Quantity:
