@@ -91,6 +91,13 @@ EQUIVALENT: dict[tuple[str, str, str], Equivalent] = {
         "1 becomes 2",
     ): CONFIRMED,
     ("ops/movement.py", "for position in range(len(pad) // 2):", "// becomes *"): CONFIRMED,
+    ("ops/movement.py", "for position in range(len(pad) // 2):", "2 becomes 3"): CONFIRMED,
+    (
+        "ops/movement.py",
+        "before, after = pad[2 * position : 2 * position + 2]",
+        "right side of * is left out",
+    ): CONFIRMED,
+    ("receptive/bounds.py", "table, digit = one.table, one.dims[dim][0]", "0 becomes 1"): CONFIRMED,
     ("receptive/axes.py", "return tuple(range(2, len(ref.shape)))", "2 becomes 3"): FEWER_AXES,
     (
         "receptive/digits.py",
