@@ -109,7 +109,8 @@ class LostZeros:
         matrix, found = not (op.pointwise or known.slides), list[tuple[TensorRef, Reason | None]]()
         for ref, part in ((ref, of(ref)) for ref in known.factors(op)):
             numbers = part.content
-            if part.inputs or part.is_zero or (numbers is not None and (numbers.all() or not numbers.any())):
+            untouched = part.is_zero and ref.storage not in self._touched
+            if part.inputs or untouched or (numbers is not None and (numbers.all() or not numbers.any())):
                 continue
             if numbers is not None:
                 found.append((ref, None))
