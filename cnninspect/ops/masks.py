@@ -306,6 +306,8 @@ def _of_window(kept: Mask) -> Indices | None:
     offsets = np.unique(distance[kept])
     if not len(offsets) or max(-offsets[0], offsets[-1]) >= min(rows, columns) - 1:
         return None
+    if kept.sum(1).max() < len(offsets):  # What wraps around, as a roll does, is in no window as a whole.
+        return None
     return offsets[None] if (np.isin(distance, offsets) == kept).all() else None
 
 

@@ -188,7 +188,7 @@ class Bounds:
         """With a dimension replaced by two: the output positions of `taps`, and the taps of each."""
         one, axis = self.single(dim), self.axis(dim)
         table, digit = one.table, one.dims[dim][0]
-        goes_on = not self.clipped and digit.kind >= PLACE and (taps.all_exist or not self.is_inside_tiles(dim))
+        goes_on = not self.clipped and digit.kind >= PLACE and (taps.ends_like_inside or not self.is_inside_tiles(dim))
         if goes_on and digit.step is not None and taps.pattern is not None:
             positions, advance = taps.over(table.shape[axis])
             if len(positions) <= _LONGEST_PATTERN:

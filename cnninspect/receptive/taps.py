@@ -47,6 +47,15 @@ class Taps:
         """Whether no tap is missing."""
         return bool((self.index != MISSING).all())
 
+    @cached_property
+    def ends_like_inside(self) -> bool:
+        """Whether the pattern holds for every output: none reads past an end, where there is padding or no more."""
+        if self.pattern is None:
+            return False
+        rounds, phases = np.divmod(np.arange(self.out), len(self.pattern))
+        inside = self.pattern[phases]
+        return bool((np.where(inside == MISSING, MISSING, inside + rounds[:, None] * self.advance) == self.index).all())
+
     def only(self, kept: Mask) -> Taps:
         """Those of the taps of each output that are kept, [taps]."""
         pattern = None if self.pattern is None else self.pattern[:, kept]
