@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from cnninspect.ops.masks import known_zeros
 from cnninspect.ops.registry import Formula, NoFormula, Use, aten, register, register_op
 from cnninspect.ops.rules import as_tuple, divided, each, numel, shape_of, slid_over
 from cnninspect.receptive import taps
@@ -213,9 +214,9 @@ def _field(
 
 
 def _unmasked(weight: Reach) -> list[Mask]:
-    """For each spatial dimension of a kernel, [k]: whether something is left there of what a mask sets to 0."""
-    zero = None if weight.inputs or weight.blank is None or weight.blank.value != 0 else weight.blank.mask
-    if zero is None or zero.all():
+    """For each spatial dimension of a kernel, [k]: whether a number is there that is not 0 by a mask or by design."""
+    zero = known_zeros(weight)
+    if zero is None:
         return [np.full(size, True) for size in weight.shape[2:]]
     kept = ~np.broadcast_to(zero, weight.shape)
     others = [tuple(other for other in range(kept.ndim) if other != dim) for dim in range(2, kept.ndim)]

@@ -125,7 +125,7 @@ def _product_field(op: Op, first: Part, second: Part, **_: Any) -> Result:
     if not seen.inputs and any(isinstance(part, Reach) and part.is_zero for part in (first, second)):
         return zeros(seen.shape)
     for part, other in ((first, second), (second, first)):
-        zero = _zero(part)
+        zero = known_zeros(part)
         if zero is not None:
             seen = _also_hidden(seen, zero)
         elif isinstance(part, Reach) and part.blank is not None and isinstance(other, (int, float)) and other > 0:
@@ -140,7 +140,7 @@ def _quotient_field(op: Op, first: Part, second: Part, **_: Any) -> Result:
     seen = _together(op, first, second)
     if isinstance(first, Reach) and first.is_zero and not seen.inputs:
         return zeros(seen.shape)
-    zero = _zero(first) if isinstance(first, Reach) else None
+    zero = known_zeros(first) if isinstance(first, Reach) else None
     return seen if zero is None else _also_hidden(seen, zero)
 
 
@@ -166,7 +166,7 @@ def power_field(op: Op, x: Part, exponent: Part) -> Result:
     positive = isinstance(exponent, (int, float)) and exponent > 0
     if positive and isinstance(x, Reach) and x.is_zero and not seen.inputs:
         return zeros(seen.shape)
-    zero = _zero(x) if positive and isinstance(x, Reach) else None
+    zero = known_zeros(x) if positive and isinstance(x, Reach) else None
     return seen if zero is None else _also_hidden(seen, zero)
 
 
@@ -205,7 +205,7 @@ def low_in(part: Part) -> Mask | None:
     return None if numbers is None or numbers.dtype.kind not in "fiu" else _any(numbers <= LOW)
 
 
-def _zero(part: Part) -> Mask | None:
+def known_zeros(part: Part) -> Mask | None:
     """Where a number is 0; None where none is known to be, and for a constant of zeros alone.
 
     That is no mask: a buffer may start at 0 and hold statistics later.
@@ -237,7 +237,7 @@ def _also_hidden(x: Reach, where: Mask) -> Reach:
 
 def masked_product(op: Op, a: Reach, b: Reach) -> Reach:
     """A product of matrices: column j of `b` is read where row i of `a` is not 0, and the other way round."""
-    rows, columns = _zero(a), _zero(b)
+    rows, columns = known_zeros(a), known_zeros(b)
     if not (a.inputs or b.inputs):
         return _constant_product(a, b, rows, columns)
     if rows is not None:
@@ -306,7 +306,7 @@ def _of_window(kept: Mask) -> Indices | None:
     offsets = np.unique(distance[kept])
     if not len(offsets) or max(-offsets[0], offsets[-1]) >= min(rows, columns) - 1:
         return None
-    if kept.sum(1).max() < len(offsets):  # What wraps around, as a roll does, is in no window as a whole.
+    if 2 * (kept.sum(1) == len(offsets)).sum() < rows:  # What wraps around, or reaches back to the start, is no window.
         return None
     return offsets[None] if (np.isin(distance, offsets) == kept).all() else None
 

@@ -130,7 +130,7 @@ def every_operand(op: Op) -> Sequence[TensorRef]:
     return tensors(op.args)
 
 
-_MIXING = frozenset((Work.MAC, Work.REDUCTION, Work.NORMALISATION, Work.TRANSFORM))
+_MIXING = frozenset((Work.REDUCTION, Work.NORMALISATION, Work.TRANSFORM))
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ class OpRule:
 
     @property
     def mixes(self) -> bool:
-        """Whether each result is worked out from many elements."""
+        """Whether each result is a sum, or the like, of many elements; products of matrices have rules of their own."""
         return self.work in _MIXING
 
 

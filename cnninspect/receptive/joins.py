@@ -133,7 +133,8 @@ def written(whole: Bounds, dim: int, positions: Indices, part: Bounds) -> Bounds
     table[where] = b.table
     digit = a.dims[dim][0]._replace(kind=kind)
     table, digit = simplified(table, a.axis(dim), digit, affine=not a.clipped)
-    return a.replaced(table, dim, (digit,))
+    found = a.replaced(table, dim, (digit,))
+    return found if a.clipped else found.simplified()  # What loops fill line by line has a rule once it is full.
 
 
 def written_away_from_borders(
@@ -151,21 +152,28 @@ def written_away_from_borders(
     if 2 * count >= size and is_nothing(whole):
         return part.slid(dim, steps(count, size, -start, 1))
     if 2 * count > size:
+        longer = part.slid(dim, steps(count, size, -start, 1))
         ends = [steps(size, start, 0, 1), steps(size, size - start - count, start + count, 1)]
-        left = [whole.slid(dim, end) for end in ends if end.out]
-        return part.slid(dim, steps(count, size, -start, 1)) if _are_border(left, dim, part) else None
-    if 2 * count == size or 0 < start < size - count or is_nothing(whole.slid(dim, steps(size, count, start, 1))):
+        pairs = [(whole.slid(dim, end), longer.slid(dim, end)) for end in ends if end.out]
+        return longer if all(_is_border(end, like, dim) for end, like in pairs) else None
+    there = whole.slid(dim, steps(size, count, start, 1))
+    if 2 * count == size or 0 < start < size - count or is_nothing(there):
         return None
-    return whole if _are_border([part], dim, whole, padding=fills) else None
+    return whole if _is_border(part, there, dim, padded=size if fills else None) else None
 
 
-def _are_border(ends: Sequence[Bounds], dim: int, inside: Bounds, *, padding: bool = False) -> bool:
-    """Whether the bounds at the ends of a dimension are those of a border: no longer, and no wider, than one inside.
+def _is_border(end: Bounds, like: Bounds, dim: int, *, padded: int | None = None) -> bool:
+    """Whether bounds at an end of a dimension are those of a border, beside those that the endless map has there.
 
-    What is written into a `padding` is as long as that.
+    They are no longer, and no wider, than one of these, and lie no further off than the border is long. Those of a
+    padding are as long as that, and circular ones lie as far off as a map with so many positions is long.
     """
-    most = _widest(inside)
-    return all((padding or size_of(end.dims[dim]) <= most) and _widest(end) <= most for end in ends)
+    most, count = _widest(like), size_of(end.dims[dim])
+    if _widest(end) > most or (padded is None and count > most):
+        return False
+    slack = (padded or count) * max((abs(digit.step or 0) for digit in like.dims[dim]), default=0)
+    outside = end.dense() < like.dense() - slack
+    return not bool(outside.any())
 
 
 def _widest(part: Bounds) -> int:

@@ -92,7 +92,7 @@ class OpKnowledge(Protocol):
 
     @property
     def mixes(self) -> bool:
-        """Whether the op works out each result from many elements."""
+        """Whether each result is a sum, or the like, of many elements, so that a 0 among them does not make it 0."""
 
     @property
     def factors(self) -> Factors | None:

@@ -98,7 +98,7 @@ HIDES = {
     "aten.masked_fill", "aten.masked_fill_", "aten.where", "aten.add", "aten.add_", "aten.sub", "aten.mul", "aten.mul_",
     "aten.div", "aten.div_", "aten.fill_", "aten.copy_", "aten.index_put", "aten.index_put_",
     "aten.mm", "aten.bmm", "aten.mv", "aten.dot", "aten.addmm", "aten.addmm_", "aten.addmv", "aten.addbmm",
-    "aten.baddbmm", "aten._grouped_mm", "aten._scaled_dot_product_flash_attention_for_cpu",
+    "aten.baddbmm", "aten._grouped_mm", "aten.convolution", "aten._scaled_dot_product_flash_attention_for_cpu",
     "aten._scaled_dot_product_efficient_attention", "aten._scaled_dot_product_cudnn_attention",
 }  # fmt: skip
 """Ops to which a constant mask, or zeros, may be given, which decides what a result sees."""

@@ -119,6 +119,30 @@ def border(net: Network, x: Tensor) -> Tensor:
     return y
 
 
+def slots(net: Network, x: Tensor) -> Tensor:
+    """Pixels 8 to 11 and pixel 30 side by side, and the largest of them: 8 to 30."""
+    out = x.new_zeros(1, 2, 5)
+    out[..., :4], out[..., 4] = x[..., 8:12], x[..., 30]
+    return out.amax(-1, keepdim=True)
+
+
+def last_three(net: Network, x: Tensor) -> Tensor:
+    """A buffer that moves on by one place for each step, as those of WaveNet and Mamba do, and its sum."""
+    buffer, sums = x.new_zeros(1, 2, 3), []
+    for t in range(x.shape[-1]):
+        buffer[..., :-1] = buffer[..., 1:].clone()
+        buffer[..., -1] = x[..., t]
+        sums.append(buffer.sum(-1))
+    return torch.stack(sums, -1)
+
+
+def test_the_last_place_of_a_buffer_is_no_border():
+    """Slots of a buffer are no map; what they hold is added up. The first two sums see one and two steps."""
+    found = inspect_model(Network(slots), (1, 2, 40), probe=True).rows[0].receptive_field
+    assert (found.size, found.verdict) == ((23,), Verdict.MATCH)
+    assert field(last_three, 1, 2, 24).size == ([1, 3],)
+
+
 WRITTEN = [
     pytest.param(steps, (1, 16, 2), ([1, 16],), None, Verdict.MATCH, id="a state at every step"),
     pytest.param(steps_back, (1, 16, 2), ([1, 16],), None, Verdict.MATCH, id="from the last step on"),
@@ -180,9 +204,16 @@ def with_halo(net: Network, x: Tensor) -> Tensor:
     return torch.cat([F.conv1d(wide[..., 12 * i : 12 * i + 14], net.three.weight) for i in range(4)], -1)
 
 
+def mirrored(net: Network, x: Tensor) -> Tensor:
+    """A convolution of 3 in windows of 8 that are padded with their own pixels: 3, 2 beside the border of a window."""
+    tiles = F.pad(x.view(1, 2, 6, 8).transpose(1, 2).reshape(6, 2, 8), (1, 1), mode="replicate")
+    return F.conv1d(tiles, net.three.weight).view(1, 6, 2, 8).transpose(1, 2).reshape(1, 2, 48)
+
+
 @pytest.mark.parametrize(
     ("forward", "shape", "size", "verdict"),
     [
+        pytest.param(mirrored, (1, 2, 48), ([2, 3],), Verdict.MATCH, id="windows padded with their own pixels"),
         pytest.param(windows, (1, 2, 48), ([5, 8],), Verdict.MATCH, id="windows as samples"),
         pytest.param(squares, (1, 2, 16, 16), ([4, 5], [4, 5]), Verdict.MATCH, id="windows of an image"),
         pytest.param(strips, (1, 2, 48), ([2, 3],), Verdict.UNKNOWN, id="strips put together"),

@@ -171,6 +171,39 @@ def test_a_product_with_zeros_that_are_not_followed_is_unknown(mix, probe):
     assert "zeros by design" in field.why[0].text
 
 
+def test_a_mask_that_reaches_back_to_the_first_token_in_steps_is_no_window():
+    """Tokens i, i - 2, i - 4, ...: the last of 6 sees tokens 1, 3 and 5, which span 5."""
+
+    def strided(net: nn.Module, x: Tensor) -> Tensor:
+        place = torch.arange(N, device=x.device)
+        back = place[:, None] - place
+        return ((back >= 0) & (back % 2 == 0)).to(x) @ x
+
+    field = inspect_model(Mixing(strided), (1, N, 8), probe=True).rows[-1].receptive_field
+    assert (field.size, field.verdict) == (([1, 5],), Verdict.MATCH)
+
+
+def test_a_permutation_that_wraps_around_is_no_window():
+    """Each output sees one token, whichever it is."""
+    network = Mixing(lambda net, x: torch.eye(N, device=x.device).roll(2, 0) @ x)
+    assert inspect_model(network, (1, N, 8)).rows[-1].receptive_field.size == (1,)
+
+
+def test_taps_of_a_fixed_kernel_that_are_0_at_its_ends_are_not_read():
+    """0, 1, 2, 1, 0 reads 3 pixels, like the product with a matrix of these rows; a parameter reads all of its taps."""
+
+    class Fixed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("kernel", torch.tensor([0.0, 1, 2, 1, 0]).view(1, 1, 5))
+
+        def forward(self, x):
+            return F.conv1d(x, self.kernel, padding=2)
+
+    field = inspect_model(Fixed(), (1, 1, 32), probe=True).rows[-1].receptive_field
+    assert (field.size, field.padding, field.verdict) == ((3,), (1,), Verdict.MATCH)
+
+
 def test_a_weight_between_features_may_hold_any_zeros():
     """What has the same field in every feature keeps it, whichever of them are added up."""
     network = Mixing(lambda net, x: x @ -net.left[:4, :3].tril())
