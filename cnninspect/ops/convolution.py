@@ -16,7 +16,7 @@ from cnninspect.ops.rules import as_tuple, divided, each, numel, shape_of, slid_
 from cnninspect.receptive import taps
 from cnninspect.receptive.digits import Mask
 from cnninspect.receptive.knowledge import reads_by_data
-from cnninspect.receptive.reach import Reach, merged
+from cnninspect.receptive.reach import Reach, merged, nothing
 from cnninspect.report.quantities import Shape
 from cnninspect.trace.records import Op, TensorRef, tensors
 
@@ -203,6 +203,8 @@ def _field(
     row or column of a constant kernel in which a mask leaves nothing is not read.
     """
     shape, axes = shape_of(op), len(weight.shape) - 2
+    if not (x.inputs or weight.inputs or (bias is not None and bias.inputs)):
+        return nothing(shape)
     s, p, d = (each(value, axes) for value in (stride, padding, dilation))
     make = taps.transposed if transposed else taps.windows
     sizes = zip(x.shape[-axes:], shape[-axes:], weight.shape[2:], s, p, d, strict=True)
