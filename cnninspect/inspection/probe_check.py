@@ -373,9 +373,16 @@ def _compare(
         if (reacted & ~may).any():
             return Finding(Verdict.DIFFER)
         missed |= bool((must & ~reacted).any())
-    if swallowed and (missed or (swallowed is not _LOST and _is_empty(field, form))):
+    empty = _sees_nothing(field, form) if swallowed is _LOST else _is_empty(field, form)
+    if swallowed and (missed or empty):
         return Finding(Verdict.UNKNOWN, (Reason(Cause.NOT_MEASURED, swallowed),))
     return Finding(Verdict.DIFFER if missed else Verdict.MATCH)
+
+
+def _sees_nothing(field: Field, form: Form) -> bool:
+    """Whether no element is said to see a pixel, of a tensor that is computed from an input."""
+    found = (field.strict if form == "strict" else field.local).values()
+    return bool(field.inputs) and all(bool((interval.lo > interval.hi).all()) for interval in found)
 
 
 def _is_empty(field: Field, form: Form) -> bool:
