@@ -15,7 +15,7 @@ from cnninspect.receptive.effects import Aliases, ReadOut, View
 from cnninspect.receptive.forms import LARGE
 from cnninspect.receptive.knowledge import Knowledge, NoField, OpKnowledge, Result, Zeros, depends_on_nothing
 from cnninspect.receptive.reach import Axis, Reach, reaches
-from cnninspect.receptive.zeros import LostZeros
+from cnninspect.receptive.zeros import LostZeros, puts_zeros
 from cnninspect.report.reasons import Cause, Reason, ask
 from cnninspect.trace.records import Op, TensorRef, Trace
 
@@ -234,7 +234,7 @@ class Engine:
                 return [Reach(op.outputs[0].shape, content=content)]
         creates = known is not None and known.field is depends_on_nothing
         if creates or not (inputs or unknown or by_data or self._masks(op, parts)):
-            make = reach.zeros if known is not None and _puts(known, op) is Zeros.EVERYWHERE else reach.nothing
+            make = reach.zeros if puts_zeros(op, known) is Zeros.EVERYWHERE else reach.nothing
             return [make(ref.shape) for ref in op.outputs]
         if unknown or by_data:
             return [Reach(ref.shape, {}, inputs, unknown, by_data, why=why) for ref in op.outputs]
@@ -244,7 +244,7 @@ class Engine:
         """Whether an op of tensors that depend on no input, such as a table of biases, applies a mask to them."""
         known = self._known(op)
         hides = op.is_view or (known is not None and bool(known.hides))
-        if hides and known is not None and _puts(known, op) is Zeros.SOMEWHERE:
+        if hides and puts_zeros(op, known) is Zeros.SOMEWHERE:
             return True
         return hides and any(part.blank is not None or part.content is not None for part in parts)
 
@@ -370,11 +370,6 @@ def _is_mask(part: Reach) -> bool:
 
 def _matters(one: Reach) -> bool:
     return bool(one.inputs) or one.blank is not None
-
-
-def _puts(known: OpKnowledge, op: Op) -> Zeros | None:
-    """Where an op puts zeros."""
-    return known.zeros(op) if callable(known.zeros) else known.zeros
 
 
 def _not_followed(packet: str) -> Reason:

@@ -1,8 +1,9 @@
 """Constants that hold zeros by design: triangles of parameters, diagonals, padded weights, one-hot rows.
 
 A product with such a 0 depends on nothing. `Reach.blank` follows these zeros, or the trace has their numbers. Here
-stand the constants for which neither is true. NaN passes a product with 0, so that it confirms a dependence that is not
-there: what is computed from a product with any of them is checked by changes instead, as behind masks.
+stand the constants for which neither is true, and all that may hold such zeros. NaN passes a product with 0, so that it
+confirms a dependence that is not there: what is computed from a product with any of them is checked by changes instead,
+as behind masks.
 """
 
 from __future__ import annotations
@@ -26,6 +27,13 @@ def _not_known(buffer: str | None) -> Reason:
     return Reason(Cause.NOT_COVERED, f"{words}: those of up to 1,048,576 are with --device cpu")
 
 
+def puts_zeros(op: Op, known: OpKnowledge | None) -> Zeros | None:
+    """Where an op puts zeros."""
+    if known is None:
+        return None
+    return known.zeros(op) if callable(known.zeros) else known.zeros
+
+
 def _holds_some(one: Reach) -> bool:
     """Whether a constant is 0 in some places."""
     numbers = one.content if one.content is not None and one.content.dtype.kind in "fb" else None
@@ -42,7 +50,7 @@ def _has_zeros(one: Reach) -> bool:
 
 
 class LostZeros:
-    """The storages of constants that are 0 by design in places that are not followed.
+    """The storages of constants that are 0 by design in places that are not followed, or that may be in any.
 
     Zeros alone hide nothing: a state starts so, and holds numbers later. Numbers that happen to be 0 do not count.
     """
@@ -72,7 +80,7 @@ class LostZeros:
     def _loses(self, op: Op, known: OpKnowledge | None, of: ReachOf) -> bool:
         given = [of(ref) for ref in op.inputs]
         blank = [one for one in given if one.blank is not None and _has_zeros(one)]
-        puts = known is not None and known.zeros is Zeros.SOMEWHERE
+        puts = puts_zeros(op, known) is Zeros.SOMEWHERE
         lost = [one for ref, one in zip(op.inputs, given, strict=True) if ref.storage in self._lost]
         if not (blank or puts or lost or any(ref.dtype == "bool" for ref in op.outputs)):
             return False
@@ -92,7 +100,7 @@ class LostZeros:
         A rule that took it for dense would be confirmed by NaN, so that it is checked by changes in any case.
         """
         given = [of(ref) for ref in op.inputs]
-        puts = None if known is None else known.zeros(op) if callable(known.zeros) else known.zeros
+        puts = puts_zeros(op, known)
         if puts is Zeros.SOMEWHERE or (puts is Zeros.EVERYWHERE and op.writes):
             return True
         if any(ref.storage in self._touched for ref in op.inputs) or any(map(_holds_some, given)):
