@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -316,11 +316,20 @@ def _against(claimed: Claimed, number: Quantity) -> Judgement:
 
 
 def _against_field(claimed: Claimed, field: ReceptiveField) -> Judgement:
-    """The verdict on a claimed field; if the strict field is global, both the local size and `global` are right."""
-    right = claimed.admits(value_of(field)) or (field.cause is not None and claimed.admits(GLOBAL))
+    """The verdict on a claimed field: right are the local size, and what counts gates and statistics."""
+    right = claimed.admits(value_of(field)) or any(map(claimed.admits, _strictly(field)))
     if field.status is not Status.EXACT:
         return Verdict.UNKNOWN, _bound(field.status)
     return _CONTESTED if right and field.verdict is Verdict.DIFFER else _decided(right)
+
+
+def _strictly(field: ReceptiveField) -> Iterator[Any]:
+    """The field that counts gates and statistics, where that is another one."""
+    if field.cause is not None:
+        yield GLOBAL
+    elif field.global_along and field.size and field.image:
+        each = zip(field.size, field.image, field.global_along, strict=True)
+        yield tuple(size if cause is None else pixels for size, pixels, cause in each)
 
 
 _CONTESTED = (Verdict.UNKNOWN, "formula and measurement differ, and the claim agrees with one of them")

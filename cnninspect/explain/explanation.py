@@ -259,7 +259,7 @@ def _field_of_all(report: Report, layers: Mapping[int, LayerDerivation], run: Ru
         words = f"the last map, {of}" if fits else f"that of {of}; it is no sum over windows"
         if isinstance(size, tuple):
             words = f"that of {of}: from {min(size)} to {max(size)} pixels, depending on the position"
-        words = "; ".join(part for part in (words, beyond_gates(total)) if part)
+        words = "; ".join(part for part in (words, beyond_gates(total, axis)) if part)
         formula = Formula("r", tree, evaluate(tree)) if fits else None
         yield Derivation("receptive_field", "r", size, formula, axis, verdict=total.verdict, words=words)
 

@@ -32,7 +32,7 @@ from cnninspect.explain.recorded import HYPER, called_by_places
 from cnninspect.ops.rules import each
 from cnninspect.receptive.fields import Fields, name_of
 from cnninspect.receptive.rows import field_of, places_of
-from cnninspect.report.rows import ReceptiveField, Row
+from cnninspect.report.rows import ReceptiveField, Row, axis_names
 from cnninspect.trace.records import Call, TensorRef, Trace
 
 SOURCE = 'Araujo, Norris & Sim 2019, "Computing Receptive Fields of Convolutional Neural Networks"'
@@ -110,11 +110,15 @@ _MAP_ENDS = "the map ends here: its positions become features"
 """Said of a flatten: each of its outputs alone may see less than the whole input."""
 
 
-def beyond_gates(found: ReceptiveField) -> str:
-    """What a local field leaves out, and the layer from which on that is the whole input; empty if nothing."""
-    if found.size is None or found.cause is None:
+def beyond_gates(found: ReceptiveField, axis: int) -> str:
+    """What a local field leaves out along an axis, and the layer from which on that is all of it; empty if nothing."""
+    if found.size is None:
         return ""
-    return f"with gates and statistics, every output depends on the whole input since {found.cause}"
+    if found.cause is not None:
+        return f"with gates and statistics, every output depends on the whole input since {found.cause}"
+    since = found.global_along[axis] if found.global_along else None
+    along = axis_names(len(found.size))[axis]
+    return "" if since is None else f"with gates and statistics, every output depends on all {along} since {since}"
 
 
 def _without_size(found: ReceptiveField) -> str:

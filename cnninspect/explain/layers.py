@@ -277,8 +277,10 @@ def _asides(row: Row, found: Recordings) -> Iterator[Aside]:
     if bias is not None and found.held.get("bias") is None and row.params is not None and row.params.value:
         yield Aside(f"it has no bias, which would be {bias:,} more parameter{'' if bias == 1 else 's'}")
     field = row.receptive_field
-    if field is not None and field.cause == row.label and (words := beyond_gates(field)):
-        yield Aside(words)
+    if field is not None and field.size is not None:
+        since = field.global_along or (field.cause,) * len(field.size)
+        own = (beyond_gates(field, axis) for axis, cause in enumerate(since) if cause == row.label)
+        yield from map(Aside, dict.fromkeys(filter(None, own)))
     if row.hyperparameters.get("ceil_mode"):
         yield Aside("ceil mode rounds up; a last window that would start in the right padding is left out")
 

@@ -8,7 +8,8 @@ Source: Araujo, Norris & Sim 2019, "Computing Receptive Fields of Convolutional 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
 from math import prod
@@ -129,21 +130,31 @@ def field_of(fields: Fields, reach: Reach, ref: TensorRef) -> ReceptiveField | N
     if not reach.inputs:
         return ReceptiveField((0,) * len(axes), status=Status.EXACT, image=image)
     reach = reach.made()  # A table of pairs is large: it lives as long as its row is worked out.
-    cause = _cause(fields, reach, axes)
     found = [along(fields, axis, reach.forms[axis]) for axis in axes]
+    causes = [reach.forms[axis].cause for axis in axes]
     if all(one.whole for one in found):
-        return ReceptiveField(status=Status.EXACT, cause=cause or _first_global(fields, ref), image=image)
-    if not all(_is_global(reach.forms[axis].strict.table, fields.looked_at(axis)) for axis in axes):
-        cause = None
+        cause = _label_of_all(fields, causes) or _first_global(fields, ref)
+        return ReceptiveField(status=Status.EXACT, cause=cause, image=image)
+    size = tuple(one.size for one in found)
+    jump, padding = tuple(one.jump for one in found), tuple(one.padding for one in found)
+    row = ReceptiveField(size, jump, padding, Status.EXACT, image=image)
     if any(one.jump is None for one in found):
         inside = tuple(
             one.size if one.jump is None else _sizes(_over_features(reach.forms[axis].local).table)
             for one, axis in zip(found, axes, strict=True)
         )
-        return ReceptiveField(inside, None, None, Status.EXACT, cause, image=image)
-    size = tuple(one.size for one in found)
-    jump, padding = tuple(one.jump for one in found), tuple(one.padding for one in found)
-    return ReceptiveField(size, jump, padding, Status.EXACT, cause, image=image)
+        row = replace(row, size=inside, jump=None, padding=None)
+    if not any(cause is not None for cause in causes):
+        return row
+    mixed = [
+        cause if cause is not None and _is_strictly_global(fields, axis, reach.forms[axis]) else None
+        for axis, cause in zip(axes, causes, strict=True)
+    ]
+    if (cause := _label_of_all(fields, mixed)) is not None:
+        return replace(row, cause=cause)
+    left_out = (by if not one.whole else None for one, by in zip(found, mixed, strict=True))
+    labels = tuple(None if by is None else fields.label(by) for by in left_out)
+    return replace(row, global_along=labels) if any(labels) else row
 
 
 def axes_of(fields: Fields, reach: Reach) -> tuple[Axis, ...]:
@@ -219,11 +230,15 @@ def _padding(places: Bounds) -> int:
     return -lo if lo < NOTHING // 2 else 0
 
 
-def _cause(fields: Fields, reach: Reach, axes: tuple[Axis, ...]) -> str | None:
-    """The label of the first call that made the strict field global along every axis."""
-    causes = [reach.forms[axis].cause for axis in axes]
+def _label_of_all(fields: Fields, causes: Sequence[int | None]) -> str | None:
+    """The label of the first call from which on there is a cause along every axis."""
     known = [cause for cause in causes if cause is not None]
-    return fields.label(max(known)) if len(known) == len(axes) else None
+    return fields.label(max(known)) if len(known) == len(causes) else None
+
+
+def _is_strictly_global(fields: Fields, axis: Axis, forms: Forms) -> bool:
+    """Whether each position that sees a pixel sees all of them in some channel, counting gates and statistics."""
+    return _is_global(_over_features(forms.strict).table, fields.looked_at(axis))
 
 
 def _first_global(fields: Fields, ref: TensorRef) -> str | None:

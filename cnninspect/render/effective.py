@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from cnninspect.render.fields import axis_names, drawing_size, extents_text, position_facts, size_text
+from cnninspect.render.fields import drawing_size, extents_text, position_facts, size_text
 from cnninspect.render.page import UNICODE, Cell, Fact, Heading, Marks, Sheet, Tone, Worth
 from cnninspect.report.document import FieldStudy
 from cnninspect.report.parts import EffectiveField, EffectiveInput, Ends, InfluenceRegion, InputField
 from cnninspect.report.quantities import Verdict
+from cnninspect.report.rows import axis_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +33,7 @@ def effective_sheet(effective: EffectiveField, *, programs: bool = False) -> She
     headings = (
         Heading("input", "input"),
         Heading("region", "region", worth=Worth.KEPT),
-        *(Heading(axis, axis, right=True, worth=Worth.KEPT) for axis in axes),
+        *(Heading(axis.replace(" ", "_"), axis, right=True, worth=Worth.KEPT) for axis in axes),
         Heading("pixels", "pixels", right=True),
         Heading("share", "influence", right=True, worth=Worth.KEPT, unit="percent" if programs else ""),
     )

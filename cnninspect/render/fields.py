@@ -11,7 +11,7 @@ from cnninspect.render.page import Cell, Fact, Heading, Marks, Sheet, Tone, Wort
 from cnninspect.report.document import Report, Variation
 from cnninspect.report.parts import Ends, InputField, PositionField, VariedNetwork
 from cnninspect.report.quantities import Status
-from cnninspect.report.rows import ReceptiveField
+from cnninspect.report.rows import ReceptiveField, axis_names
 
 
 def setting_cell(name: str, usual: int | None = None) -> Callable[[Line, Context], Cell]:
@@ -41,9 +41,11 @@ def part_of_field_cell(name: str) -> Callable[[Line, Context], Cell]:
 
 
 def cause_cell(line: Line, _context: Context) -> Cell:
-    """The layer or op that makes the strict field global, or the field unknown."""
+    """The layer or op that makes the strict field global, along which axes if not all, or the field unknown."""
     field = line.row.receptive_field
     cause = None if field is None else field.cause
+    if field is not None and field.global_along:
+        cause = ", ".join(f"{by} along {' and '.join(axes)}" for by, axes in field.axes_left_out.items())
     return Cell(cause or "", cause, Tone.QUIET)
 
 
@@ -79,9 +81,14 @@ def _of_last_map(field: ReceptiveField) -> Iterator[Fact]:
 
 
 def _global(total: ReceptiveField, report: Report) -> Iterator[Fact]:
-    """The first layer after the last spatial map whose field is global, and the cause of a global strict field."""
+    """The first layer after the last spatial map whose field is global, and the causes of a global strict field."""
     is_map = total.size is not None
     strict = f"counting gates and statistics from {total.cause} on" if is_map and total.cause else ""
+    if total.global_along:
+        strict = "; ".join(
+            f"along {' and '.join(axes)} counting gates and statistics from {cause} on"
+            for cause, axes in total.axes_left_out.items()
+        )
     maps = [index for index, row in enumerate(report.rows) if is_map and row.leaf and row.receptive_field == total]
     behind = (row for row in report.rows[max(maps, default=-1) + 1 :] if row.leaf)
     first = next((row for row in behind if row.receptive_field is not None and row.receptive_field.is_global), None)
@@ -99,10 +106,6 @@ def _without_rule(fields: list[ReceptiveField]) -> Iterator[Fact]:
         yield Fact("  unknown", f"from {cause} on ({rows} row{'s' if rows > 1 else ''})", tone=Tone.UNKNOWN)
 
 
-_AXES = {1: ("positions",), 2: ("rows", "columns"), 3: ("planes", "rows", "columns")}
-"""Number of spatial axes -> their names."""
-
-
 def position_sheet(fields: Sequence[PositionField]) -> Sheet:
     """One line per nested field, numbered from the innermost: layer, position, size, and first and last pixels."""
     axes = axis_names(len(fields[-1].inputs[0].image))
@@ -112,8 +115,8 @@ def position_sheet(fields: Sequence[PositionField]) -> Sheet:
         Heading("layer", "layer", worth=Worth.KEPT, shortens=True),
         Heading("at", "at"),
         Heading("receptive_field", "field", right=True, worth=Worth.KEPT),
-        *(Heading(axis, axis, right=True, worth=Worth.KEPT) for axis in axes),
-        *(Heading(f"endless_{axis}", f"{axis} without ends", right=True) for axis in axes),
+        *(Heading(axis.replace(" ", "_"), axis, right=True, worth=Worth.KEPT) for axis in axes),
+        *(Heading("endless_" + axis.replace(" ", "_"), f"{axis} without ends", right=True) for axis in axes),
     )
     sheet = Sheet(headings, tuple(_position_line(number, field) for number, field in enumerate(fields, 1)))
     return sheet if beyond else sheet.without(range(len(headings) - len(axes), len(headings)))
@@ -160,13 +163,8 @@ def position_facts(fields: Sequence[PositionField]) -> Iterator[Fact]:
 def _sentence(parts: Sequence[Ends | None]) -> str:
     if None in parts:
         return "nothing"
-    names = _AXES.get(len(parts), tuple(f"axis {index}" for index in range(len(parts))))
+    names = axis_names(len(parts))
     return ", ".join(f"{name} {_ends(ends)}" for name, ends in zip(names, parts, strict=True))
-
-
-def axis_names(count: int) -> tuple[str, ...]:
-    """The names of this many spatial axes, for headings."""
-    return _AXES.get(count, tuple(f"axis_{index}" for index in range(count)))
 
 
 def _ends(ends: Ends | None) -> str:

@@ -238,7 +238,7 @@ def without_empty(names: tuple[str, ...], shown: Report) -> tuple[str, ...]:
         empty |= {"receptive_field", "receptive_field_verdict"}
     if all(field.verdict is Verdict.NOT_RUN for field in fields):
         empty.add("probe")
-    if not any(field.cause for field in fields):
+    if not any(field.cause or field.global_along for field in fields):
         empty.add("global")
     if not any(row.macs is not None and row.macs.reasons for row in shown.rows):
         empty.add("reasons")

@@ -53,6 +53,7 @@ def _field_to_json(field: ReceptiveField) -> dict[str, Any]:
         "status": field.status.value,
         "global": None if field.cause is None else {"cause": field.cause},
         "verdict": field.verdict.value,
+        **({"global_along": plain(field.global_along)} if field.global_along else {}),
         **{name: plain(value) for name, value in details.items() if value is not None},
         **_why_to_json(field.why),
     }
@@ -91,9 +92,8 @@ def field_of(data: Data) -> ReceptiveField:
     cause = data["global"]["cause"] if data.get("global") else None
     size, jump, padding, image = (frozen(data.get(name)) for name in ("size", "jump", "padding", "image"))
     status, verdict = Status(data["status"]), Verdict(data["verdict"])
-    return ReceptiveField(
-        size, jump, padding, status, cause, verdict, image, data.get("found"), data.get("layer"), _why(data)
-    )
+    found, layer, along = data.get("found"), data.get("layer"), frozen(data.get("global_along", ()))
+    return ReceptiveField(size, jump, padding, status, cause, verdict, image, found, layer, _why(data), along)
 
 
 def numbers_to_json(numbers: Mapping[str, Number]) -> dict[str, Any]:

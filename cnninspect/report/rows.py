@@ -42,7 +42,8 @@ class ReceptiveField:
 
     `size` entries are integers, or (min, max) where they depend on the output position; `jump` entries are integers or
     fractions written as strings. `size` is None where the local field is global. `cause` is the layer or op that makes
-    the strict field global.
+    the strict field global. Where gates or statistics are left out along some of the axes alone, `global_along` names
+    by axis the layer or op from which on the strict field is global there, or None; else it is empty.
 
     The other fields do not count when two receptive fields are compared. `image` is the input's size along the same
     axes. `found` is the probe's message if it contradicts the field. `layer` is the row that a total is taken from.
@@ -59,6 +60,7 @@ class ReceptiveField:
     found: str | None = field(default=None, compare=False)
     layer: str | None = field(default=None, compare=False)
     why: tuple[Reason, ...] = field(default=(), compare=False)
+    global_along: tuple[str | None, ...] = ()
 
     @property
     def is_global(self) -> bool:
@@ -79,10 +81,26 @@ class ReceptiveField:
         return found or self.verdict is not Verdict.NOT_RUN
 
     @property
+    def axes_left_out(self) -> dict[str, tuple[str, ...]]:
+        """Layer or op -> the axes alone along which gates or statistics from it on are left out: rows, columns."""
+        named = list(zip(axis_names(len(self.global_along)), self.global_along, strict=True))
+        causes = dict.fromkeys(cause for cause in self.global_along if cause is not None)
+        return {cause: tuple(name for name, by in named if by == cause) for cause in causes}
+
+    @property
     def exceeds_image(self) -> bool:
         """Whether the field is larger than the input along some axis."""
         largest = [max(size) if isinstance(size, (tuple, list)) else size for size in self.size or ()]
         return any(size > pixels for size, pixels in zip(largest, self.image or (), strict=False))
+
+
+_AXES = {1: ("positions",), 2: ("rows", "columns"), 3: ("planes", "rows", "columns")}
+"""Number of spatial axes -> what lies along each of them."""
+
+
+def axis_names(count: int) -> tuple[str, ...]:
+    """What lies along each of this many spatial axes: rows, columns."""
+    return _AXES.get(count, tuple(f"axis {index}" for index in range(count)))
 
 
 Number = Quantity | ReceptiveField

@@ -13,6 +13,7 @@ from tests.render.samples import doubtful, report, row, tiny
 
 SIZES = ReceptiveField((11, 11), (4, 4), (2, 2), Status.EXACT, None, Verdict.MATCH)
 GATED = replace(SIZES, cause="se.pool")
+GATED_COLUMNS = replace(SIZES, image=(32, 24), global_along=(None, "norm"))
 GLOBAL = ReceptiveField(None, None, None, Status.EXACT, None, Verdict.MATCH)
 PHASES = replace(SIZES, size=((188, 204), (188, 204)))
 UNEVEN = replace(SIZES, size=(3, 5))
@@ -77,6 +78,17 @@ VERDICTS = [
     ("a size for a global field", single(field=GLOBAL), "conv", "receptive_field", "11", "differ"),
     ("the local field before a gate", single(field=GATED), "conv", "receptive_field", "11", "match"),
     ("global through a gate", single(field=GATED), "conv", "receptive_field", "global", "match"),
+    (
+        "the local field before a mean over columns",
+        single(field=GATED_COLUMNS),
+        "conv",
+        "receptive_field",
+        "11",
+        "match",
+    ),
+    ("with the columns of that mean", single(field=GATED_COLUMNS), "conv", "receptive_field", "11x24", "match"),
+    ("with rows it does not see", single(field=GATED_COLUMNS), "conv", "receptive_field", "32x24", "differ"),
+    ("global by columns alone", single(field=GATED_COLUMNS), "conv", "receptive_field", "global", "differ"),
     ("a range", single(field=PHASES), "conv", "receptive_field", "188..204", "match"),
     ("one end of a range", single(field=PHASES), "conv", "receptive_field", "204", "differ"),
     ("a field nobody asked for", tiny(), "stem", "receptive_field", "3", "unknown"),

@@ -387,6 +387,16 @@ def test_a_field_without_its_gate_says_so() -> None:
     assert [(each.value, each.words) for each in fields] == [(3, f"the last map, Tensor.mul; {words}")] * 2
 
 
+def test_a_field_without_the_statistics_of_one_axis_says_so_of_that_axis() -> None:
+    # LayerNorm over the last axis of N x C x H x W takes mean and variance of 9 columns; rows stay apart.
+    net = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.LayerNorm(9), nn.Conv2d(3, 3, 3, padding=1))
+    document, _ = explain(net, input_shape=[1, 3, 9, 9])
+    words = "with gates and statistics, every output depends on all columns since 1"
+    assert [[aside.words for aside in layer.asides] for layer in document.layers] == [[], [words], []]
+    fields = [each for each in document.totals if each.quantity == "receptive_field"]
+    assert [(each.value, each.words) for each in fields] == [(5, "the last map, 2"), (5, f"the last map, 2; {words}")]
+
+
 def test_a_flatten_ends_the_map_and_does_not_see_it_all() -> None:
     # Each of the 2*4*4 outputs of the flatten is one place of the map, which sees 3 x 3 of the 6 x 6 pixels.
     net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(32, 5))

@@ -156,6 +156,7 @@ def _whole() -> list[Network]:
         "unbatched": (_unbatched, (3, 12, 10)),
         "positions and steps": (_positions, (1, 3, 16, 12)),
         "gate over one axis": (_axis_gate, (1, 4, 12, 18)),
+        "statistics of columns": (_Columns, (1, 4, 14, 18)),
         "cells step by step": (_Cells, (2, 4, 6)),
         "fewer keys than queries": (_FewKeys, (2, 6, 8)),
         "antialiased": (_Antialiased, (1, 2, 24, 18)),
@@ -405,6 +406,20 @@ class _AxisGate(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         rows = self.rows(x.mean(3)).sigmoid().unsqueeze(3)
         return x * rows * self.columns(x.mean(2)).sigmoid().unsqueeze(2)
+
+
+class _Columns(nn.Module):
+    """Statistics over the columns, beside channels without them, then over the rows as well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(8, 4, 3, padding=1)
+        self.norm = nn.LayerNorm(18)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.first(x)
+        x = self.last(torch.cat([x, self.norm(x)], 1))
+        return torch.cat([x, x - x.mean(2, keepdim=True)], 1)
 
 
 class _Cells(nn.Module):

@@ -47,7 +47,7 @@ def _is_number(item: Any) -> bool:
 
 def _read(number: Mapping[str, Any]) -> tuple[Any, str]:
     if "jump" in number:
-        shown = {name: number[name] for name in ("size", "jump", "padding", "status", "global")}
+        shown = {name: number.get(name) for name in ("size", "jump", "padding", "status", "global", "global_along")}
         return repr(shown), number["verdict"]
     return repr((number["value"], number["status"])), number["verdict"]
 

@@ -257,6 +257,42 @@ def test_what_was_written_later_does_not_change_an_earlier_row() -> None:
     assert fields["Tensor.sub"].size == (5, 5)
 
 
+def rest(x: Tensor, dim: int) -> Tensor:
+    """What is left of a map without its mean along a dimension."""
+    return x - x.mean(dim, keepdim=True)
+
+
+OMITTED = [
+    # A gate is left out along the axes of which it sees everything: cause if those are all, else by axis.
+    pytest.param(lambda x: rest(conv(x), 3), (3, 3), None, (None, "Tensor.sub"), id="mean-over-columns"),
+    pytest.param(lambda x: rest(conv(x), 2), (3, 3), None, ("Tensor.sub", None), id="mean-over-rows"),
+    pytest.param(lambda x: rest(rest(conv(x), 3), 2), (3, 3), "Tensor.sub", (), id="one-after-the-other"),
+    pytest.param(lambda x: conv(F.layer_norm(x, (12,))), (3, 3), None, (None, "F.layer_norm"), id="norm-before"),
+    pytest.param(lambda x: F.avg_pool2d(rest(x, 3), 2), (2, 2), None, (None, "Tensor.sub"), id="pooled"),
+    pytest.param(lambda x: rest(x, 3).transpose(2, 3), (1, 1), None, (None, "Tensor.sub"), id="axes-of-the-input"),
+    # A map and its normalised copy side by side: some channels of every position see all of the image.
+    pytest.param(
+        lambda x: torch.cat([conv(x), F.group_norm(conv(x), 1)], 1), (3, 3), "F.group_norm", (), id="some-channels"
+    ),
+    pytest.param(lambda x: torch.cat([x, rest(x, 3)], 1), (1, 1), None, (None, "Tensor.sub"), id="columns-of-channels"),
+    # Two of six rows have statistics of their own: no word could say which, and they count.
+    pytest.param(
+        lambda x: torch.cat([x[:, :, :8], rest(x[:, :, 8:], 3)], 2), (1, [1, 12]), None, (), id="some-rows"
+    ),
+    # Since the product every output sees all rows, and, counting the mean, all columns.
+    pytest.param(lambda x: zeros(12, 12) @ rest(x, 3), (12, 1), "Tensor.matmul", (), id="beside-global"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "size", "cause", "along"), OMITTED)
+def test_what_a_row_leaves_out_is_named_with_its_axes(
+    model: Model, size: tuple[Any, ...], cause: str | None, along: tuple[str | None, ...]
+) -> None:
+    found = row(model, IMAGE)
+    assert found is not None
+    assert (found.size, found.cause, found.global_along) == (size, cause, along)
+
+
 LAST = [
     pytest.param(lambda x: F.linear(F.relu(conv(x)).flatten(1), zeros(3, 288)), "F.relu", id="before-flatten"),
     pytest.param(lambda x: conv(x).mean((2, 3)), "F.conv2d", id="before-the-global-mean"),

@@ -17,6 +17,9 @@ SMALL = ReceptiveField((5, 5), (2, 2), (1, 1), Status.EXACT, image=IMAGE)
 LARGE = ReceptiveField((5, 11), (2, 2), (1, 4), Status.EXACT, image=IMAGE)
 VARIED = ReceptiveField(((6, 9), (6, 8)), ("1/2", 1), (1, 1), Status.EXACT, image=IMAGE)
 GATED = replace(SMALL, cause="se.avgpool", layer="last")
+ALONG = replace(SMALL, global_along=("norm", "se.pool"), layer="last")
+COLUMNS = replace(SMALL, global_along=(None, "norm"), layer="last")
+PLANES = ReceptiveField((3, 5, 5), (1, 1, 1), (1, 2, 2), Status.EXACT, image=(9, 9, 9), global_along=("n", None, "n"))
 WHOLE = ReceptiveField(status=Status.EXACT, cause="fc", image=IMAGE)
 UNKNOWN = ReceptiveField(status=Status.UNKNOWN, cause="aten.grid_sampler_2d")
 
@@ -59,6 +62,24 @@ SAID = [
             ("  global", "counting gates and statistics from se.avgpool on", ""),
         ],
     ),
+    (
+        "gated along columns, then global",
+        COLUMNS,
+        (COLUMNS, WHOLE),
+        [
+            ("field", "5x5, jump 2, padding 1 at the last spatial map (last)", ""),
+            ("  global", "from F.relu on", "along columns counting gates and statistics from norm on"),
+        ],
+    ),
+    (
+        "gated along two of three axes",
+        PLANES,
+        (PLANES,),
+        [
+            ("field", "3x5x5, jump 1, padding 1x2x2 at the last spatial map", ""),
+            ("  global", "along planes and columns counting gates and statistics from n on", ""),
+        ],
+    ),
     ("global", WHOLE, (WHOLE,), [("field", "global", ""), ("  global", "from stem on", "")]),
     (
         "no rule",
@@ -92,6 +113,21 @@ CELLS = [
 ]
 
 
+CAUSES = [
+    ("none", SMALL, ""),
+    ("of all axes", GATED, "se.avgpool"),
+    ("of one axis", COLUMNS, "norm along columns"),
+    ("of two axes", PLANES, "n along planes and columns"),
+    ("of each axis its own", ALONG, "norm along rows, se.pool along columns"),
+]
+
+
+@pytest.mark.parametrize(("field", "text"), [case[1:] for case in CAUSES], ids=[case[0] for case in CAUSES])
+def test_the_column_of_causes_names_the_axes_if_not_all(field, text):
+    view = View(columns=("global",))
+    assert render(with_fields(field, [field]), "csv", view=view).split("\n")[1].strip('"') == text
+
+
 @pytest.mark.parametrize(("field", "text"), [case[1:] for case in CELLS], ids=[case[0] for case in CELLS])
 def test_the_sign_is_for_readers(field, text):
     sample = with_fields(field, [field])
@@ -101,7 +137,7 @@ def test_the_sign_is_for_readers(field, text):
 
 
 def test_a_field_survives_the_round_trip():
-    field = replace(LARGE, verdict=Verdict.DIFFER, found="NaN reaches further", layer="conv")
+    field = replace(LARGE, verdict=Verdict.DIFFER, found="NaN reaches further", layer="conv", global_along=("a", None))
     report = replace(tiny(), totals={"receptive_field": field})
     again = Report.from_dict(report.to_dict()).totals["receptive_field"]
     assert vars(again) == vars(field)

@@ -34,7 +34,9 @@ from cnninspect.report.reasons import Cause, Reason
 from cnninspect.report.rows import Check, ReceptiveField, RowId
 from tests.render.samples import agreed, doubtful, row, tiny, wider
 
-FIELD = ReceptiveField((3, (5, 7)), (1, "1/2"), (1, 1), Status.EXACT, "se", Verdict.DIFFER, (8, 8), "NaN", "conv")
+FIELD = ReceptiveField(
+    (3, (5, 7)), (1, "1/2"), (1, 1), Status.EXACT, "se", Verdict.DIFFER, (8, 8), "NaN", "conv", (), (None, "se")
+)
 WHY = (Reason(Cause.NO_FORMULA, "no formula for aten.x"),)
 
 
