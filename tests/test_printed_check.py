@@ -490,7 +490,7 @@ def test_a_row_that_hides_what_its_statistics_see_is_contradicted(monkeypatch: p
         return next(field for field in fields(Normed, 6).values() if field.size)
 
     assert (norm().verdict, norm().cause) == (Verdict.MATCH, "norm")
-    monkeypatch.setattr(rows, "_cause", lambda *_: None)
+    monkeypatch.setattr(rows, "_is_strictly_global", lambda *_: False)
     assert (norm().verdict, norm().cause) == (Verdict.DIFFER, None)
 
 
@@ -542,7 +542,7 @@ def test_a_row_that_moves_nowhere_and_sees_all_is_global(monkeypatch: pytest.Mon
     assert (pooled().is_global, pooled().verdict) == (True, Verdict.MATCH)
     right = rows.along
     monkeypatch.setattr(rows, "along", lambda *args: replace(right(*args), whole=False))
-    monkeypatch.setattr(rows, "_cause", lambda *_: None)
+    monkeypatch.setattr(rows, "_is_strictly_global", lambda *_: False)
     assert (pooled().size, pooled().jump, pooled().verdict) == ((5, 5), (0, 0), Verdict.DIFFER)
 
 
