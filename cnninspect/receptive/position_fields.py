@@ -99,7 +99,9 @@ def _known(fields: Fields, call: Call) -> Reach:
         why = f": {reach.why}" if reach.why is not None else f", because of {reach.unknown or reach.data_dependent}"
         raise ValueError(f"its receptive field is not known{why}")
     if not reach.forms:
-        raise ValueError("it depends on no input that has spatial axes")
+        raise ValueError(
+            "it depends on no input that has spatial axes; `cnninspect rf TARGET --ops all` shows which layers do"
+        )
     return reach
 
 

@@ -150,6 +150,28 @@ def test_networks_without_a_map(cli, tmp_path, target, shape, vary, expected):
     assert [[line[0], line[1], line[5]] for line in found] == expected
 
 
+WRITTEN = """
+import torch
+
+class Slots(torch.nn.Module):
+    def forward(self, x):
+        y = x.new_zeros(1, 2, 2)
+        y[..., 0], y[..., 1] = x[..., 3], x[..., 9]
+        return y.amax(-1, keepdim=True)
+"""
+
+
+def test_zeros_that_are_written_later_are_no_map_to_look_at(cli, tmp_path):
+    file = tmp_path / "nets.py"
+    file.write_text(WRITTEN)
+    target = [f"{file}:Slots", "--input", "1x2x12"]
+    result = cli("rf", *target)
+    # The larger of pixels 3 and 9 sees 3..9: 7 pixels.
+    assert (result.code, [line[-3] for line in cells(result.out)[:1]]) == (0, ["7"])
+    named = cli("rf", *target, "Tensor.new_zeros")
+    assert (named.code, "`cnninspect rf TARGET --ops all` shows which layers do" in named.err) == (2, True)
+
+
 @pytest.mark.parametrize("kind", ["svg", "png"])
 def test_a_picture(cli, tmp_path, kind):
     file = tmp_path / f"field.{kind}"
@@ -169,7 +191,12 @@ WRONG = [
     ("no such position", ["conv-stack", "conv2", "--at", "32,0"], 2, "its map has 32x32, from 0 on: 32,0 lies outside"),
     ("one number for two", ["conv-stack", "--at", "3"], 2, "conv2: its map has 32x32: give 2 numbers, not 1."),
     ("no numbers", ["conv-stack", "--at", "a,b"], 2, "--at 'a,b' is not a position"),
-    ("no map", ["torch.nn:Linear", *LINEAR, "--at", "1"], 2, "no layer has spatial positions"),
+    (
+        "no map",
+        ["torch.nn:Linear", *LINEAR, "--at", "1"],
+        2,
+        "the network ends in no map that --at could select. Leave out --at",
+    ),
     ("no values", ["conv-stack", "--vary", "depth="], 2, "--vary 'depth=' is not NAME=A,B,C"),
     ("no name", ["conv-stack", "--vary", "3,5"], 2, "--vary '3,5' is not NAME=A,B,C"),
     ("twice", ["conv-stack", "--vary", "depth=1", "--vary", "depth=2"], 2, "names one argument twice"),

@@ -43,7 +43,9 @@ class NestedFields:
         ):
             return self._study(())
         if call is None:
-            raise UsageError("no layer has spatial positions that --at could select.")
+            raise UsageError(
+                "the network ends in no map that --at could select. Leave out --at, or name a layer that has positions."
+            )
         return self._study(tuple(_position_field(one) for one in self._nested(fields, call)))
 
     def chosen(self, inspected: Inspected) -> Call | None:
@@ -67,9 +69,9 @@ class NestedFields:
 
 
 def _last(fields: Fields) -> Call | None:
-    """The last map, under the name of the largest part of the network that ends in it."""
-    last = last_map(fields).call
-    return None if last is None else outermost(fields.trace, last)
+    """The last map, under the name of the largest part of the network that ends in it; None if no row shows it."""
+    last = last_map(fields)
+    return None if last.call is None or last.overwritten else outermost(fields.trace, last.call)
 
 
 def _called(name: str, trace: Trace) -> Call:
