@@ -435,9 +435,11 @@ def test_stacked_maps_are_channels_unless_they_are_other_places(monkeypatch: pyt
 
     # Hand arithmetic: both maps of a position together see what the wider one sees, three pixels in a row.
     assert (field().size, field().padding, field().verdict) == ((1, 3), (0, 1), Verdict.MATCH)
-    as_places = lambda part, dim: part.completed(dim).replaced(  # noqa: E731
-        part.completed(dim).table, dim, (part.completed(dim).dims[dim][0]._replace(kind=part.space.place),)
-    )
+
+    def as_places(part: bounds.Bounds, dim: int, alone: bool = False) -> bounds.Bounds:
+        one = part.completed(dim)
+        return part if alone else one.replaced(one.table, dim, (one.dims[dim][0]._replace(kind=part.space.place),))
+
     monkeypatch.setattr(bounds.Bounds, "placed", as_places)
     assert (field().size, field().verdict) == ((1, [1, 3]), Verdict.UNKNOWN)
 

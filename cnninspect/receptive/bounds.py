@@ -223,17 +223,26 @@ class Bounds:
 
         Beside other positions both ends have to move: feature maps with a wider field behind narrow ones are channels.
         With `alone` there may be no others: feature maps that are shifted against each other are channels as well.
+        Features within a position, which all see the same, stay features.
         """
+        digits = self.dims[dim]
+        if len(digits) > 1 and digits[-1].step == 0 and self.table.shape[self.axis(dim + 1) - 1] == 1:
+            dims = (*self.dims[:dim], digits[:-1], digits[-1:], *self.dims[dim + 1 :])
+            apart = Bounds(self.table, dims, self.space).placed(dim, alone=alone)
+            outer, inner = apart.dims[dim : dim + 2]
+            return Bounds(apart.table, (*apart.dims[:dim], (*outer, *inner), *apart.dims[dim + 2 :]), self.space)
+        beside = any(
+            self.varies(other) and not self.holds_features(other) for other in range(len(self.dims)) if other != dim
+        )
+        if beside and alone:
+            return self
         one = self.completed(dim)
         axis = self.axis(dim)
         others = tuple(other for other in range(one.table.ndim) if other != axis)
         seen = np.compress((one.table < NOTHING // 2).any(others), one.table, axis)
         moves = np.diff(seen * np.array([1, -1]).reshape(2, *(1,) * (seen.ndim - 1)), axis=axis)
         one_way = moves.any() and not ((moves < 0).any() and (moves > 0).any())
-        beside = any(
-            self.varies(other) and not self.holds_features(other) for other in range(len(self.dims)) if other != dim
-        )
-        if not one_way or (beside and alone) or (beside and not moves.reshape(2, -1).any(1).all()):
+        if not one_way or (beside and not moves.reshape(2, -1).any(1).all()):
             return self
         return one.replaced(one.table, dim, (one.dims[dim][0]._replace(kind=self.space.place),)).simplified()
 

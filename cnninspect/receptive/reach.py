@@ -280,6 +280,9 @@ def concatenated(parts: Sequence[Reach], dim: int, shape: Shape) -> Reach:
     inputs = frozenset().union(*(part.inputs for part in parts))
     axes = dict.fromkeys(axis for part in parts for axis in part.forms)
     found = Reach(shape, {axis: _concatenated(parts, axis, dim) for axis in axes}, inputs)
+    if len(parts) > 1 and all(one.kind(dim) < PLACE for one in found.forms.values()):
+        # Parts of a map, each mixed by itself, are positions of the next one.
+        found = found.moved(shape, lambda bounds: bounds.placed(dim, alone=True))
     # Zeros beside what depends on an input are no mask: a recurrent layer starts so.
     blanks = [None if inputs and part.is_zero else part.blank for part in parts]
     values = {blank.value for blank in blanks if blank is not None and blank.mask.any()}

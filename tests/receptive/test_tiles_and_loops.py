@@ -25,6 +25,7 @@ class Network(nn.Module):
         self.one, self.three = nn.Conv1d(2, 2, 1), nn.Conv1d(2, 2, 3, padding=1)
         self.nine, self.square = nn.Conv1d(2, 2, 9, padding=4), nn.Conv2d(2, 2, 3, padding=1)
         self.cell, self.norm, self.gate = nn.GRUCell(2, 4), nn.GroupNorm(1, 2), nn.Linear(2, 2)
+        self.mixing = nn.Linear(4, 4)
 
     def forward(self, x):
         return self.of(self, x)
@@ -32,6 +33,13 @@ class Network(nn.Module):
 
 def field(forward: Callable[[Network, Tensor], Tensor], *shape: int) -> Any:
     return inspect_model(Network(forward), shape, probe=True).totals["receptive_field"]
+
+
+def test_results_for_parts_of_an_image_side_by_side():
+    """Means of the upper and of the lower half, as features of one image: 6 of 12 rows, and all columns."""
+    halves = inspect_model(Network(lambda net, x: torch.cat([part.mean((2, 3)) for part in x.chunk(2, 2)], 1)),
+                           (1, 2, 12, 10), probe=True).rows[0].receptive_field  # fmt: skip
+    assert (halves.size, halves.jump, halves.verdict) == ((6, 10), None, Verdict.MATCH)
 
 
 # --- written one by one, or in part ------------------------------------------------------------------------------
@@ -143,6 +151,26 @@ def test_the_last_place_of_a_buffer_is_no_border():
     assert field(last_three, 1, 2, 24).size == ([1, 3],)
 
 
+def means(net: Network, x: Tensor) -> Tensor:
+    """Means of 4 pixels, one after the other, behind a convolution of 3: an average pool by hand."""
+    return torch.cat([part.mean(2, keepdim=True) for part in net.three(x).chunk(x.shape[2] // 4, 2)], 2)
+
+
+def overlapping(net: Network, x: Tensor) -> Tensor:
+    return torch.cat([x[..., t : t + 6].amax(2, keepdim=True) for t in range(0, x.shape[2] - 5, 3)], 2)
+
+
+def mixed_apart(net: Network, x: Tensor) -> Tensor:
+    """Each 4 pixels mixed by one linear layer: 4 features for each part of the map."""
+    return torch.cat([net.mixing(part) for part in net.three(x).chunk(x.shape[2] // 4, 2)], 2)
+
+
+def mean_grid(net: Network, x: Tensor) -> Tensor:
+    """Means of 2 x 2 pixels, put together along the columns, and those along the rows."""
+    strips = ([tile.mean((2, 3), keepdim=True) for tile in strip.chunk(5, 3)] for strip in x.chunk(6, 2))
+    return torch.cat([torch.cat(strip, 3) for strip in strips], 2)
+
+
 WRITTEN = [
     pytest.param(steps, (1, 16, 2), ([1, 16],), None, Verdict.MATCH, id="a state at every step"),
     pytest.param(steps_back, (1, 16, 2), ([1, 16],), None, Verdict.MATCH, id="from the last step on"),
@@ -154,6 +182,10 @@ WRITTEN = [
     pytest.param(one_phase, (1, 2, 48), ([3, 5],), (1,), Verdict.MATCH, id="one phase of a view"),
     pytest.param(first_of_each_window, (1, 2, 48), ([3, 10],), (1,), Verdict.MATCH, id="the first of each window"),
     pytest.param(phases, (1, 2, 48), ([3, 9],), ("1/4",), Verdict.MATCH, id="phases of an upsampling"),
+    pytest.param(means, (1, 2, 48), (6,), (4,), Verdict.MATCH, id="means of parts"),
+    pytest.param(overlapping, (1, 2, 48), (6,), (3,), Verdict.MATCH, id="parts that overlap"),
+    pytest.param(mixed_apart, (1, 2, 48), (6,), (1,), Verdict.MATCH, id="a linear layer for each part"),
+    pytest.param(mean_grid, (1, 2, 12, 10), (2, 2), (2, 2), Verdict.MATCH, id="means of tiles"),
     pytest.param(border, (1, 2, 48), (3,), (1,), Verdict.MATCH, id="the border alone"),
 ]
 
