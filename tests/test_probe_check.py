@@ -20,6 +20,7 @@ from cnninspect.receptive.fields import Field, Interval
 from cnninspect.receptive.reach import Axis
 from cnninspect.report.quantities import Verdict
 from cnninspect.trace.recorder import record
+from tests.receptive.test_axes import Stepped
 
 WIDTH = 8
 AXIS = Axis("0", 0, 2, WIDTH)
@@ -252,6 +253,14 @@ NAMED = [
     pytest.param(lambda x: torch.cdist(x, torch.ones(2, 4, 6)), (2, 5, 6), (1,), id="cdist"),
     pytest.param(nn.LayerNorm(6), (2, 5, 6), (1,), id="LayerNorm-of-features"),
     pytest.param(nn.LayerNorm((5, 6)), (2, 5, 6), (2,), id="LayerNorm-of-more"),
+    # Samples never meet, the steps of a recurrence do.
+    pytest.param(Stepped(lambda x: x), (7, 3, 5), (0,), id="steps-first-by-hand"),
+    pytest.param(Stepped(lambda x: x.unbind()), (7, 3, 5), (0,), id="steps-unbound"),
+    pytest.param(Stepped(lambda x: [x[t : t + 1] for t in range(7)]), (7, 3, 5), (0,), id="steps-sliced"),
+    pytest.param(Stepped(lambda x: x.split(1)), (7, 3, 5), (0,), id="steps-split"),
+    pytest.param(Stepped(lambda x: x.unbind(1)), (3, 7, 5), (1,), id="batch-first-by-hand"),
+    pytest.param(Stepped(lambda x: x, meet=False), (7, 3, 5), (1,), id="sample-by-sample"),
+    pytest.param(Stepped(lambda x: x), (7, 3, 6, 5), (0, 2), id="steps-of-rows"),
     pytest.param(lambda x: nn.Linear(6, 2)(x.select(1, 0)), (2, 3, 5, 6), (1, 2), id="Linear-of-one-channel"),
 ]
 """A network, its input and the dimensions that hold positions, as the documentation of torch.nn says."""

@@ -40,7 +40,8 @@ def doubtful_axes(trace: Trace, axes: Mapping[str, Sequence[Axis]]) -> Reason | 
 
     Conv2d and max_pool2d slide over the last two dimensions; `batch_first` says which dimension holds the steps. Where
     nothing of that kind runs, all dimensions from the third on are axes, or those between the first and the last if
-    the first product of matrices, or layer norm, sums over the last; of embedded numbers [N, T] it is T.
+    the first product of matrices, or layer norm, sums over the last; of embedded numbers [N, T] it is T. An input
+    [T, N, C] that is read step by step has T if the steps meet, as in a recurrence, and samples do not.
     """
     for name, ref in trace.inputs.items():
         own = frozenset(axis.dim for axis in axes.get(name, ()))
@@ -93,10 +94,37 @@ def _by_products(trace: Trace, ref: TensorRef) -> Dims | None:
             if rank == 2 and "int" in ref.dtype and origin and not origin[dim] and 1 in frozenset().union(*origin):
                 return frozenset({1})
             if origin and origin[dim]:
-                return frozenset(range(1, rank - 1)) if origin[dim] == {rank - 1} and rank > 2 else usual
+                if origin[dim] != {rank - 1} or rank == 2:
+                    return usual
+                by_steps = ref.shape[0] > 1 and 0 not in frozenset().union(*origin) and _steps_meet(trace, ref)
+                return frozenset({0, *range(2, rank - 1)} if by_steps else range(1, rank - 1))
         for result in op.outputs:
             origins[result.value] = _carried(op, result, origins)
     return usual
+
+
+def _steps_meet(trace: Trace, ref: TensorRef) -> bool:
+    """Whether an op that does more than put tensors side by side reads several steps of an input's first dimension."""
+    steps: dict[int, frozenset[int]] = {}
+    for op in trace.ops:
+        read = {steps[one.value] for one in op.inputs if one.value in steps}
+        if len(read) > 1 and _name(op) not in ("stack", "cat"):
+            return True
+        if op.inputs and op.inputs[0].value == ref.value:
+            steps |= {one.value: frozenset({step}) for one, step in zip(op.outputs, _taken(op), strict=False)}
+        elif read:
+            steps |= dict.fromkeys((one.value for one in op.outputs), frozenset().union(*read))
+    return False
+
+
+def _taken(op: Op) -> Sequence[int]:
+    """The index along the first dimension that each result holds, of an op that takes single ones."""
+    name, (_, dim, at, *_) = _name(op), (*op.args, *(None,) * 3)
+    alone = all(one.shape[:1] == (1,) for one in op.outputs)
+    if name == "unbind" or (name in ("split", "split_with_sizes") and alone):
+        where = dim if name == "unbind" else at
+        return range(len(op.outputs)) if not where else ()
+    return [int(at or 0)] if not dim and (name == "select" or (name == "slice" and alone)) else ()
 
 
 def _summed(op: Op) -> Iterator[tuple[TensorRef, int]]:
@@ -122,7 +150,8 @@ def _carried(op: Op, result: TensorRef, origins: Mapping[int, Origin | None]) ->
         return None
     if name in _SAME_PLACES or op.pointwise:
         padded = [((frozenset[int](),) * (rank - len(one.shape)) + (origin or ()))[-rank:] for one, origin in read]
-        return tuple(frozenset().union(*dims) for dims in zip(*padded, strict=True)) if rank else ()
+        run = tuple(frozenset().union(*dims) for dims in zip(*padded, strict=True)) if rank else ()
+        return tuple(dims if size > 1 else frozenset() for dims, size in zip(run, result.shape, strict=True))
     origin = origins.get(x.value)
     if origin is None:
         return None

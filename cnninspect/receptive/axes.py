@@ -32,8 +32,9 @@ def of_inputs(trace: Trace, knowledge: Knowledge) -> tuple[dict[str, tuple[Axis,
     By default these are all dimensions from the third on, as in [N, C, *space]. A convolution over other dimensions
     overrules that: H and W for [C, H, W], T for [N, T, C] that is transposed first. So does a recurrent or attention
     layer, whose `batch_first` says which dimension holds its steps. Without either, a product or layer norm over the
-    last of at least three dimensions shows that the last one holds features and those before it positions. Numbers
-    [N, T] that are embedded first are tokens: T is their axis.
+    last of at least three dimensions shows that the last one holds features and those before it positions: T for
+    [N, T, C], and for [T, N, C] that is read step by step, if the steps meet. Numbers [N, T] that are embedded first
+    are tokens: T is their axis.
     """
     longest = max((size for ref in trace.inputs.values() for size in ref.shape), default=0)
     if longest > LONGEST:
@@ -62,8 +63,9 @@ class _Listener:
         self.failure: Reason | None = None
         self._trace = trace
         self._known = knowledge
-        every = {name: _axes(name, ref.shape, range(len(ref.shape))) for name, ref in trace.inputs.items()}
-        self._scout = Engine(trace, every, knowledge, scouts=True)
+        self._every = {name: _axes(name, ref.shape, range(len(ref.shape))) for name, ref in trace.inputs.items()}
+        self._scout = Engine(trace, self._every, knowledge, scouts=True)
+        self._stepped: set[str] = set()
         self._last = next((op.index for op in reversed(trace.ops) if self._decides(op)), -1)
 
     def spatial_dims(self) -> dict[str, Dims]:
@@ -72,10 +74,23 @@ class _Listener:
         asked = [name for name, ref in self._trace.inputs.items() if self._is_read(ref)]
         for op in self._trace.ops:
             asked = [name for name in asked if not self._settled(op, name, found)]
-            if not asked:
+            if not asked and not self._stepped:
                 break
             self._scout.run(op)
-        return found
+        return {name: self._steps_first(name) or dims for name, dims in found.items()}
+
+    def _steps_first(self, name: str) -> Dims | None:
+        """The positions of an input [T, N, ..., C] that is read step by step, if an output sees several steps.
+
+        A loop over a batch reads in the same way, and samples never meet.
+        """
+        if name not in self._stepped:
+            return None
+        axis = next(axis for axis in self._every[name] if axis.dim == 0)
+        results = [self._scout.of(ref).made().forms.get(axis) for ref in self._trace.outputs]
+        if any(forms is not None and (1 - forms.strict.table.sum(0) > 1).any() for forms in results):
+            return (0, *range(2, len(self._trace.inputs[name].shape) - 1))
+        return None
 
     def _is_read(self, ref: TensorRef) -> bool:
         return any(ref.value == other.value for op in self._trace.ops for other in op.inputs)
@@ -163,5 +178,7 @@ class _Listener:
             moving = [self._along(x, name, *range(len(x.shape) - 1)) for x, _ in pairs]
             return (1,) if any(1 in dims for dims in moving) else None
         if mixed == {rank - 1} and rank > 2:
+            if ref.shape[0] > 1 and not any(self._along(x, name, *range(len(x.shape))) & {0} for x, _ in pairs):
+                self._stepped.add(name)
             return tuple(range(1, rank - 1))
         return _usual(ref) if mixed else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -50,6 +50,22 @@ class TokenMixer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.mix(self.norm(x).transpose(1, 2)).transpose(1, 2)
+
+
+class Stepped(nn.Module):
+    """[T, N, C] read step by step; `parts` gives the steps, and the states of a recurrence meet or stay apart."""
+
+    def __init__(self, parts: Callable[[Tensor], Iterable[Tensor]], meet: bool = True, dim: int = 0) -> None:
+        super().__init__()
+        self.parts, self.meet, self.dim = parts, meet, dim
+        self.read, self.again = nn.Linear(5, 4), nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        states: list[Tensor] = []
+        for part in self.parts(x):
+            before = self.again(states[-1]) if states and self.meet else 0
+            states.append(torch.tanh(self.read(part) + before))
+        return torch.stack(states, self.dim)
 
 
 def swapped(x: Tensor) -> Tensor:
@@ -121,6 +137,15 @@ SPACE = [
     pytest.param(lambda x: torch.cdist(x, x), (2, 9, 4), (1,), ([1, 9],), id="distances"),
     pytest.param(TokenMixer(), (2, 9, 4), (1,), None, id="token-mixing"),
     pytest.param(Chain(nn.Flatten(), nn.Linear(36, 3)), (1, 1, 6, 6), (2, 3), None, id="perceptron"),
+    # A recurrence by hand reads T of [T, N, C] or of [N, T, C]; samples of a batch that are read one by one never meet.
+    pytest.param(Stepped(lambda x: x), (7, 3, 5), (0,), ([1, 7],), id="steps-first-by-hand"),
+    pytest.param(Stepped(lambda x: x.unbind()), (7, 3, 5), (0,), ([1, 7],), id="steps-unbound"),
+    pytest.param(Stepped(lambda x: [x[t : t + 1][0] for t in range(7)]), (7, 3, 5), (0,), ([1, 7],), id="sliced"),
+    pytest.param(Stepped(lambda x: x.split(1)), (7, 3, 5), (0,), ([1, 7],), id="split"),
+    pytest.param(Stepped(lambda x: x.unbind(1), dim=1), (3, 7, 5), (1,), ([1, 7],), id="batch-first-by-hand"),
+    pytest.param(Stepped(lambda x: x, meet=False), (7, 3, 5), (1,), (1,), id="sample-by-sample"),
+    pytest.param(Stepped(lambda x: x), (7, 3, 6, 5), (0, 2), ([1, 7], 1), id="steps-of-rows"),
+    pytest.param(Stepped(lambda x: [x.mean(0)]), (7, 3, 5), (0,), None, id="mean-of-steps"),
     pytest.param(nn.LayerNorm(7), (1, 3, 8, 7), (1, 2), (1, 1), id="norm-alone"),
     pytest.param(Chain(nn.LayerNorm(7), nn.Conv2d(3, 3, 3)), (1, 3, 8, 7), (2, 3), (3, 3), id="norm-over-columns"),
 ]  # fmt: skip
