@@ -4,6 +4,7 @@ Parameters, MACs and fields are hand arithmetic, written beside each network; th
 NaN probe is the independent oracle of every field.
 """
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -340,3 +341,27 @@ def test_work_behind_data_is_no_work_that_fvcore_should_have_seen():
     assert row.macs.value == 8 * 8 * 3 * 3 * 9
     assert row.macs.verdict is not Verdict.DIFFER
     assert row.receptive_field.verdict is Verdict.MATCH
+
+
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+@pytest.mark.parametrize(
+    "index",
+    [[3, 4, 7], (3, 4, 7), range(3, 9, 2), np.array([3, 4, 7]), [[3, 4], [7, 7]]],
+    ids=["list", "tuple", "range", "array", "nested"],
+)
+def test_an_index_of_numbers_in_python_is_followed_on_every_device(index, device):
+    # The first place is 3 and the last 7: 5 pixels.
+    field = inspect_model(Conv(lambda y, _: y[..., index].flatten().amax(), 1), (1, 1, 12), device=device)
+    assert field.rows[0].receptive_field.size == (7,)  # The convolution before it adds a pixel at each end.
+
+
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+def test_what_is_written_at_numbers_in_python_is_followed_on_every_device(device):
+    def write(y, _):
+        y = y.clone()
+        y[..., [0, 1]] = y[..., [8, 9]]
+        return y[..., [0, 1]]
+
+    # The convolution of 3 sees pixels 7..9 and 8..10 there.
+    field = inspect_model(Conv(write, 1), (1, 1, 16), device=device).rows[0].receptive_field
+    assert (field.size, field.why) == ((3,), ())

@@ -36,6 +36,24 @@ def keep_numbers(made: Any, given: Sequence[Any]) -> None:
             setattr(made, NUMBERS, torch.tensor(given[0], dtype=made.dtype, device="cpu"))
 
 
+def with_numbers(index: Any) -> Any:
+    """An index whose lists of numbers are tensors on the CPU: those that torch makes of them on meta hold none."""
+    if isinstance(index, tuple):
+        return tuple(map(_as_tensor, index))
+    is_flat = isinstance(index, (list, range)) and all(type(number) is int for number in index)
+    return _as_tensor(index) if is_flat else index
+
+
+def _as_tensor(index: Any) -> Any:
+    """A sequence of whole numbers as a tensor; anything else as it is, as bools, which no run on meta can count."""
+    if not isinstance(index, (list, tuple, range)) or not index:
+        return index
+    with suppress(Exception):  # Torch itself says what is wrong with it.
+        found = torch.tensor(index if isinstance(index, list) else list(index), device="cpu")
+        return found if found.dtype == torch.int64 else index
+    return index
+
+
 class Held(NamedTuple):
     """The arguments of an op whose result is a constant, with numbers in each tensor.
 

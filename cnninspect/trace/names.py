@@ -65,6 +65,9 @@ ASKS_FOR_GRADIENTS = {"torch.autograd.grad", "Tensor.backward", "Tensor.requires
 DATA = ("Tensor.data", "Tensor.data =")
 """Reading and setting `tensor.data`: a view outside autograd's graph, for which torch runs no op."""
 
+INDEXING = ("Tensor.__getitem__", "Tensor.__setitem__")
+"""Reading and writing by an index in square brackets."""
+
 LOOKS_AT_GRADIENTS = {"Tensor.requires_grad", "Tensor.grad_fn"}
 """Attributes by which a model tests whether gradients are on; it may raise if they are not."""
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from cnninspect.trace.contents import TAKES_NUMBERS, Contents, as_array, keep_numbers
+from cnninspect.trace.contents import TAKES_NUMBERS, Contents, as_array, keep_numbers, with_numbers
 from cnninspect.trace.first_forward import Registered
 from cnninspect.trace.isolation import isolated, noticing_threads
 from cnninspect.trace.meta_results import MetaResults
@@ -24,6 +24,7 @@ from cnninspect.trace.names import (
     AS_NUMBERS,
     ASKS_FOR_GRADIENTS,
     DATA,
+    INDEXING,
     LOOKS_AT_GRADIENTS,
     ONLY_CHECKS,
     READS_OUT,
@@ -272,6 +273,9 @@ class Recorder(CallTracker):
 
     def run(self, call: Call, function: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
         """Runs the body of an open call; `tensor.data`, for which torch runs no op, is recorded as a view."""
+        if call.functional and call.kind in INDEXING and self.contents is not None:
+            with self.paused(), functions_unseen():
+                args = (args[0], with_numbers(args[1]), *args[2:]) if args[0].is_meta else args
         if not (call.functional and call.kind in DATA):
             return super().run(call, function, args, kwargs)
 
