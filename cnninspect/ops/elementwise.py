@@ -208,6 +208,13 @@ _pointwise(
     work=Work.COMPARISON,
 )
 _pointwise(
+    "neg(_) abs(_) sqrt(_) sin(_) tanh(_) leaky_relu(_) elu(_) silu(_) gelu",
+    "torch, Pointwise Ops; torch.nn, Non-linear Activations: a function of each element, f(0) = 0",
+    same,
+    field=first_result,
+    hides=True,
+)
+_pointwise(
     "pow(_)",
     "torch.pow: x**y for each pair; x**0 and 1**y are 1",
     field=power_field,

@@ -169,6 +169,8 @@ for _names, _shapes, _rule, _source in (
         source=f"Golub & Van Loan 2013; torch.linalg: {_source}",
         # Of NaN it says that the sign is 0.
         swallows_nan=_names == "_linalg_slogdet",
+        # Triangles, and a permutation. What stands in one matrix with its like, and Q, U and V, are full.
+        zeros_in={"linalg_cholesky_ex": (0,), "linalg_qr": (1,), "linalg_lu": (0, 1, 2)}.get(_names, ()),
     )
 register_op(
     "aten._linalg_check_errors",

@@ -74,12 +74,18 @@ def _sum_field(op: Op, first: Part, second: Part, alpha: complex = 1, **_: Any) 
 
 def still_zero(seen: Reach, first: Part, second: Part) -> Reach:
     """`seen`, a sum or difference of both, with 0 where both are 0."""
-    known = [part.zero for part in (first, second) if isinstance(part, Reach)]
-    if not seen.inputs and any(zero is not None for zero in known):
+    one, other = _zero_in(first), _zero_in(second)
+    if not seen.inputs and any(isinstance(part, Reach) and part.zero is not None for part in (first, second)):
         seen = seen.dense()
-    if len(known) < 2 or known[0] is None or known[1] is None:
-        return seen
-    return seen.hidden(np.asarray(known[0] & known[1]), 0.0)
+    return seen if one is None or other is None else seen.hidden(np.asarray(one & other), 0.0)
+
+
+def _zero_in(part: Part) -> Mask | None:
+    """Where a number is 0, in a constant of zeros alone as well; None where none is known to be."""
+    if isinstance(part, Reach) and part.blank is not None:
+        return part.zero
+    numbers = numbers_of(part)
+    return None if numbers is None else np.asarray(numbers == 0)
 
 
 def _difference_field(op: Op, first: Part, second: Part, alpha: complex = 1, **_: Any) -> Result:

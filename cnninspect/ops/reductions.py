@@ -5,8 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from cnninspect.ops.registry import Work, aten, register_op
-from cnninspect.ops.rules import Dims, broadcast, elementwise, everything, reduced, reduced_over, shape_of, stepped
+from cnninspect.ops.rules import (
+    Dims,
+    axes,
+    broadcast,
+    elementwise,
+    everything,
+    reduced,
+    reduced_over,
+    shape_of,
+    stepped,
+)
 from cnninspect.receptive.knowledge import ReadByData, Result
 from cnninspect.receptive.reach import Reach, merged
 from cnninspect.report.quantities import Shape
@@ -63,9 +75,20 @@ def _field(op: Op, x: Reach, dim: Any = None, *_: Any, **given: Any) -> Result:
     return reduced_over(op, x, given.get("dim", dim))
 
 
+def _sum_field(op: Op, x: Reach, dim: Any = None, *_: Any, **given: Any) -> Result:
+    """A sum, and the like, is 0 where all elements that it is computed of are."""
+    dim = given.get("dim", dim)
+    seen = reduced_over(op, x, dim)[0]
+    if (zero := x.zero) is not None and x.shape:
+        dims = axes(None if isinstance(dim, bool) else dim, len(x.shape))
+        gone = zero.all(tuple(dims), keepdims=len(seen.shape) == len(x.shape))
+        seen = (seen if seen.inputs else seen.dense()).hidden(np.asarray(gone), 0.0)
+    return (seen,) * len(op.outputs)
+
+
 def _norm_field(op: Op, x: Reach, order: Any = None, dim: Any = None, *_: Any, **__: Any) -> Result:
     """Every norm sees the dimensions that it is taken over, which come after its order."""
-    return reduced_over(op, x, dim)
+    return _sum_field(op, x, dim)
 
 
 def _mode_field(op: Op, x: Reach, dim: int = -1, *_: Any, **given: Any) -> Result:
@@ -92,17 +115,24 @@ def _counts_nan(position: int) -> Callable[[Op], bool]:
 
 for _names, _shapes, _rule, _swallows, _source in (
     (
-        "sum mean prod var std all any count_nonzero logsumexp",
+        "sum mean var std",
+        _over,
+        _sum_field,
+        False,
+        "torch, Reduction Ops: one number of all elements along the dimensions",
+    ),
+    (
+        "prod all any count_nonzero logsumexp",
         _over,
         _field,
         False,
         "torch, Reduction Ops: one number of all elements along the dimensions",
     ),
-    ("nansum", _over, _field, True, "torch.nansum: the sum of the elements that are not NaN"),
+    ("nansum", _over, _sum_field, True, "torch.nansum: the sum of the elements that are not NaN"),
     (
         "var_mean std_mean",
         _over_twice,
-        _field,
+        _sum_field,
         False,
         "torch.var_mean: sum (x - mean)^2 / (n - correction); mean",
     ),
@@ -123,7 +153,15 @@ for _names, _shapes, _rule, _swallows, _source in (
         "torch.all, torch.any: of booleans, as torch.distributions checks its arguments",
     ),
 ):
-    register_op(*aten(_names), output=_shapes, field=_rule, source=_source, work=Work.REDUCTION, swallows_nan=_swallows)
+    register_op(
+        *aten(_names),
+        output=_shapes,
+        field=_rule,
+        source=_source,
+        work=Work.REDUCTION,
+        swallows_nan=_swallows,
+        hides=_rule in (_sum_field, _norm_field),
+    )
 for _names, _shapes, _rule, _swallows, _source in (
     ("amax amin", _over, _field, False, "torch, Reduction Ops: the greatest or least element along the dimensions"),
     ("aminmax _aminmax", _over_twice, _field, False, "torch.aminmax: the least and the greatest element"),

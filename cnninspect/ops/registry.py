@@ -130,9 +130,6 @@ def every_operand(op: Op) -> Sequence[TensorRef]:
     return tensors(op.args)
 
 
-_MIXING = frozenset((Work.REDUCTION, Work.NORMALISATION, Work.TRANSFORM))
-
-
 @dataclass(frozen=True)
 class OpRule:
     """All that is known of one ATen op.
@@ -147,7 +144,7 @@ class OpRule:
     - `stops_gradient`: no gradient passes;
     - `sized_by`: the tensors whose contents decide how many elements come out;
     - `swallows_nan`: NaN may go in where none comes out; in words how, or a function that tells by the arguments;
-    - `slides`, `put_back`, `content`, `hides`, `zeros`, `factors`, `positions`, `features`: see
+    - `slides`, `put_back`, `content`, `hides`, `zeros`, `zeros_in`, `factors`, `positions`, `features`: see
       receptive.knowledge.OpKnowledge.
     """
 
@@ -166,14 +163,15 @@ class OpRule:
     content: Callable[[Op, Sequence[Reach]], Indices | None] | None = None
     hides: bool | Callable[[Op], bool] = False
     zeros: Zeros | Callable[[Op], Zeros | None] | None = None
+    zeros_in: Sequence[int] = ()
     factors: Factors | None = None
     positions: Callable[[Op], int] | None = None
     features: Callable[[Op], Sequence[tuple[TensorRef, int]]] | None = None
 
     @property
     def mixes(self) -> bool:
-        """Whether each result is a sum, or the like, of many elements; products of matrices have rules of their own."""
-        return self.work in _MIXING
+        """Whether each result is computed of many elements so that zeros among them leave none."""
+        return self.work in (Work.NORMALISATION, Work.TRANSFORM)
 
 
 MODULES: dict[str, Formula] = {}

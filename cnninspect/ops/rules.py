@@ -179,7 +179,7 @@ def stepped(x: Reach, dim: int, start: int, out: int, step: int) -> Reach:
 # --- whole dimensions ---------------------------------------------------------------------------------------------
 
 
-def reduced_over(op: Op, x: Reach, dim: Any) -> Result:
+def reduced_over(op: Op, x: Reach, dim: Any) -> tuple[Reach, ...]:
     """Every result sees the dimensions it was computed over, all of them where none is given."""
     dims = axes(None if isinstance(dim, bool) else dim, len(x.shape))
     seen = x.reduced(dims, op.index)

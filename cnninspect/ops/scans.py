@@ -44,8 +44,12 @@ def _topk_field(op: Op, x: Reach, k: int, dim: int = -1, *_: Any) -> Result:
 
 def _prefix_field(op: Op, x: Reach, dim: int, **_: Any) -> Result:
     """Every element sees those up to itself."""
+    return (_prefix(x, dim),) * len(op.outputs)
+
+
+def _prefix(x: Reach, dim: int) -> Reach:
     if not x.shape:
-        return (x,) * len(op.outputs)
+        return x
     dim = axis(dim, len(x.shape))
 
     def change(part: Bounds) -> Bounds:
@@ -54,7 +58,16 @@ def _prefix_field(op: Op, x: Reach, dim: int, **_: Any) -> Result:
         part = part.completed(dim)
         return part.replaced(np.minimum.accumulate(part.table, part.axis(dim)), dim, part.dims[dim]).simplified()
 
-    return (x.moved(x.shape, change),) * len(op.outputs)
+    return x.moved(x.shape, change)
+
+
+def _so_far_field(op: Op, x: Reach, dim: int, **_: Any) -> Result:
+    """A sum is 0 where all elements up to itself are, a product where one of them is."""
+    seen = _prefix(x, dim)
+    if (zero := x.zero) is None or not x.shape:
+        return seen
+    so_far = np.logical_and if "sum" in op.packet else np.logical_or
+    return seen.hidden(np.asarray(so_far.accumulate(zero, axis(dim, len(x.shape)))), 0.0)
 
 
 def _search_field(op: Op, boundaries: Reach, values: Any, **_: Any) -> Reach:
@@ -83,12 +96,20 @@ def _among_field(op: Op, elements: Any, among: Any, *_: Any, **__: Any) -> Resul
 
 for _names, _shapes, _rule, _work, _swallows, _source in (
     (
-        "cumsum(_) cumprod(_) logcumsumexp",
+        "cumsum(_) cumprod(_)",
+        same,
+        _so_far_field,
+        Work.REDUCTION,
+        False,
+        "torch.cumsum, torch.cumprod: y_i = x_1 + ... + x_i, and the product",
+    ),
+    (
+        "logcumsumexp",
         same,
         _prefix_field,
         Work.REDUCTION,
         False,
-        "torch.cumsum and its like: y_i = x_1 + ... + x_i, the product, the logarithm of the sum of exponentials",
+        "torch.logcumsumexp: the logarithm of exp(x_1) + ... + exp(x_i)",
     ),
     (
         "cummax cummin",
@@ -141,7 +162,15 @@ for _names, _shapes, _rule, _work, _swallows, _source in (
         "torch.histc: the values say which bin they are counted in",
     ),
 ):
-    register_op(*aten(_names), output=_shapes, field=_rule, source=_source, work=_work, swallows_nan=_swallows)
+    register_op(
+        *aten(_names),
+        output=_shapes,
+        field=_rule,
+        source=_source,
+        work=_work,
+        swallows_nan=_swallows,
+        hides=_rule is _so_far_field,
+    )
 
 
 # --- Fourier transforms -------------------------------------------------------------------------------------------

@@ -91,8 +91,12 @@ class OpKnowledge(Protocol):
         """Where the op puts zeros whatever numbers it is given, or, by its arguments, where."""
 
     @property
+    def zeros_in(self) -> Sequence[int]:
+        """The results that are 0 by design in some places, such as triangular factors, which no rule follows."""
+
+    @property
     def mixes(self) -> bool:
-        """Whether each result is a sum, or the like, of many elements, so that a 0 among them does not make it 0."""
+        """Whether each result is computed of many elements so that zeros among them leave none."""
 
     @property
     def factors(self) -> Factors | None:

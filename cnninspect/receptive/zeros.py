@@ -70,6 +70,7 @@ class LostZeros:
             return
         if self._loses(op, known, of):
             self._lost |= made
+        self._lost |= {op.outputs[place].storage for place in (() if known is None else known.zeros_in)}
         if self._touches(op, known, of):
             self._touched |= made
 
@@ -78,20 +79,22 @@ class LostZeros:
         self._lost.update(storages)
 
     def _loses(self, op: Op, known: OpKnowledge | None, of: ReachOf) -> bool:
+        if known is None:
+            return bool(op.inputs)
         given = [of(ref) for ref in op.inputs]
         blank = [one for one in given if one.blank is not None and _has_zeros(one)]
         puts = puts_zeros(op, known) is Zeros.SOMEWHERE
         lost = [one for ref, one in zip(op.inputs, given, strict=True) if ref.storage in self._lost]
         if not (blank or puts or lost or any(ref.dtype == "bool" for ref in op.outputs)):
             return False
-        follows = op.is_view or (known is not None and bool(known.hides))
+        follows = op.is_view or bool(known.hides)
         some = any(not one.is_zero for one in blank)
-        if known is not None and known.mixes and not follows and (some or not blank):
-            return False  # A sum is 0 only where all that is added is.
+        if known.mixes and not follows and (some or not blank):
+            return False
         if any(one.content is None for one in lost) or any(ref.dtype == "bool" for ref in op.outputs):
             return True
         if follows:
-            return some and any(of(ref).blank is None for ref in op.outputs)
+            return bool(blank) and any(of(ref).blank is None for ref in op.outputs)
         return some or puts or (bool(blank) and len(blank) < len(given) and not op.pointwise)
 
     def _touches(self, op: Op, known: OpKnowledge | None, of: ReachOf) -> bool:

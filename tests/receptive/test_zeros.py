@@ -126,6 +126,14 @@ FOLLOWED = {
     "vector": (lambda net, x: (net.whole.tril() @ x[0, :, 0])[None, :, None], [1, N]),
     "cumulative": (lambda net, x: torch.eye(N, device=x.device).cumsum(0) @ x, [1, N]),
     "turned twice": (lambda net, x: net.whole.tril().flip(0).flip(1) @ x, [1, N]),
+    "mean of triangles": (lambda net, x: torch.stack([net.whole.tril(), net.whole.tril(-1)]).mean(0) @ x, [1, N]),
+    "norms": (lambda net, x: torch.stack([net.whole.tril(), net.whole.tril(-1)]).norm(dim=0) @ x, [1, N]),
+    "negative": (lambda net, x: -net.whole.tril() @ x, [1, N]),
+    "activated": (lambda net, x: F.gelu(net.whole.tril()).tanh() @ x, [1, N]),
+    "power": (lambda net, x: torch.linalg.matrix_power(net.whole.tril(), 3) @ x, [1, N]),
+    "sum so far": (lambda net, x: net.whole.tril().cumsum(0) @ x, [1, N]),
+    "product so far": (lambda net, x: net.whole.triu().cumprod(0) @ x, [1, N]),
+    "beside a diagonal of ones": (lambda net, x: (net.whole.tril(-1) + torch.eye(N, device=x.device)) @ x, [1, N]),
     "by a factor": (lambda net, x: torch.einsum("ij,bjc->bic", net.whole * EYE.to(x), x), 1),
 }  # fmt: skip
 
@@ -156,9 +164,20 @@ def test_columns_of_zeros_leave_out_their_tokens_everywhere(mix, size):
 
 LOST = {
     "kernel": lambda net, x: F.conv1d(x, net.whole.tril()[:, :, None]),
-    "negative": lambda net, x: -net.whole.tril() @ x,
+    "angle": lambda net, x: torch.atan2(net.whole.tril(), net.whole) @ x,
     "picked": lambda net, x: net.whole.tril()[torch.arange(N, device=x.device).flip(0)] @ x,
     "chosen by weights": lambda net, x: torch.where(net.whole > 2, 1.0, net.whole.tril()) @ x,
+    # The inverse and the exponential of a triangle are triangles.
+    "inverse": lambda net, x: torch.linalg.inv(net.whole.tril() + torch.eye(N, device=x.device)) @ x,
+    "matrix exponential": lambda net, x: torch.matrix_exp(net.whole.tril()) @ x,
+    # The triangular factors of a matrix, and a permutation.
+    "cholesky": lambda net, x: torch.linalg.cholesky(net.whole @ net.whole.T + torch.eye(N, device=x.device)) @ x,
+    "qr": lambda net, x: torch.linalg.qr(net.whole)[1] @ x,
+    "lu": lambda net, x: torch.linalg.lu(net.whole)[2] @ x,
+    "lu, permutation": lambda net, x: torch.linalg.lu(net.whole)[0] @ x,
+    "largest of each row": lambda net, x: torch.zeros_like(net.whole).scatter(1, net.whole.topk(2, 1)[1], 1.0) @ x,
+    "lu, unpacked": lambda net, x: torch.lu_unpack(*torch.linalg.lu_factor(net.whole))[2] @ x,
+    "means of windows": lambda net, x: F.avg_pool1d(net.whole.tril()[None], 3, 1, 1)[0] @ x,
     "by chance": lambda net, x: (torch.rand(N, N, device=x.device) > 0.5).to(x) @ x,
 }
 
@@ -267,6 +286,8 @@ DENSE = {
     "zeros that are written over": lambda net, x: torch.zeros_like(net.whole).add_(net.whole) @ x,
     "softmax of a triangle": lambda net, x: net.whole.tril().softmax(1) @ x,
     "exponential of a triangle": lambda net, x: net.whole.tril().exp() @ x,
+    "sums of rows and columns": lambda net, x: (net.whole.tril().sum(0) + net.whole.tril().sum(1, keepdim=True)) @ x,
+    "orthogonal": lambda net, x: torch.linalg.qr(net.whole)[0] @ x,
     "product of a triangle": lambda net, x: (net.whole.tril() @ net.whole.clone()) @ x,
 }
 

@@ -21,6 +21,12 @@ SAMPLES: list[OpSample] = [
     *(op(name, X, X) for name in ("logical_and_", "logical_or_", "logical_xor_")),
     op("logical_not_", X),
     *(op(name, X, (3, 1)) for name in ("add", "add_", "sub", "sub_", "mul", "mul_", "div", "div_")),
+    *(
+        op(f"{name}{in_place}", X)
+        for name in ("neg", "abs", "sqrt", "sin", "tanh", "leaky_relu", "elu", "silu")
+        for in_place in ("", "_")
+    ),
+    op("gelu", X),
     *(op(name, X) for name in ("exp", "exp_", "relu", "relu_", "sigmoid", "sigmoid_")),
     *(op(name, X, (3, 1)) for name in (*_COMPARISONS, "maximum", "minimum", "fmax", "fmin")),
     *(op(f"{name}_", X, 0.5) for name in _COMPARISONS),
