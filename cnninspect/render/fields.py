@@ -86,7 +86,7 @@ def _global(total: ReceptiveField, report: Report) -> Iterator[Fact]:
     strict = f"counting gates and statistics from {total.cause} on" if is_map and total.cause else ""
     if total.global_along:
         strict = "; ".join(
-            f"along {' and '.join(axes)} counting gates and statistics from {cause} on"
+            f"along {' and '.join(axes)}, counting gates and statistics from {cause} on"
             for cause, axes in total.axes_left_out.items()
         )
     maps = [index for index, row in enumerate(report.rows) if is_map and row.leaf and row.receptive_field == total]

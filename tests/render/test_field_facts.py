@@ -68,7 +68,7 @@ SAID = [
         (COLUMNS, WHOLE),
         [
             ("field", "5x5, jump 2, padding 1 at the last spatial map (last)", ""),
-            ("  global", "from F.relu on", "along columns counting gates and statistics from norm on"),
+            ("  global", "from F.relu on", "along columns, counting gates and statistics from norm on"),
         ],
     ),
     (
@@ -77,7 +77,7 @@ SAID = [
         (PLANES,),
         [
             ("field", "3x5x5, jump 1, padding 1x2x2 at the last spatial map", ""),
-            ("  global", "along planes and columns counting gates and statistics from n on", ""),
+            ("  global", "along planes and columns, counting gates and statistics from n on", ""),
         ],
     ),
     ("global", WHOLE, (WHOLE,), [("field", "global", ""), ("  global", "from stem on", "")]),
