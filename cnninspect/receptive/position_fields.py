@@ -86,9 +86,13 @@ def nested(fields: Fields, goal: PositionField) -> list[PositionField]:
 
 
 def outermost(trace: Trace, call: Call) -> Call:
-    """The outermost call, other than the network's own, that returns the same tensor as a call."""
-    same = (other for other in trace.calls[1:] if [ref.value for ref in other.outputs[:1]] == [call.outputs[0].value])
-    return next(same, call)
+    """The outermost of the calls that a call is part of, other than the network's own, that return the same tensor."""
+    found, parent = call, call.parent
+    while parent:
+        outer = trace.calls[parent]
+        found = outer if [ref.value for ref in outer.outputs[:1]] == [call.outputs[0].value] else found
+        parent = outer.parent
+    return found
 
 
 def _known(fields: Fields, call: Call) -> Reach:

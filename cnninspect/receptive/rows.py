@@ -8,7 +8,7 @@ Source: Araujo, Norris & Sim 2019, "Computing Receptive Fields of Convolutional 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
@@ -21,7 +21,7 @@ from cnninspect.receptive.forms import Forms, covers
 from cnninspect.receptive.reach import Axis, Reach
 from cnninspect.report.quantities import Status
 from cnninspect.report.rows import ReceptiveField
-from cnninspect.trace.records import Call, TensorRef
+from cnninspect.trace.records import Call, TensorRef, Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +87,22 @@ def last_map(fields: Fields) -> LastMap:
         final, own = fields.engine.of(ref).within_limits(), fields.reach(call, ref)
         if _may_be_map(fields, final, ref):
             rank = min(len(ref.shape), _axes_seen(fields, own) + 1)
-            if field_of(fields, final, ref) == field_of(fields, own, ref):
-                return LastMap(call, tuple(later), rank)
-            root = next((c for c in trace.calls[:1] if c.outputs and c.outputs[0].value == ref.value), None)
-            return LastMap(call, overwritten=True) if root is None else LastMap(root, tuple(later), rank)
+            shown = field_of(fields, final, ref)
+            around = _returning(trace, call, ref)
+            whole = next((one for one in around if field_of(fields, fields.reach(one, ref), ref) == shown), None)
+            return LastMap(call, overwritten=True) if whole is None else LastMap(whole, tuple(later), rank)
         if 0 < _axes_seen(fields, own) <= len(ref.shape):
             later.append(call)
     return LastMap()
+
+
+def _returning(trace: Trace, call: Call, ref: TensorRef) -> Iterator[Call]:
+    """The call, and those that it is part of, from the inside out, as far as they return a tensor first."""
+    around: Call | None = call
+    while around is not None:
+        if around.outputs and around.outputs[0].value == ref.value:
+            yield around
+        around = None if around.parent is None else trace.calls[around.parent]
 
 
 def _latest_first(fields: Fields) -> list[Call]:

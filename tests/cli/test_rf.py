@@ -158,6 +158,23 @@ class Slots(torch.nn.Module):
         y = x.new_zeros(1, 2, 2)
         y[..., 0], y[..., 1] = x[..., 3], x[..., 9]
         return y.amax(-1, keepdim=True)
+
+class Over(torch.nn.Module):
+    # The first map, rewritten place by place with the second, by the network itself or by a part of it.
+
+    def __init__(self, part=False):
+        super().__init__()
+        self.a, self.b = torch.nn.Conv1d(2, 2, 3, padding=1), torch.nn.Conv1d(2, 2, 5, padding=2)
+        self.part = Over() if part else None
+
+    def forward(self, x):
+        if self.part is not None:
+            return self.part(x).flatten(1)
+        y = self.a(x)
+        z = self.b(y)
+        for i in range(y.shape[-1]):
+            y[..., i] = z[..., i]
+        return y
 """
 
 
@@ -168,6 +185,11 @@ def test_zeros_that_are_written_later_are_no_map_to_look_at(cli, tmp_path):
     result = cli("rf", *target)
     # The larger of pixels 3 and 9 sees 3..9: 7 pixels.
     assert (result.code, [line[-3] for line in cells(result.out)[:1]]) == (0, ["7"])
+    whole = document(cli("rf", f"{file}:Over", "--input", "1x2x16", "--at", "8", "--format", "json").out)
+    # 3 + 5 - 1 = 7 pixels, 3 on each side.
+    assert (whole["totals"]["receptive_field"]["size"], whole["sights"][-1]["inputs"][0]["local"]) == ([7], [[5, 11]])
+    part = document(cli("rf", f"{file}:Over", "--arg", "part=True", "--input", "1x2x16", "--format", "json").out)
+    assert (part["totals"]["receptive_field"]["layer"], part["sights"][-1]["layer"]) == ("part", "part")
     named = cli("rf", *target, "Tensor.new_zeros")
     assert (named.code, "`cnninspect rf TARGET --ops all` shows which layers do" in named.err) == (2, True)
 
