@@ -218,33 +218,46 @@ class Bounds:
         """With another table, and other digits for a dimension."""
         return Bounds(table, (*self.dims[:dim], digits, *self.dims[dim + 1 :]), self.space)
 
-    def placed(self, dim: int, *, alone: bool = False) -> Bounds:
+    def placed(self, dim: int) -> Bounds:
         """With a dimension marked as positions if the bounds only grow, or only fall, along it.
 
         Beside other positions both ends have to move: feature maps with a wider field behind narrow ones are channels.
-        With `alone` there may be no others: feature maps that are shifted against each other are channels as well.
-        Features within a position, which all see the same, stay features.
         """
+        ways = self.ways(dim)
+        if len(ways) != 1 or (self.moves_beside(dim) and not self._moves_at_both_ends(dim)):
+            return self
+        return self.marked(dim, self.space.place)
+
+    def moves_beside(self, dim: int) -> bool:
+        """Whether the field moves along positions in another dimension."""
+        others = (other for other in range(len(self.dims)) if other != dim)
+        return any(self.varies(other) and not self.holds_features(other) for other in others)
+
+    def ways(self, dim: int) -> set[int]:
+        """In which directions the ends move from one index of a dimension to the next: -1, 1, both or neither."""
+        steps = self._steps(dim)
+        return {int(way) for way in np.unique(np.sign(steps)) if way}
+
+    def _moves_at_both_ends(self, dim: int) -> bool:
+        return bool(self._steps(dim).reshape(2, -1).any(1).all())
+
+    def _steps(self, dim: int) -> Table:
+        """The steps of `lo` and of `hi` along a dimension, at indices that see a pixel."""
+        one, axis = self.completed(dim), self.axis(dim)
+        others = tuple(other for other in range(one.table.ndim) if other != axis)
+        seen = np.compress((one.table < NOTHING // 2).any(others), one.table, axis)
+        return np.diff(seen * np.array([1, -1]).reshape(2, *(1,) * (seen.ndim - 1)), axis=axis)
+
+    def marked(self, dim: int, kind: int) -> Bounds:
+        """With a dimension of this kind; features within a position, which all see the same, stay features."""
         digits = self.dims[dim]
         if len(digits) > 1 and digits[-1].step == 0 and self.table.shape[self.axis(dim + 1) - 1] == 1:
             dims = (*self.dims[:dim], digits[:-1], digits[-1:], *self.dims[dim + 1 :])
-            apart = Bounds(self.table, dims, self.space).placed(dim, alone=alone)
+            apart = Bounds(self.table, dims, self.space).marked(dim, kind)
             outer, inner = apart.dims[dim : dim + 2]
             return Bounds(apart.table, (*apart.dims[:dim], (*outer, *inner), *apart.dims[dim + 2 :]), self.space)
-        beside = any(
-            self.varies(other) and not self.holds_features(other) for other in range(len(self.dims)) if other != dim
-        )
-        if beside and alone:
-            return self
         one = self.completed(dim)
-        axis = self.axis(dim)
-        others = tuple(other for other in range(one.table.ndim) if other != axis)
-        seen = np.compress((one.table < NOTHING // 2).any(others), one.table, axis)
-        moves = np.diff(seen * np.array([1, -1]).reshape(2, *(1,) * (seen.ndim - 1)), axis=axis)
-        one_way = moves.any() and not ((moves < 0).any() and (moves > 0).any())
-        if not one_way or (beside and not moves.reshape(2, -1).any(1).all()):
-            return self
-        return one.replaced(one.table, dim, (one.dims[dim][0]._replace(kind=self.space.place),)).simplified()
+        return one.replaced(one.table, dim, (one.dims[dim][0]._replace(kind=kind),)).simplified()
 
     # -- several dimensions ------------------------------------------------------------------------------------
 

@@ -118,6 +118,41 @@ class Reach:
             found.blank = self.blank._replace(where=change(self.blank.where))
         return found
 
+    def with_places(self, dim: int, *, alone: bool = True) -> Reach:
+        """With a dimension marked as positions if it holds the results for parts of a map, side by side.
+
+        These are parts along the axes that move along no other dimension. Where features lie in another dimension, this
+        one holds positions in any order, beside those of other axes if each part is `alone`, a single place of it. Else
+        it may hold features: then the field has to move one way along it, and along nothing else. What are positions
+        along one axis are positions along all.
+        """
+        kinds = {kind for forms in self.forms.values() if (kind := forms.kind(dim)) >= PLACE}
+        kinds = kinds or self._places_of_parts(dim, alone=alone)
+        if not kinds:
+            return self
+        kind = kinds.pop() if len(kinds) == 1 else PLACE
+        changed = {
+            axis: forms.through(lambda part: part.marked(dim, kind))
+            for axis, forms in self.forms.items()
+            if forms.varies(dim) and forms.kind(dim) < PLACE
+        }
+        return replace(self, forms={**self.forms, **changed}) if changed else self
+
+    def _places_of_parts(self, dim: int, *, alone: bool) -> set[int]:
+        """The kinds of positions along a dimension of which no axis says that it holds any; empty if it holds none."""
+        parts = [forms for forms in self.forms.values() if forms.varies(dim) and not forms.endless.moves_beside(dim)]
+        # A map of one channel has its features in the dimension after the samples.
+        others = [
+            other for other in range(len(self.shape)) if other != dim and (self.shape[other] > 1 or other == 1 < dim)
+        ]
+        apart = any(all(forms.kind(other) == FEATURE for forms in self.forms.values()) for other in others)
+        beside = len(parts) < sum(forms.varies(dim) or forms.endless.moves_beside(dim) for forms in self.forms.values())
+        if beside and not (apart and alone):
+            return set()
+        if not apart and not any(len(forms.endless.ways(dim)) == 1 for forms in parts):
+            return set()
+        return {forms.endless.space.place for forms in parts}
+
     def hidden(self, where: Mask, value: float) -> Reach:
         """With a number of at most `value` in place of the elements where `where` is true; it may broadcast."""
         where = where.reshape((1,) * (len(self.shape) - where.ndim) + where.shape)
@@ -280,9 +315,7 @@ def concatenated(parts: Sequence[Reach], dim: int, shape: Shape) -> Reach:
     inputs = frozenset().union(*(part.inputs for part in parts))
     axes = dict.fromkeys(axis for part in parts for axis in part.forms)
     found = Reach(shape, {axis: _concatenated(parts, axis, dim) for axis in axes}, inputs)
-    if len(parts) > 1 and all(one.kind(dim) < PLACE for one in found.forms.values()):
-        # Parts of a map, each mixed by itself, are positions of the next one.
-        found = found.moved(shape, lambda bounds: bounds.placed(dim, alone=True))
+    found = found.with_places(dim, alone=all(part.shape[dim] == 1 for part in parts)) if len(parts) > 1 else found
     # Zeros beside what depends on an input are no mask: a recurrent layer starts so.
     blanks = [None if inputs and part.is_zero else part.blank for part in parts]
     values = {blank.value for blank in blanks if blank is not None and blank.mask.any()}
@@ -335,8 +368,7 @@ def written(whole: Reach, dim: int, positions: Indices, part: Reach) -> Reach:
         for old, new in [_along(axis, (whole, part))]
     }
     found = Reach(whole.shape, forms, whole.inputs | part.inputs)
-    if len(positions) == 1 and all(one.kind(dim) < PLACE for one in forms.values()):
-        found = found.moved(found.shape, lambda bounds: bounds.placed(dim, alone=True))  # One by one, as in a loop.
+    found = found.with_places(dim) if len(positions) == 1 else found  # One by one, as in a loop.
     values = {one.blank.value for one in (whole, part) if one.blank is not None}
     if found.inputs or len(values) != 1 or prod(whole.shape) > LARGE:
         return found
