@@ -264,7 +264,8 @@ def _scattered(how: _Writing, target: Reach, dim: int, numbers: Indices, source:
         return how.into(target, dim, rows[:, 0], source)
     flat = None if source is None else source.reshaped((numbers.size,))
     places = _in_flat(target.shape, dim, numbers)
-    return how.into(target.reshaped((numel(target.shape),)), 0, places, flat).reshaped(target.shape)
+    written = how.into(target.reshaped((numel(target.shape),)), 0, places, flat)
+    return written.reshaped(target.shape).with_features_of(target)
 
 
 def _positions(index: Reach) -> Indices:
@@ -289,7 +290,8 @@ def _index_put_field(
         return how.into(target, dim, listed, written_in(values).expanded(resized(target.shape, dim, len(listed))))
     places = _flat_places(target.shape, numbers)
     flat = written_in(values).expanded(places.shape).reshaped((places.size,))
-    return how.into(target.reshaped((numel(target.shape),)), 0, places, flat).reshaped(target.shape)
+    written = how.into(target.reshaped((numel(target.shape),)), 0, places, flat)
+    return written.reshaped(target.shape).with_features_of(target)
 
 
 def _copy_field(op: Op, target: Reach, dim: int, index: Reach, source: Reach) -> Reach:
@@ -316,7 +318,8 @@ def _add_field(op: Op, target: Reach, dim: int, index: Reach, source: Reach, *_:
 def _put_field(op: Op, target: Reach, index: Reach, source: Reach, accumulate: bool = False) -> Reach:
     """The source in place of, or added to, the listed elements of the flattened tensor."""
     flat, values = target.reshaped((numel(target.shape),)), source.reshaped((numel(source.shape),))
-    return _Writing(op, adds=accumulate).into(flat, 0, _positions(index), values).reshaped(target.shape)
+    written = _Writing(op, adds=accumulate).into(flat, 0, _positions(index), values)
+    return written.reshaped(target.shape).with_features_of(target)
 
 
 def unpooled_field(op: Op, x: Reach, indices: Reach, *_: Any) -> Reach:

@@ -246,7 +246,8 @@ class Bounds:
         one, axis = self.completed(dim), self.axis(dim)
         others = tuple(other for other in range(one.table.ndim) if other != axis)
         seen = np.compress((one.table < NOTHING // 2).any(others), one.table, axis)
-        return np.diff(seen * np.array([1, -1]).reshape(2, *(1,) * (seen.ndim - 1)), axis=axis)
+        signs = np.array([1, -1], dtype=np.int32).reshape(2, *(1,) * (seen.ndim - 1))
+        return np.diff(seen * signs, axis=axis).astype(np.int32, copy=False)
 
     def marked(self, dim: int, kind: int) -> Bounds:
         """With a dimension of this kind; features within a position, which all see the same, stay features."""

@@ -189,7 +189,9 @@ def merged(parts: list[Forms], gates: list[Forms], by: int, shape: Shape, *, laz
     if len(parts) == 1:
         return parts[0].expanded(shape)
     open_ = [part for part in parts if not any(part is gate for gate in gates)]
-    causes = [part.cause for part in open_ if part.cause is not None]
+    causes = [
+        part.cause for part in open_ if part.cause is not None and all(_strictly_sees(part, gate) for gate in gates)
+    ]
     cause = min(causes, default=by if gates else None)
     if not gates and any(isinstance(part, Pairs) for part in parts):
         found = reduce(_hull, (part.expanded(shape) for part in parts))
@@ -302,6 +304,11 @@ def _is_gate(gate: Forms, other: Forms, rank: int) -> bool:
 def _sees_all(gate: Forms, other: Forms) -> bool:
     """Whether each element of `gate` that depends on any pixel sees all that the elements of `other` see."""
     return covers(gate.local.table, other.local.table.reshape(2, -1).min(1))
+
+
+def _strictly_sees(part: Forms, gate: Forms) -> bool:
+    """Whether each element of `part` that depends on any pixel sees, counting gates, all that a gate sees."""
+    return covers(part.strict.table, gate.strict.table.reshape(2, -1).min(1))
 
 
 def _places(part: Bounds, rank: int) -> list[int]:

@@ -138,6 +138,17 @@ class Reach:
         }
         return replace(self, forms={**self.forms, **changed}) if changed else self
 
+    def with_features_of(self, like: Reach) -> Reach:
+        """With the features of `like`, a tensor of the same shape, where single elements of it were written."""
+        known = list(like.forms.values())
+        features = [dim for dim in range(len(self.shape)) if known and all(one.kind(dim) == FEATURE for one in known)]
+
+        def change(part: Bounds) -> Bounds:
+            lost = (dim for dim in features if part.varies(dim) and not part.holds_features(dim))
+            return reduce(lambda bounds, dim: bounds.marked(dim, FEATURE), lost, part)
+
+        return replace(self, forms={axis: forms.through(change) for axis, forms in self.forms.items()})
+
     def _places_of_parts(self, dim: int, *, alone: bool) -> set[int]:
         """The kinds of positions along a dimension of which no axis says that it holds any; empty if it holds none."""
         parts = [forms for forms in self.forms.values() if forms.varies(dim) and not forms.endless.moves_beside(dim)]
@@ -344,7 +355,10 @@ def _concatenated(parts: Sequence[Reach], axis: Axis, dim: int) -> Forms:
     local = strict if same else joins.concatenated([forms.local for forms in every], dim)
     ends = [of_axis.with_seams(forms, dim, axis.size) if len(parts) > 1 else forms.endless for forms in every]
     endless = joins.concatenated(ends, dim)
-    return Forms(strict, local, endless, min((forms.cause for forms in every if forms.cause is not None), default=None))
+    named = [forms for forms in every if forms.cause is not None]
+    hull = strict.table.reshape(2, -1).min(1) if named else np.zeros(2, dtype=np.int32)
+    causes = [forms.cause for forms in named if forms.cause is not None and of_axis.covers(forms.strict.table, hull)]
+    return Forms(strict, local, endless, min(causes, default=None))
 
 
 def _along(axis: Axis, parts: Sequence[Reach]) -> list[Forms]:

@@ -284,6 +284,27 @@ OMITTED = [
 ]  # fmt: skip
 
 
+def coordinates(x: Tensor) -> Tensor:
+    """Hou et al. 2021, Coordinate Attention, figure 2c: both means in one map, mixed, parted, and two gates."""
+    rows, columns = x.mean(3, keepdim=True), x.mean(2, keepdim=True).transpose(2, 3)
+    of_rows, of_columns = conv(torch.cat([rows, columns], 2), 1).split(12, 2)
+    return x * of_rows * of_columns.transpose(2, 3)
+
+
+def test_the_cause_is_what_sees_all_and_no_part_of_it() -> None:
+    # The first gate leaves out the columns of a row, the second the rows of a column: from there on all is seen.
+    trace = trace_of(lambda x: coordinates(conv(x)), IMAGE)
+    fields = row_fields(intervals(trace, KNOWLEDGE))
+    first, second = [field for call, field in zip(trace.calls, fields, strict=True) if call.kind == "Tensor.mul"]
+    assert (first.cause, first.global_along) == (None, (None, "Tensor.mul"))
+    assert (second.cause, second.global_along) == ("Tensor.mul", ())
+    # The means of halves see half of the image each, and the product of both is the first to see all.
+    halves = lambda x: F.linear(torch.cat([half.mean((2, 3)) for half in conv(x).chunk(2, 2)], 1), zeros(3, 4))  # noqa: E731
+    found = row(halves, IMAGE)
+    assert found is not None
+    assert (found.is_global, found.cause) == (True, "F.linear")
+
+
 @pytest.mark.parametrize(("model", "size", "cause", "along"), OMITTED)
 def test_what_a_row_leaves_out_is_named_with_its_axes(
     model: Model, size: tuple[Any, ...], cause: str | None, along: tuple[str | None, ...]

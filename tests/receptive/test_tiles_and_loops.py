@@ -42,6 +42,71 @@ def test_results_for_parts_of_an_image_side_by_side():
     assert (halves.size, halves.jump, halves.verdict) == ((6, 10), None, Verdict.MATCH)
 
 
+def row_by_row(net: Network, x: Tensor) -> Tensor:
+    """Pan et al. 2018, Spatial CNN, figure 3: each row gets a convolution of 3 of the row before it."""
+    rows = list(net.square(x).split(1, 2))
+    for i in range(1, len(rows)):
+        rows[i] = rows[i] + F.conv2d(rows[i - 1], net.three.weight[:, :, None], padding=(0, 1)).relu()
+    return torch.cat(rows, 2)
+
+
+def wider_rows(net: Network, x: Tensor) -> Tensor:
+    """Rows 3 to 5 see 9 columns more than the others."""
+    y, wide = net.square(x), net.nine.weight[:, :, None]
+    return torch.cat(
+        [F.conv2d(y[:, :, i : i + 1], wide, padding=(0, 4)) if i > 2 else y[:, :, i : i + 1] for i in range(6)], 2
+    )
+
+
+def frames_as_channels(net: Network, x: Tensor) -> Tensor:
+    """[1, 12, 6, 7]: the channels of all 6 images of a video, which a position sees together."""
+    y = F.conv3d(x, torch.ones(2, 2, 3, 3, 3, device=x.device), padding=1)
+    return torch.cat([y[:, :, t] for t in range(6)], 1)
+
+
+def strips_as_channels(net: Network, x: Tensor) -> Tensor:
+    return torch.cat([part.mean(2, keepdim=True) for part in net.square(x).chunk(3, 2)], 1)
+
+
+def out_of_order(net: Network, x: Tensor) -> Tensor:
+    y = net.three(x)
+    return torch.cat([y[..., 4 * t : 4 * t + 4].mean(2, keepdim=True) for t in (0, 2, 1, 3)], 2)
+
+
+def quadrants(net: Network, x: Tensor) -> Tensor:
+    """[1, 4, 2]: a token for each quadrant, with two features."""
+    tiles = (tile for strip in net.square(x).chunk(2, 2) for tile in strip.chunk(2, 3))
+    return torch.stack([tile.mean((2, 3)) for tile in tiles], 1)
+
+
+def written_at_pairs(net: Network, x: Tensor) -> Tensor:
+    """Channel 0 of position 3 sees pixel 10, channel 1 pixels 2 to 4: together 9 pixels."""
+    y = net.three(x).clone()
+    y[0, [0, 1], [3, 4]] = x[0, 0, 10:12]
+    return y
+
+
+PARTS = [
+    # Row i sees rows 0..i + 1, and i more columns on each side; at the borders fewer.
+    pytest.param(row_by_row, (1, 2, 6, 24), ([2, 6], [2, 13]), None, id="rows that follow from each other"),
+    pytest.param(wider_rows, (1, 2, 6, 24), (3, [3, 11]), (1, 1), id="rows of which some see more"),
+    pytest.param(frames_as_channels, (1, 2, 6, 6, 7), (6, 3, 3), (0, 1, 1), id="images as channels"),
+    pytest.param(strips_as_channels, (1, 2, 12, 14), (12, 3), (0, 1), id="means of strips as channels"),
+    pytest.param(out_of_order, (1, 2, 16), ([5, 6],), None, id="parts in another order"),
+    pytest.param(quadrants, (1, 2, 12, 12), (7, 7), None, id="quadrants as tokens"),
+    pytest.param(written_at_pairs, (1, 2, 16), ([2, 9],), None, id="written at pairs of channel and position"),
+]
+
+
+@pytest.mark.parametrize("probe", [False, True])
+@pytest.mark.parametrize(("forward", "shape", "size", "jump"), PARTS)
+def test_parts_side_by_side_are_positions_or_channels(forward, shape, size, jump, probe):
+    """By the probe of single pixels, position by position, all channels of one together."""
+    found = inspect_model(Network(forward), shape, probe=probe).rows[0].receptive_field
+    assert (found.size, found.jump) == (size, jump)
+    assert found.verdict in (Verdict.MATCH, Verdict.UNKNOWN, Verdict.NOT_RUN)
+
+
 # --- written one by one, or in part ------------------------------------------------------------------------------
 
 
