@@ -33,7 +33,7 @@ def of_inputs(trace: Trace, knowledge: Knowledge) -> tuple[dict[str, tuple[Axis,
     overrules that: H and W for [C, H, W], T for [N, T, C] that is transposed first. So does a recurrent or attention
     layer, whose `batch_first` says which dimension holds its steps. Without either, a product or layer norm over the
     last of at least three dimensions shows that the last one holds features and those before it positions: T for
-    [N, T, C], and for [T, N, C] that is read step by step, if the steps meet. Numbers [N, T] that are embedded first
+    [N, T, C], and for [T, N, C], if steps meet in an output and samples do not. Numbers [N, T] that are embedded first
     are tokens: T is their axis.
     """
     longest = max((size for ref in trace.inputs.values() for size in ref.shape), default=0)
@@ -80,17 +80,20 @@ class _Listener:
         return {name: self._steps_first(name) or dims for name, dims in found.items()}
 
     def _steps_first(self, name: str) -> Dims | None:
-        """The positions of an input [T, N, ..., C] that is read step by step, if an output sees several steps.
+        """The positions of [T, N, ..., C]: if an output sees several steps of T, and of N a single sample.
 
-        A loop over a batch reads in the same way, and samples never meet.
+        A loop over a batch reads [N, T, C] in the same way as one over steps reads [T, N, C], and samples never meet.
+        Statistics of a batch, which a local field leaves out, are no meeting.
         """
         if name not in self._stepped:
             return None
-        axis = next(axis for axis in self._every[name] if axis.dim == 0)
-        results = [self._scout.of(ref).made().forms.get(axis) for ref in self._trace.outputs]
-        if any(forms is not None and (1 - forms.strict.table.sum(0) > 1).any() for forms in results):
-            return (0, *range(2, len(self._trace.inputs[name].shape) - 1))
-        return None
+        results = [self._scout.of(ref).made().forms for ref in self._trace.outputs]
+
+        def meet(axis: Axis) -> bool:
+            return any(axis in forms and (forms[axis].local.table.sum(0) < 0).any() for forms in results)
+
+        first, second = self._every[name][:2]
+        return (0, *range(2, len(self._every[name]) - 1)) if meet(first) and not meet(second) else None
 
     def _is_read(self, ref: TensorRef) -> bool:
         return any(ref.value == other.value for op in self._trace.ops for other in op.inputs)
@@ -163,6 +166,13 @@ class _Listener:
             return None
         return tuple(sorted(along)) if along else (dim,) if x.shape == ref.shape else None
 
+    def _in_part(self, pairs: Sequence[tuple[TensorRef, int]], name: str, dim: int) -> bool:
+        """Whether each sum sees a part of a dimension of the input alone, as windows of steps side by side do."""
+        axis = self._every[name][dim]
+        summed = [(self._scout.of(x).forms.get(axis), over % len(x.shape)) for x, over in pairs]
+        sizes = [1 - forms.strict.reduced([over]).table.sum(0) for forms, over in summed if forms is not None]
+        return all((size < axis.size).all() for size in sizes)
+
     def _hint(self, op: Op, name: str) -> Dims | None:
         """The positions of an input whose last dimension an op mixes: all between the first dimension and the last.
 
@@ -177,8 +187,8 @@ class _Listener:
         if not mixed and rank == 2 and ref.dtype in ("int32", "int64"):
             moving = [self._along(x, name, *range(len(x.shape) - 1)) for x, _ in pairs]
             return (1,) if any(1 in dims for dims in moving) else None
-        if mixed == {rank - 1} and rank > 2:
-            if ref.shape[0] > 1 and not any(self._along(x, name, *range(len(x.shape))) & {0} for x, _ in pairs):
+        if rank > 2 and rank - 1 in mixed and all(self._in_part(pairs, name, dim) for dim in mixed - {rank - 1}):
+            if ref.shape[0] > 1:
                 self._stepped.add(name)
             return tuple(range(1, rank - 1))
         return _usual(ref) if mixed else None

@@ -118,16 +118,16 @@ class Reach:
             found.blank = self.blank._replace(where=change(self.blank.where))
         return found
 
-    def with_places(self, dim: int, *, alone: bool = True) -> Reach:
+    def with_places(self, dim: int, *, whole: bool = True, one_by_one: bool = False) -> Reach:
         """With a dimension marked as positions if it holds the results for parts of a map, side by side.
 
-        These are parts along the axes that move along no other dimension. Where features lie in another dimension, this
-        one holds positions in any order, beside those of other axes if each part is `alone`, a single place of it. Else
-        it may hold features: then the field has to move one way along it, and along nothing else. What are positions
-        along one axis are positions along all.
+        These are parts along the axes that move along no other dimension. Features have to lie in another dimension, or
+        this one may be theirs. Beside positions along other axes each part has to be a `whole` place. What is written
+        `one_by_one` may be without features, if the field then moves one way. What are positions along one axis are
+        positions along all.
         """
         kinds = {kind for forms in self.forms.values() if (kind := forms.kind(dim)) >= PLACE}
-        kinds = kinds or self._places_of_parts(dim, alone=alone)
+        kinds = kinds or self._places_of_parts(dim, whole, one_by_one)
         if not kinds:
             return self
         kind = kinds.pop() if len(kinds) == 1 else PLACE
@@ -149,18 +149,21 @@ class Reach:
 
         return replace(self, forms={axis: forms.through(change) for axis, forms in self.forms.items()})
 
-    def _places_of_parts(self, dim: int, *, alone: bool) -> set[int]:
+    def _places_of_parts(self, dim: int, whole: bool, one_by_one: bool) -> set[int]:
         """The kinds of positions along a dimension of which no axis says that it holds any; empty if it holds none."""
         parts = [forms for forms in self.forms.values() if forms.varies(dim) and not forms.endless.moves_beside(dim)]
-        # A map of one channel has its features in the dimension after the samples.
-        others = [
-            other for other in range(len(self.shape)) if other != dim and (self.shape[other] > 1 or other == 1 < dim)
-        ]
-        apart = any(all(forms.kind(other) == FEATURE for forms in self.forms.values()) for other in others)
+        # A map of one channel has its features in the dimension after the samples, which are copies.
+        others = [other for other in range(len(self.shape)) if other != dim]
+        apart = any(
+            all(
+                forms.kind(other) == FEATURE and (other == 1 < dim or not forms.holds_one(other))
+                for forms in self.forms.values()
+            )
+            for other in others
+        )
         beside = len(parts) < sum(forms.varies(dim) or forms.endless.moves_beside(dim) for forms in self.forms.values())
-        if beside and not (apart and alone):
-            return set()
-        if not apart and not any(len(forms.endless.ways(dim)) == 1 for forms in parts):
+        by_the_way = one_by_one and not beside and any(len(forms.endless.ways(dim)) == 1 for forms in parts)
+        if not by_the_way and (not apart or (beside and not whole)):
             return set()
         return {forms.endless.space.place for forms in parts}
 
@@ -326,7 +329,7 @@ def concatenated(parts: Sequence[Reach], dim: int, shape: Shape) -> Reach:
     inputs = frozenset().union(*(part.inputs for part in parts))
     axes = dict.fromkeys(axis for part in parts for axis in part.forms)
     found = Reach(shape, {axis: _concatenated(parts, axis, dim) for axis in axes}, inputs)
-    found = found.with_places(dim, alone=all(part.shape[dim] == 1 for part in parts)) if len(parts) > 1 else found
+    found = found.with_places(dim, whole=all(part.shape[dim] == 1 for part in parts)) if len(parts) > 1 else found
     # Zeros beside what depends on an input are no mask: a recurrent layer starts so.
     blanks = [None if inputs and part.is_zero else part.blank for part in parts]
     values = {blank.value for blank in blanks if blank is not None and blank.mask.any()}
@@ -382,7 +385,7 @@ def written(whole: Reach, dim: int, positions: Indices, part: Reach) -> Reach:
         for old, new in [_along(axis, (whole, part))]
     }
     found = Reach(whole.shape, forms, whole.inputs | part.inputs)
-    found = found.with_places(dim) if len(positions) == 1 else found  # One by one, as in a loop.
+    found = found.with_places(dim, one_by_one=True) if len(positions) == 1 else found
     values = {one.blank.value for one in (whole, part) if one.blank is not None}
     if found.inputs or len(values) != 1 or prod(whole.shape) > LARGE:
         return found

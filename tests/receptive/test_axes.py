@@ -68,6 +68,16 @@ class Stepped(nn.Module):
         return torch.stack(states, self.dim)
 
 
+def last_three(dim: int) -> Callable[[Tensor], Tensor]:
+    """Three neighbours along a dimension, their features side by side."""
+
+    def windows(x: Tensor) -> Tensor:
+        parts = x.unbind(dim)
+        return torch.stack([torch.cat(parts[i : i + 3], -1) for i in range(len(parts) - 2)], dim)
+
+    return windows
+
+
 def swapped(x: Tensor) -> Tensor:
     return x.transpose(1, 2)
 
@@ -146,6 +156,11 @@ SPACE = [
     pytest.param(Stepped(lambda x: x, meet=False), (7, 3, 5), (1,), (1,), id="sample-by-sample"),
     pytest.param(Stepped(lambda x: x), (7, 3, 6, 5), (0, 2), ([1, 7], 1), id="steps-of-rows"),
     pytest.param(Stepped(lambda x: [x.mean(0)]), (7, 3, 5), (0,), None, id="mean-of-steps"),
+    pytest.param(Chain(nn.Linear(5, 5), Stepped(lambda x: x)), (7, 3, 5), (0,), ([1, 7],), id="layer-before-the-steps"),
+    pytest.param(Chain(nn.Linear(5, 4), last_three(1)), (3, 7, 5), (1,), (3,), id="windows-of-steps"),
+    pytest.param(Chain(last_three(0), nn.Linear(15, 4)), (7, 3, 5), (0,), (3,), id="windows-of-the-first-dimension"),
+    pytest.param(Chain(nn.Linear(5, 4), lambda x: x - x.mean(0)), (3, 7, 5), (1,), (1,), id="mean-of-the-batch"),
+    pytest.param(Chain(nn.Linear(5, 4), lambda x: x.mean((1, 2)).cumsum(0)), (3, 7, 5), (1,), None, id="loss"),
     pytest.param(nn.LayerNorm(7), (1, 3, 8, 7), (1, 2), (1, 1), id="norm-alone"),
     pytest.param(Chain(nn.LayerNorm(7), nn.Conv2d(3, 3, 3)), (1, 3, 8, 7), (2, 3), (3, 3), id="norm-over-columns"),
 ]  # fmt: skip
