@@ -377,7 +377,7 @@ def test_the_first_call_that_sees_all_is_named(monkeypatch: pytest.MonkeyPatch) 
         assert found is not None
         return found
 
-    assert (field().size, field().cause, field().verdict) == (None, "first", Verdict.MATCH)
+    assert (field().size, field().cause, field().verdict) == (None, "first use 4", Verdict.MATCH)
     monkeypatch.setattr(rows, "_first_global", lambda fields, ref: "second")
     assert (field().cause, field().verdict) == ("second", Verdict.UNKNOWN)
 

@@ -112,6 +112,8 @@ def _window(row: Row, axis: int, axes: int) -> Window | None:
     stride = layer.per_axis("stride")[axis]
     dilation = layer.per_axis("dilation")[axis] if "dilation" in layer.use.hyper else 1
     after = Fraction(jump[axis])
+    if not after:  # Along a row of means no window adds a pixel.
+        return None
     return Window(row, layer.kernel[axis], dilation, after / stride, after)
 
 

@@ -35,7 +35,7 @@ from cnninspect.measure.masks import either
 from cnninspect.measure.memory import held_bytes, inference_peak
 from cnninspect.measure.nan_probe import AT_ONCE, Probe, Region, probe_nan
 from cnninspect.ops.catalogue import layer_of
-from cnninspect.receptive.fields import Fields, label
+from cnninspect.receptive.fields import Fields, name_of
 from cnninspect.receptive.reach import Axis, Reach
 from cnninspect.receptive.rows import axes_of, listed_beside, row_fields
 from cnninspect.report.quantities import Verdict
@@ -344,7 +344,7 @@ def _naming_others(fields: Sequence[ReceptiveField | None], probed: Probed) -> s
     }
     named: dict[str, list[Call]] = {}
     for one in calls:
-        named.setdefault(label(one), []).append(one)
+        named.setdefault(name_of(one), []).append(one)
 
     def before(call: Call) -> list[Call]:
         """The calls that made the arguments of a call, those of which every element sees all."""
@@ -359,9 +359,9 @@ def _naming_others(fields: Sequence[ReceptiveField | None], probed: Probed) -> s
     def is_wrong(call: Call, cause: str | None) -> bool:
         last = next((makers[ref.value] for ref in call.outputs[:1] if ref.value in makers), None)
         if last is not None and last.index in first:
-            if label(calls[first[last.index]]) == cause:
+            if name_of(calls[first[last.index]]) == cause:
                 return False
-            if any(label(one) == cause for one in _all_before(last, before)):
+            if any(name_of(one) == cause for one in _all_before(last, before)):
                 return True
         others = named.get(cause or "", ())
         return not any(_is_global(fields[one.index]) or reacts_to_all(probed.probe, one) for one in others)

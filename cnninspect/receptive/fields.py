@@ -122,8 +122,8 @@ class Fields(Mapping[int, Field]):
         return self.engine.looked_at.get(axis, np.array([0, 1 - axis.size], dtype=np.int32))
 
     def label(self, op: int) -> str:
-        """How messages name the call that an op belongs to: `layer1.0.se.avgpool`, `layer1.0 torch.cat`."""
-        return label(self.trace.calls[self.trace.ops[op].call])
+        """How messages name the call that an op belongs to: `layer1.0.se.avgpool`, `layer1.0 torch.cat use 2`."""
+        return name_of(self.trace.calls[self.trace.ops[op].call])
 
     def field(self, reach: Reach) -> Field:
         """A reach as plain intervals."""

@@ -56,13 +56,17 @@ def _annotation(checks: Sequence[Check], target: str, line: str | None) -> str:
 
 def _position(line: str | None, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """File and line of an annotation; the file relative to the repository, also if the command runs in a subfolder."""
-    if line is None:
+    if line is None or (place := _PLACE.match(line)) is None:
         return {}
-    file, _, number = line.rpartition(":")
+    file, number = place["file"], place["line"]
     path, root = Path(file).resolve(), environ.get("GITHUB_WORKSPACE")
     if root and path.is_relative_to(Path(root).resolve()):
         file = path.relative_to(Path(root).resolve()).as_posix()
-    return {"file": file, "line": number}
+    return {"file": file, **({} if number is None else {"line": number})}
+
+
+_PLACE = re.compile(r"(?P<file>.*?)(?:(?::|, line )(?P<line>\d+)|, entry \d+)$", re.DOTALL)
+"""A place in a file: `nets.py:41`, `claims.csv, line 3`, or `claims.json, entry 2`, which has no line."""
 
 
 def _message(text: str) -> str:

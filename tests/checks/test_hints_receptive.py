@@ -45,6 +45,25 @@ def test_slip_in_the_field(layer, claim, hint, tmp_path):
     assert check.hint == hint if hint is None else hint in check.hint
 
 
+class RowMeans(nn.Module):
+    """The means of rows, 3 of them mixed, in a map that is one column wide: 3 rows and 3 + 2 rows of all 6 columns."""
+
+    def __init__(self):
+        super().__init__()
+        self.point = nn.Conv2d(1, 1, 1)
+        self.a, self.b = nn.Conv2d(1, 1, (3, 1)), nn.Conv2d(1, 1, (3, 1))
+
+    def forward(self, x):
+        return self.b(self.a(self.point(x).mean(3, keepdim=True)))
+
+
+@pytest.mark.parametrize(("claim", "hint"), [("3x6", "number of a"), ("7x6", "k is counted for k - 1"), ("8x6", None)])
+def test_a_wrong_field_where_the_columns_stand_still(claim, hint, tmp_path):
+    (check,) = checked(inspect_model(RowMeans(), (1, 1, 9, 6)), tmp_path, f"layer,receptive_field\nb,{claim}\n")
+    assert check.verdict is Verdict.DIFFER
+    assert check.hint == hint if hint is None else hint in check.hint
+
+
 def test_one_end_of_a_range(tmp_path):
     report = network()
     rows = [replace(row, receptive_field=replace(row.receptive_field, size=((5, 7), (5, 7)))) for row in report.rows]

@@ -7,7 +7,8 @@ import pytest
 from cnninspect.checks import check_formulas, with_checks
 from cnninspect.checks.baseline import check_baseline
 from cnninspect.render import render
-from cnninspect.report.quantities import Unit
+from cnninspect.report.quantities import Unit, Verdict
+from cnninspect.report.rows import Check, RowId
 from tests.render.reading import annotations
 from tests.render.samples import agreed, doubtful, tiny
 
@@ -51,6 +52,20 @@ def test_totals_come_first_because_github_shows_only_ten():
     changed = replace(heavier, rows=rows)
     found = annotated(with_checks(changed, check_baseline(changed, tiny())))
     assert [message.split(",")[0] for _, _, message in found] == ["total", "stem (Conv2d)"]
+
+
+@pytest.mark.parametrize(
+    ("where", "place"),
+    [
+        ("claims.csv, line 3", {"file": "claims.csv", "line": "3"}),
+        ("a, line 2.csv, line 3", {"file": "a, line 2.csv", "line": "3"}),
+        ("claims.json, entry 2", {"file": "claims.json"}),
+    ],
+)
+def test_a_claim_stands_in_its_own_file(where, place):
+    claim = Check("params", RowId("stem", "Conv2d"), 225, 224, "claim", Verdict.DIFFER, where=where)
+    ((_, properties, _),) = annotated(with_checks(tiny(), [claim]))
+    assert {name: text for name, text in properties.items() if name != "title"} == place
 
 
 def test_what_would_end_a_property_or_a_command_is_escaped():
