@@ -362,6 +362,14 @@ def test_what_is_written_at_numbers_in_python_is_followed_on_every_device(device
         y[..., [0, 1]] = y[..., [8, 9]]
         return y[..., [0, 1]]
 
+    def blacken(y, _):
+        y = y.clone()
+        y[..., [True] * 3 + [False] * 13] = 0
+        return y
+
+    # A list of bools: nothing where it is true, 2 or 3 pixels elsewhere.
+    field = inspect_model(Conv(blacken, 1), (1, 1, 16), device=device).rows[0].receptive_field
+    assert field.size == ([0, 3],)
     # The convolution of 3 sees pixels 7..9 and 8..10 there.
     field = inspect_model(Conv(write, 1), (1, 1, 16), device=device).rows[0].receptive_field
     assert (field.size, field.why) == ((3,), ())

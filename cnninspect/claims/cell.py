@@ -318,9 +318,22 @@ def _against(claimed: Claimed, number: Quantity) -> Judgement:
 def _against_field(claimed: Claimed, field: ReceptiveField) -> Judgement:
     """The verdict on a claimed field: right are the local size, and what counts gates and statistics."""
     right = claimed.admits(value_of(field)) or any(map(claimed.admits, _strictly(field)))
+    if not right and field.status is Status.EXACT and field.size is not None:
+        return Verdict.DIFFER, _of_other_axes(claimed.value, field)
     if field.status is not Status.EXACT:
         return Verdict.UNKNOWN, _bound(field.status)
     return _CONTESTED if right and field.verdict is Verdict.DIFFER else _decided(right)
+
+
+def _of_other_axes(claimed: Any, field: ReceptiveField) -> str | None:
+    """Why a claim is wrong that has another number of axes than the field, or is `global` along some of them alone."""
+    size = field.size or ()
+    if not isinstance(claimed, str):
+        return None if len(claimed) in (1, len(size)) else f"{len(claimed)} axes, and the field has {len(size)}"
+    if not field.global_along:
+        return None
+    along = dict.fromkeys(axis for axes in field.axes_left_out.values() for axis in axes)
+    return f"counting gates and statistics it is global along {' and '.join(along)} alone"
 
 
 def _strictly(field: ReceptiveField) -> Iterator[Any]:

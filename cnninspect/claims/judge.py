@@ -51,7 +51,7 @@ def _placed(claim: Claim, report: Report) -> Iterator[Cell | Check]:
 def _check(cell: Cell, evidence: Evidence) -> Check:
     verdict, words = cell.judge()
     if verdict is Verdict.DIFFER:
-        words = "; ".join(filter(None, (cell.slip, hint_for(cell, evidence) or words))) or None
+        words = "; ".join(filter(None, (cell.slip, words or hint_for(cell, evidence)))) or None
     elif verdict is Verdict.MATCH and isinstance(cell.claimed, Count) and cell.claimed.value != cell.found:
         words = "rounds to the claim"
     place = None if cell.row is None else cell.row.id

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -230,14 +230,15 @@ class OutputOptions:
 
         The table of a checkpoint is that of no command: it is called CHECKPOINT.
         """
-        from cnninspect.render.sections import column_names
+        from cnninspect.render.sections import column_names, names_of_headings
 
         names = None if self.columns is None else tuple(name.strip() for name in self.columns.split(","))
         if names is not None and "" in names:
             raise UsageError(
                 f"--columns {self.columns!r} has an empty name. Write names, for example layer,params,macs."
             )
-        _check_known("--columns", "column", names or (), column_names(command, of_two=of_two))
+        known = column_names(command, of_two=of_two)
+        _check_known("--columns", "column", names or (), known, names_of_headings(known))
         if self.sort is not None and command != "flops":
             _check_known("--sort", "number", [self.sort], _sort_keys(command, of_two=of_two))
         return View(
@@ -256,12 +257,16 @@ def _sort_keys(command: str, *, of_two: bool) -> tuple[str, ...]:
     return (*TEXT_KEYS, *(name for name in NUMBERS if name != "output_shape"))
 
 
-def _check_known(option: str, noun: str, names: Sequence[str], known: Sequence[str]) -> None:
-    """Raises UsageError, with the nearest names, for a name that is not known."""
+def _check_known(
+    option: str, noun: str, names: Sequence[str], known: Sequence[str], called: Mapping[str, str] | None = None
+) -> None:
+    """Raises UsageError, with the nearest names, for a name that is not known; `called` are other words for them."""
     for name in names:
         if name not in known:
             near = nearest(name, known)
             hint = f"Nearest: {', '.join(near)}." if near else f"It takes {', '.join(known)}."
+            if called and name in called:
+                hint = f"The heading {name} is that of {called[name]}."
             raise UsageError(f"{option}: there is no {noun} {name!r}. {hint}")
 
 

@@ -145,7 +145,8 @@ def _misused(error: Any) -> str:
     message = message[:1].lower() + message[1:].replace("Value error, ", "")
     message = _NO_NUMBER.sub(rf"\1: write a whole number{_from(error)}", message)
     command = error.ctx.command_path if error.ctx is not None else "cnninspect"
-    step = f"`{command} --help` lists the options."
+    what = "commands" if message.startswith("no such command") else "options"
+    step = f"`{command} --help` lists the {what}."
     if wrong := _SURPLUS.fullmatch(message):
         step = _meant(command, error.ctx.params.get("target"), wrong[1] or wrong[2]) or step
     return f"{message}. {step}"

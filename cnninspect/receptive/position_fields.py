@@ -128,7 +128,8 @@ def _check(at: tuple[int, ...], positions: tuple[int, ...]) -> None:
     if at and not positions:
         raise ValueError("its output has no spatial positions: leave out --at")
     if len(at) != len(positions):
-        raise ValueError(f"its map has {size}: give {len(positions)} numbers, not {len(at)}")
+        numbers = "1 number" if len(positions) == 1 else f"{len(positions)} numbers"
+        raise ValueError(f"its map has {size}: give {numbers}, not {len(at)}")
     last = ",".join(str(count - 1) for count in positions)
     if any(not 0 <= index < positions[dim] for dim, index in enumerate(at)):
         raise ValueError(

@@ -43,9 +43,7 @@ def part_of_field_cell(name: str) -> Callable[[Line, Context], Cell]:
 def cause_cell(line: Line, _context: Context) -> Cell:
     """The layer or op that makes the strict field global, along which axes if not all, or the field unknown."""
     field = line.row.receptive_field
-    cause = None if field is None else field.cause
-    if field is not None and field.global_along:
-        cause = ", ".join(f"{by} along {' and '.join(axes)}" for by, axes in field.axes_left_out.items())
+    cause = None if field is None else field.named_cause
     return Cell(cause or "", cause, Tone.QUIET)
 
 

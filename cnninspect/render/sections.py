@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from io import StringIO
@@ -135,6 +135,12 @@ def column_names(command: str, *, of_two: bool = False) -> tuple[str, ...]:
     if command == "explain":
         return QUANTITIES
     return tuple(checks.HEADINGS) if command == "compare" else layers.NAMES
+
+
+def names_of_headings(names: Sequence[str]) -> dict[str, str]:
+    """Heading -> the first of these columns that has it, for the columns of layers."""
+    columns = [layers.COLUMNS[name] for name in names if name in layers.COLUMNS]
+    return {column.heading.title: column.heading.name for column in reversed(columns) if column.heading.title}
 
 
 # --- for programs ---------------------------------------------------------------------------------------------------

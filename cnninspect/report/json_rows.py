@@ -93,7 +93,13 @@ def field_of(data: Data) -> ReceptiveField:
     size, jump, padding, image = (frozen(data.get(name)) for name in ("size", "jump", "padding", "image"))
     status, verdict = Status(data["status"]), Verdict(data["verdict"])
     found, layer, along = data.get("found"), data.get("layer"), frozen(data.get("global_along", ()))
+    if not isinstance(along, tuple) or len(along) not in (0, len(size or ())) or not all(map(_is_cause, along)):
+        raise ValueError("a global_along of it does not name a layer or null for each axis")
     return ReceptiveField(size, jump, padding, status, cause, verdict, image, found, layer, _why(data), along)
+
+
+def _is_cause(value: Any) -> bool:
+    return value is None or isinstance(value, str)
 
 
 def numbers_to_json(numbers: Mapping[str, Number]) -> dict[str, Any]:

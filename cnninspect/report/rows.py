@@ -88,6 +88,12 @@ class ReceptiveField:
         return {cause: tuple(name for name, by in named if by == cause) for cause in causes}
 
     @property
+    def named_cause(self) -> str | None:
+        """The cause; where the strict field is global along some axes alone, with these: `norm along columns`."""
+        along = (f"{cause} along {' and '.join(axes)}" for cause, axes in self.axes_left_out.items())
+        return ", ".join(along) if self.global_along else self.cause
+
+    @property
     def exceeds_image(self) -> bool:
         """Whether the field is larger than the input along some axis."""
         largest = [max(size) if isinstance(size, (tuple, list)) else size for size in self.size or ()]

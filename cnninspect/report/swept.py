@@ -71,7 +71,7 @@ def swept(report: Report, seconds: float) -> SweptModel:
         name: count.known_value if isinstance(count, Quantity) else None for name, count in counts.items()
     }
     seen = report.totals.get("receptive_field")
-    extent, cause = (seen.extent, seen.cause) if isinstance(seen, ReceptiveField) else (None, None)
+    extent, cause = (seen.extent, seen.named_cause) if isinstance(seen, ReceptiveField) else (None, None)
     return SweptModel(
         target=report.target["spec"],
         provider=report.target["provider"],

@@ -36,22 +36,25 @@ def keep_numbers(made: Any, given: Sequence[Any]) -> None:
             setattr(made, NUMBERS, torch.tensor(given[0], dtype=made.dtype, device="cpu"))
 
 
-def with_numbers(index: Any) -> Any:
-    """An index whose lists of numbers are tensors on the CPU: those that torch makes of them on meta hold none."""
+def with_numbers(index: Any, *, bools: bool) -> Any:
+    """An index whose lists of numbers are tensors on the CPU: those that torch makes of them on meta hold none.
+
+    Lists of `bools` as well, if that is what is asked for: what they read no run on meta can count.
+    """
+    kinds = (torch.int64, torch.bool) if bools else (torch.int64,)
+
+    def changed(part: Any) -> Any:
+        if not isinstance(part, (list, tuple, range)) or not part:
+            return part
+        with suppress(Exception):  # Torch itself says what is wrong with it.
+            found = torch.tensor(part if isinstance(part, list) else list(part), device="cpu")
+            return found if found.dtype in kinds else part
+        return part
+
     if isinstance(index, tuple):
-        return tuple(map(_as_tensor, index))
-    is_flat = isinstance(index, (list, range)) and all(type(number) is int for number in index)
-    return _as_tensor(index) if is_flat else index
-
-
-def _as_tensor(index: Any) -> Any:
-    """A sequence of whole numbers as a tensor; anything else as it is, as bools, which no run on meta can count."""
-    if not isinstance(index, (list, tuple, range)) or not index:
-        return index
-    with suppress(Exception):  # Torch itself says what is wrong with it.
-        found = torch.tensor(index if isinstance(index, list) else list(index), device="cpu")
-        return found if found.dtype == torch.int64 else index
-    return index
+        return tuple(map(changed, index))
+    is_flat = isinstance(index, (list, range)) and all(isinstance(number, int) for number in index)
+    return changed(index) if is_flat else index
 
 
 class Held(NamedTuple):

@@ -275,7 +275,8 @@ class Recorder(CallTracker):
         """Runs the body of an open call; `tensor.data`, for which torch runs no op, is recorded as a view."""
         if call.functional and call.kind in INDEXING and self.contents is not None:
             with self.paused(), functions_unseen():
-                args = (args[0], with_numbers(args[1]), *args[2:]) if args[0].is_meta else args
+                index = with_numbers(args[1], bools=len(args) > 2) if args[0].is_meta else args[1]
+                args = (args[0], index, *args[2:])
         if not (call.functional and call.kind in DATA):
             return super().run(call, function, args, kwargs)
 

@@ -107,6 +107,18 @@ def test_verdict(sample, layer, column, claim, verdict, tmp_path):
     assert (check.name, check.path, check.verdict.value, check.source) == (column, layer, verdict, "claim")
 
 
+HINTS = [
+    ("5x5x5", "3 axes, and the field has 2"),
+    ("global", "counting gates and statistics it is global along columns alone"),
+]
+
+
+@pytest.mark.parametrize(("claim", "hint"), HINTS)
+def test_a_field_claimed_for_other_axes_is_told_so(claim, hint, tmp_path):
+    (check,) = checked(single(field=GATED_COLUMNS), tmp_path, f"layer,receptive_field\nconv,{claim}\n")
+    assert (check.verdict, check.hint) == (Verdict.DIFFER, hint)
+
+
 def test_a_check_holds_the_claim_and_what_there_is(tmp_path):
     shape, params, macs = checked(tiny(), tmp_path, "layer,output_shape,params,macs\nstem,8x8x4,3*3*3*8,13.8K\n")
     assert (shape.expected, shape.found) == (((8, 8, 4),), ((1, 8, 8, 8),))

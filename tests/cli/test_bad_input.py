@@ -51,6 +51,12 @@ BAD = [
     ("output without a name", ["net:Net", *INPUT, "-o", ""], 2, ["the name of the file to write is empty"]),
     ("values on meta", ["net:Reading", *INPUT, "--device", "meta"], 3, ["on meta", "Use --device cpu."]),
     ("factory taken for a function", ["net:factory", *INPUT], 3, ["If it builds a model instead, give --arg depth="]),
+    (
+        "heading for a column",
+        ["net:Net", "--columns", "layer,field"],
+        2,
+        ["The heading field is that of receptive_field."],
+    ),
     ("unknown column", ["net:Net", "--columns", "layer,mac"], 2, ["there is no column 'mac'", "Nearest: macs"]),
     ("unknown format", ["net:Net", "--format", "xml"], 2, ["'--format'", "'xml' is not one of", "markdown"]),
     ("unknown choice of ops", ["net:Net", "--ops", "some"], 2, ["'--ops'", "compute"]),

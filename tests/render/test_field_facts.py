@@ -10,6 +10,7 @@ from cnninspect.report.document import Report
 from cnninspect.report.quantities import Status, Verdict
 from cnninspect.report.rows import ReceptiveField
 from cnninspect.report.selection import View
+from cnninspect.report.swept import swept
 from tests.render.samples import tiny
 
 IMAGE = (8, 8)
@@ -111,6 +112,11 @@ CELLS = [
     ("global", WHOLE, "global"),
     ("unknown", UNKNOWN, "?"),
 ]
+
+
+def test_the_cause_of_a_sweep_names_the_axes_as_the_column_does():
+    report = with_fields(COLUMNS, [COLUMNS])
+    assert swept(report, 1.0).cause == "norm along columns"
 
 
 CAUSES = [

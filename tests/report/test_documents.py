@@ -10,6 +10,7 @@ import pytest
 import cnninspect
 from cnninspect.checks.differences import compare_models
 from cnninspect.report.document import HOOKS, Comparison, Document, FieldStudy, Hook, Report, Variation, formula_checks
+from cnninspect.report.json_rows import field_of, number_to_json
 from cnninspect.report.parts import (
     Asked,
     BaselineFile,
@@ -188,3 +189,9 @@ def test_a_hook_that_nobody_filled_says_so():
 def test_every_hook_is_filled_with_a_function_that_there_is():
     assert len(HOOKS) == 6
     assert all(callable(hook.function) for hook in HOOKS.values())
+
+
+@pytest.mark.parametrize("along", ["x", [1, 2], ["a"], ["a", "b", "c"], {"a": 1}])
+def test_causes_of_other_axes_than_the_field_has_are_damage(along):
+    with pytest.raises(ValueError, match="global_along"):
+        field_of({**number_to_json(FIELD), "global_along": along})
