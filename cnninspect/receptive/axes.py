@@ -106,6 +106,7 @@ class _Listener:
         dims = self._decision(op, name) if decides else None
         if dims is not None:
             found[name] = dims
+            self._stepped.discard(name)
         elif not decides and name not in found and (hint := self._hint(op, name)) is not None:
             found[name] = hint
         return decides or (name in found and op.index > self._last)

@@ -140,30 +140,35 @@ def field_of(fields: Fields, reach: Reach, ref: TensorRef) -> ReceptiveField | N
         return ReceptiveField((0,) * len(axes), status=Status.EXACT, image=image)
     reach = reach.made()  # A table of pairs is large: it lives as long as its row is worked out.
     found = [along(fields, axis, reach.forms[axis]) for axis in axes]
-    causes = [reach.forms[axis].cause for axis in axes]
     if all(one.whole for one in found):
-        cause = _label_of_all(fields, causes) or _first_global(fields, ref)
+        cause = _label_of_all(fields, [reach.forms[axis].cause for axis in axes]) or _first_global(fields, ref)
         return ReceptiveField(status=Status.EXACT, cause=cause, image=image)
     size = tuple(one.size for one in found)
     jump, padding = tuple(one.jump for one in found), tuple(one.padding for one in found)
-    row = ReceptiveField(size, jump, padding, Status.EXACT, image=image)
-    if any(one.jump is None for one in found):
-        inside = tuple(
-            one.size if one.jump is None else _sizes(_over_features(reach.forms[axis].local).table)
-            for one, axis in zip(found, axes, strict=True)
-        )
-        row = replace(row, size=inside, jump=None, padding=None)
-    if not any(cause is not None for cause in causes):
+    cause, along_axes = _causes(fields, reach, axes, found)
+    row = ReceptiveField(size, jump, padding, Status.EXACT, cause, image=image, global_along=along_axes)
+    if all(one.jump is not None for one in found):
         return row
-    mixed = [
+    inside = tuple(
+        one.size if one.jump is None else _sizes(_over_features(reach.forms[axis].local).table)
+        for one, axis in zip(found, axes, strict=True)
+    )
+    return replace(row, size=inside, jump=None, padding=None)
+
+
+def _causes(
+    fields: Fields, reach: Reach, axes: tuple[Axis, ...], found: Sequence[AxisField]
+) -> tuple[str | None, tuple[str | None, ...]]:
+    """What makes the strict field of a row global: along all axes, or else by axis where the row leaves it out."""
+    causes = [reach.forms[axis].cause for axis in axes]
+    strictly = [
         cause if cause is not None and _is_strictly_global(fields, axis, reach.forms[axis]) else None
         for axis, cause in zip(axes, causes, strict=True)
     ]
-    if (cause := _label_of_all(fields, mixed)) is not None:
-        return replace(row, cause=cause)
-    left_out = (by if not one.whole else None for one, by in zip(found, mixed, strict=True))
-    labels = tuple(None if by is None else fields.label(by) for by in left_out)
-    return replace(row, global_along=labels) if any(labels) else row
+    if (cause := _label_of_all(fields, strictly)) is not None:
+        return cause, ()
+    omitted = [None if one.whole or by is None else fields.label(by) for one, by in zip(found, strictly, strict=True)]
+    return None, tuple(omitted) if any(omitted) else ()
 
 
 def axes_of(fields: Fields, reach: Reach) -> tuple[Axis, ...]:

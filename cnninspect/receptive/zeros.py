@@ -90,7 +90,7 @@ class LostZeros:
         follows = op.is_view or bool(known.hides)
         some = any(not one.is_zero for one in blank)
         if known.mixes and not follows and (some or not blank):
-            return False
+            return False  # A transform or a norm of some zeros and other numbers has none.
         if any(one.content is None for one in lost) or any(ref.dtype == "bool" for ref in op.outputs):
             return True
         if follows:
