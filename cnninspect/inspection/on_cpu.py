@@ -76,8 +76,8 @@ _CHANNELS = Reason(
 
 _GATED = Reason(
     Cause.NOT_MEASURED,
-    "the row leaves nothing out, and in the probe a factor or summand with one value for all positions makes them see"
-    " everything: a gate?",
+    "the row leaves nothing out along an axis, where in the probe a factor or summand with one value for all positions"
+    " makes them see everything: a gate?",
 )
 
 _ALL_OF_IT = Reason(
@@ -392,7 +392,10 @@ def _left_out(what: str, reason: str) -> str:
     return f"{what}: {reason}. --probe does it all the same."
 
 
-FAILS = Reason(Cause.NOT_MEASURED, "the model fails on the CPU, or with NaN in its input, so nothing is probed")
+FAILS = Reason(
+    Cause.NOT_MEASURED,
+    "nothing is probed: the model fails on the CPU, with NaN in its input, or with more samples in it",
+)
 NO_ROOM = Reason(Cause.LIMIT, "the model does not fit the free memory of the CPU, so nothing is probed")
 
 
