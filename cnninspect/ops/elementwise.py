@@ -208,7 +208,7 @@ _pointwise(
     work=Work.COMPARISON,
 )
 _pointwise(
-    "neg(_) abs(_) sqrt(_) sin(_) tanh(_) leaky_relu(_) elu(_) silu(_) gelu",
+    "neg(_) abs(_) sqrt(_) tanh(_) leaky_relu(_) elu(_) silu(_) gelu",
     "torch, Pointwise Ops; torch.nn, Non-linear Activations: a function of each element, f(0) = 0",
     same,
     field=first_result,

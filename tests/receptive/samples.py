@@ -293,7 +293,7 @@ ELEMENTWISE = [
     *(Sample(f"aten.{name}_", lambda x, name=name: getattr(aten, f"{name}_")(x * 1)) for name in ("gelu", "mish")),
     *(
         Sample(f"aten.{name}{in_place}", lambda x, name=f"{name}{in_place}": getattr(aten, name)(x * 1))
-        for name in ("neg", "abs", "sqrt", "sin", "tanh", "leaky_relu", "elu", "silu")
+        for name in ("neg", "abs", "sqrt", "tanh", "leaky_relu", "elu", "silu")
         for in_place in ("", "_")
     ),
     Sample("aten.gelu", F.gelu),
