@@ -145,7 +145,7 @@ def field_of(fields: Fields, reach: Reach, ref: TensorRef) -> ReceptiveField | N
         return ReceptiveField(status=Status.EXACT, cause=cause, image=image)
     size = tuple(one.size for one in found)
     jump, padding = tuple(one.jump for one in found), tuple(one.padding for one in found)
-    cause, along_axes = _causes(fields, reach, axes, found)
+    cause, along_axes = _causes(fields, reach, axes)
     row = ReceptiveField(size, jump, padding, Status.EXACT, cause, image=image, global_along=along_axes)
     if all(one.jump is not None for one in found):
         return row
@@ -156,9 +156,7 @@ def field_of(fields: Fields, reach: Reach, ref: TensorRef) -> ReceptiveField | N
     return replace(row, size=inside, jump=None, padding=None)
 
 
-def _causes(
-    fields: Fields, reach: Reach, axes: tuple[Axis, ...], found: Sequence[AxisField]
-) -> tuple[str | None, tuple[str | None, ...]]:
+def _causes(fields: Fields, reach: Reach, axes: tuple[Axis, ...]) -> tuple[str | None, tuple[str | None, ...]]:
     """What makes the strict field of a row global: along all axes, or else by axis where the row leaves it out."""
     causes = [reach.forms[axis].cause for axis in axes]
     strictly = [
@@ -167,8 +165,11 @@ def _causes(
     ]
     if (cause := _label_of_all(fields, strictly)) is not None:
         return cause, ()
-    omitted = [None if one.whole or by is None else fields.label(by) for one, by in zip(found, strictly, strict=True)]
-    return None, tuple(omitted) if any(omitted) else ()
+    along_axes = tuple(
+        None if by is None or _sees_all(fields, axis, reach.forms[axis].local) else fields.label(by)
+        for axis, by in zip(axes, strictly, strict=True)
+    )
+    return None, along_axes if any(along_axes) else ()
 
 
 def axes_of(fields: Fields, reach: Reach) -> tuple[Axis, ...]:
@@ -252,7 +253,11 @@ def _label_of_all(fields: Fields, causes: Sequence[int | None]) -> str | None:
 
 def _is_strictly_global(fields: Fields, axis: Axis, forms: Forms) -> bool:
     """Whether each position that sees a pixel sees all of them in some channel, counting gates and statistics."""
-    return _is_global(_over_features(forms.strict).table, fields.looked_at(axis))
+    return _sees_all(fields, axis, forms.strict)
+
+
+def _sees_all(fields: Fields, axis: Axis, part: Bounds) -> bool:
+    return _is_global(_over_features(part).table, fields.looked_at(axis))
 
 
 def _first_global(fields: Fields, ref: TensorRef) -> str | None:

@@ -64,11 +64,11 @@ class LostZeros:
         """Follow lost zeros through an op of constants; `of` gives the reach of its arguments and results."""
         results = [of(ref) for ref in op.outputs]
         made = {ref.storage for ref in op.outputs}
-        if any(one.inputs or not one.is_known for one in results):
+        if any(one.inputs for one in results):
             self._lost -= made
             self._touched -= made
             return
-        if self._loses(op, known, of):
+        if not all(one.is_known for one in results) or self._loses(op, known, of):
             self._lost |= made
         self._lost |= {op.outputs[place].storage for place in (() if known is None else known.zeros_in)}
         if self._touches(op, known, of):
@@ -103,9 +103,10 @@ class LostZeros:
         A rule that took it for dense would be confirmed by NaN, so that it is checked by changes in any case.
         """
         given = [of(ref) for ref in op.inputs]
-        puts = puts_zeros(op, known)
-        if puts is Zeros.SOMEWHERE or (puts is Zeros.EVERYWHERE and op.writes):
+        if puts_zeros(op, known) is Zeros.SOMEWHERE or op.writes:
             return True
+        if known is not None and known.hides and not (op.is_view or op.pointwise):
+            return True  # Joined, padded, picked or summed up: a rule says which elements are 0.
         if any(ref.storage in self._touched for ref in op.inputs) or any(map(_holds_some, given)):
             return True
         return len(given) > 1 and (bool(op.writes) or not op.pointwise) and any(map(_holds_none, given))

@@ -62,6 +62,17 @@ INSIDE = Equivalent(
     r"receptive_field: .* -> \{'size': \[\[.*'jump': None",
 )
 
+STEPS = Equivalent(
+    "whether the first dimension of an input holds samples or steps is a convention; the field along the second is as "
+    "true",
+    r"receptive_field: .*, not_run -> match$",
+)
+
+SEAMS = Equivalent(
+    "the first and the last column of a folded image are its borders, where an input without ends has no fewer pixels",
+    r"\{'size': \[\[5, 6\]\], 'jump': \[4\],.* -> \{'size': \[6\], 'jump': \[1\],",
+)
+
 EQUIVALENT: dict[tuple[str, str, str], Equivalent] = {
     ("receptive/joins.py", "if len(something) != 1:", "1 becomes 2"): CONFIRMED,
     (
@@ -76,6 +87,43 @@ EQUIVALENT: dict[tuple[str, str, str], Equivalent] = {
         "0 becomes 1",
     ): CONFIRMED,
     ("receptive/bounds.py", "self.table.min(axes, initial=NOTHING, where=sees),", "min becomes max"): GATE,
+    (
+        "receptive/bounds.py",
+        "table, digits[axis - 1] = simplified(table, axis, digit, affine=not self.clipped)",
+        "1 becomes 2",
+    ): CONFIRMED,
+    (
+        "receptive/bounds.py",
+        "return own > 0 and any(digit.size > 1 and abs(digit.step or 0) > own for digit in others)",
+        "0 becomes 1",
+    ): SEAMS,
+    ("receptive/digits.py", "return first, Digit(digit.size, 0, digit.kind)", "0 becomes 1"): CONFIRMED,
+    (
+        "receptive/digits.py",
+        "return PLACE if a != b and min(a, b) > PLACE else max(a, b)",
+        "max becomes min",
+    ): CONFIRMED,
+    (
+        "receptive/axes.py",
+        "return any(axis in forms and (forms[axis].local.table.sum(0) < 0).any() for forms in results)",
+        "0 becomes 1",
+    ): STEPS,
+    (
+        "receptive/axes.py",
+        "return any(axis in forms and (forms[axis].local.table.sum(0) < 0).any() for forms in results)",
+        "< becomes <=",
+    ): STEPS,
+    (
+        "receptive/axes.py",
+        "return (0, *range(2, len(self._every[name]) - 1)) if meet(first) and not meet(second) else None",
+        "0 becomes 1",
+    ): STEPS,
+    ("receptive/forms.py", "offset = rank - len(part.dims)", "- becomes +"): GATE,
+    (
+        "receptive/forms.py",
+        "return {(gate, other) for gate, other in permutations(parts, 2) if _is_gate(parts[gate], parts[other], rank)}",
+        "2 becomes 3",
+    ): GATE,
     ("receptive/forms.py", "if len(parts) == 1:", "1 becomes 2"): OTHER_CAUSE,
     ("receptive/forms.py", "sizes = (1,) * (rank - len(other.shape)) + tuple(other.shape)", "- becomes +"): GATE,
     (
