@@ -65,7 +65,7 @@ INSIDE = Equivalent(
 STEPS = Equivalent(
     "whether the first dimension of an input holds samples or steps is a convention; the field along the second is as "
     "true",
-    r"receptive_field: .*, not_run -> match$",
+    r"receptive_field: \{'size': None,.* -> \{'size': \[1\], 'jump': \[1\],",
 )
 
 SEAMS = Equivalent(
