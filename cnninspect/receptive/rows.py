@@ -77,7 +77,8 @@ def last_map(fields: Fields) -> LastMap:
     trace = fields.trace
     needed = {ref.value for ref in trace.outputs[:1]}
     for op in reversed(trace.ops):
-        if any(ref.value in needed for ref in op.outputs):
+        # What depends on no input, such as a map that is set to 0 at the end, leads back to none.
+        if any(ref.value in needed and fields.depends(ref) for ref in op.outputs):
             needed.update(ref.value for ref in op.inputs)
     later: list[Call] = []
     for call in _latest_first(fields):

@@ -379,6 +379,21 @@ def test_a_map_that_is_written_in_place_later_does_not_stand_for_the_network() -
     assert flat.overwritten
 
 
+BLANK = [
+    pytest.param(lambda x: conv(x).zero_(), id="set-to-0-in-place"),
+    pytest.param(lambda x: torch.zeros_like(conv(x)), id="zeros-of-its-shape"),
+]
+
+
+@pytest.mark.parametrize("model", BLANK)
+def test_an_earlier_map_does_not_stand_for_a_result_that_sees_nothing(model: Model) -> None:
+    assert last_map(intervals(trace_of(model, IMAGE), KNOWLEDGE)).call is None
+    # Written anew after that, it is a map of what was written.
+    rewritten = last_map(intervals(trace_of(lambda x: model(x).add_(conv(x, 5)), IMAGE), KNOWLEDGE)).call
+    assert rewritten is not None
+    assert rewritten.kind == "Tensor.add_"
+
+
 class Patched(nn.Module):
     """Returns a map that was written in place."""
 
